@@ -1,0 +1,140 @@
+/**
+ * The one error class and the one code table. Codes, messages and details cross threads and the wire; classes,
+ * causes and stacks never do.
+ */
+
+/** One row per code: the gRPC status, the HTTP status, and whether the same call may succeed when simply repeated. */
+interface ErrorRow {
+  readonly grpc: number;
+  readonly http: number;
+  readonly retryable: boolean;
+}
+
+const row = (grpc: number, http: number, retryable = false): ErrorRow => ({ grpc, http, retryable });
+
+/** gRPC status numbers, by name, as used in the table. */
+const GRPC = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** The closed table of error codes. */
+export const errorTable = {
+  // requests and tensors
+  INVALID_ARGUMENT: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_SHAPE: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_DTYPE: row(GRPC.INVALID_ARGUMENT, 400),
+  NON_FINITE: row(GRPC.INVALID_ARGUMENT, 400),
+  LIMIT_EXCEEDED: row(GRPC.INVALID_ARGUMENT, 413),
+  MESSAGE_TOO_LARGE: row(GRPC.RESOURCE_EXHAUSTED, 413),
+  DEADLINE_REQUIRED: row(GRPC.INVALID_ARGUMENT, 400),
+  DEADLINE_EXCEEDED: row(GRPC.DEADLINE_EXCEEDED, 504),
+  CANCELLED: row(GRPC.CANCELLED, 499),
+  UNIMPLEMENTED: row(GRPC.UNIMPLEMENTED, 501),
+  // steps
+  STEP_EVICTED: row(GRPC.ABORTED, 409, true),
+  STEP_CONFLICT: row(GRPC.ALREADY_EXISTS, 409),
+  BACKBONE_MISMATCH: row(GRPC.FAILED_PRECONDITION, 412),
+  // authentication
+  TOKEN_MISSING: row(GRPC.UNAUTHENTICATED, 401),
+  TOKEN_INVALID: row(GRPC.UNAUTHENTICATED, 401),
+  TOKEN_EXPIRED: row(GRPC.UNAUTHENTICATED, 401),
+  SCOPE_MISSING: row(GRPC.PERMISSION_DENIED, 403),
+  // capacity and life cycle
+  QUEUE_FULL: row(GRPC.RESOURCE_EXHAUSTED, 429, true),
+  WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, true),
+  DRAINING: row(GRPC.UNAVAILABLE, 503, true),
+  UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, true),
+  // checkpoints, artifacts and files
+  INVALID_CONFIG: row(GRPC.INVALID_ARGUMENT, 400),
+  UNSUPPORTED_FAMILY: row(GRPC.INVALID_ARGUMENT, 400),
+  UNSUPPORTED_CONFIG: row(GRPC.INVALID_ARGUMENT, 400),
+  UNSUPPORTED_CHECKPOINT: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_CUT: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_SAFETENSORS: row(GRPC.INVALID_ARGUMENT, 400),
+  MISSING_TENSOR: row(GRPC.INVALID_ARGUMENT, 400),
+  UNEXPECTED_TENSOR: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_ARTIFACT: row(GRPC.INVALID_ARGUMENT, 400),
+  DIGEST_MISMATCH: row(GRPC.DATA_LOSS, 422),
+  INVALID_ADAPTER: row(GRPC.INVALID_ARGUMENT, 400),
+  INVALID_DATA: row(GRPC.INVALID_ARGUMENT, 400),
+  NOT_FOUND: row(GRPC.NOT_FOUND, 404),
+  ALREADY_EXISTS: row(GRPC.ALREADY_EXISTS, 409),
+  IO_ERROR: row(GRPC.INTERNAL, 500),
+  // compiler
+  INVALID_GRAPH: row(GRPC.INTERNAL, 500),
+  NOT_DIFFERENTIABLE: row(GRPC.INTERNAL, 500),
+  // training
+  DIVERGED: row(GRPC.FAILED_PRECONDITION, 422),
+  INTERNAL: row(GRPC.INTERNAL, 500),
+} as const satisfies Record<string, ErrorRow>;
+
+/** A key of {@link errorTable}. */
+export type ErrorCode = keyof typeof errorTable;
+
+/** Values that may travel with an error: public, small, without tensors, texts or tokens. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
+
+/** What crosses a thread or the wire in place of an error object. */
+export interface ErrorRecord {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+}
+
+/** The message that a caller sees of an error we did not foresee; its cause stays in the log. */
+const INTERNAL_MESSAGE = 'internal error: the cause is in the log of the process that failed';
+
+/** The one error class. `message` names the thing, what was wanted, what came and, where it helps, what to do next. */
+export class CutlayerError extends Error {
+  override readonly name = 'CutlayerError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, options: { readonly details?: ErrorDetails; readonly cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  /** True when the same call may succeed when simply repeated. */
+  get retryable(): boolean {
+    return errorTable[this.code].retryable;
+  }
+
+  /** The part that may leave this thread. */
+  toRecord(): ErrorRecord {
+    return { code: this.code, message: this.message, details: this.details };
+  }
+
+  /** Rebuilds an error from another thread's or process's record; an unknown code becomes INTERNAL. */
+  static fromRecord(record: { readonly code: string; readonly message: string; readonly details?: ErrorDetails }): CutlayerError {
+    const code = isErrorCode(record.code) ? record.code : 'INTERNAL';
+    return new CutlayerError(code, record.message, { details: record.details ?? {} });
+  }
+
+  /** The only funnel for caught values: ours pass through, an abort becomes CANCELLED, all else INTERNAL with a fixed message. */
+  static from(caught: unknown): CutlayerError {
+    if (caught instanceof CutlayerError) return caught;
+    if (caught instanceof Error && caught.name === 'AbortError')
+      return new CutlayerError('CANCELLED', 'the call was cancelled', { cause: caught });
+    return new CutlayerError('INTERNAL', INTERNAL_MESSAGE, { cause: caught });
+  }
+}
+
+/** Whether a string is a key of the error table. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code);
+}
