@@ -1,0 +1,106 @@
+/**
+ * Opens packed artifacts: parses the manifest, then checks that every file it names lies inside the directory as a regular
+ * file of the stated size and sha256. What is returned may be trusted by the runtime and the client.
+ */
+import { lstat, readFile, realpath } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
+import type { z } from 'zod';
+import { CutlayerError } from '../errors.js';
+import { digestFile, sha256Hex } from './digest.js';
+import {
+  type ArtifactFile,
+  type BackboneManifest,
+  backboneManifestSchema,
+  type ClientBundleManifest,
+  clientBundleManifestSchema,
+  parseManifest,
+} from './manifest.js';
+
+/** The manifest's file name in both artifacts. */
+export const MANIFEST_FILE = 'manifest.json';
+
+const MAX_MANIFEST_BYTES = 16 << 20;
+
+/** A backbone that has been checked. */
+export interface BackboneArtifact {
+  /** Absolute directory. */
+  readonly dir: string;
+  readonly manifest: BackboneManifest;
+  /** sha256 of `manifest.json`, hex: the backbone's identity on the wire and in client bundles. */
+  readonly digest: string;
+}
+
+/** A client bundle that has been checked. */
+export interface ClientBundle {
+  /** Absolute directory. */
+  readonly dir: string;
+  readonly manifest: ClientBundleManifest;
+}
+
+/** How an artifact is opened. */
+export interface LoadOptions {
+  /** False skips the sha256 of the weights file (its size is still checked); every other file is always digested. Default true. */
+  readonly verify?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens `backbone/`.
+ * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files), DIGEST_MISMATCH.
+ */
+export async function loadBackbone(dir: string, options: LoadOptions = {}): Promise<BackboneArtifact> {
+  const { root, manifest, digest } = await load(dir, backboneManifestSchema, 'backbone', options);
+  return { dir: root, manifest, digest };
+}
+
+/**
+ * Opens `client-bundle/`.
+ * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files), DIGEST_MISMATCH.
+ */
+export async function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundle> {
+  const { root, manifest } = await load(dir, clientBundleManifestSchema, 'client bundle', options);
+  return { dir: root, manifest };
+}
+
+async function load<T extends { readonly files: readonly ArtifactFile[]; readonly weightsFile: string }>(
+  dir: string,
+  schema: z.ZodType<T>,
+  what: string,
+  options: LoadOptions,
+): Promise<{ readonly root: string; readonly manifest: T; readonly digest: string }> {
+  const path = join(dir, MANIFEST_FILE);
+  const bytes = await readManifest(path, what, dir);
+  const manifest = parseManifest(schema, bytes.toString('utf8'), path);
+  const root = await realpath(resolve(dir));
+  for (const file of manifest.files) {
+    const skipDigest = options.verify === false && file.path === manifest.weightsFile;
+    await checkFile(root, file, skipDigest, options.signal);
+  }
+  return { root, manifest, digest: sha256Hex(bytes) };
+}
+
+async function readManifest(path: string, what: string, dir: string): Promise<Buffer> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined)
+    throw new CutlayerError('NOT_FOUND', `${dir}: no ${what} here (no ${MANIFEST_FILE}); write one with cutlayer pack`);
+  if (!found.isFile() || found.size > MAX_MANIFEST_BYTES)
+    throw new CutlayerError('INVALID_ARTIFACT', `${path}: expected a regular file of at most ${MAX_MANIFEST_BYTES} bytes`);
+  return readFile(path);
+}
+
+async function checkFile(root: string, file: ArtifactFile, skipDigest: boolean, signal: AbortSignal | undefined): Promise<void> {
+  const path = join(root, file.path);
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) throw new CutlayerError('INVALID_ARTIFACT', `${path}: the manifest names this file, but it is missing`);
+  if (!found.isFile()) throw new CutlayerError('INVALID_ARTIFACT', `${path}: expected a regular file, got a link or a directory`);
+  if (!(await realpath(path)).startsWith(root + sep))
+    throw new CutlayerError('INVALID_ARTIFACT', `${path}: lies outside the artifact directory (a directory on its way is a link)`);
+  if (found.size !== file.bytes)
+    throw new CutlayerError('INVALID_ARTIFACT', `${path}: expected ${file.bytes} bytes, got ${found.size}; copy or pack it again`);
+  if (skipDigest) return;
+  const { sha256 } = await digestFile(path, signal);
+  if (sha256 !== file.sha256)
+    throw new CutlayerError('DIGEST_MISMATCH', `${path}: expected sha256 ${file.sha256}, got ${sha256}; copy or pack it again`, {
+      details: { file: file.path },
+    });
+}
