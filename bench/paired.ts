@@ -1,0 +1,34 @@
+/** Timing in pairs: A B A B …, so that a drift of the machine's speed hits both sides; medians, and the median of the paired ratios. */
+
+/** A measured piece of work. */
+export type Work = () => Promise<unknown>;
+
+/** Medians in milliseconds, and the median over the rounds of a/b. */
+export interface Paired {
+  readonly aMs: number;
+  readonly bMs: number;
+  readonly ratio: number;
+}
+
+/** Runs both once to warm up, then `rounds` times in turn. */
+export async function paired(a: Work, b: Work, rounds: number): Promise<Paired> {
+  await a();
+  await b();
+  const times: [number, number][] = [];
+  for (let round = 0; round < rounds; round++) times.push([await elapsedMs(a), await elapsedMs(b)]);
+  return { aMs: median(times.map(([x]) => x)), bMs: median(times.map(([, y]) => y)), ratio: median(times.map(([x, y]) => x / y)) };
+}
+
+/** Wall-clock milliseconds of one run. */
+export async function elapsedMs(work: Work): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** The median; the mean of the middle two for an even count. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((x, y) => x - y);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

@@ -1,0 +1,50 @@
+/** Collects measured figures, prints them as a table and writes them to `bench/out/latest.json`. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../src/package-root.js';
+
+/** One measured figure. `ratio` is `value / baseline`, both from the same run; null where there is no baseline. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly baseline: string | null;
+  readonly ratio: number | null;
+}
+
+/** Where sections put what they measured. */
+export class Report {
+  readonly figures: Figure[] = [];
+
+  /** Adds a figure and prints it at once, so that a long run shows what it has. */
+  add(name: string, value: number, unit: string, against?: { readonly baseline: string; readonly ratio: number }): void {
+    const figure = { name, value, unit, baseline: against?.baseline ?? null, ratio: against?.ratio ?? null };
+    this.figures.push(figure);
+    process.stdout.write(`${row(figure)}\n`);
+  }
+
+  /** A remark that belongs to the figures, such as why a section was skipped. */
+  note(text: string): void {
+    process.stdout.write(`  (${text})\n`);
+  }
+
+  /** Writes `bench/out/latest.json` through a temporary name. */
+  write(): string {
+    const dir = join(packageRoot(), 'bench', 'out');
+    mkdirSync(dir, { recursive: true });
+    const path = join(dir, 'latest.json');
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(this.figures, null, 2)}\n`);
+    renameSync(`${path}.tmp`, path);
+    return path;
+  }
+}
+
+/** The table's head. */
+export function head(): string {
+  return `${'figure'.padEnd(62)} ${'value'.padStart(12)} ${'unit'.padEnd(10)} ${'ratio'.padStart(8)}  baseline`;
+}
+
+function row({ name, value, unit, baseline, ratio }: Figure): string {
+  const digits = Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 10 ? 1 : 3;
+  return `${name.padEnd(62)} ${value.toFixed(digits).padStart(12)} ${unit.padEnd(10)} ${(ratio === null ? '' : ratio.toFixed(3)).padStart(8)}  ${baseline ?? ''}`;
+}
