@@ -1,0 +1,100 @@
+/** Reads one safetensors file: the checked header at once, tensors as float32 in chunks of bounded size. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { CutlayerError } from '../errors.js';
+import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
+import { isWeightDType, weightBytes } from './dtype.js';
+import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorInfo } from './header.js';
+
+/** Elements converted at a time: 4 M, so 16 MB as float32 beside at most 16 MB as stored. */
+export const CHUNK_ELEMENTS = 4 << 20;
+
+/** An open safetensors file. */
+export interface SafetensorsFile extends SafetensorsHeader {
+  readonly path: string;
+  /**
+   * A tensor's elements as float32, in order, in chunks of at most {@link CHUNK_ELEMENTS}; each chunk is valid until the next is asked for.
+   * @throws CutlayerError MISSING_TENSOR, UNSUPPORTED_CHECKPOINT (the type is no F32, F16 or BF16), INVALID_SAFETENSORS (the file shrank).
+   */
+  chunks(name: string, signal?: AbortSignal): AsyncGenerator<Float32Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file and checks its header.
+ * @throws CutlayerError NOT_FOUND, IO_ERROR, INVALID_SAFETENSORS
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await openFile(path);
+  try {
+    const { size } = await file.stat();
+    const first = await readExactly(file, Math.min(LENGTH_BYTES, size), 0, path);
+    const text = await readExactly(file, headerLength(first, size, path), LENGTH_BYTES, path);
+    const header = parseHeader(text, size, path);
+    return {
+      ...header,
+      path,
+      chunks: (name, signal) => chunks(file, path, name, header.tensors.get(name), signal),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    const file = await open(path, 'r');
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new CutlayerError(missing ? 'NOT_FOUND' : 'IO_ERROR', `${path}: ${missing ? 'no such file' : 'cannot be opened'}`, { cause });
+  }
+  throw new CutlayerError('IO_ERROR', `${path}: expected a regular file`);
+}
+
+async function readExactly(file: FileHandle, bytes: number, position: number, path: string): Promise<Uint8Array> {
+  const buffer = new Uint8Array(bytes);
+  await fill(file, buffer, position, path);
+  return buffer;
+}
+
+async function fill(file: FileHandle, buffer: Uint8Array, position: number, path: string): Promise<void> {
+  let done = 0;
+  while (done < buffer.length) {
+    const { bytesRead } = await file.read(buffer, done, buffer.length - done, position + done);
+    if (bytesRead === 0)
+      throw new CutlayerError('INVALID_SAFETENSORS', `${path}: ends at byte ${position + done}; it was cut while being read`);
+    done += bytesRead;
+  }
+}
+
+async function* chunks(
+  file: FileHandle,
+  path: string,
+  name: string,
+  info: TensorInfo | undefined,
+  signal?: AbortSignal,
+): AsyncGenerator<Float32Array> {
+  if (info === undefined) throw new CutlayerError('MISSING_TENSOR', `${path}: holds no tensor ${name}`);
+  const { dtype } = info;
+  if (!isWeightDType(dtype)) {
+    throw new CutlayerError(
+      'UNSUPPORTED_CHECKPOINT',
+      `${path}: tensor ${name} is ${dtype}; expected F32, F16 or BF16: save the model in one of those`,
+    );
+  }
+  const width = weightBytes(dtype);
+  const total = info.bytes / width;
+  const length = Math.min(CHUNK_ELEMENTS, total);
+  const wide = new Float32Array(length);
+  const stored = width === 4 ? wide : new Uint16Array(length);
+  for (let at = 0; at < total; at += length) {
+    signal?.throwIfAborted();
+    const count = Math.min(length, total - at);
+    await fill(file, new Uint8Array(stored.buffer, 0, count * width), info.offset + at * width, path);
+    if (stored instanceof Uint16Array) (dtype === 'F16' ? f16ToF32 : bf16ToF32)(stored.subarray(0, count), wide);
+    yield wide.subarray(0, count);
+  }
+}
