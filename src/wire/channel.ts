@@ -1,0 +1,44 @@
+/** Channel options that both ends share: window sizes, message sizes and keepalive. */
+import type { ChannelOptions } from '@grpc/grpc-js';
+
+/**
+ * HTTP/2 receive window of a stream and of a connection, at both ends. A sender may have at most this much unacknowledged data on its
+ * way, so a link runs at no more than window / round trip: the default of 64 KiB gives 1.6 MB/s at 40 ms, 8 MiB gives 200 MB/s.
+ */
+export const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
+
+/** Largest message by default: 256 MiB holds 64 sequences of 1,024 tokens of 1,024 floats. */
+export const DEFAULT_MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
+
+/** Room for field tags, ids, lengths and positions beside the tensors of a message. */
+export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
+
+/** Options of a client's channel. The server's window has to be set by `applyFlowControl`. */
+export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = {}): ChannelOptions {
+  return {
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.max_receive_message_length': maxMessageBytes + MESSAGE_OVERHEAD_BYTES,
+    'grpc.max_send_message_length': maxMessageBytes + MESSAGE_OVERHEAD_BYTES,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.keepalive_permit_without_calls': 0,
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 5_000,
+    // Retries are the client library's own: it knows the error table, and which call may be sent again.
+    'grpc.enable_retries': 0,
+    // One connection per client object, closed with it: no sharing behind the scenes.
+    'grpc.use_local_subchannel_pool': 1,
+  };
+}
+
+/** Options of a gateway's server. */
+export function serverChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = {}): ChannelOptions {
+  return {
+    'grpc.max_receive_message_length': maxMessageBytes + MESSAGE_OVERHEAD_BYTES,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 128,
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    'grpc.enable_channelz': 0,
+  };
+}

@@ -1,0 +1,35 @@
+// Original file: proto/cutlayer/v1/split.proto
+
+import type { Dims as _cutlayer_v1_Dims, Dims__Output as _cutlayer_v1_Dims__Output } from '../../cutlayer/v1/Dims.js';
+import type { Cut as _cutlayer_v1_Cut, Cut__Output as _cutlayer_v1_Cut__Output } from '../../cutlayer/v1/Cut.js';
+import type { Limits as _cutlayer_v1_Limits, Limits__Output as _cutlayer_v1_Limits__Output } from '../../cutlayer/v1/Limits.js';
+import type { DType as _cutlayer_v1_DType, DType__Output as _cutlayer_v1_DType__Output } from '../../cutlayer/v1/DType.js';
+import type { AdapterKind as _cutlayer_v1_AdapterKind, AdapterKind__Output as _cutlayer_v1_AdapterKind__Output } from '../../cutlayer/v1/AdapterKind.js';
+
+export interface GetModelResponse {
+  'name'?: (string);
+  'family'?: (string);
+  /**
+   * sha256 of the backbone's manifest, hex: the client bundle names the backbone that it belongs to by this digest.
+   */
+  'backboneDigest'?: (string);
+  'dims'?: (_cutlayer_v1_Dims | null);
+  'cut'?: (_cutlayer_v1_Cut | null);
+  'limits'?: (_cutlayer_v1_Limits | null);
+  'wireDtypes'?: (_cutlayer_v1_DType)[];
+  'adapters'?: (_cutlayer_v1_AdapterKind)[];
+}
+
+export interface GetModelResponse__Output {
+  'name': (string);
+  'family': (string);
+  /**
+   * sha256 of the backbone's manifest, hex: the client bundle names the backbone that it belongs to by this digest.
+   */
+  'backboneDigest': (string);
+  'dims': (_cutlayer_v1_Dims__Output | null);
+  'cut': (_cutlayer_v1_Cut__Output | null);
+  'limits': (_cutlayer_v1_Limits__Output | null);
+  'wireDtypes': (_cutlayer_v1_DType__Output)[];
+  'adapters': (_cutlayer_v1_AdapterKind__Output)[];
+}

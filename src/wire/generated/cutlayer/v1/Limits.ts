@@ -1,0 +1,24 @@
+// Original file: proto/cutlayer/v1/split.proto
+
+
+export interface Limits {
+  'maxMessageBytes'?: (number);
+  'maxBatch'?: (number);
+  /**
+   * Rows of a step: batch * sequence + virtual tokens.
+   */
+  'maxTokens'?: (number);
+  'maxVirtualTokens'?: (number);
+  'maxDeadlineMs'?: (number);
+}
+
+export interface Limits__Output {
+  'maxMessageBytes': (number);
+  'maxBatch': (number);
+  /**
+   * Rows of a step: batch * sequence + virtual tokens.
+   */
+  'maxTokens': (number);
+  'maxVirtualTokens': (number);
+  'maxDeadlineMs': (number);
+}

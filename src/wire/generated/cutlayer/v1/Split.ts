@@ -1,0 +1,82 @@
+// Original file: proto/cutlayer/v1/split.proto
+
+import type * as grpc from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/proto-loader'
+import type { BackwardRequest as _cutlayer_v1_BackwardRequest, BackwardRequest__Output as _cutlayer_v1_BackwardRequest__Output } from '../../cutlayer/v1/BackwardRequest.js';
+import type { BackwardResponse as _cutlayer_v1_BackwardResponse, BackwardResponse__Output as _cutlayer_v1_BackwardResponse__Output } from '../../cutlayer/v1/BackwardResponse.js';
+import type { ForwardRequest as _cutlayer_v1_ForwardRequest, ForwardRequest__Output as _cutlayer_v1_ForwardRequest__Output } from '../../cutlayer/v1/ForwardRequest.js';
+import type { ForwardResponse as _cutlayer_v1_ForwardResponse, ForwardResponse__Output as _cutlayer_v1_ForwardResponse__Output } from '../../cutlayer/v1/ForwardResponse.js';
+import type { GetModelRequest as _cutlayer_v1_GetModelRequest, GetModelRequest__Output as _cutlayer_v1_GetModelRequest__Output } from '../../cutlayer/v1/GetModelRequest.js';
+import type { GetModelResponse as _cutlayer_v1_GetModelResponse, GetModelResponse__Output as _cutlayer_v1_GetModelResponse__Output } from '../../cutlayer/v1/GetModelResponse.js';
+
+export interface SplitClient extends grpc.Client {
+  /**
+   * The vjp of a step that Forward has run.
+   */
+  Backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  Backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  Backward(argument: _cutlayer_v1_BackwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  Backward(argument: _cutlayer_v1_BackwardRequest, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * The vjp of a step that Forward has run.
+   */
+  backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  backward(argument: _cutlayer_v1_BackwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  backward(argument: _cutlayer_v1_BackwardRequest, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * Runs the backbone on a batch and, for training, keeps the step's residuals.
+   */
+  Forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  Forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  Forward(argument: _cutlayer_v1_ForwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  Forward(argument: _cutlayer_v1_ForwardRequest, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Runs the backbone on a batch and, for training, keeps the step's residuals.
+   */
+  forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  forward(argument: _cutlayer_v1_ForwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  forward(argument: _cutlayer_v1_ForwardRequest, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
+  
+  /**
+   * The model card: dims, cut, limits and wire dtypes.
+   */
+  GetModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  GetModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  GetModel(argument: _cutlayer_v1_GetModelRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  GetModel(argument: _cutlayer_v1_GetModelRequest, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * The model card: dims, cut, limits and wire dtypes.
+   */
+  getModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  getModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  getModel(argument: _cutlayer_v1_GetModelRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  getModel(argument: _cutlayer_v1_GetModelRequest, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
+  
+}
+
+export interface SplitHandlers extends grpc.UntypedServiceImplementation {
+  /**
+   * The vjp of a step that Forward has run.
+   */
+  Backward: grpc.handleUnaryCall<_cutlayer_v1_BackwardRequest__Output, _cutlayer_v1_BackwardResponse>;
+  
+  /**
+   * Runs the backbone on a batch and, for training, keeps the step's residuals.
+   */
+  Forward: grpc.handleUnaryCall<_cutlayer_v1_ForwardRequest__Output, _cutlayer_v1_ForwardResponse>;
+  
+  /**
+   * The model card: dims, cut, limits and wire dtypes.
+   */
+  GetModel: grpc.handleUnaryCall<_cutlayer_v1_GetModelRequest__Output, _cutlayer_v1_GetModelResponse>;
+  
+}
+
+export interface SplitDefinition extends grpc.ServiceDefinition {
+  Backward: MethodDefinition<_cutlayer_v1_BackwardRequest, _cutlayer_v1_BackwardResponse, _cutlayer_v1_BackwardRequest__Output, _cutlayer_v1_BackwardResponse__Output>
+  Forward: MethodDefinition<_cutlayer_v1_ForwardRequest, _cutlayer_v1_ForwardResponse, _cutlayer_v1_ForwardRequest__Output, _cutlayer_v1_ForwardResponse__Output>
+  GetModel: MethodDefinition<_cutlayer_v1_GetModelRequest, _cutlayer_v1_GetModelResponse, _cutlayer_v1_GetModelRequest__Output, _cutlayer_v1_GetModelResponse__Output>
+}
