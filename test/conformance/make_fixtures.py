@@ -9,19 +9,30 @@ seeded and runs on one thread. test/fixtures/README.md says what lies where.
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import peft
 import torch
 import transformers
 from checkpoints import CHECKPOINTS, make_checkpoint
+from curves import make_curves, save_peft_adapters
 from references import make_references
 from safetensors.torch import save_file
+from tokenizer import make_tokenizer
+
+WITH_CURVES = ("gpt2-tiny", "llama-tiny", "llama3-tiny")
+WITH_TOKENIZER = "llama-tiny"
+WITH_PEFT_ADAPTERS = "llama-tiny"
 
 
 def write_json(path: Path, document: dict) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    """Indented, with lists of numbers on one line."""
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[-\d\s.,e]*\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text)
+    path.write_text(text + "\n")
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
@@ -29,16 +40,25 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def versions() -> dict[str, str]:
-    return {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__}
+    return {"torch": torch.__version__.split("+")[0], "transformers": transformers.__version__, "peft": peft.__version__}
 
 
 def make_fixture(directory: Path, name: str) -> None:
-    """One checkpoint directory with its references."""
+    """One checkpoint directory with everything that is computed from it."""
     make_checkpoint(directory, name)
     seed = CHECKPOINTS[name]["seed"]
     tensors, document = make_references(directory, seed + 100)
     write_tensors(directory / "reference.safetensors", tensors)
     write_json(directory / "reference.json", {"name": name, "madeWith": versions(), **document})
+    if name in WITH_CURVES:
+        tensors, document = make_curves(directory, seed + 200)
+        write_tensors(directory / "curves.safetensors", tensors)
+        write_json(directory / "curves.json", {"name": name, "madeWith": versions(), **document})
+    if name == WITH_PEFT_ADAPTERS:
+        write_tensors(directory / "peft-logits.safetensors", save_peft_adapters(directory, tensors, document["batches"][0]))
+    if name == WITH_TOKENIZER:
+        reference = make_tokenizer(directory, CHECKPOINTS[name]["config"]["vocab_size"])
+        write_json(directory / "tokenizer-reference.json", reference)
 
 
 def main() -> None:
