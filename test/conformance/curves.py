@@ -22,7 +22,7 @@ NUM_VIRTUAL_TOKENS = 4
 OPTIMIZER = {"name": "AdamW", "learningRate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weightDecay": 0.01}
 SCHEDULES = {
     "constant": {"kind": "constant", "warmupSteps": 0, "totalSteps": STEPS, "maxGradNorm": None},
-    "warmupCosine": {"kind": "cosine", "warmupSteps": 5, "totalSteps": STEPS, "maxGradNorm": 1.0},
+    "warmupCosine": {"kind": "cosine", "warmupSteps": 5, "totalSteps": STEPS, "maxGradNorm": 0.35},
 }
 METHODS = {"softPrompt": PromptTuningConfig, "prefix": PrefixTuningConfig}
 
@@ -172,7 +172,7 @@ def save_peft_adapters(directory, tensors: dict[str, torch.Tensor], batch: dict)
     for method, source in {"softPrompt": "softPrompt.constant.final", "prefix": "prefix.constant.finalPeft"}.items():
         wrapped, _ = peft_model(directory, method, tensors[source])
         target = directory / f"peft-{'prompt' if method == 'softPrompt' else 'prefix'}-tuning"
-        wrapped.save_pretrained(target)
+        wrapped.save_pretrained(target, save_embedding_layers=False)
         (target / "README.md").unlink(missing_ok=True)
         reloaded = PeftModel.from_pretrained(load_model(directory, torch.float32, "eager"), target).eval()
         with torch.no_grad():

@@ -1,0 +1,152 @@
+"""Compares Cutlayer's fixtures and adapters with transformers and PEFT as installed here.
+
+    check_live.py                     makes the fixtures again in a temporary directory and compares them with the committed ones
+    check_live.py --adapter DIR --checkpoint DIR --logits FILE.safetensors
+                                      loads an adapter that Cutlayer wrote with PeftModel.from_pretrained and compares logits
+    check_live.py --probe             only says whether the Python packages are there
+
+FILE holds `tokenIds` [B,S] int64 (right-padded), `lengths` [B] int64 and `logits` f32, either [B,S,V] (padded rows ignored) or [N,V] (real rows in
+order). Values agree when max|a - b| / max|b| <= --tolerance (1e-5). Exit status: 0 equal, 1 different, 2 bad usage, 3 a package is missing.
+"""
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+sys.dont_write_bytecode = True
+
+PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy")
+# What depends on the versions and the machine rather than on the values.
+NOT_COMPARED = {"madeWith", "float32Deviation", "peft_version"}
+
+
+class Comparison:
+    """Collects differences; `worst` is the largest relative error met."""
+
+    def __init__(self, tolerance: float):
+        self.tolerance, self.worst, self.count, self.failures = tolerance, 0.0, 0, []
+
+    def tensor(self, name: str, actual, expected) -> None:
+        self.count += 1
+        if actual.shape != expected.shape or actual.dtype != expected.dtype:
+            self.failures.append(f"{name}: expected {expected.dtype} {list(expected.shape)}, got {actual.dtype} {list(actual.shape)}")
+            return
+        from references import max_relative_error
+
+        error = max_relative_error(actual, expected) if expected.numel() > 0 else 0.0
+        self.worst = max(self.worst, error)
+        if not error <= self.tolerance:
+            self.failures.append(f"{name}: relative error {error:.3g}, tolerance {self.tolerance:g}")
+
+    def document(self, name: str, actual, expected) -> None:
+        """JSON values: floats within the tolerance, everything else equal."""
+        if isinstance(expected, dict) and isinstance(actual, dict):
+            if actual.keys() != expected.keys():
+                self.failures.append(f"{name}: keys {sorted(actual)} instead of {sorted(expected)}")
+            for key in expected.keys() & actual.keys() - NOT_COMPARED:
+                self.document(f"{name}.{key}", actual[key], expected[key])
+        elif isinstance(expected, list) and isinstance(actual, list) and len(actual) == len(expected):
+            for index, pair in enumerate(zip(actual, expected)):
+                self.document(f"{name}[{index}]", *pair)
+        else:
+            self.count += 1
+            numbers = isinstance(expected, float) and isinstance(actual, (int, float))
+            if actual != expected and not (numbers and math.isclose(actual, expected, rel_tol=self.tolerance)):
+                self.failures.append(f"{name}: {actual!r} instead of {expected!r}")
+
+
+def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) -> None:
+    """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less."""
+    from make_fixtures import make_fixture
+    from safetensors.torch import load_file
+
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in names:
+            fresh = Path(temporary) / name
+            make_fixture(fresh, name)
+            files = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+            there = {path.relative_to(committed / name) for path in (committed / name).rglob("*") if path.is_file()}
+            if files != there:
+                comparison.failures.append(f"{name}: files differ: {sorted(map(str, files ^ there))}")
+            for file in sorted(files & there):
+                label = f"{name}/{file}"
+                if file.suffix == ".json":
+                    read = lambda root: json.loads((root / file).read_text())  # noqa: E731
+                    comparison.document(label, read(fresh), read(committed / name))
+                else:
+                    actual, expected = load_file(fresh / file), load_file(committed / name / file)
+                    if actual.keys() != expected.keys():
+                        comparison.failures.append(f"{label}: tensors differ: {sorted(actual.keys() ^ expected.keys())}")
+                    for key in actual.keys() & expected.keys():
+                        comparison.tensor(f"{label}:{key}", actual[key], expected[key])
+
+
+def compare_adapter(adapter: Path, checkpoint: Path, logits: Path, comparison: Comparison) -> None:
+    """PEFT's logits with an adapter directory against logits computed elsewhere."""
+    import torch
+    from peft import PeftModel
+    from references import load_model
+    from safetensors.torch import load_file
+
+    given = load_file(logits)
+    token_ids, lengths = given["tokenIds"], given["lengths"]
+    mask = torch.arange(token_ids.shape[1])[None, :] < lengths[:, None]
+    model = PeftModel.from_pretrained(load_model(checkpoint, torch.float32, "eager"), adapter).eval()
+    with torch.no_grad():
+        expected = model(input_ids=token_ids, attention_mask=mask.long()).logits[:, -token_ids.shape[1] :][mask]
+    actual = given["logits"][mask] if given["logits"].dim() == 3 else given["logits"]
+    comparison.tensor(f"{adapter.name}: logits", actual, expected)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--probe", action="store_true")
+    parser.add_argument("--fixtures", type=Path, default=Path(__file__).resolve().parents[1] / "fixtures")
+    parser.add_argument("--only", nargs="*", help="names of fixtures; all by default")
+    parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--logits", type=Path)
+    parser.add_argument("--tolerance", type=float, default=1e-5)
+    arguments = parser.parse_args()
+    adapter_arguments = [arguments.adapter, arguments.checkpoint, arguments.logits]
+    if any(adapter_arguments) and not all(adapter_arguments):
+        parser.error("--adapter, --checkpoint and --logits go together")
+
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        print(f"missing Python packages: {', '.join(missing)}", file=sys.stderr)
+        return 3
+    if arguments.probe:
+        return 0
+
+    import torch
+    from checkpoints import CHECKPOINTS
+
+    unknown = set(arguments.only or []) - CHECKPOINTS.keys()
+    if unknown:
+        parser.error(f"unknown fixtures {sorted(unknown)}; there are {list(CHECKPOINTS)}")
+    torch.set_num_threads(1)
+    comparison = Comparison(arguments.tolerance)
+    if arguments.adapter:
+        compare_adapter(*adapter_arguments, comparison)
+    else:
+        compare_fixtures(arguments.fixtures, arguments.only or list(CHECKPOINTS), comparison)
+    for failure in comparison.failures[:50]:
+        print(f"FAILED {failure}", file=sys.stderr)
+    if comparison.failures:
+        print(f"{len(comparison.failures)} of {comparison.count} values differ", file=sys.stderr)
+        return 1
+    print(f"{comparison.count} values agree, largest relative error {comparison.worst:.3g} (tolerance {comparison.tolerance:g})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
