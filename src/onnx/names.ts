@@ -1,0 +1,54 @@
+/** Names of values in an encoded graph: readable, unique, and the same for the same graph. */
+import type { Graph } from './graph.js';
+import { outputName } from './op-applier.js';
+import type { Value } from './value.js';
+
+/** The names of a graph's values. */
+export interface ValueNames {
+  readonly of: (value: Value) => string;
+  /** Whether an op of the graph reads the value or it leaves the graph. */
+  readonly used: (value: Value) => boolean;
+  /** Outputs that are copies of a value which already has another name. */
+  readonly copies: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Names every value: ports and weights by their own names, the rest by scope and op. */
+export function nameValues(graph: Graph): ValueNames {
+  const names = new Map<Value, string>();
+  const taken = new Set<string>();
+  const copies: { from: string; to: string }[] = [];
+  const claim = (value: Value, name: string): void => {
+    names.set(value, name);
+    taken.add(name);
+  };
+  for (const { name, value } of graph.inputs) claim(value, name);
+  for (const { name, outputs } of graph.weights) claim(outputs[0]!, name);
+  for (const { name } of graph.outputs) taken.add(name);
+  const unique = (base: string): string => {
+    let name = base;
+    for (let count = 1; taken.has(name); count++) name = `${base}_${count}`;
+    return name;
+  };
+  const late: { readonly value: Value; readonly name: string }[] = [];
+  for (const { name, value } of graph.outputs) {
+    const computed = value.node.kind === 'op' && !names.has(value);
+    if (computed) claim(value, name);
+    else late.push({ value, name });
+  }
+  graph.constants.forEach(({ outputs }, at) => claim(outputs[0]!, unique(`constant_${at}`)));
+  for (const { symbol, outputs } of graph.symbols.keys()) claim(outputs[0]!, unique(`size_of_${symbol}`));
+  const counters = new Map<string, number>();
+  for (const node of graph.ops) {
+    const base = node.scope === '' ? node.op : `${node.scope}/${node.op}`;
+    const count = counters.get(base) ?? 0;
+    counters.set(base, count + 1);
+    const own = count === 0 ? base : `${base}_${count}`;
+    for (const output of node.outputs) {
+      if (names.has(output)) continue;
+      claim(output, unique(output.index === 0 ? own : `${own}:${outputName(node.op, output.index)}`));
+    }
+  }
+  for (const { value, name } of late) copies.push({ from: names.get(value)!, to: name });
+  const used = new Set<Value | undefined>([...graph.ops.flatMap((node) => node.inputs), ...graph.outputs.map(({ value }) => value)]);
+  return { of: (value) => names.get(value)!, used: (value) => used.has(value), copies };
+}

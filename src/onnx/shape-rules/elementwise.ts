@@ -1,0 +1,71 @@
+/** Shape rules of ops that work element by element. */
+import { addDims, type Dim, multiplyDims, subtractDims } from '../dim.js';
+import type { Value, ValueType } from '../value.js';
+import { broadcastShapes, type Invalid, type ShapeRules, sameDType } from './context.js';
+
+const like = (value: Value): readonly ValueType[] => [value];
+const unary = ({ input }: { readonly input: Value }): readonly ValueType[] => [typeOf(input)];
+const unaryX = ({ X }: { readonly X: Value }): readonly ValueType[] => [typeOf(X)];
+
+/** The type of a value without what is known of its elements. */
+function typeOf({ dtype, shape }: Value): ValueType {
+  return { dtype, shape };
+}
+
+interface Binary {
+  readonly A: Value;
+  readonly B: Value;
+  readonly invalid: Invalid;
+}
+
+const comparison = ({ A, B, invalid }: Binary): readonly ValueType[] => {
+  sameDType({ A, B }, invalid);
+  return [{ dtype: 'bool', shape: broadcastShapes(A.shape, B.shape, invalid) }];
+};
+
+/** A broadcasting binary op; `onDims` follows int64 vectors and scalars whose elements are dimensions. */
+const binary =
+  (onDims?: (a: Dim, b: Dim) => Dim) =>
+  ({ A, B, invalid }: Binary): readonly ValueType[] => {
+    const dtype = sameDType({ A, B }, invalid);
+    const shape = broadcastShapes(A.shape, B.shape, invalid);
+    const left = A.content;
+    const right = B.content;
+    if (onDims === undefined || left === undefined || right === undefined) return [{ dtype, shape }];
+    const count = Math.max(left.length, right.length);
+    const at = (content: readonly Dim[], index: number): Dim => content[content.length === 1 ? 0 : index]!;
+    return [{ dtype, shape, content: Array.from({ length: count }, (_, index) => onDims(at(left, index), at(right, index))) }];
+  };
+
+export const elementwiseShapes = {
+  Add: binary(addDims),
+  Sub: binary(subtractDims),
+  Mul: binary(multiplyDims),
+  Div: binary(),
+  Pow: ({ X, Y, invalid }) => [{ dtype: X.dtype, shape: broadcastShapes(X.shape, Y.shape, invalid) }],
+  Neg: unaryX,
+  Sqrt: unaryX,
+  Reciprocal: unaryX,
+  Exp: unary,
+  Log: unary,
+  Sin: unary,
+  Cos: unary,
+  Tanh: unary,
+  Erf: unary,
+  Sigmoid: unaryX,
+  Gelu: ({ X, approximate, invalid }) => {
+    if (approximate !== 'none' && approximate !== 'tanh') throw invalid(`approximate must be "none" or "tanh", got "${approximate}"`);
+    return [typeOf(X)];
+  },
+  QuickGelu: unaryX,
+  Identity: ({ input }) => like(input),
+  Cast: ({ input, to }) => [{ dtype: to, shape: input.shape }],
+  Where: ({ condition, X, Y, invalid }) => {
+    if (condition.dtype !== 'bool') throw invalid(`condition must be bool, got ${condition.dtype}`);
+    const dtype = sameDType({ X, Y }, invalid);
+    return [{ dtype, shape: broadcastShapes(condition.shape, broadcastShapes(X.shape, Y.shape, invalid), invalid) }];
+  },
+  Equal: comparison,
+  Less: comparison,
+  LessOrEqual: comparison,
+} satisfies Partial<ShapeRules>;
