@@ -1,0 +1,90 @@
+/**
+ * Files of the gateway's state directory: keys, certificates, identity. Directory 0700, secrets 0600, each written whole under a
+ * temporary name, flushed, then renamed (or linked, where the first of two processes must win).
+ */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CutlayerError } from '../errors.js';
+
+const SECRET_MODE = 0o600;
+const PUBLIC_MODE = 0o644;
+
+/**
+ * Makes the directory when it is missing.
+ * @throws CutlayerError IO_ERROR when it is not a directory, or others may write to it
+ */
+export async function openStateDir(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new CutlayerError('IO_ERROR', `state directory ${dir}: cannot be made; choose another with --state-dir`, { cause });
+  }
+  const { mode } = await stat(dir);
+  if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+    throw new CutlayerError(
+      'IO_ERROR',
+      `state directory ${dir}: expected one that only its owner may write, got mode ${(mode & 0o777).toString(8)}; run chmod 700`,
+    );
+  }
+}
+
+/**
+ * The text of a state file; undefined when there is none.
+ * @throws CutlayerError IO_ERROR when it cannot be read, or when it is secret and others may read it
+ */
+export async function readStateFile(dir: string, name: string, { secret = false } = {}): Promise<string | undefined> {
+  const path = join(dir, name);
+  try {
+    if (secret && process.platform !== 'win32') {
+      const { mode } = await stat(path);
+      if ((mode & 0o077) !== 0) {
+        throw new CutlayerError('IO_ERROR', `${path}: expected a secret of mode 600, got ${(mode & 0o777).toString(8)}; run chmod 600`);
+      }
+    }
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof CutlayerError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be read`, { cause });
+  }
+}
+
+async function writeTemporary(dir: string, name: string, text: string, secret: boolean): Promise<string> {
+  const temporary = join(dir, `.${name}.${randomBytes(6).toString('hex')}`);
+  const file = await open(temporary, 'wx', secret ? SECRET_MODE : PUBLIC_MODE);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return temporary;
+}
+
+/** Writes or replaces a state file. @throws CutlayerError IO_ERROR */
+export async function writeStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<void> {
+  try {
+    await rename(await writeTemporary(dir, name, text, secret), join(dir, name));
+  } catch (cause) {
+    throw new CutlayerError('IO_ERROR', `${join(dir, name)}: cannot be written`, { cause });
+  }
+}
+
+/**
+ * Writes a state file unless there is one. @returns false when another process was first
+ * @throws CutlayerError IO_ERROR
+ */
+export async function createStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<boolean> {
+  let temporary: string | undefined;
+  try {
+    temporary = await writeTemporary(dir, name, text, secret);
+    await link(temporary, join(dir, name));
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new CutlayerError('IO_ERROR', `${join(dir, name)}: cannot be written`, { cause });
+  } finally {
+    if (temporary !== undefined) await unlink(temporary).catch(() => undefined);
+  }
+}
