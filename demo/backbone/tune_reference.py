@@ -108,7 +108,7 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(args.checkpoint, dtype=torch.float32).eval().requires_grad_(False)
     splits = {split: load_rows(tokenizer, Path(args.data) / f"{args.prefix}{split}.jsonl") for split in ("train", "validation", "test")}
     print(f"tokens a row: {sum(len(a) + len(b) for a, b in splits['train']) / len(splits['train']):.1f}, "
-          f"completion {max(len(b) for b in splits['test'])} at most")
+          f"completion {max(len(b) for split in splits.values() for _, b in split)} at most")
     print("before: loss %.4f, exact match %.3f" % evaluate(model, None, splits["test"]))
     for seed in range(args.seeds):
         started = time.time()
