@@ -1,0 +1,138 @@
+/**
+ * Causal self-attention over flat rows. Projections run on all rows at once; only the scores are taken apart: the prompt's rows
+ * attend among themselves, once; the text's rows attend to the shared keys and values of the virtual tokens and to their own
+ * sequence. Query heads of one group lie side by side as rows, so grouped keys and values are never repeated. Padding is on the
+ * right and attention is causal, so no real token ever attends to it and no padding mask exists.
+ */
+import { addDims, multiplyDims } from '../onnx/dim.js';
+import type { Value } from '../onnx/value.js';
+import { f32 } from '../tensor/tensor.js';
+import type { DecoderGraph } from './decoder-weights.js';
+import { type Rotation, rotate } from './rope.js';
+import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
+
+/** What all blocks of a span share. */
+export interface AttentionContext {
+  readonly layout: RowLayout;
+  /** Present with rope. */
+  readonly rotation?: Rotation;
+}
+
+/** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
+export interface PrefixBlock {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** What the softmax adds to scores of keys that lie ahead: exp of it is 0, and it is finite, so nothing becomes NaN. */
+const AHEAD = -1e30;
+
+/**
+ * Attention of one block.
+ * @param x [R, hiddenSize]
+ * @returns [R, hiddenSize]
+ */
+export function attention(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix?: PrefixBlock): Value {
+  const { g, spec } = decoder;
+  const { headDim, numKvHeads, outputBias } = spec.attention;
+  const { layout } = context;
+  const { query, key, value } = project(decoder, context, layer, x);
+  const queries = splitRows(g, query, layout);
+  const keys = splitRows(g, key, layout);
+  const values = splitRows(g, value, layout);
+
+  const heads = (rows: Value): Value => g.reshape(rows, [layout.virtualTokens, numKvHeads, headDim]); // [P, numKvHeads, headDim]
+  const shared =
+    keys.prompt !== undefined && values.prompt !== undefined ? { key: heads(keys.prompt), value: heads(values.prompt) } : prefix;
+  const attended: SplitRows = {
+    ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, queries.prompt, shared) }),
+    text: attendText(decoder, layout, queries.text, keys.text, values.text, shared),
+  };
+  return decoder.linear(joinRows(g, attended), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
+}
+
+interface Projections {
+  /** [R, numHeads * headDim] */
+  readonly query: Value;
+  /** [R, numKvHeads * headDim] */
+  readonly key: Value;
+  /** [R, numKvHeads * headDim] */
+  readonly value: Value;
+}
+
+function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: number, x: Value): Projections {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim, projections, qkvBias } = spec.attention;
+  const [queryWidth, kvWidth] = [numHeads * headDim, numKvHeads * headDim];
+  const split = (): readonly Value[] => [
+    decoder.linear(x, layer, 'query', qkvBias ? 'queryBias' : undefined),
+    decoder.linear(x, layer, 'key', qkvBias ? 'keyBias' : undefined),
+    decoder.linear(x, layer, 'value', qkvBias ? 'valueBias' : undefined),
+  ];
+  const fused = (): readonly Value[] =>
+    g.split(decoder.linear(x, layer, 'qkv', qkvBias ? 'qkvBias' : undefined), [queryWidth, kvWidth, kvWidth], 1);
+  const [query, key, value] = (projections === 'fused' ? fused() : split()) as readonly [Value, Value, Value];
+  if (rotation === undefined) return { query, key, value };
+  return { query: rotate(g, query, rotation, headDim), key: rotate(g, key, rotation, headDim), value };
+}
+
+/**
+ * The prompt's rows attend among themselves.
+ * @param query [P, numHeads * headDim]
+ * @returns [P, numHeads * headDim]
+ */
+function attendPrompt({ g, spec }: DecoderGraph, { promptRows: P }: RowLayout, query: Value, shared: PrefixBlock): Value {
+  const { numHeads, numKvHeads, headDim, scale } = spec.attention;
+  const group = numHeads / numKvHeads;
+  const grouped = g.transpose(g.reshape(query, [P, numKvHeads, group, headDim]), [1, 2, 0, 3]); // [kv, group, P, headDim]
+  const rows = g.reshape(grouped, [numKvHeads, multiplyDims(group, P), headDim]); // [kv, group * P, headDim]
+  const scores = g.fusedMatMul(rows, g.transpose(shared.key, [1, 0, 2]), { alpha: scale, transB: 1 }); // [kv, group * P, P]
+  const masked = g.add(g.reshape(scores, [numKvHeads, group, P, P]), causalMask({ g, spec }, P, 0)); // [kv, group, P, P]
+  const weights = g.reshape(g.softmax(masked), [numKvHeads, multiplyDims(group, P), P]); // [kv, group * P, P]
+  const mixed = g.matMul(weights, g.transpose(shared.value, [1, 0, 2])); // [kv, group * P, headDim]
+  const byToken = g.transpose(g.reshape(mixed, [numKvHeads, group, P, headDim]), [2, 0, 1, 3]); // [P, kv, group, headDim]
+  return g.reshape(byToken, [P, numHeads * headDim]); // [P, numHeads * headDim]
+}
+
+/**
+ * The text's rows attend to the virtual tokens and to their own sequence.
+ * @param query [B * S, numHeads * headDim]
+ * @param key [B * S, numKvHeads * headDim]
+ * @param value [B * S, numKvHeads * headDim]
+ * @returns [B * S, numHeads * headDim]
+ */
+function attendText(
+  decoder: DecoderGraph,
+  layout: RowLayout,
+  query: Value,
+  key: Value,
+  value: Value,
+  shared: PrefixBlock | undefined,
+): Value {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim, scale } = spec.attention;
+  const { batch: B, sequence: S, virtualTokens: P } = layout;
+  const group = numHeads / numKvHeads;
+  const T = addDims(P, S);
+  const grouped = g.transpose(g.reshape(query, [B, S, numKvHeads, group, headDim]), [0, 2, 3, 1, 4]); // [B, kv, group, S, headDim]
+  const rows = g.reshape(grouped, [B, numKvHeads, multiplyDims(group, S), headDim]); // [B, kv, group * S, headDim]
+  const bySequence = (own: Value, virtual: Value | undefined): Value => {
+    const ownHeads = g.reshape(own, [B, S, numKvHeads, headDim]); // [B, S, kv, headDim]
+    if (virtual === undefined) return g.transpose(ownHeads, [0, 2, 1, 3]); // [B, kv, S, headDim]
+    const everywhere = g.expand(virtual, [B, P, numKvHeads, headDim]); // P rows a sequence: small beside the scores
+    return g.transpose(g.concat([everywhere, ownHeads], 1), [0, 2, 1, 3]); // [B, kv, P + S, headDim]
+  };
+  const scores = g.fusedMatMul(rows, bySequence(key, shared?.key), { alpha: scale, transB: 1 }); // [B, kv, group * S, P + S]
+  const masked = g.add(g.reshape(scores, [B, numKvHeads, group, S, T]), causalMask(decoder, S, P)); // [B, kv, group, S, P + S]
+  const weights = g.reshape(g.softmax(masked), [B, numKvHeads, multiplyDims(group, S), T]); // [B, kv, group * S, P + S]
+  const mixed = g.matMul(weights, bySequence(value, shared?.value)); // [B, kv, group * S, headDim]
+  const byToken = g.transpose(g.reshape(mixed, [B, numKvHeads, group, S, headDim]), [0, 3, 1, 2, 4]); // [B, S, kv, group, headDim]
+  return g.reshape(byToken, [textRows(layout), numHeads * headDim]); // [B * S, numHeads * headDim]
+}
+
+/** What is added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key, then {@link AHEAD}. */
+function causalMask({ g }: Pick<DecoderGraph, 'g' | 'spec'>, rows: RowLayout['sequence'], before: RowLayout['virtualTokens']): Value {
+  const last = g.unsqueeze(g.range(before, addDims(before, rows)), [1]); // [rows, 1]: the last key that each query sees
+  const seen = g.lessOrEqual(g.range(0, addDims(before, rows)), last); // [rows, before + rows]
+  return g.where(seen, g.constant(f32([], [0])), g.constant(f32([], [AHEAD])));
+}

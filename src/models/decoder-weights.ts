@@ -1,0 +1,42 @@
+/** The weights of a decoder as values of a graph, asked for by role; only those asked for become initializers. */
+import type { GraphBuilder } from '../onnx/builder.js';
+import type { Value } from '../onnx/value.js';
+import type { DecoderSpec } from './spec.js';
+import type { BlockRole, ModelRole, WeightTable } from './weights.js';
+
+/** The graph under construction, the decoder it computes and its weights: what every part of a decoder needs. */
+export class DecoderGraph {
+  constructor(
+    readonly g: GraphBuilder,
+    readonly spec: DecoderSpec,
+    private readonly table: WeightTable,
+  ) {}
+
+  /** A weight outside the blocks. */
+  model(role: ModelRole): Value {
+    const { name, shape } = this.table.model(role);
+    return this.g.weight(name, 'float32', shape);
+  }
+
+  /** A weight of a block. */
+  block(layer: number, role: BlockRole): Value {
+    const { name, shape } = this.table.block(layer, role);
+    return this.g.weight(name, 'float32', shape);
+  }
+
+  /** The LM head's weight, [vocabSize, hiddenSize]: the token embedding where they are tied. */
+  head(): Value {
+    return this.model(this.spec.tiedHead ? 'embedTokens' : 'head');
+  }
+
+  /**
+   * A linear layer of a block on all rows: one Gemm.
+   * @param x [rows, in]
+   * @returns [rows, out]
+   */
+  linear(x: Value, layer: number, weight: BlockRole, bias: BlockRole | undefined): Value {
+    const B = this.block(layer, weight);
+    const C = bias === undefined ? undefined : this.block(layer, bias);
+    return this.g.gemm({ A: x, B, C }, { transB: this.spec.linearLayout === 'outIn' ? 1 : 0 });
+  }
+}

@@ -1,0 +1,48 @@
+/** The decoder's blocks over flat rows: the one implementation that bottom, backbone and top are spans of. */
+import type { Value } from '../onnx/value.js';
+import { type AttentionContext, attention, type PrefixBlock } from './attention.js';
+import type { DecoderGraph } from './decoder-weights.js';
+import { mlp } from './mlp.js';
+import { normalize } from './norm.js';
+import { rotation } from './rope.js';
+import { type RowLayout, rowPositions } from './rows.js';
+
+/**
+ * Blocks [first, end) on flat rows.
+ * @param rows [R, hiddenSize]
+ * @param prefix [end - first, 2, P, numKvHeads, headDim], keys after rope; absent with other adapters.
+ * @returns [R, hiddenSize]
+ */
+export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, first: number, end: number, prefix?: Value): Value {
+  const context = attentionContext(decoder, layout);
+  let x = rows;
+  for (let layer = first; layer < end; layer++) {
+    const given = prefix === undefined ? undefined : prefixBlock(decoder, prefix, layer - first);
+    x = decoder.g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given));
+  }
+  return x;
+}
+
+/** x + attention(norm x), then x + mlp(norm x). */
+function block(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix: PrefixBlock | undefined): Value {
+  const { g } = decoder;
+  const attended = g.scoped('attention', () => {
+    const normed = normalize(decoder, x, decoder.block(layer, 'attentionNorm'), () => decoder.block(layer, 'attentionNormBias'));
+    return g.add(x, attention(decoder, context, layer, normed, prefix));
+  });
+  return g.scoped('mlp', () => {
+    const normed = normalize(decoder, attended, decoder.block(layer, 'mlpNorm'), () => decoder.block(layer, 'mlpNormBias'));
+    return g.add(attended, mlp(decoder, layer, normed));
+  });
+}
+
+function attentionContext({ g, spec }: DecoderGraph, layout: RowLayout): AttentionContext {
+  if (spec.position.kind !== 'rope') return { layout };
+  const positions = rowPositions(g, layout, g.dim(layout.virtualTokens));
+  return { layout, rotation: rotation(g, spec.position.rope, spec.attention.headDim, positions) };
+}
+
+function prefixBlock({ g }: DecoderGraph, prefix: Value, index: number): PrefixBlock {
+  const ofBlock = g.gather(prefix, g.scalar(index, 'int64')); // [2, P, kv, headDim]
+  return { key: g.gather(ofBlock, g.scalar(0, 'int64')), value: g.gather(ofBlock, g.scalar(1, 'int64')) };
+}

@@ -1,0 +1,107 @@
+/** GPT-2: learned positions, layer norm, Conv1D weights, fused qkv, plain MLP, tied head. @see transformers `modeling_gpt2.py` */
+import { z } from 'zod';
+import {
+  activationOf,
+  type ConfigJson,
+  divide,
+  parseKeys,
+  positiveInt,
+  positiveNumber,
+  refuseUnknownKeys,
+  unsupported,
+} from '../config.js';
+import type { Family } from '../family.js';
+import type { DecoderSpec } from '../spec.js';
+
+const schema = z.object({
+  vocab_size: positiveInt.default(50257),
+  n_positions: positiveInt.default(1024),
+  n_embd: positiveInt.default(768),
+  n_layer: positiveInt.default(12),
+  n_head: positiveInt.default(12),
+  n_inner: positiveInt.nullish(),
+  activation_function: z.string().default('gelu_new'),
+  layer_norm_epsilon: positiveNumber.default(1e-5),
+  scale_attn_weights: z.boolean().default(true),
+  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+  add_cross_attention: z.boolean().default(false),
+  tie_word_embeddings: z.boolean().default(true),
+});
+
+const harmless = [
+  'n_ctx',
+  'attn_pdrop',
+  'embd_pdrop',
+  'resid_pdrop',
+  'reorder_and_upcast_attn', // a matter of precision, and all is float32 here
+  'summary_type',
+  'summary_use_proj',
+  'summary_activation',
+  'summary_proj_to_labels',
+  'summary_first_dropout',
+];
+
+function parse(config: ConfigJson): DecoderSpec {
+  refuseUnknownKeys(config, { read: Object.keys(schema.shape), harmless }, 'gpt2');
+  const read = parseKeys(schema, config);
+  if (read.scale_attn_by_inverse_layer_idx) throw unsupported('scale_attn_by_inverse_layer_idx', true, 'false');
+  if (read.add_cross_attention) throw unsupported('add_cross_attention', true, 'false: only decoders are cut');
+  const headDim = divide(read.n_embd, read.n_head, 'n_embd / n_head');
+  return {
+    vocabSize: read.vocab_size,
+    hiddenSize: read.n_embd,
+    numLayers: read.n_layer,
+    maxPositions: read.n_positions,
+    position: { kind: 'learned' },
+    norm: { kind: 'layerNorm', epsilon: read.layer_norm_epsilon },
+    attention: {
+      numHeads: read.n_head,
+      numKvHeads: read.n_head,
+      headDim,
+      projections: 'fused',
+      qkvBias: true,
+      outputBias: true,
+      scale: read.scale_attn_weights ? 1 / Math.sqrt(headDim) : 1,
+    },
+    mlp: {
+      kind: 'plain',
+      intermediateSize: read.n_inner ?? 4 * read.n_embd,
+      activation: activationOf('activation_function', read.activation_function),
+      bias: true,
+    },
+    linearLayout: 'inOut',
+    tiedHead: read.tie_word_embeddings,
+    embedScale: 1,
+  };
+}
+
+/** The family `gpt2`. */
+export const gpt2: Family = {
+  name: 'gpt2',
+  parse,
+  names: {
+    model: {
+      embedTokens: 'transformer.wte.weight',
+      embedPositions: 'transformer.wpe.weight',
+      finalNorm: 'transformer.ln_f.weight',
+      finalNormBias: 'transformer.ln_f.bias',
+      head: 'lm_head.weight',
+    },
+    block: {
+      attentionNorm: 'transformer.h.{layer}.ln_1.weight',
+      attentionNormBias: 'transformer.h.{layer}.ln_1.bias',
+      qkv: 'transformer.h.{layer}.attn.c_attn.weight',
+      qkvBias: 'transformer.h.{layer}.attn.c_attn.bias',
+      attentionOutput: 'transformer.h.{layer}.attn.c_proj.weight',
+      attentionOutputBias: 'transformer.h.{layer}.attn.c_proj.bias',
+      mlpNorm: 'transformer.h.{layer}.ln_2.weight',
+      mlpNormBias: 'transformer.h.{layer}.ln_2.bias',
+      mlpUp: 'transformer.h.{layer}.mlp.c_fc.weight',
+      mlpUpBias: 'transformer.h.{layer}.mlp.c_fc.bias',
+      mlpDown: 'transformer.h.{layer}.mlp.c_proj.weight',
+      mlpDownBias: 'transformer.h.{layer}.mlp.c_proj.bias',
+    },
+    optionalPrefix: 'transformer.',
+    ignored: [/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/],
+  },
+};

@@ -1,0 +1,60 @@
+/**
+ * Flat rows: everything in a decoder but attention works on one matrix [R, d], R = P + B * S, whose first P rows are the soft
+ * prompt's and whose row P + b * S + s is token s of sequence b. Virtual tokens come first and attention is causal, so the prompt's
+ * rows never depend on text and are computed once for the whole batch.
+ */
+import type { GraphBuilder } from '../onnx/builder.js';
+import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
+import type { Value } from '../onnx/value.js';
+
+/** How rows, sequences and virtual tokens lie. */
+export interface RowLayout {
+  /** B */
+  readonly batch: Dim;
+  /** S, padding included. */
+  readonly sequence: Dim;
+  /** Virtual tokens before each sequence, as rows (soft prompt) or as given keys and values (prefix): P, or 0. */
+  readonly virtualTokens: Dim;
+  /** Rows of virtual tokens: P with a soft prompt, else 0. */
+  readonly promptRows: Dim;
+}
+
+/** B * S */
+export function textRows(layout: RowLayout): Dim {
+  return multiplyDims(layout.batch, layout.sequence);
+}
+
+/** R = promptRows + B * S */
+export function allRows(layout: RowLayout): Dim {
+  return addDims(layout.promptRows, textRows(layout));
+}
+
+/** Rows apart: the prompt's [P, ...] (absent where it has none) and the text's [B * S, ...]. */
+export interface SplitRows {
+  readonly prompt?: Value;
+  readonly text: Value;
+}
+
+/** Takes rows apart. */
+export function splitRows(g: GraphBuilder, rows: Value, layout: RowLayout): SplitRows {
+  if (layout.promptRows === 0) return { text: rows };
+  const [prompt, text] = g.split(rows, [layout.promptRows, textRows(layout)], 0);
+  return { prompt: prompt!, text: text! };
+}
+
+/** Puts rows together, the inverse of {@link splitRows}. */
+export function joinRows(g: GraphBuilder, { prompt, text }: SplitRows): Value {
+  return prompt === undefined ? text : g.concat([prompt, text], 0);
+}
+
+/**
+ * The position id of every row: 0..P-1 for the prompt's, P + s for token s.
+ * @param virtualTokens P as an int64 scalar.
+ * @returns int64 [R]
+ */
+export function rowPositions(g: GraphBuilder, layout: RowLayout, virtualTokens: Value): Value {
+  const { batch, sequence, promptRows } = layout;
+  const ofSequence = g.add(g.range(0, sequence), virtualTokens); // [S]
+  const text = g.reshape(g.expand(ofSequence, [batch, sequence]), [textRows(layout)]); // [B * S]
+  return promptRows === 0 ? text : g.concat([g.range(0, promptRows), text], 0);
+}
