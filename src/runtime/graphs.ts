@@ -1,0 +1,125 @@
+/** Runs the graphs of one artifact directory off the main thread: what both the engine and the client library stand on. */
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CutlayerError } from '../errors.js';
+import type { NamedTensors } from './protocol.js';
+import { type PoolResult, WorkerPool } from './worker-pool.js';
+
+/** Which graphs. */
+export interface GraphDirectory {
+  /** The artifact's directory. */
+  readonly dir: string;
+  /** File, below `dir`, that the graphs' weights lie in; only checked to be there. */
+  readonly weightsFile?: string;
+  /** Graph files, below `dir`. No other can be run. */
+  readonly graphs: readonly string[];
+}
+
+/** How many threads, how much waiting. */
+export interface GraphPoolOptions {
+  /** Worker threads: graphs that may run at the same time. Default 1. */
+  readonly workers?: number;
+  /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
+  readonly threads?: number;
+  /** Calls that may wait. Default 64. */
+  readonly queueLimit?: number;
+  /** Opens every graph at the start (default), so that a broken one is found there; otherwise on first use. */
+  readonly warm?: boolean;
+  /** Graphs that each worker keeps open. Default 16. */
+  readonly maxOpenGraphs?: number;
+  /** For tests: how a worker thread is started, and the first pause before a restart. */
+  readonly spawn?: ConstructorParameters<typeof WorkerPool>[0]['spawn'];
+  readonly restartPauseMs?: number;
+}
+
+/** How one run is to be treated. */
+export interface RunOptions {
+  /** Outputs wanted; all when absent. */
+  readonly fetches?: readonly string[];
+  /** Outputs that must be finite. */
+  readonly finite?: readonly string[];
+  /** Hands the feeds' own arrays over (they are empty afterwards) instead of copies. Default false. */
+  readonly transfer?: boolean;
+  /** Higher runs first. Default 0. */
+  readonly priority?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The state of a host, for metrics. */
+export interface GraphPoolStats {
+  readonly queueLength: number;
+  readonly running: number;
+  readonly workers: number;
+  readonly threadsPerWorker: number;
+  readonly workerRestarts: number;
+  /** Time in which the slowest worker opened its graphs. */
+  readonly startMs: number;
+}
+
+/** Open graphs. */
+export interface GraphPool {
+  /**
+   * Runs a graph on copies of the feeds and gives the outputs wanted (all, when `fetches` is absent) by name.
+   * @throws CutlayerError NOT_FOUND (no such graph), QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE (closed), INTERNAL
+   */
+  run(graph: string, feeds: NamedTensors, fetches?: readonly string[], signal?: AbortSignal): Promise<NamedTensors>;
+  /**
+   * As `run`, with every option, and the time that the graph took.
+   * @throws CutlayerError as run, and NON_FINITE
+   */
+  runWith(graph: string, feeds: NamedTensors, options: RunOptions): Promise<PoolResult>;
+  stats(): GraphPoolStats;
+  /** Fails what waits, lets running calls finish, ends the threads. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens graphs on worker threads.
+ * @throws CutlayerError INVALID_ARTIFACT (missing or broken file), INVALID_ARGUMENT (options), UNAVAILABLE
+ */
+export async function openGraphs(source: GraphDirectory, options: GraphPoolOptions = {}): Promise<GraphPool> {
+  const dir = resolve(source.dir);
+  const workers = positive('workers', options.workers ?? 1);
+  const threads = positive('threads', options.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)));
+  const queueLimit = positive('queueLimit', options.queueLimit ?? 64);
+  const maxOpenGraphs = positive('maxOpenGraphs', options.maxOpenGraphs ?? 16);
+  for (const file of [...source.graphs, ...(source.weightsFile === undefined ? [] : [source.weightsFile])]) {
+    if (!existsSync(join(dir, file)))
+      throw new CutlayerError('INVALID_ARTIFACT', `${file}: the file is missing; pack the checkpoint again`);
+  }
+  const known = new Set(source.graphs);
+  const warm = options.warm === false ? [] : source.graphs.slice(0, maxOpenGraphs);
+  const { spawn, restartPauseMs } = options;
+  const pool = new WorkerPool({
+    workers,
+    queueLimit,
+    settings: { dir, threads, maxOpenGraphs, warm },
+    ...(spawn === undefined ? {} : { spawn }),
+    ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
+  });
+  await pool.start();
+
+  const runWith: GraphPool['runWith'] = async (graph, feeds, { transfer = false, priority, signal, ...wanted }) => {
+    if (!known.has(graph)) throw new CutlayerError('NOT_FOUND', `${graph}: not one of the graphs that were opened`);
+    return pool.run({ graph, feeds: transfer ? feeds : copies(feeds), ...wanted }, { priority, signal });
+  };
+  return {
+    run: async (graph, feeds, fetches, signal) =>
+      (await runWith(graph, feeds, { signal, ...(fetches === undefined ? {} : { fetches }) })).outputs,
+    runWith,
+    stats: () => {
+      const { queueLength, running, restarts, startMs } = pool.stats;
+      return { queueLength, running, workers, threadsPerWorker: threads, workerRestarts: restarts, startMs };
+    },
+    close: () => pool.close(),
+  };
+}
+
+const copies = (feeds: NamedTensors): NamedTensors =>
+  Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, { ...value, data: value.data.slice() }]));
+
+function positive(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new CutlayerError('INVALID_ARGUMENT', `${name}: expected a positive integer, got ${value}`);
+}

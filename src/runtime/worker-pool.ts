@@ -1,0 +1,261 @@
+/**
+ * Runs graphs on worker threads: one job per worker at a time, the others wait in a bounded queue.
+ *
+ * A queued job that is cancelled never runs; a running one cannot be stopped, so its caller is freed at once and its
+ * result dropped. When a worker dies, the caller of its job gets WORKER_CRASHED, the worker is started again after a
+ * growing pause, and no other job is touched.
+ */
+import { Worker } from 'node:worker_threads';
+import { CutlayerError } from '../errors.js';
+import { cancelled, throwIfCancelled } from './cancellation.js';
+import { JobQueue } from './job-queue.js';
+import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
+import { buffersOf, releaseTensors } from './release.js';
+
+/** How to make a {@link WorkerPool}. */
+export interface PoolOptions {
+  readonly workers: number;
+  /** Jobs that may wait at a time. */
+  readonly queueLimit: number;
+  readonly settings: WorkerSettings;
+  /** Starts a worker thread; the pool listens to it. */
+  readonly spawn?: (settings: WorkerSettings) => Worker;
+  /** Pause before the first restart after a crash; doubled for each further crash without a finished job. Default 100. */
+  readonly restartPauseMs?: number;
+}
+
+/** What a job asks for: a run, without its id. */
+export type PoolRun = Omit<RunRequest, 'type' | 'id'>;
+
+/** How a job is to be treated. */
+export interface PoolRunOptions {
+  /** Higher runs first. Default 0. */
+  readonly priority?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a finished job gives. */
+export interface PoolResult {
+  readonly outputs: NamedTensors;
+  /** Time in the worker, without waiting. */
+  readonly runMs: number;
+}
+
+interface Job {
+  readonly request: RunRequest;
+  readonly settle: (result: PoolResult | CutlayerError) => void;
+  /** True once the caller has been told something; what comes later is dropped. */
+  settled: boolean;
+}
+
+interface Slot {
+  state: 'starting' | 'idle' | 'busy' | 'down';
+  worker: Worker | undefined;
+  job: Job | undefined;
+  /** Deaths since the last finished job. */
+  deaths: number;
+  timer: NodeJS.Timeout | undefined;
+  failure: Failure | undefined;
+}
+
+const MAX_RESTART_PAUSE_MS = 30_000;
+/** With every worker down and this many deaths behind it, waiting jobs are told instead of kept. */
+const HOPELESS_DEATHS = 4;
+
+const spawnWorker = (settings: WorkerSettings): Worker =>
+  new Worker(new URL('./worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-runtime' });
+
+/** A fixed number of workers behind one bounded queue. */
+export class WorkerPool {
+  readonly #options: PoolOptions;
+  readonly #queue: JobQueue<Job>;
+  readonly #slots: Slot[];
+  #nextId = 1;
+  #restarts = 0;
+  #startMs = 0;
+  #closed = false;
+  #onReady: (() => void) | undefined;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#queue = new JobQueue(options.queueLimit);
+    this.#slots = Array.from({ length: options.workers }, () => ({
+      state: 'down',
+      worker: undefined,
+      job: undefined,
+      deaths: 0,
+      timer: undefined,
+      failure: undefined,
+    }));
+  }
+
+  /**
+   * Starts the workers and waits until each is ready.
+   * @throws CutlayerError INVALID_ARTIFACT when a graph cannot be opened, UNAVAILABLE when a worker does not start
+   */
+  async start(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#onReady = () => {
+        const failed = this.#slots.find((slot) => slot.deaths > 0);
+        if (failed !== undefined)
+          reject(errorOf(failed.failure) ?? new CutlayerError('UNAVAILABLE', 'runtime: a worker thread did not start'));
+        else if (this.#slots.every((slot) => slot.state === 'idle')) resolve();
+      };
+      for (const slot of this.#slots) this.#launch(slot);
+    })
+      .catch(async (caught: unknown) => {
+        await this.close();
+        throw caught;
+      })
+      .finally(() => {
+        this.#onReady = undefined;
+      });
+  }
+
+  get stats(): { readonly queueLength: number; readonly running: number; readonly restarts: number; readonly startMs: number } {
+    return {
+      queueLength: this.#queue.length,
+      running: this.#slots.filter((slot) => slot.state === 'busy').length,
+      restarts: this.#restarts,
+      startMs: this.#startMs,
+    };
+  }
+
+  /**
+   * Runs a graph. The feeds' arrays go over to the worker when the job starts, and are empty from then on; a job that is
+   * refused or cancelled before leaves them as they are.
+   * @throws CutlayerError QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE (closed), or what the run itself failed with
+   */
+  run(run: PoolRun, { priority = 0, signal }: PoolRunOptions = {}): Promise<PoolResult> {
+    return new Promise<PoolResult>((resolve, reject) => {
+      throwIfCancelled(signal);
+      if (this.#closed) throw new CutlayerError('UNAVAILABLE', 'runtime: it has been closed');
+      const onAbort = (): void => {
+        this.#queue.remove(job);
+        job.settle(cancelled(signal));
+      };
+      const job: Job = {
+        request: { type: 'run', id: this.#nextId++, ...run },
+        settled: false,
+        settle: (result) => {
+          if (job.settled) {
+            if (!(result instanceof CutlayerError)) releaseTensors(Object.values(result.outputs));
+            return;
+          }
+          job.settled = true;
+          signal?.removeEventListener('abort', onAbort);
+          if (result instanceof CutlayerError) reject(result);
+          else resolve(result);
+        },
+      };
+      this.#queue.push(job, priority);
+      signal?.addEventListener('abort', onAbort);
+      this.#dispatch();
+    });
+  }
+
+  /** Fails what waits, lets running jobs finish, and ends the workers. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const job of this.#queue.clear()) job.settle(new CutlayerError('UNAVAILABLE', 'runtime: it has been closed'));
+    await Promise.all(
+      this.#slots.map(async (slot) => {
+        clearTimeout(slot.timer);
+        const { worker } = slot;
+        if (worker === undefined) return;
+        const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+        worker.postMessage({ type: 'close' } satisfies WorkerRequest);
+        await ended;
+      }),
+    );
+  }
+
+  #dispatch(): void {
+    for (const slot of this.#slots) {
+      if (slot.state !== 'idle') continue;
+      const job = this.#queue.shift();
+      if (job === undefined) return;
+      slot.state = 'busy';
+      slot.job = job;
+      try {
+        slot.worker?.postMessage(job.request satisfies WorkerRequest, buffersOf(Object.values(job.request.feeds)));
+      } catch (caught) {
+        this.#finish(slot, CutlayerError.from(caught));
+      }
+    }
+  }
+
+  #launch(slot: Slot): void {
+    const worker = (this.#options.spawn ?? spawnWorker)(this.#options.settings);
+    slot.worker = worker;
+    slot.state = 'starting';
+    worker.on('message', (reply: WorkerReply) => this.#receive(slot, reply));
+    worker.on('error', (cause) => {
+      slot.failure = { error: crashed().toRecord(), cause: cause.message };
+    });
+    worker.once('exit', () => this.#bury(slot));
+  }
+
+  #receive(slot: Slot, reply: WorkerReply): void {
+    switch (reply.type) {
+      case 'ready':
+        slot.state = 'idle';
+        this.#startMs = Math.max(this.#startMs, reply.startMs);
+        this.#onReady?.();
+        break;
+      case 'unusable':
+        slot.failure = reply;
+        return;
+      case 'done':
+        this.#finish(slot, { outputs: reply.outputs, runMs: reply.runMs });
+        break;
+      case 'failed':
+        this.#finish(slot, errorOf(reply) ?? crashed());
+        break;
+    }
+    this.#dispatch();
+  }
+
+  #finish(slot: Slot, result: PoolResult | CutlayerError): void {
+    const { job } = slot;
+    slot.job = undefined;
+    slot.state = 'idle';
+    slot.deaths = 0;
+    slot.failure = undefined;
+    job?.settle(result);
+  }
+
+  /** A worker has ended: by a crash, unless the pool is closed. */
+  #bury(slot: Slot): void {
+    const { job } = slot;
+    slot.worker = undefined;
+    slot.job = undefined;
+    slot.state = 'down';
+    job?.settle(crashed(slot.failure?.cause));
+    if (this.#closed) return;
+    slot.deaths++;
+    if (this.#onReady !== undefined) {
+      this.#onReady();
+      return;
+    }
+    if (slot.deaths >= HOPELESS_DEATHS && this.#slots.every((other) => other.state === 'down')) {
+      for (const waiting of this.#queue.clear()) waiting.settle(crashed(slot.failure?.cause));
+    }
+    const pauseMs = Math.min((this.#options.restartPauseMs ?? 100) * 2 ** (slot.deaths - 1), MAX_RESTART_PAUSE_MS);
+    slot.timer = setTimeout(() => {
+      this.#restarts++;
+      this.#launch(slot);
+    }, pauseMs);
+  }
+}
+
+const crashed = (cause?: string): CutlayerError =>
+  new CutlayerError('WORKER_CRASHED', 'runtime: the worker thread of this call ended before it answered; try again', {
+    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+  });
+
+function errorOf(failure: Failure | undefined): CutlayerError | undefined {
+  if (failure === undefined) return undefined;
+  const { code, message, details } = failure.error;
+  return new CutlayerError(code, message, { details, ...(failure.cause === undefined ? {} : { cause: new Error(failure.cause) }) });
+}

@@ -1,0 +1,100 @@
+/**
+ * Entry of a runtime worker thread. `run()` of ONNX Runtime blocks its thread until the native work is done, so graphs
+ * run here and the main thread stays free. Requests, replies and their order: protocol.ts.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { CutlayerError } from '../errors.js';
+import { elementCount, type Tensor, type TensorDType } from '../tensor/tensor.js';
+import { OpenGraphs } from './open-graphs.js';
+import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
+import { buffersOf, releaseTensors } from './release.js';
+
+const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array } as const;
+
+async function main(port: MessagePort, settings: WorkerSettings): Promise<void> {
+  const started = performance.now();
+  const graphs = new OpenGraphs(settings);
+  const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
+  try {
+    for (const graph of settings.warm) await graphs.session(graph);
+  } catch (caught) {
+    reply({ type: 'unusable', ...failureOf(caught) });
+    await graphs.close();
+    return;
+  }
+  let last: Promise<void> = Promise.resolve();
+  port.on('message', (request: WorkerRequest) => {
+    last = last.then(async () => {
+      if (request.type === 'close') {
+        await graphs.close();
+        port.close();
+      } else await answer(graphs, request, reply);
+    });
+  });
+  reply({ type: 'ready', startMs: performance.now() - started });
+}
+
+async function answer(
+  graphs: OpenGraphs,
+  request: RunRequest,
+  reply: (message: WorkerReply, transfer?: readonly ArrayBuffer[]) => void,
+): Promise<void> {
+  const { id, feeds } = request;
+  try {
+    const session = await graphs.session(request.graph);
+    const started = performance.now();
+    const outputs = await run(session, request);
+    const runMs = performance.now() - started;
+    releaseTensors(Object.values(feeds));
+    reply({ type: 'done', id, outputs, runMs }, buffersOf(Object.values(outputs)));
+  } catch (caught) {
+    releaseTensors(Object.values(feeds));
+    reply({ type: 'failed', id, ...failureOf(caught) });
+  }
+}
+
+async function run(session: InferenceSession, request: RunRequest): Promise<NamedTensors> {
+  const feeds: Record<string, OrtTensor> = {};
+  for (const [name, { dtype, shape, data }] of Object.entries(request.feeds)) feeds[name] = new OrtTensor(dtype, data, shape);
+  const raw = request.fetches === undefined ? await session.run(feeds) : await session.run(feeds, [...request.fetches]);
+  const outputs: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries(raw)) outputs[name] = fromOrt(name, value);
+  const broken = request.finite?.find((name) => !allFinite(outputs[name]));
+  if (broken === undefined) return outputs;
+  releaseTensors(Object.values(outputs));
+  throw new CutlayerError(
+    'NON_FINITE',
+    `${broken}: expected finite values, the graph computed NaN or infinity; check the scale of its inputs`,
+  );
+}
+
+function fromOrt(name: string, value: OrtTensor): Tensor {
+  if (!Object.hasOwn(arrayTypes, value.type)) {
+    throw new CutlayerError(
+      'INVALID_ARTIFACT',
+      `${name}: the graph's output has element type ${value.type}, which the runtime does not hand out`,
+    );
+  }
+  const dtype = value.type as TensorDType;
+  // An output without elements may come without an array of its own.
+  const data = elementCount(value.dims) === 0 ? new arrayTypes[dtype](0) : (value.data as Tensor['data']);
+  return { dtype, shape: [...value.dims], data };
+}
+
+/** Without a branch per element: NaN and infinities turn the sum into NaN. */
+function allFinite(output: Tensor | undefined): boolean {
+  if (output?.dtype !== 'float32') return true;
+  let sum = 0;
+  for (const x of output.data as Float32Array) sum += x * 0;
+  return sum === 0;
+}
+
+/** An error of ours keeps its code and message; anything native becomes INTERNAL, its message going to the log only. */
+function failureOf(caught: unknown): Failure {
+  const error = CutlayerError.from(caught);
+  const cause = error.cause instanceof Error ? error.cause.message : undefined;
+  return { error: error.toRecord(), ...(cause === undefined ? {} : { cause }) };
+}
+
+if (parentPort !== null) await main(parentPort, workerData as WorkerSettings);
