@@ -7,7 +7,7 @@ import { type DType, dtypes } from '../tensor/dtype.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { dimText, type Shape } from './dim.js';
 import type { Graph } from './graph.js';
-import { nameValues } from './names.js';
+import { nameValues, type ValueNames } from './names.js';
 import { modelProto } from './onnx-proto.js';
 import { type AttributeValue, signatureOf } from './op-signatures.js';
 import type { OpNode, Value, WeightNode } from './value.js';
@@ -72,11 +72,9 @@ export function encodeModel(graph: Graph, { externalData, name = 'graph' }: Enco
   return type.encode(type.fromObject(message)).finish();
 }
 
-function encodeNode(node: OpNode, names: { readonly of: (value: Value) => string; readonly used: (value: Value) => boolean }): object {
-  const used = node.outputs.map((output) => (names.used(output) ? names.of(output) : ''));
-  while (used.length > 1 && used.at(-1) === '') used.pop();
-  // A Split must name every output; other ops may leave the unused ones out.
-  const output = signatureOf(node.op).outputs === 'variadic' ? node.outputs.map(names.of) : used;
+function encodeNode(node: OpNode, names: ValueNames): object {
+  const output = node.outputs.map(names.made);
+  while (output.at(-1) === '') output.pop();
   return {
     name: names.of(node.outputs[0]!),
     op_type: node.op,

@@ -1,13 +1,14 @@
 /** Names of values in an encoded graph: readable, unique, and the same for the same graph. */
 import type { Graph } from './graph.js';
 import { outputName } from './op-applier.js';
+import { signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
 
 /** The names of a graph's values. */
 export interface ValueNames {
   readonly of: (value: Value) => string;
-  /** Whether an op of the graph reads the value or it leaves the graph. */
-  readonly used: (value: Value) => boolean;
+  /** The name under which its op makes the value: empty where nobody reads it, another than {@link of} where it is fed as well. */
+  readonly made: (value: Value) => string;
   /** Outputs that are copies of a value which already has another name. */
   readonly copies: readonly { readonly from: string; readonly to: string }[];
 }
@@ -35,7 +36,7 @@ export function nameValues(graph: Graph): ValueNames {
     if (computed) claim(value, name);
     else late.push({ value, name });
   }
-  graph.constants.forEach(({ outputs }, at) => claim(outputs[0]!, unique(`constant_${at}`)));
+  for (const [at, { outputs }] of graph.constants.entries()) claim(outputs[0]!, unique(`constant_${at}`));
   for (const { symbol, outputs } of graph.symbols.keys()) claim(outputs[0]!, unique(`size_of_${symbol}`));
   const counters = new Map<string, number>();
   for (const node of graph.ops) {
@@ -50,5 +51,16 @@ export function nameValues(graph: Graph): ValueNames {
   }
   for (const { value, name } of late) copies.push({ from: names.get(value)!, to: name });
   const used = new Set<Value | undefined>([...graph.ops.flatMap((node) => node.inputs), ...graph.outputs.map(({ value }) => value)]);
-  return { of: (value) => names.get(value)!, used: (value) => used.has(value), copies };
+  const fed = new Set(graph.inputs.map(({ value }) => value));
+  const of = (value: Value): string => names.get(value)!;
+  const made = (value: Value): string => {
+    if (used.has(value) && !fed.has(value)) return of(value);
+    return value.index === 0 || isVariadic(value) ? `${of(value)}:unused` : '';
+  };
+  return { of, made, copies };
+}
+
+/** Whether the op that makes this value must name all its outputs. */
+function isVariadic({ node }: Value): boolean {
+  return node.kind === 'op' && signatureOf(node.op).outputs === 'variadic';
 }

@@ -31,7 +31,7 @@ export const linalgShapes = {
       sameDType({ A, C }, invalid);
       const broadcast = broadcastShapes(output.shape, C.shape, invalid);
       if (broadcast.length !== 2) throw invalid(`C ${shapeText(C.shape)} does not broadcast into ${shapeText(output.shape)}`);
-      broadcast.forEach((dim, axis) => expectDim(output.shape[axis]!, dim, `C ${shapeText(C.shape)}, axis ${axis}`, invalid));
+      for (const [axis, dim] of broadcast.entries()) expectDim(output.shape[axis]!, dim, `C ${shapeText(C.shape)}, axis ${axis}`, invalid);
     }
     return [output];
   },
