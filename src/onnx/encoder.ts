@@ -10,7 +10,7 @@ import type { Graph } from './graph.js';
 import { nameValues, type ValueNames } from './names.js';
 import { modelProto } from './onnx-proto.js';
 import { type AttributeValue, signatureOf } from './op-signatures.js';
-import type { OpNode, Value, WeightNode } from './value.js';
+import type { OpNode, WeightNode } from './value.js';
 
 /** Where a weight's bytes lie: a file relative to the model's own directory, and a range in it. */
 export interface ExternalLocation {

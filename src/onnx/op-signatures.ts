@@ -166,6 +166,9 @@ type InputOfArity<Op extends OpName, Arity> = {
   [I in keyof Inputs<Op>]: Inputs<Op>[I] extends { readonly arity: Arity } ? I : never;
 }[keyof Inputs<Op>];
 
+/** The inputs of an op that take any number of values. */
+export type VariadicInput<Op extends OpName> = InputOfArity<Op, 'variadic'>;
+
 /** The inputs of an op that gradients flow through. */
 export type RealInput<Op extends OpName> = {
   [I in keyof Inputs<Op>]: Inputs<Op>[I] extends { readonly flow: 'real' } ? I : never;

@@ -1,0 +1,62 @@
+/** VJP rules of ops that work element by element. x̄ is the cotangent of x, ȳ that of the output y. */
+import { dtypes } from '../../tensor/dtype.js';
+import { geluErfDerivative, geluTanhDerivative } from '../gelu-derivative.js';
+import { notDifferentiable, type VjpRules } from '../vjp-rules.js';
+
+export const elementwiseRules = {
+  Add: {
+    A: ({ ct }) => ct, // Ā = Ȳ
+    B: ({ ct }) => ct, // B̄ = Ȳ
+  },
+  Sub: {
+    A: ({ ct }) => ct, // Ā = Ȳ
+    B: ({ g, ct }) => g.neg(ct), // B̄ = −Ȳ
+  },
+  Mul: {
+    A: ({ g, ct, B }) => g.mul(ct, B), // Ā = Ȳ ⊙ B
+    B: ({ g, ct, A }) => g.mul(ct, A), // B̄ = Ȳ ⊙ A
+  },
+  Div: {
+    A: ({ g, ct, B }) => g.div(ct, B), // Ā = Ȳ / B
+    B: ({ g, ct, y, B }) => g.neg(g.div(g.mul(ct, y), B)), // B̄ = −Ȳ ⊙ Y / B
+  },
+  Pow: {
+    X: ({ g, ct, X, Y }) => g.mul(ct, g.mul(Y, g.pow(X, g.sub(Y, 1)))), // x̄ = ȳ p xᵖ⁻¹
+  },
+  Neg: { X: ({ g, ct }) => g.neg(ct) }, // x̄ = −ȳ
+  Sqrt: { X: ({ g, ct, y }) => g.div(g.mul(ct, 0.5), y) }, // x̄ = ȳ / 2y
+  Reciprocal: { X: ({ g, ct, y }) => g.neg(g.mul(ct, g.mul(y, y))) }, // x̄ = −ȳ y²
+  Exp: { input: ({ g, ct, y }) => g.mul(ct, y) }, // x̄ = ȳ y
+  Log: { input: ({ g, ct, input }) => g.div(ct, input) }, // x̄ = ȳ / x
+  Sin: { input: ({ g, ct, input }) => g.mul(ct, g.cos(input)) }, // x̄ = ȳ cos x
+  Cos: { input: ({ g, ct, input }) => g.neg(g.mul(ct, g.sin(input))) }, // x̄ = −ȳ sin x
+  Tanh: { input: ({ g, ct, y }) => g.mul(ct, g.sub(1, g.mul(y, y))) }, // x̄ = ȳ (1 − y²)
+  Erf: { input: ({ g, ct, input }) => g.mul(ct, g.mul(g.exp(g.neg(g.mul(input, input))), 2 / Math.sqrt(Math.PI))) }, // x̄ = ȳ 2/√π e^(−x²)
+  Sigmoid: { X: ({ g, ct, y }) => g.mul(ct, g.mul(y, g.sub(1, y))) }, // x̄ = ȳ y (1 − y)
+  Gelu: {
+    X: ({ g, ct, X, approximate }) => g.mul(ct, approximate === 'tanh' ? geluTanhDerivative(g, X) : geluErfDerivative(g, X)), // x̄ = ȳ gelu′(x)
+  },
+  QuickGelu: {
+    // With s = σ(αx) and y = x s:  x̄ = ȳ s (1 + α (x − y))
+    X: ({ g, ct, X, y, alpha }) => {
+      const scaled = alpha === 1 ? X : g.mul(X, alpha);
+      const rest = g.sub(X, y);
+      return g.mul(ct, g.mul(g.sigmoid(scaled), g.add(alpha === 1 ? rest : g.mul(rest, alpha), 1)));
+    },
+  },
+  Identity: { input: ({ ct }) => ct }, // x̄ = ȳ
+  Cast: {
+    // x̄ = ȳ in the type of x
+    input: ({ g, ct, input, to }) => {
+      if (!dtypes[to].real || !dtypes[input.dtype].real) throw notDifferentiable('Cast', `from ${input.dtype} to ${to} has no gradient`);
+      return g.cast(ct, input.dtype);
+    },
+  },
+  Where: {
+    X: ({ g, ct, condition }) => g.where(condition, ct, 0), // x̄ = ȳ where the condition holds
+    Y: ({ g, ct, condition }) => g.where(condition, 0, ct), // ȳ of the other branch elsewhere
+  },
+  Equal: {}, // nondifferentiable
+  Less: {}, // nondifferentiable
+  LessOrEqual: {}, // nondifferentiable
+} satisfies Partial<VjpRules>;
