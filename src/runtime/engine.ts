@@ -11,7 +11,7 @@ import { loadBackbone } from '../artifacts/store.js';
 import { CutlayerError } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { throwIfCancelled } from './cancellation.js';
-import { type GraphPool, type GraphPoolOptions, type GraphPoolStats, openGraphs, type RunOptions } from './graphs.js';
+import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from './graphs.js';
 import { OpTimes, type OpTiming } from './op-times.js';
 import type { NamedTensors } from './protocol.js';
 import { releaseTensors, tensorBytes } from './release.js';
@@ -51,7 +51,7 @@ export interface BackwardResult {
 }
 
 /** The engine's state, for metrics. */
-export interface EngineStats extends GraphPoolStats, StepStoreStats {
+export interface EngineStats extends HostStats, StepStoreStats {
   /** Backwards that had to run the forward again. */
   readonly recomputes: number;
   readonly draining: boolean;
@@ -60,7 +60,7 @@ export interface EngineStats extends GraphPoolStats, StepStoreStats {
 }
 
 /** How to make an engine. */
-export interface EngineOptions extends Pick<GraphPoolOptions, 'workers' | 'queueLimit' | 'warm' | 'spawn' | 'restartPauseMs'> {
+export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'warm' | 'spawn' | 'restartPauseMs'> {
   /** Directory of the packed backbone; or `artifact`, one that has been loaded. */
   readonly backboneDir?: string;
   readonly artifact?: BackboneArtifact;
@@ -127,7 +127,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
 class BackboneEngine implements Engine {
   readonly artifact: BackboneArtifact;
-  readonly #graphPool: GraphPool;
+  readonly #host: SessionHost;
   readonly #steps: StepStore<StepInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
   readonly #times = new OpTimes(['forward', 'recompute', 'vjp']);
@@ -139,9 +139,9 @@ class BackboneEngine implements Engine {
   #draining = false;
   #idle: (() => void)[] = [];
 
-  constructor(artifact: BackboneArtifact, host: GraphPool, queueLimit: number, options: EngineOptions) {
+  constructor(artifact: BackboneArtifact, host: SessionHost, queueLimit: number, options: EngineOptions) {
     this.artifact = artifact;
-    this.#graphPool = host;
+    this.#host = host;
     this.#callLimit = queueLimit + host.stats().workers;
     this.#steps = new StepStore({
       budgetBytes: options.residualMemoryBytes ?? 2 ** 30,
@@ -192,7 +192,7 @@ class BackboneEngine implements Engine {
 
   stats(): EngineStats {
     return {
-      ...this.#graphPool.stats(),
+      ...this.#host.stats(),
       ...this.#steps.stats(),
       recomputes: this.#recomputes,
       draining: this.#draining,
@@ -207,7 +207,7 @@ class BackboneEngine implements Engine {
 
   async close(): Promise<void> {
     await this.drain();
-    await this.#graphPool.close();
+    await this.#host.close();
     this.#steps.clear();
   }
 
@@ -247,7 +247,7 @@ class BackboneEngine implements Engine {
     options: Pick<RunOptions, 'signal' | 'priority'>,
   ): Promise<{ readonly output: Tensor<'float32'>; readonly residuals: NamedTensors }> {
     const { file } = this.#graphs(inputs).forward;
-    const { outputs, runMs } = await this.#graphPool.runWith(file, stepFeeds(inputs), {
+    const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs), {
       ...options,
       fetches: ['output', ...residualNames],
       finite: ['output'],
@@ -287,7 +287,7 @@ class BackboneEngine implements Engine {
       .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
     const fetches = [...wanted];
     try {
-      const { outputs, runMs } = await this.#graphPool.runWith(
+      const { outputs, runMs } = await this.#host.runTimed(
         vjp.file,
         { ...Object.fromEntries(inputFeeds), ...residuals },
         {

@@ -17,7 +17,7 @@ export interface GraphDirectory {
 }
 
 /** How many threads, how much waiting. */
-export interface GraphPoolOptions {
+export interface HostOptions {
   /** Worker threads: graphs that may run at the same time. Default 1. */
   readonly workers?: number;
   /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
@@ -47,7 +47,7 @@ export interface RunOptions {
 }
 
 /** The state of a host, for metrics. */
-export interface GraphPoolStats {
+export interface HostStats {
   readonly queueLength: number;
   readonly running: number;
   readonly workers: number;
@@ -58,18 +58,15 @@ export interface GraphPoolStats {
 }
 
 /** Open graphs. */
-export interface GraphPool {
+export interface SessionHost {
   /**
-   * Runs a graph on copies of the feeds and gives the outputs wanted (all, when `fetches` is absent) by name.
-   * @throws CutlayerError NOT_FOUND (no such graph), QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE (closed), INTERNAL
+   * Runs a graph and gives its outputs by name.
+   * @throws CutlayerError NOT_FOUND (no such graph), QUEUE_FULL, CANCELLED, WORKER_CRASHED, NON_FINITE, UNAVAILABLE (closed), INTERNAL
    */
-  run(graph: string, feeds: NamedTensors, fetches?: readonly string[], signal?: AbortSignal): Promise<NamedTensors>;
-  /**
-   * As `run`, with every option, and the time that the graph took.
-   * @throws CutlayerError as run, and NON_FINITE
-   */
-  runWith(graph: string, feeds: NamedTensors, options: RunOptions): Promise<PoolResult>;
-  stats(): GraphPoolStats;
+  run(graph: string, feeds: NamedTensors, options?: RunOptions): Promise<NamedTensors>;
+  /** As `run`, with the time that the graph took. */
+  runTimed(graph: string, feeds: NamedTensors, options?: RunOptions): Promise<PoolResult>;
+  stats(): HostStats;
   /** Fails what waits, lets running calls finish, ends the threads. */
   close(): Promise<void>;
 }
@@ -78,7 +75,7 @@ export interface GraphPool {
  * Opens graphs on worker threads.
  * @throws CutlayerError INVALID_ARTIFACT (missing or broken file), INVALID_ARGUMENT (options), UNAVAILABLE
  */
-export async function openGraphs(source: GraphDirectory, options: GraphPoolOptions = {}): Promise<GraphPool> {
+export async function openGraphs(source: GraphDirectory, options: HostOptions = {}): Promise<SessionHost> {
   const dir = resolve(source.dir);
   const workers = positive('workers', options.workers ?? 1);
   const threads = positive('threads', options.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)));
@@ -100,14 +97,13 @@ export async function openGraphs(source: GraphDirectory, options: GraphPoolOptio
   });
   await pool.start();
 
-  const runWith: GraphPool['runWith'] = async (graph, feeds, { transfer = false, priority, signal, ...wanted }) => {
+  const runTimed: SessionHost['runTimed'] = async (graph, feeds, { transfer = false, priority, signal, ...wanted } = {}) => {
     if (!known.has(graph)) throw new CutlayerError('NOT_FOUND', `${graph}: not one of the graphs that were opened`);
     return pool.run({ graph, feeds: transfer ? feeds : copies(feeds), ...wanted }, { priority, signal });
   };
   return {
-    run: async (graph, feeds, fetches, signal) =>
-      (await runWith(graph, feeds, { signal, ...(fetches === undefined ? {} : { fetches }) })).outputs,
-    runWith,
+    run: async (graph, feeds, options) => (await runTimed(graph, feeds, options)).outputs,
+    runTimed,
     stats: () => {
       const { queueLength, running, restarts, startMs } = pool.stats;
       return { queueLength, running, workers, threadsPerWorker: threads, workerRestarts: restarts, startMs };
