@@ -15,10 +15,10 @@ import { type RowLayout, rowPositions } from './rows.js';
  */
 export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, first: number, end: number, prefix?: Value): Value {
   const context = attentionContext(decoder, layout);
+  const given = prefix === undefined ? [] : prefixBlocks(decoder, layout, prefix, end - first);
   let x = rows;
   for (let layer = first; layer < end; layer++) {
-    const given = prefix === undefined ? undefined : prefixBlock(decoder, prefix, layer - first);
-    x = decoder.g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given));
+    x = decoder.g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given[layer - first]));
   }
   return x;
 }
@@ -42,7 +42,11 @@ function attentionContext({ g, spec }: DecoderGraph, layout: RowLayout): Attenti
   return { layout, rotation: rotation(g, spec.position.rope, spec.attention.headDim, positions) };
 }
 
-function prefixBlock({ g }: DecoderGraph, prefix: Value, index: number): PrefixBlock {
-  const ofBlock = g.gather(prefix, g.scalar(index, 'int64')); // [2, P, kv, headDim]
-  return { key: g.gather(ofBlock, g.scalar(0, 'int64')), value: g.gather(ofBlock, g.scalar(1, 'int64')) };
+/** The keys and values of every block, by one Split, whose vjp is one Concat. */
+function prefixBlocks({ g, spec }: DecoderGraph, layout: RowLayout, prefix: Value, count: number): readonly PrefixBlock[] {
+  const { numKvHeads, headDim } = spec.attention;
+  const shape = [layout.virtualTokens, numKvHeads, headDim];
+  const flat = g.reshape(prefix, [2 * count, ...shape]); // [2 * layers, P, numKvHeads, headDim]
+  const parts = g.split(flat, Array<number>(2 * count).fill(1), 0).map((part) => g.reshape(part, shape)); // each [P, numKvHeads, headDim]
+  return Array.from({ length: count }, (_, at) => ({ key: parts[2 * at]!, value: parts[2 * at + 1]! }));
 }

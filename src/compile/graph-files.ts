@@ -1,0 +1,56 @@
+/** Writes graphs as ONNX files whose weights lie in one safetensors file beside them, and keeps the list of what was written. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256Hex } from '../artifacts/digest.js';
+import type { AdapterKind, ArtifactFile, GraphEntry, SpanGraphs } from '../artifacts/manifest.js';
+import { CutlayerError } from '../errors.js';
+import { encodeModel } from '../onnx/encoder.js';
+import type { Graph } from '../onnx/graph.js';
+import type { SafetensorsLayout } from '../safetensors/layout.js';
+import type { GraphPair } from './client-graphs.js';
+
+/** The graphs of one artifact. */
+export class GraphFiles {
+  private readonly written: ArtifactFile[] = [];
+
+  constructor(
+    private readonly dir: string,
+    private readonly layout: SafetensorsLayout,
+    private readonly weightsFile: string,
+  ) {}
+
+  /** Every file written so far. */
+  get files(): readonly ArtifactFile[] {
+    return this.written;
+  }
+
+  /**
+   * Writes one graph; its initializers point into the weights file.
+   * @throws CutlayerError INVALID_GRAPH when it uses a weight of the other side.
+   */
+  async write(file: string, graph: Graph): Promise<GraphEntry> {
+    const externalData = (name: string): { location: string; offset: number; length: number } => {
+      const info = this.layout.tensors.get(name);
+      if (info === undefined) throw new CutlayerError('INVALID_GRAPH', `${file}: uses ${name}, which ${this.weightsFile} does not hold`);
+      return { location: this.weightsFile, offset: info.offset, length: info.bytes };
+    };
+    const bytes = encodeModel(graph, { externalData, name: file.replace(/\.onnx$/, '') });
+    this.written.push(await this.writeBytes(file, bytes));
+    return { file, inputs: graph.inputs.map(({ name }) => name), outputs: graph.outputs.map(({ name }) => name) };
+  }
+
+  /** Writes the pairs of all adapter kinds: `<name>-<kind>.onnx` and `<name>-<kind>-vjp.onnx`. */
+  async writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Promise<Record<AdapterKind, SpanGraphs>> {
+    const pair = async (kind: AdapterKind): Promise<SpanGraphs> => {
+      const { forward, vjp } = compile(kind);
+      return { forward: await this.write(`${name}-${kind}.onnx`, forward), vjp: await this.write(`${name}-${kind}-vjp.onnx`, vjp) };
+    };
+    return { none: await pair('none'), softPrompt: await pair('softPrompt'), prefix: await pair('prefix') };
+  }
+
+  /** Writes any small file. */
+  async writeBytes(path: string, bytes: Uint8Array): Promise<ArtifactFile> {
+    await writeFile(join(this.dir, path), bytes, { flag: 'wx' });
+    return { path, bytes: bytes.length, sha256: sha256Hex(bytes) };
+  }
+}

@@ -1,0 +1,222 @@
+/** Packs a Hugging Face checkpoint into a backbone for the vendor and a bundle for its clients (design section 4). */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { sha256Hex } from '../artifacts/digest.js';
+import {
+  type ArtifactFile,
+  adapterKinds,
+  type BackboneManifest,
+  backboneManifestSchema,
+  type ClientBundleManifest,
+  type Cut,
+  clientBundleManifestSchema,
+  type Dims,
+} from '../artifacts/manifest.js';
+import { MANIFEST_FILE } from '../artifacts/store.js';
+import { describeModel, type ModelDescription } from '../models/registry.js';
+import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
+import { compileBackbone } from './backbone-graphs.js';
+import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
+import { compileBottom, compileEmbed, compileHead, compileLoss, compileTop, hasBottom } from './client-graphs.js';
+import { convertWeights, layOutWeights, requireEqual } from './convert.js';
+import { cutOf, parameterCount, partitionWeights } from './cut.js';
+import { GraphFiles } from './graph-files.js';
+import { modelCard } from './model-card.js';
+import { writeDirectory } from './output-directory.js';
+import { matchWeights, type WeightSources } from './weight-sources.js';
+
+/** The two artifacts' directories below the output directory. */
+export const BACKBONE_DIR = 'backbone';
+export const CLIENT_BUNDLE_DIR = 'client-bundle';
+
+const WEIGHTS_FILE = 'weights.safetensors';
+
+/** Bytes of float32 weights written so far, of all. */
+export interface PackProgress {
+  readonly done: number;
+  readonly total: number;
+  /** The weight being converted. */
+  readonly weight: string;
+}
+
+/** What {@link pack} is asked for. */
+export interface PackRequest {
+  /** A directory with config.json and safetensors weights. */
+  readonly checkpointDir: string;
+  /** Blocks in the client's bottom. */
+  readonly bottom: number;
+  /** Blocks in the client's top. */
+  readonly top: number;
+  /** Must not exist or be empty, unless `force` and it holds packed artifacts. */
+  readonly outDir: string;
+  /** By default the checkpoint directory's name. */
+  readonly name?: string;
+  readonly force?: boolean;
+  readonly onProgress?: (progress: PackProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What {@link pack} made. */
+export interface PackResult {
+  readonly backboneDir: string;
+  readonly clientBundleDir: string;
+  readonly backboneDigest: string;
+  readonly cut: Cut;
+  /** Scalars among the weights of each side; together the whole model. */
+  readonly parameters: { readonly backbone: number; readonly client: number };
+  /** Bytes of each side's weights file. */
+  readonly weightBytes: { readonly backbone: number; readonly client: number };
+  /** The bundle holds a tokenizer. */
+  readonly hasTokenizer: boolean;
+}
+
+/**
+ * Packs a checkpoint. Weights are streamed: memory stays bounded whatever the model's size. The output appears whole or not at all.
+ * @throws CutlayerError NOT_FOUND, INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT, INVALID_CUT, INVALID_SAFETENSORS,
+ *   MISSING_TENSOR, UNEXPECTED_TENSOR, INVALID_SHAPE, NON_FINITE, ALREADY_EXISTS, IO_ERROR; AbortError when the signal fires.
+ */
+export async function pack(request: PackRequest): Promise<PackResult> {
+  const model = describeModel(await readConfig(request.checkpointDir));
+  const cut = cutOf(model.spec, request.bottom, request.top);
+  const checkpoint = await openCheckpoint(request.checkpointDir);
+  try {
+    const sources = matchWeights(model, checkpoint);
+    if (sources.headCopy !== undefined) {
+      await requireEqual(checkpoint, sources.nameOf(model.weights.model('embedTokens')), sources.headCopy, request.signal);
+    }
+    const replace = (names: readonly string[]): boolean =>
+      request.force === true && names.every((name) => name === BACKBONE_DIR || name === CLIENT_BUNDLE_DIR);
+    const packing = new Packing(request, model, cut, checkpoint, sources);
+    return await writeDirectory(request.outDir, { replace }, (temporary) => packing.run(temporary));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+class Packing {
+  private done = 0;
+  private readonly weights;
+  private readonly name: string;
+
+  constructor(
+    private readonly request: PackRequest,
+    private readonly model: ModelDescription,
+    private readonly cut: Cut,
+    private readonly checkpoint: Checkpoint,
+    private readonly sources: WeightSources,
+  ) {
+    this.weights = partitionWeights(model.weights, cut);
+    this.name = (request.name ?? basename(resolve(request.checkpointDir))).slice(0, 200) || model.family.name;
+  }
+
+  async run(dir: string): Promise<PackResult> {
+    const backbone = await this.backbone(join(dir, BACKBONE_DIR));
+    const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest, backbone.manifest.parameters);
+    const bytesOf = ({ files }: { readonly files: readonly ArtifactFile[] }): number =>
+      files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
+    return {
+      backboneDir: join(resolve(this.request.outDir), BACKBONE_DIR),
+      clientBundleDir: join(resolve(this.request.outDir), CLIENT_BUNDLE_DIR),
+      backboneDigest: backbone.digest,
+      cut: this.cut,
+      parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
+      weightBytes: { backbone: bytesOf(backbone.manifest), client: bytesOf(client) },
+      hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
+    };
+  }
+
+  private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {
+    await mkdir(dir);
+    const { layout, file } = await this.convert(dir, this.weights.backbone);
+    const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
+    const entries: Partial<BackboneManifest['graphs']> = {};
+    for (const kind of adapterKinds) {
+      const { forward, vjp, residuals } = compileBackbone(this.model, this.cut, kind);
+      entries[kind] = {
+        forward: await graphs.write(`forward-${kind}.onnx`, forward),
+        vjp: await graphs.write(`vjp-${kind}.onnx`, vjp),
+        residuals: residuals.map(({ name }) => name),
+      };
+    }
+    const manifest = backboneManifestSchema.parse({
+      format: 'cutlayer-backbone',
+      ...this.shared(parameterCount(this.weights.backbone)),
+      graphs: entries,
+      files: [file, ...graphs.files],
+    });
+    const text = manifestText(manifest);
+    await writeFile(join(dir, MANIFEST_FILE), text);
+    return { manifest, digest: sha256Hex(text) };
+  }
+
+  private async client(dir: string, backboneDigest: string, backboneParameters: number): Promise<ClientBundleManifest> {
+    await mkdir(dir);
+    const { model, cut, request } = this;
+    const { layout, file } = await this.convert(dir, this.weights.client);
+    const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
+    const entries: ClientBundleManifest['graphs'] = {
+      embed: await graphs.write('embed.onnx', compileEmbed(model)),
+      head: await graphs.write('head.onnx', compileHead(model)),
+      loss: await graphs.write('loss.onnx', compileLoss(model)),
+    };
+    if (hasBottom(model, cut)) entries.bottom = await graphs.writeSpans('bottom', (kind) => compileBottom(model, cut, kind));
+    if (cut.top > 0) entries.top = await graphs.writeSpans('top', (kind) => compileTop(model, cut, kind));
+    const tokenizer = await copyTokenizerFiles(request.checkpointDir, dir, request.signal);
+    const { eosTokenIds, bosTokenId, padTokenId } = model.specialTokens;
+    const generationEos = await generationEosTokens(request.checkpointDir, model.spec.vocabSize);
+    const card = {
+      format: 'cutlayer-client-bundle' as const,
+      ...this.shared(parameterCount(this.weights.client)),
+      backboneDigest,
+      vocabSize: model.spec.vocabSize,
+      eosTokenIds: [...new Set([...eosTokenIds, ...generationEos])],
+      bosTokenId,
+      padTokenId,
+      embedScale: model.spec.embedScale,
+      tokenizerFiles: tokenizer.map(({ path }) => path),
+      graphs: entries,
+    };
+    const readme = await graphs.writeBytes('README.md', Buffer.from(modelCard(card, backboneParameters)));
+    const manifest = clientBundleManifestSchema.parse({ ...card, files: [file, ...graphs.files, ...tokenizer, readme] });
+    await writeFile(join(dir, MANIFEST_FILE), manifestText(manifest));
+    return manifest;
+  }
+
+  private async convert(dir: string, weights: typeof this.weights.client) {
+    const layout = layOutWeights(weights);
+    const total = 4 * parameterCount(this.model.weights.all);
+    const digest = await convertWeights({
+      checkpoint: this.checkpoint,
+      sources: this.sources,
+      weights,
+      layout,
+      path: join(dir, WEIGHTS_FILE),
+      signal: this.request.signal,
+      onBytes: (bytes, weight) => {
+        this.done += bytes;
+        this.request.onProgress?.({ done: this.done, total, weight });
+      },
+    });
+    return { layout, file: { path: WEIGHTS_FILE, ...digest } };
+  }
+
+  private shared(parameters: number) {
+    const { spec, family } = this.model;
+    const { numHeads, numKvHeads, headDim } = spec.attention;
+    const numLayers = this.cut.numLayers - this.cut.bottom - this.cut.top;
+    const dims: Dims = { hiddenSize: spec.hiddenSize, numLayers, numHeads, numKvHeads, headDim, maxPositions: spec.maxPositions };
+    return {
+      formatVersion: 1 as const,
+      name: this.name,
+      family: family.name,
+      dtype: 'float32' as const,
+      positions: 'promptRowsFirst' as const,
+      cut: this.cut,
+      dims,
+      parameters,
+      weightsFile: WEIGHTS_FILE,
+    };
+  }
+}
+
+const manifestText = (manifest: object): string => `${JSON.stringify(manifest, null, 2)}\n`;
