@@ -1,0 +1,70 @@
+/**
+ * A right-padded batch and the rows that carry its loss. Row numbers are those of `split.proto`: the soft prompt's P rows first, then
+ * token s of sequence b at P + b * S + s.
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.js';
+import type { Example } from './examples.js';
+
+/** Sequences that go through the model together. */
+export interface Batch {
+  /** int64 [batch, sequence], right-padded with 0: nobody reads what padded rows produce. */
+  readonly tokenIds: Tensor<'int64'>;
+  /** Real tokens of each sequence. */
+  readonly lengths: readonly number[];
+  readonly targets: readonly Target[];
+}
+
+/** One token that carries loss. */
+export interface Target {
+  readonly sequence: number;
+  /** Index of the labelled token within its sequence. */
+  readonly token: number;
+  readonly label: number;
+}
+
+/** Rows to ask the backbone for, and the target that each of them predicts. */
+export interface LossRows {
+  /** Strictly increasing row numbers. */
+  readonly positions: readonly number[];
+  /** For each target with a predicting row: its index into `positions`, its label and the sequence it belongs to. */
+  readonly rowOfTarget: Int32Array;
+  readonly labels: BigInt64Array;
+  readonly sequenceOfTarget: Int32Array;
+}
+
+/** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example. */
+export function makeBatch(examples: readonly Pick<Example, 'tokenIds' | 'labelMask'>[]): Batch {
+  if (examples.length === 0 || examples.some((example) => example.tokenIds.length === 0)) {
+    throw new CutlayerError('INVALID_ARGUMENT', 'batch: expected at least one example, and at least one token in each');
+  }
+  const sequence = Math.max(...examples.map((example) => example.tokenIds.length));
+  const ids = new BigInt64Array(examples.length * sequence);
+  const targets: Target[] = [];
+  examples.forEach(({ tokenIds, labelMask }, b) => {
+    tokenIds.forEach((id, s) => {
+      ids[b * sequence + s] = BigInt(id);
+      if (labelMask[s] === 1) targets.push({ sequence: b, token: s, label: id });
+    });
+  });
+  return { tokenIds: tensor('int64', [examples.length, sequence], ids), lengths: examples.map((e) => e.tokenIds.length), targets };
+}
+
+/**
+ * The rows that predict the batch's targets. Token s is predicted from row s - 1; the first token from the last row of a soft prompt, which is
+ * asked for once and used by every sequence (PEFT's convention). Without a soft prompt nothing predicts the first token, and it carries no loss.
+ * @param promptRows Rows of the soft prompt; 0 without one.
+ */
+export function lossRows(batch: Batch, promptRows: number): LossRows {
+  const sequence = batch.tokenIds.shape[1]!;
+  const used = batch.targets.filter((target) => target.token > 0 || promptRows > 0);
+  const rows = used.map((t) => (t.token === 0 ? promptRows - 1 : promptRows + t.sequence * sequence + t.token - 1));
+  const positions = [...new Set(rows)].sort((a, b) => a - b);
+  const indexOf = new Map(positions.map((row, index) => [row, index]));
+  return {
+    positions,
+    rowOfTarget: Int32Array.from(rows, (row) => indexOf.get(row)!),
+    labels: BigInt64Array.from(used, (target) => BigInt(target.label)),
+    sequenceOfTarget: Int32Array.from(used, (target) => target.sequence),
+  };
+}

@@ -1,0 +1,67 @@
+/** The order of examples in an epoch: seeded, bucketed by length, cut to micro-batches. A pure function of seed and epoch. */
+import { CutlayerError } from '../../../src/errors.js';
+import { seeded, shuffle } from '../random.js';
+
+/** Limits of a micro-batch and the seed of its order. */
+export interface OrderOptions {
+  /** Sequences of a micro-batch. */
+  readonly batchSize: number;
+  /** Most rows of a padded micro-batch (sequences times the longest of them). */
+  readonly maxTokensPerBatch: number;
+  readonly seed: number;
+  /** False keeps the file's order, without bucketing. */
+  readonly shuffle: boolean;
+}
+
+/** Micro-batches whose lengths are sorted together: padding falls, and the order stays random beyond this window. */
+const BUCKET_BATCHES = 32;
+
+/**
+ * The micro-batches of an epoch, as lists of example indexes: every example exactly once.
+ * @param lengths Tokens of each example. @param epoch Counted from 0.
+ * @throws CutlayerError INVALID_DATA when one example alone is over `maxTokensPerBatch`.
+ */
+export function epochBatches(lengths: readonly number[], epoch: number, options: OrderOptions): readonly (readonly number[])[] {
+  const tooLong = lengths.findIndex((length) => length > options.maxTokensPerBatch);
+  if (tooLong >= 0) {
+    throw new CutlayerError(
+      'INVALID_DATA',
+      `example ${tooLong + 1}: ${lengths[tooLong]} tokens, but a batch may have at most ${options.maxTokensPerBatch}`,
+    );
+  }
+  const order = lengths.map((_, index) => index);
+  if (!options.shuffle) return cut(order, lengths, options);
+  const random = seeded(options.seed, epoch);
+  shuffle(order, random);
+  const window = options.batchSize * BUCKET_BATCHES;
+  const batches: number[][] = [];
+  for (let start = 0; start < order.length; start += window) {
+    const bucket = order.slice(start, start + window).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+    batches.push(...cut(bucket, lengths, options));
+  }
+  return shuffle(batches, random);
+}
+
+/** Sequences in order of length, for evaluation: least padding, no randomness. */
+export function evaluationBatches(lengths: readonly number[], options: Pick<OrderOptions, 'batchSize' | 'maxTokensPerBatch'>) {
+  const order = lengths.map((_, index) => index).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+  return cut(order, lengths, options);
+}
+
+function cut(order: readonly number[], lengths: readonly number[], options: Pick<OrderOptions, 'batchSize' | 'maxTokensPerBatch'>) {
+  const batches: number[][] = [];
+  let current: number[] = [];
+  let longest = 0;
+  for (const index of order) {
+    const padded = Math.max(longest, lengths[index]!);
+    if (current.length === options.batchSize || padded * (current.length + 1) > options.maxTokensPerBatch) {
+      if (current.length > 0) batches.push(current);
+      current = [];
+      longest = 0;
+    }
+    current.push(index);
+    longest = Math.max(longest, lengths[index]!);
+  }
+  if (current.length > 0) batches.push(current);
+  return batches;
+}

@@ -1,0 +1,28 @@
+/** Cutlayer's client library: adapt a vendor's model to one's own data without sending text or labels. */
+
+// What appears in the signatures above.
+export { CutlayerError, type ErrorCode } from '../../src/errors.js';
+export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
+export type { WireDType } from '../../src/wire/wire-dtype.js';
+export type { Adapter, AdapterDims, AdapterKind } from './adapters/adapter.js';
+export { loadAdapter } from './adapters/load.js';
+export { Prefix } from './adapters/prefix.js';
+export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
+export { ClientBundle, type OpenBundleOptions } from './client-bundle.js';
+export { type Connection, type ConnectOptions, connect, type WireCounters } from './connect.js';
+export { type Batch, lossRows, makeBatch } from './data/batch.js';
+export { type Example, type ExampleOptions, loadExamples, type OverlongPolicy, toExample } from './data/examples.js';
+export { epochBatches, evaluationBatches } from './data/order.js';
+export { type DataRecord, parseRecord } from './data/records.js';
+export { TextTokenizer } from './data/text-tokenizer.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.js';
+export { type GenerateOptions, generate, generateTokens } from './generate.js';
+export type { ModelCard } from './model-card.js';
+export { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';
+export { clipGradNorm } from './optimizers/clip.js';
+export { type Schedule, type ScheduleName, schedule, scheduleNames } from './optimizers/schedule.js';
+export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './remote-model.js';
+export type { RetryNotice, RetryPolicy } from './retry.js';
+export { type BatchResult, type GradientResult, SplitModel } from './split-model.js';
+export { type StepRecord, stepsOfEpochs, type TrainEvent, type TrainOptions, type TrainSummary, train } from './train.js';
+export { type StepResult, TrainingClient, type TrainingOptions } from './training-client.js';

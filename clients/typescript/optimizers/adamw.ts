@@ -1,0 +1,97 @@
+/**
+ * AdamW with float32 state, step for step the arithmetic of `torch.optim.AdamW` (decoupled weight decay, bias correction,
+ * epsilon added after the square root has been bias-corrected).
+ * @see arXiv:1711.05101 algorithm 2
+ */
+import { CutlayerError } from '../../../src/errors.js';
+
+/** Settings of {@link AdamW}; the defaults are torch's. */
+export interface AdamWOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
+}
+
+/** What a checkpoint keeps: float32 moments of the parameter's length and the number of steps taken. */
+export interface AdamWState {
+  readonly step: number;
+  readonly expAvg: Float32Array;
+  readonly expAvgSq: Float32Array;
+}
+
+/** The optimizer of one parameter. */
+export class AdamW {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  #step = 0;
+  readonly #expAvg: Float32Array;
+  readonly #expAvgSq: Float32Array;
+
+  /** @param length Elements of the parameter. */
+  constructor(length: number, options: AdamWOptions = {}) {
+    this.beta1 = inRange('beta1', options.beta1 ?? 0.9, 0, 1);
+    this.beta2 = inRange('beta2', options.beta2 ?? 0.999, 0, 1);
+    this.epsilon = inRange('epsilon', options.epsilon ?? 1e-8, 0, Infinity);
+    this.weightDecay = inRange('weightDecay', options.weightDecay ?? 0.01, 0, Infinity);
+    this.#expAvg = new Float32Array(length);
+    this.#expAvgSq = new Float32Array(length);
+  }
+
+  /** Updates `parameter` in place. @param learningRate This step's, after the schedule. */
+  step(parameter: Float32Array, gradient: Float32Array, learningRate: number): void {
+    const expAvg = this.#expAvg;
+    const expAvgSq = this.#expAvgSq;
+    if (parameter.length !== expAvg.length || gradient.length !== expAvg.length) {
+      throw new CutlayerError(
+        'INVALID_SHAPE',
+        `AdamW: expected ${expAvg.length} parameters and gradients, got ${parameter.length} and ${gradient.length}`,
+      );
+    }
+    this.#step += 1;
+    const { fround, sqrt } = Math;
+    const decay = fround(1 - learningRate * this.weightDecay);
+    const blend = fround(1 - this.beta1);
+    const beta2 = fround(this.beta2);
+    const square = fround(1 - this.beta2);
+    const stepSize = fround(-learningRate / (1 - this.beta1 ** this.#step));
+    const correction = fround(sqrt(1 - this.beta2 ** this.#step));
+    const epsilon = fround(this.epsilon);
+    for (let i = 0; i < parameter.length; i++) {
+      const g = gradient[i] as number;
+      const m = fround((expAvg[i] as number) + fround(blend * fround(g - (expAvg[i] as number))));
+      const v = fround(fround((expAvgSq[i] as number) * beta2) + fround(fround(g * g) * square));
+      expAvg[i] = m;
+      expAvgSq[i] = v;
+      const denominator = fround(fround(fround(sqrt(v)) / correction) + epsilon);
+      parameter[i] = fround(fround((parameter[i] as number) * decay) + fround(stepSize * fround(m / denominator)));
+    }
+  }
+
+  /** A copy of the state. */
+  state(): AdamWState {
+    return { step: this.#step, expAvg: this.#expAvg.slice(), expAvgSq: this.#expAvgSq.slice() };
+  }
+
+  /** Takes up a saved state. @throws CutlayerError INVALID_SHAPE when it belongs to a parameter of another size. */
+  load(state: AdamWState): void {
+    if (state.expAvg.length !== this.#expAvg.length || state.expAvgSq.length !== this.#expAvgSq.length) {
+      throw new CutlayerError(
+        'INVALID_SHAPE',
+        `optimizer state: expected moments of ${this.#expAvg.length} elements, got ${state.expAvg.length} and ${state.expAvgSq.length}`,
+      );
+    }
+    this.#step = state.step;
+    this.#expAvg.set(state.expAvg);
+    this.#expAvgSq.set(state.expAvgSq);
+  }
+}
+
+function inRange(name: string, value: number, low: number, high: number): number {
+  if (!(value >= low && value <= high)) {
+    throw new CutlayerError('INVALID_ARGUMENT', `AdamW: ${name} must be between ${low} and ${high}, got ${value}`);
+  }
+  return value;
+}

@@ -1,0 +1,21 @@
+/** `cutlayer client`: everything that the holder of the data runs. The work is in `clients/typescript/cli/`. */
+import { Command } from 'commander';
+import { evalCommand } from '../../clients/typescript/cli/eval-command.js';
+import { generateCommand } from '../../clients/typescript/cli/generate-command.js';
+import { trainCommand } from '../../clients/typescript/cli/train-command.js';
+
+/** The command and its subcommands. */
+export function clientCommand(): Command {
+  return new Command('client')
+    .description("adapt a vendor's model to your own text, measure it and generate with it")
+    .addCommand(trainCommand())
+    .addCommand(evalCommand())
+    .addCommand(generateCommand())
+    .addHelpText(
+      'after',
+      `
+Start with:
+  $ cutlayer client train --help
+`,
+    );
+}
