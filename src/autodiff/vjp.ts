@@ -6,8 +6,9 @@ import { CutlayerError } from '../errors.js';
 import type { GraphBuilder } from '../onnx/builder.js';
 import { shapesEqual, shapeText } from '../onnx/dim.js';
 import { signatureOf } from '../onnx/op-signatures.js';
+import { nodesBelow } from '../onnx/reachable.js';
 import { nameInputs } from '../onnx/shape-rules.js';
-import { inputsOf, type Node, nodeText, type OpNode, type Value } from '../onnx/value.js';
+import { inputsOf, nodeText, type OpNode, type Value } from '../onnx/value.js';
 import { dtypes } from '../tensor/dtype.js';
 import { vjpRules } from './rules.js';
 import { unbroadcast } from './unbroadcast.js';
@@ -80,16 +81,9 @@ function nodesOnPath(
   outputs: readonly Value[],
   wrt: readonly Value[],
 ): { readonly nodes: readonly OpNode[]; readonly values: ReadonlySet<Value> } {
-  const below = new Set<Node>();
-  const pending = outputs.map(({ node }) => node);
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    if (below.has(node)) continue;
-    below.add(node);
-    pending.push(...inputsOf(node).map((input) => input.node));
-  }
   const values = new Set(wrt);
   const nodes: OpNode[] = [];
-  for (const node of [...below].sort((a, b) => a.id - b.id)) {
+  for (const node of nodesBelow(outputs)) {
     if (node.kind !== 'op' || !dependsOn(node, values)) continue;
     nodes.push(node);
     for (const output of node.outputs) values.add(output);

@@ -1,0 +1,62 @@
+/**
+ * Cuts one graph of outputs and cotangents into two that run at different times: a forward graph that also returns the
+ * residuals, and a vjp graph that is fed them and computes the rest again.
+ */
+import type { GraphBuilder } from '../onnx/builder.js';
+import type { Graph } from '../onnx/graph.js';
+import { nodesBelow } from '../onnx/reachable.js';
+import { inputsOf, type Node, type Value } from '../onnx/value.js';
+import { chooseResiduals, type NominalSizes } from './residual-policy.js';
+
+/** What is cut. */
+export interface PartitionRequest {
+  /** The forward outputs, by name. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  /** The outputs of the vjp graph, by name: cotangents made by `vjp`. */
+  readonly cotangentOutputs: Readonly<Record<string, Value>>;
+  /** The graph inputs that are fed only to the vjp graph: the cotangents of the outputs. */
+  readonly cotangents: readonly Value[];
+  /** Sizes to assume when comparing bytes. */
+  readonly sizes?: NominalSizes;
+}
+
+/** A value that the forward graph returns and the vjp graph is fed, under the same name. */
+export interface Residual {
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** The two graphs. The vjp graph's inputs are some of the forward graph's, residuals, and the cotangents. */
+export interface Partition {
+  readonly forward: Graph;
+  readonly vjp: Graph;
+  readonly residuals: readonly Residual[];
+}
+
+/** Cuts a graph by the residual policy; the residuals are named `residual.0`, `residual.1`, … from the first layer on. */
+export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangents, sizes }: PartitionRequest): Partition {
+  const needed = primalsNeeded(Object.values(cotangentOutputs), new Set(cotangents));
+  const residuals = chooseResiduals(needed, Object.values(outputs), sizes).map(
+    (value, at): Residual => ({ name: `residual.${at}`, value }),
+  );
+  const extra = Object.fromEntries(residuals.map(({ name, value }) => [name, value]));
+  return {
+    forward: g.build({ outputs: { ...outputs, ...extra } }),
+    vjp: g.build({ outputs: cotangentOutputs, cut: new Map(residuals.map(({ name, value }) => [value, name])) }),
+    residuals,
+  };
+}
+
+/** The values that do not depend on a cotangent and are read by nodes that do, or are outputs themselves. */
+function primalsNeeded(cotangentOutputs: readonly Value[], cotangents: ReadonlySet<Value>): readonly Value[] {
+  const backward = new Set<Node>();
+  const isBackward = (value: Value): boolean => cotangents.has(value) || backward.has(value.node);
+  const needed = new Set<Value>();
+  for (const node of nodesBelow(cotangentOutputs)) {
+    const inputs = inputsOf(node);
+    if (!inputs.some(isBackward)) continue;
+    backward.add(node);
+    for (const input of inputs) if (!isBackward(input)) needed.add(input);
+  }
+  return [...needed, ...cotangentOutputs.filter((output) => !isBackward(output))];
+}
