@@ -1,0 +1,27 @@
+/** How a command says that it failed. */
+import { CommanderError } from 'commander';
+import { CutlayerError, type ErrorCode } from '../errors.js';
+
+/** What to try, where the message of the error cannot know it. */
+const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
+  UNAVAILABLE: 'is the gateway running, and is its address right? cutlayer gateway start --help',
+  TOKEN_MISSING: 'pass --token-file; the vendor issues one with: cutlayer gateway token --tenant NAME',
+  TOKEN_EXPIRED: 'the vendor issues a new one with: cutlayer gateway token --tenant NAME',
+  TOKEN_INVALID: 'tokens are void at every gateway but their own; the vendor issues one with: cutlayer gateway token --tenant NAME',
+  SCOPE_MISSING: 'the vendor issues one with: cutlayer gateway token --tenant NAME --scope "split:train split:infer"',
+  BACKBONE_MISMATCH: 'bundle and backbone must come from the same run of cutlayer pack',
+  DIGEST_MISMATCH: 'copy the artifact again, or pack it again with cutlayer pack',
+  INVALID_CONFIG: 'run the command with --help for its flags and examples',
+};
+
+/** Prints an error and gives the exit code: 0 after help, 2 for usage, 130 for an interruption, else 1. */
+export function reportFailure(caught: unknown, stderr: NodeJS.WritableStream = process.stderr): number {
+  // Commander has printed its own message already.
+  if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
+  const error = CutlayerError.from(caught);
+  const hint = hints[error.code];
+  stderr.write(`error ${error.code}: ${error.message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
+  if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr.write(`${error.cause.stack ?? error.cause.message}\n`);
+  if (error.code === 'CANCELLED') return 130;
+  return error.code === 'INVALID_CONFIG' ? 2 : 1;
+}

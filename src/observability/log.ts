@@ -1,0 +1,42 @@
+/** The log: JSON lines on standard error. Tensors, texts, tokens and keys are never handed to it; should one slip in, it is struck out. */
+import { destination, type Logger, pino } from 'pino';
+
+/** Log levels, by name. */
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** One of {@link logLevels}. */
+export type LogLevel = (typeof logLevels)[number];
+
+export type { Logger };
+
+/** Names of fields that are struck out wherever they appear, at the top or one or two levels down. */
+const SECRET_FIELDS = [
+  'authorization',
+  'token',
+  'key',
+  'privateKey',
+  'data',
+  'scales',
+  'hiddenStates',
+  'softPrompt',
+  'prefix',
+  'cotangent',
+  'tokenIds',
+  'labels',
+  'text',
+  'prompt',
+  'completion',
+];
+
+/** @param fd file descriptor to write to; standard output is left to the command's own answer */
+export function createLogger({ level = 'info', fd = 2 }: { readonly level?: LogLevel; readonly fd?: number } = {}): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[struck out]' },
+    },
+    destination({ dest: fd, sync: true }),
+  );
+}

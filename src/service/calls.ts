@@ -1,0 +1,109 @@
+/**
+ * The calls that a gateway is working on: how many, until when, by whom, and how each ended. Pure bookkeeping; the interceptor admits
+ * calls, the handlers work on them, the connection ends them.
+ */
+import type { Principal } from '../auth/scopes.js';
+import { CutlayerError } from '../errors.js';
+import type { CallObservation } from '../observability/metrics.js';
+
+/** A call from admission to its end. */
+export interface Call {
+  readonly method: string;
+  readonly principal: Principal;
+  /** Aborts when the caller goes away, the deadline passes, or the gateway must go. Its reason is a CutlayerError. */
+  readonly signal: AbortSignal;
+  /** What is known of it so far; the handler fills it in. */
+  readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
+}
+
+interface OpenCall extends Call {
+  readonly controller: AbortController;
+  readonly timer: NodeJS.Timeout;
+  readonly startedAt: number;
+}
+
+/** What the bookkeeping needs. */
+export interface CallsOptions {
+  readonly maxInFlight: number;
+  readonly maxDeadlineMs: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly onEnd: (call: CallObservation) => void;
+}
+
+/** All calls in flight. */
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #open = new Set<OpenCall>();
+  #reserved = 0;
+  #draining = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** Calls admitted and not yet ended. */
+  get inFlight(): number {
+    return this.#reserved;
+  }
+
+  /** Takes a place for a call, before it is known whose it is. @throws CutlayerError DRAINING, QUEUE_FULL */
+  reserve(): void {
+    if (this.#draining) throw new CutlayerError('DRAINING', 'gateway: shutting down; connect again');
+    const { maxInFlight } = this.#options;
+    if (this.#reserved >= maxInFlight) {
+      throw new CutlayerError('QUEUE_FULL', `gateway: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+    }
+    this.#reserved++;
+  }
+
+  /** Gives a place back. */
+  release(): void {
+    this.#reserved--;
+    if (this.#reserved === 0) this.#idle?.();
+  }
+
+  /**
+   * Opens an authenticated call that holds a place.
+   * @param deadline milliseconds since 1970; capped by the gateway's longest
+   */
+  open(method: string, principal: Principal, deadline: number): Call {
+    const { now, maxDeadlineMs } = this.#options;
+    const controller = new AbortController();
+    const startedAt = now();
+    const timer = setTimeout(
+      () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
+      Math.max(0, Math.min(deadline - startedAt, maxDeadlineMs)),
+    );
+    const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
+    const call: OpenCall = { method, principal, signal: controller.signal, outcome, controller, timer, startedAt };
+    this.#open.add(call);
+    return call;
+  }
+
+  /** Ends a call, however it ended. What still works on it is told to stop. */
+  end(call: Call): void {
+    const open = call as OpenCall;
+    if (!this.#open.delete(open)) return;
+    clearTimeout(open.timer);
+    open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
+    const { code, ...amounts } = open.outcome;
+    const seconds = (this.#options.now() - open.startedAt) / 1000;
+    this.#options.onEnd({ method: call.method, tenant: call.principal.tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
+  }
+
+  /** Admits no more calls; resolves when the last one has ended. */
+  drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#reserved === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** Makes every open call fail as retryable. */
+  abortAll(): void {
+    for (const { controller } of this.#open) controller.abort(new CutlayerError('DRAINING', 'gateway: shutting down; connect again'));
+  }
+}

@@ -1,0 +1,21 @@
+/** The model card: what a client has to know of a backbone, and nothing that would tell its weights. */
+import type { BackboneArtifact } from '../artifacts/store.js';
+import type { GetModelResponse } from '../wire/generated/cutlayer/v1/GetModelResponse.js';
+import { wireDTypeNames, wireDTypes } from '../wire/wire-dtype.js';
+import type { ServiceLimits } from './limits.js';
+
+/** The answer to GetModel. */
+export function modelCard({ manifest, digest }: BackboneArtifact, limits: ServiceLimits): GetModelResponse {
+  const { name, family, dims, cut } = manifest;
+  const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
+  return {
+    name,
+    family,
+    backboneDigest: digest,
+    dims: { ...dims },
+    cut: { bottom: cut.bottom, top: cut.top },
+    limits: { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs },
+    wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
+    adapters: ['ADAPTER_KIND_SOFT_PROMPT', 'ADAPTER_KIND_PREFIX'],
+  };
+}
