@@ -1,0 +1,213 @@
+/** Packs a fixture and runs its parts as their owners do: the client's graphs and the backbone's, each by path, weights mapped. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
+import type { AdapterKind, GraphEntry } from '../../src/artifacts/manifest.js';
+import { type BackboneArtifact, type ClientBundle, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
+import { pack } from '../../src/compile/pack.js';
+import { packageRoot } from '../../src/package-root.js';
+import { readTensors } from '../../src/safetensors/tensors-file.js';
+import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
+import { runSession, type Tensors } from './session.js';
+
+/** A fixture's directory. */
+export function fixtureDir(name: string): string {
+  return join(packageRoot(), 'test', 'fixtures', name);
+}
+
+/** The reference tensors of a fixture. */
+export async function readReference(name: string): Promise<(key: string) => Tensor<'float32'>> {
+  const { tensors } = await readTensors(join(fixtureDir(name), 'reference.safetensors'));
+  return (key) => {
+    const found = tensors.get(key);
+    if (found === undefined) throw new Error(`test: ${name} has no reference ${key}`);
+    return found as Tensor<'float32'>; // int64 ones are only fed on
+  };
+}
+
+/** max|a - b| / max|b|, the measure of all conformance tests. */
+export function maxRelativeError(actual: Tensor, expected: Tensor): number {
+  if (actual.shape.join() !== expected.shape.join()) throw new Error(`test: shape [${actual.shape}] is not [${expected.shape}]`);
+  let scale = 0;
+  let difference = 0;
+  for (let i = 0; i < expected.data.length; i++) {
+    scale = Math.max(scale, Math.abs(Number(expected.data[i])));
+    const off = Math.abs(Number(actual.data[i]) - Number(expected.data[i]));
+    difference = Number.isNaN(off) ? Number.NaN : Math.max(difference, off);
+    if (Number.isNaN(difference)) return difference;
+  }
+  return scale === 0 ? difference : difference / scale;
+}
+
+/** Rows of the outermost axis. */
+export function takeRows({ shape, data }: Tensor<'float32'>, rows: readonly number[]): Tensor<'float32'> {
+  const width = data.length / shape[0]!;
+  const taken = new Float32Array(rows.length * width);
+  rows.forEach((row, at) => {
+    taken.set(data.subarray(row * width, (row + 1) * width), at * width);
+  });
+  return f32([rows.length, ...shape.slice(1)], taken);
+}
+
+/** A tensor of rows, zero but for those given; equal indexes add up. */
+export function scatterRows(values: Tensor<'float32'>, rows: readonly number[], count: number): Tensor<'float32'> {
+  const width = values.data.length / values.shape[0]!;
+  const data = new Float32Array(count * width);
+  rows.forEach((row, at) => {
+    for (let i = 0; i < width; i++) data[row * width + i]! += values.data[at * width + i]!;
+  });
+  return f32([count, ...values.shape.slice(1)], data);
+}
+
+/** Flat row indexes as the graphs take them. */
+export function positionsTensor(rows: readonly number[]): Tensor<'int64'> {
+  return tensor('int64', [rows.length], BigInt64Array.from(rows, BigInt));
+}
+
+/** An adapter as it is fed: nothing, a soft prompt [P,d] or a prefix [layers of the whole model,2,P,kv,headDim]. */
+export interface Adapter {
+  readonly kind: AdapterKind;
+  readonly value?: Tensor<'float32'>;
+}
+
+/** What one forward leaves for its backward. */
+export interface ModelStep {
+  /** [N, d]: the rows at `positions`, before the final norm. */
+  readonly rows: Tensor;
+  readonly backward: (rowsCotangent: Tensor) => Promise<{ readonly inputsEmbeds: Tensor<'float32'>; readonly adapter?: Tensor<'float32'> }>;
+  /** What crosses the cut. */
+  readonly crossing: { readonly hiddenStates: Tensor; readonly softPrompt?: Tensor; readonly output: Tensor };
+}
+
+/** A packed checkpoint, its halves loaded. */
+export class PackedModel {
+  private readonly sessions = new Map<string, Promise<InferenceSession>>();
+
+  private constructor(
+    readonly root: string,
+    readonly backbone: BackboneArtifact,
+    readonly bundle: ClientBundle,
+  ) {}
+
+  static async pack(checkpointDir: string, bottom: number, top: number): Promise<PackedModel> {
+    const root = await mkdtemp(join(tmpdir(), 'cutlayer-packed-'));
+    const { backboneDir, clientBundleDir } = await pack({ checkpointDir, bottom, top, outDir: join(root, 'out') });
+    return new PackedModel(root, await loadBackbone(backboneDir), await loadClientBundle(clientBundleDir));
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.sessions.values()) await (await session).release();
+    await rm(this.root, { recursive: true, force: true });
+  }
+
+  async run(side: 'backbone' | 'client', entry: GraphEntry, feeds: Tensors): Promise<Tensors> {
+    const path = join(side === 'backbone' ? this.backbone.dir : this.bundle.dir, entry.file);
+    let session = this.sessions.get(path);
+    if (session === undefined) {
+      session = InferenceSession.create(path, {
+        intraOpNumThreads: 1,
+        interOpNumThreads: 1,
+        logSeverityLevel: 3,
+        extra: { session: { disable_prepacking: '1' } },
+      });
+      this.sessions.set(path, session);
+    }
+    return runSession(await session, feeds);
+  }
+
+  /** Client bottom, backbone, client top. */
+  async forward(inputsEmbeds: Tensor<'float32'>, { kind, value }: Adapter, positions: readonly number[]): Promise<ModelStep> {
+    const { cut } = this.backbone.manifest;
+    const { bottom, top } = this.bundle.manifest.graphs;
+    const [B, S, d] = inputsEmbeds.shape as readonly [number, number, number];
+    const P = kind === 'none' ? 0 : kind === 'softPrompt' ? value!.shape[0]! : value!.shape[2]!;
+    const promptRows = kind === 'softPrompt' ? P : 0;
+    const slice = (first: number, end: number): Tensors =>
+      kind === 'prefix' && end > first ? { prefix: sliceLayers(value!, first, end) } : {};
+    const wanted = positionsTensor(positions);
+
+    const bottomFeeds: Tensors = {
+      inputsEmbeds,
+      ...(kind === 'softPrompt' && { softPrompt: value! }),
+      ...slice(0, cut.bottom),
+      numVirtualTokens: tensor('int64', [], BigInt64Array.of(BigInt(P))),
+    };
+    const below: Tensors =
+      bottom === undefined
+        ? { hiddenStates: inputsEmbeds, ...(kind === 'softPrompt' && { softPromptHidden: value! }) }
+        : await this.run('client', bottom[kind].forward, bottomFeeds);
+
+    const graphs = this.backbone.manifest.graphs[kind];
+    const backboneFeeds: Tensors = {
+      hiddenStates: below.hiddenStates!,
+      ...(kind === 'softPrompt' && { softPrompt: below.softPromptHidden! }),
+      ...slice(cut.bottom, cut.numLayers - cut.top),
+      positions: top === undefined ? wanted : positionsTensor([...Array(promptRows + B * S).keys()]),
+    };
+    const forward = await this.run('backbone', graphs.forward, backboneFeeds);
+
+    const topFeeds: Tensors =
+      top === undefined
+        ? {}
+        : {
+            ...parted(forward.output as Tensor<'float32'>, promptRows, [B, S, d]),
+            ...slice(cut.numLayers - cut.top, cut.numLayers),
+            positions: wanted,
+          };
+    const rows = top === undefined ? forward.output! : (await this.run('client', top[kind].forward, topFeeds)).rows!;
+
+    const backward = async (rowsCotangent: Tensor) => {
+      const above: Tensors = top === undefined ? {} : await this.run('client', top[kind].vjp, { ...topFeeds, rowsCotangent });
+      const cotangent = top === undefined ? rowsCotangent : joined(above.softPromptHiddenCotangent, above.hiddenStatesCotangent!, d);
+      const within = await this.run('backbone', graphs.vjp, { ...backboneFeeds, ...forward, cotangent });
+      const belowCotangents: Tensors =
+        bottom === undefined
+          ? { inputsEmbedsCotangent: within.hiddenStatesCotangent!, softPromptCotangent: within.softPromptCotangent! }
+          : await this.run('client', bottom[kind].vjp, {
+              ...bottomFeeds,
+              hiddenStatesCotangent: within.hiddenStatesCotangent!,
+              ...(kind === 'softPrompt' && { softPromptHiddenCotangent: within.softPromptCotangent! }),
+            });
+      const prefixParts = [belowCotangents.prefixCotangent, within.prefixCotangent, above.prefixCotangent].filter(
+        (part) => part !== undefined,
+      );
+      return {
+        inputsEmbeds: belowCotangents.inputsEmbedsCotangent as Tensor<'float32'>,
+        ...(kind === 'softPrompt' && { adapter: belowCotangents.softPromptCotangent as Tensor<'float32'> }),
+        ...(kind === 'prefix' && { adapter: stackLayers(prefixParts) }),
+      };
+    };
+    return {
+      rows,
+      backward,
+      crossing: {
+        hiddenStates: below.hiddenStates!,
+        ...(kind === 'softPrompt' && { softPrompt: below.softPromptHidden! }),
+        output: forward.output!,
+      },
+    };
+  }
+}
+
+function sliceLayers({ shape, data }: Tensor<'float32'>, first: number, end: number): Tensor<'float32'> {
+  const width = data.length / shape[0]!;
+  return f32([end - first, ...shape.slice(1)], data.slice(first * width, end * width));
+}
+
+function stackLayers(parts: readonly Tensor[]): Tensor<'float32'> {
+  const data = Float32Array.from(parts.flatMap((part) => [...(part.data as Float32Array)]));
+  return f32([parts.reduce((sum, { shape }) => sum + shape[0]!, 0), ...parts[0]!.shape.slice(1)], data);
+}
+
+function parted(rows: Tensor<'float32'>, promptRows: number, shape: readonly [number, number, number]): Tensors {
+  const hiddenStates = f32(shape, rows.data.slice(promptRows * shape[2]));
+  return promptRows === 0
+    ? { hiddenStates }
+    : { hiddenStates, softPromptHidden: f32([promptRows, shape[2]], rows.data.slice(0, promptRows * shape[2])) };
+}
+
+function joined(prompt: Tensor | undefined, hiddenStates: Tensor, d: number): Tensor {
+  const data = Float32Array.from([...((prompt?.data ?? []) as Iterable<number>), ...(hiddenStates.data as Float32Array)]);
+  return f32([data.length / d, d], data);
+}
