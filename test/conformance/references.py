@@ -138,6 +138,8 @@ def run_case(model, case: str, batch: dict, adapter: torch.Tensor | None, cotang
     loss = cross_entropy(logits[:, :-1].reshape(-1, dims["vocabSize"]), labels[:, 1:].reshape(-1), ignore_index=IGNORED)
     wrt = [embeds] + ([adapter] if adapter is not None else [])
     loss_gradients = torch.autograd.grad(loss, wrt, retain_graph=True)
+    for state in boundaries.states.values():
+        state.grad = None  # retained gradients also gather those of the loss
     (rows * cotangent.to(dtype)).sum().backward()
     text_rows = torch.arange(size * SEQUENCE).view(size, SEQUENCE)[mask] + virtual_rows
     result = {
