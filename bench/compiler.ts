@@ -1,0 +1,137 @@
+/** What the compiled graphs cost against the GEMM-only floor of the same shapes, and what computing the prompt's rows once saves. */
+import { join } from 'node:path';
+import { loadBackbone } from '../src/artifacts/store.js';
+import { openGraphs, type SessionHost } from '../src/runtime/graphs.js';
+import type { NamedTensors } from '../src/runtime/protocol.js';
+import { openSafetensors } from '../src/safetensors/reader.js';
+import { elementCount, f32, type Tensor } from '../src/tensor/tensor.js';
+import { type WeightLayout, writeGemmFloor } from './gemm-floor.js';
+import { paired } from './paired.js';
+import type { Report } from './report.js';
+
+/** Sizes of one step. */
+export interface StepSize {
+  readonly batch: number;
+  readonly sequence: number;
+  readonly virtualTokens: number;
+}
+
+/** Measures forward, vjp and both against their GEMM floors at one shape. */
+export async function benchCompiler(
+  report: Report,
+  name: string,
+  backboneDir: string,
+  layout: WeightLayout,
+  size: StepSize,
+  rounds: number,
+): Promise<void> {
+  const { manifest } = await loadBackbone(backboneDir, { verify: false });
+  const { hiddenSize } = manifest.dims;
+  const file = await openSafetensors(join(backboneDir, manifest.weightsFile));
+  const floor = (vjp: boolean): string => writeGemmFloor(backboneDir, manifest.weightsFile, file, { hiddenSize, layout, vjp });
+  const floors = { forward: floor(false), both: floor(true) };
+  await file.close();
+  const graphs = manifest.graphs.softPrompt!;
+  const host = await openGraphs({
+    dir: backboneDir,
+    graphs: [floors.forward, floors.both, graphs.forward.file, graphs.vjp.file],
+  });
+  try {
+    const { batch, sequence, virtualTokens } = size;
+    const inputs = stepInputs(hiddenSize, size);
+    const rows = { rows: random([virtualTokens + batch * sequence, hiddenSize], 3) };
+    const cotangent = random([batch * sequence, hiddenSize], 4);
+    const forward = (): Promise<NamedTensors> => host.run(graphs.forward.file, inputs);
+    let residuals = await forward();
+    const vjp = (kept: NamedTensors): Promise<NamedTensors> =>
+      host.run(graphs.vjp.file, pick({ ...inputs, ...kept, cotangent }, graphs.vjp.inputs));
+    const title = `${name}, ${batch} x ${sequence} + ${virtualTokens}`;
+    const forwardPair = await paired(forward, () => host.run(floors.forward, rows), rounds);
+    report.add(`forward, ${title}`, forwardPair.aMs, 'ms', { baseline: 'its GEMMs alone', ratio: forwardPair.ratio });
+    residuals = await forward();
+    const vjpPair = await paired(
+      () => vjp(residuals),
+      () => host.run(floors.forward, rows),
+      rounds,
+    );
+    report.add(`vjp from residuals, ${title}`, vjpPair.aMs, 'ms', { baseline: "the forward's GEMMs alone", ratio: vjpPair.ratio });
+    const bothPair = await paired(
+      async () => vjp(await forward()),
+      () => host.run(floors.both, rows),
+      rounds,
+    );
+    report.add(`forward + vjp, ${title}`, bothPair.aMs, 'ms', { baseline: 'the GEMMs of both alone', ratio: bothPair.ratio });
+  } finally {
+    await host.close();
+  }
+}
+
+/** Measures forward + vjp with the prompt's rows computed once against the same step with the rows expanded over the batch. */
+export async function benchPromptOnce(report: Report, name: string, backboneDir: string, size: StepSize, rounds: number): Promise<void> {
+  const { manifest } = await loadBackbone(backboneDir, { verify: false });
+  const { hiddenSize } = manifest.dims;
+  const { none, softPrompt } = manifest.graphs;
+  const host = await openGraphs({
+    dir: backboneDir,
+    graphs: [none, softPrompt].flatMap((pair) => [pair!.forward.file, pair!.vjp.file]),
+  });
+  try {
+    const { batch, sequence, virtualTokens } = size;
+    const cotangent = random([batch * sequence, hiddenSize], 4);
+    const once = step(host, softPrompt!, stepInputs(hiddenSize, size), cotangent);
+    // What others do: the prompt's rows stand in every sequence, [B, P + S], and each copy is computed.
+    const length = virtualTokens + sequence;
+    const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) =>
+      BigInt(Math.floor(i / sequence) * length + virtualTokens + (i % sequence)),
+    );
+    const expanded = step(
+      host,
+      none!,
+      { hiddenStates: random([batch, length, hiddenSize], 1), positions: { dtype: 'int64', shape: [positions.length], data: positions } },
+      cotangent,
+    );
+    const pair = await paired(once, expanded, rounds);
+    report.add(`prompt rows once, ${name}, ${batch} x ${sequence} + ${virtualTokens}`, pair.aMs, 'ms', {
+      baseline: 'prompt rows in every sequence',
+      ratio: pair.ratio,
+    });
+  } finally {
+    await host.close();
+  }
+}
+
+interface GraphPair {
+  readonly forward: { readonly file: string };
+  readonly vjp: { readonly file: string; readonly inputs: readonly string[] };
+}
+
+function step(host: SessionHost, graphs: GraphPair, inputs: NamedTensors, cotangent: Tensor<'float32'>): () => Promise<NamedTensors> {
+  return async () => {
+    const kept = await host.run(graphs.forward.file, inputs);
+    return host.run(graphs.vjp.file, pick({ ...inputs, ...kept, cotangent }, graphs.vjp.inputs));
+  };
+}
+
+function stepInputs(hiddenSize: number, { batch, sequence, virtualTokens }: StepSize): NamedTensors {
+  const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) => BigInt(virtualTokens + i));
+  return {
+    hiddenStates: random([batch, sequence, hiddenSize], 1),
+    softPrompt: random([virtualTokens, hiddenSize], 2),
+    positions: { dtype: 'int64', shape: [positions.length], data: positions },
+  };
+}
+
+function pick(tensors: NamedTensors, names: readonly string[]): NamedTensors {
+  return Object.fromEntries(names.map((name) => [name, tensors[name]!]));
+}
+
+/** Numbers in [-1, 1), the same for the same seed. */
+function random(shape: readonly number[], seed: number): Tensor<'float32'> {
+  let state = (seed * 2654435761) >>> 0 || 1;
+  const data = new Float32Array(elementCount(shape));
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data[i] = state / 2147483648 - 1;
+  }
+  return f32(shape, data);
+}

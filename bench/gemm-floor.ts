@@ -1,0 +1,55 @@
+/**
+ * The floor under a backbone's time: nothing but its weight GEMMs, at the same shapes and over the same weights file, chained through each other
+ * so that none can be dropped. Forward runs each weight once; with `vjp` each weight runs a second time, transposed.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GraphBuilder } from '../src/onnx/builder.js';
+import { symbol } from '../src/onnx/dim.js';
+import { encodeModel } from '../src/onnx/encoder.js';
+import type { Value } from '../src/onnx/value.js';
+import type { SafetensorsHeader } from '../src/safetensors/header.js';
+
+/** How the family stores a linear layer: `inOut` is GPT-2's Conv1D, `outIn` everybody else's. */
+export type WeightLayout = 'inOut' | 'outIn';
+
+/**
+ * Writes the floor's graph beside the weights.
+ * Input `rows` [R, hiddenSize]; output `sink` [R, hiddenSize].
+ * @returns the graph's file name
+ */
+export function writeGemmFloor(
+  dir: string,
+  weightsFile: string,
+  header: SafetensorsHeader,
+  options: { readonly hiddenSize: number; readonly layout: WeightLayout; readonly vjp: boolean },
+): string {
+  const { hiddenSize, layout, vjp } = options;
+  const g = new GraphBuilder();
+  const matrices = [...header.tensors].filter(([, info]) => info.shape.length === 2);
+  const widths = new Set(matrices.map(([, { shape }]) => (layout === 'inOut' ? shape[0]! : shape[1]!)));
+  const current = new Map<number, Value>([[hiddenSize, g.input('rows', 'float32', [symbol('R'), hiddenSize])]]);
+  const sinks: Value[] = [];
+  for (const [name, { shape }] of matrices) {
+    const [inputWidth, outputWidth] = layout === 'inOut' ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!];
+    const W = g.weight(name, 'float32', shape);
+    const y = g.gemm({ A: current.get(inputWidth)!, B: W }, { transB: layout === 'inOut' ? 0 : 1 }); // [R, outputWidth]
+    if (vjp) {
+      current.set(inputWidth, g.gemm({ A: y, B: W }, { transB: layout === 'inOut' ? 1 : 0 })); // [R, inputWidth]
+      if (widths.has(outputWidth) && !current.has(outputWidth)) current.set(outputWidth, y);
+    } else if (widths.has(outputWidth)) current.set(outputWidth, y);
+    else if (outputWidth > hiddenSize) current.set(hiddenSize, g.slice(y, 1, 0, hiddenSize));
+    else sinks.push(g.reduceMax(y, [1]));
+  }
+  for (const [width, value] of current) if (width !== hiddenSize) sinks.push(g.reduceMax(value, [1]));
+  const sink = sinks.reduce((sum, value) => g.add(sum, value), current.get(hiddenSize)!);
+  const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}.onnx`;
+  const bytes = encodeModel(g.build({ outputs: { sink } }), {
+    externalData: (weight) => {
+      const info = header.tensors.get(weight)!;
+      return { location: weightsFile, offset: info.offset, length: info.bytes };
+    },
+  });
+  writeFileSync(join(dir, file), bytes);
+  return file;
+}
