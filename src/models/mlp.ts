@@ -10,7 +10,7 @@ const activate: { readonly [A in Activation]: (g: GraphBuilder, x: Value) => Val
   geluTanh: (g, x) => g.gelu(x, 'tanh'),
   quickGelu: (g, x) => g.quickGelu(x, 1.702),
   silu: (g, x) => g.quickGelu(x, 1), // x sigmoid(x)
-  relu: (g, x) => g.where(g.less(x, 0), 0, x),
+  relu: (g, x) => g.relu(x),
 };
 
 /**

@@ -137,6 +137,9 @@ export class GraphBuilder extends OpApplier {
   sigmoid(X: Value): Value {
     return this.apply('Sigmoid', { X });
   }
+  relu(X: Value): Value {
+    return this.apply('Relu', { X });
+  }
   /** The Gaussian error linear unit, exact (`none`) or by its tanh approximation. */
   gelu(X: Value, approximate: 'none' | 'tanh' = 'none'): Value {
     return this.apply('Gelu', { X }, { approximate });

@@ -78,6 +78,7 @@ export const opSignatures = {
   Tanh: unary,
   Erf: unary,
   Sigmoid: unaryX,
+  Relu: unaryX,
   Gelu: { domain: '', inputs: { X: real }, outputs: ['Y'], attributes: { approximate: { type: 'string', default: 'none' } } },
   QuickGelu: { domain: 'com.microsoft', inputs: { X: real }, outputs: ['Y'], attributes: { alpha: { type: 'float', default: 1.702 } } },
   Identity: unary,

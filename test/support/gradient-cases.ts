@@ -72,6 +72,7 @@ export const gradientCases: { readonly [Op in OpName]: readonly GradientCase[] |
   Tanh: unary((g, x) => g.tanh(x)),
   Erf: [check32('of every element', [of(2, 3)], (g, x) => g.erf(x!))],
   Sigmoid: unary((g, x) => g.sigmoid(x), { shape: [2, 3], low: -6, high: 6 }),
+  Relu: unary((g, x) => g.relu(x)),
   Gelu: [
     check32('in its exact form', [{ shape: [3, 5], low: -3, high: 3 }], (g, x) => g.gelu(x!)),
     check('in its tanh form', [{ shape: [3, 5], low: -3, high: 3 }], (g, x) => g.gelu(x!, 'tanh')),

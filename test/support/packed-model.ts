@@ -71,11 +71,19 @@ export interface Adapter {
   readonly value?: Tensor<'float32'>;
 }
 
+/** What a backward gives. */
+export interface StepCotangents {
+  readonly inputsEmbeds: Tensor<'float32'>;
+  readonly adapter?: Tensor<'float32'>;
+  /** What crosses the cut on the way back: of the backbone's output, and of its hidden states and soft prompt rows. */
+  readonly crossing: { readonly output: Tensor; readonly hiddenStates: Tensor; readonly softPrompt?: Tensor };
+}
+
 /** What one forward leaves for its backward. */
 export interface ModelStep {
   /** [N, d]: the rows at `positions`, before the final norm. */
   readonly rows: Tensor;
-  readonly backward: (rowsCotangent: Tensor) => Promise<{ readonly inputsEmbeds: Tensor<'float32'>; readonly adapter?: Tensor<'float32'> }>;
+  readonly backward: (rowsCotangent: Tensor) => Promise<StepCotangents>;
   /** What crosses the cut. */
   readonly crossing: { readonly hiddenStates: Tensor; readonly softPrompt?: Tensor; readonly output: Tensor };
 }
@@ -157,7 +165,7 @@ export class PackedModel {
           };
     const rows = top === undefined ? forward.output! : (await this.run('client', top[kind].forward, topFeeds)).rows!;
 
-    const backward = async (rowsCotangent: Tensor) => {
+    const backward = async (rowsCotangent: Tensor): Promise<StepCotangents> => {
       const above: Tensors = top === undefined ? {} : await this.run('client', top[kind].vjp, { ...topFeeds, rowsCotangent });
       const cotangent = top === undefined ? rowsCotangent : joined(above.softPromptHiddenCotangent, above.hiddenStatesCotangent!, d);
       const within = await this.run('backbone', graphs.vjp, { ...backboneFeeds, ...forward, cotangent });
@@ -176,6 +184,11 @@ export class PackedModel {
         inputsEmbeds: belowCotangents.inputsEmbedsCotangent as Tensor<'float32'>,
         ...(kind === 'softPrompt' && { adapter: belowCotangents.softPromptCotangent as Tensor<'float32'> }),
         ...(kind === 'prefix' && { adapter: stackLayers(prefixParts) }),
+        crossing: {
+          output: cotangent,
+          hiddenStates: within.hiddenStatesCotangent!,
+          ...(kind === 'softPrompt' && { softPrompt: within.softPromptCotangent! }),
+        },
       };
     };
     return {

@@ -33,6 +33,7 @@ export const elementwiseRules = {
   Tanh: { input: ({ g, ct, y }) => g.mul(ct, g.sub(1, g.mul(y, y))) }, // x̄ = ȳ (1 − y²)
   Erf: { input: ({ g, ct, input }) => g.mul(ct, g.mul(g.exp(g.neg(g.mul(input, input))), 2 / Math.sqrt(Math.PI))) }, // x̄ = ȳ 2/√π e^(−x²)
   Sigmoid: { X: ({ g, ct, y }) => g.mul(ct, g.mul(y, g.sub(1, y))) }, // x̄ = ȳ y (1 − y)
+  Relu: { X: ({ g, ct, y }) => g.where(g.less(0, y), ct, 0) }, // x̄ = ȳ where y > 0
   Gelu: {
     X: ({ g, ct, X, approximate }) => g.mul(ct, approximate === 'tanh' ? geluTanhDerivative(g, X) : geluErfDerivative(g, X)), // x̄ = ȳ gelu′(x)
   },

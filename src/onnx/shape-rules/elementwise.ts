@@ -53,6 +53,7 @@ export const elementwiseShapes = {
   Tanh: unary,
   Erf: unary,
   Sigmoid: unaryX,
+  Relu: unaryX,
   Gelu: ({ X, approximate, invalid }) => {
     if (approximate !== 'none' && approximate !== 'tanh') throw invalid(`approximate must be "none" or "tanh", got "${approximate}"`);
     return [typeOf(X)];

@@ -1,0 +1,102 @@
+/** A gateway as `cutlayer gateway start` runs it, on free ports, with TLS, over a tiny backbone unless another is named. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CallOptions, type ClientOptions, credentials, Metadata, type requestCallback } from '@grpc/grpc-js';
+import { type Identity, openIdentity } from '../../src/auth/identity.js';
+import { issueToken, type TokenRequest } from '../../src/auth/issuer.js';
+import { KeyRing } from '../../src/auth/key-ring.js';
+import { type RunningGateway, runGateway } from '../../src/commands/run-gateway.js';
+import { parseGatewayConfig } from '../../src/config.js';
+import { createLogger } from '../../src/observability/log.js';
+import { clientChannelOptions } from '../../src/wire/channel.js';
+import type { SplitClient } from '../../src/wire/generated/cutlayer/v1/Split.js';
+import { loadSplitService } from '../../src/wire/split-service.js';
+import { fromServiceError } from '../../src/wire/status.js';
+import { tinyBackbone } from './tiny-backbone.js';
+
+/** What a test asks for. */
+export interface TestGatewayOptions {
+  /** A packed backbone; by default a tiny one of hiddenSize 8, 2 layers, 2 KV heads. */
+  readonly backboneDir?: string;
+  /** Options of `gateway start` as on the command line, in camelCase. */
+  readonly start?: Readonly<Record<string, unknown>>;
+}
+
+/** A running gateway and what tests need around it. */
+export interface TestGateway {
+  readonly gateway: RunningGateway;
+  /** The authority of its certificate, PEM. */
+  readonly ca: Buffer;
+  readonly ring: KeyRing;
+  readonly identity: Identity;
+  readonly stateDir: string;
+  /** A token; for tenant acme, all scopes, an hour, unless told otherwise. */
+  token(request?: Partial<TokenRequest>): Promise<string>;
+  /** A raw gRPC client. */
+  connect(options?: ClientOptions): SplitClient;
+  close(): Promise<void>;
+}
+
+/** Starts one. */
+export async function startTestGateway({ backboneDir, start = {} }: TestGatewayOptions = {}): Promise<TestGateway> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-gateway-'));
+  const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
+  const config = parseGatewayConfig({
+    backbone: backboneDir ?? tinyDir,
+    listen: '127.0.0.1:0',
+    admin: '127.0.0.1:0',
+    threads: 1,
+    grace: 5,
+    ...start,
+    stateDir,
+  });
+  const gateway = await runGateway(config, createLogger({ level: 'silent' }));
+  const ca = gateway.caFile === undefined ? Buffer.alloc(0) : await readFile(gateway.caFile);
+  const ring = await KeyRing.open(stateDir);
+  const identity = await openIdentity(stateDir);
+  const clients: SplitClient[] = [];
+  return {
+    gateway,
+    ca,
+    ring,
+    identity,
+    stateDir,
+    token: (request) =>
+      issueToken(ring, identity, { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600, ...request }, Date.now()),
+    connect(options = clientChannelOptions()) {
+      const secure = config.insecure ? credentials.createInsecure() : credentials.createSsl(ca);
+      const client = new (loadSplitService())(gateway.listen, secure, options);
+      clients.push(client);
+      return client;
+    },
+    async close() {
+      for (const client of clients) client.close();
+      await gateway.close();
+      await rm(stateDir, { recursive: true, force: true });
+      if (tinyDir !== undefined) await rm(tinyDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A bearer token as metadata. */
+export function bearer(token: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
+}
+
+/** One unary call as a promise; failures as CutlayerError. */
+export function unaryCall<Request, Response>(
+  method: (request: Request, metadata: Metadata, options: CallOptions, callback: requestCallback<Response>) => unknown,
+  request: Request,
+  metadata: Metadata,
+  options: CallOptions = { deadline: Date.now() + 20_000 },
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    method(request, metadata, options, (error, response) => {
+      if (error !== null || response === undefined) reject(fromServiceError(error));
+      else resolve(response);
+    });
+  });
+}
