@@ -1,0 +1,87 @@
+/** What must not matter: padding, the other sequences of a batch, which rows are asked for. */
+import assert from 'node:assert/strict';
+import { type AdapterKind, adapterKinds } from '../../src/artifacts/manifest.js';
+import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { type Adapter, fixtureDir, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
+
+const TOLERANCE = 2e-6;
+const LENGTHS = [9, 5, 2];
+
+for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
+  describe(`invariance: ${fixture} cut at bottom 1, top 1`, () => {
+    let model: PackedModel;
+    let reference: (key: string) => Tensor<'float32'>;
+    let embeds: Tensor<'float32'>;
+    const adapterOf = (kind: AdapterKind): Adapter => (kind === 'none' ? { kind } : { kind, value: reference(kind) });
+    const promptRowsOf = (kind: AdapterKind): number => (kind === 'softPrompt' ? reference(kind).shape[0]! : 0);
+
+    before(async () => {
+      model = await PackedModel.pack(fixtureDir(fixture), 1, 1);
+      reference = await readReference(fixture);
+      embeds = reference('inputsEmbeds');
+    });
+    after(() => model.close());
+
+    /** Forward and backward of real rows, the cotangents a fixed function of (sequence, token). */
+    async function step(kind: AdapterKind, sequences: readonly number[], width: number, padding: number) {
+      const d = embeds.shape[2]!;
+      const batch = new Float32Array(sequences.length * width * d).fill(padding);
+      sequences.forEach((sequence, b) => {
+        const real = embeds.data.subarray(sequence * embeds.shape[1]! * d, (sequence * embeds.shape[1]! + LENGTHS[sequence]!) * d);
+        batch.set(real, b * width * d);
+      });
+      const promptRows = promptRowsOf(kind);
+      const tokens = sequences.flatMap((sequence, b) => Array.from({ length: LENGTHS[sequence]! }, (_, t) => ({ sequence, b, t })));
+      const positions = tokens.map(({ b, t }) => promptRows + b * width + t);
+      const forward = await model.forward(f32([sequences.length, width, d], batch), adapterOf(kind), positions);
+      const cotangent = Float32Array.from(
+        tokens.flatMap(({ sequence, t }) => Array.from({ length: d }, (_, i) => Math.sin(7 * sequence + 3 * t + i))),
+      );
+      const { inputsEmbeds, adapter } = await forward.backward(f32([tokens.length, d], cotangent));
+      const textRows = positions.map((position) => position - promptRows);
+      return {
+        rows: forward.rows as Tensor<'float32'>,
+        inputs: takeRows(f32([sequences.length * width, d], inputsEmbeds.data), textRows),
+        adapter,
+      };
+    }
+
+    for (const kind of adapterKinds) {
+      it(`${kind}: what stands in padded rows, and how many there are, changes nothing`, async () => {
+        const [plain, padded] = [await step(kind, [0, 1, 2], 9, 0), await step(kind, [0, 1, 2], 13, 5)];
+        assert.ok(maxRelativeError(padded.rows, plain.rows) < TOLERANCE);
+        assert.ok(maxRelativeError(padded.inputs, plain.inputs) < TOLERANCE);
+        if (plain.adapter !== undefined) assert.ok(maxRelativeError(padded.adapter!, plain.adapter) < TOLERANCE);
+      });
+
+      it(`${kind}: a batch gives each sequence what it gets alone, and adds up the adapter's cotangents`, async () => {
+        const batched = await step(kind, [0, 1, 2], 9, 0);
+        let first = 0;
+        const sum = batched.adapter?.data.map(() => 0);
+        for (const sequence of [0, 1, 2]) {
+          const alone = await step(kind, [sequence], LENGTHS[sequence]!, 0);
+          const rows = Array.from({ length: LENGTHS[sequence]! }, (_, t) => first + t);
+          assert.ok(maxRelativeError(takeRows(batched.rows, rows), alone.rows) < TOLERANCE);
+          assert.ok(maxRelativeError(takeRows(batched.inputs, rows), alone.inputs) < TOLERANCE);
+          alone.adapter?.data.forEach((value, i) => {
+            sum![i]! += value;
+          });
+          first += LENGTHS[sequence]!;
+        }
+        if (batched.adapter !== undefined) assert.ok(maxRelativeError(batched.adapter, f32(batched.adapter.shape, sum!)) < TOLERANCE);
+      });
+
+      it(`${kind}: a later token changes no earlier row`, async () => {
+        const whole = await step(kind, [0], 9, 0);
+        const changed = embeds.data.slice();
+        embeds = f32(embeds.shape, changed);
+        changed.fill(1.5, 6 * embeds.shape[2]!, 9 * embeds.shape[2]!);
+        const after = await step(kind, [0], 9, 0);
+        embeds = reference('inputsEmbeds');
+        const early = [0, 1, 2, 3, 4, 5];
+        assert.deepEqual(takeRows(after.rows, early).data, takeRows(whole.rows, early).data);
+        assert.ok(maxRelativeError(takeRows(after.rows, [6]), takeRows(whole.rows, [6])) > 1e-3);
+      });
+    }
+  });
+}
