@@ -40,14 +40,14 @@ export interface RowLosses {
 export class ClientBundle implements EmbeddingSource {
   readonly dir: string;
   readonly manifest: BundleArtifact['manifest'];
-  readonly tokenizer: TextTokenizer;
   readonly dims: AdapterDims;
+  readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
 
-  private constructor(artifact: BundleArtifact, tokenizer: TextTokenizer, graphs: GraphPool) {
+  private constructor(artifact: BundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool) {
     this.dir = artifact.dir;
     this.manifest = artifact.manifest;
-    this.tokenizer = tokenizer;
+    this.#tokenizer = tokenizer;
     this.#graphs = graphs;
     const { dims, cut } = artifact.manifest;
     this.dims = { ...dims, bottom: cut.bottom, backbone: dims.numLayers, top: cut.top };
@@ -57,12 +57,18 @@ export class ClientBundle implements EmbeddingSource {
   static async open(dir: string, options: OpenBundleOptions = {}): Promise<ClientBundle> {
     const artifact = await loadClientBundle(dir, { verify: options.verify ?? true });
     const { manifest } = artifact;
-    const tokenizer = await TextTokenizer.load(artifact.dir, manifest);
+    const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
     const graphs = await openGraphs(
       { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphFiles(manifest.graphs) },
       { workers: options.workers ?? 1, threads: options.threads ?? 1 },
     );
     return new ClientBundle(artifact, tokenizer, graphs);
+  }
+
+  /** @throws CutlayerError NOT_FOUND when the checkpoint came without one: token ids still work. */
+  get tokenizer(): TextTokenizer {
+    if (this.#tokenizer !== undefined) return this.#tokenizer;
+    throw new CutlayerError('NOT_FOUND', `${this.dir}: the bundle has no tokenizer; pack a checkpoint that has tokenizer.json`);
   }
 
   get vocabSize(): number {

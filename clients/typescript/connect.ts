@@ -1,5 +1,7 @@
 /** A client's connection to a gateway: channel, token, deadlines, cancellation and counters. */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ClientUnaryCall, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { CutlayerError } from '../../src/errors.js';
 import { clientChannelOptions } from '../../src/wire/channel.js';
@@ -93,7 +95,10 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     throw new CutlayerError('INVALID_ARGUMENT', `gateway address: expected host:port, got ${options.address}`);
   }
   const token = tokenSource(options);
-  const client = new (loadSplitService())(options.address, await channelCredentials(options), clientChannelOptions());
+  const client = new (loadSplitService())(options.address, await channelCredentials(options), {
+    ...clientChannelOptions(),
+    ...(isIP(hostOf(options.address)) > 0 ? { 'grpc.ssl_target_name_override': NO_NAME } : {}),
+  });
   try {
     const deadlineMs = Math.min(options.deadlineMs ?? 30_000, 30_000);
     const answer = await retryingCall(
@@ -114,18 +119,31 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   }
 }
 
+/**
+ * TLS sends no address as server name (RFC 6066), and node warns when asked to. So a gateway that is reached by its address is asked for under a
+ * name that means nothing, and its certificate is checked against the address.
+ */
+const NO_NAME = 'gateway.invalid';
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+}
+
 async function channelCredentials({ ca, insecure, address }: ConnectOptions) {
   if (insecure === true) {
     if (ca !== undefined) throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: either a CA or insecure, not both`);
     return credentials.createInsecure();
   }
-  if (ca === undefined) return credentials.createSsl();
+  const host = hostOf(address);
+  const verify =
+    isIP(host) === 0 ? {} : { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+  if (ca === undefined) return credentials.createSsl(null, null, null, verify);
   const pem = ca.includes('-----BEGIN')
     ? Buffer.from(ca)
     : await readFile(ca).catch((cause: unknown) => {
         throw new CutlayerError('NOT_FOUND', `${ca}: no CA file; the gateway prints the path of its development CA at start`, { cause });
       });
-  return credentials.createSsl(pem);
+  return credentials.createSsl(pem, null, null, verify);
 }
 
 /** Binds a generated method, leaving one of its overloads. */

@@ -144,7 +144,7 @@ export class SplitModel {
     const promptRows = adapter?.promptRows ?? 0;
     const topFeeds = hasTop ? splitRows(step.output, promptRows, hiddenStates.shape, adapter, positions) : undefined;
     const rows =
-      topFeeds === undefined ? step.output : ((await bundle.spanForward('top', kind, topFeeds, signal)).output as Tensor<'float32'>);
+      topFeeds === undefined ? step.output : ((await bundle.spanForward('top', kind, topFeeds, signal)).rows as Tensor<'float32'>);
     return {
       rows,
       backward: async (cotangent) => {

@@ -23,7 +23,13 @@ export interface Curve {
 }
 
 interface CurvesJson {
-  readonly optimizer: { readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number; readonly weightDecay: number };
+  readonly optimizer: {
+    readonly learningRate: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly weightDecay: number;
+  };
   readonly batchOfStep: readonly number[];
   readonly batches: readonly {
     readonly tokenIds: readonly (readonly number[])[];

@@ -1,9 +1,6 @@
 /** Command-line options that say which bundle, which gateway and how to get in. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type WireDType, wireDTypeNames } from '../../../src/wire/wire-dtype.js';
-import { ClientBundle } from '../client-bundle.js';
-import { type Connection, connect } from '../connect.js';
-import type { RetryNotice } from '../retry.js';
 
 /** Parsed connection options. */
 export interface ConnectionFlags {
@@ -32,43 +29,6 @@ export function withConnectionOptions(command: Command): Command {
     .option('--retry-for <seconds>', 'how long to wait for a gateway that has gone away', positiveNumber, 300)
     .option('--threads <n>', "threads for the client's own graphs", positiveInteger, 1)
     .option('--no-verify', "skip the digest of the bundle's weights file");
-}
-
-/** An open bundle and a connection to the gateway that serves its backbone. */
-export interface Session {
-  readonly bundle: ClientBundle;
-  readonly connection: Connection;
-  close(): Promise<void>;
-}
-
-/** Opens bundle and connection. @throws CutlayerError */
-export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
-  const bundle = await ClientBundle.open(flags.bundle, { threads: flags.threads, verify: flags.verify });
-  try {
-    const token = flags.tokenFile === undefined ? { token: process.env.CUTLAYER_TOKEN ?? '' } : { tokenFile: flags.tokenFile };
-    const connection = await connect({
-      address: flags.gateway,
-      ...(flags.ca === undefined ? {} : { ca: flags.ca }),
-      ...token,
-      insecure: flags.insecure ?? false,
-      wireDtype: flags.wireDtype,
-      deadlineMs: flags.deadline * 1000,
-      retry: { retryForMs: flags.retryFor * 1000 },
-      onRetry,
-      signal,
-    });
-    return {
-      bundle,
-      connection,
-      async close() {
-        connection.close();
-        await bundle.close();
-      },
-    };
-  } catch (error) {
-    await bundle.close();
-    throw error;
-  }
 }
 
 /** Parses an option's number above 0. */

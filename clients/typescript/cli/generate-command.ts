@@ -1,23 +1,16 @@
 /** `cutlayer client generate` */
-import { text as readAll } from 'node:stream/consumers';
 import { Command } from 'commander';
-import { CutlayerError } from '../../../src/errors.js';
-import { loadAdapter } from '../adapters/load.js';
-import { generate } from '../generate.js';
-import { RemoteModel } from '../remote-model.js';
-import { SplitModel } from '../split-model.js';
 import {
   type ConnectionFlags,
   nonNegativeInteger,
   nonNegativeNumber,
-  openSession,
   positiveInteger,
   positiveNumber,
   withConnectionOptions,
 } from './connection-options.js';
-import { interruptible, progressReporter } from './progress.js';
 
-interface GenerateFlags extends ConnectionFlags {
+/** Parsed options of the command. */
+export interface GenerateFlags extends ConnectionFlags {
   readonly prompt?: string;
   readonly adapter?: string;
   readonly maxNewTokens: number;
@@ -46,24 +39,8 @@ Examples:
   $ cutlayer client generate … --temperature 0.8 --top-p 0.95 --seed 7 < prompt.txt
 `,
     )
-    .action((_: unknown, command: Command) => runGenerate(command.opts()));
-}
-
-async function runGenerate(flags: GenerateFlags): Promise<void> {
-  const { onRetry } = progressReporter();
-  await interruptible(async (signal) => {
-    const prompt = flags.prompt ?? (await readAll(process.stdin));
-    if (prompt === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');
-    const session = await openSession(flags, signal, onRetry);
-    try {
-      const model = new SplitModel(session.bundle, new RemoteModel(session.connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, session.bundle.dims);
-      const { maxNewTokens, temperature, topP, seed } = flags;
-      for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, signal }))
-        process.stdout.write(piece);
-      process.stdout.write('\n');
-    } finally {
-      await session.close();
-    }
-  });
+    .action(async (_: unknown, command: Command) => {
+      const { runGenerate } = await import('./run-generate.js');
+      await runGenerate(command.opts());
+    });
 }

@@ -1,0 +1,31 @@
+/** The work of `cutlayer client generate`. */
+/** The work of `cutlayer client generate`. */
+import { text as readAll } from 'node:stream/consumers';
+import { CutlayerError } from '../../../src/errors.js';
+import { loadAdapter } from '../adapters/load.js';
+import { generate } from '../generate.js';
+import { RemoteModel } from '../remote-model.js';
+import { SplitModel } from '../split-model.js';
+import type { GenerateFlags } from './generate-command.js';
+import { interruptible, progressReporter } from './progress.js';
+import { openSession } from './session.js';
+
+/** Runs the command. @throws CutlayerError */
+export async function runGenerate(flags: GenerateFlags): Promise<void> {
+  const { onRetry } = progressReporter();
+  await interruptible(async (signal) => {
+    const prompt = flags.prompt ?? (await readAll(process.stdin));
+    if (prompt === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');
+    const session = await openSession(flags, signal, onRetry);
+    try {
+      const model = new SplitModel(session.bundle, new RemoteModel(session.connection));
+      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, session.bundle.dims);
+      const { maxNewTokens, temperature, topP, seed } = flags;
+      for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, signal }))
+        process.stdout.write(piece);
+      process.stdout.write('\n');
+    } finally {
+      await session.close();
+    }
+  });
+}

@@ -1,0 +1,42 @@
+/** Opens what every command needs: the bundle and the connection to the gateway that serves its backbone. */
+import { ClientBundle } from '../client-bundle.js';
+import { type Connection, connect } from '../connect.js';
+import type { RetryNotice } from '../retry.js';
+import type { ConnectionFlags } from './connection-options.js';
+
+/** An open bundle and a connection to the gateway that serves its backbone. */
+export interface Session {
+  readonly bundle: ClientBundle;
+  readonly connection: Connection;
+  close(): Promise<void>;
+}
+
+/** Opens bundle and connection. @throws CutlayerError */
+export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
+  const bundle = await ClientBundle.open(flags.bundle, { threads: flags.threads, verify: flags.verify });
+  try {
+    const token = flags.tokenFile === undefined ? { token: process.env.CUTLAYER_TOKEN ?? '' } : { tokenFile: flags.tokenFile };
+    const connection = await connect({
+      address: flags.gateway,
+      ...(flags.ca === undefined ? {} : { ca: flags.ca }),
+      ...token,
+      insecure: flags.insecure ?? false,
+      wireDtype: flags.wireDtype,
+      deadlineMs: flags.deadline * 1000,
+      retry: { retryForMs: flags.retryFor * 1000 },
+      onRetry,
+      signal,
+    });
+    return {
+      bundle,
+      connection,
+      async close() {
+        connection.close();
+        await bundle.close();
+      },
+    };
+  } catch (error) {
+    await bundle.close();
+    throw error;
+  }
+}

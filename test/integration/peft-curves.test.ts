@@ -1,0 +1,93 @@
+/** Training through a gateway gives PEFT's loss curves, at several cuts of three families. */
+import assert from 'node:assert/strict';
+import {
+  type Adapter,
+  ClientBundle,
+  type Connection,
+  connect,
+  Prefix,
+  SoftPrompt,
+  schedule,
+  TrainingClient,
+} from '../../clients/typescript/index.js';
+import type { Tensor } from '../../src/tensor/tensor.js';
+import { type Curve, type Curves, readCurves } from '../support/curves.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { packedFixture } from '../support/packed-fixture.js';
+
+const fixtures = ['gpt2-tiny', 'llama-tiny', 'llama3-tiny'];
+const cuts = [
+  { bottom: 0, top: 0 },
+  { bottom: 1, top: 1 },
+];
+
+for (const fixture of fixtures) {
+  for (const cut of cuts) {
+    describe(`training ${fixture} cut at ${cut.bottom} and ${cut.top} through a gateway`, () => {
+      let gateway: GatewayProcess;
+      let bundle: ClientBundle;
+      let connection: Connection;
+      let curves: Curves;
+
+      before(async () => {
+        curves = await readCurves(fixture);
+        const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
+        gateway = await startGateway({ backboneDir });
+        bundle = await ClientBundle.open(bundleDir);
+        connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
+      });
+
+      after(async () => {
+        connection?.close();
+        await bundle?.close();
+        await gateway?.stop();
+      });
+
+      for (const method of ['softPrompt', 'prefix'] as const) {
+        for (const kind of ['constant', 'cosine'] as const) {
+          it(`has PEFT's losses, norms and final ${method} over 20 ${kind} steps within 1e-4`, async () => {
+            const curve = curves.curves.find((item) => item.method === method && item.schedule.kind === kind)!;
+            const adapter = initialAdapter(bundle, curve, curves);
+            const client = new TrainingClient(bundle, connection, adapter, {
+              learningRate: curves.optimizer.learningRate,
+              schedule: schedule(kind, curve.schedule),
+              optimizer: curves.optimizer,
+              maxGradNorm: curve.schedule.maxGradNorm ?? undefined,
+            });
+            assert.equal(curve.losses.length, 20);
+            for (const [step, wanted] of curve.losses.entries()) {
+              void client.forwardBackward(curves.batches[curves.batchOfStep[step]!]!);
+              const { loss, gradNorm, learningRate } = await client.optimStep();
+              assertClose(loss, wanted, 1e-4, `loss of step ${step}`);
+              assertClose(gradNorm, curve.gradientNorms[step]!, 1e-3, `gradient norm of step ${step}`);
+              assertClose(learningRate, curve.learningRates[step]!, 1e-9, `learning rate of step ${step}`);
+            }
+            assertTensorClose(adapter.parameter, curves.tensors.get(curve.final)!, 1e-3);
+          });
+        }
+      }
+    });
+  }
+}
+
+function initialAdapter(bundle: ClientBundle, curve: Curve, curves: Curves): Adapter {
+  const { shape, data } = curves.tensors.get(curve.initial)!;
+  const parameter = { dtype: 'float32', shape, data: data.slice() } as const;
+  return curve.method === 'softPrompt' ? new SoftPrompt(bundle.dims, parameter) : new Prefix(bundle.dims, parameter);
+}
+
+function assertClose(actual: number, wanted: number, tolerance: number, what: string): void {
+  const error = Math.abs(actual - wanted) / Math.max(1e-12, Math.abs(wanted));
+  assert.ok(
+    error <= tolerance || actual === wanted,
+    `${what}: expected ${wanted}, got ${actual} (relative error ${error.toExponential(2)})`,
+  );
+}
+
+/** max|a - b| / max|b|, the measure of the fixtures. */
+function assertTensorClose(actual: Tensor<'float32'>, wanted: Tensor<'float32'>, tolerance: number): void {
+  assert.deepEqual(actual.shape, wanted.shape);
+  const largest = wanted.data.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  const error = wanted.data.reduce((max, value, i) => Math.max(max, Math.abs(value - actual.data[i]!)), 0) / largest;
+  assert.ok(error <= tolerance, `final adapter: relative error ${error.toExponential(2)}`);
+}
