@@ -10,6 +10,11 @@ import { type RunningGateway, runGateway } from '../../src/commands/run-gateway.
 import { parseGatewayConfig } from '../../src/config.js';
 import { createLogger } from '../../src/observability/log.js';
 import { clientChannelOptions } from '../../src/wire/channel.js';
+import type { BackwardRequest } from '../../src/wire/generated/cutlayer/v1/BackwardRequest.js';
+import type { BackwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/BackwardResponse.js';
+import type { ForwardRequest } from '../../src/wire/generated/cutlayer/v1/ForwardRequest.js';
+import type { ForwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/ForwardResponse.js';
+import type { GetModelResponse__Output } from '../../src/wire/generated/cutlayer/v1/GetModelResponse.js';
 import type { SplitClient } from '../../src/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../src/wire/split-service.js';
 import { fromServiceError } from '../../src/wire/status.js';
@@ -86,15 +91,27 @@ export function bearer(token: string): Metadata {
   return metadata;
 }
 
-/** One unary call as a promise; failures as CutlayerError. */
-export function unaryCall<Request, Response>(
-  method: (request: Request, metadata: Metadata, options: CallOptions, callback: requestCallback<Response>) => unknown,
-  request: Request,
-  metadata: Metadata,
-  options: CallOptions = { deadline: Date.now() + 20_000 },
-): Promise<Response> {
+/** The methods as promises; failures as CutlayerError. */
+export interface SplitCalls {
+  getModel(metadata: Metadata, options?: CallOptions): Promise<GetModelResponse__Output>;
+  forward(request: ForwardRequest, metadata: Metadata, options?: CallOptions): Promise<ForwardResponse__Output>;
+  backward(request: BackwardRequest, metadata: Metadata, options?: CallOptions): Promise<BackwardResponse__Output>;
+}
+
+/** A raw client's methods as promises; each call has 20 seconds unless told otherwise. */
+export function splitCalls(client: SplitClient): SplitCalls {
+  const soon = (): CallOptions => ({ deadline: Date.now() + 20_000 });
+  return {
+    getModel: (metadata, options = soon()) => promised((done) => client.GetModel({}, metadata, options, done)),
+    forward: (request, metadata, options = soon()) => promised((done) => client.Forward(request, metadata, options, done)),
+    backward: (request, metadata, options = soon()) => promised((done) => client.Backward(request, metadata, options, done)),
+  };
+}
+
+/** A callback's outcome as a promise. */
+export function promised<Response>(run: (done: requestCallback<Response>) => unknown): Promise<Response> {
   return new Promise((resolve, reject) => {
-    method(request, metadata, options, (error, response) => {
+    run((error, response) => {
       if (error !== null || response === undefined) reject(fromServiceError(error));
       else resolve(response);
     });
