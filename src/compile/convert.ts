@@ -49,11 +49,11 @@ export async function convertWeights(conversion: Conversion): Promise<{ readonly
         onBytes(chunk.byteLength, weight.name);
       }
     }
+    return await writer.finish();
   } catch (error) {
     await writer.abandon();
     throw error;
   }
-  return writer.finish();
 }
 
 function requireFinite(chunk: Float32Array, name: string, first: number): void {
