@@ -1,0 +1,75 @@
+/** The demo's other processes: each party runs in one of its own, through the same command line that a user has. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { CutlayerError } from '../src/errors.js';
+import { packageRoot } from '../src/package-root.js';
+import { tunedEnvironment } from '../src/runtime/malloc.js';
+
+/** Compiled entry points, below the package's root. */
+const entries = { cutlayer: 'dist/src/main.js', client: 'dist/demo/client.js' } as const;
+
+/** The line that a gateway prints when it answers. */
+export interface GatewayReady {
+  readonly listen: string;
+  readonly admin: string;
+  readonly caFile: string;
+  readonly model: string;
+}
+
+/** A gateway in a process of its own. */
+export interface GatewayProcess {
+  readonly ready: GatewayReady;
+  readonly pid: number;
+  /** Asks it to end and waits until it has. */
+  stop(): Promise<void>;
+}
+
+/** Runs a command to its end and gives what it printed on standard output. @throws CutlayerError INTERNAL when it fails */
+export async function runProcess(entry: keyof typeof entries, args: readonly string[]): Promise<string> {
+  const child = start(entry, args);
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  if (code !== 0)
+    throw new CutlayerError('INTERNAL', `${entry} ${args[0] ?? ''} ended with ${signal ?? `status ${code}`}; its message is above`);
+  return output;
+}
+
+/** Starts a gateway and waits until it answers. @throws CutlayerError UNAVAILABLE when it ends instead */
+export async function startGateway(args: readonly string[]): Promise<GatewayProcess> {
+  const child = start('cutlayer', ['gateway', 'start', '--json', ...args]);
+  const ended = once(child, 'close');
+  const lines = createInterface({ input: child.stdout! });
+  const line = await Promise.race([
+    once(lines, 'line').then(([text]) => String(text)),
+    ended.then(() => {
+      throw new CutlayerError('UNAVAILABLE', 'the gateway ended before it was ready; its message is above');
+    }),
+  ]);
+  return {
+    ready: JSON.parse(line) as GatewayReady,
+    pid: child.pid!,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+/** Starts node on an entry point; it is ended when this process ends. */
+function start(entry: keyof typeof entries, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [join(packageRoot(), entries[entry]), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: tunedEnvironment(),
+  });
+  const end = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', end);
+  child.once('close', () => process.off('exit', end));
+  return child;
+}
