@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportSPKI } from 'jose';
@@ -8,7 +10,7 @@ import { type Identity, openIdentity } from '../../src/auth/identity.js';
 import { issueToken } from '../../src/auth/issuer.js';
 import { KeyRing } from '../../src/auth/key-ring.js';
 import { parseScopes, requireScope } from '../../src/auth/scopes.js';
-import { createVerifier, keyRingKeys, type Verifier } from '../../src/auth/verifier.js';
+import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from '../../src/auth/verifier.js';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
 
 const NOW = Date.UTC(2026, 0, 15);
@@ -192,6 +194,19 @@ describe('access tokens', () => {
       assert.deepEqual(error.details, {});
     });
   }
+
+  it("verifies an external issuer's tokens by the keys at its address, and says so when they cannot be had", async () => {
+    const server = createServer((_request, response) => response.end(JSON.stringify(ring.publicJwks())));
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`);
+    const token = await issueToken(ring, identity, request, NOW);
+    const external = createVerifier(identity, remoteKeys(url), () => NOW);
+    assert.equal((await external(token)).tenant, 'acme');
+    assert.equal((await refusal(external(await signed({ kid: 'nobody' }, claims())))).code, 'TOKEN_INVALID');
+    await new Promise((done) => server.close(done));
+    const error = await refusal(createVerifier(identity, remoteKeys(url), () => NOW)(token));
+    assert.deepEqual([error.code, error.retryable], ['UNAVAILABLE', true]);
+  });
 
   it('names the scope that is missing', async () => {
     const principal = await verify(await issueToken(ring, identity, { ...request, scopes: ['split:infer'] }, NOW));

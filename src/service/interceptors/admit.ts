@@ -51,8 +51,7 @@ export function admitInterceptor({ calls, admitted, verify, onRefusal }: AdmitOp
       nextCall.sendStatus(toServiceError(error));
     };
 
-    const admit = async (metadata: Metadata, next: (metadata: Metadata) => void): Promise<void> => {
-      const deadline = requireDeadline(nextCall);
+    const admit = async (metadata: Metadata, deadline: number, next: (metadata: Metadata) => void): Promise<void> => {
       calls.reserve();
       reserved = true;
       const principal = await verify(bearerToken(metadata));
@@ -68,7 +67,13 @@ export function admitInterceptor({ calls, admitted, verify, onRefusal }: AdmitOp
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, nextMetadata) => {
-            admit(metadata, nextMetadata).catch(refuse);
+            try {
+              // At once: in the next tick grpc-js answers a grpc-timeout that does not parse with INTERNAL.
+              const deadline = requireDeadline(nextCall);
+              admit(metadata, deadline, nextMetadata).catch(refuse);
+            } catch (error) {
+              refuse(error);
+            }
           },
           // Called once, at the end of every call, however it ended.
           onCancel: () => {
