@@ -1,0 +1,66 @@
+/**
+ * `npm run bench`: measures what the README and the documentation claim, as ratios against a named baseline of the same run. Prints a table and writes
+ * `bench/out/latest.json`. Checkpoints with random weights are made below `bench/out/models` on first use (1.3 GB for GPT-2 small, 5 GB for the
+ * half-billion shape).
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { runProcess } from '../demo/processes.js';
+import { packageRoot } from '../src/package-root.js';
+import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
+import { gpt2Small, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
+import { benchCompiler, benchPromptOnce } from './compiler.js';
+import { head, Report } from './report.js';
+import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
+
+const sections = ['compiler', 'prompt-once', 'step', 'memory'] as const;
+
+const program = new Command('npm run bench --')
+  .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
+  .argument('[sections...]', `of ${sections.join(', ')}; default: all`)
+  .option('--rounds <n>', 'paired repetitions; medians are reported', Number, 5)
+  .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
+  .option('--small', 'GPT-2-small shape only')
+  .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
+program.parse();
+const options = program.opts<{ rounds: number; python: string; small?: boolean; dir: string }>();
+const wanted = new Set(program.args.length > 0 ? program.args : sections);
+
+// The allocator's settings are read when a process starts, so this one starts again with them.
+if (process.env.GLIBC_TUNABLES === undefined) {
+  const again = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, GLIBC_TUNABLES },
+  });
+  process.exit(again.status ?? 1);
+}
+
+const report = new Report();
+process.stdout.write(`${head()}\n`);
+const gpt2 = await packed(gpt2Small);
+const gpt2Backbone = join(gpt2.packedDir, 'backbone');
+const { rounds, python } = options;
+if (wanted.has('compiler'))
+  await benchCompiler(report, gpt2.name, gpt2Backbone, 'inOut', { batch: 4, sequence: 256, virtualTokens: 16 }, rounds);
+if (wanted.has('prompt-once'))
+  await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
+if (wanted.has('step')) await benchTrainingStep(report, gpt2, { batch: 4, sequence: 256, virtualTokens: 16 }, rounds, python);
+if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 128, virtualTokens: 16 }, 200);
+if (options.small !== true) {
+  const llama = await packed(llamaHalfBillion);
+  const size = { batch: 2, sequence: 128, virtualTokens: 16 };
+  if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', size, rounds);
+  if (wanted.has('step')) await benchTrainingStep(report, llama, size, rounds, python);
+}
+process.stdout.write(`\nwritten to ${report.write()}\n`);
+
+/** Makes and packs a random checkpoint unless that has been done. */
+async function packed(shape: ModelShape): Promise<Model> {
+  const checkpointDir = await makeCheckpoint(shape, options.dir);
+  const packedDir = join(options.dir, `${shape.name}-packed`);
+  if (!existsSync(packedDir)) await runProcess('cutlayer', ['pack', checkpointDir, '--out', packedDir]);
+  return { name: shape.name, checkpointDir, packedDir, stateDir: join(options.dir, 'gateway-state') };
+}

@@ -1,0 +1,203 @@
+/**
+ * One training step of a soft prompt in three places: through a gateway in its own process over TLS, in this process, and by PEFT on torch. All three
+ * do the same work: the same checkpoint and shapes, random tokens, loss on every token, AdamW on the prompt alone.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { type Batch, ClientBundle, connect, lossRows, makeBatch, SoftPrompt, TrainingClient } from '../clients/typescript/index.js';
+import { AdamW } from '../clients/typescript/optimizers/adamw.js';
+import { rowLosses } from '../clients/typescript/row-losses.js';
+import { type GatewayProcess, runProcess, startGateway } from '../demo/processes.js';
+import { createEngine } from '../src/runtime/engine.js';
+import type { Tensor } from '../src/tensor/tensor.js';
+import type { StepSize } from './compiler.js';
+import { median, paired, type Work } from './paired.js';
+import { startPeft } from './peft.js';
+import type { Report } from './report.js';
+
+/** A checkpoint and what was packed from it. */
+export interface Model {
+  readonly name: string;
+  readonly checkpointDir: string;
+  readonly packedDir: string;
+  readonly stateDir: string;
+}
+
+/** A trainer through a gateway of its own. */
+interface GatewayTrainer {
+  readonly gateway: GatewayProcess;
+  /** Milliseconds from starting the process to its being ready. */
+  readonly startMs: number;
+  readonly bytes: () => number;
+  readonly step: Work;
+  close(): Promise<void>;
+}
+
+/** Measures the three steps in pairs, and the bytes of a step against the formula. */
+export async function benchTrainingStep(
+  report: Report,
+  model: Model,
+  size: StepSize,
+  rounds: number,
+  python: string | undefined,
+): Promise<void> {
+  const title = `${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`;
+  const tokens = size.batch * size.sequence;
+  const trainer = await openGatewayTrainer(model, size);
+  report.add(`start-up of the gateway, ${model.name}`, trainer.startMs, 'ms');
+  try {
+    const before = trainer.bytes();
+    await trainer.step();
+    const { batch, d } = await formulaInputs(model, size);
+    const wanted = lossRows(batch, size.virtualTokens).positions.length;
+    const formula = 4 * d * (tokens + size.virtualTokens + 2 * wanted + size.virtualTokens);
+    const bytes = trainer.bytes() - before;
+    report.add(`bytes per step, ${title}`, bytes, 'bytes', { baseline: 'the formula', ratio: bytes / formula });
+
+    const local = await openLocalTrainer(model, size);
+    const inProcess = await paired(trainer.step, local.step, rounds);
+    await local.close();
+    const rate = (ms: number): number => tokens / (ms / 1000);
+    report.add(`step through the gateway, ${title}`, inProcess.aMs, 'ms', {
+      baseline: 'the same step in one process',
+      ratio: inProcess.ratio,
+    });
+
+    const peft = await startPeft(python, model.checkpointDir, size);
+    if (peft === undefined) {
+      report.note('PEFT: skipped, no python with torch, transformers and peft (name one with --python)');
+      report.add(`tokens per second through the gateway, ${title}`, rate(inProcess.aMs), 'tokens/s');
+    } else {
+      const pair = await paired(trainer.step, peft.step, rounds);
+      await peft.close();
+      report.add(`tokens per second through the gateway, ${title}`, rate(pair.aMs), 'tokens/s', {
+        baseline: `PEFT on torch CPU, ${rate(pair.bMs).toFixed(0)} tokens/s`,
+        ratio: 1 / pair.ratio,
+      });
+    }
+  } finally {
+    await trainer.close();
+  }
+}
+
+/** Runs many steps and compares the gateway's resident memory late in the run with that early in it. */
+export async function benchGatewayMemory(report: Report, model: Model, size: StepSize, steps: number): Promise<void> {
+  const trainer = await openGatewayTrainer(model, size);
+  try {
+    const resident: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      await trainer.step();
+      resident.push(residentMiB(trainer.gateway.pid));
+    }
+    const early = median(resident.slice(Math.floor(steps * 0.1), Math.floor(steps * 0.3)));
+    const late = median(resident.slice(Math.floor(steps * 0.8)));
+    report.add(
+      `gateway memory after ${steps} steps, ${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`,
+      late,
+      'MiB',
+      {
+        baseline: `after ${Math.floor(steps * 0.2)} steps, ${early.toFixed(0)} MiB`,
+        ratio: late / early,
+      },
+    );
+  } finally {
+    await trainer.close();
+  }
+}
+
+async function openGatewayTrainer(model: Model, size: StepSize): Promise<GatewayTrainer> {
+  const start = performance.now();
+  const gateway = await startGateway([
+    ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir],
+    ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'],
+  ]);
+  const startMs = performance.now() - start;
+  const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', 'bench', '--state-dir', model.stateDir])).trim();
+  const bundle = await openBundle(model);
+  const connection = await connect({ address: gateway.ready.listen, ca: gateway.ready.caFile, token });
+  const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
+  const client = new TrainingClient(bundle, connection, adapter, { learningRate: 1e-3 });
+  const batch = randomBatch(bundle.vocabSize, size);
+  return {
+    gateway,
+    startMs,
+    bytes: () => connection.counters.bytesUp + connection.counters.bytesDown,
+    async step() {
+      await client.forwardBackward(batch);
+      await client.optimStep();
+    },
+    async close() {
+      connection.close();
+      await bundle.close();
+      await gateway.stop();
+    },
+  };
+}
+
+async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonly step: Work; close(): Promise<void> }> {
+  const engine = await createEngine({ backboneDir: join(model.packedDir, 'backbone'), verify: false });
+  const bundle = await openBundle(model);
+  const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
+  const optimizer = new AdamW(adapter.parameter.data.length);
+  const batch = randomBatch(bundle.vocabSize, size);
+  const targets = lossRows(batch, size.virtualTokens);
+  const chunkRows = Math.max(1, Math.floor((64 << 20) / (4 * bundle.vocabSize)));
+  return {
+    async step() {
+      const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds);
+      const feeds = { inputsEmbeds, ...adapter.bottomFeeds() };
+      const bottom = bundle.has('bottom') ? await bundle.spanForward('bottom', 'softPrompt', feeds) : undefined;
+      const key = { tenant: 'bench', stepId: randomUUID() };
+      const rows = await engine.forward({
+        ...key,
+        hiddenStates: (bottom?.hiddenStates as Tensor<'float32'> | undefined) ?? inputsEmbeds,
+        adapter: { kind: 'softPrompt', value: adapter.backboneValue(bottom)! },
+        positions: BigInt64Array.from(targets.positions, BigInt),
+        training: true,
+      });
+      const { cotangent } = await rowLosses(bundle, rows, targets, chunkRows, true);
+      const { adapterCotangent } = await engine.backward({ ...key, cotangent: cotangent!, wantHiddenStates: false });
+      optimizer.step(adapter.parameter.data, adapterCotangent!.data, 1e-3);
+    },
+    async close() {
+      await engine.close();
+      await bundle.close();
+    },
+  };
+}
+
+/** The client's own graphs get the whole machine, as the gateway's do: the two take turns within a step. */
+function openBundle(model: Model): Promise<ClientBundle> {
+  return ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: availableParallelism(), verify: false });
+}
+
+async function formulaInputs(model: Model, size: StepSize): Promise<{ readonly batch: Batch; readonly d: number }> {
+  const bundle = await openBundle(model);
+  try {
+    return { batch: randomBatch(bundle.vocabSize, size), d: bundle.dims.hiddenSize };
+  } finally {
+    await bundle.close();
+  }
+}
+
+function randomBatch(vocabSize: number, { batch, sequence }: StepSize): Batch {
+  let state = 12345;
+  const next = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state % vocabSize;
+  };
+  return makeBatch(
+    Array.from({ length: batch }, () => ({
+      tokenIds: Array.from({ length: sequence }, next),
+      labelMask: new Uint8Array(sequence).fill(1),
+    })),
+  );
+}
+
+/** Resident memory of a process, file-backed weights included. */
+function residentMiB(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
