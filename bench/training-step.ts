@@ -190,7 +190,7 @@ function randomBatch(vocabSize: number, { batch, sequence }: StepSize): Batch {
   };
   return makeBatch(
     Array.from({ length: batch }, () => ({
-      tokenIds: Array.from({ length: sequence }, next),
+      tokenIds: Int32Array.from({ length: sequence }, next),
       labelMask: new Uint8Array(sequence).fill(1),
     })),
   );
