@@ -8,7 +8,7 @@ import { shapesEqual, shapeText } from '../onnx/dim.js';
 import { signatureOf } from '../onnx/op-signatures.js';
 import { nodesBelow } from '../onnx/reachable.js';
 import { nameInputs } from '../onnx/shape-rules.js';
-import { inputsOf, nodeText, type OpNode, type Value } from '../onnx/value.js';
+import { nodeText, type OpNode, type Value } from '../onnx/value.js';
 import { dtypes } from '../tensor/dtype.js';
 import { vjpRules } from './rules.js';
 import { unbroadcast } from './unbroadcast.js';
@@ -65,13 +65,11 @@ function pullBack(
   const context = { g, ct: cts[0] ?? g.fill(y.shape, 0, y.dtype), cts, y, outputs: node.outputs, ...named, ...node.attributes };
   for (const [name, { flow }] of Object.entries(signatureOf(node.op).inputs)) {
     const input = named[name];
-    const values: readonly Value[] = input === undefined ? [] : 'dtype' in input ? [input] : input;
-    if (flow === 'shape' || !values.some((value) => onPath.has(value))) continue;
+    const values = listOf(input);
     const cell = cells[name];
-    if (flow === 'plain' || cell === undefined)
-      throw notDifferentiable(nodeText(node), `${node.op} has no gradient with respect to ${name}`);
+    if (flow !== 'real' || cell === undefined || !values.some((value) => onPath.has(value))) continue;
     const result = cell(context);
-    const results: readonly Value[] = 'dtype' in result ? [result] : result;
+    const results = listOf(result);
     for (const [at, value] of values.entries()) if (onPath.has(value)) accumulate(value, results[at]!);
   }
 }
@@ -91,11 +89,25 @@ function nodesOnPath(
   return { nodes, values };
 }
 
-/** Whether the data of any of these values reach the node; an input whose shape alone matters does not count. */
+/**
+ * Whether the data of any of these values reach the node; an input whose shape alone matters does not count.
+ * @throws CutlayerError NOT_DIFFERENTIABLE when they reach it where no gradient can flow
+ */
 function dependsOn(node: OpNode, values: ReadonlySet<Value>): boolean {
-  const first = Object.values(signatureOf(node.op).inputs)[0]!;
-  return first.flow !== 'shape' && inputsOf(node).some((input) => values.has(input));
+  let depends = false;
+  const named = nameInputs(node.op, node.inputs);
+  for (const [name, { flow }] of Object.entries(signatureOf(node.op).inputs)) {
+    if (flow === 'shape' || !listOf(named[name]).some((value) => values.has(value))) continue;
+    if (flow === 'plain') throw notDifferentiable(nodeText(node), `${node.op} has no gradient with respect to ${name}`);
+    depends = true;
+  }
+  const { dtype } = node.outputs[0]!;
+  if (depends && !dtypes[dtype].real) throw notDifferentiable(nodeText(node), `${dtype} values have no gradient`);
+  return depends;
 }
+
+const listOf = (input: Value | readonly Value[] | undefined): readonly Value[] =>
+  input === undefined ? [] : 'dtype' in input ? [input] : input;
 
 function checkRequest(outputs: readonly Value[], cotangents: readonly Value[], wrt: readonly Value[]): void {
   if (outputs.length !== cotangents.length) {
