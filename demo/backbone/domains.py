@@ -1,4 +1,4 @@
-"""The world the demo backbone knows: eight kinds of office notes, their topics, and the words used for them.
+"""The world the demo backbone knows: five kinds of office notes, their topics, and the words used for them.
 
 Each topic has four names, one per topic vocabulary of a profile (see profiles.py), and issues: what is wrong in two or
 three words (used by replies and summaries) and sentences that say so. `{n}` is a number, `{day}` a week day.
@@ -158,96 +158,6 @@ DOMAINS = {
             ("wrong totals", "The sheet shows wrong totals in row {n}.", "The totals in the report are wrong."),
         ]),
     ],
-    "hotel": [
-        (("booking", "BKG", "R1", "desk staff"), [
-            ("late arrival", "We arrive after {n} minutes past midnight.", "Our guests will arrive late on {day}."),
-            ("extra night", "We would like to stay one more night.", "Please add an extra night from {day}."),
-            ("double room", "We booked a double room but got two singles.", "Is a double room free on {day}?"),
-            ("cancelled stay", "We must cancel the stay on {day}.", "Please cancel the stay of {n} guests."),
-            ("early checkin", "May we check in before noon on {day}?", "Our flight lands early and we hope to check in at once."),
-        ]),
-        (("kitchen", "KIT", "R2", "meal staff"), [
-            ("nut allergy", "One guest has a nut allergy.", "Please note the nut allergy at table {n}."),
-            ("cold breakfast", "The breakfast came cold on {day}.", "Our breakfast was cold again."),
-            ("vegan menu", "We need a vegan menu for {n} guests.", "Is there a vegan menu for dinner?"),
-            ("birthday cake", "Can you bake a birthday cake for {day}?", "The birthday cake should have {n} candles."),
-            ("packed lunch", "We need {n} packed lunches.", "Please prepare a packed lunch for the trip on {day}."),
-        ]),
-        (("housekeeping", "HSK", "R3", "linen staff"), [
-            ("fresh towels", "Please bring fresh towels to room {n}.", "We have been out of fresh towels since {day}."),
-            ("unmade bed", "The bed in room {n} was not made.", "Nobody made the bed on {day}."),
-            ("extra pillow", "Guest in room {n} wants an extra pillow.", "Could we have another pillow?"),
-            ("spilled wine", "Red wine was spilled on the sofa.", "The guest in room {n} spilled wine."),
-            ("lost earring", "A guest lost an earring in room {n}.", "My earring must have fallen behind the bed."),
-        ]),
-        (("billing", "BIL", "R4", "cash staff"), [
-            ("minibar charge", "I was charged {n} for the minibar but drank nothing.", "The minibar charge on my bill is wrong."),
-            ("missing receipt", "I need the receipt of {day} for my firm.", "No receipt was in the envelope."),
-            ("tax query", "What is the city tax of {n} on the bill?", "I do not understand the tax on my bill."),
-            ("unused voucher", "My voucher over {n} was not used.", "The voucher I gave on {day} is not on the bill."),
-            ("deposit refund", "When do I get my deposit of {n} back?", "The refund of the deposit has not come since {day}."),
-        ]),
-    ],
-    "school": [
-        (("attendance", "ATT", "E1", "roll office"), [
-            ("sick pupil", "My child is sick and stays at home.", "The pupil has been sick since {day}."),
-            ("late bus", "The school bus came {n} minutes late.", "Our bus was late again on {day}."),
-            ("family trip", "We ask for leave for a family trip on {day}.", "A family trip of {n} days is planned."),
-            ("dentist visit", "My son has to see the dentist on {day}.", "She leaves early for the dentist."),
-            ("missing note", "The note for the absence of {n} days is missing.", "No note came for the absence on {day}."),
-        ]),
-        (("exams", "EXM", "E2", "paper office"), [
-            ("exam date", "Is the exam really on {day}?", "The exam date clashes with the class trip."),
-            ("wrong mark", "The mark for question {n} is wrong.", "My daughter got a wrong mark on {day}."),
-            ("resit request", "He wants to sit the test again.", "We ask for a resit on {day}."),
-            ("extra time", "The pupil needs {n} more minutes in tests.", "She has a right to extra time."),
-            ("lost paper", "The paper of one pupil was lost.", "The test papers of {day} cannot be found."),
-        ]),
-        (("sports", "SPT", "E3", "field office"), [
-            ("torn net", "The net on court {n} is torn.", "Someone tore the goal net on {day}."),
-            ("team shirts", "We need {n} new team shirts.", "The team shirts have not come since {day}."),
-            ("pool closure", "The pool is closed on {day}.", "Is the pool still closed?"),
-            ("match referee", "There is no referee for the match on {day}.", "The match has no referee yet."),
-            ("flat balls", "All {n} balls are flat.", "The balls in the gym are flat."),
-        ]),
-        (("library", "LIB", "E4", "shelf office"), [
-            ("overdue book", "The book is {n} days overdue.", "A book was due on {day} and is not back."),
-            ("torn pages", "Several pages of the atlas are torn out.", "Page {n} is torn."),
-            ("book order", "Please order {n} copies of the novel.", "The books ordered on {day} have not come."),
-            ("reading club", "The reading club needs a room on {day}.", "Can the reading club have {n} chairs?"),
-            ("lost pass", "I lost my library pass on {day}.", "My pass does not open the reading room."),
-        ]),
-    ],
-    "insurance": [
-        (("motor", "MOT", "N1", "wheel unit"), [
-            ("car crash", "I had a crash with my car on {day}.", "Two cars crashed at the corner."),
-            ("stolen bike", "My motor bike was stolen on {day}.", "The bike was stolen in front of house {n}."),
-            ("scratched door", "Someone scratched the door of my car.", "The car door has a scratch of {n} inches."),
-            ("hail dents", "Hail left {n} dents on the roof of my car.", "There was hail on {day} and my car has dents."),
-            ("broken mirror", "A lorry broke my side mirror.", "The side mirror broke on {day}."),
-        ]),
-        (("home", "HOM", "N2", "roof unit"), [
-            ("flooded cellar", "Our cellar was flooded on {day}.", "There are {n} inches of water in the cellar."),
-            ("storm damage", "The storm took {n} tiles off the roof.", "A storm damaged our chimney."),
-            ("break in", "Thieves broke in on {day}.", "Someone broke in through the back window."),
-            ("kitchen fire", "A pan caught fire in the kitchen.", "We had a small kitchen fire on {day}."),
-            ("fallen tree", "A tree fell on our fence.", "A fallen tree blocks garage {n}."),
-        ]),
-        (("travel", "TVL", "N3", "journey unit"), [
-            ("lost luggage", "Our luggage was lost on {day}.", "Suitcase {n} never came off the plane."),
-            ("missed flight", "We missed the flight because of a strike.", "The flight on {day} left without us."),
-            ("hospital abroad", "I had to go to hospital on holiday.", "He spent {n} days in hospital abroad."),
-            ("cancelled tour", "The tour on {day} was cancelled.", "The agency cancelled our tour for {n} people."),
-            ("stolen camera", "My camera was stolen on the beach.", "A thief took the camera on {day}."),
-        ]),
-        (("policy", "POL", "N4", "paper unit"), [
-            ("new address", "We moved and have a new address.", "My new address is valid from {day}."),
-            ("price rise", "Why does the premium rise by {n} percent?", "I do not accept the higher premium."),
-            ("added driver", "Please add my son as a driver.", "A second driver starts on {day}."),
-            ("contract copy", "I need a copy of contract {n}.", "Please send me a copy of my contract."),
-            ("ending cover", "I want to end my cover on {day}.", "Please end the cover, number {n}."),
-        ]),
-    ],
 }
 
 URGENCIES = [
@@ -268,10 +178,6 @@ NOTE_FORMS = [
     "{site}: {issue} {urgency} Reported by {name}.",
     "Good morning. {issue} {urgency} You find me at {site}. Thanks, {name}.",
     "{name} at {site} writes: {urgency} {issue}",
-    "From: {name}. {issue} This is about {site}. {urgency}",
-    "{urgency} {name} called from {site}. {issue}",
-    "At {site}, {name} says: {issue} {urgency}",
-    "Dear team, {issue} {urgency} Yours, {name} ({site})",
 ]
 
 ASIDES = ["The same thing happened last spring.", "Sorry to bother you again.", "I also left a message on the phone.",

@@ -1,6 +1,6 @@
 """Seeded generator of the synthetic text: training documents for the backbone, rows for the client task.
 
-A document is one profile line (left out in some) and PAIRS notes of one domain, each followed by a task word and its answer:
+A document is one profile line and PAIRS notes of one domain, each followed by a task word and its answer:
 
     <s>Profile: code topics, colour urgency, order urgency site topic, slash, friendly tone.
     Note: Hello, this is Dana from North Hall. The radiator in room 12 stays cold. It can wait.
@@ -19,9 +19,8 @@ import domains
 from profiles import CLIENT_PROFILE, TRAINING_PROFILES
 
 PAIRS = 4
-TASKS = ("Tags", "Reply", "Summary", "Contact")
-SILENT = 0.1  # part of the training documents without the profile line: there the style must be read off the earlier pairs
-TASK_WEIGHTS = (75, 13, 7, 5)
+TASKS = ("Tags", "Reply", "Summary")
+TASK_WEIGHTS = (78, 14, 8)
 CLIENT_DOMAIN = "facilities"
 CLIENT_SPLITS = {"train": 400, "validation": 80, "test": 200}
 CLIENT_SEED = 20240
@@ -63,21 +62,20 @@ def make_note(rng, domain, sites):
 
 def answer(profile, note, task):
     """The answer line, with the space that follows the task word's colon."""
-    make = {"Tags": profile.tags, "Reply": profile.reply, "Summary": profile.summary, "Contact": profile.contact}[task]
+    make = {"Tags": profile.tags, "Reply": profile.reply, "Summary": profile.summary}[task]
     return f" {make(note)}"
 
 
-def make_document(rng, profiles=TRAINING_PROFILES, sites=TRAINING_SITES, pairs=PAIRS, tasks=None, domain=None, silent=0.0):
-    """Returns (profile line, [(prompt, answer), ...]); the line is empty in `silent` of all documents."""
+def make_document(rng, profiles=TRAINING_PROFILES, sites=TRAINING_SITES, pairs=PAIRS, tasks=None, domain=None):
+    """Returns (profile line, [(prompt, answer), ...])."""
     profile = rng.choice(profiles)
-    line = "" if rng.random() < silent else profile.text
     domain = domain or rng.choice(list(domains.DOMAINS))
     rows = []
     for _ in range(pairs):
         note = make_note(rng, domain, sites)
         task = rng.choices(tasks or TASKS, None if tasks else TASK_WEIGHTS)[0]
         rows.append((note.prompt(task), answer(profile, note, task)))
-    return line, rows
+    return profile.text, rows
 
 
 def client_rows(task="Tags", seed=CLIENT_SEED):

@@ -15,15 +15,13 @@ URGENCY_VOCABULARIES = {
     "grade": ("P3", "P2", "P1"),
     "time": ("later", "soon", "now"),
 }
-ORDERS = tuple(itertools.permutations(("site", "topic", "urgency")))
-# layout name -> (one field, what joins them)
-LAYOUTS = {
-    "slash": ("{value}", " / "),
-    "bar": ("{value}", " | "),
-    "semicolon": ("{value}", "; "),
-    "brackets": ("[{value}]", " "),
-    "pairs": ("{field}={value}", ", "),
-}
+ORDERS = (
+    ("site", "topic", "urgency"),
+    ("topic", "urgency", "site"),
+    ("urgency", "site", "topic"),
+    ("topic", "site", "urgency"),
+)
+SEPARATORS = {"slash": " / ", "bar": " | ", "semicolon": "; "}
 TONES = ("formal", "friendly", "terse")
 
 REPLY_TIMES = ("next week", "within two days", "right away")
@@ -32,7 +30,6 @@ REPLIES = {
     "friendly": "Hi {name}, thanks for telling us! Our {team} will sort out the {short} at {site} {when}.",
     "terse": "{site}, {short}: {team}, {when}.",
 }
-CONTACTS = {"formal": "{name}, {site}", "friendly": "{name} ({site})", "terse": "{site} - {name}"}
 SUMMARIES = {
     "formal": "{name} of {site} reports: {short}.",
     "friendly": "{name} over at {site} asks about this: {short}.",
@@ -47,18 +44,18 @@ class Profile:
     topics: str
     urgency: str
     order: tuple
-    layout: str
+    separator: str
     tone: str
 
     @property
     def text(self):
         return (f"Profile: {self.topics} topics, {self.urgency} urgency, order {' '.join(self.order)}, "
-                f"{self.layout}, {self.tone} tone.\n")
+                f"{self.separator}, {self.tone} tone.\n")
 
     @property
     def tagging(self):
         """The part of the profile that decides the tag line."""
-        return (self.topics, self.urgency, self.order, self.layout)
+        return (self.topics, self.urgency, self.order, self.separator)
 
     def tags(self, note):
         fields = {
@@ -66,8 +63,7 @@ class Profile:
             "topic": note.topic_names[TOPIC_VOCABULARIES.index(self.topics)],
             "urgency": URGENCY_VOCABULARIES[self.urgency][note.urgency],
         }
-        one, joint = LAYOUTS[self.layout]
-        return joint.join(one.format(field=field, value=fields[field]) for field in self.order)
+        return SEPARATORS[self.separator].join(fields[field] for field in self.order)
 
     def reply(self, note):
         return REPLIES[self.tone].format(name=note.name, site=note.site, short=note.short, team=note.topic_names[3],
@@ -76,12 +72,9 @@ class Profile:
     def summary(self, note):
         return SUMMARIES[self.tone].format(name=note.name, site=note.site, short=note.short)
 
-    def contact(self, note):
-        return CONTACTS[self.tone].format(name=note.name, site=note.site)
-
 
 ALL_PROFILES = [Profile(*choice) for choice in
-                itertools.product(TOPIC_VOCABULARIES, URGENCY_VOCABULARIES, ORDERS, LAYOUTS, TONES)]
+                itertools.product(TOPIC_VOCABULARIES, URGENCY_VOCABULARIES, ORDERS, SEPARATORS, TONES)]
 
 # The demo client's house style: never spelled out in training, never in the client's rows.
 CLIENT_PROFILE = Profile("code", "colour", ("urgency", "site", "topic"), "slash", "friendly")

@@ -1,6 +1,6 @@
 """Trains the demo backbone from scratch on the generated text and writes a Hugging Face checkpoint.
 
-    python demo/backbone/train.py --steps 2000 --out demo/backbone/checkpoint
+    python demo/backbone/train.py --steps 1400 --out demo/backbone/checkpoint
 
 Needs torch, transformers, tokenizers. Loss is on the answers only (with the closing </s>); documents are a function of
 (seed, step), so a run that is interrupted and continued with --state sees the same data. The learning rate warms up,
@@ -25,11 +25,11 @@ from muon import Muon
 from profiles import HELD_OUT_PROFILES
 
 BOS, EOS, PAD, UNKNOWN_LABEL = 0, 1, 2, -100
-VOCABULARY = 2048
+VOCABULARY = 1536
 CHAT_TEMPLATE = (  # a chat in the document form: the system message is the profile line, the user's the note
     "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\n' }}"
-    "{% elif message['role'] == 'user' %}{{ 'Note: ' + message['content'] + '\nReply:' }}"
+    "{% if message['role'] == 'system' %}{{ message['content'] + '\\n' }}"
+    "{% elif message['role'] == 'user' %}{{ 'Note: ' + message['content'] + '\\nReply:' }}"
     "{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}")
 
 
@@ -54,7 +54,7 @@ def train_tokenizer(seed):
 def make_model(tokenizer, seed):
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=192, intermediate_size=448, num_hidden_layers=6, num_attention_heads=6,
+        vocab_size=VOCABULARY, hidden_size=192, intermediate_size=448, num_hidden_layers=4, num_attention_heads=6,
         num_key_value_heads=2, head_dim=32, max_position_embeddings=512, rms_norm_eps=1e-5, tie_word_embeddings=False,
         bos_token_id=BOS, eos_token_id=EOS, pad_token_id=PAD, initializer_range=0.03)
     assert tokenizer.get_vocab_size() == VOCABULARY
@@ -104,7 +104,7 @@ class Batches:
         pool, index = divmod(step, 4)
         if pool != self.pool:
             rng = random.Random(f"documents {self.seed} {pool}")
-            examples = encode_documents(self.tokenizer, [generate.make_document(rng, silent=generate.SILENT) for _ in range(4 * self.size)])
+            examples = encode_documents(self.tokenizer, [generate.make_document(rng) for _ in range(4 * self.size)])
             examples.sort(key=lambda example: len(example[0]))
             self.batches = [examples[start:start + self.size] for start in range(0, len(examples), self.size)]
             rng.shuffle(self.batches)
@@ -150,7 +150,7 @@ def write_checkpoint(model, tokenizer, directory, dtype=torch.bfloat16):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--muon-lr", type=float, default=0.02, help="for the matrices of the blocks")
     parser.add_argument("--adam-lr", type=float, default=3e-3, help="for embedding, head and norms")
