@@ -79,6 +79,9 @@ const gatewaySchema = z
         `expected a loopback address with --insecure, got ${config.listen.host}; activations and tokens would travel in the clear`,
       );
     }
+    if (config.jwksUrl?.startsWith('http:') && !isLoopback(new URL(config.jwksUrl).hostname.replace(/^\[|\]$/g, ''))) {
+      fail('jwksUrl', 'expected an https address: whoever can change the keys on their way can issue tokens');
+    }
     if (config.jwksUrl !== undefined && (config.issuer === undefined || config.audience === undefined)) {
       fail('jwksUrl', 'expected --issuer and --audience with --jwks-url: the claims that the external issuer puts into its tokens');
     }

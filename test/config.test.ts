@@ -35,6 +35,11 @@ describe('gateway configuration', () => {
     ['no TLS under a public name', { insecure: true, listen: 'gateway.example:1' }, /^--insecure:/],
     ['external keys without issuer and audience', { jwksUrl: 'https://id.example/jwks' }, /^--jwks-url: expected --issuer and --audience/],
     ['external keys at no web address', { jwksUrl: 'file:///etc/keys', issuer: 'i', audience: 'a' }, /^--jwks-url:/],
+    [
+      'external keys in the clear',
+      { jwksUrl: 'http://id.example/jwks', issuer: 'i', audience: 'a' },
+      /^--jwks-url: expected an https address/,
+    ],
     ['an unknown log level', { logLevel: 'loud' }, /^--log-level:/],
     ['no backbone', { backbone: '' }, /^--backbone:/],
   ];
@@ -43,6 +48,10 @@ describe('gateway configuration', () => {
       assert.throws(() => parse(options), { code: 'INVALID_CONFIG', message });
     });
   }
+
+  it('takes external keys in the clear from this machine alone', () => {
+    for (const host of ['localhost', '[::1]', '127.0.0.1']) parse({ jwksUrl: `http://${host}:1/jwks`, issuer: 'i', audience: 'a' });
+  });
 
   it('knows loopback addresses from others that look like them', () => {
     for (const host of ['localhost', '127.0.0.1', '127.8.9.1', '::1']) assert.ok(isLoopback(host), host);

@@ -78,6 +78,9 @@ async function start(options: Record<string, unknown>): Promise<void> {
   const config = parseGatewayConfig(options);
   const { createLogger } = await import('../observability/log.js');
   const log = createLogger({ level: config.logLevel });
+  const { logVerbosity, setLogVerbosity } = await import('@grpc/grpc-js');
+  // What it has to say reaches us as errors, which are told in our own words.
+  setLogVerbosity(logVerbosity.NONE);
   const { runGateway } = await import('./run-gateway.js');
   const gateway = await runGateway(config, log);
   announce(gateway, config);

@@ -1,5 +1,6 @@
 /** Wires a gateway together: engine, tokens, TLS, gRPC server, admin port; and takes it apart again. */
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { createAdminApp } from '../admin/app.js';
 import { listenAdmin } from '../admin/listen.js';
@@ -46,6 +47,8 @@ async function readPem(path: string): Promise<Buffer> {
 
 function sslCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
   try {
+    // grpc-js would look at them only when it binds: this tells a wrong or mismatched pair at once.
+    createSecureContext({ cert, key });
     return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }], false);
   } catch (cause) {
     throw new CutlayerError('INVALID_CONFIG', `${what}: expected a PEM certificate chain and its private key`, { cause });

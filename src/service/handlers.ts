@@ -31,7 +31,7 @@ export function splitHandlers(engine: Engine, limits: ServiceLimits): SplitHandl
     },
 
     async forward(request, { principal, signal, outcome }) {
-      requireScope(principal, request.training ? 'split:train' : 'split:infer');
+      requireScope(principal, ...(request.training ? (['split:train'] as const) : (['split:infer', 'split:train'] as const)));
       const { step, answerDType, rows } = parseForward(request, artifact, limits);
       outcome.rows = rows;
       const output = await engine.forward({ ...step, tenant: principal.tenant, signal });

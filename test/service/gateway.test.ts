@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
@@ -144,9 +148,9 @@ describe('gateway over gRPC', () => {
     await refusal(backward({ stepId: 'infer', cotangent: encodeTensor(wave([4, 8]), 'f32') }, infer), 'SCOPE_MISSING');
   });
 
-  it('keeps a token of training alone from plain inference', async () => {
+  it('lets a token of training alone run plain forwards too, as its evaluations do', async () => {
     const train = bearer(await running.token({ scopes: ['split:train'] }));
-    await refusal(forward({ ...step('plain'), training: false }, train), 'SCOPE_MISSING');
+    await forward({ ...step('plain'), training: false }, train);
   });
 
   it('stops working on a call when its caller gives up', async () => {
@@ -160,7 +164,9 @@ describe('gateway over gRPC', () => {
     const loaded = loadPackageDefinition(loadSync(protoPath)) as unknown as {
       grpc: { health: { v1: { Health: new (...args: unknown[]) => { Check: (...args: unknown[]) => void; close: () => void } } } };
     };
-    const health = new loaded.grpc.health.v1.Health(running.gateway.listen, credentials.createSsl(running.ca));
+    const health = new loaded.grpc.health.v1.Health(running.gateway.listen, credentials.createSsl(running.ca), {
+      'grpc.ssl_target_name_override': 'localhost',
+    });
     const check = (service: string) =>
       new Promise<{ status: number | string }>((resolve, reject) => {
         health.Check({ service }, (error: Error | null, answer: { status: number | string }) => (error ? reject(error) : resolve(answer)));
@@ -248,5 +254,51 @@ describe('gateway shutting down', () => {
     assert.ok(error.retryable);
     await drained;
     await running.close();
+  });
+
+  it('fails the calls that are still in flight after the grace period as retryable', async () => {
+    const running = await startTestGateway();
+    const metadata = bearer(await running.token());
+    const request: ForwardRequest = {
+      stepId: 'late',
+      backboneDigest: running.gateway.backboneDigest,
+      hiddenStates: encodeTensor(wave([8, 1024, 8]), 'f32'),
+      lengths: Array(8).fill(1024),
+    };
+    const inFlight = refusal(splitCalls(running.connect()).forward(request, metadata), 'DRAINING');
+    while (running.gateway.server.inFlight === 0) await delay(1);
+    const drained = running.gateway.server.drain(0);
+    assert.equal((await inFlight).retryable, true);
+    await drained;
+    await running.close();
+  });
+});
+
+describe('gateway starting', () => {
+  it('tells in a typed error that a port is taken, and leaves nothing behind', async () => {
+    const first = await startTestGateway();
+    const started = startTestGateway({ start: { listen: first.gateway.listen } });
+    const error = await refusal(started, 'IO_ERROR');
+    assert.match(error.message, /^listen 127\.0\.0\.1:\d+: /);
+    assert.match((await refusal(startTestGateway({ start: { admin: first.gateway.admin } }), 'IO_ERROR')).message, /^admin /);
+    await first.close();
+  });
+
+  it('starts again on the same state directory with the same keys and the same authority', async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));
+    const first = await startTestGateway({ start: { stateDir } });
+    const token = await first.token();
+    await first.close();
+    const second = await startTestGateway({ start: { stateDir } });
+    assert.deepEqual(second.ca, first.ca);
+    assert.equal((await splitCalls(second.connect()).getModel(bearer(token))).backboneDigest, first.gateway.backboneDigest);
+    await second.close();
+    await rm(stateDir, { recursive: true });
+  });
+
+  it('refuses a certificate that is none', async () => {
+    const self = fileURLToPath(import.meta.url);
+    const error = await refusal(startTestGateway({ start: { tlsCert: self, tlsKey: self } }), 'INVALID_CONFIG');
+    assert.match(error.message, /expected a PEM certificate chain and its private key/);
   });
 });

@@ -45,7 +45,8 @@ export interface TestGateway {
 
 /** Starts one. */
 export async function startTestGateway({ backboneDir, start = {} }: TestGatewayOptions = {}): Promise<TestGateway> {
-  const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-gateway-'));
+  const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
+  const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
   const config = parseGatewayConfig({
     backbone: backboneDir ?? tinyDir,
@@ -79,8 +80,7 @@ export async function startTestGateway({ backboneDir, start = {} }: TestGatewayO
     async close() {
       for (const client of clients) client.close();
       await gateway.close();
-      await rm(stateDir, { recursive: true, force: true });
-      if (tinyDir !== undefined) await rm(tinyDir, { recursive: true, force: true });
+      for (const dir of [ownStateDir, tinyDir]) if (dir !== undefined) await rm(dir, { recursive: true, force: true });
     },
   };
 }
