@@ -1,4 +1,5 @@
 /** The gateway's configuration: options as people give them (text), parsed once into a frozen, validated value. */
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -34,6 +35,14 @@ const byteSize = z.string().transform((text, context) => {
   return bytes;
 });
 
+/** `gateway,10.0.0.7`: host names and addresses, comma-separated; none when empty. */
+const names = z.string().transform((text, context): readonly string[] => {
+  const parts = text.split(',').filter((part) => part !== '');
+  const bad = parts.find((part) => isIP(part) === 0 && !/^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(part));
+  if (bad !== undefined) context.addIssue({ code: 'custom', message: `expected host names or addresses, comma-separated, got ${bad}` });
+  return parts;
+});
+
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const seconds = (most: number) =>
   z.coerce
@@ -62,6 +71,7 @@ const gatewaySchema = z
     maxDeadline: seconds(24 * 3600).optional(),
     maxInFlight: count(1, 4096).optional(),
     grace: seconds(3600).prefault(30),
+    tlsNames: names.prefault(''),
     tlsCert: z.string().min(1).optional(),
     tlsKey: z.string().min(1).optional(),
     insecure: z.boolean().prefault(false),

@@ -49,6 +49,11 @@ describe('gateway configuration', () => {
     });
   }
 
+  it('reads the names of a development certificate', () => {
+    assert.deepEqual(parse({ tlsNames: 'gateway,10.0.0.7,fd00::1' }).tlsNames, ['gateway', '10.0.0.7', 'fd00::1']);
+    assert.deepEqual(parse().tlsNames, []);
+  });
+
   it('takes external keys in the clear from this machine alone', () => {
     for (const host of ['localhost', '[::1]', '127.0.0.1']) parse({ jwksUrl: `http://${host}:1/jwks`, issuer: 'i', audience: 'a' });
   });

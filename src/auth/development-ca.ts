@@ -147,16 +147,18 @@ function covers(server: Pair, authority: Pair, hosts: readonly string[]): boolea
 /** Names that a development certificate is always good for. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'] as const;
 
+/** Addresses that mean every interface: no client can ask for a certificate of theirs. */
+const WILDCARDS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::']);
+
 /**
  * Opens, and where needed makes, authority and server certificate of a state directory.
- * @param host where the gateway listens; wildcard addresses add no name
+ * @param names host names and addresses beside the local ones by which clients reach the gateway; wildcard addresses add none
  * @param now milliseconds since 1970
  * @throws CutlayerError IO_ERROR
  */
-export async function openDevelopmentTls(dir: string, host: string, now: number): Promise<TlsFiles> {
+export async function openDevelopmentTls(dir: string, names: readonly string[], now: number): Promise<TlsFiles> {
   await openStateDir(dir);
-  const wildcard = host === '' || host === '0.0.0.0' || host === '::';
-  const hosts = [...new Set<string>(wildcard ? LOCAL_HOSTS : [...LOCAL_HOSTS, host])];
+  const hosts = [...new Set([...LOCAL_HOSTS, ...names.filter((name) => !WILDCARDS.has(name))])];
   const kept = await readPair(dir, CA_FILE, CA_KEY_FILE);
   const newAuthority = kept === undefined || !usable(kept, now);
   const authority = newAuthority ? await makeAuthority(now) : kept;

@@ -55,21 +55,26 @@ export class KeyRing {
   readonly #dir: string;
   #keys: readonly StoredKey[];
 
-  private constructor(dir: string, keys: readonly StoredKey[]) {
+  /** Whether opening the ring made its first key. */
+  readonly isNew: boolean;
+
+  private constructor(dir: string, keys: readonly StoredKey[], isNew: boolean) {
     this.#dir = dir;
     this.#keys = keys;
+    this.isNew = isNew;
   }
 
   /** Opens the ring of a state directory; makes directory and first key when they are missing. @throws CutlayerError IO_ERROR */
   static async open(dir: string): Promise<KeyRing> {
     await openStateDir(dir);
     let keys = await load(dir);
+    let isNew = false;
     if (keys === undefined) {
-      await createStateFile(dir, FILE, serialize([await makeKey()]), { secret: true });
+      isNew = await createStateFile(dir, FILE, serialize([await makeKey()]), { secret: true });
       keys = await load(dir);
     }
     if (keys === undefined) throw new CutlayerError('IO_ERROR', `${FILE} in ${dir}: was removed while it was being opened`);
-    return new KeyRing(dir, keys);
+    return new KeyRing(dir, keys, isNew);
   }
 
   /** Reads the file again: another process may have rotated. */

@@ -53,6 +53,7 @@ export function gatewayCommand(): Command {
     .option('--max-deadline <seconds>', 'longest time for one call (default: 600)')
     .option('--max-in-flight <n>', 'calls at once (default: 64)')
     .option('--grace <seconds>', 'time for calls in flight at shutdown (default: 30)')
+    .option('--tls-names <list>', 'names by which clients reach it, for the development certificate, comma-separated')
     .option('--tls-cert <file>', 'certificate chain, PEM (default: a development certificate)')
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--insecure', 'no TLS; loopback addresses only')
@@ -117,5 +118,7 @@ async function token(options: { tenant: string; scope: string; ttl: string; stat
   const stateDir = options.stateDir ?? defaultStateDir();
   const request = { tenant: options.tenant, scopes: parseScopes(options.scope), ttlSeconds: parseTtl(options.ttl) };
   const ring = await KeyRing.open(stateDir);
+  if (ring.isNew)
+    process.stderr.write(`note: made new keys in ${stateDir}; only a gateway started with this --state-dir takes the token\n`);
   process.stdout.write(`${await issueToken(ring, await openIdentity(stateDir), request, Date.now())}\n`);
 }

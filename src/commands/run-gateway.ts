@@ -65,7 +65,7 @@ async function openTls(config: GatewayConfig, log: Logger, now: () => number): P
     return { credentials: sslCredentials(cert, key, config.tlsCert), caFile: undefined };
   }
   const { openDevelopmentTls } = await import('../auth/development-ca.js');
-  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, config.listen.host, now());
+  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, [config.listen.host, ...config.tlsNames], now());
   log.warn(
     { caFile },
     newAuthority

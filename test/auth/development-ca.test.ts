@@ -32,7 +32,7 @@ describe('development certificates', () => {
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
   it('are trusted by a client that is given the authority, under every local name', async () => {
-    const files = await openDevelopmentTls(dir, '127.0.0.1', now);
+    const files = await openDevelopmentTls(dir, ['127.0.0.1'], now);
     const ca = await readFile(files.caFile, 'utf8');
     const certificate = new X509Certificate(files.cert);
     assert.ok(certificate.verify(new X509Certificate(ca).publicKey));
@@ -42,25 +42,25 @@ describe('development certificates', () => {
 
   it('are not trusted by a client that was given another authority', async () => {
     const other = await mkdtemp(join(tmpdir(), 'cutlayer-ca-'));
-    const files = await openDevelopmentTls(dir, 'localhost', now);
-    const stranger = await openDevelopmentTls(other, 'localhost', now);
+    const files = await openDevelopmentTls(dir, ['localhost'], now);
+    const stranger = await openDevelopmentTls(other, ['localhost'], now);
     assert.equal(await handshake(files, await readFile(stranger.caFile, 'utf8'), 'localhost'), false);
     await rm(other, { recursive: true });
   });
 
   it('are kept and used again, and say when the authority is new', async () => {
-    const first = await openDevelopmentTls(dir, 'localhost', now);
-    const second = await openDevelopmentTls(dir, 'localhost', now + DAY);
+    const first = await openDevelopmentTls(dir, ['localhost'], now);
+    const second = await openDevelopmentTls(dir, ['localhost'], now + DAY);
     assert.equal(first.newAuthority, true);
     assert.equal(second.newAuthority, false);
     assert.equal(second.cert, first.cert);
   });
 
   it('get a new server certificate, of the same authority, for a new host and before expiry', async () => {
-    const first = await openDevelopmentTls(dir, 'localhost', now);
-    const moved = await openDevelopmentTls(dir, 'gateway.internal', now);
+    const first = await openDevelopmentTls(dir, ['localhost'], now);
+    const moved = await openDevelopmentTls(dir, ['gateway.internal'], now);
     assert.ok(new X509Certificate(moved.cert).checkHost('gateway.internal'));
-    const later = await openDevelopmentTls(dir, 'gateway.internal', now + 85 * DAY);
+    const later = await openDevelopmentTls(dir, ['0.0.0.0', 'gateway.internal'], now + 85 * DAY);
     assert.notEqual(later.cert, moved.cert);
     assert.deepEqual([moved.newAuthority, later.newAuthority], [false, false]);
     assert.notEqual(first.cert, moved.cert);
@@ -68,7 +68,7 @@ describe('development certificates', () => {
 
   it('keep private keys where only their owner can read them', async function () {
     if (process.platform === 'win32') this.skip();
-    await openDevelopmentTls(dir, 'localhost', now);
+    await openDevelopmentTls(dir, ['localhost'], now);
     for (const name of ['ca-key.pem', 'server-key.pem']) assert.equal((await stat(join(dir, name))).mode & 0o777, 0o600, name);
   });
 });

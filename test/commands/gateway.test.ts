@@ -91,8 +91,9 @@ describe('cutlayer gateway', function () {
   after(() => rm(dir, { recursive: true, force: true }));
 
   it('prints the bare token of a tenant on standard output', async () => {
-    const { code, stdout } = await cutlayer('gateway', 'token', '--tenant', 'acme', '--ttl', '15m', '--state-dir', dir);
+    const { code, stdout, stderr } = await cutlayer('gateway', 'token', '--tenant', 'acme', '--ttl', '15m', '--state-dir', dir);
     assert.equal(code, 0);
+    assert.match(stderr, /^note: made new keys in /);
     assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
     const token = stdout.trim();
     assert.equal(decodeProtectedHeader(token).typ, 'at+jwt');
