@@ -1,0 +1,257 @@
+/** Whole runs of `train()` through a gateway process: determinism, resume, limits, accounting. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ClientBundle,
+  type Connection,
+  connect,
+  type Example,
+  evaluate,
+  loadAdapter,
+  loadExamples,
+  makeBatch,
+  Prefix,
+  RemoteModel,
+  SoftPrompt,
+  SplitModel,
+  schedule,
+  type TrainEvent,
+  TrainingClient,
+  type TrainingOptions,
+  type TrainOptions,
+  train,
+  type WireDType,
+} from '../../clients/typescript/index.js';
+import { packageRoot } from '../../src/package-root.js';
+import { readTensors } from '../../src/safetensors/tensors-file.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { packedFixture } from '../support/packed-fixture.js';
+import { writeNotes } from '../support/training-data.js';
+
+describe('a training run through a gateway', () => {
+  let dir: string;
+  let gateway: GatewayProcess;
+  let token: string;
+  let bundle: ClientBundle;
+  let connection: Connection;
+  let examples: readonly Example[];
+  let validation: readonly Example[];
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-run-'));
+    const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
+    gateway = await startGateway({ backboneDir });
+    token = await gateway.token('acme');
+    bundle = await ClientBundle.open(bundleDir);
+    connection = await open('f32');
+    writeNotes(join(dir, 'train.jsonl'), 30, 1);
+    writeNotes(join(dir, 'valid.jsonl'), 10, 2);
+    examples = await loadExamples(join(dir, 'train.jsonl'), bundle.tokenizer, { maxLength: 60 });
+    validation = await loadExamples(join(dir, 'valid.jsonl'), bundle.tokenizer, { maxLength: 60 });
+  });
+
+  after(async () => {
+    connection?.close();
+    await bundle?.close();
+    await gateway?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const open = (wireDtype: WireDType) => connect({ address: gateway.address, ca: gateway.caFile!, token, wireDtype });
+  const newPrompt = () => SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 9 });
+  const totalSteps = 12;
+
+  interface RunOutcome {
+    readonly losses: readonly number[];
+    readonly adapter: Float32Array;
+    readonly events: readonly TrainEvent[];
+  }
+
+  const runOnce = async (name: string, options: Partial<TrainOptions> = {}, client: TrainingOptions = {}): Promise<RunOutcome> => {
+    const adapter = await newPrompt();
+    const events: TrainEvent[] = [];
+    const trainer = new TrainingClient(bundle, connection, adapter, {
+      learningRate: 0.02,
+      schedule: schedule('cosine', { warmupSteps: 2, totalSteps }),
+      maxGradNorm: 1,
+      ...client,
+    });
+    await train(trainer, {
+      outDir: join(dir, name),
+      examples,
+      totalSteps,
+      batchSize: 4,
+      accumulation: 2,
+      seed: 3,
+      checkpointEvery: 4,
+      ...options,
+      onEvent: (event) => {
+        events.push(event);
+        options.onEvent?.(event);
+      },
+    });
+    const text = await readFile(join(dir, name, 'metrics.jsonl'), 'utf8');
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string; loss: number });
+    return { losses: lines.filter((line) => line.type === 'step').map((line) => line.loss), adapter: adapter.parameter.data, events };
+  };
+
+  it('gives the same losses and adapter to the last bit, whatever the number of micro-batches under way', async () => {
+    const one = await runOnce('depth-1', { accumulation: 4 }, { pipelineDepth: 1 });
+    const four = await runOnce('depth-4', { accumulation: 4 }, { pipelineDepth: 4 });
+    assert.equal(one.losses.length, totalSteps);
+    assert.deepEqual(four.losses, one.losses);
+    assert.deepEqual(four.adapter, one.adapter);
+  });
+
+  it('is resumed after a cancellation with the losses and the adapter of a run that never stopped', async () => {
+    const whole = await runOnce('whole', { validation });
+    const controller = new AbortController();
+    const stopAt = (event: TrainEvent) => {
+      if (event.type === 'step' && event.step === 6) controller.abort();
+    };
+    const before = await runOnce('parts', { validation, signal: controller.signal, onEvent: stopAt });
+    assert.ok(
+      before.losses.length >= 6 && before.losses.length < totalSteps,
+      `${before.losses.length} steps before the cancellation took hold`,
+    );
+    const resumed = await runOnce('parts', { validation, resume: true });
+    assert.deepEqual(resumed.losses, whole.losses);
+    assert.deepEqual(resumed.adapter, whole.adapter);
+    const saved = await Promise.all(['whole', 'parts'].map((name) => readFile(join(dir, name, 'adapter', 'adapter_model.safetensors'))));
+    assert.deepEqual(saved[0], saved[1]);
+    assert.deepEqual((await readdir(join(dir, 'parts', 'checkpoints'))).sort(), ['step-00000008', 'step-00000012']);
+  });
+
+  it('is not begun over another run, nor resumed with other settings or data', async () => {
+    await runOnce('settled', { totalSteps: 4 });
+    await assert.rejects(runOnce('settled', { totalSteps: 4 }), { code: 'ALREADY_EXISTS', message: /resume/ });
+    const again = (options: Partial<TrainOptions>, client?: TrainingOptions) =>
+      runOnce('settled', { totalSteps: 4, resume: true, ...options }, client);
+    await assert.rejects(again({ seed: 4 }), { code: 'INVALID_CONFIG', message: /seed was 3, now it is 4/ });
+    await assert.rejects(again({}, { learningRate: 0.5 }), { code: 'INVALID_CONFIG', message: /learningRate/ });
+    await assert.rejects(again({ examples: examples.slice(1) }), { code: 'INVALID_CONFIG', message: /data was/ });
+  });
+
+  it('stops when the validation loss no longer falls, and keeps the best adapter', async () => {
+    const validations: number[] = [];
+    const onEvent = (event: TrainEvent) => {
+      if (event.type === 'validation') validations.push(event.evaluation.loss);
+    };
+    // A rate at which the loss soon rises again.
+    const options = { validation, evalEvery: 1, patience: 2, totalSteps: 60, onEvent };
+    const { losses } = await runOnce('patience', options, { learningRate: 3, schedule: () => 1 });
+    assert.ok(losses.length < 60, 'it stopped early');
+    const best = Math.min(...validations);
+    assert.equal(validations.length - 1 - validations.indexOf(best), 2, 'two validations after the best');
+    const kept = await loadAdapter(join(dir, 'patience', 'adapter'), bundle.dims);
+    const { loss } = await evaluate(new SplitModel(bundle, new RemoteModel(connection)), kept, validation, { batchSize: 4 });
+    assert.equal(loss, best);
+  });
+
+  it('that diverges says so, leaves the adapter finite and names the last good checkpoint', async () => {
+    const options = { checkpointEvery: 1 };
+    const diverging = runOnce('diverging', options, { learningRate: 1e38, schedule: (step) => (step < 2 ? 1e-40 : 1) });
+    await assert.rejects(diverging, { code: 'DIVERGED', message: /last good checkpoint is .*step-0000000/ });
+    const newest = (await readdir(join(dir, 'diverging', 'checkpoints'))).sort().at(-1)!;
+    const kept = await loadAdapter(join(dir, 'diverging', 'checkpoints', newest), bundle.dims);
+    assert.ok(kept.parameter.data.every(Number.isFinite));
+  });
+
+  it('lowers the loss of its own examples', async () => {
+    const { losses } = await runOnce('falling', { totalSteps: 12 }, { learningRate: 0.3, schedule: () => 1 });
+    assert.ok(losses.at(-1)! < losses[0]! - 1, `from ${losses[0]} to ${losses.at(-1)}`);
+  });
+
+  it('moves exactly the bytes of the cost model', async () => {
+    const batch = makeBatch(examples.slice(0, 3));
+    const [B, S] = batch.tokenIds.shape as [number, number];
+    const [P, d, bytes] = [4, 32, 4];
+    const N = batch.targets.length;
+    const trainer = new TrainingClient(bundle, connection, await newPrompt());
+    const { bytesUp, bytesDown } = { ...connection.counters };
+    await trainer.forwardBackward(batch);
+    assert.equal(connection.counters.bytesUp - bytesUp, ((B * S + P) * d + N * d) * bytes);
+    assert.equal(connection.counters.bytesDown - bytesDown, (N * d + P * d) * bytes);
+  });
+
+  for (const [dtype, tolerance] of [
+    ['f16', 1e-3],
+    ['bf16', 1e-2],
+    ['int8', 2e-2],
+  ] as const) {
+    it(`has nearly the loss and the gradient of f32 with ${dtype} on the wire`, async () => {
+      const narrow = await open(dtype);
+      const batch = makeBatch(examples.slice(0, 4));
+      const adapter = await newPrompt();
+      const [exact, rounded] = await Promise.all(
+        [connection, narrow].map((link) => new SplitModel(bundle, new RemoteModel(link)).gradient(batch, adapter)),
+      );
+      narrow.close();
+      assert.ok(Math.abs(rounded!.lossSum / exact!.lossSum - 1) < tolerance, `loss ${rounded!.lossSum} against ${exact!.lossSum}`);
+      const norm = Math.hypot(...exact!.gradient);
+      const difference = Math.hypot(...exact!.gradient.map((value, i) => value - rounded!.gradient[i]!));
+      assert.ok(difference / norm < 10 * tolerance, `gradient off by ${difference / norm}`);
+      assert.notEqual(difference, 0);
+    });
+  }
+
+  it('measures the bare model as transformers does', async () => {
+    const file = join(packageRoot(), 'test/fixtures/llama-tiny/reference');
+    const { batch, cases } = JSON.parse(await readFile(`${file}.json`, 'utf8')) as {
+      batch: { tokenIds: number[][]; lengths: number[]; labels: number[][] };
+      cases: { none: { loss: number } };
+    };
+    const reference = batch.lengths.map((length, b) => ({
+      tokenIds: Int32Array.from(batch.tokenIds[b]!.slice(0, length)),
+      labelMask: Uint8Array.from(batch.labels[b]!.slice(0, length), (label) => (label === -100 ? 0 : 1)),
+      promptLength: 0,
+      source: 'reference',
+    }));
+    const { loss, perplexity } = await evaluate(new SplitModel(bundle, new RemoteModel(connection)), undefined, reference);
+    assert.ok(Math.abs(loss / cases.none.loss - 1) < 1e-5, `${loss} against ${cases.none.loss}`);
+    assert.equal(perplexity, Math.exp(loss));
+    assert.ok((await readTensors(`${file}.safetensors`)).tensors.size > 0);
+  });
+
+  it('gives accuracies that agree with generation: what is exact teacher-forced is generated', async () => {
+    const adapter = Prefix.create(bundle.dims, 3, { seed: 1, std: 0.5 });
+    const trainer = new TrainingClient(bundle, connection, adapter, { learningRate: 0.2 });
+    const few = examples.slice(0, 2);
+    for (let step = 0; step < 40; step++) {
+      void trainer.forwardBackward(few);
+      await trainer.optimStep();
+    }
+    const result = await evaluate(trainer.model, adapter, few, { generateExamples: 2 });
+    assert.equal(result.exactMatch, result.generationExactMatch);
+    assert.equal(result.exactMatch, 1, `loss ${result.loss}: too high for the test to say anything`);
+    const prompt = JSON.parse((await readFile(join(dir, 'train.jsonl'), 'utf8')).split('\n')[0]!) as { prompt: string; completion: string };
+    let text = '';
+    for await (const piece of trainer.sample(prompt.prompt, { maxNewTokens: 8 })) text += piece;
+    assert.equal(text, prompt.completion);
+  });
+
+  it('refuses a bundle that belongs to another backbone, saying what to do', async () => {
+    const other = await ClientBundle.open((await packedFixture('llama-tiny', { bottom: 1, top: 1 })).bundleDir);
+    assert.throws(() => new SplitModel(other, new RemoteModel(connection)), {
+      code: 'BACKBONE_MISMATCH',
+      message: /get the client bundle that was packed together with that backbone/,
+    });
+    await other.close();
+  });
+
+  it('steps only after a batch, and drops a batch that failed', async () => {
+    const trainer = new TrainingClient(bundle, connection, await newPrompt());
+    await assert.rejects(trainer.optimStep(), { code: 'INVALID_ARGUMENT', message: /call forwardBackward first/ });
+    const before = trainer.adapter.parameter.data.slice();
+    await assert.rejects(trainer.forwardBackward(examples.slice(0, 2), { signal: AbortSignal.abort() }), { code: 'CANCELLED' });
+    await assert.rejects(trainer.optimStep(), { code: 'CANCELLED' });
+    assert.deepEqual(trainer.adapter.parameter.data, before);
+    void trainer.forwardBackward(examples.slice(0, 2));
+    assert.equal((await trainer.optimStep()).step, 1);
+  });
+});
