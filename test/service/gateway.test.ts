@@ -9,11 +9,13 @@ import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { FLOW_CONTROL_WINDOW_BYTES } from '../../src/wire/channel.js';
 import type { BackwardRequest } from '../../src/wire/generated/cutlayer/v1/BackwardRequest.js';
 import type { ForwardRequest } from '../../src/wire/generated/cutlayer/v1/ForwardRequest.js';
 import type { SplitClient } from '../../src/wire/generated/cutlayer/v1/Split.js';
 import { decodeTensor, encodeTensor } from '../../src/wire/tensor-codec.js';
 import { type WireDType, wireDTypeNames } from '../../src/wire/wire-dtype.js';
+import { announcedWindows } from '../support/announced-windows.js';
 import { bearer, splitCalls, startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
 const wave = (shape: readonly number[], phase = 0): Tensor<'float32'> =>
@@ -158,6 +160,11 @@ describe('gateway over gRPC', () => {
     call.cancel();
     await getModel();
     while (running.gateway.server.inFlight > 0) await delay(1);
+  });
+
+  it('announces the wide flow-control window over TLS, for streams and for the connection', async () => {
+    const windows = await announcedWindows(`https://${running.gateway.listen}`, { ca: running.ca, servername: 'localhost' });
+    assert.deepEqual(windows, { stream: FLOW_CONTROL_WINDOW_BYTES, connection: FLOW_CONTROL_WINDOW_BYTES });
   });
 
   it('answers its health without a token', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import http2 from 'node:http2';
 import { Server } from '@grpc/grpc-js';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../src/wire/channel.js';
 import { applyFlowControl } from '../../src/wire/flow-control.js';
+import { announcedWindows } from '../support/announced-windows.js';
 import { startDelayProxy } from '../support/delay-proxy.js';
 import { connectEcho, startEchoServer } from '../support/echo-server.js';
 
@@ -25,27 +25,14 @@ async function echoTime(flowControl: boolean): Promise<number> {
   }
 }
 
-/** What a server tells a fresh HTTP/2 client: the window of each stream and of the connection. */
-async function announcedWindows(port: number): Promise<{ readonly stream: number; readonly connection: number }> {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
-  try {
-    const stream = await new Promise<number>((resolve, reject) => {
-      session.once('remoteSettings', (settings) => resolve(settings.initialWindowSize ?? 0));
-      session.once('error', reject);
-    });
-    // A ping answered after the settings tells that the window update, sent before its answer, has arrived.
-    await new Promise<void>((resolve) => session.ping(() => resolve()));
-    return { stream, connection: session.state.remoteWindowSize ?? 0 };
-  } finally {
-    session.destroy();
-  }
-}
-
 describe('flow control of the server', () => {
   it('announces the wide window for streams and for the connection', async () => {
     const server = await startEchoServer({ flowControl: true });
     try {
-      assert.deepEqual(await announcedWindows(server.port), { stream: FLOW_CONTROL_WINDOW_BYTES, connection: FLOW_CONTROL_WINDOW_BYTES });
+      assert.deepEqual(await announcedWindows(`http://127.0.0.1:${server.port}`), {
+        stream: FLOW_CONTROL_WINDOW_BYTES,
+        connection: FLOW_CONTROL_WINDOW_BYTES,
+      });
     } finally {
       server.close();
     }
@@ -54,7 +41,7 @@ describe('flow control of the server', () => {
   it('leaves other servers of the process as they were', async () => {
     const server = await startEchoServer({ flowControl: false });
     try {
-      assert.deepEqual(await announcedWindows(server.port), { stream: 65535, connection: 65535 });
+      assert.deepEqual(await announcedWindows(`http://127.0.0.1:${server.port}`), { stream: 65535, connection: 65535 });
     } finally {
       server.close();
     }
