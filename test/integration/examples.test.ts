@@ -1,0 +1,142 @@
+/** The documented examples run as they stand, and so do the commands in the client's help. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { packedFixture } from '../support/packed-fixture.js';
+import { writeNotes } from '../support/training-data.js';
+
+const run = promisify(execFile);
+
+describe('the client as a user runs it', () => {
+  let dir: string;
+  let gateway: GatewayProcess;
+  let common: readonly string[];
+  let flags: readonly string[];
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-examples-'));
+    const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
+    gateway = await startGateway({ backboneDir });
+    await writeFile(join(dir, 'token'), await gateway.token('acme'));
+    writeNotes(join(dir, 'data.jsonl'), 24, 1);
+    common = [bundleDir, gateway.address, gateway.caFile!, join(dir, 'token')];
+    flags = ['--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!, '--token-file', join(dir, 'token')];
+  });
+
+  after(async () => {
+    await gateway?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const example = async (name: string, ...args: readonly string[]) => {
+    const file = fileURLToPath(new URL(`../../clients/typescript/examples/${name}.js`, import.meta.url));
+    const { stdout, stderr } = await run(process.execPath, [file, ...common, ...args]);
+    assert.equal(stderr, '');
+    return stdout;
+  };
+  const cutlayer = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args]);
+  const lossesIn = (text: string) => [...text.matchAll(/^step \d+: loss ([\d.]+)/gm)].map((match) => Number(match[1]));
+
+  it('raw-backbone descends a loss of its own', async () => {
+    const losses = lossesIn(await example('raw-backbone'));
+    assert.equal(losses.length, 5);
+    assert.ok(
+      losses.every((loss, i) => i === 0 || loss < losses[i - 1]!),
+      losses.join(),
+    );
+  });
+
+  it('own-loop trains, saves, loads and samples', async () => {
+    const text = await example('own-loop', join(dir, 'data.jsonl'));
+    assert.equal(lossesIn(text).length, 10);
+    assert.match(text, /saved to .*: \{"note":"after 10 steps"\}\nsample: ./);
+  });
+
+  it('whole-run trains, and when it is started again only reports', async () => {
+    const text = await example('whole-run', join(dir, 'data.jsonl'), join(dir, 'run'));
+    assert.equal(lossesIn(text).length, 20);
+    const again = await example('whole-run', join(dir, 'data.jsonl'), join(dir, 'run'));
+    assert.equal(lossesIn(again).length, 0);
+    const report = /validation loss .*/;
+    assert.equal(again.match(report)![0], text.match(report)![0]);
+  });
+
+  it('train, eval and generate work together, and train writes nothing on standard output', async () => {
+    const out = join(dir, 'cli');
+    const trained = await cutlayer(
+      'client',
+      'train',
+      ...flags,
+      '--data',
+      join(dir, 'data.jsonl'),
+      '--out',
+      out,
+      '--epochs',
+      '2',
+      '--virtual-tokens',
+      '4',
+    );
+    assert.equal(trained.stdout, '');
+    assert.match(
+      trained.stderr,
+      /step 6\/6 {2}loss [\d.]+ {2}\d+ tokens\/s {2}[\d.]+ kB\/step[\s\S]*Done after step 6, last training loss/,
+    );
+    const metrics = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    assert.equal(metrics.length, 6);
+    const adapter = ['--adapter', join(out, 'adapter')];
+    const { stdout } = await cutlayer(
+      'client',
+      'eval',
+      ...flags,
+      '--data',
+      join(dir, 'data.jsonl'),
+      ...adapter,
+      '--generate',
+      '2',
+      '--json',
+    );
+    const result = JSON.parse(stdout) as Record<string, number>;
+    assert.equal(result.examples, 24);
+    assert.ok(result.loss! > 0 && result.generationExactMatch! >= 0 && result.bytesUp! > 0);
+    const greedy = await cutlayer('client', 'generate', ...flags, ...adapter, '--prompt', 'The pump', '--max-new-tokens', '6');
+    assert.ok(greedy.stdout.length > 1);
+    const sample = (seed: string) =>
+      cutlayer('client', 'generate', ...flags, '--prompt', 'The pump', '--max-new-tokens', '12', '--temperature', '1', '--seed', seed);
+    const [one, same, other] = [await sample('1'), await sample('1'), await sample('2')];
+    assert.equal(one.stdout, same.stdout);
+    assert.notEqual(one.stdout, other.stdout);
+  });
+
+  it('wrong use ends with a typed error on standard error and a code of its own', async () => {
+    const fails = async (args: readonly string[], code: number, message: RegExp) => {
+      await assert.rejects(cutlayer('client', ...args), (error: { code?: number; stderr?: string }) => {
+        assert.equal(error.code, code);
+        assert.match(error.stderr!, message);
+        return true;
+      });
+    };
+    await fails(['train', ...flags], 2, /required option '--data <file>'/);
+    await fails(['train', ...flags, '--data', 'x', '--out', 'y', '--lr', 'fast'], 2, /expected a number above 0/);
+    await fails(['train', ...flags, '--data', join(dir, 'absent.jsonl'), '--out', join(dir, 'o')], 1, /NOT_FOUND.*absent\.jsonl/);
+    await fails(
+      ['train', ...flags, '--data', join(dir, 'data.jsonl'), '--out', join(dir, 'o'), '--init', 'TEXT'],
+      1,
+      /pass the text with --init-text/,
+    );
+    await fails(['eval', ...flags.slice(0, -2), '--data', join(dir, 'data.jsonl')], 1, /TOKEN_/);
+    await fails(['generate', ...flags, '--prompt', 'a', '--adapter', dir], 1, /NOT_FOUND.*adapter_config\.json/);
+    await fails(['eval', '--bundle', dir, ...flags.slice(2), '--data', join(dir, 'data.jsonl')], 1, /NOT_FOUND.*client bundle/);
+  });
+
+  it('every command explains itself with examples', async () => {
+    for (const command of ['train', 'eval', 'generate']) {
+      const { stdout } = await cutlayer('client', command, '--help');
+      assert.match(stdout, /Examples?:[\s\S]*\$ cutlayer client/);
+    }
+  });
+});
