@@ -5,7 +5,7 @@
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
 import { nodesBelow } from '../onnx/reachable.js';
-import { inputsOf, type Node, type Value } from '../onnx/value.js';
+import { inputsOf, type Value } from '../onnx/value.js';
 import { chooseResiduals, type NominalSizes } from './residual-policy.js';
 
 /** What is cut. */
@@ -35,10 +35,8 @@ export interface Partition {
 
 /** Cuts a graph by the residual policy; the residuals are named `residual.0`, `residual.1`, … from the first layer on. */
 export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangents, sizes }: PartitionRequest): Partition {
-  const needed = primalsNeeded(Object.values(cotangentOutputs), new Set(cotangents));
-  const residuals = chooseResiduals(needed, Object.values(outputs), sizes).map(
-    (value, at): Residual => ({ name: `residual.${at}`, value }),
-  );
+  const needed = primalsNeeded(Object.values(cotangentOutputs), new Set(cotangents), Object.values(outputs));
+  const residuals = chooseResiduals(needed, sizes).map((value, at): Residual => ({ name: `residual.${at}`, value }));
   const extra = Object.fromEntries(residuals.map(({ name, value }) => [name, value]));
   return {
     forward: g.build({ outputs: { ...outputs, ...extra } }),
@@ -47,16 +45,16 @@ export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangen
   };
 }
 
-/** The values that do not depend on a cotangent and are read by nodes that do, or are outputs themselves. */
-function primalsNeeded(cotangentOutputs: readonly Value[], cotangents: ReadonlySet<Value>): readonly Value[] {
-  const backward = new Set<Node>();
-  const isBackward = (value: Value): boolean => cotangents.has(value) || backward.has(value.node);
-  const needed = new Set<Value>();
-  for (const node of nodesBelow(cotangentOutputs)) {
-    const inputs = inputsOf(node);
-    if (!inputs.some(isBackward)) continue;
-    backward.add(node);
-    for (const input of inputs) if (!isBackward(input)) needed.add(input);
+/**
+ * The values of the forward pass that the backward pass reads, in order of creation. A value that the forward pass does not
+ * compute itself, as a step of some derivative, is not saved: the values that it is made of are needed in its place.
+ */
+function primalsNeeded(cotangentOutputs: readonly Value[], cotangents: ReadonlySet<Value>, outputs: readonly Value[]): readonly Value[] {
+  const forward = new Set(nodesBelow(outputs));
+  const needed = new Set(cotangentOutputs.filter((output) => forward.has(output.node)));
+  for (const node of nodesBelow([...cotangentOutputs])) {
+    if (forward.has(node)) continue;
+    for (const input of inputsOf(node)) if (forward.has(input.node) && !cotangents.has(input)) needed.add(input);
   }
-  return [...needed, ...cotangentOutputs.filter((output) => !isBackward(output))];
+  return [...needed].sort((a, b) => a.node.id - b.node.id || a.index - b.index);
 }

@@ -24,32 +24,31 @@ const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'FusedMatMul'])
 /**
  * The values to save so that all `needed` values can be had without a weight product, in order of creation.
  *
- * Only what the forward pass computes anyway, on its way to `outputs`, can be saved. A saved value costs its bytes, a graph input, weight or constant nothing; a cheap op costs what its inputs cost, a weight
+ * A saved value costs its bytes, a graph input, weight or constant nothing; a cheap op costs what its inputs cost, a weight
  * product the bytes of its output. Going forward through the graph, each needed value is saved itself where that is no dearer
  * than what its recomputation would have to save, counting what is saved already as free.
+ * @param needed values of the forward pass in order of creation
  */
-export function chooseResiduals(needed: readonly Value[], outputs: readonly Value[], sizes: NominalSizes = nominalSizes): readonly Value[] {
-  const forward = new Set(nodesBelow(outputs));
+export function chooseResiduals(needed: readonly Value[], sizes: NominalSizes = nominalSizes): readonly Value[] {
   const saved = new Set<Value>();
   const constant = constantNodes(needed);
-  for (const value of [...new Set(needed)].sort((a, b) => a.node.id - b.node.id || a.index - b.index)) {
+  for (const value of needed) {
     const costs = new Map<Value, number>();
     const cost = (of: Value): number => {
       const known = costs.get(of);
       if (known !== undefined) return known;
-      const price =
-        saved.has(of) || of.node.kind !== 'op' || constant.has(of.node) ? 0 : Math.min(byteSize(of, sizes), recomputeCost(of.node));
+      const free = saved.has(of) || of.node.kind !== 'op' || constant.has(of.node);
+      const price = free ? 0 : Math.min(byteSize(of, sizes), recomputeCost(of.node as OpNode));
       costs.set(of, price);
       return price;
     };
-    const savingCost = (of: Value): number => (forward.has(of.node) ? byteSize(of, sizes) : Number.POSITIVE_INFINITY);
     const recomputeCost = (node: OpNode): number => {
       if (isWeightProduct(node, constant)) return Number.POSITIVE_INFINITY;
       return [...new Set(inputsOf(node))].reduce((sum, input) => sum + cost(input), 0);
     };
     const provide = (of: Value): void => {
       if (cost(of) === 0 || of.node.kind !== 'op') return;
-      if (savingCost(of) <= recomputeCost(of.node)) saved.add(of);
+      if (byteSize(of, sizes) <= recomputeCost(of.node)) saved.add(of);
       else for (const input of inputsOf(of.node)) provide(input);
     };
     provide(value);

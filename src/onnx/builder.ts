@@ -1,14 +1,12 @@
 /**
- * The graph builder: one camelCase method per op, values in, values out, plus the sizes of symbolic dimensions as values.
+ * The graph builder: one camelCase method per op, values in, values out, on top of leaves and sizes.
  * Methods that would change nothing (a reshape to the same shape, a transpose with the identity) return their input.
  */
 import type { DType } from '../tensor/dtype.js';
-import { type Tensor, tensor } from '../tensor/tensor.js';
-import { type Dim, dimsEqual, type Shape, shapesEqual, symbolName } from './dim.js';
+import { type Dim, dimsEqual, type Shape, shapesEqual } from './dim.js';
 import { buildGraph, type Graph } from './graph.js';
-import { OpApplier } from './op-applier.js';
+import { LeafBuilder } from './leaf-builder.js';
 import type { AttributeArguments, OpInputs } from './op-signatures.js';
-import { scalarTensor } from './scalar.js';
 import type { Value } from './value.js';
 
 /** An operand of a binary method: a number becomes a constant of the other operand's element type. */
@@ -18,73 +16,7 @@ export type Operand = Value | number;
 export const END = Number.MAX_SAFE_INTEGER;
 
 /** Builds one graph. Every method may throw CutlayerError INVALID_SHAPE naming the node and the dimensions. */
-export class GraphBuilder extends OpApplier {
-  // ---- leaves
-
-  /** A value fed at run time. */
-  input(name: string, dtype: DType, shape: Shape): Value {
-    return this.table.named('input', name, dtype, shape);
-  }
-
-  /** A frozen parameter stored outside the graph, under this name. */
-  weight(name: string, dtype: DType, shape: readonly number[]): Value {
-    return this.table.named('weight', name, dtype, shape);
-  }
-
-  /** A small tensor stored in the graph. */
-  constant(value: Tensor): Value {
-    return this.table.constant(value);
-  }
-
-  /** A constant scalar. */
-  scalar(value: number, dtype: DType = 'float32'): Value {
-    return this.constant(scalarTensor(value, dtype));
-  }
-
-  /** A constant int64 vector. */
-  ints(values: readonly number[]): Value {
-    return this.constant(tensor('int64', [values.length], BigInt64Array.from(values, BigInt)));
-  }
-
-  // ---- sizes
-
-  /** The run-time size of a dimension, an int64 scalar. */
-  dim(dim: Dim): Value {
-    return typeof dim === 'number' ? this.scalar(dim, 'int64') : this.squeeze(this.#sizeVector(dim), [0]);
-  }
-
-  /** The run-time sizes of dimensions, an int64 vector. */
-  shapeVector(dims: Shape): Value {
-    const parts: Value[] = [];
-    let numbers: number[] = [];
-    const flush = (): void => {
-      if (numbers.length > 0) parts.push(this.ints(numbers));
-      numbers = [];
-    };
-    for (const dim of dims) {
-      if (typeof dim === 'number') numbers.push(dim);
-      else {
-        flush();
-        parts.push(this.#sizeVector(dim));
-      }
-    }
-    flush();
-    return parts.length === 0 ? this.ints([]) : this.concat(parts, 0);
-  }
-
-  /** The run-time size of one dimension, int64 [1], from the sizes of its symbols. */
-  #sizeVector(dim: Dim): Value {
-    if (typeof dim === 'number') return this.ints([dim]);
-    if (symbolName(dim) !== undefined) return this.table.symbolSize(dim);
-    const products = [...dim.terms].map(([monomial, coefficient]) => {
-      const factors =
-        monomial === '' ? [] : monomial.split('*').map((name) => this.table.symbolSize({ text: name, terms: new Map([[name, 1]]) }));
-      if (coefficient !== 1 || factors.length === 0) factors.push(this.ints([coefficient]));
-      return factors.reduce((product, factor) => this.mul(product, factor));
-    });
-    return products.reduce((sum, product) => this.add(sum, product));
-  }
-
+export class GraphBuilder extends LeafBuilder {
   // ---- elementwise
 
   /** A + B, broadcast. */
@@ -301,22 +233,10 @@ export class GraphBuilder extends OpApplier {
     return this.apply('ScatterND', { data, indices, updates }, { reduction });
   }
 
-  // ---- creation
-
   /** The run-time shape of a value, int64. */
   shape(data: Value): Value {
     return this.apply('Shape', { data });
   }
-  /** start, start + delta, … below limit, int64; each end is a dimension. */
-  range(start: Dim, limit: Dim, delta = 1): Value {
-    return this.apply('Range', { start: this.dim(start), limit: this.dim(limit), delta: this.dim(delta) });
-  }
-  /** A value of this shape filled with one number. */
-  fill(dims: Shape, value: number, dtype: DType = 'float32'): Value {
-    const element = { ...scalarTensor(value, dtype), shape: [1] };
-    return this.apply('ConstantOfShape', { input: this.shapeVector(dims) }, { value: element });
-  }
-
   // ---- the graph
 
   /**

@@ -1,7 +1,6 @@
 /** Names of values in an encoded graph: readable, unique, and the same for the same graph. */
 import type { Graph } from './graph.js';
-import { outputName } from './op-applier.js';
-import { signatureOf } from './op-signatures.js';
+import { outputName, signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
 
 /** The names of a graph's values. */

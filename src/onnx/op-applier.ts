@@ -1,8 +1,8 @@
 /** The typed way to make a node: inputs and attributes by the ONNX specification's names, checked against the op table. */
 import { CutlayerError } from '../errors.js';
 import { NodeTable } from './node-table.js';
-import { type AttributeArguments, type AttributeValue, type OpInputs, type OpName, opSignatures, signatureOf } from './op-signatures.js';
-import { nodeText, type Value } from './value.js';
+import { type AttributeArguments, type AttributeValue, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
+import type { Value } from './value.js';
 
 /** An op's attributes; the argument may be left out where every attribute has a default. */
 type AttributesArgument<Op extends OpName> =
@@ -42,11 +42,6 @@ export class OpApplier {
     const given: Readonly<Record<string, Value | readonly Value[] | undefined>> = inputs;
     return this.table.operation(op, orderInputs(op, given), completeAttributes(op, attributes[0] ?? {}), this.#scope);
   }
-
-  /** Makes the node again with other inputs, in the order of the signature: how a graph is rewritten. */
-  reapply(op: OpName, inputs: readonly (Value | undefined)[], attributes: Readonly<Record<string, AttributeValue>>): readonly Value[] {
-    return this.table.operation(op, inputs, attributes, this.#scope);
-  }
 }
 
 /** Named inputs in the order of the signature, a variadic one flattened and absent optional ones at the end dropped. */
@@ -79,16 +74,4 @@ function completeAttributes(op: OpName, given: object): Readonly<Record<string, 
       return [name, value];
     }),
   );
-}
-
-/** The attributes that a caller of {@link OpApplier.apply} gave to the node of this value, for messages and tests. */
-export function describe(value: Value): string {
-  const { node } = value;
-  return node.kind === 'op' ? `${nodeText(node)}:${outputName(node.op, value.index)}` : nodeText(node);
-}
-
-/** The specification's name of an output. */
-export function outputName(op: OpName, index: number): string {
-  const { outputs } = opSignatures[op];
-  return outputs === 'variadic' ? `output${index}` : (outputs[index] ?? `output${index}`);
 }

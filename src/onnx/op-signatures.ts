@@ -199,3 +199,9 @@ export type AttributeValue = AttributeTypes[keyof AttributeTypes];
 export function signatureOf(op: OpName): OpSignature {
   return opSignatures[op];
 }
+
+/** The specification's name of an output. */
+export function outputName(op: OpName, index: number): string {
+  const { outputs } = signatureOf(op);
+  return outputs === 'variadic' ? `output${index}` : (outputs[index] ?? `output${index}`);
+}
