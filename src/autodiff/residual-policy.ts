@@ -4,7 +4,8 @@
  * Measured on 2 cores at GPT-2-small shape: a matrix product with a weight costs more than fetching its output, while
  * every fetched byte costs page faults (165 MB of residuals made a forward of 350 ms take 410 to 630 ms); norms, softmax
  * probabilities, rotations and activations cost a fraction of a product. So: never run a weight product twice, save the
- * fewest bytes that make this possible, and compute all else again.
+ * fewest bytes that make this possible, and compute all else again. For 4 x 256 tokens and 16 virtual ones that is 25.7 MB a layer of
+ * GPT-2 small (q, k, v, two residual streams, the inner pre-activation) and 49 MB of a 0.5 B Llama.
  */
 import type { Dim } from '../onnx/dim.js';
 import { nodesBelow } from '../onnx/reachable.js';
