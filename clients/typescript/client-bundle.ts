@@ -9,6 +9,7 @@ import type { AdapterDims, AdapterKind, Feeds } from './adapters/adapter.js';
 import type { EmbeddingSource } from './adapters/soft-prompt.js';
 import { TextTokenizer } from './data/text-tokenizer.js';
 import type { BundleIdentity } from './model-card.js';
+import { retrying } from './retry.js';
 
 /** The worker threads that run a bundle's graphs. */
 type GraphPool = Awaited<ReturnType<typeof openGraphs>>;
@@ -20,7 +21,7 @@ export type ClientSpan = 'bottom' | 'top';
 export interface OpenBundleOptions {
   /** Worker threads that run graphs. Default 1. */
   readonly workers?: number;
-  /** Threads of each worker. Default 1. */
+  /** Threads of each worker. Default: the machine's cores, divided among the workers. */
   readonly threads?: number;
   /** False skips the digest of the weights file. Default true. */
   readonly verify?: boolean;
@@ -60,7 +61,7 @@ export class ClientBundle implements EmbeddingSource {
     const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
     const graphs = await openGraphs(
       { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphFiles(manifest.graphs) },
-      { workers: options.workers ?? 1, threads: options.threads ?? 1 },
+      { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }) },
     );
     return new ClientBundle(artifact, tokenizer, graphs);
   }
@@ -126,7 +127,7 @@ export class ClientBundle implements EmbeddingSource {
     const weights = tensor('float32', [labels.length], new Float32Array(labels.length).fill(1));
     const feeds = { rows, labels: tensor('int64', [labels.length], labels), weights };
     const fetches = wantCotangent ? ['nll', 'correct', 'cotangent'] : ['nll', 'correct'];
-    const { nll, correct, cotangent } = await this.#graphs.run(this.manifest.graphs.loss.file, feeds, { fetches, signal });
+    const { nll, correct, cotangent } = await this.#repeat(this.manifest.graphs.loss.file, feeds, fetches, signal);
     return {
       nll: nll!.data as Float32Array,
       correct: correct!.data as Float32Array,
@@ -153,7 +154,12 @@ export class ClientBundle implements EmbeddingSource {
         return [name, value];
       }),
     );
-    return this.#graphs.run(graph.file, taken, { signal });
+    return this.#repeat(graph.file, taken, graph.outputs, signal);
+  }
+
+  /** Runs a graph; again when its worker thread crashed, which starts anew by itself. */
+  #repeat(file: string, feeds: Feeds, fetches: readonly string[], signal?: AbortSignal): Promise<Feeds> {
+    return retrying(() => this.#graphs.run(file, feeds, { fetches, signal }), { retryForMs: 10_000 }, { signal });
   }
 
   async #single(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal): Promise<Tensor<'float32'>> {

@@ -1,4 +1,5 @@
 /** Measures a model on examples: loss, perplexity, accuracy and exact match. */
+import { wireBytes } from '../../src/wire/wire-dtype.js';
 import type { Adapter } from './adapters/adapter.js';
 import { makeBatch } from './data/batch.js';
 import type { Example } from './data/examples.js';
@@ -83,8 +84,11 @@ export function batchLimits(
   adapter: Pick<Adapter, 'numVirtualTokens'> | undefined,
   options: { readonly batchSize?: number | undefined; readonly maxTokensPerBatch?: number | undefined },
 ): { readonly batchSize: number; readonly maxTokensPerBatch: number } {
-  const { limits } = model.remote.connection.card;
-  const room = limits.maxTokens - (adapter?.numVirtualTokens ?? 0);
+  const { wireDtype, card } = model.remote.connection;
+  const { limits, dims } = card;
+  // Rows of the largest message, hidden states and adapter together.
+  const rowsOfMessage = Math.floor(limits.maxMessageBytes / wireBytes([1, dims.hiddenSize], wireDtype));
+  const room = Math.min(limits.maxTokens, rowsOfMessage) - (adapter?.numVirtualTokens ?? 0);
   return {
     batchSize: Math.min(options.batchSize ?? 8, limits.maxBatch),
     maxTokensPerBatch: Math.min(options.maxTokensPerBatch ?? room, room),

@@ -12,6 +12,8 @@ const schema = z.object({
     .nullable()
     .transform((value) => value ?? Number.POSITIVE_INFINITY),
   validationsSinceBest: z.int().min(0),
+  /** The last step that was validated: a run that is stopped during a validation has it still to do. */
+  validatedStep: z.int().min(0),
   stoppedEarly: z.boolean(),
 });
 
@@ -24,6 +26,7 @@ export const emptyProgress: RunProgress = {
   stepInEpoch: 0,
   bestLoss: Number.POSITIVE_INFINITY,
   validationsSinceBest: 0,
+  validatedStep: 0,
   stoppedEarly: false,
 };
 

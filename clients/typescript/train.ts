@@ -100,6 +100,9 @@ export async function train(client: TrainingClient, options: TrainOptions): Prom
   }
 }
 
+/** Steps between checkpoints when nothing is said. */
+const DEFAULT_CHECKPOINT_EVERY = 50;
+
 class Run {
   readonly #client: TrainingClient;
   readonly #options: TrainOptions;
@@ -107,6 +110,7 @@ class Run {
   readonly #metrics: MetricsLog;
   #progress: RunProgress;
   #checkpoint: string | undefined;
+  #checkpointCurrent = true;
   readonly #totals = { tokens: 0, bytesUp: 0, bytesDown: 0, seconds: 0 };
   #loss: number | undefined;
 
@@ -148,9 +152,10 @@ class Run {
     const { totalSteps } = this.#options;
     this.#emit({ type: 'start', step: this.#client.step, totalSteps });
     try {
+      if (this.#validationDue && (await this.#afterStep())) return await this.#finish('patience');
       for await (const { epoch, stepInEpoch, batches } of this.#plan()) {
         await this.#step(epoch, stepInEpoch, batches);
-        if (await this.#afterStep()) return this.#finish('patience');
+        if (await this.#afterStep()) return await this.#finish('patience');
       }
       return await this.#finish(this.#progress.stoppedEarly ? 'patience' : 'finished');
     } catch (caught) {
@@ -218,12 +223,19 @@ class Run {
 
   /** Validates and writes a checkpoint when it is time; true when patience is at its end. */
   async #afterStep(): Promise<boolean> {
-    const { checkpointEvery = 50, evalEvery = checkpointEvery, totalSteps } = this.#options;
+    const { checkpointEvery = DEFAULT_CHECKPOINT_EVERY, totalSteps, validation } = this.#options;
     const { step } = this.#client;
-    const last = step >= totalSteps;
-    if (this.#options.validation !== undefined && (step % evalEvery === 0 || last)) await this.#validate(this.#options.validation);
-    if (step % checkpointEvery === 0 || last || this.#progress.stoppedEarly) await this.#writeCheckpoint();
+    if (validation !== undefined && this.#validationDue) await this.#validate(validation);
+    if (step % checkpointEvery === 0 || step >= totalSteps || this.#progress.stoppedEarly) await this.#writeCheckpoint();
     return this.#progress.stoppedEarly;
+  }
+
+  /** Whether the last step is one after which to validate, and that has not been done: after a step, and after a stop during validation. */
+  get #validationDue(): boolean {
+    const { validation, checkpointEvery = DEFAULT_CHECKPOINT_EVERY, evalEvery = checkpointEvery, totalSteps } = this.#options;
+    const { step } = this.#client;
+    if (validation === undefined || step === 0 || step === this.#progress.validatedStep) return false;
+    return step % evalEvery === 0 || step >= totalSteps;
   }
 
   async #validate(examples: readonly Example[]): Promise<void> {
@@ -238,8 +250,11 @@ class Run {
       ...this.#progress,
       bestLoss: best ? evaluation.loss : this.#progress.bestLoss,
       validationsSinceBest,
+      validatedStep: step,
       stoppedEarly: this.#options.patience !== undefined && validationsSinceBest >= this.#options.patience,
     };
+    // A checkpoint of this step from before its validation is out of date.
+    this.#checkpointCurrent = false;
     if (best) await writeDirectoryAtomic(this.#bestDir, (temporary) => adapter.save(temporary));
     const { loss, perplexity, accuracy, exactMatch } = evaluation;
     await this.#metrics.write({ type: 'validation', step, loss, perplexity, accuracy, exactMatch, best });
@@ -248,9 +263,10 @@ class Run {
 
   async #writeCheckpoint(): Promise<void> {
     const dir = checkpointPath(this.#options.outDir, this.#client.step);
-    if (dir === this.#checkpoint) return;
+    if (dir === this.#checkpoint && this.#checkpointCurrent) return;
     await this.#client.saveState(dir, { settings: this.#settings, progress: this.#progress });
     this.#checkpoint = dir;
+    this.#checkpointCurrent = true;
     await pruneCheckpoints(this.#options.outDir);
     this.#emit({ type: 'checkpoint', step: this.#client.step, dir });
   }

@@ -74,7 +74,7 @@ export class TrainingClient {
 
   /** Optimizer steps taken. */
   get step(): number {
-    return this.#optimizer.state().step;
+    return this.#optimizer.steps;
   }
 
   /**

@@ -127,7 +127,7 @@ describe('resuming', () => {
 
   it('is refused from a state that no run has written', () => {
     assert.throws(() => parseProgress({ epoch: -1 }, 'x'), { code: 'INVALID_ADAPTER' });
-    const fresh = { epoch: 0, stepInEpoch: 2, bestLoss: null, validationsSinceBest: 0, stoppedEarly: false };
+    const fresh = { epoch: 0, stepInEpoch: 2, bestLoss: null, validationsSinceBest: 0, validatedStep: 0, stoppedEarly: false };
     assert.equal(parseProgress(fresh, 'x').bestLoss, Number.POSITIVE_INFINITY);
   });
 });

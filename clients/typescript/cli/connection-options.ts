@@ -12,7 +12,7 @@ export interface ConnectionFlags {
   readonly wireDtype: WireDType;
   readonly deadline: number;
   readonly retryFor: number;
-  readonly threads: number;
+  readonly threads?: number;
   readonly verify: boolean;
 }
 
@@ -27,7 +27,7 @@ export function withConnectionOptions(command: Command): Command {
     .addOption(new Option('--wire-dtype <type>', 'element type on the wire').choices([...wireDTypeNames]).default('f32'))
     .option('--deadline <seconds>', 'deadline of each call', positiveNumber, 120)
     .option('--retry-for <seconds>', 'how long to wait for a gateway that has gone away', positiveNumber, 300)
-    .option('--threads <n>', "threads for the client's own graphs", positiveInteger, 1)
+    .option('--threads <n>', "threads for the client's own graphs (default: all cores)", positiveInteger)
     .option('--no-verify', "skip the digest of the bundle's weights file");
 }
 

@@ -13,7 +13,10 @@ export interface Session {
 
 /** Opens bundle and connection. @throws CutlayerError */
 export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
-  const bundle = await ClientBundle.open(flags.bundle, { threads: flags.threads, verify: flags.verify });
+  const bundle = await ClientBundle.open(flags.bundle, {
+    verify: flags.verify,
+    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+  });
   try {
     const token = flags.tokenFile === undefined ? { token: process.env.CUTLAYER_TOKEN ?? '' } : { tokenFile: flags.tokenFile };
     const connection = await connect({

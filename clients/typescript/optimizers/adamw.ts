@@ -70,6 +70,11 @@ export class AdamW {
     }
   }
 
+  /** Steps taken. */
+  get steps(): number {
+    return this.#step;
+  }
+
   /** A copy of the state. */
   state(): AdamWState {
     return { step: this.#step, expAvg: this.#expAvg.slice(), expAvgSq: this.#expAvgSq.slice() };
