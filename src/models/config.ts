@@ -14,6 +14,8 @@ export const positiveInt = z
   .int()
   .min(1)
   .max(1 << 24);
+/** A number of blocks. */
+export const layerCount = z.int().min(1).max(4096);
 /** An epsilon, a base or a factor. */
 export const positiveNumber = z.number().positive().max(1e12);
 

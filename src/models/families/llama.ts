@@ -1,6 +1,6 @@
 /** Llama 1 to 3: rope, RMS norm, grouped queries, gated MLP, biases by config, tied or own head. @see transformers `modeling_llama.py` */
 import { z } from 'zod';
-import { activationOf, type ConfigJson, divide, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from '../config.js';
+import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from '../config.js';
 import type { Family } from '../family.js';
 import { ropeKeys, ropeOf } from '../rope-config.js';
 import type { DecoderSpec } from '../spec.js';
@@ -9,7 +9,7 @@ const schema = z.object({
   vocab_size: positiveInt.default(32000),
   hidden_size: positiveInt.default(4096),
   intermediate_size: positiveInt.default(11008),
-  num_hidden_layers: positiveInt.default(32),
+  num_hidden_layers: layerCount.default(32),
   num_attention_heads: positiveInt.default(32),
   num_key_value_heads: positiveInt.nullish(),
   head_dim: positiveInt.nullish(),
