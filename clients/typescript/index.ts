@@ -24,5 +24,6 @@ export { type Schedule, type ScheduleName, schedule, scheduleNames } from './opt
 export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './remote-model.js';
 export type { RetryNotice, RetryPolicy } from './retry.js';
 export { type BatchResult, type GradientResult, SplitModel } from './split-model.js';
-export { type StepRecord, stepsOfEpochs, type TrainEvent, type TrainOptions, type TrainSummary, train } from './train.js';
+export { stepsOfEpochs, train } from './train.js';
+export type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
 export { type StepResult, TrainingClient, type TrainingOptions } from './training-client.js';

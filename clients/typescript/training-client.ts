@@ -80,21 +80,19 @@ export class TrainingClient {
   /**
    * Adds a batch's gradient to the step. Calls may overlap: they run `pipelineDepth` at a time and add up in the order in which they were made,
    * so the result is the same to the last bit.
-   * @throws CutlayerError DIVERGED, CANCELLED, or what the calls fail with; the step then has to be discarded
+   * @throws CutlayerError DIVERGED, CANCELLED, or what the calls fail with; `optimStep` then fails with the same error
    */
-  async forwardBackward(
-    batch: Batch | readonly Example[],
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<BatchResult> {
+  forwardBackward(batch: Batch | readonly Example[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<BatchResult> {
     const updated = this.#updated;
     const work = this.#pipeline.run(async () => {
       await updated;
       const padded = 'targets' in batch ? batch : makeBatch(batch);
       return this.model.gradient(padded, this.adapter, options.signal);
     });
-    work.catch(() => undefined);
     this.#pending.push(work);
-    const { gradient: _, ...result } = await work;
+    const result = work.then(({ gradient: _, ...rest }): BatchResult => rest);
+    // A caller may leave the error to optimStep, which always reports it.
+    result.catch(() => undefined);
     return result;
   }
 

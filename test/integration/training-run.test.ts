@@ -252,6 +252,10 @@ describe('a training run through a gateway', () => {
     const before = trainer.adapter.parameter.data.slice();
     await assert.rejects(trainer.forwardBackward(examples.slice(0, 2), { signal: AbortSignal.abort() }), { code: 'CANCELLED' });
     await assert.rejects(trainer.optimStep(), { code: 'CANCELLED' });
+    // An error that nobody waited for is told by optimStep, and does not end the process.
+    void trainer.forwardBackward(examples.slice(0, 2), { signal: AbortSignal.abort() });
+    await new Promise((resolve) => setImmediate(resolve));
+    await assert.rejects(trainer.optimStep(), { code: 'CANCELLED' });
     assert.deepEqual(trainer.adapter.parameter.data, before);
     void trainer.forwardBackward(examples.slice(0, 2));
     assert.equal((await trainer.optimStep()).step, 1);

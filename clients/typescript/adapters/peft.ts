@@ -2,7 +2,7 @@
  * PEFT's files of prompt-learning adapters: `adapter_config.json` with the fields that PEFT 0.21 writes, and `adapter_model.safetensors` with one
  * float32 tensor `prompt_embeddings`: [P, d], or for a prefix [P, layers * 2 * kvHeads * headDim] viewed as (P, layer, key/value, head, dim).
  */
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
@@ -142,6 +142,7 @@ export function unflattenPrefix(flat: Tensor<'float32'>, dims: AdapterDims): Ten
 }
 
 async function save(dir: string, embeddings: Tensor<'float32'>, config: object): Promise<void> {
+  await mkdir(dir, { recursive: true });
   await writeTensors(join(dir, WEIGHTS_FILE), { prompt_embeddings: embeddings }, { format: 'pt' });
   await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
 }

@@ -1,0 +1,71 @@
+/** What `train()` is told, what it tells while it runs, and what it gives. */
+import type { Example } from './data/examples.js';
+import type { Evaluation } from './evaluate.js';
+import type { RunSettings } from './run-settings.js';
+import type { StepResult } from './training-client.js';
+
+/** What a run is told besides its {@link TrainingClient}. */
+export interface TrainOptions {
+  /** Directory of the run: `checkpoints/`, `metrics.jsonl`, and at the end `adapter/` in PEFT's format. */
+  readonly outDir: string;
+  readonly examples: readonly Example[];
+  /** Validation examples. With them the adapter of the best validation loss is kept in the end. */
+  readonly validation?: readonly Example[] | undefined;
+  /** Optimizer steps in all. */
+  readonly totalSteps: number;
+  /** Sequences of a micro-batch. Default 8. */
+  readonly batchSize?: number | undefined;
+  /** Most rows of a padded micro-batch. Default: the gateway's limit. */
+  readonly maxTokensPerBatch?: number | undefined;
+  /** Micro-batches of an optimizer step. Default 1. */
+  readonly accumulation?: number | undefined;
+  /** Of the data order. Default 0. */
+  readonly seed?: number | undefined;
+  /** Steps between checkpoints. Default 50. */
+  readonly checkpointEvery?: number | undefined;
+  /** Steps between validations. Default: as often as checkpoints. */
+  readonly evalEvery?: number | undefined;
+  /** Stop after this many validations without a better loss. Default: never. */
+  readonly patience?: number | undefined;
+  /** Go on from the newest checkpoint in `outDir`, if there is one. */
+  readonly resume?: boolean | undefined;
+  /** More settings that a resumed run must share, such as the learning rate and the schedule. */
+  readonly settings?: RunSettings | undefined;
+  /** On abort a checkpoint of the last whole step is written and the run returns. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+/** What happens during a run. */
+export type TrainEvent =
+  | { readonly type: 'start'; readonly step: number; readonly totalSteps: number }
+  | ({ readonly type: 'step'; readonly totalSteps: number } & StepRecord)
+  | { readonly type: 'validation'; readonly step: number; readonly evaluation: Evaluation; readonly best: boolean }
+  | { readonly type: 'checkpoint'; readonly step: number; readonly dir: string };
+
+/** A step with what it cost. */
+export interface StepRecord extends StepResult {
+  /** Counted from 0. */
+  readonly epoch: number;
+  /** Real tokens of the step's examples. */
+  readonly tokens: number;
+  readonly tokensPerSecond: number;
+  /** Tensor payload bytes of this step. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly seconds: number;
+}
+
+/** How a run ended. */
+export interface TrainSummary {
+  readonly stopped: 'finished' | 'patience' | 'cancelled';
+  readonly step: number;
+  readonly loss: number | undefined;
+  readonly bestValidationLoss: number | undefined;
+  /** PEFT's files; absent when the run was cancelled. */
+  readonly adapterDir?: string;
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
