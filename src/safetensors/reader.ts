@@ -5,8 +5,8 @@ import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
 import { isWeightDType, weightBytes } from './dtype.js';
 import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorInfo } from './header.js';
 
-/** Elements converted at a time: 4 M, so 16 MB as float32 beside at most 16 MB as stored. */
-export const CHUNK_ELEMENTS = 4 << 20;
+/** Elements converted at a time: 1 M, so 4 MB as float32 beside at most 2 MB as stored. */
+export const CHUNK_ELEMENTS = 1 << 20;
 
 /** An open safetensors file. */
 export interface SafetensorsFile extends SafetensorsHeader {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { layOut } from '../../src/safetensors/layout.js';
-import { openSafetensors } from '../../src/safetensors/reader.js';
+import { CHUNK_ELEMENTS, openSafetensors } from '../../src/safetensors/reader.js';
 import { decodeTensors, encodeTensors, readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
 import { createSafetensors } from '../../src/safetensors/writer.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
@@ -58,7 +58,7 @@ describe('safetensors: round trips', () => {
 
   it('reads tensors in bounded chunks that together are the tensor', async () => {
     const path = join(dir, 'long.safetensors');
-    const long = Float32Array.from({ length: (4 << 20) + 5 }, (_, i) => i % 1000);
+    const long = Float32Array.from({ length: CHUNK_ELEMENTS + 5 }, (_, i) => i % 1000);
     await writeTensors(path, { first: f32([3], [7, 8, 9]), long: f32([long.length], long) });
     const file = await openSafetensors(path);
     const lengths: number[] = [];
@@ -69,7 +69,7 @@ describe('safetensors: round trips', () => {
       at += chunk.length;
     }
     await file.close();
-    assert.deepEqual(lengths, [4 << 20, 5]);
+    assert.deepEqual(lengths, [CHUNK_ELEMENTS, 5]);
   });
 
   it('streams a file whose data begins at the asked alignment and whose digest is that of its bytes', async () => {
