@@ -9,7 +9,8 @@ export interface PackReporter {
   readonly stop: () => void;
 }
 
-const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+/** Megabytes, with decimals only where they say something. */
+const megabytes = (bytes: number): number => (bytes < 1e7 ? Math.round(bytes / 1e4) / 100 : Math.round(bytes / 1e6));
 
 /** A display on a stream, normally stderr. */
 export function packReporter(stream: NodeJS.WriteStream): PackReporter {

@@ -1,7 +1,5 @@
 /** `cutlayer pack`: a Hugging Face checkpoint becomes a backbone and a client bundle. */
 import { Command, InvalidArgumentError } from 'commander';
-import { pack } from '../compile/pack.js';
-import { packReporter } from './pack-reporter.js';
 
 interface PackOptions {
   readonly bottom: number;
@@ -11,6 +9,11 @@ interface PackOptions {
   readonly force: boolean;
   readonly json: boolean;
 }
+
+const EXAMPLES = `
+Examples:
+  $ cutlayer pack ./my-checkpoint --out ./packed
+  $ cutlayer pack ./my-checkpoint --out ./packed --bottom 2 --top 1 --name my-model`;
 
 function blockCount(text: string): number {
   if (!/^[0-9]{1,4}$/.test(text)) throw new InvalidArgumentError('expected a number of blocks, 0 or more');
@@ -28,10 +31,12 @@ export function packCommand(): Command {
     .option('--name <name>', "the model's name (default: the checkpoint directory's)")
     .option('--force', 'replace artifacts packed there before', false)
     .option('--json', 'print the result as one JSON line on stdout', false)
+    .addHelpText('after', EXAMPLES)
     .action(runPack);
 }
 
 async function runPack(checkpoint: string, options: PackOptions): Promise<void> {
+  const [{ pack }, { packReporter }] = await Promise.all([import('../compile/pack.js'), import('./pack-reporter.js')]);
   const abort = new AbortController();
   const cancel = (): void => abort.abort();
   process.once('SIGINT', cancel);
@@ -49,6 +54,7 @@ async function runPack(checkpoint: string, options: PackOptions): Promise<void> 
       signal: abort.signal,
     });
     reporter.stop();
+    if (!result.hasTokenizer) process.stderr.write('note: the checkpoint has no tokenizer.json; clients must bring token ids\n');
     if (options.json) {
       process.stdout.write(`${JSON.stringify(result)}\n`);
       return;
@@ -58,7 +64,6 @@ async function runPack(checkpoint: string, options: PackOptions): Promise<void> 
       `${dir}  ${parameters.toLocaleString('en-US')} parameters (${((100 * parameters) / (backbone + client)).toFixed(1)} %)`;
     process.stdout.write(`backbone       ${side(result.backboneDir, backbone)}\nclient bundle  ${side(result.clientBundleDir, client)}\n`);
     process.stdout.write(`backbone digest ${result.backboneDigest}\n`);
-    if (!result.hasTokenizer) process.stderr.write('note: the checkpoint has no tokenizer.json; clients must bring token ids\n');
   } finally {
     reporter.stop();
     process.off('SIGINT', cancel);

@@ -34,7 +34,8 @@ const harmless = new Set(
   eos_token_id bos_token_id pad_token_id sep_token_id decoder_start_token_id unk_token_id task_specific_params output_attentions output_hidden_states
   return_dict return_dict_in_generate output_scores problem_type id2label label2id finetuning_task gradient_checkpointing name_or_path
   chunk_size_feed_forward tokenizer_class prefix keys_to_ignore_at_inference max_length min_length do_sample temperature top_k top_p
-  repetition_penalty no_repeat_ngram_size num_beams early_stopping pretraining_tp`.split(/\s+/),
+  repetition_penalty no_repeat_ngram_size num_beams early_stopping pretraining_tp
+  transformers.js_config unsloth_version unsloth_fixed`.split(/\s+/),
 );
 
 /** What a config may say beside what is read from it. */
@@ -57,9 +58,15 @@ export function refuseUnknownKeys(config: ConfigJson, known: KnownKeys, family: 
     );
   const allowed = new Set([...known.read, ...known.harmless]);
   for (const [key, value] of Object.entries(config)) {
+    if (key === 'layer_types' && isFullAttention(value)) continue;
     if (allowed.has(key) || harmless.has(key) || key.startsWith('_') || value === null || value === false) continue;
     throw unsupported(key, value, `nothing: it is unknown in the family ${family} and may change what the model computes`);
   }
+}
+
+/** Whether a `layer_types` says of every block that it attends to all before it: what the decoder does anyway. */
+function isFullAttention(value: unknown): boolean {
+  return Array.isArray(value) && value.every((type) => type === 'full_attention');
 }
 
 /** The error for a config that is understood but not supported. */

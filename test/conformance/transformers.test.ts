@@ -91,6 +91,33 @@ for (const [fixture, cuts] of cases) {
         });
       }
 
+      it('tells the negative log-likelihood of each label, and whether it is the most likely token, as transformers’ logits do', async () => {
+        const logits = reference('none.logits');
+        const [N, V] = logits.shape as readonly [number, number];
+        const rows = reference(`none.hidden.${model.backbone.manifest.cut.numLayers}`);
+        const rowOf = (row: number): Float32Array => logits.data.subarray(row * V, (row + 1) * V);
+        const best = Array.from({ length: N }, (_, row) => rowOf(row).indexOf(Math.max(...rowOf(row))));
+        const labels = best.map((label, row) => (row % 2 === 0 ? label : (label + 1) % V));
+        const out = await model.run('client', model.bundle.manifest.graphs.loss, {
+          rows,
+          labels: positionsTensor(labels),
+          weights: f32([N], new Float32Array(N)),
+        });
+        const nll = labels.map((label, row) => {
+          const top = Math.max(...rowOf(row));
+          return top + Math.log(rowOf(row).reduce((sum, z) => sum + Math.exp(z - top), 0)) - rowOf(row)[label]!;
+        });
+        assert.ok(maxRelativeError(out.nll!, f32([N], nll)) < LOGITS_TOLERANCE);
+        assert.deepEqual(
+          [...out.correct!.data],
+          best.map((_, row) => (row % 2 === 0 ? 1 : 0)),
+        );
+        assert.ok(
+          [...out.loss!.data, ...out.cotangent!.data].every((value) => value === 0),
+          'rows of weight 0 add nothing',
+        );
+      });
+
       if (bottom === 1 && top === 1) {
         for (const kind of adapterKinds) {
           it(`${kind}: sends and receives transformers' hidden states and cotangents at the cut`, async () => {

@@ -22,7 +22,7 @@ const schema = z.object({
 });
 
 function parse(config: ConfigJson): DecoderSpec {
-  refuseUnknownKeys(config, { read: [...Object.keys(schema.shape), ...ropeKeys], harmless: [] }, 'llama');
+  refuseUnknownKeys(config, { read: [...Object.keys(schema.shape), ...ropeKeys], harmless: ['is_llama_config'] }, 'llama');
   const read = parseKeys(schema, config);
   const numHeads = read.num_attention_heads;
   const numKvHeads = read.num_key_value_heads ?? numHeads;
