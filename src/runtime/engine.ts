@@ -1,9 +1,10 @@
 /**
  * The one door to the backbone: forward and backward of a step, by tenant and step id (design sections 3 and 6).
  *
- * Measured choice (GPT-2-small shape, 1,024 rows): residuals of the weight products are fetched and kept, because handing
- * them back costs far less than a second forward. They are dropped with the first successful vjp; a Backward that comes
- * again, or after eviction, runs the forward again from the kept inputs, and gives the same bits.
+ * Measured choice: residuals of the weight products are fetched and kept. At GPT-2-small shape they are 0.33 MB a row; keeping
+ * them takes 1.78 s of one core per step of 272 rows, running the forward again 2.53 s (1.4 times as much). They are dropped
+ * with the first successful vjp; a Backward that comes again, or after eviction, runs the forward again from the kept inputs,
+ * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there.
  */
 
 import type { BackboneArtifact } from '../artifacts/store.js';
@@ -60,7 +61,7 @@ export interface EngineStats extends HostStats, StepStoreStats {
 }
 
 /** How to make an engine. */
-export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'warm' | 'spawn' | 'restartPauseMs'> {
+export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'spawn' | 'restartPauseMs'> {
   /** Directory of the packed backbone; or `artifact`, one that has been loaded. */
   readonly backboneDir?: string;
   readonly artifact?: BackboneArtifact;
@@ -74,6 +75,8 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly stepIdleMs?: number;
   /** The clock in milliseconds; monotonic. */
   readonly now?: () => number;
+  /** True opens every graph before the engine is there; by default only the forwards are, the vjps follow by themselves. */
+  readonly warm?: boolean;
   /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
   readonly verify?: boolean;
 }
@@ -110,14 +113,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
   const graphs = Object.values(manifest.graphs).flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
-  const { threadsPerWorker, workers, queueLimit = 64, warm, spawn, restartPauseMs } = options;
+  // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
+  const warm = options.warm === true || Object.values(manifest.graphs).map(({ forward }) => forward.file);
+  const { threadsPerWorker, workers, queueLimit = 64, spawn, restartPauseMs } = options;
   const host = await openGraphs(
     { dir, weightsFile: manifest.weightsFile, graphs },
     {
       queueLimit,
+      warm,
       ...(workers === undefined ? {} : { workers }),
       ...(threadsPerWorker === undefined ? {} : { threads: threadsPerWorker }),
-      ...(warm === undefined ? {} : { warm }),
       ...(spawn === undefined ? {} : { spawn }),
       ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
     },

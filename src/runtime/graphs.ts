@@ -24,8 +24,11 @@ export interface HostOptions {
   readonly threads?: number;
   /** Calls that may wait. Default 64. */
   readonly queueLimit?: number;
-  /** Opens every graph at the start (default), so that a broken one is found there; otherwise on first use. */
-  readonly warm?: boolean;
+  /**
+   * Which graphs are opened at the start, so that a broken one is found there: all (true, the default), none (false), or these.
+   * The others are opened whenever a worker has nothing to do, or on first use.
+   */
+  readonly warm?: boolean | readonly string[];
   /** Graphs that each worker keeps open. Default 16. */
   readonly maxOpenGraphs?: number;
   /** For tests: how a worker thread is started, and the first pause before a restart. */
@@ -86,12 +89,14 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
       throw new CutlayerError('INVALID_ARTIFACT', `${file}: the file is missing; pack the checkpoint again`);
   }
   const known = new Set(source.graphs);
-  const warm = options.warm === false ? [] : source.graphs.slice(0, maxOpenGraphs);
+  const wanted = options.warm ?? true;
+  const warm = (typeof wanted === 'boolean' ? source.graphs.filter(() => wanted) : wanted).slice(0, maxOpenGraphs);
+  const warmLater = source.graphs.filter((graph) => !warm.includes(graph)).slice(0, maxOpenGraphs - warm.length);
   const { spawn, restartPauseMs } = options;
   const pool = new WorkerPool({
     workers,
     queueLimit,
-    settings: { dir, threads, maxOpenGraphs, warm },
+    settings: { dir, threads, maxOpenGraphs, warm, warmLater: wanted === false ? [] : warmLater },
     ...(spawn === undefined ? {} : { spawn }),
     ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
   });

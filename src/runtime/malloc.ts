@@ -1,7 +1,9 @@
 /**
  * Settings of glibc's allocator for processes that move residuals. By default glibc asks the kernel for every large
  * allocation and gives it back when freed, so each step pays page faults (zeroing by the kernel) for hundreds of megabytes
- * that it had a moment ago. With these settings freed memory is kept and used again.
+ * that it had a moment ago. With these settings freed memory is kept and used again. Measured (one core, fetching five arrays
+ * and feeding them back): 251 MB in arrays of 50 MB take 0.69 s without and 0.16 s with them, 0.56 s of it the kernel's;
+ * arrays below 32 MB, which glibc learns to keep by itself, 43 and 35 ms per 62 MB.
  */
 
 /**

@@ -18,6 +18,8 @@ export interface WorkerSettings {
   readonly maxOpenGraphs: number;
   /** Graph files opened before the worker says that it is ready. */
   readonly warm: readonly string[];
+  /** Graph files opened after that, one by one, whenever there is nothing to do. */
+  readonly warmLater: readonly string[];
 }
 
 /** Runs one graph. */

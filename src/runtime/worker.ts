@@ -2,6 +2,7 @@
  * Entry of a runtime worker thread. `run()` of ONNX Runtime blocks its thread until the native work is done, so graphs
  * run here and the main thread stays free. Requests, replies and their order: protocol.ts.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
@@ -9,6 +10,8 @@ import { elementCount, type Tensor, type TensorDType } from '../tensor/tensor.js
 import { OpenGraphs } from './open-graphs.js';
 import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
 import { buffersOf, releaseTensors } from './release.js';
+
+const ignore = (): void => undefined;
 
 const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array } as const;
 
@@ -23,9 +26,15 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
     await graphs.close();
     return;
   }
+  let closing = false;
   let last: Promise<void> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    last = last.then(work);
+    return last;
+  };
   port.on('message', (request: WorkerRequest) => {
-    last = last.then(async () => {
+    closing ||= request.type === 'close';
+    void inTurn(async () => {
       if (request.type === 'close') {
         await graphs.close();
         port.close();
@@ -33,6 +42,13 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
     });
   });
   reply({ type: 'ready', startMs: performance.now() - started });
+  for (const graph of settings.warmLater) {
+    // Between two graphs, whatever has been asked in the meantime has its turn.
+    await setImmediate();
+    if (closing) return;
+    // A graph that cannot be opened is told to the call that needs it.
+    await inTurn(() => graphs.session(graph).then(ignore, ignore));
+  }
 }
 
 async function answer(
