@@ -7,7 +7,7 @@ import { CutlayerError } from '../errors.js';
 /**
  * Fills a new directory.
  * @param options.replace an existing directory is replaced when `replace(names in it)` allows; an empty one always.
- * @throws CutlayerError ALREADY_EXISTS, IO_ERROR; whatever `fill` throws, after removing what was written.
+ * @throws CutlayerError ALREADY_EXISTS, IO_ERROR (also for file system errors of `fill`); whatever else `fill` throws, after removing what was written.
  */
 export async function writeDirectory<T>(
   path: string,
@@ -30,8 +30,14 @@ export async function writeDirectory<T>(
     return result;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw asFileError(error, target);
   }
+}
+
+/** A full disk, a lost permission and the like, as an error that says so. */
+function asFileError(caught: unknown, target: string): unknown {
+  if (!(caught instanceof Error) || !('syscall' in caught)) return caught;
+  return new CutlayerError('IO_ERROR', `${target}: cannot be written: ${caught.message}`, { cause: caught });
 }
 
 async function requireReplaceable(target: string, replace: (names: readonly string[]) => boolean): Promise<void> {

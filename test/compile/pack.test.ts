@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
+import { writeDirectory } from '../../src/compile/output-directory.js';
 import { type PackRequest, pack } from '../../src/compile/pack.js';
 import { encodeTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, tensor } from '../../src/tensor/tensor.js';
@@ -122,6 +123,19 @@ describe('pack', () => {
       await assert.rejects(failing, { code: 'NON_FINITE', message: /ln_f.bias: element 0 is NaN/ });
     });
     assert.deepEqual(await readdir(root), before);
+  });
+
+  it('says why a directory cannot be written', async () => {
+    const file = out();
+    await writeFile(file, '');
+    await assert.rejects(packFixture('gpt2-tiny', { outDir: join(file, 'below') }), {
+      code: /^(IO_ERROR|ALREADY_EXISTS)$/,
+      message: /below/,
+    });
+    await assert.rejects(
+      writeDirectory(out(), { replace: () => false }, (dir) => writeFile(join(dir, 'absent', 'x'), '')),
+      { code: 'IO_ERROR', message: /cannot be written: ENOENT/ },
+    );
   });
 
   const embed = 'model.embed_tokens.weight';
