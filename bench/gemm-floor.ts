@@ -30,15 +30,21 @@ export function writeGemmFloor(
   const widths = new Set(matrices.map(([, { shape }]) => (layout === 'inOut' ? shape[0]! : shape[1]!)));
   const current = new Map<number, Value>([[hiddenSize, g.input('rows', 'float32', [symbol('R'), hiddenSize])]]);
   const sinks: Value[] = [];
+  const used = new Set<Value>();
   for (const [name, { shape }] of matrices) {
     const [inputWidth, outputWidth] = layout === 'inOut' ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!];
     const W = g.weight(name, 'float32', shape);
-    const y = g.gemm({ A: current.get(inputWidth)!, B: W }, { transB: layout === 'inOut' ? 0 : 1 }); // [R, outputWidth]
+    const x = current.get(inputWidth)!;
+    used.add(x);
+    const y = g.gemm({ A: x, B: W }, { transB: layout === 'inOut' ? 0 : 1 }); // [R, outputWidth]
     if (vjp) {
       current.set(inputWidth, g.gemm({ A: y, B: W }, { transB: layout === 'inOut' ? 1 : 0 })); // [R, inputWidth]
       if (widths.has(outputWidth) && !current.has(outputWidth)) current.set(outputWidth, y);
-    } else if (widths.has(outputWidth)) current.set(outputWidth, y);
-    else if (outputWidth > hiddenSize) current.set(hiddenSize, g.slice(y, 1, 0, hiddenSize));
+    } else if (widths.has(outputWidth)) {
+      const waiting = current.get(outputWidth);
+      if (waiting !== undefined && !used.has(waiting)) sinks.push(g.reduceMax(waiting, [1])); // Llama's gate, beside its up
+      current.set(outputWidth, y);
+    } else if (outputWidth > hiddenSize) current.set(hiddenSize, g.slice(y, 1, 0, hiddenSize));
     else sinks.push(g.reduceMax(y, [1]));
   }
   for (const [width, value] of current) if (width !== hiddenSize) sinks.push(g.reduceMax(value, [1]));
