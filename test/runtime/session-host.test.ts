@@ -220,6 +220,16 @@ describe('runtime/session-host', () => {
     }
   });
 
+  it('is ready when the graphs asked for are open; one of the others that cannot be opened fails only the calls that need it', async () => {
+    writeFileSync(join(dir, 'broken.onnx'), 'not a graph');
+    const opened = await openGraphs({ dir, graphs: [...graphs, 'broken.onnx'] }, { threads: 1, warm: ['square.onnx'] });
+    open.push(opened);
+    await assert.rejects(opened.run('broken.onnx', vector(1)), hasCode('INVALID_ARTIFACT'));
+    assert.equal((await opened.run('logs.onnx', vector(1))).y?.data[0], 0);
+    assert.equal((await opened.run('square.onnx', vector(3))).y?.data[0], 9);
+    assert.equal(opened.stats().workerRestarts, 0);
+  });
+
   it('fails waiting calls with UNAVAILABLE when closed, lets the running one finish, and refuses later ones', async () => {
     const opened = await openGraphs({ dir, graphs }, { threads: 1 });
     const running = opened.run('square.onnx', vector(3));
