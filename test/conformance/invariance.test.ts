@@ -46,7 +46,49 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
       };
     }
 
+    it('one virtual token before one token: a soft prompt gives what the same vectors give as first tokens', async () => {
+      const d = embeds.shape[2]!;
+      for (const [P, S] of [
+        [1, 1],
+        [3, 1],
+        [1, 4],
+      ] as const) {
+        const prompt = takeRows(reference('softPrompt'), [...Array(P).keys()]);
+        const text = embeds.data.slice(0, S * d);
+        const asText = f32([1, P + S, d], [...prompt.data, ...text]);
+        const every = [...Array(P + S).keys()];
+        const cotangent = f32(
+          [P + S, d],
+          Float32Array.from({ length: (P + S) * d }, (_, i) => Math.cos(i)),
+        );
+        const adapted = await model.forward(f32([1, S, d], text), { kind: 'softPrompt', value: prompt }, every);
+        const plain = await model.forward(asText, { kind: 'none' }, every);
+        assert.ok(maxRelativeError(adapted.rows, plain.rows) < TOLERANCE);
+        const [ofAdapted, ofPlain] = [await adapted.backward(cotangent), await plain.backward(cotangent)];
+        const joined = f32([1, P + S, d], [...ofAdapted.adapter!.data, ...ofAdapted.inputsEmbeds.data]);
+        assert.ok(maxRelativeError(joined, ofPlain.inputsEmbeds) < TOLERANCE);
+      }
+    });
+
     for (const kind of adapterKinds) {
+      it(`${kind}: rows that are not asked for change nothing, and one row may be asked for alone`, async () => {
+        const promptRows = promptRowsOf(kind);
+        const all = [...Array(promptRows + 27).keys()];
+        const whole = await model.forward(embeds, adapterOf(kind), all);
+        const one = await model.forward(embeds, adapterOf(kind), [promptRows + 10]);
+        assert.ok(maxRelativeError(one.rows, takeRows(whole.rows as Tensor<'float32'>, [promptRows + 10])) < TOLERANCE);
+        const d = embeds.shape[2]!;
+        const single = f32(
+          [1, d],
+          Float32Array.from({ length: d }, (_, i) => Math.cos(i)),
+        );
+        const spread = f32([all.length, d], new Float32Array(all.length * d));
+        spread.data.set(single.data, (promptRows + 10) * d);
+        const [ofOne, ofWhole] = [await one.backward(single), await whole.backward(spread)];
+        assert.ok(maxRelativeError(ofOne.inputsEmbeds, ofWhole.inputsEmbeds) < TOLERANCE);
+        if (kind !== 'none') assert.ok(maxRelativeError(ofOne.adapter!, ofWhole.adapter!) < TOLERANCE);
+      });
+
       it(`${kind}: what stands in padded rows, and how many there are, changes nothing`, async () => {
         const [plain, padded] = [await step(kind, [0, 1, 2], 9, 0), await step(kind, [0, 1, 2], 13, 5)];
         assert.ok(maxRelativeError(padded.rows, plain.rows) < TOLERANCE);
