@@ -102,6 +102,9 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** The part of the budget in which answered steps wait for a retry of their Backward. */
+const ANSWERED_SHARE = 1 / 16;
+
 /** A vjp frees memory, so it goes before forwards that wait. */
 const VJP_PRIORITY = 1;
 
@@ -148,8 +151,10 @@ class BackboneEngine implements Engine {
     this.artifact = artifact;
     this.#host = host;
     this.#callLimit = queueLimit + host.stats().workers;
+    const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
     this.#steps = new StepStore({
-      budgetBytes: options.residualMemoryBytes ?? 2 ** 30,
+      budgetBytes,
+      answeredBytes: budgetBytes * ANSWERED_SHARE,
       maxSteps: options.maxSteps ?? 4096,
       idleMs: options.stepIdleMs ?? 3_600_000,
       now: options.now ?? (() => performance.now()),
@@ -304,6 +309,7 @@ class BackboneEngine implements Engine {
         },
       );
       this.#times.add('vjp', runMs);
+      this.#steps.answered(key);
       return {
         ...(adapterName === undefined ? {} : { adapterCotangent: asFloat32(adapterName, outputs[adapterName]) }),
         ...(step.wantHiddenStates ? { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) } : {}),

@@ -2,8 +2,10 @@
  * What the gateway remembers of training steps between `Forward` and `Backward`: a pure state under a byte budget.
  *
  * A step holds its inputs and, until its first vjp, its residuals. When the budget is exceeded the least recently used
- * residuals go first (they can be computed again from the inputs), then the least recently used inputs. What is left is the
- * digest of the inputs, so that a step id that comes again with other inputs is still refused.
+ * residuals go first (they can be computed again from the inputs), then the least recently used inputs. Steps that have been
+ * answered hold their inputs only for the case that the answer got lost, in a small share of the budget: memory stays flat
+ * however long the training. What is left is the digest of the inputs, so that a step id that comes again with other inputs is
+ * still refused.
  */
 import { CutlayerError } from '../errors.js';
 
@@ -11,6 +13,8 @@ import { CutlayerError } from '../errors.js';
 export interface StepStoreOptions<Inputs, Residuals> {
   /** Bytes of residuals and inputs held at most (those in use by a running vjp count, but cannot be evicted). */
   readonly budgetBytes: number;
+  /** Bytes of these that inputs of answered steps may take; the last answered step is kept in any case. */
+  readonly answeredBytes: number;
   /** Steps remembered at most, evicted ones included. */
   readonly maxSteps: number;
   /** A step that nobody has touched for this long is forgotten. */
@@ -40,6 +44,8 @@ interface Step<Inputs, Residuals> {
   inputBytes: number;
   residuals: Residuals | undefined;
   residualBytes: number;
+  /** Its vjp has been answered. */
+  answered: boolean;
   usedAtMs: number;
 }
 
@@ -50,6 +56,8 @@ export class StepStore<Inputs, Residuals> {
   readonly #steps = new Map<string, Step<Inputs, Residuals>>();
   #residualBytes = 0;
   #inputBytes = 0;
+  /** The part of `#inputBytes` that belongs to answered steps. */
+  #answeredBytes = 0;
   #evictedResiduals = 0;
   #evictedInputs = 0;
 
@@ -74,12 +82,21 @@ export class StepStore<Inputs, Residuals> {
         `step: its inputs are ${inputBytes} bytes, the gateway holds at most ${this.#options.budgetBytes} for all steps; send smaller batches`,
       );
     }
-    const step = known ?? { digest, inputs: undefined, inputBytes: 0, residuals: undefined, residualBytes: 0, usedAtMs: 0 };
+    const step = known ?? {
+      digest,
+      inputs: undefined,
+      inputBytes: 0,
+      residuals: undefined,
+      residualBytes: 0,
+      answered: false,
+      usedAtMs: 0,
+    };
     if (step.inputs === undefined) {
       step.inputs = inputs;
       step.inputBytes = inputBytes;
       this.#inputBytes += inputBytes;
     }
+    this.#setAnswered(step, false);
     this.#steps.set(key, step);
     this.#touch(key, step);
     for (const oldest of this.#steps.keys()) {
@@ -134,6 +151,18 @@ export class StepStore<Inputs, Residuals> {
     step.residualBytes = 0;
     this.#touch(key, step);
     return { inputs, residuals };
+  }
+
+  /** Notes that a step's vjp has been answered: its inputs are now only held for a retry. */
+  answered(key: string): void {
+    const step = this.#steps.get(key);
+    if (step === undefined) return;
+    this.#setAnswered(step, true);
+    this.#touch(key, step);
+    for (const [other, candidate] of this.#steps) {
+      if (this.#answeredBytes <= this.#options.answeredBytes || other === key) return;
+      if (candidate.answered && candidate.inputs !== undefined) this.#dropInputs(candidate);
+    }
   }
 
   /** Drops all that is known of a step. */
@@ -202,7 +231,14 @@ export class StepStore<Inputs, Residuals> {
     step.residualBytes = 0;
   }
 
+  #setAnswered(step: Step<Inputs, Residuals>, answered: boolean): void {
+    if (step.answered === answered) return;
+    step.answered = answered;
+    this.#answeredBytes += answered ? step.inputBytes : -step.inputBytes;
+  }
+
   #dropInputs(step: Step<Inputs, Residuals>): void {
+    this.#setAnswered(step, false);
     this.#inputBytes -= step.inputBytes;
     step.inputs = undefined;
     step.inputBytes = 0;

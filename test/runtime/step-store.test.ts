@@ -5,11 +5,12 @@ import { StepStore } from '../../src/runtime/step-store.js';
 const code = (wanted: ErrorCode) => (error: CutlayerError) => error.code === wanted;
 
 /** A store whose inputs and residuals are their own sizes, with a clock that the test turns. */
-function open(budgetBytes: number, maxSteps = 100) {
+function open(budgetBytes: number, { maxSteps = 100, answeredBytes = budgetBytes } = {}) {
   const released: number[] = [];
   const clock = { ms: 0 };
   const store = new StepStore<number, number>({
     budgetBytes,
+    answeredBytes,
     maxSteps,
     idleMs: 1000,
     now: () => clock.ms,
@@ -47,7 +48,7 @@ describe('runtime/step-store', () => {
   });
 
   it('never holds more than its budget, whatever comes', () => {
-    const { store } = open(1000);
+    const { store } = open(1000, { answeredBytes: 200 });
     let seed = 7;
     const random = (limit: number): number => {
       seed = (seed * 48271) % 2147483647;
@@ -59,6 +60,7 @@ describe('runtime/step-store', () => {
       store.admit(key, key, bytes);
       if (random(2) === 0) store.keepResiduals(key, random(1500));
       if (random(3) === 0) store.take(key);
+      if (random(3) === 0) store.answered(key);
       const { residualBytes, inputBytes } = store.stats();
       assert.ok(residualBytes + inputBytes <= 1000, `round ${round}: ${residualBytes} + ${inputBytes} bytes`);
       assert.ok(residualBytes >= 0 && inputBytes >= 0);
@@ -95,7 +97,7 @@ describe('runtime/step-store', () => {
   });
 
   it('forgets a step that nobody touched for its idle time, and the oldest beyond the step limit', () => {
-    const { store, clock, released } = open(100, 2);
+    const { store, clock, released } = open(100, { maxSteps: 2 });
     store.admit('a', 'd', 1);
     store.keepResiduals('a', 9);
     clock.ms = 900;
@@ -108,6 +110,30 @@ describe('runtime/step-store', () => {
     store.admit('e', 'd', 1);
     assert.throws(() => store.take('b'), code('STEP_EVICTED'));
     assert.equal(store.stats().stepsHeld, 2);
+  });
+
+  it('holds the inputs of answered steps only in their share, the last one in any case, and those of others untouched', () => {
+    const { store } = open(1000, { answeredBytes: 25 });
+    for (const key of ['waiting', 'a', 'b', 'c']) store.admit(key, key, 10);
+    for (const key of ['a', 'b', 'c']) store.answered(key);
+    assert.throws(() => store.take('a'), code('STEP_EVICTED'));
+    for (const key of ['waiting', 'b', 'c']) assert.equal(store.take(key).inputs, 10);
+    store.admit('large', 'large', 40);
+    store.answered('large');
+    assert.equal(store.take('large').inputs, 40);
+    assert.throws(() => store.take('c'), code('STEP_EVICTED'));
+    assert.equal(store.stats().inputBytes, 50);
+  });
+
+  it('counts a step that comes again after its answer as waiting', () => {
+    const { store } = open(1000, { answeredBytes: 15 });
+    for (const key of ['a', 'b', 'c']) store.admit(key, key, 10);
+    store.answered('a');
+    store.admit('a', 'a', 10);
+    store.answered('b');
+    store.answered('c');
+    assert.equal(store.take('a').inputs, 10);
+    assert.throws(() => store.take('b'), code('STEP_EVICTED'));
   });
 
   it('refuses a step whose inputs alone exceed the budget', () => {
