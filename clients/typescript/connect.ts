@@ -86,9 +86,12 @@ export class Connection {
   }
 }
 
+/** A gateway that does not answer at first is rather a wrong address than a restart: wait less for it than later. */
+const MAX_FIRST_WAIT_MS = 20_000;
+
 /**
  * Connects and fetches the model card.
- * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (token or CA file), UNAVAILABLE, TOKEN_*, SCOPE_MISSING
+ * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (token or CA file), UNAVAILABLE, CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (!/^.+:\d+$/.test(options.address)) {
@@ -107,7 +110,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
       {},
       token,
       deadlineMs,
-      options,
+      { ...options, retry: { ...options.retry, retryForMs: Math.min(options.retry?.retryForMs ?? MAX_FIRST_WAIT_MS, MAX_FIRST_WAIT_MS) } },
       options.signal,
     );
     const card = parseModelCard(answer);
@@ -174,11 +177,11 @@ function retryingCall<Request, Response>(
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
     try {
-      return await once(method, request, await token(false), deadlineMs, signal);
+      return await once(method, request, await token(false), deadlineMs, options.address, signal);
     } catch (caught) {
       const error = CutlayerError.from(caught);
       if (error.code !== 'TOKEN_EXPIRED' || options.token !== undefined) throw error;
-      return once(method, request, await token(true), deadlineMs, signal);
+      return once(method, request, await token(true), deadlineMs, options.address, signal);
     }
   };
   return retrying(attempt, options.retry ?? {}, {
@@ -192,11 +195,30 @@ function retryingCall<Request, Response>(
   });
 }
 
+/** What grpc-js says of a connection that never came about, in words that help. */
+function explainTransport(error: CutlayerError, address: string): CutlayerError {
+  if (error.code !== 'UNAVAILABLE') return error;
+  const [reason = ''] = error.message
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .split(/ Resolution note:|\. Cert:/);
+  if (/certificate|altnames|self[- ]signed/i.test(reason)) {
+    return new CutlayerError(
+      'CERTIFICATE_REJECTED',
+      `gateway ${address}: its certificate is not trusted (${reason.replace(/\.$/, '')}); pass the authority that signed it as CA, and reach the gateway by a name in the certificate`,
+      { cause: error },
+    );
+  }
+  return reason === error.message
+    ? error
+    : new CutlayerError('UNAVAILABLE', `gateway ${address} does not answer: ${reason}`, { cause: error });
+}
+
 function once<Request, Response>(
   method: Unary<Request, Response>,
   request: Request,
   token: string,
   deadlineMs: number,
+  address: string,
   signal?: AbortSignal,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
@@ -209,7 +231,7 @@ function once<Request, Response>(
     const cancel = () => call.cancel();
     const call = method(request, metadata, { deadline: new Date(Date.now() + deadlineMs) }, (error, response) => {
       signal?.removeEventListener('abort', cancel);
-      if (error !== null) reject(fromServiceError(error));
+      if (error !== null) reject(explainTransport(fromServiceError(error), address));
       else resolve(response as Response);
     });
     signal?.addEventListener('abort', cancel, { once: true });

@@ -13,6 +13,7 @@ import { decodeTensor, encodeTensor } from '../../src/wire/tensor-codec.js';
 import { wireBytes } from '../../src/wire/wire-dtype.js';
 import type { AdapterKind } from './adapters/adapter.js';
 import { backwardMethod, type Connection, forwardMethod } from './connect.js';
+import { Pipeline } from './pipeline.js';
 
 /** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
 export interface ForwardInput {
@@ -64,6 +65,7 @@ export class RemoteModel {
   readonly connection: Connection;
   readonly #run = randomUUID();
   #steps = 0;
+  readonly #recovery = new Pipeline(1);
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -117,32 +119,31 @@ export class RemoteModel {
       wantHiddenStates: options.wantHiddenStates ?? false,
     };
     const payloadUp = wireBytes(cotangent.shape, wireDtype);
-    for (let resends = 0; ; resends++) {
-      try {
-        const response = await this.connection.call(backwardMethod<BackwardRequest, BackwardResponse__Output>, request, options.signal);
-        const { adapterCotangent, hiddenStatesCotangent } = response;
-        this.#count(
-          payloadUp,
-          adapterCotangent?.data,
-          adapterCotangent?.scales,
-          hiddenStatesCotangent?.data,
-          hiddenStatesCotangent?.scales,
-        );
-        const { adapter, hiddenStates } = input;
-        return {
-          ...(adapter === undefined
-            ? {}
-            : { adapter: decodeTensor(adapterCotangent, { name: 'Backward.adapterCotangent', shape: adapter.value.shape }) }),
-          ...(request.wantHiddenStates
-            ? { hiddenStates: decodeTensor(hiddenStatesCotangent, { name: 'Backward.hiddenStatesCotangent', shape: hiddenStates.shape }) }
-            : {}),
-        };
-      } catch (caught) {
-        const error = CutlayerError.from(caught);
-        if (error.code !== 'STEP_EVICTED' || resends >= MAX_RESENDS) throw error;
+    const send = async (): Promise<Cotangents> => {
+      const response = await this.connection.call(backwardMethod<BackwardRequest, BackwardResponse__Output>, request, options.signal);
+      const { adapterCotangent, hiddenStatesCotangent } = response;
+      this.#count(payloadUp, adapterCotangent?.data, adapterCotangent?.scales, hiddenStatesCotangent?.data, hiddenStatesCotangent?.scales);
+      const { adapter, hiddenStates } = input;
+      return {
+        ...(adapter === undefined
+          ? {}
+          : { adapter: decodeTensor(adapterCotangent, { name: 'Backward.adapterCotangent', shape: adapter.value.shape }) }),
+        ...(request.wantHiddenStates
+          ? { hiddenStates: decodeTensor(hiddenStatesCotangent, { name: 'Backward.hiddenStatesCotangent', shape: hiddenStates.shape }) }
+          : {}),
+      };
+    };
+    const evicted = await send().catch(keepIfEvicted);
+    if (!(evicted instanceof CutlayerError)) return evicted;
+    // One at a time: steps that are sent again side by side would evict each other for ever.
+    return this.#recovery.run(async () => {
+      for (let resends = 1; ; resends++) {
         await resend(options.signal);
+        const result = await send().catch(keepIfEvicted);
+        if (!(result instanceof CutlayerError)) return result;
+        if (resends === MAX_RESENDS) throw result;
       }
-    }
+    });
   }
 
   #count(up: number, ...received: readonly (Uint8Array | undefined)[]): void {
@@ -150,4 +151,11 @@ export class RemoteModel {
     counters.bytesUp += up;
     for (const bytes of received) counters.bytesDown += bytes?.length ?? 0;
   }
+}
+
+/** Lets an eviction through as a value; every other error stays an error. */
+function keepIfEvicted(caught: unknown): CutlayerError {
+  const error = CutlayerError.from(caught);
+  if (error.code === 'STEP_EVICTED') return error;
+  throw error;
 }

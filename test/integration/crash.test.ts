@@ -19,6 +19,7 @@ import {
   TrainingClient,
   train,
 } from '../../clients/typescript/index.js';
+import { Pipeline } from '../../clients/typescript/pipeline.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
@@ -126,6 +127,27 @@ describe('kill -9', () => {
     await assert.rejects(model.evaluate(makeBatch(examples.slice(0, 1)), undefined), { code: 'UNAVAILABLE', message: /gave up/ });
     gateway = await gateway.restart();
     connection.close();
+  });
+
+  it('is survived by a gateway that has room for hardly a step: evicted steps are sent again and give the same gradients', async () => {
+    const { backboneDir } = await packedFixture('llama-tiny');
+    const small = await startGateway({ backboneDir, flags: ['--residual-memory', '30KiB'] });
+    const roomy = await open();
+    const cramped = await connect({ address: small.address, ca: small.caFile!, token: await small.token('acme') });
+    const adapter = await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 2 });
+    const batches = [0, 4, 8, 12, 16, 20].map((at) => makeBatch(examples.slice(at, at + 4)));
+    const gradients = async (connection: Connection, depth: number) => {
+      const model = new SplitModel(bundle, new RemoteModel(connection));
+      const pipeline = new Pipeline(depth);
+      return Promise.all(batches.map((batch) => pipeline.run(() => model.gradient(batch, adapter))));
+    };
+    const wanted = await gradients(roomy, 1);
+    const once = roomy.counters.bytesUp;
+    assert.deepEqual(await gradients(cramped, 6), wanted);
+    assert.ok(cramped.counters.bytesUp > once, 'at least one step was sent again');
+    roomy.close();
+    cramped.close();
+    await small.stop();
   });
 
   it('of the client: --resume gives the metrics and the adapter of a run that never stopped', async () => {

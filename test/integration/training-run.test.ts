@@ -246,6 +246,15 @@ describe('a training run through a gateway', () => {
     await other.close();
   });
 
+  it('says at once, and not after minutes of trying, that a certificate is not trusted', async () => {
+    const start = performance.now();
+    await assert.rejects(connect({ address: gateway.address, token }), {
+      code: 'CERTIFICATE_REJECTED',
+      message: /its certificate is not trusted .*pass the authority that signed it as CA/,
+    });
+    assert.ok(performance.now() - start < 10_000);
+  });
+
   it('steps only after a batch, and drops a batch that failed', async () => {
     const trainer = new TrainingClient(bundle, connection, await newPrompt());
     await assert.rejects(trainer.optimStep(), { code: 'INVALID_ARGUMENT', message: /call forwardBackward first/ });

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -47,7 +48,11 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   const args = ['gateway', 'start', '--backbone', options.backboneDir, '--listen', listen, '--admin', '127.0.0.1:0'];
   args.push('--state-dir', stateDir, '--threads', '1', '--log-level', 'warn', '--json', ...(options.insecure ? ['--insecure'] : []));
   const child = spawn(process.execPath, [MAIN, ...args, ...(options.flags ?? [])], { stdio: ['ignore', 'pipe', 'pipe'] });
+  // A test that fails before it stops its gateway must not keep this process alive, nor leave that one behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   const ready = await readyLine(child);
+  child.unref();
+  for (const pipe of [child.stdout, child.stderr]) (pipe as Socket).unref();
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
