@@ -21,6 +21,7 @@ from profiles import CLIENT_PROFILE, TRAINING_PROFILES
 PAIRS = 4
 TASKS = ("Tags", "Reply", "Summary")
 TASK_WEIGHTS = (78, 14, 8)
+GENERATION_TASK_WEIGHTS = (40, 40, 20)
 CLIENT_DOMAIN = "facilities"
 CLIENT_SPLITS = {"train": 400, "validation": 80, "test": 200}
 CLIENT_SEED = 20240
@@ -66,14 +67,14 @@ def answer(profile, note, task):
     return f" {make(note)}"
 
 
-def make_document(rng, profiles=TRAINING_PROFILES, sites=TRAINING_SITES, pairs=PAIRS, tasks=None, domain=None):
+def make_document(rng, profiles=TRAINING_PROFILES, sites=TRAINING_SITES, pairs=PAIRS, tasks=None, domain=None, weights=TASK_WEIGHTS):
     """Returns (profile line, [(prompt, answer), ...])."""
     profile = rng.choice(profiles)
     domain = domain or rng.choice(list(domains.DOMAINS))
     rows = []
     for _ in range(pairs):
         note = make_note(rng, domain, sites)
-        task = rng.choices(tasks or TASKS, None if tasks else TASK_WEIGHTS)[0]
+        task = rng.choices(tasks or TASKS, None if tasks else weights)[0]
         rows.append((note.prompt(task), answer(profile, note, task)))
     return profile.text, rows
 

@@ -1,10 +1,11 @@
 """Trains the demo backbone from scratch on the generated text and writes a Hugging Face checkpoint.
 
-    python demo/backbone/train.py --steps 1400 --out demo/backbone/checkpoint
+    python demo/backbone/train.py [--state FILE] [--out demo/backbone/checkpoint]
 
-Needs torch, transformers, tokenizers. Loss is on the answers only (with the closing </s>); documents are a function of
-(seed, step), so a run that is interrupted and continued with --state sees the same data. The learning rate warms up,
-stays, and falls linearly to zero over the last `--decay` part of the run.
+Needs torch, transformers, tokenizers. Loss is on the answers only (with the closing </s>). Two phases: mostly tags until
+those are right, then more replies and summaries, whose copied names come late. In each the learning rate warms up,
+stays, and falls linearly to zero. Documents are a function of (seed, step), so a run that is interrupted and continued
+with --state sees the same data.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import random
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,6 +28,33 @@ from profiles import HELD_OUT_PROFILES
 
 BOS, EOS, PAD, UNKNOWN_LABEL = 0, 1, 2, -100
 VOCABULARY = 1536
+WARMUP = 60
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`peak` scales the learning rates; `decay` is the last part of the steps over which they fall to zero."""
+
+    steps: int
+    weights: tuple
+    peak: float
+    decay: float
+
+
+PHASES = (Phase(1400, generate.TASK_WEIGHTS, peak=1.0, decay=0.4),
+          Phase(700, generate.GENERATION_TASK_WEIGHTS, peak=0.6, decay=0.6))
+STEPS = sum(phase.steps for phase in PHASES)
+
+
+def phase_at(step):
+    """The phase of a step and the factor on its learning rates."""
+    for phase in PHASES:
+        if step < phase.steps:
+            return phase, phase.peak * min(1, (step + 1) / WARMUP, (phase.steps - step) / (phase.decay * phase.steps))
+        step -= phase.steps
+    raise ValueError("step is beyond the last phase")
+
+
 CHAT_TEMPLATE = (  # a chat in the document form: the system message is the profile line, the user's the note
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\\n' }}"
@@ -104,7 +133,9 @@ class Batches:
         pool, index = divmod(step, 4)
         if pool != self.pool:
             rng = random.Random(f"documents {self.seed} {pool}")
-            examples = encode_documents(self.tokenizer, [generate.make_document(rng) for _ in range(4 * self.size)])
+            weights = phase_at(step)[0].weights
+            documents = [generate.make_document(rng, weights=weights) for _ in range(4 * self.size)]
+            examples = encode_documents(self.tokenizer, documents)
             examples.sort(key=lambda example: len(example[0]))
             self.batches = [examples[start:start + self.size] for start in range(0, len(examples), self.size)]
             rng.shuffle(self.batches)
@@ -135,6 +166,7 @@ def write_checkpoint(model, tokenizer, directory, dtype=torch.bfloat16):
     copy = LlamaForCausalLM(model.config).to(dtype)
     copy.load_state_dict({name: value.to(dtype) for name, value in model.state_dict().items()})
     copy.save_pretrained(temporary)
+    (temporary / "model.safetensors").chmod(0o644)
     tokenizer.save(str(temporary / "tokenizer.json"))
     (temporary / "tokenizer_config.json").write_text(json.dumps({
         "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
@@ -150,11 +182,9 @@ def write_checkpoint(model, tokenizer, directory, dtype=torch.bfloat16):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--muon-lr", type=float, default=0.02, help="for the matrices of the blocks")
     parser.add_argument("--adam-lr", type=float, default=3e-3, help="for embedding, head and norms")
-    parser.add_argument("--decay", type=float, default=0.4, help="last part of the steps over which the rate falls to 0")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--state", help="file to keep the training state in, and to continue from")
@@ -180,8 +210,8 @@ def main():
 
     batches = Batches(tokenizer, args.seed, args.batch)
     started, losses = time.time(), []
-    for step in range(first, args.steps):
-        factor = min(1, (step + 1) / 60, (args.steps - step) / (args.decay * args.steps))
+    for step in range(first, STEPS):
+        factor = phase_at(step)[1]
         ids, labels = batches.at(step)
         loss = answer_loss(model, ids, labels)
         model.zero_grad(set_to_none=True)
@@ -196,7 +226,7 @@ def main():
             print(f"step {done}  loss {sum(losses) / len(losses):.4f}  tokens {ids.numel()}  rate x{factor:.3f}  "
                   f"{(time.time() - started) / (done - first):.3f} s/step", flush=True)
             losses.clear()
-        if done % 200 == 0 or done == args.steps:
+        if done % 200 == 0 or done == STEPS:
             model.eval()
             scores = {
                 "trained profiles": exact_match(model, tokenizer, generate.TRAINING_PROFILES, generate.TRAINING_SITES),
