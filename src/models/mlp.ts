@@ -5,7 +5,7 @@ import type { DecoderGraph } from './decoder-weights.js';
 import type { Activation } from './spec.js';
 
 /** The activation functions, each a formula of ops that have VJP rules. */
-const activate: { readonly [A in Activation]: (g: GraphBuilder, x: Value) => Value } = {
+export const activate: { readonly [A in Activation]: (g: GraphBuilder, x: Value) => Value } = {
   gelu: (g, x) => g.gelu(x, 'none'),
   geluTanh: (g, x) => g.gelu(x, 'tanh'),
   quickGelu: (g, x) => g.quickGelu(x, 1.702),
