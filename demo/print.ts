@@ -8,7 +8,7 @@ export function printSummary(summary: DemoSummary): void {
     '',
     `                            before      after`,
     `test loss (nats per token)  ${cell(before.loss.toFixed(4))} ${cell(after.loss.toFixed(4))}`,
-    `exact answers               ${cell(percent(before.accuracy))} ${cell(percent(after.accuracy))}   constant answer: ${summary.chance === null ? 'n/a' : percent(summary.chance)}`,
+    `exact answers               ${cell(percent(before.accuracy))} ${cell(percent(after.accuracy))}   chance: ${summary.chance === null ? 'n/a' : percent(summary.chance)}`,
     '',
     `training                    ${summary.steps} steps, ${summary.seconds.toFixed(1)} s, ${Math.round(summary.tokensPerSecond)} tokens/s`,
     `bytes per step              ${Math.round(summary.bytesPerStep)} (formula ${Math.round(summary.bytesPerStepFormula)})`,

@@ -10,7 +10,7 @@ import { printSummary } from './print.js';
 import { type GatewayProcess, runProcess, startGateway } from './processes.js';
 import { renderReport } from './report.js';
 import { type DemoSettings, parseSettings } from './settings.js';
-import { constantAnswerAccuracy, findSplits } from './splits.js';
+import { chanceAccuracy, findSplits } from './splits.js';
 import type { DemoSummary, Holding } from './summary.js';
 
 /** What `cutlayer pack --json` says. */
@@ -54,7 +54,7 @@ async function main(settings: DemoSettings): Promise<void> {
   const summary: DemoSummary = {
     before: result.before,
     after: result.after,
-    chance: constantAnswerAccuracy(splits),
+    chance: chanceAccuracy(settings.data, splits),
     steps: result.steps,
     seconds: result.seconds,
     tokensPerSecond: result.tokensPerSecond,

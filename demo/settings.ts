@@ -35,9 +35,9 @@ export function parseSettings(argv: readonly string[]): DemoSettings {
     .option('--bottom <k>', 'blocks that the client holds below the backbone', wholeNumber, 0)
     .option('--top <m>', 'blocks that the client holds above it', wholeNumber, 0)
     .option('--virtual-tokens <P>', 'rows of the soft prompt', wholeNumber, 16)
-    .option('--steps <n>', 'optimizer steps', wholeNumber, 160)
+    .option('--steps <n>', 'optimizer steps', wholeNumber, 120)
     .option('--batch <n>', 'sequences of a step', wholeNumber, 16)
-    .option('--lr <rate>', 'learning rate of AdamW', Number, 0.02)
+    .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
     .option('--seed <n>', 'of data order and initial prompt', wholeNumber, 0)
     .option('--wire-dtype <type>', 'f32, f16, bf16 or int8', 'f32')
     .addHelpText(

@@ -44,10 +44,19 @@ export function findSplits(data: string, workDir: string): Splits {
 }
 
 /**
- * Accuracy of always answering with the most frequent completion of the training split: what can be had without reading the prompt. Null where the rows
- * have no completions.
+ * Accuracy without having learned the task: what `task.json` beside the splits states, else that of always answering with the most frequent completion
+ * of the training split. Null where the rows have no completions.
+ * @throws CutlayerError INVALID_DATA when task.json states no share
  */
-export function constantAnswerAccuracy({ train, test }: Splits): number | null {
+export function chanceAccuracy(data: string, splits: Splits): number | null {
+  const task = join(data, 'task.json');
+  if (!existsSync(task)) return constantAnswerAccuracy(splits);
+  const { chance } = JSON.parse(readFileSync(task, 'utf8')) as { chance?: unknown };
+  if (typeof chance === 'number' && chance >= 0 && chance <= 1) return chance;
+  throw new CutlayerError('INVALID_DATA', `${task}: expected "chance" to be a share from 0 to 1, got ${String(chance)}`);
+}
+
+function constantAnswerAccuracy({ train, test }: Splits): number | null {
   const completions = (path: string): (string | undefined)[] =>
     readFileSync(path, 'utf8')
       .split('\n')

@@ -32,7 +32,7 @@ export interface Holding {
 export interface DemoSummary {
   readonly before: Score;
   readonly after: Score;
-  /** Accuracy of the best answer that ignores the prompt; null where the data does not say. */
+  /** Accuracy without having learned the task; null where the data does not say. */
   readonly chance: number | null;
   readonly steps: number;
   /** Wall-clock seconds of training alone. */
