@@ -20,6 +20,9 @@ export const nominalSizes: NominalSizes = { B: 4, S: 256, P: 16, N: 1024 };
 
 const DEFAULT_SIZE = 256;
 
+/** Ops that cost nothing at run time. */
+const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
+
 const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'FusedMatMul']);
 
 /**
@@ -49,7 +52,8 @@ export function chooseResiduals(needed: readonly Value[], sizes: NominalSizes = 
     };
     const provide = (of: Value): void => {
       if (cost(of) === 0 || of.node.kind !== 'op') return;
-      if (byteSize(of, sizes) <= recomputeCost(of.node)) saved.add(of);
+      // A view as a graph output would be copied into memory of its own: save what it looks at.
+      if (byteSize(of, sizes) <= recomputeCost(of.node) && !VIEWS.has(of.node.op)) saved.add(of);
       else for (const input of inputsOf(of.node)) provide(input);
     };
     provide(value);

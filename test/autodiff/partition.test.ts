@@ -84,6 +84,7 @@ describe('partition', () => {
     const saved = residuals.map(({ value }) => (value.node.kind === 'op' ? value.node.op : value.node.kind));
     assert.ok(!saved.includes('Softmax') && !saved.includes('Gelu') && !saved.includes('FusedMatMul'), saved.join(' '));
     assert.ok(backward.ops.some(({ op }) => op === 'Softmax'));
+    assert.ok(!saved.some((op) => ['Reshape', 'Squeeze', 'Unsqueeze'].includes(op)), 'a view would be copied to be returned');
   });
 
   it('saves no more than q, k, v, the two residual streams and the inner activation of each layer, and norm statistics', () => {
