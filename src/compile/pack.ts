@@ -14,6 +14,7 @@ import {
 } from '../artifacts/manifest.js';
 import { MANIFEST_FILE } from '../artifacts/store.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
+import type { Weight } from '../models/weights.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
 import { compileBackbone } from './backbone-graphs.js';
 import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
@@ -95,7 +96,7 @@ export async function pack(request: PackRequest): Promise<PackResult> {
 
 class Packing {
   private done = 0;
-  private readonly weights;
+  private readonly weights: { readonly backbone: readonly Weight[]; readonly client: readonly Weight[] };
   private readonly name: string;
 
   constructor(
@@ -182,7 +183,7 @@ class Packing {
     return manifest;
   }
 
-  private async convert(dir: string, weights: typeof this.weights.client) {
+  private async convert(dir: string, weights: readonly Weight[]) {
     const layout = layOutWeights(weights);
     const total = 4 * parameterCount(this.model.weights.all);
     const digest = await convertWeights({
