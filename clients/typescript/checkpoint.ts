@@ -87,8 +87,11 @@ export async function latestCheckpoint(outDir: string): Promise<string | undefin
 export async function pruneCheckpoints(outDir: string): Promise<void> {
   const dir = join(outDir, 'checkpoints');
   const old = (await listCheckpoints(outDir)).slice(0, -KEPT_CHECKPOINTS);
-  const partial = (await entries(dir)).filter((name) => name.startsWith('.tmp-'));
-  for (const name of [...old, ...partial]) await rm(join(dir, name), { recursive: true, force: true });
+  const doomed = old.map((name) => join(dir, name));
+  for (const parent of [outDir, dir]) {
+    doomed.push(...(await entries(parent)).filter((name) => name.startsWith('.tmp-')).map((name) => join(parent, name)));
+  }
+  for (const path of doomed) await rm(path, { recursive: true, force: true });
 }
 
 async function listCheckpoints(outDir: string): Promise<readonly string[]> {

@@ -128,7 +128,7 @@ describe('the client as a user runs it', () => {
       1,
       /pass the text with --init-text/,
     );
-    await fails(['eval', ...flags.slice(0, -2), '--data', join(dir, 'data.jsonl')], 1, /TOKEN_/);
+    await fails(['eval', ...flags.slice(0, -2), '--data', join(dir, 'data.jsonl')], 1, /TOKEN_MISSING.*--token-file/);
     await fails(['generate', ...flags, '--prompt', 'a', '--adapter', dir], 1, /NOT_FOUND.*adapter_config\.json/);
     await fails(['eval', '--bundle', dir, ...flags.slice(2), '--data', join(dir, 'data.jsonl')], 1, /NOT_FOUND.*client bundle/);
   });

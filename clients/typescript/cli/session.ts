@@ -1,4 +1,5 @@
 /** Opens what every command needs: the bundle and the connection to the gateway that serves its backbone. */
+import { CutlayerError } from '../../../src/errors.js';
 import { ClientBundle } from '../client-bundle.js';
 import { type Connection, connect } from '../connect.js';
 import type { RetryNotice } from '../retry.js';
@@ -18,7 +19,7 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
   });
   try {
-    const token = flags.tokenFile === undefined ? { token: process.env.CUTLAYER_TOKEN ?? '' } : { tokenFile: flags.tokenFile };
+    const token = flags.tokenFile === undefined ? { token: tokenOfEnvironment() } : { tokenFile: flags.tokenFile };
     const connection = await connect({
       address: flags.gateway,
       ...(flags.ca === undefined ? {} : { ca: flags.ca }),
@@ -42,4 +43,10 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
     await bundle.close();
     throw error;
   }
+}
+
+function tokenOfEnvironment(): string {
+  const token = process.env.CUTLAYER_TOKEN;
+  if (token !== undefined && token !== '') return token;
+  throw new CutlayerError('TOKEN_MISSING', 'no access token: pass --token-file, or set the environment variable CUTLAYER_TOKEN');
 }
