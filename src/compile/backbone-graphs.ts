@@ -6,7 +6,7 @@ import { DecoderGraph } from '../models/decoder-weights.js';
 import type { ModelDescription } from '../models/registry.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { spansOf } from './cut.js';
-import { buildSpan, dims, wantedRows } from './span.js';
+import { buildSpan, dims } from './span.js';
 
 /**
  * The backbone under one adapter kind. Inputs: `hiddenStates` [B,S,d]; `softPrompt` [P,d] or `prefix` [layers,2,P,numKvHeads,headDim];
@@ -20,9 +20,10 @@ export function compileBackbone(model: ModelDescription, cut: Cut, kind: Adapter
     span: spansOf(cut).backbone,
     kind,
     addPositions: false,
+    wantedOnly: true,
     inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPrompt' },
   });
-  const output = wantedRows(decoder, span.rows);
+  const output = span.rows;
   const cotangent = g.input('cotangent', 'float32', [dims.N, model.spec.hiddenSize]);
   const wrt = span.adapter === undefined ? [span.hiddenStates] : [span.hiddenStates, span.adapter];
   const [hiddenStatesCotangent, adapterCotangent] = vjp(g, { outputs: [output], cotangents: [cotangent], wrt });

@@ -12,7 +12,7 @@ import { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { spansOf } from './cut.js';
-import { buildSpan, dims, partedRows, type Span, wantedRows } from './span.js';
+import { buildSpan, dims, partedRows, type Span } from './span.js';
 
 /** A function and its vjp. */
 export interface GraphPair {
@@ -78,6 +78,7 @@ export function compileBottom(model: ModelDescription, cut: Cut, kind: AdapterKi
     span: spansOf(cut).bottom,
     kind,
     addPositions: model.spec.position.kind === 'learned',
+    wantedOnly: false,
     inputNames: { hiddenStates: 'inputsEmbeds', softPrompt: 'softPrompt' },
   });
   const { prompt, text } = partedRows(decoder, span);
@@ -100,9 +101,10 @@ export function compileTop(model: ModelDescription, cut: Cut, kind: AdapterKind)
     span: spansOf(cut).top,
     kind,
     addPositions: false,
+    wantedOnly: true,
     inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPromptHidden' },
   });
-  const rows = wantedRows(decoder, span.rows);
+  const { rows } = span;
   const cotangent = g.input('rowsCotangent', 'float32', rows.shape);
   const adapter = kind === 'softPrompt' ? 'softPromptHiddenCotangent' : 'prefixCotangent';
   return {

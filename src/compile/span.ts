@@ -20,6 +20,8 @@ export interface SpanPlan {
   readonly kind: AdapterKind;
   /** Learned position embeddings are added first: the bottom of a family that has them. */
   readonly addPositions: boolean;
+  /** The output is the rows at an input `positions`, not all rows. */
+  readonly wantedOnly: boolean;
   /** Names of the graph inputs. */
   readonly inputNames: { readonly hiddenStates: string; readonly softPrompt: string };
 }
@@ -31,7 +33,7 @@ export interface Span {
   /** Soft prompt [P, d], or prefix [layers, 2, P, numKvHeads, headDim]; absent without an adapter or with a prefix of no block. */
   readonly adapter?: Value;
   readonly layout: RowLayout;
-  /** [R, d] */
+  /** [R, d], or [N, d] where only some are wanted. */
   readonly rows: Value;
 }
 
@@ -43,35 +45,31 @@ export function buildSpan(decoder: DecoderGraph, plan: SpanPlan): Span {
   const [first, end] = plan.span;
   const hiddenStates = g.input(plan.inputNames.hiddenStates, 'float32', [B, S, d]);
   const text = g.reshape(hiddenStates, [multiplyDims(B, S), d]); // [B * S, d]
+  const wanted = plan.wantedOnly ? g.input('positions', 'int64', [dims.N]) : undefined;
   switch (plan.kind) {
     case 'none': {
       const layout: RowLayout = { batch: B, sequence: S, virtualTokens: 0, promptRows: 0 };
       const rows = withPositions(decoder, plan, layout, text, () => g.scalar(0, 'int64'));
-      return { hiddenStates, layout, rows: blocks(decoder, layout, rows, first, end) };
+      return { hiddenStates, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
     }
     case 'softPrompt': {
       const layout: RowLayout = { batch: B, sequence: S, virtualTokens: P, promptRows: P };
       const adapter = g.input(plan.inputNames.softPrompt, 'float32', [P, d]);
       const rows = withPositions(decoder, plan, layout, joinRows(g, { prompt: adapter, text }), () => g.dim(P));
-      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, first, end) };
+      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
     }
     case 'prefix': {
       const layout: RowLayout = { batch: B, sequence: S, virtualTokens: P, promptRows: 0 };
       if (first === end) {
         const rows = withPositions(decoder, plan, layout, text, () => g.input('numVirtualTokens', 'int64', []));
-        return { hiddenStates, layout, rows };
+        return { hiddenStates, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
       }
       const { numKvHeads, headDim } = spec.attention;
       const adapter = g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]);
       const rows = withPositions(decoder, plan, layout, text, () => g.dim(P));
-      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, first, end, adapter) };
+      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix: adapter }) };
     }
   }
-}
-
-/** The rows that are wanted: [N, d], of flat indexes `positions`. */
-export function wantedRows(decoder: DecoderGraph, rows: Value): Value {
-  return decoder.g.gather(rows, decoder.g.input('positions', 'int64', [dims.N]));
 }
 
 /** All rows, apart: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */

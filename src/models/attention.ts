@@ -11,11 +11,13 @@ import type { DecoderGraph } from './decoder-weights.js';
 import { type Rotation, rotate } from './rope.js';
 import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
 
-/** What all blocks of a span share. */
+/** What a block's attention must know of its span. */
 export interface AttentionContext {
   readonly layout: RowLayout;
   /** Present with rope. */
   readonly rotation?: Rotation;
+  /** The rows that go on from here, of [R, ...]: all of them, or in the last block those that are wanted. */
+  readonly pick: (rows: Value) => Value;
 }
 
 /** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
@@ -30,7 +32,7 @@ const AHEAD = -1e30;
 /**
  * Attention of one block.
  * @param x [R, hiddenSize]
- * @returns [R, hiddenSize]
+ * @returns [R, hiddenSize], or what the context picks of it
  */
 export function attention(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix?: PrefixBlock): Value {
   const { g, spec } = decoder;
@@ -48,7 +50,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
     ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, queries.prompt, shared) }),
     text: attendText(decoder, layout, queries.text, keys.text, values.text, shared),
   };
-  return decoder.linear(joinRows(g, attended), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
+  return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
 }
 
 interface Projections {

@@ -7,20 +7,37 @@ import { normalize } from './norm.js';
 import { rotation } from './rope.js';
 import { type RowLayout, rowPositions } from './rows.js';
 
+/** Which blocks, on what. */
+export interface BlockRange {
+  /** Blocks [first, end). */
+  readonly first: number;
+  readonly end: number;
+  /** [end - first, 2, P, numKvHeads, headDim], keys after rope; absent with other adapters. */
+  readonly prefix?: Value | undefined;
+  /**
+   * Flat indexes of the rows that are wanted, int64 [N]; absent: all. The last block computes the others' keys and values only: its output
+   * projection and MLP, most of its work, run on N rows.
+   */
+  readonly wanted?: Value | undefined;
+}
+
 /**
- * Blocks [first, end) on flat rows.
+ * Blocks on flat rows.
  * @param rows [R, hiddenSize]
- * @param prefix [end - first, 2, P, numKvHeads, headDim], keys after rope; absent with other adapters.
- * @returns [R, hiddenSize]
+ * @returns [R, hiddenSize], or [N, hiddenSize] with `wanted`
  */
-export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, first: number, end: number, prefix?: Value): Value {
+export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, { first, end, prefix, wanted }: BlockRange): Value {
+  const { g } = decoder;
   const context = attentionContext(decoder, layout);
   const given = prefix === undefined ? [] : prefixBlocks(decoder, layout, prefix, end - first);
+  const everyRow = (value: Value): Value => value;
+  const wantedRows = (value: Value): Value => (wanted === undefined ? value : g.gather(value, wanted)); // [N, ...]
   let x = rows;
   for (let layer = first; layer < end; layer++) {
-    x = decoder.g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given[layer - first]));
+    const pick = layer === end - 1 ? wantedRows : everyRow;
+    x = g.scoped(`layers.${layer}`, () => block(decoder, { ...context, pick }, layer, x, given[layer - first]));
   }
-  return x;
+  return first === end ? wantedRows(x) : x;
 }
 
 /** x + attention(norm x), then x + mlp(norm x). */
@@ -28,7 +45,7 @@ function block(decoder: DecoderGraph, context: AttentionContext, layer: number, 
   const { g } = decoder;
   const attended = g.scoped('attention', () => {
     const normed = normalize(decoder, x, decoder.block(layer, 'attentionNorm'), () => decoder.block(layer, 'attentionNormBias'));
-    return g.add(x, attention(decoder, context, layer, normed, prefix));
+    return g.add(context.pick(x), attention(decoder, context, layer, normed, prefix));
   });
   return g.scoped('mlp', () => {
     const normed = normalize(decoder, attended, decoder.block(layer, 'mlpNorm'), () => decoder.block(layer, 'mlpNormBias'));
@@ -36,7 +53,7 @@ function block(decoder: DecoderGraph, context: AttentionContext, layer: number, 
   });
 }
 
-function attentionContext({ g, spec }: DecoderGraph, layout: RowLayout): AttentionContext {
+function attentionContext({ g, spec }: DecoderGraph, layout: RowLayout): Omit<AttentionContext, 'pick'> {
   if (spec.position.kind !== 'rope') return { layout };
   const positions = rowPositions(g, layout, g.dim(layout.virtualTokens));
   return { layout, rotation: rotation(g, spec.position.rope, spec.attention.headDim, positions) };
