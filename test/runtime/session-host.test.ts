@@ -8,8 +8,8 @@ import { GraphBuilder } from '../../src/onnx/builder.js';
 import { symbol } from '../../src/onnx/dim.js';
 import { encodeModel } from '../../src/onnx/encoder.js';
 import { type HostOptions, openGraphs, type SessionHost } from '../../src/runtime/graphs.js';
-import type { WorkerSettings } from '../../src/runtime/protocol.js';
 import { f32, tensor } from '../../src/tensor/tensor.js';
+import { mortalWorkers } from '../support/mortal-worker.js';
 import { anonymousBytes, sharedOutBytes } from '../support/process-memory.js';
 
 const hasCode = (code: ErrorCode) => (error: unknown) => error instanceof CutlayerError && error.code === code;
@@ -44,17 +44,6 @@ describe('runtime/session-host', () => {
     open.push(opened);
     return opened;
   };
-  /** Starts the product's own worker, and keeps hold of the threads so that a test can kill one. */
-  const held = () => {
-    const threads: Worker[] = [];
-    const spawn = (settings: WorkerSettings): Worker => {
-      const worker = new Worker(new URL('../../src/runtime/worker.js', import.meta.url), { workerData: settings });
-      threads.push(worker);
-      return worker;
-    };
-    return { threads, spawn };
-  };
-
   afterEach(async () => {
     for (const opened of open.splice(0)) await opened.close();
   });
@@ -128,40 +117,39 @@ describe('runtime/session-host', () => {
   });
 
   it("tells a dead worker's caller WORKER_CRASHED, restarts the worker and loses nothing else", async () => {
-    const { threads, spawn } = held();
+    const { workers, spawn } = mortalWorkers();
     const opened = await host({ workers: 2, queueLimit: 16, spawn, restartPauseMs: 1 });
+    workers[0]!.dieAtNextRun();
     const victim = opened.run('slow.onnx', zeros(200));
     const others = [2, 3, 4, 5, 6].map((value) => opened.run('square.onnx', vector(value)));
-    const died = threads[0]!.terminate();
     await assert.rejects(victim, hasCode('WORKER_CRASHED'));
-    await died;
     const values = (await Promise.all(others)).map(({ y }) => y?.data[0]);
     assert.deepEqual(values, [4, 9, 16, 25, 36]);
   });
 
   it('keeps waiting calls over the restart of its only worker', async () => {
-    const { threads, spawn } = held();
+    const { workers, spawn } = mortalWorkers();
     const opened = await host({ spawn, restartPauseMs: 1 });
+    workers[0]!.dieAtNextRun();
     const victim = opened.run('square.onnx', vector(1));
     const waiting = opened.run('square.onnx', vector(7));
-    void threads[0]!.terminate();
     await assert.rejects(victim, hasCode('WORKER_CRASHED'));
     assert.equal((await waiting).y?.data[0], 49);
     assert.equal(opened.stats().workerRestarts, 1);
-    assert.equal(threads.length, 2);
+    assert.equal(workers.length, 2);
   });
 
   it('tells waiting calls WORKER_CRASHED when the worker dies at every start', async () => {
-    const { threads, spawn } = held();
+    const { workers, spawn } = mortalWorkers();
     let broken = false;
     const opened = await host({
       spawn: (settings) => (broken ? new Worker('throw new Error("no native library")', { eval: true }) : spawn(settings)),
       restartPauseMs: 1,
     });
+    workers[0]!.dieAtNextRun();
     const victim = opened.run('square.onnx', vector(1));
     const waiting = opened.run('square.onnx', vector(7));
     broken = true;
-    void threads[0]!.terminate();
     await assert.rejects(victim, hasCode('WORKER_CRASHED'));
     await assert.rejects(waiting, (error: CutlayerError) => {
       assert.equal(error.code, 'WORKER_CRASHED');
