@@ -1,6 +1,7 @@
 /**
  * The floor under a backbone's time: nothing but its weight GEMMs, at the same shapes and over the same weights file, chained through each other
  * so that none can be dropped. Forward runs each weight once; with `vjp` each weight runs a second time, transposed.
+ * With `attention` the products of attention (scores, values, and their cotangents) are part of the floor too, once each.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,21 +11,30 @@ import { encodeModel } from '../src/onnx/encoder.js';
 import type { Value } from '../src/onnx/value.js';
 import type { SafetensorsHeader } from '../src/safetensors/header.js';
 
+/** Sizes of the backbone. */
+export interface Dims {
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly headDim: number;
+}
+
 /** How the family stores a linear layer: `inOut` is GPT-2's Conv1D, `outIn` everybody else's. */
 export type WeightLayout = 'inOut' | 'outIn';
 
 /**
  * Writes the floor's graph beside the weights.
- * Input `rows` [R, hiddenSize]; output `sink` [R, hiddenSize].
+ * Inputs `rows` [R, hiddenSize] and, with attention, `queries` [B, numHeads, S, headDim], `keys` and `values` [B, numHeads, T, headDim].
  * @returns the graph's file name
  */
 export function writeGemmFloor(
   dir: string,
   weightsFile: string,
   header: SafetensorsHeader,
-  options: { readonly hiddenSize: number; readonly layout: WeightLayout; readonly vjp: boolean },
+  options: { readonly dims: Dims; readonly layout: WeightLayout; readonly vjp: boolean; readonly attention: boolean },
 ): string {
-  const { hiddenSize, layout, vjp } = options;
+  const { dims, layout, vjp, attention } = options;
+  const { hiddenSize } = dims;
   const g = new GraphBuilder();
   const matrices = [...header.tensors].filter(([, info]) => info.shape.length === 2);
   const widths = new Set(matrices.map(([, { shape }]) => (layout === 'inOut' ? shape[0]! : shape[1]!)));
@@ -49,8 +59,9 @@ export function writeGemmFloor(
   }
   for (const [width, value] of current) if (width !== hiddenSize) sinks.push(g.reduceMax(value, [1]));
   const sink = sinks.reduce((sum, value) => g.add(sum, value), current.get(hiddenSize)!);
-  const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}.onnx`;
-  const bytes = encodeModel(g.build({ outputs: { sink } }), {
+  const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}${attention ? '-attention' : ''}.onnx`;
+  const outputs = attention ? { sink, attentionSink: attentionProducts(g, dims, vjp) } : { sink };
+  const bytes = encodeModel(g.build({ outputs }), {
     externalData: (weight) => {
       const info = header.tensors.get(weight)!;
       return { location: weightsFile, offset: info.offset, length: info.bytes };
@@ -58,4 +69,26 @@ export function writeGemmFloor(
   });
   writeFileSync(join(dir, file), bytes);
   return file;
+}
+
+/** The products of attention itself, layer by layer: scores and values, and with `vjp` the four of their cotangents. */
+function attentionProducts(g: GraphBuilder, { numLayers, numHeads, headDim }: Dims, vjp: boolean): Value {
+  const [B, S, T] = [symbol('B'), symbol('S'), symbol('T')];
+  const alpha = 1 / 64; // keeps the numbers small
+  let queries = g.input('queries', 'float32', [B, numHeads, S, headDim]);
+  let keys = g.input('keys', 'float32', [B, numHeads, T, headDim]);
+  let values = g.input('values', 'float32', [B, numHeads, T, headDim]);
+  for (let layer = 0; layer < numLayers; layer++) {
+    const scores = g.fusedMatMul(queries, keys, { transB: 1, alpha }); // [B, numHeads, S, T]
+    const mixed = g.fusedMatMul(scores, values, { alpha }); // [B, numHeads, S, headDim]
+    if (vjp) {
+      const scoresCotangent = g.fusedMatMul(mixed, values, { transB: 1, alpha }); // [B, numHeads, S, T]
+      values = g.fusedMatMul(scores, mixed, { transA: 1, alpha }); // [B, numHeads, T, headDim]
+      const queriesCotangent = g.fusedMatMul(scoresCotangent, keys, { alpha }); // [B, numHeads, S, headDim]
+      keys = g.fusedMatMul(scoresCotangent, queries, { transA: 1, alpha }); // [B, numHeads, T, headDim]
+      queries = queriesCotangent;
+    } else queries = mixed;
+  }
+  const sinks = vjp ? [queries, keys, values] : [queries];
+  return sinks.map((value) => g.reduceMax(value, [2])).reduce((sum, value) => g.add(sum, value));
 }

@@ -10,10 +10,15 @@ export interface Paired {
   readonly ratio: number;
 }
 
-/** Runs both once to warm up, then `rounds` times in turn. */
+/** Runs before the measured ones: the allocator reaches its steady state, in which a step takes no more pages from the kernel, after three or four. */
+const WARM_UP_ROUNDS = 4;
+
+/** Runs both a few times to warm up, then `rounds` times in turn. */
 export async function paired(a: Work, b: Work, rounds: number): Promise<Paired> {
-  await a();
-  await b();
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+    await a();
+    await b();
+  }
   const times: [number, number][] = [];
   for (let round = 0; round < rounds; round++) times.push([await elapsedMs(a), await elapsedMs(b)]);
   return { aMs: median(times.map(([x]) => x)), bMs: median(times.map(([, y]) => y)), ratio: median(times.map(([x, y]) => x / y)) };
