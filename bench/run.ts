@@ -48,7 +48,7 @@ if (wanted.has('compiler'))
 if (wanted.has('prompt-once'))
   await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
 if (wanted.has('step')) await benchTrainingStep(report, gpt2, { batch: 4, sequence: 256, virtualTokens: 16 }, rounds, python);
-if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 128, virtualTokens: 16 }, 200);
+if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
 if (options.small !== true) {
   const llama = await packed(llamaHalfBillion);
   const size = { batch: 2, sequence: 128, virtualTokens: 16 };

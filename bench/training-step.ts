@@ -91,17 +91,18 @@ export async function benchGatewayMemory(report: Report, model: Model, size: Ste
       await trainer.step();
       resident.push(residentMiB(trainer.gateway.pid));
     }
-    const early = median(resident.slice(Math.floor(steps * 0.1), Math.floor(steps * 0.3)));
-    const late = median(resident.slice(Math.floor(steps * 0.8)));
+    const fifth = (index: number): number => median(resident.slice(Math.floor((steps * index) / 5), Math.floor((steps * (index + 1)) / 5)));
+    const [, early, , , late] = [0, 1, 2, 3, 4].map(fifth) as [number, number, number, number, number];
     report.add(
-      `gateway memory after ${steps} steps, ${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`,
+      `gateway memory, last fifth of ${steps} steps, ${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`,
       late,
       'MiB',
       {
-        baseline: `after ${Math.floor(steps * 0.2)} steps, ${early.toFixed(0)} MiB`,
+        baseline: `second fifth, ${early.toFixed(0)} MiB`,
         ratio: late / early,
       },
     );
+    report.note(`medians of the fifths: ${[0, 1, 2, 3, 4].map((index) => fifth(index).toFixed(0)).join(', ')} MiB`);
   } finally {
     await trainer.close();
   }

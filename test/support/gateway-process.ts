@@ -49,12 +49,17 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   args.push('--state-dir', stateDir, '--threads', '1', '--log-level', 'warn', '--json', ...(options.insecure ? ['--insecure'] : []));
   const child = spawn(process.execPath, [MAIN, ...args, ...(options.flags ?? [])], { stdio: ['ignore', 'pipe', 'pipe'] });
   // A test that fails before it stops its gateway must not keep this process alive, nor leave that one behind.
-  process.once('exit', () => child.kill('SIGKILL'));
+  const abandon = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', abandon);
+  child.once('exit', () => process.off('exit', abandon));
   const ready = await readyLine(child);
   child.unref();
   for (const pipe of [child.stdout, child.stderr]) (pipe as Socket).unref();
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
+    child.ref(); // waiting for its end is something to live for
     child.kill(signal);
     await once(child, 'exit');
   };
