@@ -68,6 +68,15 @@ export interface DecoderSpec {
   readonly tiedHead: boolean;
   /** Factor on embedded tokens; 1 for most. */
   readonly embedScale: number;
+  /**
+   * Factor that the model itself puts on embeddings handed in from outside, so on a soft prompt too: 1 where the scale belongs to the
+   * token embedding (then a prompt of outside enters as it is), {@link embedScale} where the model scales whatever comes.
+   */
+  readonly promptScale: number;
+  /** Factor on the logits; 1 for most. */
+  readonly logitScale: number;
+  /** Logits z become cap tanh(z / cap), after {@link logitScale}; null for most. */
+  readonly logitSoftcap: number | null;
 }
 
 /** Token ids with a meaning, as the checkpoint states them. */

@@ -73,6 +73,9 @@ function parse(config: ConfigJson): DecoderSpec {
     linearLayout: 'inOut',
     tiedHead: read.tie_word_embeddings,
     embedScale: 1,
+    promptScale: 1,
+    logitScale: 1,
+    logitSoftcap: null,
   };
 }
 

@@ -54,6 +54,9 @@ function parse(config: ConfigJson): DecoderSpec {
     linearLayout: 'outIn',
     tiedHead: read.tie_word_embeddings,
     embedScale: 1,
+    promptScale: 1,
+    logitScale: 1,
+    logitSoftcap: null,
   };
 }
 
