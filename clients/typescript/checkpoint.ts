@@ -8,8 +8,9 @@ import { z } from 'zod';
 import { CutlayerError } from '../../src/errors.js';
 import { readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
 import { f32 } from '../../src/tensor/tensor.js';
-import type { Adapter, AdapterDims } from './adapters/adapter.js';
+import type { AdapterDims } from './adapters/adapter.js';
 import { type LoadedAdapter, loadPeft } from './adapters/peft.js';
+import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic-file.js';
 import type { AdamWState } from './optimizers/adamw.js';
 

@@ -1,6 +1,6 @@
 /** Measures a model on examples: loss, perplexity, accuracy and exact match. */
 import { wireBytes } from '../../src/wire/wire-dtype.js';
-import type { Adapter } from './adapters/adapter.js';
+import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 import { makeBatch } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { evaluationBatches } from './data/order.js';

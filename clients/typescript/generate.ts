@@ -1,6 +1,6 @@
 /** Generation by running the whole forward pass again for each token: slow, but exact at every cut and with every adapter. */
 import { CutlayerError } from '../../src/errors.js';
-import type { Adapter } from './adapters/adapter.js';
+import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 import { makeBatch } from './data/batch.js';
 import type { TextTokenizer } from './data/text-tokenizer.js';
 import { type Random, seeded } from './random.js';

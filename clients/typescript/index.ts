@@ -4,10 +4,11 @@
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
 export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 export type { WireDType } from '../../src/wire/wire-dtype.js';
-export type { Adapter, AdapterDims, AdapterKind } from './adapters/adapter.js';
+export type { AdapterDims, AdapterKind } from './adapters/adapter.js';
 export { loadAdapter } from './adapters/load.js';
 export { Prefix } from './adapters/prefix.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
+export type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 export { ClientBundle, type OpenBundleOptions } from './client-bundle.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connect.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';

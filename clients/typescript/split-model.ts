@@ -4,7 +4,8 @@
  */
 import { CutlayerError } from '../../src/errors.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
-import type { Adapter, AdapterKind, Feeds } from './adapters/adapter.js';
+import type { AdapterKind, Feeds } from './adapters/adapter.js';
+import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 import type { ClientBundle } from './client-bundle.js';
 import { type Batch, lossRows } from './data/batch.js';
 import { checkBundle } from './model-card.js';

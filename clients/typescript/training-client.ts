@@ -5,7 +5,7 @@
  * gives the mean over all label tokens, whatever their spread over the micro-batches (transformers' convention with `num_items_in_batch`).
  */
 import { CutlayerError } from '../../src/errors.js';
-import type { Adapter } from './adapters/adapter.js';
+import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 import { readTrainingState, writeTrainingState } from './checkpoint.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { Connection } from './connect.js';

@@ -1,16 +1,34 @@
 /**
- * What the rest of the client knows of an adapter: one trainable parameter, how it enters the three spans of a step (bottom, backbone,
- * top), how the spans' cotangents come back to the parameter, and how it is saved.
+ * The one interface of all methods: trainable parameters, what they put into a step, how the step's cotangents come back to them, and how they
+ * are saved. A method is one file that implements {@link Adapter}, and one row of `registry.ts`.
  */
 import type { Tensor } from '../../../src/tensor/tensor.js';
 
-/** The adapter kinds that train; `none` is the bare model. */
-export type AdapterKind = 'softPrompt' | 'prefix';
+/** The methods that a client can train with, in the order in which they are shown. */
+export const methodNames = [
+  'prompt-tuning',
+  'p-tuning',
+  'prefix-tuning',
+  'multitask-prompt-tuning',
+  'trainable-tokens',
+  'lora',
+  'full',
+  'classification-head',
+] as const;
+
+/** One of {@link methodNames}. */
+export type MethodName = (typeof methodNames)[number];
+
+/** What goes through the spans beside the text: nothing, rows before it, or keys and values of every block. */
+export type SpanKind = 'none' | 'softPrompt' | 'prefix';
+
+/** The span kinds that a gateway is sent a tensor for. */
+export type AdapterKind = Exclude<SpanKind, 'none'>;
 
 /** Named tensors that go into or come out of a graph. */
 export type Feeds = Readonly<Record<string, Tensor>>;
 
-/** What an adapter must know of the model. */
+/** What an adapter must know of the model's shape. */
 export interface AdapterDims {
   readonly hiddenSize: number;
   readonly numHeads: number;
@@ -22,30 +40,71 @@ export interface AdapterDims {
   readonly top: number;
 }
 
-/** Cotangents of a step, as each span gave them; a span that does not exist gives nothing. */
-export interface SpanCotangents {
-  readonly bottom?: Feeds;
-  /** Of {@link Adapter.backboneValue}. */
-  readonly backbone: Tensor<'float32'>;
-  readonly top?: Feeds;
+/** What an adapter puts into a step, by place. The tensors are not changed by who receives them, and stay as they are until the step is over. */
+export interface StepParts {
+  /** [P, d], as it enters the bottom: after the model's promptScale. */
+  readonly softPrompt?: Tensor<'float32'>;
+  /** [layers of the whole model, 2, P, numKvHeads, headDim] */
+  readonly prefix?: Tensor<'float32'>;
+  /** Rows of the embedding table, and of a head that is tied to it. */
+  readonly tokenRows?: TokenRows;
+  /** By the checkpoint's weight name: values that replace its own in the blocks that the client holds. */
+  readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
+  /** Added to the LM head: z = h Wᵀ + scale · (h Aᵀ) Bᵀ. */
+  readonly headLora?: HeadLora;
+  /** [C, d]: classes instead of the LM head. */
+  readonly classifier?: Tensor<'float32'>;
+}
+
+/** Rows that replace the checkpoint's: `tokenIds` strictly increasing, `rows` [T, d] as the table holds them (before embedScale). */
+export interface TokenRows {
+  readonly tokenIds: readonly number[];
+  readonly rows: Tensor<'float32'>;
+}
+
+/** A low-rank addition to the LM head: `a` [r, d], `b` [V, r]. */
+export interface HeadLora {
+  readonly a: Tensor<'float32'>;
+  readonly b: Tensor<'float32'>;
+  readonly scale: number;
+}
+
+/** The cotangents of {@link StepParts}, each of its part's shape, summed over label tokens. */
+export interface StepCotangents {
+  readonly softPrompt?: Tensor<'float32'>;
+  readonly prefix?: Tensor<'float32'>;
+  /** [T, d], of `tokenRows.rows`. */
+  readonly tokenRows?: Tensor<'float32'>;
+  readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
+  readonly headLora?: { readonly a: Tensor<'float32'>; readonly b: Tensor<'float32'> };
+  readonly classifier?: Tensor<'float32'>;
+}
+
+/** A trained tensor: changed in place, between steps only. `name` is that of PEFT's state dict. */
+export interface Parameter {
+  readonly name: string;
+  readonly value: Tensor<'float32'>;
 }
 
 /** A trainable adapter. */
 export interface Adapter {
-  readonly kind: AdapterKind;
+  readonly method: MethodName | 'combined';
+  readonly spanKind: SpanKind;
+  /** 0 where there are none. */
   readonly numVirtualTokens: number;
-  /** Rows of its own in the sequence: numVirtualTokens for a soft prompt, 0 for a prefix. */
-  readonly promptRows: number;
-  /** Trained in place, between steps. */
-  readonly parameter: Tensor<'float32'>;
-  /** Inputs of the bottom graph besides `inputsEmbeds`. */
-  bottomFeeds(): Feeds;
-  /** What is sent to the backbone. @param bottomOutputs The bottom graph's outputs; undefined when the bottom is the identity. */
-  backboneValue(bottomOutputs: Feeds | undefined): Tensor<'float32'>;
-  /** Inputs of the top graph besides `hiddenStates` and `positions`. @param promptHidden [promptRows, d], the backbone's prompt rows. */
-  topFeeds(promptHidden: Tensor<'float32'>): Feeds;
-  /** The cotangent of {@link parameter}, of its length. */
-  parameterCotangent(cotangents: SpanCotangents): Float32Array;
-  /** Writes PEFT's two files into an existing directory. */
+  /** In a fixed order, names distinct. */
+  readonly parameters: readonly Parameter[];
+  /** Multitask: names of the tasks by id. */
+  readonly tasks?: readonly string[];
+  /** Classification: names of the classes by id; such a model has no LM loss and generates nothing. */
+  readonly labels?: readonly string[];
+  /** What the parameters come to: once per optimizer step (and task), not per batch. @param task Its id, for adapters with tasks. */
+  parts(task?: number): Promise<StepParts>;
+  /**
+   * The parameters' cotangents, in their order and of their lengths: the vjp of {@link parts} at the present parameters, linear in the cotangents.
+   * A place without a cotangent counts as zero.
+   */
+  pullBack(cotangents: StepCotangents, task?: number): Promise<readonly Float32Array[]>;
+  /** Writes the adapter into an existing directory: PEFT's files where PEFT has the method. */
   save(dir: string): Promise<void>;
 }

@@ -5,8 +5,9 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { elementCount, f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
-import type { Adapter, AdapterDims, Feeds, SpanCotangents } from './adapter.js';
+import type { AdapterDims, Feeds } from './adapter.js';
 import { savePrefixTuning } from './peft.js';
+import type { SpanAdapter as Adapter, SpanCotangents } from './span-adapter.js';
 
 /** Default spread of new keys and values: near zero, so that training begins close to the bare model. */
 const INITIAL_STD = 0.02;

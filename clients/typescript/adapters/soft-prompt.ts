@@ -5,8 +5,9 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
-import type { Adapter, AdapterDims, Feeds, SpanCotangents } from './adapter.js';
+import type { AdapterDims, Feeds } from './adapter.js';
 import { savePromptTuning } from './peft.js';
+import type { SpanAdapter as Adapter, SpanCotangents } from './span-adapter.js';
 
 /** How a new soft prompt gets its values. */
 export type SoftPromptInit =

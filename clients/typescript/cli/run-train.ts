@@ -1,9 +1,10 @@
 /** The work of `cutlayer client train`. */
 import { CutlayerError } from '../../../src/errors.js';
-import type { Adapter, AdapterKind } from '../adapters/adapter.js';
+import type { AdapterKind } from '../adapters/adapter.js';
 import { loadAdapter } from '../adapters/load.js';
 import { Prefix } from '../adapters/prefix.js';
 import { SoftPrompt } from '../adapters/soft-prompt.js';
+import type { SpanAdapter as Adapter } from '../adapters/span-adapter.js';
 import type { ClientBundle } from '../client-bundle.js';
 import { type Example, loadExamples } from '../data/examples.js';
 import { batchLimits } from '../evaluate.js';
