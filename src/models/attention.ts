@@ -18,6 +18,8 @@ export interface AttentionContext {
   readonly rotation?: Rotation;
   /** The rows that go on from here, of [R, ...]: all of them, or in the last block those that are wanted. */
   readonly pick: (rows: Value) => Value;
+  /** Told of each block's own keys (after normalization and rope) and values, each [R, numKvHeads * headDim]. */
+  readonly onKeyValue?: ((layer: number, own: PrefixBlock) => void) | undefined;
 }
 
 /** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
@@ -39,6 +41,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   const { headDim, numKvHeads, outputBias } = spec.attention;
   const { layout } = context;
   const { query, key, value } = project(decoder, context, layer, x);
+  context.onKeyValue?.(layer, { key, value });
   const queries = splitRows(g, query, layout);
   const keys = splitRows(g, key, layout);
   const values = splitRows(g, value, layout);

@@ -19,6 +19,8 @@ export interface BlockRange {
    * projection and MLP, most of its work, run on N rows.
    */
   readonly wanted?: Value | undefined;
+  /** Told of each block's own keys and values, each [R, numKvHeads * headDim]. */
+  readonly onKeyValue?: AttentionContext['onKeyValue'];
 }
 
 /**
@@ -26,9 +28,10 @@ export interface BlockRange {
  * @param rows [R, hiddenSize]
  * @returns [R, hiddenSize], or [N, hiddenSize] with `wanted`
  */
-export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, { first, end, prefix, wanted }: BlockRange): Value {
+export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, range: BlockRange): Value {
   const { g } = decoder;
-  const context = attentionContext(decoder, layout);
+  const { first, end, prefix, wanted, onKeyValue } = range;
+  const context = { ...attentionContext(decoder, layout), onKeyValue };
   const given = prefix === undefined ? [] : prefixBlocks(decoder, layout, prefix, end - first);
   const everyRow = (value: Value): Value => value;
   const wantedRows = (value: Value): Value => (wanted === undefined ? value : g.gather(value, wanted)); // [N, ...]
