@@ -1,6 +1,7 @@
 /** Collects measured figures, prints them as a table and writes them to `bench/out/latest.json`. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../src/atomic-file.js';
 import { packageRoot } from '../src/package-root.js';
 
 /** One measured figure. `ratio` is `value / baseline`, both from the same run; null where there is no baseline. */
@@ -29,12 +30,11 @@ export class Report {
   }
 
   /** Writes `bench/out/latest.json` through a temporary name. */
-  write(): string {
+  async write(): Promise<string> {
     const dir = join(packageRoot(), 'bench', 'out');
     mkdirSync(dir, { recursive: true });
     const path = join(dir, 'latest.json');
-    writeFileSync(`${path}.tmp`, `${JSON.stringify(this.figures, null, 2)}\n`);
-    renameSync(`${path}.tmp`, path);
+    await writeFileAtomic(path, `${JSON.stringify(this.figures, null, 2)}\n`);
     return path;
   }
 }

@@ -55,7 +55,7 @@ if (options.small !== true) {
   if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', size, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, llama, size, rounds, python);
 }
-process.stdout.write(`\nwritten to ${report.write()}\n`);
+process.stdout.write(`\nwritten to ${await report.write()}\n`);
 
 /** Makes and packs a random checkpoint unless that has been done. */
 async function packed(shape: ModelShape): Promise<Model> {

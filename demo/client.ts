@@ -2,7 +2,7 @@
  * The client's process of the demo: it has the client bundle, the data and a token, and nothing of the backbone. It measures the bare model, trains a
  * soft prompt through the gateway, measures again, and writes what it found to a JSON file. It is also an example of the library's third layer.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { progressReporter } from '../clients/typescript/cli/progress.js';
 import {
   ClientBundle,
@@ -23,6 +23,7 @@ import {
   TrainingClient,
   train,
 } from '../clients/typescript/index.js';
+import { writeFileAtomic } from '../src/atomic-file.js';
 import type { DemoSettings } from './settings.js';
 import type { Splits } from './splits.js';
 import type { CurvePoint, Sample, Score } from './summary.js';
@@ -69,7 +70,7 @@ async function main(taskFile: string, resultFile: string): Promise<void> {
     address: task.gateway,
     ca: task.caFile,
     tokenFile: task.tokenFile,
-    wireDtype: settings.wireDtype,
+    wireDtype: settings.wire,
     onRetry: progress.onRetry,
   });
   try {
@@ -125,8 +126,7 @@ async function main(taskFile: string, resultFile: string): Promise<void> {
       samples: prompts.map(({ prompt, expected }, i) => ({ prompt, expected, before: samplesBefore[i]!, after: samplesAfter[i]! })),
       curve: [...curve.values()],
     };
-    writeFileSync(`${resultFile}.tmp`, `${JSON.stringify(result, null, 2)}\n`);
-    renameSync(`${resultFile}.tmp`, resultFile);
+    await writeFileAtomic(resultFile, `${JSON.stringify(result, null, 2)}\n`);
   } finally {
     progress.stop();
     connection.close();
@@ -168,7 +168,7 @@ async function answers(
 
 /** Mean over the run's steps of ((B·S + P)·d + N·d) up and (N·d + P·d) down, in bytes, from the data alone. */
 function formulaBytes(examples: readonly Example[], steps: number, hiddenSize: number, settings: DemoSettings): number {
-  const { batch: batchSize, virtualTokens: P, seed, wireDtype } = settings;
+  const { batch: batchSize, virtualTokens: P, seed, wire } = settings;
   const lengths = examples.map((example) => example.tokenIds.length);
   let values = 0;
   for (let done = 0, epoch = 0; done < steps; epoch++) {
@@ -180,7 +180,7 @@ function formulaBytes(examples: readonly Example[], steps: number, hiddenSize: n
       values += (rows + P + wanted + wanted + P) * hiddenSize;
     }
   }
-  return (values * BYTES_PER_VALUE[wireDtype]) / steps;
+  return (values * BYTES_PER_VALUE[wire]) / steps;
 }
 
 function say(text: string): void {

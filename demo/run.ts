@@ -2,8 +2,9 @@
  * The main job, end to end: a vendor packs a checkpoint and serves its backbone over TLS; a client in another process trains a soft prompt through the
  * gateway. Prints what came of it and writes `summary.json` and `report.html`.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { writeFileAtomic } from '../src/atomic-file.js';
 import { CutlayerError } from '../src/errors.js';
 import type { ClientResult, ClientTask } from './client.js';
 import { printSummary } from './print.js';
@@ -67,8 +68,8 @@ async function main(settings: DemoSettings): Promise<void> {
     samples: result.samples,
     curve: result.curve,
   };
-  writeAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  writeAtomic(join(out, 'report.html'), renderReport(summary));
+  await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  await writeFileAtomic(join(out, 'report.html'), renderReport(summary));
   printSummary(summary);
   process.stdout.write(`\nsummary: ${relative('.', join(out, 'summary.json'))}\nreport:  ${relative('.', join(out, 'report.html'))}\n`);
 }
@@ -112,11 +113,6 @@ function holdings(packed: Packed, adapterDir: string, trained: number): Holding[
       files: [...files(packed.clientBundleDir, 'client-bundle'), ...files(adapterDir, 'adapter')],
     },
   ];
-}
-
-function writeAtomic(path: string, text: string): void {
-  writeFileSync(`${path}.tmp`, text);
-  renameSync(`${path}.tmp`, path);
 }
 
 function say(text: string): void {

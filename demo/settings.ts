@@ -17,7 +17,7 @@ export interface DemoSettings {
   readonly batch: number;
   readonly lr: number;
   readonly seed: number;
-  readonly wireDtype: 'f32' | 'f16' | 'bf16' | 'int8';
+  readonly wire: 'f32' | 'f16' | 'bf16' | 'int8';
 }
 
 /** Parses the arguments of `npm run demo --`. */
@@ -39,7 +39,7 @@ export function parseSettings(argv: readonly string[]): DemoSettings {
     .option('--batch <n>', 'sequences of a step', wholeNumber, 16)
     .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
     .option('--seed <n>', 'of data order and initial prompt', wholeNumber, 0)
-    .option('--wire-dtype <type>', 'f32, f16, bf16 or int8', 'f32')
+    .option('--wire <type>', 'element type on the wire: f32, f16, bf16 or int8', 'f32')
     .addHelpText(
       'after',
       `

@@ -5,12 +5,13 @@ import { dirname, join, relative } from 'node:path';
 import { packageRoot } from '../src/package-root.js';
 
 /** Leaves that every folder may import. */
-const leaves = ['errors', 'package-root'];
+const leaves = ['atomic-file', 'errors', 'package-root'];
 
 /** The allowed arrows; a folder may always import itself. `*` means everything. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ['*'],
   commands: ['*'],
+  'atomic-file': [],
   config: [],
   errors: [],
   'package-root': [],

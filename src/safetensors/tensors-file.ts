@@ -1,6 +1,6 @@
 /** Small safetensors files as whole tensors in memory: adapters, optimizer state, fixtures. */
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { writeFileAtomic } from '../atomic-file.js';
 import { CutlayerError } from '../errors.js';
 import { dtypes } from '../tensor/dtype.js';
 import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
@@ -84,18 +84,11 @@ function nameOf(dtype: TensorDType): SafetensorsDType {
   return dtypes[dtype].safetensors;
 }
 
-/** Writes a file under a temporary name, then renames it. */
+/** Writes a file that appears whole or not at all. */
 export async function writeTensors(
   path: string,
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(temporary, encodeTensors(tensors, metadata), { flag: 'wx' });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeFileAtomic(path, encodeTensors(tensors, metadata));
 }
