@@ -1,0 +1,67 @@
+/**
+ * Tells when a training loss has left for good: for several steps in a row it is far above the best that its running mean has been. A pure state; a loss
+ * that is not finite is found elsewhere, at once.
+ */
+
+/** How patient the watch is. */
+export interface DivergenceOptions {
+  /** A step is bad when its loss is more than this many times the best smoothed loss. */
+  readonly factor: number;
+  /** Bad steps in a row that make a divergence. */
+  readonly steps: number;
+}
+
+/** Factor when nothing is said. */
+export const DEFAULT_DIVERGENCE_FACTOR = 3;
+/** Steps when nothing is said. */
+export const DEFAULT_DIVERGENCE_STEPS = 10;
+
+/** Weight of a new loss in the running mean. */
+const SMOOTHING = 0.1;
+/** In nats: below this a loss is as good as 0, and a multiple of it says nothing. */
+const FLOOR = 0.1;
+
+/** What was found. */
+export interface Divergence {
+  /** First of the bad steps. */
+  readonly sinceStep: number;
+  readonly loss: number;
+  readonly bestSmoothedLoss: number;
+}
+
+/** Watches the losses of a run. */
+export class DivergenceWatch {
+  readonly #options: DivergenceOptions;
+  #mean = 0;
+  #seen = 0;
+  #best = Number.POSITIVE_INFINITY;
+  #since: number | undefined;
+  #bad = 0;
+
+  constructor(options: DivergenceOptions) {
+    this.#options = options;
+  }
+
+  /** First step of the bad ones that are under way; undefined while all is well. */
+  get suspectSince(): number | undefined {
+    return this.#since;
+  }
+
+  /** Takes a step's loss. @returns The divergence, when this step makes it one. */
+  observe(step: number, loss: number): Divergence | undefined {
+    this.#seen += 1;
+    this.#mean += SMOOTHING * (loss - this.#mean);
+    // Without its start at 0, as AdamW corrects its moments.
+    const smoothed = this.#mean / (1 - (1 - SMOOTHING) ** this.#seen);
+    this.#best = Math.min(this.#best, smoothed);
+    if (loss <= this.#options.factor * Math.max(this.#best, FLOOR)) {
+      this.#since = undefined;
+      this.#bad = 0;
+      return undefined;
+    }
+    this.#since ??= step;
+    this.#bad += 1;
+    if (this.#bad < this.#options.steps) return undefined;
+    return { sinceStep: this.#since, loss, bestSmoothedLoss: this.#best };
+  }
+}

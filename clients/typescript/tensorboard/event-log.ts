@@ -1,0 +1,55 @@
+/** TensorBoard's event files of a run: `tensorboard/events.out.tfevents.<seconds>.<host>.<pid>`, one for each time that it was started. */
+import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { encodeEvent, FILE_VERSION, type ScalarEvent, SESSION_START } from './event.js';
+import { encodeRecord } from './tf-record.js';
+
+const PREFIX = 'events.out.tfevents.';
+
+/** An open event file. Every event is written at once, so that curves grow while the run goes on. */
+export class EventLog {
+  readonly #file: FileHandle;
+  readonly #now: () => number;
+
+  private constructor(file: FileHandle, now: () => number) {
+    this.#file = file;
+    this.#now = now;
+  }
+
+  /**
+   * Begins a new file in `dir`, beside those of earlier starts. What they say of steps after `throughStep` is declared void.
+   * @param now Milliseconds since 1970.
+   */
+  static async open(dir: string, throughStep: number, now: () => number = Date.now): Promise<EventLog> {
+    await mkdir(dir, { recursive: true });
+    // TensorBoard reads files in the order of their names: a new one must come last.
+    const newest = Math.max(0, ...(await readdir(dir)).map(secondsOf));
+    const seconds = Math.max(Math.floor(now() / 1000), newest + 1);
+    const name = `${PREFIX}${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}`;
+    const log = new EventLog(await open(join(dir, name), 'ax'), now);
+    await log.#write({ fileVersion: FILE_VERSION });
+    if (throughStep > 0) await log.#write({ step: throughStep + 1, sessionLog: { status: SESSION_START } });
+    return log;
+  }
+
+  /** Adds scalars of a step, by tag. */
+  async scalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
+    const value = Object.entries(values).map(([tag, simpleValue]) => ({ tag, simpleValue }));
+    await this.#write({ step, summary: { value } });
+  }
+
+  /** Closes the file. */
+  async close(): Promise<void> {
+    await this.#file.sync();
+    await this.#file.close();
+  }
+
+  async #write(event: Omit<ScalarEvent, 'wallTime'>): Promise<void> {
+    await this.#file.appendFile(encodeRecord(encodeEvent({ wallTime: this.#now() / 1000, ...event })));
+  }
+}
+
+function secondsOf(name: string): number {
+  return name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) || 0 : 0;
+}
