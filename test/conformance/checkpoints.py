@@ -5,16 +5,20 @@ Every checkpoint exercises one corner of the real formats:
 - llama-tiny           v4 config dialect (rope_theta, rope_scaling), tied head, 4 heads over 2 KV heads, a real tokenizer;
 - llama3-tiny          v5 dialect (rope_parameters, llama3 scaling), untied, attention_bias, mlp_bias, head_dim != d / heads, 1 KV head;
 - llama31-bf16-sharded v4 dialect with llama3 rope_scaling, bfloat16, three shards behind model.safetensors.index.json;
-- gpt2-f16-hub         the hub's GPT-2 layout: float16, no name prefix, the causal-mask buffers that old checkpoints carry.
+- gpt2-f16-hub         the hub's GPT-2 layout: float16, no name prefix, the causal-mask buffers that old checkpoints carry;
+- the others           see families.py.
 
 16-bit checkpoints: references are computed from the rounded weights, upcast to float32.
 """
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
+from families import FAMILIES
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -121,23 +125,25 @@ CHECKPOINTS = {
         "hub_layout": True,
         "config": {**GPT2, "n_layer": 3, "torch_dtype": "float16", "transformers_version": "4.10.0"},
     },
+    **FAMILIES,
 }
 
 
-def random_weights(config_dir: Path, seed: int) -> dict[str, torch.Tensor]:
+def random_weights(config_dir: Path, seed: int, embedding: float = 0.4) -> dict[str, torch.Tensor]:
     """Weights large enough that logits, gradients and every bias matter; tied heads are left out, as save_pretrained does."""
     model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(config_dir))
+    norm_center = 0 if model.config.model_type.startswith("gemma") else 1  # Gemma's norms multiply by 1 + weight
     rng = np.random.default_rng(seed)
     weights = {}
     for name, parameter in sorted(model.named_parameters()):
         noise = rng.standard_normal(tuple(parameter.shape))
         is_norm = any(part in name for part in ("ln_", "norm"))
         if is_norm and name.endswith("weight"):
-            value = 1 + 0.2 * noise
+            value = norm_center + 0.2 * noise
         elif name.endswith("bias"):
             value = 0.2 * noise
         elif any(part in name for part in ("wte", "wpe", "embed_tokens")):
-            value = 0.4 * noise
+            value = embedding * noise
         else:
             value = 0.22 * noise
         weights[name] = torch.from_numpy(value.astype(np.float32))
@@ -167,12 +173,21 @@ def write_shards(directory: Path, weights: dict[str, torch.Tensor], shards: int)
     (directory / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
-def make_checkpoint(directory: Path, name: str) -> None:
-    """Writes config.json and the weights of one checkpoint."""
+def write_version_5_config(directory: Path) -> None:
+    """config-v5.json: what transformers 5 makes of a version 4 config.json when it loads and saves it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        AutoConfig.from_pretrained(directory).save_pretrained(temporary)
+        shutil.copy(Path(temporary) / "config.json", directory / "config-v5.json")
+
+
+def make_checkpoint(directory: Path, name: str, seed: int | None = None) -> None:
+    """Writes config.json and the weights of one checkpoint, drawn from `seed` or the recipe's own."""
     recipe = CHECKPOINTS[name]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(json.dumps(recipe["config"], indent=2, sort_keys=True) + "\n")
-    weights = random_weights(directory, recipe["seed"])
+    if name in FAMILIES and "torch_dtype" in recipe["config"]:
+        write_version_5_config(directory)
+    weights = random_weights(directory, recipe["seed"] if seed is None else seed, recipe.get("embedding", 0.4))
     if recipe.get("hub_layout"):
         weights = hub_gpt2_layout(weights, recipe["config"])
     if "dtype" in recipe:

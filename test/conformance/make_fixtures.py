@@ -19,6 +19,7 @@ import torch
 import transformers
 from checkpoints import CHECKPOINTS, make_checkpoint
 from curves import make_curves, save_peft_adapters
+from families import FAMILIES
 from references import make_references
 from safetensors.torch import save_file
 from tokenizer import make_tokenizer
@@ -47,7 +48,7 @@ def make_fixture(directory: Path, name: str) -> None:
     """One checkpoint directory with everything that is computed from it."""
     make_checkpoint(directory, name)
     seed = CHECKPOINTS[name]["seed"]
-    tensors, document = make_references(directory, seed + 100)
+    tensors, document = make_references(directory, seed + 100, CHECKPOINTS[name].get("short"), check_peft=name in FAMILIES)
     write_tensors(directory / "reference.safetensors", tensors)
     write_json(directory / "reference.json", {"name": name, "madeWith": versions(), **document})
     if name in WITH_CURVES:

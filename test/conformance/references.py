@@ -2,8 +2,16 @@
 
 Truth is a float64 run of transformers' own model (stored as float32). Two of its modules compute in float32 whatever the
 model's dtype: RMS norm and eager attention's softmax; the float64 run therefore widens the norm (see `rms_norm_float64`) and uses
-sdpa attention, which stays in float64. Rotary angles remain transformers' float32 ones. The plain float32 run with
+sdpa attention, which stays in float64, or, where scores are softcapped and sdpa would leave the cap out, eager attention with a wide softmax (see
+`wide_softmax`). Rotary angles remain transformers' float32 ones. The plain float32 run with
 eager attention is compared with it, and its largest deviation is recorded in reference.json.
+
+Inputs and soft prompts are stored, and their gradients taken, as they enter block 0. Granite multiplies whatever it is given by its
+`embedding_multiplier`, so it is given these values divided by it (`promptScale` in reference.json); the Gemmas scale inside the embedding module, so
+what is handed in from outside, PEFT's soft prompts too, enters as it is. A prefix goes in as PEFT's `get_prompt` puts it in (see `prefix_cache`).
+
+A rope that changes with length makes transformers' model remember the longest batch that it has seen: each run loads the model anew. The second batch
+of such a checkpoint, within the original context, has its names behind "short.".
 
 Rows are flat, as in proto/cutlayer/v1/split.proto: with a soft prompt of P vectors, rows 0..P-1 are the prompt's and P + b*S + s is token s
 of sequence b; without one (also with a prefix) token s of sequence b is row b*S + s. Only real rows are stored, in
@@ -11,13 +19,16 @@ increasing order, and `<case>.positions` names them. transformers computes the p
 equal for all sequences, so they are stored once, and their cotangent is fed once and comes back summed over the batch.
 """
 
+import contextlib
 import types
 from pathlib import Path
 
 import numpy as np
 import torch
+from peft import PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
+from torch.nn import functional
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
 LENGTHS = [9, 5, 2]
 SEQUENCE = 9
@@ -33,9 +44,31 @@ def max_relative_error(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def rms_norm_float64(module: torch.nn.Module, hidden_states: torch.Tensor) -> torch.Tensor:
-    """transformers' RMS norm without its cast to float32."""
+    """transformers' RMS norm without its cast to float32; the Gemmas' multiply by 1 + weight."""
     variance = hidden_states.pow(2).mean(-1, keepdim=True)
-    return module.weight * (hidden_states * torch.rsqrt(variance + module.variance_epsilon))
+    gemma = type(module).__name__.startswith("Gemma")
+    normed = hidden_states * torch.rsqrt(variance + (module.eps if gemma else module.variance_epsilon))
+    return (1 + module.weight) * normed if gemma else module.weight * normed
+
+
+@contextlib.contextmanager
+def wide_softmax():
+    """Softmax of float64 stays float64 although eager attention asks for float32."""
+    original = functional.softmax
+
+    def softmax(values, *args, dtype=None, **kwargs):
+        return original(values, *args, dtype=None if values.dtype == torch.float64 else dtype, **kwargs)
+
+    functional.softmax = softmax
+    try:
+        yield
+    finally:
+        functional.softmax = original
+
+
+def precise_attention(directory: Path) -> str:
+    """The attention that is exact in float64: sdpa, but for softcapped scores, which it does not know."""
+    return "eager" if getattr(AutoConfig.from_pretrained(directory), "attn_logit_softcapping", None) else "sdpa"
 
 
 def load_model(directory: Path, dtype: torch.dtype, attention: str):
@@ -67,11 +100,28 @@ def prefix_from_peft(raw: torch.Tensor, dims: dict) -> torch.Tensor:
     return raw.view(raw.shape[0], dims["numLayers"], 2, dims["numKvHeads"], dims["headDim"]).permute(1, 2, 0, 3, 4)
 
 
-def random_batch(rng: np.random.Generator, vocab_size: int) -> dict[str, torch.Tensor]:
+def prompt_scale(config) -> float:
+    """The factor that transformers applies, inside the model, to embeddings handed in from outside."""
+    return float(getattr(config, "embedding_multiplier", 1.0))
+
+
+def prefix_cache(config, layers: list[tuple[torch.Tensor, torch.Tensor]]) -> DynamicCache:
+    """Keys and values [B, kvHeads, P, headDim] by layer, as PEFT's `get_prompt` hands them to the model: layers that know their window for Gemma 2 and 3,
+    plain ones for all others."""
+    if config.model_type not in ("gemma2", "gemma3_text"):
+        return DynamicCache(layers)
+    cache = DynamicCache(config=config)
+    for index, (key, value) in enumerate(layers):
+        cache.update(key, value, index)
+    return cache
+
+
+def random_batch(rng: np.random.Generator, vocab_size: int, lengths: list[int] = LENGTHS) -> dict[str, torch.Tensor]:
     """A right-padded batch; labels skip the first tokens of sequence 0 and include the first token of the others."""
-    token_ids = torch.from_numpy(rng.integers(4, vocab_size - 1, (len(LENGTHS), SEQUENCE)))
-    lengths = torch.tensor(LENGTHS)
-    mask = torch.arange(SEQUENCE)[None, :] < lengths[:, None]
+    sequence = max(lengths)
+    token_ids = torch.from_numpy(rng.integers(4, vocab_size - 1, (len(lengths), sequence)))
+    lengths = torch.tensor(lengths)
+    mask = torch.arange(sequence)[None, :] < lengths[:, None]
     token_ids = torch.where(mask, token_ids, 2)
     labels = torch.where(mask, token_ids, IGNORED)
     labels[0, :4] = IGNORED
@@ -116,12 +166,12 @@ def flat_rows(values: torch.Tensor, virtual: int, mask: torch.Tensor, reduce_vir
 
 def run_case(model, case: str, batch: dict, adapter: torch.Tensor | None, cotangent: torch.Tensor) -> dict[str, torch.Tensor]:
     """One forward and its gradients: of <logits, cotangent> and of the cross-entropy loss."""
-    dtype, size = model.dtype, batch["tokenIds"].shape[0]
+    dtype, (size, sequence) = model.dtype, batch["tokenIds"].shape
     mask = batch["attentionMask"].bool()
     dims = dims_of(model.config)
-    virtual = NUM_VIRTUAL_TOKENS if case != "none" else 0
+    virtual = 0 if case == "none" else adapter.shape[0] if case == "softPrompt" else adapter.shape[2]
     virtual_rows = virtual if case == "softPrompt" else 0
-    embeds = model.get_input_embeddings()(batch["tokenIds"]).detach().requires_grad_(True)
+    embeds = batch["inputsEmbeds"].detach().to(dtype).requires_grad_(True)
     adapter = adapter.to(dtype).requires_grad_(True) if adapter is not None else None
     attention_mask = torch.cat([torch.ones(size, virtual, dtype=torch.long), batch["attentionMask"]], dim=1)
     inputs, cache, labels = embeds, None, batch["labels"]
@@ -130,9 +180,10 @@ def run_case(model, case: str, batch: dict, adapter: torch.Tensor | None, cotang
         labels = torch.cat([torch.full((size, virtual), IGNORED), labels], dim=1)
     if case == "prefix":
         # [layers, 2, P, kvHeads, headDim] -> per layer [B, kvHeads, P, headDim]
-        cache = DynamicCache([tuple(kv.transpose(0, 1).expand(size, -1, -1, -1) for kv in layer) for layer in adapter])
+        cache = prefix_cache(model.config, [tuple(kv.transpose(0, 1).expand(size, -1, -1, -1) for kv in layer) for layer in adapter])
     boundaries = Boundaries(model)
-    logits = model(inputs_embeds=inputs, attention_mask=attention_mask, past_key_values=cache, use_cache=cache is not None).logits
+    given = inputs / prompt_scale(model.config)
+    logits = model(inputs_embeds=given, attention_mask=attention_mask, past_key_values=cache, use_cache=cache is not None).logits
     boundaries.remove()
     rows = flat_rows(logits, virtual_rows, mask, "first")
     loss = cross_entropy(logits[:, :-1].reshape(-1, dims["vocabSize"]), labels[:, 1:].reshape(-1), ignore_index=IGNORED)
@@ -141,7 +192,7 @@ def run_case(model, case: str, batch: dict, adapter: torch.Tensor | None, cotang
     for state in boundaries.states.values():
         state.grad = None  # retained gradients also gather those of the loss
     (rows * cotangent.to(dtype)).sum().backward()
-    text_rows = torch.arange(size * SEQUENCE).view(size, SEQUENCE)[mask] + virtual_rows
+    text_rows = torch.arange(size * sequence).view(size, sequence)[mask] + virtual_rows
     result = {
         "positions": torch.cat([torch.arange(virtual_rows), text_rows]),
         "logits": rows,
@@ -161,35 +212,66 @@ def run_case(model, case: str, batch: dict, adapter: torch.Tensor | None, cotang
     return {key: value.detach() for key, value in result.items()}
 
 
-def make_references(directory: Path, seed: int) -> tuple[dict[str, torch.Tensor], dict]:
-    """Tensors of reference.safetensors and the document of reference.json."""
-    precise = load_model(directory, torch.float64, "sdpa")
+def peft_logits(model, case: str, batch: dict, adapter: torch.Tensor, dims: dict) -> torch.Tensor:
+    """What the PEFT library computes with an adapter, on real rows; for a soft prompt only those of the text."""
+    config_class, virtual = (PromptTuningConfig, adapter.shape[0]) if case == "softPrompt" else (PrefixTuningConfig, adapter.shape[0])
+    wrapped = get_peft_model(model, config_class(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=virtual)).eval()
+    with torch.no_grad():
+        wrapped.prompt_encoder["default"].embedding.weight.copy_(adapter)
+        logits = wrapped(input_ids=batch["tokenIds"], attention_mask=batch["attentionMask"]).logits
+    return logits[:, -batch["tokenIds"].shape[1] :][batch["attentionMask"].bool()]
+
+
+def run_batch(directory: Path, rng: np.random.Generator, batch: dict, virtual: int, check_peft: bool) -> tuple[dict[str, torch.Tensor], dict]:
+    """All three cases of one batch: their tensors and, for reference.json, what is said of each."""
     plain = load_model(directory, torch.float32, "eager")
-    dims = dims_of(plain.config)
-    rng = np.random.default_rng(seed)
-    batch = random_batch(rng, dims["vocabSize"])
+    dims, scale = dims_of(plain.config), prompt_scale(plain.config)
+    batch["inputsEmbeds"] = plain.get_input_embeddings()(batch["tokenIds"]).detach() * scale
     peft_size = dims["numLayers"] * 2 * dims["numKvHeads"] * dims["headDim"]
-    soft_prompt = torch.from_numpy(rng.standard_normal((NUM_VIRTUAL_TOKENS, dims["hiddenSize"])).astype(np.float32)) * 0.5
-    prefix_peft = torch.from_numpy(rng.standard_normal((NUM_VIRTUAL_TOKENS, peft_size)).astype(np.float32)) * 0.7
+    soft_prompt = torch.from_numpy(rng.standard_normal((virtual, dims["hiddenSize"])).astype(np.float32)) * 0.5
+    prefix_peft = torch.from_numpy(rng.standard_normal((virtual, peft_size)).astype(np.float32)) * 0.7
     adapters = {"none": None, "softPrompt": soft_prompt, "prefix": prefix_from_peft(prefix_peft, dims).contiguous()}
-    tensors = {key: batch[key] for key in ("tokenIds", "lengths", "labels")}
-    tensors |= {"inputsEmbeds": plain.get_input_embeddings()(batch["tokenIds"]).detach(), "softPrompt": soft_prompt}
-    tensors |= {"prefix": adapters["prefix"], "prefixPeft": prefix_peft}
+    tensors = {key: batch[key] for key in ("tokenIds", "lengths", "labels", "inputsEmbeds")}
+    tensors |= {"softPrompt": soft_prompt, "prefix": adapters["prefix"], "prefixPeft": prefix_peft}
     cases = {}
     for case, adapter in adapters.items():
-        rows = sum(LENGTHS) + (NUM_VIRTUAL_TOKENS if case == "softPrompt" else 0)
+        rows = int(batch["lengths"].sum()) + (virtual if case == "softPrompt" else 0)
         cotangent = torch.from_numpy(rng.standard_normal((rows, dims["vocabSize"])).astype(np.float32))
-        truth = run_case(precise, case, batch, adapter, cotangent)
-        float32 = run_case(plain, case, batch, adapter, cotangent)
+        with wide_softmax():
+            truth = run_case(load_model(directory, torch.float64, precise_attention(directory)), case, batch, adapter, cotangent)
+        float32 = run_case(load_model(directory, torch.float32, "eager"), case, batch, adapter, cotangent)
         deviation = max(max_relative_error(float32[key], truth[key]) for key in truth)
         assert deviation < 2e-5, f"{case}: float32 deviates by {deviation}"
+        if check_peft and case != "none":
+            given = soft_prompt / scale if case == "softPrompt" else prefix_peft
+            by_peft = peft_logits(load_model(directory, torch.float32, "eager"), case, batch, given, dims)
+            assert max_relative_error(by_peft, truth["logits"][-by_peft.shape[0] :]) < 2e-5, f"{case}: PEFT gives other logits"
         cases[case] = {
-            "numVirtualTokens": 0 if case == "none" else NUM_VIRTUAL_TOKENS,
+            "numVirtualTokens": 0 if case == "none" else virtual,
             "loss": truth["loss"].item(),
             "boundaries": sorted(int(key.split(".")[1]) for key in truth if key.startswith("hidden.")),
             "float32Deviation": float(f"{deviation:.3g}"),
             "tensors": sorted(f"{case}.{key}" for key in truth),
         }
         tensors |= {f"{case}.{key}": value if value.dtype == torch.int64 else value.float() for key, value in truth.items()}
-    document = {"dims": dims, "batch": {key: batch[key].tolist() for key in ("tokenIds", "lengths", "labels")}, "cases": cases}
+    return tensors, {"batch": {key: batch[key].tolist() for key in ("tokenIds", "lengths", "labels")}, "cases": cases}
+
+
+def make_references(directory: Path, seed: int, short: dict | None = None, check_peft: bool = False) -> tuple[dict[str, torch.Tensor], dict]:
+    """
+    Tensors of reference.safetensors and the document of reference.json.
+
+    `short` has the `lengths` and the number of `virtual` tokens of a second batch; `check_peft` also holds the values to PEFT's own forward.
+    """
+    config = AutoConfig.from_pretrained(directory)
+    dims = dims_of(config)
+    rng = np.random.default_rng(seed)
+    tensors, document = run_batch(directory, rng, random_batch(rng, dims["vocabSize"]), NUM_VIRTUAL_TOKENS, check_peft)
+    document = {"dims": dims, **document}
+    if prompt_scale(config) != 1:
+        document["promptScale"] = prompt_scale(config)
+    if short is not None:
+        batch = random_batch(rng, dims["vocabSize"], short["lengths"])
+        more, document["short"] = run_batch(directory, rng, batch, short["virtual"], check_peft)
+        tensors |= {f"short.{key}": value for key, value in more.items()}
     return tensors, document

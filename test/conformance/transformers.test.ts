@@ -54,7 +54,7 @@ for (const [fixture, cuts] of cases) {
       for (const kind of adapterKinds) {
         it(`${kind}: gives transformers' hidden states and logits for every real row`, async () => {
           const { rows } = await model.forward(reference('inputsEmbeds'), adapterOf(kind), rowsOf(reference(`${kind}.positions`)));
-          const { logits } = await model.run('client', model.bundle.manifest.graphs.head, { rows });
+          const { logits } = await model.run('client', model.bundle.manifest.graphs.head.plain, { rows });
           const numLayers = model.backbone.manifest.cut.numLayers;
           assert.ok(maxRelativeError(rows, reference(`${kind}.hidden.${numLayers}`)) < LOGITS_TOLERANCE);
           assert.ok(maxRelativeError(logits!, reference(`${kind}.logits`)) < LOGITS_TOLERANCE);
@@ -74,7 +74,7 @@ for (const [fixture, cuts] of cases) {
           assert.ok(padding.length > 0 && takeRows(f32([B * S, d], inputsEmbeds.data), padding).data.every((value) => value === 0));
         });
 
-        it(`${kind}: gives transformers' loss and its gradients through loss.onnx, in chunks as in one piece`, async () => {
+        it(`${kind}: gives transformers' loss and its gradients through the loss graph, in chunks as in one piece`, async () => {
           const { labels, lengths } = (JSON.parse(readFileSync(join(fixtureDir(fixture), 'reference.json'), 'utf8')) as { batch: Batch })
             .batch;
           const targets = lossTargets(labels, lengths, kind === 'softPrompt' ? reference(kind).shape[0]! : 0);
@@ -98,7 +98,7 @@ for (const [fixture, cuts] of cases) {
         const rowOf = (row: number): Float32Array => logits.data.subarray(row * V, (row + 1) * V);
         const best = Array.from({ length: N }, (_, row) => rowOf(row).indexOf(Math.max(...rowOf(row))));
         const labels = best.map((label, row) => (row % 2 === 0 ? label : (label + 1) % V));
-        const out = await model.run('client', model.bundle.manifest.graphs.loss, {
+        const out = await model.run('client', model.bundle.manifest.graphs.loss.plain, {
           rows,
           labels: positionsTensor(labels),
           weights: f32([N], new Float32Array(N)),
@@ -176,7 +176,7 @@ async function runLoss(
   for (let at = 0; at < targets.length; at += chunk) {
     const part = targets.slice(at, at + chunk);
     const picked = part.map(({ row }) => positions.indexOf(row));
-    const out = await model.run('client', model.bundle.manifest.graphs.loss, {
+    const out = await model.run('client', model.bundle.manifest.graphs.loss.plain, {
       rows: takeRows(rows, picked),
       labels: positionsTensor(part.map(({ label }) => label)),
       weights: f32(
