@@ -1,6 +1,6 @@
 /** The client's half of the model: tokenizer, embedding, bottom, top, head and loss, run from the bundle's graphs off the main thread. */
 
-import type { GraphEntry } from '../../src/artifacts/manifest.js';
+import { clientGraphEntries, frozenGraphEntries, type GraphEntry } from '../../src/artifacts/manifest.js';
 import { type ClientBundle as BundleArtifact, loadClientBundle } from '../../src/artifacts/store.js';
 import { CutlayerError } from '../../src/errors.js';
 import { openGraphs } from '../../src/runtime/graphs.js';
@@ -60,8 +60,12 @@ export class ClientBundle implements EmbeddingSource {
     const { manifest } = artifact;
     const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
     const graphs = await openGraphs(
-      { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphFiles(manifest.graphs) },
-      { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }) },
+      { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: clientGraphEntries(manifest.graphs).map(({ file }) => file) },
+      {
+        warm: frozenGraphEntries(manifest.graphs).map(({ file }) => file),
+        workers: options.workers ?? 1,
+        ...(options.threads === undefined ? {} : { threads: options.threads }),
+      },
     );
     return new ClientBundle(artifact, tokenizer, graphs);
   }
@@ -119,7 +123,7 @@ export class ClientBundle implements EmbeddingSource {
 
   /** @param rows [N, d] @returns logits [N, vocabSize] */
   logits(rows: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
-    return this.#single(this.manifest.graphs.head, { rows }, signal);
+    return this.#single(this.manifest.graphs.head.plain, { rows }, signal);
   }
 
   /** Negative log likelihoods of labels, and the cotangent of their sum. @param rows [N, d] @param labels int64 [N] */
@@ -127,7 +131,7 @@ export class ClientBundle implements EmbeddingSource {
     const weights = tensor('float32', [labels.length], new Float32Array(labels.length).fill(1));
     const feeds = { rows, labels: tensor('int64', [labels.length], labels), weights };
     const fetches = wantCotangent ? ['nll', 'correct', 'cotangent'] : ['nll', 'correct'];
-    const { nll, correct, cotangent } = await this.#repeat(this.manifest.graphs.loss.file, feeds, fetches, signal);
+    const { nll, correct, cotangent } = await this.#repeat(this.manifest.graphs.loss.plain.file, feeds, fetches, signal);
     return {
       nll: nll!.data as Float32Array,
       correct: correct!.data as Float32Array,
@@ -167,9 +171,4 @@ export class ClientBundle implements EmbeddingSource {
     // The bundle's graphs compute in float32 throughout.
     return outputs[graph.outputs[0]!] as Tensor<'float32'>;
   }
-}
-
-function graphFiles(graphs: BundleArtifact['manifest']['graphs']): readonly string[] {
-  const spans = [graphs.bottom, graphs.top].flatMap((span) => (span === undefined ? [] : Object.values(span)));
-  return [graphs.embed, graphs.head, graphs.loss, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])].map((graph) => graph.file);
 }

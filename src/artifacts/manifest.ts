@@ -12,7 +12,17 @@ export const adapterKinds = ['none', 'softPrompt', 'prefix'] as const;
 /** One of {@link adapterKinds}. */
 export type AdapterKind = (typeof adapterKinds)[number];
 
+/** The version of both manifests that this code writes and reads. */
+export const FORMAT_VERSION = 2 as const;
+
+/** The graphs of methods that compute something of their own on the client's side, each a forward and a vjp; a bundle may lack some. */
+export const methodGraphNames = ['loraMerge'] as const;
+
+/** One of {@link methodGraphNames}. */
+export type MethodGraphName = (typeof methodGraphNames)[number];
+
 const MAX_LAYERS = 4096;
+const MAX_BLOCK_WEIGHTS = MAX_LAYERS * 32;
 const MAX_FILES = 256;
 
 const count = z.int().min(0);
@@ -39,11 +49,8 @@ const fileSchema = z.strictObject({ path: relativePath, bytes: count, sha256 });
 const graphSchema = z.strictObject({
   file: relativePath,
   /** Names of the graph's inputs: exactly these are fed. */
-  inputs: z.array(z.string().min(1)).max(MAX_LAYERS * 16),
-  outputs: z
-    .array(z.string().min(1))
-    .min(1)
-    .max(MAX_LAYERS * 16),
+  inputs: z.array(z.string().min(1)).max(MAX_BLOCK_WEIGHTS),
+  outputs: z.array(z.string().min(1)).min(1).max(MAX_BLOCK_WEIGHTS),
 });
 
 const cutSchema = z.strictObject({
@@ -75,10 +82,33 @@ const stepGraphsSchema = z.strictObject({
 
 const spanGraphsSchema = z.strictObject({ forward: graphSchema, vjp: graphSchema });
 
-const bySpanKind = z.strictObject({ none: spanGraphsSchema, softPrompt: spanGraphsSchema, prefix: spanGraphsSchema });
+const bySpanKindShape = { none: spanGraphsSchema, softPrompt: spanGraphsSchema, prefix: spanGraphsSchema };
+
+/** The bottom or the top: its weights frozen, and (with blocks) once more with every block weight as an input. */
+const clientSpanSchema = z.strictObject({ ...bySpanKindShape, trained: z.strictObject(bySpanKindShape).optional() });
+
+/** Head or loss: as it is, with LoRA on the LM head, with trained rows of a tied table, with both. */
+const headVariantsSchema = z.strictObject({
+  plain: graphSchema,
+  lora: graphSchema,
+  tokens: graphSchema.optional(),
+  loraTokens: graphSchema.optional(),
+});
+
+const blockWeightSchema = z.strictObject({
+  /** The checkpoint's name, and the input's name in trained graphs. */
+  name: z.string().min(1).max(255),
+  /** What the weight does, e.g. `query`: a BlockRole of the compiler. */
+  role: z.string().regex(/^[a-zA-Z]{1,64}$/, 'expected the role of a block weight'),
+  /** The block, counted in the whole model. */
+  layer: count.max(MAX_LAYERS),
+  shape: z.array(size).min(1).max(4),
+});
+
+const blockWeightsSchema = z.array(blockWeightSchema).max(MAX_BLOCK_WEIGHTS);
 
 const shared = {
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   name: z.string().min(1).max(200),
   family: z.string().min(1).max(64),
   /** Element type of weights, graph inputs and outputs. */
@@ -125,24 +155,51 @@ export const clientBundleManifestSchema = z
     padTokenId: tokenId.nullable(),
     /** Factor that `embed` has already applied to the table's rows (1 for most families); soft prompts live after it. */
     embedScale: z.number().positive(),
+    /** Factor that the model applies to embeddings from outside, a soft prompt of PEFT's among them, as it lets them in (1 for most families). */
+    promptScale: z.number().positive(),
+    /** Linear weights of blocks as torch's Linear holds them, [out, in], or as GPT-2's Conv1D does, [in, out]. */
+    linearLayout: z.enum(['outIn', 'inOut']),
+    /** The head's weight is the token embedding. */
+    tiedHead: z.boolean(),
+    /** The weights of the client's blocks, in the order of the blocks. */
+    blockWeights: z.strictObject({ bottom: blockWeightsSchema, top: blockWeightsSchema }),
     tokenizerFiles: z.array(relativePath),
     graphs: z.strictObject({
       embed: graphSchema,
-      head: graphSchema,
-      loss: graphSchema,
+      head: headVariantsSchema,
+      loss: headVariantsSchema,
+      /** A classification head in place of the LM head. */
+      classifier: z.strictObject({ forward: graphSchema, loss: graphSchema }),
       /** Absent: the bottom is the identity. */
-      bottom: bySpanKind.optional(),
+      bottom: clientSpanSchema.optional(),
       /** Absent: the top has no blocks. */
-      top: bySpanKind.optional(),
+      top: clientSpanSchema.optional(),
+      methods: z.partialRecord(z.enum(methodGraphNames), spanGraphsSchema),
     }),
   })
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
-    const { embed, head, loss, bottom, top } = manifest.graphs;
-    const spans = [bottom, top].flatMap((span) => (span === undefined ? [] : Object.values(span)));
-    const graphs = [embed, head, loss, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])];
-    checkFiles(manifest, [manifest.weightsFile, ...graphs.map((graph) => graph.file), ...manifest.tokenizerFiles], context);
+    checkBlocks(manifest, context);
+    const files = clientGraphEntries(manifest.graphs).map((graph) => graph.file);
+    checkFiles(manifest, [manifest.weightsFile, ...files, ...manifest.tokenizerFiles], context);
   });
+
+/** Every graph of a client bundle, those of the frozen model first. */
+export function clientGraphEntries(graphs: ClientBundleManifest['graphs']): readonly GraphEntry[] {
+  const { head, loss, classifier, bottom, top, methods } = graphs;
+  const pairs = (span: Partial<Record<string, SpanGraphs>> | undefined): (GraphEntry | undefined)[] =>
+    Object.values(span ?? {}).flatMap((pair) => [pair?.forward, pair?.vjp]);
+  const variants = [head, loss].flatMap(({ lora, tokens, loraTokens }) => [lora, tokens, loraTokens]);
+  const trained = [...pairs(bottom?.trained), ...pairs(top?.trained)];
+  const own = [...trained, ...variants, classifier.forward, classifier.loss, ...pairs(methods)];
+  return [...frozenGraphEntries(graphs), ...own].filter((graph) => graph !== undefined);
+}
+
+/** The graphs of a client bundle that every client needs whatever it trains: embedding, head, loss and the frozen spans. */
+export function frozenGraphEntries({ embed, head, loss, bottom, top }: ClientBundleManifest['graphs']): readonly GraphEntry[] {
+  const spans = [bottom, top].flatMap((span) => (span === undefined ? [] : adapterKinds.map((kind) => span[kind])));
+  return [embed, head.plain, loss.plain, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])];
+}
 
 /** Parsed `backbone/manifest.json`. */
 export type BackboneManifest = z.infer<typeof backboneManifestSchema>;
@@ -156,6 +213,12 @@ export type GraphEntry = z.infer<typeof graphSchema>;
 export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 /** Forward and self-contained vjp, of one adapter kind of the client's bottom or top. */
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;
+/** Head or loss of the client in its variants. */
+export type HeadVariants = z.infer<typeof headVariantsSchema>;
+/** The graphs of the client's bottom or top, by adapter kind. */
+export type ClientSpanGraphs = z.infer<typeof clientSpanSchema>;
+/** One weight of a block that the client holds. */
+export type BlockWeight = z.infer<typeof blockWeightSchema>;
 /** Where the model is cut: blocks below, blocks above, blocks in all. */
 export type Cut = z.infer<typeof cutSchema>;
 /** The backbone's dims. */
@@ -174,6 +237,34 @@ function checkCut(manifest: { readonly cut: Cut; readonly dims: Dims }, context:
   }
   if (manifest.dims.numHeads % manifest.dims.numKvHeads !== 0) {
     fail(context, ['dims', 'numKvHeads'], `${manifest.dims.numKvHeads} does not divide numHeads ${manifest.dims.numHeads}`);
+  }
+}
+
+/** Blocks that a client holds have weights, a span and trained graphs; no other part has. */
+function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleManifest, 'files'>, context: Context): void {
+  for (const [span, first] of [
+    ['bottom', 0],
+    ['top', cut.numLayers - cut.top],
+  ] as const) {
+    const layers = new Set(blockWeights[span].map(({ layer }) => layer));
+    const wanted = Array.from({ length: cut[span] }, (_, at) => first + at);
+    if (layers.size !== wanted.length || wanted.some((layer) => !layers.has(layer)))
+      fail(
+        context,
+        ['blockWeights', span],
+        `expected weights of blocks ${wanted.join(', ') || 'none'}, got ${[...layers].join(', ') || 'none'}`,
+      );
+    if ((graphs[span]?.trained !== undefined) !== cut[span] > 0)
+      fail(
+        context,
+        ['graphs', span, 'trained'],
+        `expected trained graphs exactly where the client holds blocks; it holds ${cut[span]} here`,
+      );
+  }
+  for (const name of ['head', 'loss'] as const) {
+    const { tokens, loraTokens } = graphs[name];
+    if ((tokens !== undefined) !== tiedHead || (loraTokens !== undefined) !== tiedHead)
+      fail(context, ['graphs', name], `expected tokens and loraTokens exactly where the head is tied; tiedHead is ${tiedHead}`);
   }
 }
 
@@ -201,6 +292,13 @@ export function parseManifest<T>(schema: z.ZodType<T>, text: string, label: stri
     throw new CutlayerError('INVALID_ARTIFACT', `${label}: expected JSON, got text that does not parse; pack the checkpoint again`, {
       cause,
     });
+  }
+  const version = (json as { readonly formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version !== FORMAT_VERSION) {
+    throw new CutlayerError(
+      'INVALID_ARTIFACT',
+      `${label} at formatVersion: expected ${FORMAT_VERSION}, got ${version}; pack the checkpoint again with this version of Cutlayer`,
+    );
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;

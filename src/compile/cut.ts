@@ -44,6 +44,11 @@ export function partitionWeights(
   return { backbone: table.all.filter(inBackbone), client: table.all.filter((weight) => !inBackbone(weight)) };
 }
 
+/** The weights of a span's blocks. */
+export function blockWeights(table: WeightTable, [first, end]: readonly [number, number]): readonly Weight[] {
+  return table.all.filter(({ layer }) => layer !== undefined && layer >= first && layer < end);
+}
+
 /** The number of scalars in some weights. */
 export function parameterCount(weights: readonly Weight[]): number {
   return weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);

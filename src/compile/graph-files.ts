@@ -41,11 +41,13 @@ export class GraphFiles {
 
   /** Writes the pairs of all adapter kinds: `<name>-<kind>.onnx` and `<name>-<kind>-vjp.onnx`. */
   async writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Promise<Record<AdapterKind, SpanGraphs>> {
-    const pair = async (kind: AdapterKind): Promise<SpanGraphs> => {
-      const { forward, vjp } = compile(kind);
-      return { forward: await this.write(`${name}-${kind}.onnx`, forward), vjp: await this.write(`${name}-${kind}-vjp.onnx`, vjp) };
-    };
+    const pair = (kind: AdapterKind): Promise<SpanGraphs> => this.writePair(`${name}-${kind}`, compile(kind));
     return { none: await pair('none'), softPrompt: await pair('softPrompt'), prefix: await pair('prefix') };
+  }
+
+  /** Writes a function and its vjp: `<name>.onnx` and `<name>-vjp.onnx`. */
+  async writePair(name: string, { forward, vjp }: GraphPair): Promise<SpanGraphs> {
+    return { forward: await this.write(`${name}.onnx`, forward), vjp: await this.write(`${name}-vjp.onnx`, vjp) };
   }
 
   /** Writes any small file. */

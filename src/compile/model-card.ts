@@ -9,7 +9,7 @@ export function modelCard(manifest: Omit<ClientBundleManifest, 'files'>, backbon
   const blocks = (first: number, end: number): string => (first === end ? 'none' : `${first}..${end - 1}`);
   return `# ${manifest.name}: client bundle
 
-The client's part of a ${manifest.family} model of ${cut.numLayers} blocks, for training soft prompts and prefixes through a gateway that serves the rest.
+The client's part of a ${manifest.family} model of ${cut.numLayers} blocks, for training adapters, and the blocks and the head that it holds, through a gateway that serves the rest.
 
 | part | blocks | held by | parameters |
 |---|---|---|---|

@@ -6,22 +6,31 @@ import {
   type ArtifactFile,
   adapterKinds,
   type BackboneManifest,
+  type BlockWeight,
   backboneManifestSchema,
   type ClientBundleManifest,
+  type ClientSpanGraphs,
   type Cut,
   clientBundleManifestSchema,
   type Dims,
+  FORMAT_VERSION,
+  type GraphEntry,
+  type HeadVariants,
+  methodGraphNames,
 } from '../artifacts/manifest.js';
 import { MANIFEST_FILE } from '../artifacts/store.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
+import type { Graph } from '../onnx/graph.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
 import { compileBackbone } from './backbone-graphs.js';
 import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
-import { compileBottom, compileEmbed, compileHead, compileLoss, compileTop, hasBottom } from './client-graphs.js';
+import { compileBottom, compileEmbed, compileTop, hasBottom } from './client-graphs.js';
 import { convertWeights, layOutWeights, requireEqual } from './convert.js';
-import { cutOf, parameterCount, partitionWeights } from './cut.js';
+import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from './cut.js';
 import { GraphFiles } from './graph-files.js';
+import { compileClassifier, compileClassifierLoss, compileHead, compileLoss, type HeadVariant, headVariantsOf } from './head-graphs.js';
+import { methodGraphs } from './method-graphs.js';
 import { modelCard } from './model-card.js';
 import { writeDirectory } from './output-directory.js';
 import { matchWeights, type WeightSources } from './weight-sources.js';
@@ -155,13 +164,7 @@ class Packing {
     const { model, cut, request } = this;
     const { layout, file } = await this.convert(dir, this.weights.client);
     const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
-    const entries: ClientBundleManifest['graphs'] = {
-      embed: await graphs.write('embed.onnx', compileEmbed(model)),
-      head: await graphs.write('head.onnx', compileHead(model)),
-      loss: await graphs.write('loss.onnx', compileLoss(model)),
-    };
-    if (hasBottom(model, cut)) entries.bottom = await graphs.writeSpans('bottom', (kind) => compileBottom(model, cut, kind));
-    if (cut.top > 0) entries.top = await graphs.writeSpans('top', (kind) => compileTop(model, cut, kind));
+    const entries = await this.clientGraphs(graphs);
     const tokenizer = await copyTokenizerFiles(request.checkpointDir, dir, request.signal);
     const { eosTokenIds, bosTokenId, padTokenId } = model.specialTokens;
     const generationEos = await generationEosTokens(request.checkpointDir, model.spec.vocabSize);
@@ -174,6 +177,10 @@ class Packing {
       bosTokenId,
       padTokenId,
       embedScale: model.spec.embedScale,
+      promptScale: model.spec.promptScale,
+      linearLayout: model.spec.linearLayout,
+      tiedHead: model.spec.tiedHead,
+      blockWeights: { bottom: blockEntries(model, spansOf(cut).bottom), top: blockEntries(model, spansOf(cut).top) },
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs: entries,
     };
@@ -181,6 +188,34 @@ class Packing {
     const manifest = clientBundleManifestSchema.parse({ ...card, files: [file, ...graphs.files, ...tokenizer, readme] });
     await writeFile(join(dir, MANIFEST_FILE), manifestText(manifest));
     return manifest;
+  }
+
+  private async clientGraphs(graphs: GraphFiles): Promise<ClientBundleManifest['graphs']> {
+    const { model, cut } = this;
+    const variants = async (name: string, compile: (model: ModelDescription, variant: HeadVariant) => Graph): Promise<HeadVariants> => {
+      const entries: Partial<Record<HeadVariant, GraphEntry>> = {};
+      for (const variant of headVariantsOf(model))
+        entries[variant] = await graphs.write(`${name}-${variant}.onnx`, compile(model, variant));
+      return entries as HeadVariants; // every model has plain and lora
+    };
+    const span = async (name: string, hasBlocks: boolean, compile: typeof compileTop): Promise<ClientSpanGraphs> => ({
+      ...(await graphs.writeSpans(name, (kind) => compile(model, cut, kind))),
+      ...(hasBlocks && { trained: await graphs.writeSpans(`${name}-trained`, (kind) => compile(model, cut, kind, 'inputs')) }),
+    });
+    const entries: ClientBundleManifest['graphs'] = {
+      embed: await graphs.write('embed.onnx', compileEmbed(model)),
+      head: await variants('head', compileHead),
+      loss: await variants('loss', compileLoss),
+      classifier: {
+        forward: await graphs.write('classifier.onnx', compileClassifier(model)),
+        loss: await graphs.write('classifier-loss.onnx', compileClassifierLoss(model)),
+      },
+      methods: {},
+    };
+    if (hasBottom(model, cut)) entries.bottom = await span('bottom', cut.bottom > 0, compileBottom);
+    if (cut.top > 0) entries.top = await span('top', true, compileTop);
+    for (const name of methodGraphNames) entries.methods[name] = await graphs.writePair(name, methodGraphs[name](model));
+    return entries;
   }
 
   private async convert(dir: string, weights: readonly Weight[]) {
@@ -207,7 +242,7 @@ class Packing {
     const numLayers = this.cut.numLayers - this.cut.bottom - this.cut.top;
     const dims: Dims = { hiddenSize: spec.hiddenSize, numLayers, numHeads, numKvHeads, headDim, maxPositions: spec.maxPositions };
     return {
-      formatVersion: 1 as const,
+      formatVersion: FORMAT_VERSION,
       name: this.name,
       family: family.name,
       dtype: 'float32' as const,
@@ -218,6 +253,10 @@ class Packing {
       weightsFile: WEIGHTS_FILE,
     };
   }
+}
+
+function blockEntries({ weights }: ModelDescription, span: readonly [number, number]): BlockWeight[] {
+  return blockWeights(weights, span).map(({ name, role, layer, shape }) => ({ name, role, layer: layer!, shape: [...shape] }));
 }
 
 const manifestText = (manifest: object): string => `${JSON.stringify(manifest, null, 2)}\n`;

@@ -1,4 +1,4 @@
-/** The weights of a decoder as values of a graph, asked for by role; only those asked for become initializers. */
+/** The weights of a decoder as values of a graph, asked for by role; only those asked for become initializers, or inputs where they are trained. */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderSpec } from './spec.js';
@@ -10,6 +10,8 @@ export class DecoderGraph {
     readonly g: GraphBuilder,
     readonly spec: DecoderSpec,
     private readonly table: WeightTable,
+    /** `inputs`: the blocks' weights are graph inputs under their names, for whoever trains them. */
+    private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
   ) {}
 
   /** A weight outside the blocks. */
@@ -21,7 +23,7 @@ export class DecoderGraph {
   /** A weight of a block. */
   block(layer: number, role: BlockRole): Value {
     const { name, shape } = this.table.block(layer, role);
-    return this.g.weight(name, 'float32', shape);
+    return this.blockWeights === 'inputs' ? this.g.input(name, 'float32', shape) : this.g.weight(name, 'float32', shape);
   }
 
   /** The LM head's weight, [vocabSize, hiddenSize]: the token embedding where they are tied. */

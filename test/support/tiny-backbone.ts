@@ -7,7 +7,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256Hex } from '../../src/artifacts/digest.js';
-import type { AdapterKind, BackboneManifest, StepGraphs } from '../../src/artifacts/manifest.js';
+import { type AdapterKind, type BackboneManifest, FORMAT_VERSION, type StepGraphs } from '../../src/artifacts/manifest.js';
 import { type BackboneArtifact, loadBackbone } from '../../src/artifacts/store.js';
 import { GraphBuilder } from '../../src/onnx/builder.js';
 import { addDims, multiplyDims, symbol } from '../../src/onnx/dim.js';
@@ -52,7 +52,7 @@ export async function tinyBackbone({ hiddenSize, numLayers }: TinyDims): Promise
   });
   const manifest: BackboneManifest = {
     format: 'cutlayer-backbone',
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     name: 'tiny',
     family: 'llama',
     dtype: 'float32',
