@@ -5,8 +5,8 @@
                                       loads an adapter that Cutlayer wrote with PeftModel.from_pretrained and compares logits
     check_live.py --probe             only says whether the Python packages are there
 
-FILE holds `tokenIds` [B,S] int64 (right-padded), `lengths` [B] int64 and `logits` f32, either [B,S,V] (padded rows ignored) or [N,V] (real rows in
-order). Values agree when max|a - b| / max|b| <= --tolerance (1e-5). Exit status: 0 equal, 1 different, 2 bad usage, 3 a package is missing.
+FILE holds `tokenIds` [B,S] int64 (right-padded), `lengths` [B] int64, `taskIds` [B] int64 for a multitask prompt, and `logits` f32: [B,S,V] (padded rows ignored), [N,V] (real rows
+in order), or [B,classes] of an adapter for sequence classification. DIR may also be a safetensors file of whole weights, which full training saves. Values agree when max|a - b| / max|b| <= --tolerance (1e-5). Exit status: 0 equal, 1 different, 2 bad usage, 3 a package is missing.
 """
 
 import argparse
@@ -64,44 +64,53 @@ class Comparison:
 
 
 def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) -> None:
-    """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less."""
+    """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less; with the methods' curves of a family."""
     from make_fixtures import make_fixture
-    from safetensors.torch import load_file
+    from methods import FAMILIES, make_methods
 
     with tempfile.TemporaryDirectory() as temporary:
         for name in names:
-            fresh = Path(temporary) / name
-            make_fixture(fresh, name)
-            files = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
-            there = {path.relative_to(committed / name) for path in (committed / name).rglob("*") if path.is_file()}
-            if files != there:
-                comparison.failures.append(f"{name}: files differ: {sorted(map(str, files ^ there))}")
-            for file in sorted(files & there):
-                label = f"{name}/{file}"
-                if file.suffix == ".json":
-                    read = lambda root: json.loads((root / file).read_text())  # noqa: E731
-                    comparison.document(label, read(fresh), read(committed / name))
-                else:
-                    actual, expected = load_file(fresh / file), load_file(committed / name / file)
-                    if actual.keys() != expected.keys():
-                        comparison.failures.append(f"{label}: tensors differ: {sorted(actual.keys() ^ expected.keys())}")
-                    for key in actual.keys() & expected.keys():
-                        comparison.tensor(f"{label}:{key}", actual[key], expected[key])
+            make_fixture(Path(temporary) / name, name)
+            compare_directories(Path(temporary) / name, committed / name, name, comparison)
+            if name in FAMILIES:
+                fresh = Path(temporary) / "peft" / name
+                make_methods(Path(temporary) / name, fresh)
+                compare_directories(fresh, committed / "peft" / name, f"peft/{name}", comparison)
+
+
+def compare_directories(fresh: Path, committed: Path, name: str, comparison: Comparison) -> None:
+    from safetensors.torch import load_file
+
+    files = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
+    there = {path.relative_to(committed) for path in committed.rglob("*") if path.is_file()}
+    if files != there:
+        comparison.failures.append(f"{name}: files differ: {sorted(map(str, files ^ there))}")
+    for file in sorted(files & there):
+        label = f"{name}/{file}"
+        if file.suffix == ".json":
+            comparison.document(label, json.loads((fresh / file).read_text()), json.loads((committed / file).read_text()))
+        else:
+            actual, expected = load_file(fresh / file), load_file(committed / file)
+            if actual.keys() != expected.keys():
+                comparison.failures.append(f"{label}: tensors differ: {sorted(actual.keys() ^ expected.keys())}")
+            for key in actual.keys() & expected.keys():
+                comparison.tensor(f"{label}:{key}", actual[key], expected[key])
 
 
 def compare_adapter(adapter: Path, checkpoint: Path, logits: Path, comparison: Comparison) -> None:
     """PEFT's logits with an adapter directory against logits computed elsewhere."""
     import torch
-    from peft import PeftModel
-    from references import load_model
+    from methods import load_saved
     from safetensors.torch import load_file
 
     given = load_file(logits)
     token_ids, lengths = given["tokenIds"], given["lengths"]
     mask = torch.arange(token_ids.shape[1])[None, :] < lengths[:, None]
-    model = PeftModel.from_pretrained(load_model(checkpoint, torch.float32, "eager"), adapter).eval()
+    tasks = {"task_ids": given["taskIds"]} if "taskIds" in given else {}
     with torch.no_grad():
-        expected = model(input_ids=token_ids, attention_mask=mask.long()).logits[:, -token_ids.shape[1] :][mask]
+        expected = load_saved(checkpoint, adapter)(input_ids=token_ids, attention_mask=mask.long(), **tasks).logits
+    if expected.dim() == 3:
+        expected = expected[:, -token_ids.shape[1] :][mask]
     actual = given["logits"][mask] if given["logits"].dim() == 3 else given["logits"]
     comparison.tensor(f"{adapter.name}: logits", actual, expected)
 
