@@ -90,14 +90,14 @@ function nodesOnPath(
 }
 
 /**
- * Whether the data of any of these values reach the node; an input whose shape alone matters does not count.
+ * Whether the data of any of these values reach the node; an input whose shape alone matters, or that the output has no slope in, does not count.
  * @throws CutlayerError NOT_DIFFERENTIABLE when they reach it where no gradient can flow
  */
 function dependsOn(node: OpNode, values: ReadonlySet<Value>): boolean {
   let depends = false;
   const named = nameInputs(node.op, node.inputs);
   for (const [name, { flow }] of Object.entries(signatureOf(node.op).inputs)) {
-    if (flow === 'shape' || !listOf(named[name]).some((value) => values.has(value))) continue;
+    if (flow === 'shape' || flow === 'steps' || !listOf(named[name]).some((value) => values.has(value))) continue;
     if (flow === 'plain') throw notDifferentiable(nodeText(node), `${node.op} has no gradient with respect to ${name}`);
     depends = true;
   }

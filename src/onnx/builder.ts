@@ -42,6 +42,9 @@ export class GraphBuilder extends LeafBuilder {
   neg(X: Value): Value {
     return this.apply('Neg', { X });
   }
+  abs(X: Value): Value {
+    return this.apply('Abs', { X });
+  }
   sqrt(X: Value): Value {
     return this.apply('Sqrt', { X });
   }
@@ -100,6 +103,13 @@ export class GraphBuilder extends LeafBuilder {
   }
   lessOrEqual(A: Operand, B: Operand): Value {
     return this.apply('LessOrEqual', this.#pair(A, B));
+  }
+
+  and(A: Value, B: Value): Value {
+    return this.apply('And', { A, B });
+  }
+  not(X: Value): Value {
+    return this.apply('Not', { X });
   }
 
   // ---- linear algebra

@@ -11,8 +11,11 @@ import type { Tensor } from '../tensor/tensor.js';
 
 /** How an input takes part in differentiation, and how many values it takes. */
 interface InputSpec {
-  /** `real`: gradients flow through it. `plain`: its data matter but have no gradient. `shape`: only its shape matters. */
-  readonly flow: 'real' | 'plain' | 'shape';
+  /**
+   * `real`: gradients flow through it. `plain`: its data matter but have no gradient. `shape`: only its shape matters. `steps`: the output is
+   * piecewise constant in it, so its gradient is zero.
+   */
+  readonly flow: 'real' | 'plain' | 'shape' | 'steps';
   readonly arity: 'one' | 'optional' | 'variadic';
 }
 
@@ -45,6 +48,7 @@ const variadic = { flow: 'real', arity: 'variadic' } as const;
 const plain = { flow: 'plain', arity: 'one' } as const;
 const optionalPlain = { flow: 'plain', arity: 'optional' } as const;
 const shape = { flow: 'shape', arity: 'one' } as const;
+const steps = { flow: 'steps', arity: 'one' } as const;
 
 const int = { type: 'int' } as const;
 const ints = { type: 'ints' } as const;
@@ -57,6 +61,7 @@ const unary = { domain: '', inputs: { input: real }, outputs: ['output'], attrib
 const unaryX = { domain: '', inputs: { X: real }, outputs: ['Y'], attributes: {} } as const;
 const binary = { domain: '', inputs: { A: real, B: real }, outputs: ['C'], attributes: {} } as const;
 const comparison = { domain: '', inputs: { A: plain, B: plain }, outputs: ['C'], attributes: {} } as const;
+const extremum = { domain: '', inputs: { data_0: variadic }, outputs: ['output'], attributes: {} } as const;
 const reduce = { domain: '', inputs: { data: real, axes: plain }, outputs: ['reduced'], attributes: { keepdims: flagOn } } as const;
 const alongAxis = { domain: '', inputs: { input: real }, outputs: ['output'], attributes: { axis: int } } as const;
 
@@ -69,6 +74,10 @@ export const opSignatures = {
   Div: binary,
   Pow: { domain: '', inputs: { X: real, Y: plain }, outputs: ['Z'], attributes: {} },
   Neg: unaryX,
+  Abs: unaryX,
+  Max: extremum,
+  Min: extremum,
+  Clip: { domain: '', inputs: { input: real, min: optionalPlain, max: optionalPlain }, outputs: ['output'], attributes: {} },
   Sqrt: unaryX,
   Reciprocal: unaryX,
   Exp: unary,
@@ -87,6 +96,10 @@ export const opSignatures = {
   Equal: comparison,
   Less: comparison,
   LessOrEqual: comparison,
+  And: comparison,
+  Or: comparison,
+  Not: { domain: '', inputs: { X: plain }, outputs: ['Y'], attributes: {} },
+  IsNaN: { domain: '', inputs: { X: steps }, outputs: ['Y'], attributes: {} },
   // linear algebra
   MatMul: { domain: '', inputs: { A: real, B: real }, outputs: ['Y'], attributes: {} },
   Gemm: {
@@ -106,6 +119,7 @@ export const opSignatures = {
   ReduceMean: reduce,
   ReduceMax: reduce,
   ArgMax: { domain: '', inputs: { data: plain }, outputs: ['reduced'], attributes: { axis: int, keepdims: flagOn } },
+  CumSum: { domain: '', inputs: { x: real, axis: plain }, outputs: ['y'], attributes: { exclusive: flag, reverse: flag } },
   Softmax: alongAxis,
   LogSoftmax: alongAxis,
   // normalization

@@ -63,6 +63,19 @@ export const gradientCases: { readonly [Op in OpName]: readonly GradientCase[] |
     check('to the power -0.5', [positive(2, 3)], (g, x) => g.pow(x!, -0.5)),
   ],
   Neg: unary((g, x) => g.neg(x)),
+  Abs: unary((g, x) => g.abs(x)),
+  Max: [
+    check('of equal shapes', [of(2, 3), of(2, 3)], (g, a, b) => g.apply('Max', { data_0: [a!, b!] })),
+    check('of three, broadcast', [of(2, 3), of(3), of(2, 1)], (g, a, b, c) => g.apply('Max', { data_0: [a!, b!, c!] })),
+    check('of a value with itself', [of(2, 3)], (g, a) => g.apply('Max', { data_0: [a!, a!] })),
+  ],
+  Min: [check('of two, broadcast', [of(2, 3), of(3)], (g, a, b) => g.apply('Min', { data_0: [a!, b!] }))],
+  Clip: [
+    check('on both sides', [of(4, 5)], (g, x) =>
+      g.apply('Clip', { input: x!, min: g.scalar(-0.3, 'float64'), max: g.scalar(0.4, 'float64') }),
+    ),
+    check('on one side', [of(4, 5)], (g, x) => g.apply('Clip', { input: x!, min: undefined, max: g.scalar(0.1, 'float64') })),
+  ],
   Sqrt: unary((g, x) => g.sqrt(x), positive(2, 3)),
   Reciprocal: unary((g, x) => g.reciprocal(x), positive(2, 3)),
   Exp: unary((g, x) => g.exp(x)),
@@ -92,6 +105,10 @@ export const gradientCases: { readonly [Op in OpName]: readonly GradientCase[] |
   Equal: 'nondifferentiable',
   Less: 'nondifferentiable',
   LessOrEqual: 'nondifferentiable',
+  And: 'nondifferentiable',
+  Or: 'nondifferentiable',
+  Not: 'nondifferentiable',
+  IsNaN: 'nondifferentiable',
   MatMul: [
     check('of matrices', [of(2, 3), of(3, 4)], (g, a, b) => g.matMul(a!, b!)),
     check('of batches', [of(2, 5, 2, 3), of(2, 5, 3, 4)], (g, a, b) => g.matMul(a!, b!)),
@@ -121,6 +138,12 @@ export const gradientCases: { readonly [Op in OpName]: readonly GradientCase[] |
   ReduceMean: reduction((g, x, axes, keepdims) => g.reduceMean(x, axes, keepdims)),
   ReduceMax: reduction((g, x, axes, keepdims) => g.reduceMax(x, axes, keepdims)),
   ArgMax: 'nondifferentiable',
+  CumSum: [
+    check('along the last axis', [of(2, 4)], (g, x) => g.apply('CumSum', { x: x!, axis: g.scalar(-1, 'int64') })),
+    check('exclusive, from the end', [of(4, 2)], (g, x) =>
+      g.apply('CumSum', { x: x!, axis: g.scalar(0, 'int64') }, { exclusive: 1, reverse: 1 }),
+    ),
+  ],
   Softmax: [
     check('over the last axis', [of(2, 3, 4)], (g, x) => g.softmax(x!)),
     check('over a middle axis', [of(2, 3, 4)], (g, x) => g.softmax(x!, 1)),

@@ -1,6 +1,28 @@
 /** VJP rules of ops that work element by element. x̄ is the cotangent of x, ȳ that of the output y. */
+import type { GraphBuilder } from '../../onnx/builder.js';
+import type { Value } from '../../onnx/value.js';
 import { geluErfDerivative, geluTanhDerivative } from '../gelu-derivative.js';
 import type { VjpRules } from '../vjp-rules.js';
+
+/** x̄ᵢ = ȳ where xᵢ = y, shared equally by all that are */
+function toExtrema({
+  g,
+  ct,
+  y,
+  data_0,
+}: {
+  readonly g: GraphBuilder;
+  readonly ct: Value;
+  readonly y: Value;
+  readonly data_0: readonly Value[];
+}) {
+  const chosen = data_0.map((x) => g.cast(g.equal(x, y), y.dtype));
+  const share = g.div(
+    ct,
+    chosen.reduce((sum, one) => g.add(sum, one)),
+  );
+  return chosen.map((one) => g.mul(share, one));
+}
 
 export const elementwiseRules = {
   Add: {
@@ -23,6 +45,13 @@ export const elementwiseRules = {
     X: ({ g, ct, X, Y }) => g.mul(ct, g.mul(Y, g.pow(X, g.sub(Y, 1)))), // x̄ = ȳ p xᵖ⁻¹
   },
   Neg: { X: ({ g, ct }) => g.neg(ct) }, // x̄ = −ȳ
+  Abs: { X: ({ g, ct, X }) => g.where(g.less(X, 0), g.neg(ct), ct) }, // x̄ = ȳ sign x
+  Max: { data_0: toExtrema },
+  Min: { data_0: toExtrema },
+  Clip: {
+    // x̄ = ȳ where min ≤ x ≤ max, so where nothing was clipped
+    input: ({ g, ct, input, y }) => g.where(g.equal(input, y), ct, 0),
+  },
   Sqrt: { X: ({ g, ct, y }) => g.div(g.mul(ct, 0.5), y) }, // x̄ = ȳ / 2y
   Reciprocal: { X: ({ g, ct, y }) => g.neg(g.mul(ct, g.mul(y, y))) }, // x̄ = −ȳ y²
   Exp: { input: ({ g, ct, y }) => g.mul(ct, y) }, // x̄ = ȳ y
@@ -53,4 +82,8 @@ export const elementwiseRules = {
   Equal: {}, // nondifferentiable
   Less: {}, // nondifferentiable
   LessOrEqual: {}, // nondifferentiable
+  And: {}, // nondifferentiable
+  Or: {}, // nondifferentiable
+  Not: {}, // nondifferentiable
+  IsNaN: {}, // constant wherever the rest has a gradient
 } satisfies Partial<VjpRules>;

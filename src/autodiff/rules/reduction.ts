@@ -47,6 +47,10 @@ export const reductionRules = {
     },
   },
   ArgMax: {}, // nondifferentiable
+  CumSum: {
+    // x̄ = the sums of ȳ from the other end
+    x: ({ g, ct, axis, exclusive, reverse }) => g.apply('CumSum', { x: ct, axis }, { exclusive, reverse: 1 - reverse }),
+  },
   Softmax: {
     // x̄ = y ⊙ (ȳ − Σ ȳ ⊙ y)
     input: ({ g, ct, y, axis }) => g.mul(y, g.sub(ct, g.reduceSum(g.mul(ct, y), [axis]))),

@@ -23,6 +23,18 @@ const comparison = ({ A, B, invalid }: Binary): readonly ValueType[] => {
   return [{ dtype: 'bool', shape: broadcastShapes(A.shape, B.shape, invalid) }];
 };
 
+/** A comparison of truth values. */
+const logical = ({ A, B, invalid }: Binary): readonly ValueType[] => {
+  if (A.dtype !== 'bool' || B.dtype !== 'bool') throw invalid(`A and B must be bool, got ${A.dtype} and ${B.dtype}`);
+  return [{ dtype: 'bool', shape: broadcastShapes(A.shape, B.shape, invalid) }];
+};
+
+const extremum = ({ data_0, invalid }: { readonly data_0: readonly Value[]; readonly invalid: Invalid }): readonly ValueType[] => {
+  const dtype = sameDType(Object.fromEntries(data_0.map((value, at) => [`data_0[${at}]`, value])), invalid);
+  const shape = data_0.map((value) => value.shape).reduce((a, b) => broadcastShapes(a, b, invalid));
+  return [{ dtype, shape }];
+};
+
 /** A broadcasting binary op; `onDims` follows int64 vectors and scalars whose elements are dimensions. */
 const binary =
   (onDims?: (a: Dim, b: Dim) => Dim) =>
@@ -44,6 +56,16 @@ export const elementwiseShapes = {
   Div: binary(),
   Pow: ({ X, Y, invalid }) => [{ dtype: X.dtype, shape: broadcastShapes(X.shape, Y.shape, invalid) }],
   Neg: unaryX,
+  Abs: unaryX,
+  Max: extremum,
+  Min: extremum,
+  Clip: ({ input, min, max, invalid }) => {
+    const dtype = sameDType({ input, min, max }, invalid);
+    for (const [name, limit] of Object.entries({ min, max })) {
+      if (limit !== undefined && limit.shape.length !== 0) throw invalid(`${name} must be a scalar`);
+    }
+    return [{ dtype, shape: input.shape }];
+  },
   Sqrt: unaryX,
   Reciprocal: unaryX,
   Exp: unary,
@@ -69,4 +91,11 @@ export const elementwiseShapes = {
   Equal: comparison,
   Less: comparison,
   LessOrEqual: comparison,
+  And: logical,
+  Or: logical,
+  Not: ({ X, invalid }) => {
+    if (X.dtype !== 'bool') throw invalid(`X must be bool, got ${X.dtype}`);
+    return unaryX({ X });
+  },
+  IsNaN: ({ X }) => [{ dtype: 'bool', shape: X.shape }],
 } satisfies Partial<ShapeRules>;

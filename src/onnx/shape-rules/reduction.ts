@@ -32,6 +32,11 @@ export const reductionShapes = {
   ReduceMean: reduce,
   ReduceMax: reduce,
   ArgMax: ({ data, axis, keepdims, invalid }) => [{ dtype: 'int64', shape: reducedShape(data.shape, [axis], keepdims, invalid) }],
+  CumSum: ({ x, axis, invalid }) => {
+    const [along] = numbersOf(axis, 'axis', invalid);
+    resolveAxis(along ?? Number.NaN, x.shape.length, invalid);
+    return [{ dtype: x.dtype, shape: x.shape }];
+  },
   Softmax: alongAxis,
   LogSoftmax: alongAxis,
 } satisfies Partial<ShapeRules>;
