@@ -4,10 +4,12 @@
  * sequence. Query heads of one group lie side by side as rows, so grouped keys and values are never repeated. Padding is on the
  * right and attention is causal, so no real token ever attends to it and no padding mask exists.
  */
-import { addDims, multiplyDims } from '../onnx/dim.js';
+import type { GraphBuilder } from '../onnx/builder.js';
+import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import { f32 } from '../tensor/tensor.js';
 import type { DecoderGraph } from './decoder-weights.js';
+import { normalize } from './norm.js';
 import { type Rotation, rotate } from './rope.js';
 import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
 
@@ -38,7 +40,8 @@ const AHEAD = -1e30;
  */
 export function attention(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix?: PrefixBlock): Value {
   const { g, spec } = decoder;
-  const { headDim, numKvHeads, outputBias } = spec.attention;
+  const { headDim, numKvHeads, outputBias, windows } = spec.attention;
+  const window = windows[layer] ?? null;
   const { layout } = context;
   const { query, key, value } = project(decoder, context, layer, x);
   context.onKeyValue?.(layer, { key, value });
@@ -50,8 +53,8 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   const shared =
     keys.prompt !== undefined && values.prompt !== undefined ? { key: heads(keys.prompt), value: heads(values.prompt) } : prefix;
   const attended: SplitRows = {
-    ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, queries.prompt, shared) }),
-    text: attendText(decoder, layout, queries.text, keys.text, values.text, shared),
+    ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, window, queries.prompt, shared) }),
+    text: attendText(decoder, layout, window, queries.text, keys.text, values.text, shared),
   };
   return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
 }
@@ -77,8 +80,43 @@ function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: n
   const fused = (): readonly Value[] =>
     g.split(decoder.linear(x, layer, 'qkv', qkvBias ? 'qkvBias' : undefined), [queryWidth, kvWidth, kvWidth], 1);
   const [query, key, value] = (projections === 'fused' ? fused() : split()) as readonly [Value, Value, Value];
-  if (rotation === undefined) return { query, key, value };
-  return { query: rotate(g, query, rotation, headDim), key: rotate(g, key, rotation, headDim), value };
+  const placed = (rows: Value, norm: 'queryNorm' | 'keyNorm'): Value => {
+    const normed = normalizeHeads(decoder, layer, rows, norm);
+    return rotation === undefined ? normed : rotate(g, normed, rotation, headDim);
+  };
+  return { query: placed(query, 'queryNorm'), key: placed(key, 'keyNorm'), value };
+}
+
+/**
+ * Queries or keys with the spec's norm: of each head, of all heads together, or none.
+ * @param x [R, heads * headDim]
+ * @returns [R, heads * headDim]
+ */
+function normalizeHeads(decoder: DecoderGraph, layer: number, x: Value, role: 'queryNorm' | 'keyNorm'): Value {
+  const { headDim, queryKeyNorm } = decoder.spec.attention;
+  const [rows, width] = x.shape as readonly [Dim, number];
+  switch (queryKeyNorm) {
+    case 'none':
+      return x;
+    case 'projection':
+      return normalize(decoder, x, decoder.block(layer, role));
+    case 'head': {
+      const heads = decoder.g.reshape(x, [rows, width / headDim, headDim]); // [R, heads, headDim]
+      return decoder.g.reshape(normalize(decoder, heads, decoder.block(layer, role)), [rows, width]); // [R, heads * headDim]
+    }
+  }
+}
+
+/**
+ * The scores of queries against keys: scaled, and capped where the spec caps them.
+ * @param queries [..., Q, headDim]
+ * @param keys [..., K, headDim]
+ * @returns [..., Q, K]
+ */
+function scoresOf({ g, spec }: DecoderGraph, queries: Value, keys: Value): Value {
+  const { scale, softcap } = spec.attention;
+  if (softcap === null) return g.fusedMatMul(queries, keys, { alpha: scale, transB: 1 });
+  return g.mul(g.tanh(g.fusedMatMul(queries, keys, { alpha: scale / softcap, transB: 1 })), softcap);
 }
 
 /**
@@ -86,13 +124,20 @@ function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: n
  * @param query [P, numHeads * headDim]
  * @returns [P, numHeads * headDim]
  */
-function attendPrompt({ g, spec }: DecoderGraph, { promptRows: P }: RowLayout, query: Value, shared: PrefixBlock): Value {
-  const { numHeads, numKvHeads, headDim, scale } = spec.attention;
+function attendPrompt(
+  decoder: DecoderGraph,
+  { promptRows: P }: RowLayout,
+  window: number | null,
+  query: Value,
+  shared: PrefixBlock,
+): Value {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim } = spec.attention;
   const group = numHeads / numKvHeads;
   const grouped = g.transpose(g.reshape(query, [P, numKvHeads, group, headDim]), [1, 2, 0, 3]); // [kv, group, P, headDim]
   const rows = g.reshape(grouped, [numKvHeads, multiplyDims(group, P), headDim]); // [kv, group * P, headDim]
-  const scores = g.fusedMatMul(rows, g.transpose(shared.key, [1, 0, 2]), { alpha: scale, transB: 1 }); // [kv, group * P, P]
-  const masked = g.add(g.reshape(scores, [numKvHeads, group, P, P]), causalMask({ g, spec }, P, 0)); // [kv, group, P, P]
+  const scores = scoresOf(decoder, rows, g.transpose(shared.key, [1, 0, 2])); // [kv, group * P, P]
+  const masked = g.add(g.reshape(scores, [numKvHeads, group, P, P]), causalMask(g, P, 0, window)); // [kv, group, P, P]
   const weights = g.reshape(g.softmax(masked), [numKvHeads, multiplyDims(group, P), P]); // [kv, group * P, P]
   const mixed = g.matMul(weights, g.transpose(shared.value, [1, 0, 2])); // [kv, group * P, headDim]
   const byToken = g.transpose(g.reshape(mixed, [numKvHeads, group, P, headDim]), [2, 0, 1, 3]); // [P, kv, group, headDim]
@@ -109,13 +154,14 @@ function attendPrompt({ g, spec }: DecoderGraph, { promptRows: P }: RowLayout, q
 function attendText(
   decoder: DecoderGraph,
   layout: RowLayout,
+  window: number | null,
   query: Value,
   key: Value,
   value: Value,
   shared: PrefixBlock | undefined,
 ): Value {
   const { g, spec } = decoder;
-  const { numHeads, numKvHeads, headDim, scale } = spec.attention;
+  const { numHeads, numKvHeads, headDim } = spec.attention;
   const { batch: B, sequence: S, virtualTokens: P } = layout;
   const group = numHeads / numKvHeads;
   const T = addDims(P, S);
@@ -127,17 +173,24 @@ function attendText(
     const everywhere = g.expand(virtual, [B, P, numKvHeads, headDim]); // P rows a sequence: small beside the scores
     return g.transpose(g.concat([everywhere, ownHeads], 1), [0, 2, 1, 3]); // [B, kv, P + S, headDim]
   };
-  const scores = g.fusedMatMul(rows, bySequence(key, shared?.key), { alpha: scale, transB: 1 }); // [B, kv, group * S, P + S]
-  const masked = g.add(g.reshape(scores, [B, numKvHeads, group, S, T]), causalMask(decoder, S, P)); // [B, kv, group, S, P + S]
+  const scores = scoresOf(decoder, rows, bySequence(key, shared?.key)); // [B, kv, group * S, P + S]
+  const masked = g.add(g.reshape(scores, [B, numKvHeads, group, S, T]), causalMask(g, S, P, window)); // [B, kv, group, S, P + S]
   const weights = g.reshape(g.softmax(masked), [B, numKvHeads, multiplyDims(group, S), T]); // [B, kv, group * S, P + S]
   const mixed = g.matMul(weights, bySequence(value, shared?.value)); // [B, kv, group * S, headDim]
   const byToken = g.transpose(g.reshape(mixed, [B, numKvHeads, group, S, headDim]), [0, 3, 1, 2, 4]); // [B, S, kv, group, headDim]
   return g.reshape(byToken, [textRows(layout), numHeads * headDim]); // [B * S, numHeads * headDim]
 }
 
-/** What is added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key, then {@link AHEAD}. */
-function causalMask({ g }: Pick<DecoderGraph, 'g' | 'spec'>, rows: RowLayout['sequence'], before: RowLayout['virtualTokens']): Value {
-  const last = g.unsqueeze(g.range(before, addDims(before, rows)), [1]); // [rows, 1]: the last key that each query sees
-  const seen = g.lessOrEqual(g.range(0, addDims(before, rows)), last); // [rows, before + rows]
-  return g.where(seen, g.constant(f32([], [0])), g.constant(f32([], [AHEAD])));
+/**
+ * What is added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key, then {@link AHEAD}; with a window
+ * also for keys that lie `window` or more behind the query.
+ * @returns [rows, before + rows]
+ */
+function causalMask(g: GraphBuilder, rows: Dim, before: Dim, window: number | null): Value {
+  const all = addDims(before, rows);
+  const keys = g.range(0, all); // [before + rows]
+  const last = g.unsqueeze(g.range(before, all), [1]); // [rows, 1]: the last key that each query sees
+  const unseen = g.constant(f32([], [AHEAD]));
+  const upToOwn = g.where(g.lessOrEqual(keys, last), g.constant(f32([], [0])), unseen);
+  return window === null ? upToOwn : g.where(g.less(g.sub(last, window), keys), upToOwn, unseen);
 }

@@ -1,4 +1,5 @@
 /** The decoder's blocks over flat rows: the one implementation that bottom, backbone and top are spans of. */
+import { addDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import { type AttentionContext, attention, type PrefixBlock } from './attention.js';
 import type { DecoderGraph } from './decoder-weights.js';
@@ -31,35 +32,54 @@ export interface BlockRange {
 export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, range: BlockRange): Value {
   const { g } = decoder;
   const { first, end, prefix, wanted, onKeyValue } = range;
-  const context = { ...attentionContext(decoder, layout), onKeyValue };
   const given = prefix === undefined ? [] : prefixBlocks(decoder, layout, prefix, end - first);
   const everyRow = (value: Value): Value => value;
   const wantedRows = (value: Value): Value => (wanted === undefined ? value : g.gather(value, wanted)); // [N, ...]
   let x = rows;
   for (let layer = first; layer < end; layer++) {
     const pick = layer === end - 1 ? wantedRows : everyRow;
-    x = g.scoped(`layers.${layer}`, () => block(decoder, { ...context, pick }, layer, x, given[layer - first]));
+    const context = { layout, pick, onKeyValue, ...blockRotation(decoder, layout, layer) };
+    x = g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given[layer - first]));
   }
   return first === end ? wantedRows(x) : x;
 }
 
-/** x + attention(norm x), then x + mlp(norm x). */
+/** x + after(attention(before x)), then x + after(mlp(before x)); `before` and `after` are norms, or nothing, as the spec places them. */
 function block(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix: PrefixBlock | undefined): Value {
   const { g } = decoder;
-  const attended = g.scoped('attention', () => {
-    const normed = normalize(decoder, x, decoder.block(layer, 'attentionNorm'), () => decoder.block(layer, 'attentionNormBias'));
-    return g.add(context.pick(x), attention(decoder, context, layer, normed, prefix));
-  });
-  return g.scoped('mlp', () => {
-    const normed = normalize(decoder, attended, decoder.block(layer, 'mlpNorm'), () => decoder.block(layer, 'mlpNormBias'));
-    return g.add(attended, mlp(decoder, layer, normed));
-  });
+  const norm = normsOf(decoder, layer);
+  const attended = g.scoped('attention', () =>
+    addBranch(decoder, context.pick(x), norm.after('attention', attention(decoder, context, layer, norm.before('attention', x), prefix))),
+  );
+  return g.scoped('mlp', () => addBranch(decoder, attended, norm.after('mlp', mlp(decoder, layer, norm.before('mlp', attended)))));
 }
 
-function attentionContext({ g, spec }: DecoderGraph, layout: RowLayout): Omit<AttentionContext, 'pick'> {
-  if (spec.position.kind !== 'rope') return { layout };
+type NormOfSublayer = (sublayer: 'attention' | 'mlp', x: Value) => Value;
+
+/** The norms of a block that the spec has; where it has none, the value itself. */
+function normsOf(decoder: DecoderGraph, layer: number): { readonly before: NormOfSublayer; readonly after: NormOfSublayer } {
+  const { placement } = decoder.spec.norm;
+  const norm =
+    (where: 'Norm' | 'PostNorm'): NormOfSublayer =>
+    (sublayer, x) =>
+      normalize(decoder, x, decoder.block(layer, `${sublayer}${where}`), () => decoder.block(layer, `${sublayer}${where}Bias`));
+  const none: NormOfSublayer = (_, x) => x;
+  return { before: placement === 'after' ? none : norm('Norm'), after: placement === 'before' ? none : norm('PostNorm') };
+}
+
+/** The residual stream with a sublayer's output added. */
+function addBranch({ g, spec: { residualScale } }: DecoderGraph, stream: Value, branch: Value): Value {
+  return g.add(stream, residualScale === 1 ? branch : g.mul(branch, residualScale));
+}
+
+/** The rotation of a block's queries and keys; blocks with the same rope share it, as equal nodes are one. */
+function blockRotation({ g, spec }: DecoderGraph, layout: RowLayout, layer: number): Pick<AttentionContext, 'rotation'> {
+  const { position, attention } = spec;
+  if (position.kind !== 'rope') return {};
+  const rope = attention.windows[layer] == null ? position.rope : (position.windowRope ?? position.rope);
   const positions = rowPositions(g, layout, g.dim(layout.virtualTokens));
-  return { layout, rotation: rotation(g, spec.position.rope, spec.attention.headDim, positions) };
+  const length = addDims(layout.virtualTokens, layout.sequence);
+  return { rotation: rotation(g, rope, position.rotaryDim, positions, length) };
 }
 
 /** The keys and values of every block, by one Split, whose vjp is one Concat. */

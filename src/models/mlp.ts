@@ -20,9 +20,12 @@ export const activate: { readonly [A in Activation]: (g: GraphBuilder, x: Value)
  */
 export function mlp(decoder: DecoderGraph, layer: number, x: Value): Value {
   const { g } = decoder;
-  const { kind, activation, bias } = decoder.spec.mlp;
-  const up = decoder.linear(x, layer, 'mlpUp', bias ? 'mlpUpBias' : undefined);
-  const act = activate[activation];
-  const inner = kind === 'plain' ? act(g, up) : g.mul(act(g, decoder.linear(x, layer, 'mlpGate', bias ? 'mlpGateBias' : undefined)), up);
-  return decoder.linear(inner, layer, 'mlpDown', bias ? 'mlpDownBias' : undefined);
+  const { kind, projections, intermediateSize, activation, bias } = decoder.spec.mlp;
+  const linear = (role: 'mlpGate' | 'mlpUp' | 'mlpGateUp'): Value => decoder.linear(x, layer, role, bias ? `${role}Bias` : undefined);
+  const act = (inner: Value): Value => activate[activation](g, inner);
+  const down = (inner: Value): Value => decoder.linear(inner, layer, 'mlpDown', bias ? 'mlpDownBias' : undefined);
+  if (kind === 'plain') return down(act(linear('mlpUp')));
+  const fused = (): readonly Value[] => g.split(linear('mlpGateUp'), [intermediateSize, intermediateSize], 1);
+  const [gate, up] = (projections === 'fused' ? fused() : [linear('mlpGate'), linear('mlpUp')]) as readonly [Value, Value];
+  return down(g.mul(act(gate), up));
 }

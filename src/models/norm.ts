@@ -4,16 +4,18 @@ import type { DecoderGraph } from './decoder-weights.js';
 
 /**
  * The spec's normalization over the last axis, with learned scale (and bias, for layer norm).
- * @param x [rows, hiddenSize]
- * @returns [rows, hiddenSize]
+ * @param x [..., size]
+ * @param weight [size]
+ * @returns [..., size]
  */
-export function normalize({ g, spec: { norm } }: DecoderGraph, x: Value, weight: Value, bias: () => Value): Value {
-  const { epsilon } = norm;
+export function normalize({ g, spec: { norm } }: DecoderGraph, x: Value, weight: Value, bias?: () => Value): Value {
+  const { epsilon, weightOffset } = norm;
+  const scale = weightOffset === 0 ? weight : g.add(weight, weightOffset);
   switch (norm.kind) {
     case 'layerNorm':
-      return g.layerNormalization({ X: x, Scale: weight, B: bias() }, { epsilon });
+      return g.layerNormalization({ X: x, Scale: scale, B: bias?.() }, { epsilon });
     case 'rmsNorm':
-      return g.simplifiedLayerNormalization({ X: x, scale: weight }, { epsilon });
+      return g.simplifiedLayerNormalization({ X: x, scale }, { epsilon });
   }
 }
 

@@ -3,12 +3,13 @@ import { CutlayerError } from '../errors.js';
 import { type ConfigJson, specialTokensOf } from './config.js';
 import { gpt2 } from './families/gpt2.js';
 import { llama } from './families/llama.js';
+import { mistral } from './families/mistral.js';
 import type { Family } from './family.js';
 import type { DecoderSpec, SpecialTokens } from './spec.js';
 import { type WeightTable, weightTable } from './weights.js';
 
 /** The closed table of families. */
-export const families = { gpt2, llama } as const satisfies Readonly<Record<string, Family>>;
+export const families = { gpt2, llama, mistral } as const satisfies Readonly<Record<string, Family>>;
 
 /** A model as its config describes it. */
 export interface ModelDescription {

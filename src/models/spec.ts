@@ -8,6 +8,30 @@
 export type RopeSpec =
   | { readonly scaling: 'none'; readonly theta: number }
   | { readonly scaling: 'linear'; readonly theta: number; readonly factor: number }
+  /** The base grows with the length of the batch, once that is over `trainedPositions`. */
+  | { readonly scaling: 'dynamic'; readonly theta: number; readonly factor: number; readonly trainedPositions: number }
+  | {
+      readonly scaling: 'yarn';
+      readonly theta: number;
+      readonly factor: number;
+      readonly originalMaxPositions: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      /** The ends of the ramp between the two kinds of frequencies are rounded outwards to whole frequencies. */
+      readonly truncate: boolean;
+      /** Factor on cosine and sine. */
+      readonly attentionFactor: number;
+    }
+  /** Frequencies are divided by `longFactor` when the batch is longer than `originalMaxPositions`, else by `shortFactor`. */
+  | {
+      readonly scaling: 'longrope';
+      readonly theta: number;
+      readonly shortFactor: readonly number[];
+      readonly longFactor: readonly number[];
+      readonly originalMaxPositions: number;
+      /** Factor on cosine and sine. */
+      readonly attentionFactor: number;
+    }
   | {
       readonly scaling: 'llama3';
       readonly theta: number;
@@ -18,13 +42,26 @@ export type RopeSpec =
     };
 
 /** Where position enters: a learned table added to the embeddings, or rotation of queries and keys. */
-export type PositionSpec = { readonly kind: 'learned' } | { readonly kind: 'rope'; readonly rope: RopeSpec };
+export type PositionSpec =
+  | { readonly kind: 'learned' }
+  | {
+      readonly kind: 'rope';
+      readonly rope: RopeSpec;
+      /** The rope of blocks with a window, where it is another. */
+      readonly windowRope?: RopeSpec;
+      /** The first so many of a head's values are rotated; the others pass. */
+      readonly rotaryDim: number;
+    };
 
-/** Normalization before each sublayer and before the head. */
+/** The normalizations of a block and the one before the head. */
 export interface NormSpec {
   /** `layerNorm` subtracts the mean and has a bias; `rmsNorm` does neither. */
   readonly kind: 'layerNorm' | 'rmsNorm';
   readonly epsilon: number;
+  /** What is added to the stored weight: 1 where checkpoints hold its distance from 1. */
+  readonly weightOffset: 0 | 1;
+  /** Before each sublayer, after each (before it is added to the residual stream), or both. */
+  readonly placement: 'before' | 'after' | 'around';
 }
 
 /** Self-attention: `numHeads` query heads in `numKvHeads` groups, each group sharing one key and value head. */
@@ -36,8 +73,14 @@ export interface AttentionSpec {
   readonly projections: 'fused' | 'split';
   readonly qkvBias: boolean;
   readonly outputBias: boolean;
+  /** Normalization of queries and keys before rope: of each head with one weight for all, or of all heads together. */
+  readonly queryKeyNorm: 'none' | 'head' | 'projection';
   /** Factor on the scores before the softmax. */
   readonly scale: number;
+  /** Scores s become cap tanh(s / cap), after {@link scale} and before the mask; null for most. */
+  readonly softcap: number | null;
+  /** Block by block: a query at position p sees the keys in (p - window, p], virtual tokens counted; null: all in [0, p]. */
+  readonly windows: readonly (number | null)[];
 }
 
 /** The activation functions known, by Hugging Face's names: `gelu_new` and its kin are the tanh approximation. */
@@ -46,17 +89,19 @@ export type Activation = 'gelu' | 'geluTanh' | 'quickGelu' | 'silu' | 'relu';
 /** The feed-forward sublayer: `down(act(up x))`, or gated, `down(act(gate x) * up x)`. */
 export interface MlpSpec {
   readonly kind: 'plain' | 'gated';
+  /** Gate and up as one projection (the gate's outputs first) or as two. */
+  readonly projections: 'fused' | 'split';
   readonly intermediateSize: number;
   readonly activation: Activation;
   readonly bias: boolean;
 }
 
-/** A decoder-only transformer with pre-norm residual blocks. */
+/** A decoder-only transformer of residual blocks. */
 export interface DecoderSpec {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly numLayers: number;
-  /** Longest sequence that the checkpoint was made for. */
+  /** Longest sequence that the checkpoint was made for, by its own length or by how its rope is scaled. */
   readonly maxPositions: number;
   readonly position: PositionSpec;
   readonly norm: NormSpec;
@@ -64,6 +109,8 @@ export interface DecoderSpec {
   readonly mlp: MlpSpec;
   /** Linear weights as torch's Linear holds them, [out, in], or as GPT-2's Conv1D does, [in, out]. */
   readonly linearLayout: 'outIn' | 'inOut';
+  /** Factor on what each sublayer adds to the residual stream; 1 for most. */
+  readonly residualScale: number;
   /** The head's weight is the token embedding. */
   readonly tiedHead: boolean;
   /** Factor on embedded tokens; 1 for most. */

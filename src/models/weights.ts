@@ -12,6 +12,8 @@ export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalN
 export type BlockRole =
   | 'attentionNorm'
   | 'attentionNormBias'
+  | 'attentionPostNorm'
+  | 'attentionPostNormBias'
   | 'qkv'
   | 'qkvBias'
   | 'query'
@@ -20,10 +22,16 @@ export type BlockRole =
   | 'keyBias'
   | 'value'
   | 'valueBias'
+  | 'queryNorm'
+  | 'keyNorm'
   | 'attentionOutput'
   | 'attentionOutputBias'
   | 'mlpNorm'
   | 'mlpNormBias'
+  | 'mlpPostNorm'
+  | 'mlpPostNormBias'
+  | 'mlpGateUp'
+  | 'mlpGateUpBias'
   | 'mlpGate'
   | 'mlpGateBias'
   | 'mlpUp'
@@ -76,7 +84,8 @@ function blockShapes(spec: DecoderSpec): Shapes<BlockRole> {
   const queryWidth = attention.numHeads * attention.headDim;
   const kvWidth = attention.numKvHeads * attention.headDim;
   const shapes: [BlockRole, readonly number[]][] = [];
-  const normed = (weight: BlockRole, bias: BlockRole): void => {
+  const normed = (where: 'before' | 'after', weight: BlockRole, bias: BlockRole): void => {
+    if (norm.placement !== where && norm.placement !== 'around') return;
     shapes.push([weight, [hiddenSize]]);
     if (norm.kind === 'layerNorm') shapes.push([bias, [hiddenSize]]);
   };
@@ -84,18 +93,28 @@ function blockShapes(spec: DecoderSpec): Shapes<BlockRole> {
     shapes.push([weight, spec.linearLayout === 'outIn' ? [outputs, inputs] : [inputs, outputs]]);
     if (hasBias) shapes.push([bias, [outputs]]);
   };
-  normed('attentionNorm', 'attentionNormBias');
+  normed('before', 'attentionNorm', 'attentionNormBias');
   if (attention.projections === 'fused') linear('qkv', 'qkvBias', hiddenSize, queryWidth + 2 * kvWidth, attention.qkvBias);
   else {
     linear('query', 'queryBias', hiddenSize, queryWidth, attention.qkvBias);
     linear('key', 'keyBias', hiddenSize, kvWidth, attention.qkvBias);
     linear('value', 'valueBias', hiddenSize, kvWidth, attention.qkvBias);
   }
+  if (attention.queryKeyNorm !== 'none') {
+    const whole = attention.queryKeyNorm === 'projection';
+    shapes.push(['queryNorm', [whole ? queryWidth : attention.headDim]], ['keyNorm', [whole ? kvWidth : attention.headDim]]);
+  }
   linear('attentionOutput', 'attentionOutputBias', queryWidth, hiddenSize, attention.outputBias);
-  normed('mlpNorm', 'mlpNormBias');
-  if (mlp.kind === 'gated') linear('mlpGate', 'mlpGateBias', hiddenSize, mlp.intermediateSize, mlp.bias);
-  linear('mlpUp', 'mlpUpBias', hiddenSize, mlp.intermediateSize, mlp.bias);
-  linear('mlpDown', 'mlpDownBias', mlp.intermediateSize, hiddenSize, mlp.bias);
+  normed('after', 'attentionPostNorm', 'attentionPostNormBias');
+  normed('before', 'mlpNorm', 'mlpNormBias');
+  const { intermediateSize } = mlp;
+  if (mlp.projections === 'fused') linear('mlpGateUp', 'mlpGateUpBias', hiddenSize, 2 * intermediateSize, mlp.bias);
+  else {
+    if (mlp.kind === 'gated') linear('mlpGate', 'mlpGateBias', hiddenSize, intermediateSize, mlp.bias);
+    linear('mlpUp', 'mlpUpBias', hiddenSize, intermediateSize, mlp.bias);
+  }
+  linear('mlpDown', 'mlpDownBias', intermediateSize, hiddenSize, mlp.bias);
+  normed('after', 'mlpPostNorm', 'mlpPostNormBias');
   return shapes;
 }
 

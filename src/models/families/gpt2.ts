@@ -13,6 +13,7 @@ import {
 } from '../config.js';
 import type { Family } from '../family.js';
 import type { DecoderSpec } from '../spec.js';
+import { everywhere } from '../windows.js';
 
 const schema = z.object({
   vocab_size: positiveInt.default(50257),
@@ -54,7 +55,7 @@ function parse(config: ConfigJson): DecoderSpec {
     numLayers: read.n_layer,
     maxPositions: read.n_positions,
     position: { kind: 'learned' },
-    norm: { kind: 'layerNorm', epsilon: read.layer_norm_epsilon },
+    norm: { kind: 'layerNorm', epsilon: read.layer_norm_epsilon, weightOffset: 0, placement: 'before' },
     attention: {
       numHeads: read.n_head,
       numKvHeads: read.n_head,
@@ -62,15 +63,20 @@ function parse(config: ConfigJson): DecoderSpec {
       projections: 'fused',
       qkvBias: true,
       outputBias: true,
+      queryKeyNorm: 'none',
       scale: read.scale_attn_weights ? 1 / Math.sqrt(headDim) : 1,
+      softcap: null,
+      windows: everywhere(read.n_layer, null),
     },
     mlp: {
       kind: 'plain',
+      projections: 'split',
       intermediateSize: read.n_inner ?? 4 * read.n_embd,
       activation: activationOf('activation_function', read.activation_function),
       bias: true,
     },
     linearLayout: 'inOut',
+    residualScale: 1,
     tiedHead: read.tie_word_embeddings,
     embedScale: 1,
     promptScale: 1,

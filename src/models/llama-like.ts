@@ -1,0 +1,157 @@
+/**
+ * Families whose config has the keys of Llama's and whose blocks have its shape: each is its defaults, its own keys, its names and
+ * what it changes in the spec that those keys give.
+ */
+import { z } from 'zod';
+import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from './config.js';
+import type { Family } from './family.js';
+import { longestSequence, type RopeContext, ropeKeys, ropeOf } from './rope-config.js';
+import type { DecoderSpec, PositionSpec } from './spec.js';
+import type { WeightNames } from './weights.js';
+import { everywhere } from './windows.js';
+
+/** The values that transformers takes for keys that a config lacks. */
+export interface LlamaLikeDefaults {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  /** null: as many as attention heads. */
+  readonly num_key_value_heads: number | null;
+  /** null: hidden_size / num_attention_heads. */
+  readonly head_dim: number | null;
+  readonly max_position_embeddings: number;
+  readonly rms_norm_eps: number;
+  readonly tie_word_embeddings: boolean;
+}
+
+const sharedSchema = (defaults: LlamaLikeDefaults) =>
+  z.object({
+    vocab_size: positiveInt.default(defaults.vocab_size),
+    hidden_size: positiveInt.default(defaults.hidden_size),
+    intermediate_size: positiveInt.default(defaults.intermediate_size),
+    num_hidden_layers: layerCount.default(defaults.num_hidden_layers),
+    num_attention_heads: positiveInt.default(defaults.num_attention_heads),
+    num_key_value_heads: positiveInt.nullable().default(defaults.num_key_value_heads),
+    head_dim: positiveInt.nullable().default(defaults.head_dim),
+    max_position_embeddings: positiveInt.default(defaults.max_position_embeddings),
+    rms_norm_eps: positiveNumber.default(defaults.rms_norm_eps),
+    tie_word_embeddings: z.boolean().default(defaults.tie_word_embeddings),
+  });
+
+/** What Llama-like families share once their config is read; a family overrides what it does otherwise. */
+export type LlamaLikeSpec = DecoderSpec & { readonly position: Extract<PositionSpec, { kind: 'rope' }> };
+
+/** One Llama-like family. `Keys` are those of its own, beside the shared ones and rope's. */
+export interface LlamaLike<Keys extends z.ZodRawShape> {
+  readonly name: string;
+  readonly defaults: LlamaLikeDefaults;
+  readonly keys: Keys;
+  /** Keys of its own that change nothing. */
+  readonly harmless?: readonly string[];
+  /** The key that names the activation; `hidden_act` by default. */
+  readonly activationKey?: string;
+  readonly defaultActivation?: string;
+  /** How its rope settings are read. */
+  readonly rope?: (read: z.infer<z.ZodObject<Keys>>) => Partial<RopeContext>;
+  /** Reads the position where that is not one rope for all blocks. */
+  readonly position?: (config: ConfigJson, context: RopeContext) => LlamaLikeSpec['position'];
+  /** Keys that {@link position} reads beside rope's. */
+  readonly positionKeys?: readonly string[];
+  /** What the family changes. @throws CutlayerError UNSUPPORTED_CONFIG */
+  readonly adapt?: (spec: LlamaLikeSpec, read: z.infer<z.ZodObject<Keys>>, config: ConfigJson) => DecoderSpec;
+  readonly names?: WeightNames;
+}
+
+/** The family that a description gives. */
+export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): Family {
+  const shared = sharedSchema(family.defaults);
+  const own = z.object(family.keys);
+  const activationKey = family.activationKey ?? 'hidden_act';
+  const keys = [...Object.keys(shared.shape), ...Object.keys(own.shape), ...ropeKeys, ...(family.positionKeys ?? []), activationKey];
+  return {
+    name: family.name,
+    names: family.names ?? llamaNames,
+    parse(config) {
+      refuseUnknownKeys(config, { read: keys, harmless: family.harmless ?? [] }, family.name);
+      const read = parseKeys(own, config);
+      const context = (headDim: number, maxPositions: number): RopeContext => ({ headDim, maxPositions, ...family.rope?.(read) });
+      const activation = parseKeys(z.object({ [activationKey]: z.string().default(family.defaultActivation ?? 'silu') }), config)[
+        activationKey
+      ]!;
+      const position = family.position ?? ropeOf;
+      const spec = sharedSpec(parseKeys(shared, config), activationOf(activationKey, activation), (headDim, maxPositions) =>
+        position(config, context(headDim, maxPositions)),
+      );
+      return family.adapt?.(spec, read, config) ?? spec;
+    },
+  };
+}
+
+function sharedSpec(
+  read: z.infer<ReturnType<typeof sharedSchema>>,
+  activation: DecoderSpec['mlp']['activation'],
+  positionOf: (headDim: number, maxPositions: number) => LlamaLikeSpec['position'],
+): LlamaLikeSpec {
+  const numHeads = read.num_attention_heads;
+  const numKvHeads = read.num_key_value_heads ?? numHeads;
+  const headDim = read.head_dim ?? divide(read.hidden_size, numHeads, 'hidden_size / num_attention_heads');
+  divide(numHeads, numKvHeads, 'num_attention_heads / num_key_value_heads');
+  divide(headDim, 2, 'head_dim / 2');
+  const position = positionOf(headDim, read.max_position_embeddings);
+  return {
+    vocabSize: read.vocab_size,
+    hiddenSize: read.hidden_size,
+    numLayers: read.num_hidden_layers,
+    maxPositions: longestSequence(position.rope, read.max_position_embeddings),
+    position,
+    norm: { kind: 'rmsNorm', epsilon: read.rms_norm_eps, weightOffset: 0, placement: 'before' },
+    attention: {
+      numHeads,
+      numKvHeads,
+      headDim,
+      projections: 'split',
+      qkvBias: false,
+      outputBias: false,
+      queryKeyNorm: 'none',
+      scale: 1 / Math.sqrt(headDim),
+      softcap: null,
+      windows: everywhere(read.num_hidden_layers, null),
+    },
+    mlp: { kind: 'gated', projections: 'split', intermediateSize: read.intermediate_size, activation, bias: false },
+    linearLayout: 'outIn',
+    residualScale: 1,
+    tiedHead: read.tie_word_embeddings,
+    embedScale: 1,
+    promptScale: 1,
+    logitScale: 1,
+    logitSoftcap: null,
+  };
+}
+
+/** Llama's names; a family with other weights adds or replaces some. */
+export const llamaNames: WeightNames = {
+  model: { embedTokens: 'model.embed_tokens.weight', finalNorm: 'model.norm.weight', head: 'lm_head.weight' },
+  block: {
+    attentionNorm: 'model.layers.{layer}.input_layernorm.weight',
+    query: 'model.layers.{layer}.self_attn.q_proj.weight',
+    queryBias: 'model.layers.{layer}.self_attn.q_proj.bias',
+    queryNorm: 'model.layers.{layer}.self_attn.q_norm.weight',
+    key: 'model.layers.{layer}.self_attn.k_proj.weight',
+    keyBias: 'model.layers.{layer}.self_attn.k_proj.bias',
+    keyNorm: 'model.layers.{layer}.self_attn.k_norm.weight',
+    value: 'model.layers.{layer}.self_attn.v_proj.weight',
+    valueBias: 'model.layers.{layer}.self_attn.v_proj.bias',
+    attentionOutput: 'model.layers.{layer}.self_attn.o_proj.weight',
+    attentionOutputBias: 'model.layers.{layer}.self_attn.o_proj.bias',
+    mlpNorm: 'model.layers.{layer}.post_attention_layernorm.weight',
+    mlpGate: 'model.layers.{layer}.mlp.gate_proj.weight',
+    mlpGateBias: 'model.layers.{layer}.mlp.gate_proj.bias',
+    mlpUp: 'model.layers.{layer}.mlp.up_proj.weight',
+    mlpUpBias: 'model.layers.{layer}.mlp.up_proj.bias',
+    mlpDown: 'model.layers.{layer}.mlp.down_proj.weight',
+    mlpDownBias: 'model.layers.{layer}.mlp.down_proj.bias',
+  },
+  ignored: [/^model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq$/],
+};
