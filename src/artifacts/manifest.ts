@@ -16,7 +16,15 @@ export type AdapterKind = (typeof adapterKinds)[number];
 export const FORMAT_VERSION = 2 as const;
 
 /** The graphs of methods that compute something of their own on the client's side, each a forward and a vjp; a bundle may lack some. */
-export const methodGraphNames = ['loraMerge'] as const;
+export const methodGraphNames = [
+  'loraMerge',
+  'promptEncoderMlp',
+  'promptEncoderLstmInput',
+  'promptEncoderLstmCells',
+  'promptEncoderLstmHead',
+  'prefixProjection',
+  'multitaskPrompt',
+] as const;
 
 /** One of {@link methodGraphNames}. */
 export type MethodGraphName = (typeof methodGraphNames)[number];
@@ -105,6 +113,8 @@ const blockWeightSchema = z.strictObject({
   shape: z.array(size).min(1).max(4),
 });
 
+const moduleName = z.string().min(1).max(255);
+
 const blockWeightsSchema = z.array(blockWeightSchema).max(MAX_BLOCK_WEIGHTS);
 
 const shared = {
@@ -161,6 +171,8 @@ export const clientBundleManifestSchema = z
     linearLayout: z.enum(['outIn', 'inOut']),
     /** The head's weight is the token embedding. */
     tiedHead: z.boolean(),
+    /** transformers' names of the modules outside the blocks, as adapters name what they change. */
+    modules: z.strictObject({ embedTokens: moduleName, head: moduleName }),
     /** The weights of the client's blocks, in the order of the blocks. */
     blockWeights: z.strictObject({ bottom: blockWeightsSchema, top: blockWeightsSchema }),
     tokenizerFiles: z.array(relativePath),

@@ -180,6 +180,7 @@ class Packing {
       promptScale: model.spec.promptScale,
       linearLayout: model.spec.linearLayout,
       tiedHead: model.spec.tiedHead,
+      modules: { embedTokens: moduleOf(model, 'embedTokens'), head: moduleOf(model, 'head') },
       blockWeights: { bottom: blockEntries(model, spansOf(cut).bottom), top: blockEntries(model, spansOf(cut).top) },
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs: entries,
@@ -253,6 +254,11 @@ class Packing {
       weightsFile: WEIGHTS_FILE,
     };
   }
+}
+
+/** The module that holds a weight; a tied head has none of its own in the checkpoint, but a name all the same. */
+function moduleOf({ family }: ModelDescription, role: 'embedTokens' | 'head'): string {
+  return (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
 }
 
 function blockEntries({ weights }: ModelDescription, span: readonly [number, number]): BlockWeight[] {

@@ -204,6 +204,7 @@ describe('artifacts', () => {
     ['no weights of its top block', set('blockWeights.top', []), /at blockWeights.top: expected weights of blocks 3, got none/],
     ['weights of a block of the vendor', edit('blockWeights.bottom', ([weight]: object[]) => [{ ...weight, layer: 1 }]), /expected weights of blocks 0, got 1/], // biome-ignore format: a table
     ['a prompt scale of 0', set('promptScale', 0), /at promptScale/],
+    ['no name of the head', drop('modules.head'), /at modules.head/],
     ['another linear layout', set('linearLayout', 'outOut'), /at linearLayout/],
     ['a bottom without its prefix graphs', drop('graphs.bottom.prefix'), /at graphs.bottom.prefix/],
     ['a top graph that is not listed', set('graphs.top.none.vjp.file', 'x.onnx'), /x.onnx is used/],
