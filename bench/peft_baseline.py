@@ -1,13 +1,15 @@
-"""Baseline of the benchmark: a local PEFT prompt-tuning step with torch on the CPU, driven line by line.
+"""Baseline of the benchmark: a local PEFT training step with torch on the CPU, driven line by line.
 
-    python bench/peft_baseline.py --checkpoint DIR --batch B --sequence S --virtual-tokens P [--threads T]
+    python bench/peft_baseline.py --checkpoint DIR --batch B --sequence S --virtual-tokens P [--method NAME] [--layers 0,11] [--threads T]
+
+NAME is a row of METHODS. Methods that train blocks train those of --layers, and full training, which PEFT does not have, is plain torch.
 
 Prints {"ready": true, ...} once the model is loaded. Then, for each line on stdin:
     step N      runs N training steps, prints {"steps", "seconds", "tokensPerSecond", "loss"} (text tokens: batch * sequence * steps)
     threads T   changes the number of threads (for an A B A B run in which each side gets the whole machine)
     quit        ends (as does the end of stdin)
 With --steps N it runs `step N` once and ends. Float32, transformers' default attention (sdpa), random token ids, loss on every text token,
-torch's AdamW on the prompt alone. Exit status 3: a Python package is missing.
+torch's AdamW on the method's parameters alone. Exit status 3: a Python package is missing.
 """
 
 import argparse
@@ -24,27 +26,69 @@ def say(message: dict) -> None:
     print(json.dumps(message), flush=True)
 
 
+def prompt(arguments: argparse.Namespace) -> dict:
+    return {"task_type": "CAUSAL_LM", "num_virtual_tokens": arguments.virtual_tokens}
+
+
+# By method, as the benchmark names it: PEFT's config.
+METHODS = {
+    "prompt-tuning": lambda peft, a: peft.PromptTuningConfig(**prompt(a)),
+    "p-tuning": lambda peft, a: peft.PromptEncoderConfig(**prompt(a), encoder_hidden_size=a.encoder_hidden),
+    "p-tuning-lstm": lambda peft, a: peft.PromptEncoderConfig(
+        **prompt(a), encoder_hidden_size=a.encoder_hidden, encoder_reparameterization_type="LSTM", encoder_dropout=0.0
+    ),
+    "prefix-tuning": lambda peft, a: peft.PrefixTuningConfig(**prompt(a)),
+    "prefix-projection": lambda peft, a: peft.PrefixTuningConfig(**prompt(a), prefix_projection=True, encoder_hidden_size=a.encoder_hidden),
+    "multitask-prompt-tuning": lambda peft, a: peft.MultitaskPromptTuningConfig(**prompt(a), num_tasks=a.tasks, num_ranks=1),
+    "trainable-tokens": lambda peft, a: peft.TrainableTokensConfig(task_type="CAUSAL_LM", token_indices=list(range(a.tokens))),
+    "lora-head": lambda peft, a: peft.LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules=["lm_head"]),
+    "lora": lambda peft, a: peft.LoraConfig(
+        task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules=["c_attn"], layers_to_transform=a.layers, fan_in_fan_out=True
+    ),
+    "full": None,
+    "classification-head": lambda peft, a: peft.PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=a.virtual_tokens),
+}
+
+
 class Baseline:
-    """A PEFT prompt-tuning trainer on a fixed random batch."""
+    """A PEFT trainer on a fixed random batch."""
 
-    def __init__(self, checkpoint: str, batch: int, sequence: int, virtual_tokens: int, attention: str, seed: int):
+    def __init__(self, arguments: argparse.Namespace):
+        import peft
         import torch
-        from peft import PromptTuningConfig, TaskType, get_peft_model
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation=attention)
-        config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=virtual_tokens)
-        self.torch = torch
-        self.model = get_peft_model(model, config).eval()
+        torch.manual_seed(arguments.seed)
+        settings = {"dtype": torch.float32, "attn_implementation": arguments.attention}
+        classes = arguments.method == "classification-head"
+        if classes:
+            model = AutoModelForSequenceClassification.from_pretrained(arguments.checkpoint, num_labels=arguments.classes, pad_token_id=0, **settings)
+        else:
+            model = AutoModelForCausalLM.from_pretrained(arguments.checkpoint, **settings)
+        vocab_size = model.config.vocab_size
+        if arguments.method == "full":
+            held = [f".h.{layer}." for layer in arguments.layers]
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(any(block in name for block in held))
+            self.model = model.eval()
+        else:
+            self.model = peft.get_peft_model(model, METHODS[arguments.method](peft, arguments)).eval()
         trainable = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.torch = torch
         self.trained = sum(parameter.numel() for parameter in trainable)
         self.optimizer = torch.optim.AdamW(trainable, lr=1e-3, weight_decay=0.01)
-        self.token_ids = torch.randint(0, model.config.vocab_size, (batch, sequence))
-        self.mask = torch.ones_like(self.token_ids)
+        size = (arguments.batch, arguments.sequence)
+        self.token_ids = torch.randint(0, vocab_size, size)
+        if arguments.method == "trainable-tokens":
+            # Every other token is one of the trained ones.
+            self.token_ids[:, ::2] = torch.randint(0, arguments.tokens, self.token_ids[:, ::2].shape)
+        labels = torch.randint(0, arguments.classes, size[:1]) if classes else self.token_ids
+        self.inputs = {"input_ids": self.token_ids, "attention_mask": torch.ones_like(self.token_ids), "labels": labels}
+        if arguments.method == "multitask-prompt-tuning":
+            self.inputs["task_ids"] = torch.arange(size[0]) % arguments.tasks
 
     def step(self) -> float:
-        loss = self.model(input_ids=self.token_ids, attention_mask=self.mask, labels=self.token_ids).loss
+        loss = self.model(**self.inputs).loss
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -83,6 +127,12 @@ def main() -> int:
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--sequence", type=int, required=True)
     parser.add_argument("--virtual-tokens", type=int, required=True)
+    parser.add_argument("--method", choices=sorted(METHODS), default="prompt-tuning")
+    parser.add_argument("--layers", type=lambda text: [int(part) for part in text.split(",")], default=[0], help="blocks that lora and full train")
+    parser.add_argument("--encoder-hidden", type=int, default=768)
+    parser.add_argument("--tasks", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=16)
+    parser.add_argument("--classes", type=int, default=4)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--attention", choices=("sdpa", "eager"), default="sdpa")
     parser.add_argument("--steps", type=int)
@@ -100,9 +150,7 @@ def main() -> int:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(arguments.threads)
-    baseline = Baseline(
-        arguments.checkpoint, arguments.batch, arguments.sequence, arguments.virtual_tokens, arguments.attention, arguments.seed
-    )
+    baseline = Baseline(arguments)
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
     say({"ready": True, "trainedParameters": baseline.trained, "threads": arguments.threads, "attention": arguments.attention, **versions})
     if arguments.steps:
