@@ -1,64 +1,100 @@
 /**
- * Training state on disk: PEFT's two adapter files, `optimizer.safetensors` with AdamW's moments, and `state.json`. A checkpoint directory
- * appears whole or not at all; the newest two are kept.
+ * Training state on disk: the adapter in PEFT's format, `parameters.safetensors` with every trained tensor by name (an encoder's weights too, which
+ * PEFT's files leave out), `optimizer.safetensors` with AdamW's moments of each, and `state.json`. A checkpoint directory appears whole or not at all; the
+ * newest two are kept.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../src/errors.js';
 import { readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
-import { f32 } from '../../src/tensor/tensor.js';
-import type { AdapterDims } from './adapters/adapter.js';
-import { type LoadedAdapter, loadPeft } from './adapters/peft.js';
-import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
+import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import type { Adapter, Parameter } from './adapters/adapter.js';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic-file.js';
 import type { AdamWState } from './optimizers/adamw.js';
 
 const STATE_FILE = 'state.json';
+const PARAMETERS_FILE = 'parameters.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const KEPT_CHECKPOINTS = 2;
 
 const stateSchema = z.object({
   format: z.literal('cutlayer-training-state'),
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
+  method: z.string(),
   step: z.int().min(0),
   extra: z.record(z.string(), z.unknown()),
 });
 
-/** What is read back. */
+/** What is read back: one entry per parameter of the adapter, in its order. */
 export interface TrainingState {
-  readonly adapter: LoadedAdapter;
-  readonly optimizer: AdamWState;
+  readonly parameters: readonly Float32Array[];
+  readonly optimizers: readonly AdamWState[];
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Writes a state, replacing the directory if it exists. */
+/** Writes a state, replacing the directory if it exists. @param state.optimizers One of each parameter, in the adapter's order. */
 export async function writeTrainingState(
   dir: string,
-  state: { readonly adapter: Adapter; readonly optimizer: AdamWState; readonly extra: Readonly<Record<string, unknown>> },
+  state: {
+    readonly adapter: Adapter;
+    readonly optimizers: readonly AdamWState[];
+    readonly extra: Readonly<Record<string, unknown>>;
+  },
 ): Promise<void> {
-  const { step, expAvg, expAvgSq } = state.optimizer;
+  const { adapter, optimizers, extra } = state;
+  const moments: Record<string, Tensor<'float32'>> = {};
+  adapter.parameters.forEach(({ name, value: { shape } }, at) => {
+    const { expAvg, expAvgSq } = optimizers[at]!;
+    moments[`exp_avg.${name}`] = f32(shape, expAvg);
+    moments[`exp_avg_sq.${name}`] = f32(shape, expAvgSq);
+  });
   await writeDirectoryAtomic(dir, async (temporary) => {
-    await state.adapter.save(temporary);
-    await writeTensors(join(temporary, OPTIMIZER_FILE), {
-      exp_avg: f32([expAvg.length], expAvg),
-      exp_avg_sq: f32([expAvgSq.length], expAvgSq),
-    });
-    const json = { format: 'cutlayer-training-state', formatVersion: 1, step, extra: state.extra };
+    await adapter.save(temporary);
+    await writeTensors(join(temporary, PARAMETERS_FILE), Object.fromEntries(adapter.parameters.map(({ name, value }) => [name, value])));
+    await writeTensors(join(temporary, OPTIMIZER_FILE), moments);
+    const step = optimizers[0]?.step ?? 0;
+    const json = { format: 'cutlayer-training-state', formatVersion: 2, method: adapter.method, step, extra };
     await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(json, null, 2)}\n`);
   });
 }
 
-/** Reads a state. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
-export async function readTrainingState(dir: string, dims: AdapterDims): Promise<TrainingState> {
-  const { step, extra } = await readStateFile(dir);
-  const { tensors } = await readTensors(join(dir, OPTIMIZER_FILE));
-  const expAvg = tensors.get('exp_avg')?.data;
-  const expAvgSq = tensors.get('exp_avg_sq')?.data;
-  if (!(expAvg instanceof Float32Array) || !(expAvgSq instanceof Float32Array)) {
-    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, OPTIMIZER_FILE)}: expected float32 tensors exp_avg and exp_avg_sq`);
+/**
+ * Reads a state for an adapter in training, which is not changed.
+ * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (broken, or of another method or other shapes), INVALID_SAFETENSORS
+ */
+export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'method' | 'parameters'>): Promise<TrainingState> {
+  const { method, step, extra } = await readStateFile(dir);
+  if (method !== adapter.method) {
+    throw new CutlayerError('INVALID_ADAPTER', `${dir}: holds a run of ${method}, but ${adapter.method} is in training; use the same --method`);
   }
-  return { adapter: await loadPeft(dir, dims), optimizer: { step, expAvg, expAvgSq }, extra };
+  const [values, moments] = [await readTensors(join(dir, PARAMETERS_FILE)), await readTensors(join(dir, OPTIMIZER_FILE))];
+  const expected = new Set(adapter.parameters.map(({ name }) => name));
+  const other = [...values.tensors.keys()].find((name) => !expected.has(name));
+  if (other !== undefined) {
+    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, PARAMETERS_FILE)}: ${other} is not trained now; use the settings of that run`);
+  }
+  const read = (tensors: ReadonlyMap<string, Tensor>, file: string, name: string, { value }: Parameter): Float32Array => {
+    const found = tensors.get(name);
+    const wanted = value.shape.join(', ');
+    if (found?.dtype !== 'float32' || found.shape.join(', ') !== wanted) {
+      throw new CutlayerError(
+        'INVALID_ADAPTER',
+        `${join(dir, file)}: ${name}: expected float32 [${wanted}], got ${found === undefined ? 'nothing' : `${found.dtype} [${found.shape.join(', ')}]`}; ` +
+          'use the settings of that run',
+      );
+    }
+    return found.data as Float32Array;
+  };
+  return {
+    parameters: adapter.parameters.map((parameter) => read(values.tensors, PARAMETERS_FILE, parameter.name, parameter)),
+    optimizers: adapter.parameters.map((parameter) => ({
+      step,
+      expAvg: read(moments.tensors, OPTIMIZER_FILE, `exp_avg.${parameter.name}`, parameter),
+      expAvgSq: read(moments.tensors, OPTIMIZER_FILE, `exp_avg_sq.${parameter.name}`, parameter),
+    })),
+    extra,
+  };
 }
 
 async function readStateFile(dir: string): Promise<z.infer<typeof stateSchema>> {

@@ -6,7 +6,7 @@ import type { StepResult } from './training-client.js';
 
 /** What a run is told besides its {@link TrainingClient}. */
 export interface TrainOptions {
-  /** Directory of the run: `checkpoints/`, `metrics.jsonl`, and at the end `adapter/` in PEFT's format. */
+  /** Directory of the run, which no other run uses meanwhile: `checkpoints/`, `metrics.jsonl`, and at the end `adapter/` in PEFT's format. */
   readonly outDir: string;
   readonly examples: readonly Example[];
   /** Validation examples. With them the adapter of the best validation loss is kept in the end. */
@@ -27,6 +27,10 @@ export interface TrainOptions {
   readonly evalEvery?: number | undefined;
   /** Stop after this many validations without a better loss. Default: never. */
   readonly patience?: number | undefined;
+  /** The run has diverged when for ten steps in a row the loss is more than this many times its best smoothed value. Default 3; 0: never. */
+  readonly divergenceFactor?: number | undefined;
+  /** Also write event files for TensorBoard, into `outDir/tensorboard`. Default true. */
+  readonly tensorboard?: boolean | undefined;
   /** Go on from the newest checkpoint in `outDir`, if there is one. */
   readonly resume?: boolean | undefined;
   /** More settings that a resumed run must share, such as the learning rate and the schedule. */
@@ -56,7 +60,7 @@ export interface StepRecord extends StepResult {
   readonly seconds: number;
 }
 
-/** How a run ended. */
+/** How a run ended. Costs are those of all its steps, over all starts. */
 export interface TrainSummary {
   readonly stopped: 'finished' | 'patience' | 'cancelled';
   readonly step: number;

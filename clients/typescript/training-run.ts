@@ -5,17 +5,18 @@
  * to the last bit as one that was not.
  */
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDirectoryAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
 import { loadAdapter } from './adapters/load.js';
-import { writeDirectoryAtomic } from './atomic-file.js';
-import { checkpointPath, latestCheckpoint, pruneCheckpoints } from './checkpoint.js';
+import { checkpointBefore, checkpointPath, latestCheckpoint, pruneCheckpoints } from './checkpoint.js';
 import { makeBatch } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { epochBatches } from './data/order.js';
+import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
 import { batchLimits, evaluate } from './evaluate.js';
-import { MetricsLog } from './metrics.js';
+import { lockRun, type RunLock } from './run-lock.js';
+import { RunLog } from './run-log.js';
 import { emptyProgress, parseProgress, type RunProgress } from './run-progress.js';
 import { describeSettings, type RunSettings, refuseOtherSettings } from './run-settings.js';
 import type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
@@ -29,46 +30,44 @@ export class TrainingRun {
   readonly #client: TrainingClient;
   readonly #options: TrainOptions;
   readonly #settings: RunSettings;
-  readonly #metrics: MetricsLog;
+  readonly #log: RunLog;
+  readonly #lock: RunLock;
+  readonly #watch: DivergenceWatch | undefined;
   #progress: RunProgress;
   #checkpoint: string | undefined;
   #checkpointCurrent = true;
   readonly #totals = { tokens: 0, bytesUp: 0, bytesDown: 0, seconds: 0 };
   #loss: number | undefined;
 
-  private constructor(client: TrainingClient, options: TrainOptions, settings: RunSettings, metrics: MetricsLog, progress: RunProgress) {
+  private constructor(client: TrainingClient, options: TrainOptions, lock: RunLock, from: StartingPoint) {
     this.#client = client;
     this.#options = options;
-    this.#settings = settings;
-    this.#metrics = metrics;
-    this.#progress = progress;
+    this.#lock = lock;
+    this.#settings = from.settings;
+    this.#log = from.log;
+    this.#progress = from.progress;
+    this.#checkpoint = from.checkpoint;
+    const { divergenceFactor: factor = DEFAULT_DIVERGENCE_FACTOR } = options;
+    this.#watch = factor === 0 ? undefined : new DivergenceWatch({ factor, steps: DEFAULT_DIVERGENCE_STEPS });
+    for (const record of from.log.earlierSteps) this.#count(record);
   }
 
-  /** Prepares `outDir`, and takes up its newest checkpoint. @throws CutlayerError ALREADY_EXISTS, INVALID_CONFIG, INVALID_ARGUMENT */
+  /**
+   * Prepares `outDir`, and takes up its newest checkpoint.
+   * @throws CutlayerError ALREADY_EXISTS (a run without `resume`, or one that is still running), INVALID_CONFIG, INVALID_ARGUMENT
+   */
   static async open(client: TrainingClient, options: TrainOptions): Promise<TrainingRun> {
     positive('totalSteps', options.totalSteps);
     for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
       if (options[name] !== undefined) positive(name, options[name]);
     }
-    const settings = runSettings(client, options);
-    await mkdir(options.outDir, { recursive: true });
-    const newest = await latestCheckpoint(options.outDir);
-    if (newest !== undefined && options.resume !== true) {
-      throw new CutlayerError(
-        'ALREADY_EXISTS',
-        `${options.outDir}: holds a run already (newest checkpoint: ${newest}); go on with it by resume, or choose another directory`,
-      );
+    const lock = await lockRun(options.outDir);
+    try {
+      return new TrainingRun(client, options, lock, await startingPoint(client, options));
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
-    let progress = emptyProgress;
-    if (newest !== undefined) {
-      const extra = await client.loadState(newest);
-      refuseOtherSettings(extra.settings, settings, newest);
-      progress = parseProgress(extra.progress, newest);
-    }
-    const metrics = await MetricsLog.open(join(options.outDir, 'metrics.jsonl'), client.step);
-    const run = new TrainingRun(client, options, settings, metrics, progress);
-    run.#checkpoint = newest;
-    return run;
   }
 
   /** Takes the steps that are left. */
@@ -85,13 +84,17 @@ export class TrainingRun {
     } catch (caught) {
       await this.#client.discard();
       if (this.#options.signal?.aborted) return this.#cancelled();
-      throw this.#explain(caught);
+      throw await this.#explain(caught);
     }
   }
 
-  /** Closes the metrics file. */
-  close(): Promise<void> {
-    return this.#metrics.close();
+  /** Closes the run's files and frees its directory. */
+  async close(): Promise<void> {
+    try {
+      await this.#log.close();
+    } finally {
+      await this.#lock.release();
+    }
   }
 
   /** The micro-batches of each step that is still to be taken. */
@@ -140,10 +143,22 @@ export class TrainingRun {
       seconds,
     };
     this.#progress = { ...this.#progress, epoch, stepInEpoch: stepInEpoch + 1 };
-    this.#loss = result.loss;
-    for (const name of ['tokens', 'bytesUp', 'bytesDown', 'seconds'] as const) this.#totals[name] += record[name];
-    await this.#metrics.write({ type: 'step', ...record });
+    await this.#log.step(record);
     this.#emit({ type: 'step', totalSteps: this.#options.totalSteps, ...record });
+    const divergence = this.#count(record);
+    if (divergence === undefined) return;
+    const { sinceStep, loss, bestSmoothedLoss } = divergence;
+    throw new CutlayerError(
+      'DIVERGED',
+      `the loss is ${loss.toFixed(4)} and has been far above its best smoothed value of ${bestSmoothedLoss.toFixed(4)} since step ${sinceStep}`,
+      { details: { sinceStep } },
+    );
+  }
+
+  #count(record: StepRecord): Divergence | undefined {
+    this.#loss = record.loss;
+    for (const name of ['tokens', 'bytesUp', 'bytesDown', 'seconds'] as const) this.#totals[name] += record[name];
+    return this.#watch?.observe(record.step, record.loss);
   }
 
   /** Validates and writes a checkpoint when it is time; true when patience is at its end. */
@@ -182,17 +197,20 @@ export class TrainingRun {
     this.#checkpointCurrent = false;
     if (best) await writeDirectoryAtomic(this.#bestDir, (temporary) => adapter.save(temporary));
     const { loss, perplexity, accuracy, exactMatch } = evaluation;
-    await this.#metrics.write({ type: 'validation', step, loss, perplexity, accuracy, exactMatch, best });
+    await this.#log.validation({ step, loss, perplexity, accuracy, exactMatch, best });
     this.#emit({ type: 'validation', step, evaluation, best });
   }
 
   async #writeCheckpoint(): Promise<void> {
-    const dir = checkpointPath(this.#options.outDir, this.#client.step);
+    const { outDir } = this.#options;
+    const dir = checkpointPath(outDir, this.#client.step);
     if (dir === this.#checkpoint && this.#checkpointCurrent) return;
     await this.#client.saveState(dir, { settings: this.#settings, progress: this.#progress });
     this.#checkpoint = dir;
     this.#checkpointCurrent = true;
-    await pruneCheckpoints(this.#options.outDir);
+    // While the loss looks lost, the last checkpoint from before stays, whatever comes.
+    const suspect = this.#watch?.suspectSince;
+    await pruneCheckpoints(outDir, suspect === undefined ? undefined : await checkpointBefore(outDir, suspect));
     this.#emit({ type: 'checkpoint', step: this.#client.step, dir });
   }
 
@@ -225,11 +243,16 @@ export class TrainingRun {
     };
   }
 
-  #explain(caught: unknown): CutlayerError {
+  async #explain(caught: unknown): Promise<CutlayerError> {
     const error = CutlayerError.from(caught);
     if (error.code !== 'DIVERGED' && error.code !== 'NON_FINITE') return error;
-    const kept = this.#checkpoint === undefined ? 'no checkpoint had been written yet' : `the last good checkpoint is ${this.#checkpoint}`;
-    return new CutlayerError('DIVERGED', `training diverged after step ${this.#client.step}: ${error.message}; ${kept}`, { cause: error });
+    const since = error.details.sinceStep ?? this.#watch?.suspectSince;
+    const good = typeof since === 'number' ? await checkpointBefore(this.#options.outDir, since) : this.#checkpoint;
+    const kept = good === undefined ? 'no checkpoint had been written before' : `the last good checkpoint is ${good}`;
+    return new CutlayerError('DIVERGED', `training diverged after step ${this.#client.step}: ${error.message}; ${kept}`, {
+      cause: error,
+      details: { step: this.#client.step, ...(good === undefined ? {} : { checkpoint: good }) },
+    });
   }
 
   get #bestDir(): string {
@@ -239,6 +262,34 @@ export class TrainingRun {
   #emit(event: TrainEvent): void {
     this.#options.onEvent?.(event);
   }
+}
+
+/** Where a run begins: its settings, its files, and the newest checkpoint, which the client then holds. */
+interface StartingPoint {
+  readonly settings: RunSettings;
+  readonly progress: RunProgress;
+  readonly checkpoint: string | undefined;
+  readonly log: RunLog;
+}
+
+async function startingPoint(client: TrainingClient, options: TrainOptions): Promise<StartingPoint> {
+  const { outDir } = options;
+  const settings = runSettings(client, options);
+  const checkpoint = await latestCheckpoint(outDir);
+  let progress = emptyProgress;
+  if (checkpoint !== undefined) {
+    if (options.resume !== true) {
+      throw new CutlayerError(
+        'ALREADY_EXISTS',
+        `${outDir}: holds a run already (newest checkpoint: ${checkpoint}); go on with it by resume, or choose another directory`,
+      );
+    }
+    const extra = await client.loadState(checkpoint);
+    refuseOtherSettings(extra.settings, settings, checkpoint);
+    progress = parseProgress(extra.progress, checkpoint);
+  }
+  const log = await RunLog.open(outDir, client.step, options.tensorboard ?? true);
+  return { settings, progress, checkpoint, log };
 }
 
 function runSettings(client: TrainingClient, options: TrainOptions): RunSettings {
