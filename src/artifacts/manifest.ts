@@ -138,13 +138,20 @@ export const backboneManifestSchema = z
   .strictObject({
     format: z.literal('cutlayer-backbone'),
     ...shared,
-    graphs: z.strictObject({ none: stepGraphsSchema, softPrompt: stepGraphsSchema, prefix: stepGraphsSchema }),
+    graphs: z.strictObject({
+      none: stepGraphsSchema,
+      softPrompt: stepGraphsSchema,
+      prefix: stepGraphsSchema,
+      /** What the blocks would cache for real tokens; absent: no prefix can begin from them. */
+      keyValues: graphSchema.optional(),
+    }),
   })
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
-    const graphs = Object.values(manifest.graphs).flatMap(({ forward, vjp }) => [forward, vjp]);
+    const graphs = backboneGraphEntries(manifest.graphs);
     checkFiles(manifest, [manifest.weightsFile, ...graphs.map((graph) => graph.file)], context);
-    for (const [kind, { forward, vjp, residuals }] of Object.entries(manifest.graphs)) {
+    for (const kind of adapterKinds) {
+      const { forward, vjp, residuals } = manifest.graphs[kind];
       for (const residual of residuals) {
         if (!forward.outputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an output of forward`);
         if (!vjp.inputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an input of vjp`);
@@ -187,6 +194,8 @@ export const clientBundleManifestSchema = z
       /** Absent: the top has no blocks. */
       top: clientSpanSchema.optional(),
       methods: z.partialRecord(z.enum(methodGraphNames), spanGraphsSchema),
+      /** The client's part of what the backbone's graph of this name gives, where it holds blocks. */
+      keyValues: z.strictObject({ bottom: graphSchema.optional(), top: graphSchema.optional() }).optional(),
     }),
   })
   .superRefine((manifest, context) => {
@@ -196,14 +205,20 @@ export const clientBundleManifestSchema = z
     checkFiles(manifest, [manifest.weightsFile, ...files, ...manifest.tokenizerFiles], context);
   });
 
+/** Every graph of a backbone. */
+export function backboneGraphEntries(graphs: BackboneManifest['graphs']): readonly GraphEntry[] {
+  const steps = adapterKinds.map((kind) => graphs[kind]).flatMap(({ forward, vjp }) => [forward, vjp]);
+  return graphs.keyValues === undefined ? steps : [...steps, graphs.keyValues];
+}
+
 /** Every graph of a client bundle, those of the frozen model first. */
 export function clientGraphEntries(graphs: ClientBundleManifest['graphs']): readonly GraphEntry[] {
-  const { head, loss, classifier, bottom, top, methods } = graphs;
+  const { head, loss, classifier, bottom, top, methods, keyValues } = graphs;
   const pairs = (span: Partial<Record<string, SpanGraphs>> | undefined): (GraphEntry | undefined)[] =>
     Object.values(span ?? {}).flatMap((pair) => [pair?.forward, pair?.vjp]);
   const variants = [head, loss].flatMap(({ lora, tokens, loraTokens }) => [lora, tokens, loraTokens]);
   const trained = [...pairs(bottom?.trained), ...pairs(top?.trained)];
-  const own = [...trained, ...variants, classifier.forward, classifier.loss, ...pairs(methods)];
+  const own = [...trained, ...variants, classifier.forward, classifier.loss, ...pairs(methods), keyValues?.bottom, keyValues?.top];
   return [...frozenGraphEntries(graphs), ...own].filter((graph) => graph !== undefined);
 }
 
@@ -266,6 +281,8 @@ function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleM
         ['blockWeights', span],
         `expected weights of blocks ${wanted.join(', ') || 'none'}, got ${[...layers].join(', ') || 'none'}`,
       );
+    if (graphs.keyValues !== undefined && (graphs.keyValues[span] !== undefined) !== cut[span] > 0)
+      fail(context, ['graphs', 'keyValues', span], `expected a graph exactly where the client holds blocks; it holds ${cut[span]} here`);
     if ((graphs[span]?.trained !== undefined) !== cut[span] > 0)
       fail(
         context,

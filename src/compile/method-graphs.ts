@@ -5,10 +5,12 @@ import type { ModelDescription } from '../models/registry.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { symbol } from '../onnx/dim.js';
 import type { GraphPair } from './client-graphs.js';
+import { promptMethodGraphs } from './prompt-method-graphs.js';
 
 /** The closed table of {@link MethodGraphName}. */
 export const methodGraphs: { readonly [Name in MethodGraphName]: (model: ModelDescription) => GraphPair } = {
   loraMerge: compileLoraMerge,
+  ...promptMethodGraphs,
 };
 
 /**

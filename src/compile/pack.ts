@@ -30,6 +30,7 @@ import { convertWeights, layOutWeights, requireEqual } from './convert.js';
 import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from './cut.js';
 import { GraphFiles } from './graph-files.js';
 import { compileClassifier, compileClassifierLoss, compileHead, compileLoss, type HeadVariant, headVariantsOf } from './head-graphs.js';
+import { compileKeyValues } from './key-value-graphs.js';
 import { methodGraphs } from './method-graphs.js';
 import { modelCard } from './model-card.js';
 import { writeDirectory } from './output-directory.js';
@@ -148,6 +149,7 @@ class Packing {
         residuals: residuals.map(({ name }) => name),
       };
     }
+    entries.keyValues = await graphs.write('key-values.onnx', compileKeyValues(this.model, this.cut, 'backbone'));
     const manifest = backboneManifestSchema.parse({
       format: 'cutlayer-backbone',
       ...this.shared(parameterCount(this.weights.backbone)),
@@ -215,6 +217,10 @@ class Packing {
     };
     if (hasBottom(model, cut)) entries.bottom = await span('bottom', cut.bottom > 0, compileBottom);
     if (cut.top > 0) entries.top = await span('top', true, compileTop);
+    entries.keyValues = {
+      ...(cut.bottom > 0 && { bottom: await graphs.write('bottom-key-values.onnx', compileKeyValues(model, cut, 'bottom')) }),
+      ...(cut.top > 0 && { top: await graphs.write('top-key-values.onnx', compileKeyValues(model, cut, 'top')) }),
+    };
     for (const name of methodGraphNames) entries.methods[name] = await graphs.writePair(name, methodGraphs[name](model));
     return entries;
   }

@@ -57,7 +57,7 @@ export interface EngineStats extends HostStats, StepStoreStats {
   readonly recomputes: number;
   readonly draining: boolean;
   /** Time in the workers, by kind of work. */
-  readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp', OpTiming>>;
+  readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
 }
 
 /** How to make an engine. */
@@ -79,6 +79,15 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly warm?: boolean;
   /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
   readonly verify?: boolean;
+  /** True answers `keyValues` too. Default false. */
+  readonly keyValues?: boolean;
+}
+
+/** One sequence whose keys and values are wanted. */
+export interface KeyValuesInput {
+  /** [1, S, hiddenSize]: what enters the backbone, at positions 0..S-1. */
+  readonly hiddenStates: Tensor<'float32'>;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The backbone, running. */
@@ -95,6 +104,14 @@ export interface Engine {
    * @throws CutlayerError as forward, and STEP_EVICTED when the step is not held (any more): send forward again
    */
   backward(step: BackwardStep): Promise<BackwardResult>;
+  /**
+   * Gives what the backbone's blocks would cache for a sequence: [numLayers, 2, S, numKvHeads, headDim], keys after rotary embedding, and values.
+   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was made for it; INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, QUEUE_FULL, CANCELLED,
+   * WORKER_CRASHED, DRAINING, INTERNAL
+   */
+  keyValues(input: KeyValuesInput): Promise<Tensor<'float32'>>;
+  /** Whether {@link keyValues} is answered. */
+  readonly answersKeyValues: boolean;
   stats(): EngineStats;
   /** Refuses new calls with DRAINING and waits until the present ones have been answered. */
   drain(): Promise<void>;
@@ -115,9 +132,11 @@ const VJP_PRIORITY = 1;
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
-  const graphs = Object.values(manifest.graphs).flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
+  const { keyValues, ...steps } = manifest.graphs;
+  const graphs = Object.values(steps).flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
+  if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
-  const warm = options.warm === true || Object.values(manifest.graphs).map(({ forward }) => forward.file);
+  const warm = options.warm === true || Object.values(steps).map(({ forward }) => forward.file);
   const { threadsPerWorker, workers, queueLimit = 64, spawn, restartPauseMs } = options;
   const host = await openGraphs(
     { dir, weightsFile: manifest.weightsFile, graphs },
@@ -135,10 +154,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
 class BackboneEngine implements Engine {
   readonly artifact: BackboneArtifact;
+  readonly answersKeyValues: boolean;
   readonly #host: SessionHost;
   readonly #steps: StepStore<StepInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
-  readonly #times = new OpTimes(['forward', 'recompute', 'vjp']);
+  readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
   readonly #callLimit: number;
   /** Residual bytes per row of the last forward of each kind: tells beforehand whether fetching them makes sense. */
   readonly #residualBytesPerRow = new Map<string, number>();
@@ -149,6 +169,7 @@ class BackboneEngine implements Engine {
 
   constructor(artifact: BackboneArtifact, host: SessionHost, queueLimit: number, options: EngineOptions) {
     this.artifact = artifact;
+    this.answersKeyValues = options.keyValues === true;
     this.#host = host;
     this.#callLimit = queueLimit + host.stats().workers;
     const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
@@ -197,6 +218,26 @@ class BackboneEngine implements Engine {
         const usable = residuals ?? (await this.#recompute(inputs, step.signal));
         return this.#runVjp(key, step, inputs, usable);
       });
+    });
+  }
+
+  keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
+    return this.#call(async () => {
+      const { dims } = this.artifact.manifest;
+      if (!this.answersKeyValues) throw prefixInitRefused();
+      expectShape('hiddenStates', hiddenStates, [1, '*', dims.hiddenSize]);
+      const sequence = hiddenStates.shape[1]!;
+      if (sequence > dims.maxPositions) {
+        throw new CutlayerError('LIMIT_EXCEEDED', `hiddenStates: ${sequence} tokens, the model has ${dims.maxPositions} positions`);
+      }
+      const fetches = ['keyValues'];
+      const { outputs, runMs } = await this.#host.runTimed(
+        keyValuesGraph(this.artifact),
+        { hiddenStates },
+        { signal, fetches, finite: fetches },
+      );
+      this.#times.add('keyValues', runMs);
+      return asFloat32('keyValues', outputs.keyValues);
     });
   }
 
@@ -335,6 +376,24 @@ const isWhole = (tensors: NamedTensors): boolean => {
 function asFloat32(name: string, value: Tensor | undefined): Tensor<'float32'> {
   if (value?.dtype === 'float32') return value as Tensor<'float32'>;
   throw new CutlayerError('INVALID_ARTIFACT', `${name}: expected a float32 output of the backbone's graph, got ${value?.dtype ?? 'none'}`);
+}
+
+/** The file of the graph behind `keyValues`. @throws CutlayerError INVALID_ARTIFACT */
+function keyValuesGraph({ dir, manifest }: BackboneArtifact): string {
+  const graph = manifest.graphs.keyValues;
+  if (graph !== undefined) return graph.file;
+  throw new CutlayerError(
+    'INVALID_ARTIFACT',
+    `${dir}: this backbone has no graph of keys and values, so no prefix can begin from real ones`,
+  );
+}
+
+/** The refusal of keys and values, the same wherever it is said. */
+export function prefixInitRefused(): CutlayerError {
+  return new CutlayerError(
+    'PREFIX_INIT_REFUSED',
+    "keyValues: the vendor's policy does not give out keys and values of real tokens; begin the prefix with --init RANDOM",
+  );
 }
 
 function requiredDir(dir: string | undefined): string {

@@ -1,0 +1,149 @@
+/**
+ * The graphs of methods that make a prompt or a prefix out of other parameters: P-tuning's encoders, the projection of prefix tuning, the
+ * product of multitask prompt tuning. Every weight is an input under the name of PEFT's state dict, P and the encoder's width H are symbolic,
+ * so one graph serves whatever a client chooses. A vjp takes the forward's inputs and `<output>Cotangent`, and gives `<input>Cotangent`.
+ * @see PEFT 0.21 `tuners/p_tuning`, `tuners/prefix_tuning`, `tuners/multitask_prompt_tuning`; arXiv:2103.10385, 2101.00190, 2303.02861
+ */
+import { vjp } from '../autodiff/vjp.js';
+import type { DecoderSpec } from '../models/spec.js';
+import { GraphBuilder } from '../onnx/builder.js';
+import { multiplyDims, type Shape, symbol } from '../onnx/dim.js';
+import type { Value } from '../onnx/value.js';
+import type { GraphPair } from './client-graphs.js';
+
+/**
+ * LSTM cells in one run of `promptEncoderLstmCells`. Recurrent weights are an input, and a run copies its inputs: eight cells a run copy them
+ * an eighth as often as one would, and the graph stays small.
+ */
+export const LSTM_CELLS = 8;
+
+const P = symbol('P');
+/** The encoder's width. */
+const H = symbol('H');
+const GATES = multiplyDims(4, H);
+
+/** What of a model these graphs depend on: its dims, and its layers in all. */
+export interface PromptMethodModel {
+  readonly spec: Pick<DecoderSpec, 'hiddenSize' | 'numLayers'> & {
+    readonly attention: Pick<DecoderSpec['attention'], 'numKvHeads' | 'headDim'>;
+  };
+}
+
+/** The graphs by name. */
+export const promptMethodGraphs = {
+  promptEncoderMlp: ({ spec }: PromptMethodModel) => promptEncoderMlp(spec.hiddenSize),
+  promptEncoderLstmInput,
+  promptEncoderLstmCells,
+  promptEncoderLstmHead: ({ spec }: PromptMethodModel) => promptEncoderLstmHead(spec.hiddenSize),
+  prefixProjection,
+  multitaskPrompt: ({ spec }: PromptMethodModel) => multitaskPrompt(spec.hiddenSize),
+} as const satisfies Readonly<Record<string, (model: PromptMethodModel) => GraphPair>>;
+
+/**
+ * `embedding.weight` [P,d] through Linear, ReLU, Linear, ReLU, Linear: `mlp_head.{0,2,4}.weight` [H,d], [H,H], [d,H] and their `.bias`
+ * -> `prompt` [P,d].
+ */
+function promptEncoderMlp(d: number): GraphPair {
+  return pair((input, g) => {
+    const embedding = input('embedding.weight', [P, d]);
+    const first = g.relu(linear(g, embedding, input('mlp_head.0.weight', [H, d]), input('mlp_head.0.bias', [H])));
+    const second = g.relu(linear(g, first, input('mlp_head.2.weight', [H, H]), input('mlp_head.2.bias', [H])));
+    return { prompt: linear(g, second, input('mlp_head.4.weight', [d, H]), input('mlp_head.4.bias', [d])) };
+  });
+}
+
+/**
+ * What a layer's input adds to the gates of all its cells, in one product: `input` [P,I], `weight_ih` [4H,I], `bias_ih` and `bias_hh` [4H]
+ * -> `gates` [P,4H]. The cotangent of recurrent weights is the same function's: `input` is then each cell's hidden state before it.
+ */
+function promptEncoderLstmInput(): GraphPair {
+  const I = symbol('I');
+  return pair((input, g) => {
+    const rows = input('input', [P, I]);
+    const weight = input('weight_ih', [GATES, I]);
+    const bias = g.add(input('bias_ih', [GATES]), input('bias_hh', [GATES]));
+    return { gates: linear(g, rows, weight, bias) };
+  });
+}
+
+/**
+ * {@link LSTM_CELLS} cells in a row, in the order in which they run: `gates` [8,4H] (what the input adds, in torch's order i, f, g, o),
+ * `hidden` and `cell` [1,H] before the first, `weight_hh` [4H,H] -> `hiddenStates` [8,H] after each, `cellState` [1,H] after the last.
+ * c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'). The weight's cotangent is not among the vjp's outputs: one product over
+ * all rows gives it, see `promptEncoderLstmInput`.
+ */
+function promptEncoderLstmCells(): GraphPair {
+  return pair((input, g) => {
+    const gates = input('gates', [LSTM_CELLS, GATES]);
+    let hidden = input('hidden', [1, H]);
+    let cell = input('cell', [1, H]);
+    const weight = input('weight_hh', [GATES, H], 'frozen');
+    const states = g.split(gates, Array<number>(LSTM_CELLS).fill(1), 0).map((row) => {
+      const sums = g.gemm({ A: hidden, B: weight, C: row }, { transB: 1 }); // [1, 4H]
+      const [i, f, c, o] = g.split(sums, [H, H, H, H], 1) as readonly [Value, Value, Value, Value];
+      cell = g.add(g.mul(g.sigmoid(f), cell), g.mul(g.sigmoid(i), g.tanh(c)));
+      hidden = g.mul(g.sigmoid(o), g.tanh(cell));
+      return hidden;
+    });
+    return { hiddenStates: g.concat(states, 0), cellState: cell };
+  });
+}
+
+/** `input` [P,2H] (both directions of the last layer) through Linear, ReLU, Linear: `mlp_head.{0,2}.weight` [2H,2H], [d,2H] -> `prompt` [P,d]. */
+function promptEncoderLstmHead(d: number): GraphPair {
+  const W = symbol('W');
+  return pair((input, g) => {
+    const inner = g.relu(linear(g, input('input', [P, W]), input('mlp_head.0.weight', [W, W]), input('mlp_head.0.bias', [W])));
+    return { prompt: linear(g, inner, input('mlp_head.2.weight', [d, W]), input('mlp_head.2.bias', [d])) };
+  });
+}
+
+/**
+ * `embedding.weight` [P,kvHeads*headDim] through Linear, Tanh, Linear: `transform.{0,2}.weight` [H,kvHeads*headDim],
+ * [layers*2*kvHeads*headDim,H] and their `.bias` -> `prefix` [layers,2,P,kvHeads,headDim].
+ */
+function prefixProjection({ spec: { numLayers, attention } }: PromptMethodModel): GraphPair {
+  const { numKvHeads, headDim } = attention;
+  const width = numKvHeads * headDim;
+  const flatWidth = numLayers * 2 * width;
+  return pair((input, g) => {
+    const embedding = input('embedding.weight', [P, width]);
+    const inner = g.tanh(linear(g, embedding, input('transform.0.weight', [H, width]), input('transform.0.bias', [H])));
+    const flat = linear(g, inner, input('transform.2.weight', [flatWidth, H]), input('transform.2.bias', [flatWidth])); // [P, layers * 2 * width]
+    const byToken = g.reshape(flat, [P, numLayers * 2, numKvHeads, headDim]); // [P, layers * 2, kvHeads, headDim]
+    const bySlot = g.transpose(byToken, [1, 0, 2, 3]); // [layers * 2, P, kvHeads, headDim]
+    return { prefix: g.reshape(bySlot, [numLayers, 2, P, numKvHeads, headDim]) }; // [layers, 2, P, kvHeads, headDim]
+  });
+}
+
+/** The prompt of one task: `embedding.weight` [P,d] times `taskCols` [P,r] `taskRows` [r,d], element by element -> `prompt` [P,d]. */
+function multitaskPrompt(d: number): GraphPair {
+  const R = symbol('R');
+  return pair((input, g) => ({
+    prompt: g.mul(input('embedding.weight', [P, d]), g.matMul(input('taskCols', [P, R]), input('taskRows', [R, d]))),
+  }));
+}
+
+type Input = (name: string, shape: Shape, kind?: 'frozen') => Value;
+
+/** A function of inputs and its vjp with respect to all that are not frozen. */
+function pair(compute: (input: Input, g: GraphBuilder) => Readonly<Record<string, Value>>): GraphPair {
+  const g = new GraphBuilder();
+  const inputs: Value[] = [];
+  const wrt: { readonly name: string; readonly value: Value }[] = [];
+  const outputs = compute((name, shape, kind) => {
+    const value = g.input(name, 'float32', shape);
+    inputs.push(value);
+    if (kind !== 'frozen') wrt.push({ name, value });
+    return value;
+  }, g);
+  const cotangents = Object.entries(outputs).map(([name, value]) => g.input(`${name}Cotangent`, 'float32', value.shape));
+  const pulled = vjp(g, { outputs: Object.values(outputs), cotangents, wrt: wrt.map(({ value }) => value) });
+  const named = Object.fromEntries(wrt.map(({ name }, at) => [`${name}Cotangent`, pulled[at]!]));
+  return { forward: g.build({ outputs, inputs }), vjp: g.build({ outputs: named }) };
+}
+
+/** x Wᵀ + b, as torch's Linear. */
+function linear(g: GraphBuilder, x: Value, weight: Value, bias: Value): Value {
+  return g.gemm({ A: x, B: weight, C: bias }, { transB: 1 });
+}
