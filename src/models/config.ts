@@ -32,7 +32,7 @@ export const specialTokensSchema = z.object({
 const harmless = new Set(
   `architectures model_type transformers_version torch_dtype dtype use_cache initializer_range attention_dropout hidden_dropout
   eos_token_id bos_token_id pad_token_id sep_token_id decoder_start_token_id unk_token_id task_specific_params output_attentions output_hidden_states
-  return_dict return_dict_in_generate output_scores problem_type id2label label2id finetuning_task gradient_checkpointing name_or_path
+  cache_implementation return_dict return_dict_in_generate output_scores problem_type id2label label2id finetuning_task gradient_checkpointing name_or_path
   chunk_size_feed_forward tokenizer_class prefix keys_to_ignore_at_inference max_length min_length do_sample temperature top_k top_p
   repetition_penalty no_repeat_ngram_size num_beams early_stopping pretraining_tp
   transformers.js_config unsloth_version unsloth_fixed`.split(/\s+/),

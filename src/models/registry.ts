@@ -1,15 +1,35 @@
 /** The families, by `model_type`, and the one way from the text of a `config.json` to a model description. */
 import { CutlayerError } from '../errors.js';
 import { type ConfigJson, specialTokensOf } from './config.js';
+import { gemma } from './families/gemma.js';
+import { gemma2 } from './families/gemma2.js';
+import { gemma3Text } from './families/gemma3-text.js';
 import { gpt2 } from './families/gpt2.js';
+import { granite } from './families/granite.js';
 import { llama } from './families/llama.js';
 import { mistral } from './families/mistral.js';
+import { olmo2 } from './families/olmo2.js';
+import { phi3 } from './families/phi3.js';
+import { qwen2 } from './families/qwen2.js';
+import { qwen3 } from './families/qwen3.js';
 import type { Family } from './family.js';
 import type { DecoderSpec, SpecialTokens } from './spec.js';
 import { type WeightTable, weightTable } from './weights.js';
 
 /** The closed table of families. */
-export const families = { gpt2, llama, mistral } as const satisfies Readonly<Record<string, Family>>;
+export const families = {
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3_text: gemma3Text,
+  phi3,
+  olmo2,
+  granite,
+} as const satisfies Readonly<Record<string, Family>>;
 
 /** A model as its config describes it. */
 export interface ModelDescription {

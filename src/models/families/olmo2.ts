@@ -1,0 +1,34 @@
+/** OLMo 2: Llama with norms after the sublayers instead of before, and queries and keys normalized over all heads. @see transformers `modeling_olmo2.py` */
+import { z } from 'zod';
+import { llamaLike, llamaNames } from '../llama-like.js';
+
+/** The family `olmo2`. */
+export const olmo2 = llamaLike({
+  name: 'olmo2',
+  defaults: {
+    vocab_size: 50304,
+    hidden_size: 4096,
+    intermediate_size: 11008,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: null,
+    head_dim: null,
+    max_position_embeddings: 2048,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: false,
+  },
+  keys: { attention_bias: z.boolean().default(false) },
+  adapt: (spec, { attention_bias }) => ({
+    ...spec,
+    norm: { ...spec.norm, placement: 'after' },
+    attention: { ...spec.attention, qkvBias: attention_bias, outputBias: attention_bias, queryKeyNorm: 'projection' },
+  }),
+  names: {
+    ...llamaNames,
+    block: {
+      ...llamaNames.block,
+      attentionPostNorm: 'model.layers.{layer}.post_attention_layernorm.weight',
+      mlpPostNorm: 'model.layers.{layer}.post_feedforward_layernorm.weight',
+    },
+  },
+});

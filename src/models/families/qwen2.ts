@@ -1,0 +1,38 @@
+/** Qwen 2 and 2.5: Llama with biases on query, key and value, and windows in upper blocks where the config wants them. @see transformers `modeling_qwen2.py` */
+import { z } from 'zod';
+import { positiveInt } from '../config.js';
+import { llamaLike } from '../llama-like.js';
+import { layerTypes, windowsOf } from '../windows.js';
+
+/** The keys that say which blocks have a window: with `use_sliding_window` those from `max_window_layers` on, or as `layer_types` says. */
+export const qwenWindowKeys = {
+  use_sliding_window: z.boolean().default(false),
+  sliding_window: positiveInt.nullable().default(4096),
+  max_window_layers: z.int().min(0).default(28),
+  layer_types: layerTypes,
+};
+
+/** The windows of a Qwen's blocks. */
+export function qwenWindows(numLayers: number, read: z.infer<z.ZodObject<typeof qwenWindowKeys>>): readonly (number | null)[] {
+  const window = read.use_sliding_window ? read.sliding_window : null;
+  return windowsOf({ numLayers, types: read.layer_types, window, slides: (layer) => layer >= read.max_window_layers });
+}
+
+/** The family `qwen2`. */
+export const qwen2 = llamaLike({
+  name: 'qwen2',
+  defaults: {
+    vocab_size: 151936,
+    hidden_size: 4096,
+    intermediate_size: 22016,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 32,
+    head_dim: null,
+    max_position_embeddings: 32768,
+    rms_norm_eps: 1e-6,
+    tie_word_embeddings: false,
+  },
+  keys: qwenWindowKeys,
+  adapt: (spec, read) => ({ ...spec, attention: { ...spec.attention, qkvBias: true, windows: qwenWindows(spec.numLayers, read) } }),
+});
