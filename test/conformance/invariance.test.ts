@@ -1,4 +1,10 @@
-/** What must not matter: padding, the other sequences of a batch, which rows are asked for. */
+/**
+ * What must not matter: padding, the other sequences of a batch, which rows are asked for. One fixture of each kind of attention.
+ *
+ * Two rope types look at the padded length of the batch, virtual tokens included, as in transformers: dynamic grows its base with it, longrope changes its
+ * frequencies where it passes the original context. For them, what holds is held at one length: a sequence padded to the width of the batch gives what the
+ * batch gives, and whatever stands in the padding is inert.
+ */
 import assert from 'node:assert/strict';
 import { type AdapterKind, adapterKinds } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
@@ -7,7 +13,27 @@ import { type Adapter, fixtureDir, maxRelativeError, PackedModel, readReference,
 const TOLERANCE = 2e-6;
 const LENGTHS = [9, 5, 2];
 
-for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
+interface Row {
+  readonly fixture: string;
+  /** Rope changes with every length, or on the two sides of the original context, which all widths of this file but a short sequence's own are beyond. */
+  readonly byLength?: 'always' | 'aroundContext';
+}
+
+const rows: readonly Row[] = [
+  { fixture: 'gpt2-tiny' },
+  { fixture: 'llama-tiny' },
+  { fixture: 'mistral-tiny' },
+  { fixture: 'qwen2-tiny' },
+  { fixture: 'qwen3-tiny' },
+  { fixture: 'phi3-tiny' },
+  { fixture: 'gemma2-tiny' },
+  { fixture: 'gemma3_text-tiny' },
+  { fixture: 'olmo2-tiny' },
+  { fixture: 'llama-dynamic-tiny', byLength: 'always' },
+  { fixture: 'phi3-longrope-tiny', byLength: 'aroundContext' },
+];
+
+for (const { fixture, byLength } of rows) {
   describe(`invariance: ${fixture} cut at bottom 1, top 1`, () => {
     let model: PackedModel;
     let reference: (key: string) => Tensor<'float32'>;
@@ -70,6 +96,13 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
       }
     });
 
+    if (byLength !== undefined) {
+      it('a width beyond the original context turns queries and keys otherwise than one within it, as in transformers', async () => {
+        const [within, beyond] = [await step('none', [1], 5, 0), await step('none', [1], 9, 0)];
+        assert.ok(maxRelativeError(beyond.rows, within.rows) > 1e-3);
+      });
+    }
+
     for (const kind of adapterKinds) {
       it(`${kind}: rows that are not asked for change nothing, and one row may be asked for alone`, async () => {
         const promptRows = promptRowsOf(kind);
@@ -89,19 +122,20 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
         if (kind !== 'none') assert.ok(maxRelativeError(ofOne.adapter!, ofWhole.adapter!) < TOLERANCE);
       });
 
-      it(`${kind}: what stands in padded rows, and how many there are, changes nothing`, async () => {
-        const [plain, padded] = [await step(kind, [0, 1, 2], 9, 0), await step(kind, [0, 1, 2], 13, 5)];
+      it(`${kind}: what stands in padded rows${byLength === 'always' ? '' : ', and how many there are,'} changes nothing`, async () => {
+        const [plain, padded] = [await step(kind, [0, 1, 2], 9, 0), await step(kind, [0, 1, 2], byLength === 'always' ? 9 : 13, 5)];
         assert.ok(maxRelativeError(padded.rows, plain.rows) < TOLERANCE);
         assert.ok(maxRelativeError(padded.inputs, plain.inputs) < TOLERANCE);
         if (plain.adapter !== undefined) assert.ok(maxRelativeError(padded.adapter!, plain.adapter) < TOLERANCE);
       });
 
-      it(`${kind}: a batch gives each sequence what it gets alone, and adds up the adapter's cotangents`, async () => {
+      const alike = byLength === undefined ? 'alone' : 'alone at the width of the batch';
+      it(`${kind}: a batch gives each sequence what it gets ${alike}, and adds up the adapter's cotangents`, async () => {
         const batched = await step(kind, [0, 1, 2], 9, 0);
         let first = 0;
         const sum = batched.adapter?.data.map(() => 0);
         for (const sequence of [0, 1, 2]) {
-          const alone = await step(kind, [sequence], LENGTHS[sequence]!, 0);
+          const alone = await step(kind, [sequence], byLength === undefined ? LENGTHS[sequence]! : 9, 0);
           const rows = Array.from({ length: LENGTHS[sequence]! }, (_, t) => first + t);
           assert.ok(maxRelativeError(takeRows(batched.rows, rows), alone.rows) < TOLERANCE);
           assert.ok(maxRelativeError(takeRows(batched.inputs, rows), alone.inputs) < TOLERANCE);

@@ -1,7 +1,7 @@
 /** Packs a fixture and runs its parts as their owners do: the client's graphs and the backbone's, each by path, weights mapped. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import type { AdapterKind, GraphEntry } from '../../src/artifacts/manifest.js';
 import { type BackboneArtifact, type ClientBundle, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
@@ -16,12 +16,13 @@ export function fixtureDir(name: string): string {
   return join(packageRoot(), 'test', 'fixtures', name);
 }
 
-/** The reference tensors of a fixture. */
-export async function readReference(name: string): Promise<(key: string) => Tensor<'float32'>> {
-  const { tensors } = await readTensors(join(fixtureDir(name), 'reference.safetensors'));
+/** The reference tensors of a fixture, by its name or its directory. */
+export async function readReference(fixture: string): Promise<(key: string) => Tensor<'float32'>> {
+  const dir = isAbsolute(fixture) ? fixture : fixtureDir(fixture);
+  const { tensors } = await readTensors(join(dir, 'reference.safetensors'));
   return (key) => {
     const found = tensors.get(key);
-    if (found === undefined) throw new Error(`test: ${name} has no reference ${key}`);
+    if (found === undefined) throw new Error(`test: ${fixture} has no reference ${key}`);
     return found as Tensor<'float32'>; // int64 ones are only fed on
   };
 }

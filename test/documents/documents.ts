@@ -1,0 +1,7 @@
+/** The documents that are written by a program: what each must say, from the code that it describes. */
+import { familiesDocument } from './families-document.js';
+
+/** By path in the repository, the function that writes the document. A new one is a row here; a test compares each with the file. */
+export const documents: Readonly<Record<string, () => string>> = {
+  'docs/families.md': familiesDocument,
+};
