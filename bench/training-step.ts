@@ -141,26 +141,28 @@ async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonl
   const engine = await createEngine({ backboneDir: join(model.packedDir, 'backbone'), verify: false });
   const bundle = await openBundle(model);
   const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
-  const optimizer = new AdamW(adapter.parameter.data.length);
+  const optimizer = new AdamW(adapter.parameters[0].value.data.length);
   const batch = randomBatch(bundle.vocabSize, size);
   const targets = lossRows(batch, size.virtualTokens);
   const chunkRows = Math.max(1, Math.floor((64 << 20) / (4 * bundle.vocabSize)));
   return {
     async step() {
       const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds);
-      const feeds = { inputsEmbeds, ...adapter.bottomFeeds() };
-      const bottom = bundle.has('bottom') ? await bundle.spanForward('bottom', 'softPrompt', feeds) : undefined;
+      const softPrompt = adapter.parameters[0].value;
+      const bottom = bundle.has('bottom')
+        ? await bundle.spanForward({ span: 'bottom', kind: 'softPrompt', trained: false }, { inputsEmbeds, softPrompt })
+        : undefined;
       const key = { tenant: 'bench', stepId: randomUUID() };
       const rows = await engine.forward({
         ...key,
         hiddenStates: (bottom?.hiddenStates as Tensor<'float32'> | undefined) ?? inputsEmbeds,
-        adapter: { kind: 'softPrompt', value: adapter.backboneValue(bottom)! },
+        adapter: { kind: 'softPrompt', value: (bottom?.softPromptHidden as Tensor<'float32'> | undefined) ?? softPrompt },
         positions: BigInt64Array.from(targets.positions, BigInt),
         training: true,
       });
-      const { cotangent } = await rowLosses(bundle, rows, targets, chunkRows, true);
+      const { cotangent } = await rowLosses(bundle, rows, targets, { chunkRows, wantCotangent: true });
       const { adapterCotangent } = await engine.backward({ ...key, cotangent: cotangent!, wantHiddenStates: false });
-      optimizer.step(adapter.parameter.data, adapterCotangent!.data, 1e-3);
+      optimizer.step(softPrompt.data, adapterCotangent!.data, 1e-3);
     },
     async close() {
       await engine.close();

@@ -5,6 +5,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { progressReporter } from '../clients/typescript/cli/progress.js';
 import {
+  type Adapter,
   ClientBundle,
   connect,
   type Example,
@@ -111,7 +112,7 @@ async function main(taskFile: string, resultFile: string): Promise<void> {
     if (summary.adapterDir === undefined) throw new Error('training was interrupted');
 
     say('measuring with the soft prompt');
-    const best = await loadAdapter(summary.adapterDir, bundle.dims);
+    const best = await loadAdapter(summary.adapterDir, { bundle });
     const after = await evaluate(model, best, test, batching);
     const samplesAfter = await answers(model, best, prompts);
     const result: ClientResult = {
@@ -122,7 +123,7 @@ async function main(taskFile: string, resultFile: string): Promise<void> {
       tokensPerSecond: summary.tokens / summary.seconds,
       bytesPerStep: (summary.bytesUp + summary.bytesDown) / summary.step,
       bytesPerStepFormula: formulaBytes(examples, summary.step, bundle.dims.hiddenSize, settings),
-      trained: adapter.parameter.data.length,
+      trained: adapter.parameters[0].value.data.length,
       samples: prompts.map(({ prompt, expected }, i) => ({ prompt, expected, before: samplesBefore[i]!, after: samplesAfter[i]! })),
       curve: [...curve.values()],
     };
@@ -154,7 +155,7 @@ function samplePrompts(path: string): { readonly prompt: string; readonly expect
 
 async function answers(
   model: SplitModel,
-  adapter: SoftPrompt | Awaited<ReturnType<typeof loadAdapter>> | undefined,
+  adapter: Adapter | undefined,
   prompts: readonly { readonly prompt: string }[],
 ): Promise<string[]> {
   const texts: string[] = [];

@@ -6,11 +6,11 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
 import { readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import type { Adapter, Parameter } from './adapters/adapter.js';
-import { writeDirectoryAtomic, writeFileAtomic } from './atomic-file.js';
 import type { AdamWState } from './optimizers/adamw.js';
 
 const STATE_FILE = 'state.json';
@@ -66,7 +66,10 @@ export async function writeTrainingState(
 export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'method' | 'parameters'>): Promise<TrainingState> {
   const { method, step, extra } = await readStateFile(dir);
   if (method !== adapter.method) {
-    throw new CutlayerError('INVALID_ADAPTER', `${dir}: holds a run of ${method}, but ${adapter.method} is in training; use the same --method`);
+    throw new CutlayerError(
+      'INVALID_ADAPTER',
+      `${dir}: holds a run of ${method}, but ${adapter.method} is in training; use the same --method`,
+    );
   }
   const [values, moments] = [await readTensors(join(dir, PARAMETERS_FILE)), await readTensors(join(dir, OPTIMIZER_FILE))];
   const expected = new Set(adapter.parameters.map(({ name }) => name));
@@ -120,10 +123,16 @@ export async function latestCheckpoint(outDir: string): Promise<string | undefin
   return newest === undefined ? undefined : join(outDir, 'checkpoints', newest);
 }
 
-/** Removes all but the newest checkpoints, and what an interrupted write has left. */
-export async function pruneCheckpoints(outDir: string): Promise<void> {
+/** The newest checkpoint that was written before `step`; undefined when there is none. */
+export async function checkpointBefore(outDir: string, step: number): Promise<string | undefined> {
+  const earlier = (await listCheckpoints(outDir)).filter((name) => Number(name.slice('step-'.length)) < step).at(-1);
+  return earlier === undefined ? undefined : join(outDir, 'checkpoints', earlier);
+}
+
+/** Removes all but the newest checkpoints, and what an interrupted write has left. @param keep The path of one that stays whatever its age. */
+export async function pruneCheckpoints(outDir: string, keep?: string): Promise<void> {
   const dir = join(outDir, 'checkpoints');
-  const old = (await listCheckpoints(outDir)).slice(0, -KEPT_CHECKPOINTS);
+  const old = (await listCheckpoints(outDir)).slice(0, -KEPT_CHECKPOINTS).filter((name) => join(dir, name) !== keep);
   const doomed = old.map((name) => join(dir, name));
   for (const parent of [outDir, dir]) {
     doomed.push(...(await entries(parent)).filter((name) => name.startsWith('.tmp-')).map((name) => join(parent, name)));

@@ -1,14 +1,16 @@
 /** Measures a model on examples: loss, perplexity, accuracy and exact match. */
+import { CutlayerError } from '../../src/errors.js';
 import { wireBytes } from '../../src/wire/wire-dtype.js';
-import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
-import { makeBatch } from './data/batch.js';
+import type { Adapter, StepParts } from './adapters/adapter.js';
+import { makeBatch, tasksApart } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { evaluationBatches } from './data/order.js';
 import { generateGreedy } from './generate.js';
 import { Pipeline } from './pipeline.js';
-import type { SplitModel } from './split-model.js';
+import type { BatchResult, SplitModel } from './split-model.js';
+import { taskOf } from './task.js';
 
-/** What was measured. */
+/** What was measured. For a classification head the targets are the examples, and a class takes the place of a token. */
 export interface Evaluation {
   /** Mean negative log likelihood of the label tokens, in nats. */
   readonly loss: number;
@@ -22,6 +24,8 @@ export interface Evaluation {
   readonly generationExactMatch?: number;
   readonly targets: number;
   readonly examples: number;
+  /** The same of each task by name, for adapters with tasks. */
+  readonly tasks?: Readonly<Record<string, Omit<Evaluation, 'tasks' | 'generationExactMatch'>>>;
 }
 
 /** How to evaluate. */
@@ -45,36 +49,74 @@ export async function evaluate(
   examples: readonly Example[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { batchSize, maxTokensPerBatch } = batchLimits(model, adapter, options);
-  const batches = evaluationBatches(
-    examples.map((example) => example.tokenIds.length),
-    { batchSize, maxTokensPerBatch },
-  );
+  if (adapter?.labels !== undefined && options.generateExamples !== undefined) {
+    throw new CutlayerError('INVALID_ARGUMENT', 'evaluate: a classification adapter generates no text; leave generation out');
+  }
+  const limits = batchLimits(model, adapter, options);
   const pipeline = new Pipeline(options.pipelineDepth ?? 2);
+  const groups = adapter?.tasks === undefined ? [examples.map((_, index) => index)] : tasksApart(examples);
   let done = 0;
-  const results = await Promise.all(
-    batches.map((indexes) =>
-      pipeline.run(async () => {
-        options.signal?.throwIfAborted();
-        const result = await model.evaluate(makeBatch(indexes.map((index) => examples[index]!)), adapter, options.signal);
-        done += indexes.length;
-        options.onProgress?.(done, examples.length);
-        return result;
-      }),
-    ),
-  );
-  const sum = (value: (result: (typeof results)[number]) => number) => results.reduce((total, result) => total + value(result), 0);
+  const measure = async (group: readonly number[]): Promise<Measured> => {
+    const task = taskOf(adapter, examples[group[0] ?? 0]?.task);
+    const parts = await adapter?.parts(task);
+    const lengths = group.map((index) => examples[index]!.tokenIds.length);
+    const results = await Promise.all(
+      evaluationBatches(lengths, limits).map((places) =>
+        pipeline.run(async () => {
+          options.signal?.throwIfAborted();
+          const result = await model.evaluate(
+            batchOf(
+              places.map((place) => examples[group[place]!]!),
+              task,
+            ),
+            parts,
+            options.signal,
+          );
+          done += places.length;
+          options.onProgress?.(done, examples.length);
+          return result;
+        }),
+      ),
+    );
+    return { task, results, examples: group.length };
+  };
+  const measured: Measured[] = [];
+  for (const group of groups) measured.push(await measure(group));
+  const generated = options.generateExamples === undefined ? undefined : await generationExactMatch(model, adapter, examples, options);
+  return {
+    ...summary(measured),
+    ...(generated === undefined ? {} : { generationExactMatch: generated }),
+    ...(adapter?.tasks === undefined
+      ? {}
+      : { tasks: Object.fromEntries(measured.map((group) => [adapter.tasks![group.task!]!, summary([group])])) }),
+  };
+}
+
+/** The batches of one task. */
+interface Measured {
+  readonly task: number | undefined;
+  readonly results: readonly BatchResult[];
+  readonly examples: number;
+}
+
+/** A batch of one task; without a task whatever tasks the examples name: the adapter has none. */
+function batchOf(examples: readonly Example[], task: number | undefined) {
+  return makeBatch(task === undefined ? examples.map(({ task: _, ...example }) => example) : examples);
+}
+
+function summary(groups: readonly Measured[]): Omit<Evaluation, 'tasks' | 'generationExactMatch'> {
+  const results = groups.flatMap((group) => group.results);
+  const sum = (value: (result: BatchResult) => number) => results.reduce((total, result) => total + value(result), 0);
+  const examples = groups.reduce((total, group) => total + group.examples, 0);
   const targets = sum((result) => result.targets);
   const loss = sum((result) => result.lossSum) / Math.max(1, targets);
-  const generated = options.generateExamples === undefined ? undefined : await generationExactMatch(model, adapter, examples, options);
   return {
     loss,
     perplexity: Math.exp(loss),
     accuracy: sum((result) => result.correct) / Math.max(1, targets),
-    exactMatch: sum((result) => result.exact.filter(Boolean).length) / Math.max(1, examples.length),
-    ...(generated === undefined ? {} : { generationExactMatch: generated }),
+    exactMatch: sum((result) => result.exact.filter(Boolean).length) / Math.max(1, examples),
     targets,
-    examples: examples.length,
+    examples,
   };
 }
 
@@ -103,9 +145,15 @@ async function generationExactMatch(
 ): Promise<number> {
   const { tokenizer } = model.bundle;
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
-  const lengths = asked.map((example) => example.tokenIds.length + GENERATION_SLACK);
+  const limits = batchLimits(model, adapter, options);
+  const batches: { readonly parts: StepParts | undefined; readonly indexes: readonly number[] }[] = [];
+  for (const group of adapter?.tasks === undefined ? [asked.map((_, index) => index)] : tasksApart(asked)) {
+    const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
+    const lengths = group.map((index) => asked[index]!.tokenIds.length + GENERATION_SLACK);
+    for (const places of evaluationBatches(lengths, limits)) batches.push({ parts, indexes: places.map((place) => group[place]!) });
+  }
   let right = 0;
-  for (const indexes of evaluationBatches(lengths, batchLimits(model, adapter, options))) {
+  for (const { parts, indexes } of batches) {
     const chosen = indexes.map((index) => asked[index]!);
     const wanted = chosen.map(({ tokenIds, promptLength }) => {
       const ids = Array.from(tokenIds.subarray(promptLength));
@@ -115,7 +163,7 @@ async function generationExactMatch(
       ids: Array.from(tokenIds.subarray(0, promptLength)),
       maxNewTokens: wanted[at]!.length + GENERATION_SLACK,
     }));
-    const generated = await generateGreedy(model, adapter, prompts, options.signal);
+    const generated = await generateGreedy(model, parts, prompts, options.signal);
     generated.forEach((ids, at) => {
       if (tokenizer.decode(ids).trim() === tokenizer.decode(wanted[at]!).trim()) right += 1;
     });

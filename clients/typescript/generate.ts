@@ -1,10 +1,11 @@
 /** Generation by running the whole forward pass again for each token: slow, but exact at every cut and with every adapter. */
 import { CutlayerError } from '../../src/errors.js';
-import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
+import type { Adapter, StepParts } from './adapters/adapter.js';
 import { makeBatch } from './data/batch.js';
 import type { TextTokenizer } from './data/text-tokenizer.js';
 import { type Random, seeded } from './random.js';
 import type { SplitModel } from './split-model.js';
+import { taskOf } from './task.js';
 
 /** How tokens are chosen and when to stop. */
 export interface GenerateOptions {
@@ -16,6 +17,8 @@ export interface GenerateOptions {
   readonly topP?: number;
   /** Default 0. */
   readonly seed?: number;
+  /** The task's name, for an adapter with tasks. */
+  readonly task?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,14 +29,16 @@ export async function* generateTokens(
   promptIds: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<number> {
+  refuseClassifier(adapter);
   const choose = chooser(options);
+  const parts = await adapter?.parts(taskOf(adapter, options.task));
   const ids = [...promptIds];
   const room = model.maxLength(adapter?.numVirtualTokens ?? 0) - ids.length;
   if (ids.length === 0 || room < 1) {
     throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${ids.length + room - 1} tokens, got ${ids.length}`);
   }
   for (let count = Math.min(room, options.maxNewTokens ?? 128); count > 0; count--) {
-    const logits = await model.nextLogits(asBatch([ids]), adapter, options.signal);
+    const logits = await model.nextLogits(asBatch([ids]), parts, options.signal);
     const next = choose(logits.data);
     if (model.bundle.tokenizer.stopTokenIds.has(next)) return;
     ids.push(next);
@@ -63,20 +68,20 @@ export async function* generate(
   if (whole.length > shown.length && whole.startsWith(shown)) yield whole.slice(shown.length);
 }
 
-/** Greedy continuations of several prompts at once, each up to its own number of tokens. */
+/** Greedy continuations of several prompts at once, each up to its own number of tokens. @param parts Of an adapter (and task). */
 export async function generateGreedy(
   model: SplitModel,
-  adapter: Adapter | undefined,
+  parts: StepParts | undefined,
   prompts: readonly { readonly ids: readonly number[]; readonly maxNewTokens: number }[],
   signal?: AbortSignal,
 ): Promise<readonly (readonly number[])[]> {
   const stop = model.bundle.tokenizer.stopTokenIds;
   const states = prompts.map(({ ids, maxNewTokens }) => ({ ids: [...ids], generated: [] as number[], left: maxNewTokens }));
-  const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
+  const longest = model.maxLength(parts?.softPrompt?.shape[0] ?? parts?.prefix?.shape[2] ?? 0);
   for (;;) {
     const active = states.filter((state) => state.left > 0 && state.ids.length < longest);
     if (active.length === 0) return states.map((state) => state.generated);
-    const logits = await model.nextLogits(asBatch(active.map((state) => state.ids)), adapter, signal);
+    const logits = await model.nextLogits(asBatch(active.map((state) => state.ids)), parts, signal);
     active.forEach((state, row) => {
       const next = argmax(logits.data.subarray(row * model.bundle.vocabSize, (row + 1) * model.bundle.vocabSize));
       state.left = stop.has(next) ? 0 : state.left - 1;
@@ -90,6 +95,14 @@ export async function generateGreedy(
 /** The ids of a prompt, as in a training record. */
 export function promptIds(tokenizer: TextTokenizer, prompt: string): readonly number[] {
   return [...tokenizer.leading, ...tokenizer.encode(prompt)];
+}
+
+function refuseClassifier(adapter: Adapter | undefined): void {
+  if (adapter?.labels === undefined) return;
+  throw new CutlayerError(
+    'INVALID_ARGUMENT',
+    `generate: this adapter is a classification head (${adapter.labels.slice(0, 5).join(', ')}) and generates no text; classify with it, or evaluate it`,
+  );
 }
 
 function asBatch(sequences: readonly (readonly number[])[]) {

@@ -4,11 +4,23 @@
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
 export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 export type { WireDType } from '../../src/wire/wire-dtype.js';
-export type { AdapterDims, AdapterKind } from './adapters/adapter.js';
+export {
+  type Adapter,
+  type AdapterDims,
+  type AdapterKind,
+  type MethodName,
+  methodNames,
+  type Parameter,
+  type StepCotangents,
+  type StepParts,
+} from './adapters/adapter.js';
+export { combine } from './adapters/combine.js';
+export type { AdapterContext, AdapterModel } from './adapters/context.js';
 export { loadAdapter } from './adapters/load.js';
 export { Prefix } from './adapters/prefix.js';
+export { createAdapter, methods } from './adapters/registry.js';
+export { type MethodSettings, type MethodSettingsInput, methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
-export type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
 export { ClientBundle, type OpenBundleOptions } from './client-bundle.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connect.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';

@@ -5,19 +5,21 @@
  * gives the mean over all label tokens, whatever their spread over the micro-batches (transformers' convention with `num_items_in_batch`).
  */
 import { CutlayerError } from '../../src/errors.js';
-import type { SpanAdapter as Adapter } from './adapters/span-adapter.js';
+import type { Adapter, StepParts } from './adapters/adapter.js';
 import { readTrainingState, writeTrainingState } from './checkpoint.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { Connection } from './connect.js';
-import { type Batch, makeBatch } from './data/batch.js';
+import { type Batch, makeBatch, tasksApart } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { type GenerateOptions, generate } from './generate.js';
+import { GradientSum, joinResults } from './gradient-sum.js';
 import { AdamW, type AdamWOptions } from './optimizers/adamw.js';
 import { clipGradNorm, l2Norm } from './optimizers/clip.js';
 import type { Schedule } from './optimizers/schedule.js';
 import { Pipeline } from './pipeline.js';
 import { RemoteModel } from './remote-model.js';
-import { type BatchResult, type GradientResult, SplitModel } from './split-model.js';
+import { type BatchResult, SplitModel } from './split-model.js';
+import { taskOf } from './task.js';
 
 /** How to train. */
 export interface TrainingOptions {
@@ -52,9 +54,12 @@ export class TrainingClient {
   readonly learningRate: number;
   readonly #schedule: Schedule;
   readonly #maxGradNorm: number | undefined;
-  readonly #optimizer: AdamW;
+  /** One of each parameter, in the adapter's order. */
+  readonly #optimizers: readonly AdamW[];
   readonly #pipeline: Pipeline;
-  #pending: Promise<GradientResult>[] = [];
+  #pending = new GradientSum();
+  /** What the adapter puts into the batches of this step, by task: computed once. */
+  #parts = new Map<number | undefined, Promise<StepParts>>();
   /** Resolves when no update is under way: batches of the next step wait for it. */
   #updated: Promise<unknown> = Promise.resolve();
 
@@ -68,29 +73,33 @@ export class TrainingClient {
     }
     this.#schedule = options.schedule ?? (() => 1);
     this.#maxGradNorm = options.maxGradNorm;
-    this.#optimizer = new AdamW(adapter.parameter.data.length, options.optimizer);
+    this.#optimizers = adapter.parameters.map(({ value }) => new AdamW(value.data.length, options.optimizer));
     this.#pipeline = new Pipeline(options.pipelineDepth ?? 2);
   }
 
   /** Optimizer steps taken. */
   get step(): number {
-    return this.#optimizer.steps;
+    return this.#optimizers[0]?.steps ?? 0;
   }
 
   /**
-   * Adds a batch's gradient to the step. Calls may overlap: they run `pipelineDepth` at a time and add up in the order in which they were made,
-   * so the result is the same to the last bit.
-   * @throws CutlayerError DIVERGED, CANCELLED, or what the calls fail with; `optimStep` then fails with the same error
+   * Adds a batch's gradient to the step; examples of several tasks are several batches. Calls may overlap: they run `pipelineDepth` at a time and add up
+   * in the order in which they were made, so the result is the same to the last bit.
+   * @throws CutlayerError DIVERGED, CANCELLED, INVALID_DATA, or what the calls fail with; `optimStep` then fails with the same error
    */
   forwardBackward(batch: Batch | readonly Example[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<BatchResult> {
     const updated = this.#updated;
-    const work = this.#pipeline.run(async () => {
-      await updated;
-      const padded = 'targets' in batch ? batch : makeBatch(batch);
-      return this.model.gradient(padded, this.adapter, options.signal);
+    const groups =
+      'targets' in batch
+        ? [batch.lengths.map((_, b) => b)]
+        : this.adapter.tasks === undefined
+          ? [batch.map((_, b) => b)]
+          : tasksApart(batch);
+    const works = groups.map((indexes) => {
+      const padded = 'targets' in batch ? () => batch : () => makeBatch(indexes.map((index) => batch[index]!));
+      return this.#forwardBackward(padded, updated, options.signal);
     });
-    this.#pending.push(work);
-    const result = work.then(({ gradient: _, ...rest }): BatchResult => rest);
+    const result = Promise.all(works).then((results) => joinResults(results, groups));
     // A caller may leave the error to optimStep, which always reports it.
     result.catch(() => undefined);
     return result;
@@ -103,7 +112,8 @@ export class TrainingClient {
    */
   optimStep(options: { readonly learningRate?: number } = {}): Promise<StepResult> {
     const pending = this.#pending;
-    this.#pending = [];
+    this.#pending = new GradientSum();
+    this.#parts = new Map();
     const update = this.#update(pending, options.learningRate);
     this.#updated = update.catch(() => undefined);
     return update;
@@ -112,8 +122,8 @@ export class TrainingClient {
   /** Drops the batches since the last step, once those under way have ended. */
   async discard(): Promise<void> {
     const pending = this.#pending;
-    this.#pending = [];
-    await Promise.allSettled(pending);
+    this.#pending = new GradientSum();
+    await pending.settled();
   }
 
   /** Streams the text that follows a prompt, with the adapter as it is now. */
@@ -121,58 +131,74 @@ export class TrainingClient {
     return generate(this.model, this.adapter, prompt, options);
   }
 
-  /** Writes adapter (in PEFT's format) and optimizer state to a directory, atomically. @param extra JSON kept with them. */
+  /** Writes adapter (in PEFT's format), parameters and optimizer state to a directory, atomically. @param extra JSON kept with them. */
   async saveState(dir: string, extra: Readonly<Record<string, unknown>> = {}): Promise<void> {
     await this.#updated;
-    await writeTrainingState(dir, { adapter: this.adapter, optimizer: this.#optimizer.state(), extra });
+    await writeTrainingState(dir, { adapter: this.adapter, optimizers: this.#optimizers.map((optimizer) => optimizer.state()), extra });
   }
 
-  /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SHAPE */
+  /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
   async loadState(dir: string): Promise<Readonly<Record<string, unknown>>> {
     await this.discard();
-    const state = await readTrainingState(dir, this.model.bundle.dims);
-    const { parameter, kind } = this.adapter;
-    if (state.adapter.kind !== kind || state.adapter.parameter.data.length !== parameter.data.length) {
-      throw new CutlayerError(
-        'INVALID_ADAPTER',
-        `${dir}: holds a ${state.adapter.kind} [${state.adapter.parameter.shape.join(', ')}], but a ${kind} [${parameter.shape.join(', ')}] is in training`,
-      );
-    }
-    this.#optimizer.load(state.optimizer);
-    parameter.data.set(state.adapter.parameter.data);
+    const state = await readTrainingState(dir, this.adapter);
+    this.#parts.clear();
+    this.#optimizers.forEach((optimizer, at) => {
+      optimizer.load(state.optimizers[at]!);
+    });
+    this.adapter.parameters.forEach(({ value }, at) => {
+      value.data.set(state.parameters[at]!);
+    });
     return state.extra;
   }
 
-  async #update(pending: readonly Promise<GradientResult>[], learningRate?: number): Promise<StepResult> {
-    if (pending.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
+  #forwardBackward(padded: () => Batch, updated: Promise<unknown>, signal?: AbortSignal): Promise<BatchResult> {
+    const parts = this.#parts;
+    const work = this.#pipeline.run(async () => {
+      await updated;
+      const batch = padded();
+      const task = taskOf(this.adapter, batch.task);
+      const known = parts.get(task) ?? this.adapter.parts(task);
+      parts.set(task, known);
+      return { task, ...(await this.model.gradient(batch, await known, signal)) };
+    });
+    this.#pending.add(work);
+    return work.then(({ cotangents: _, task: __, ...result }): BatchResult => result);
+  }
+
+  async #update(pending: GradientSum, learningRate?: number): Promise<StepResult> {
+    if (pending.count === 0) throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
     // Nothing may be under way when the parameters change or the caller hears of an error.
-    await Promise.allSettled(pending);
-    const results = await Promise.all(pending);
-    const targets = results.reduce((sum, result) => sum + result.targets, 0);
-    const gradient = meanGradient(results, targets);
-    const gradNorm = this.#maxGradNorm === undefined ? l2Norm(gradient) : clipGradNorm(gradient, this.#maxGradNorm);
-    const lossSum = results.reduce((sum, result) => sum + result.lossSum, 0);
+    const { lossSum, targets, correct, tasks } = await pending.mean();
+    const { parameters } = this.adapter;
+    const gradients = parameters.map(({ value }) => new Float32Array(value.data.length));
+    for (const { task, cotangents } of tasks) {
+      const pulled = await this.adapter.pullBack(cotangents, task);
+      gradients.forEach((gradient, at) => {
+        const addend = pulled[at]!;
+        for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + addend[i]!;
+      });
+    }
+    const gradNorm = this.#maxGradNorm === undefined ? l2Norm(gradients) : clipGradNorm(gradients, this.#maxGradNorm);
     if (!Number.isFinite(gradNorm) || !Number.isFinite(lossSum)) {
       throw new CutlayerError('DIVERGED', `loss ${lossSum / targets}, gradient norm ${gradNorm}; lower the learning rate`);
     }
-    const before = this.#optimizer.state();
-    const rate = learningRate ?? this.learningRate * this.#schedule(before.step);
-    const parameter = this.adapter.parameter.data;
-    const updated = parameter.slice();
-    this.#optimizer.step(updated, gradient, rate);
-    if (!updated.every(Number.isFinite)) {
-      this.#optimizer.load(before);
-      throw new CutlayerError('DIVERGED', `step ${before.step + 1} would make the adapter infinite; lower the learning rate`);
+    const before = this.#optimizers.map((optimizer) => optimizer.state());
+    const { step } = this;
+    const rate = learningRate ?? this.learningRate * this.#schedule(step);
+    const updated = parameters.map(({ value }) => value.data.slice());
+    this.#optimizers.forEach((optimizer, at) => {
+      optimizer.step(updated[at]!, gradients[at]!, rate);
+    });
+    const infinite = parameters.find((_, at) => !updated[at]!.every(Number.isFinite));
+    if (infinite !== undefined) {
+      this.#optimizers.forEach((optimizer, at) => {
+        optimizer.load(before[at]!);
+      });
+      throw new CutlayerError('DIVERGED', `step ${step + 1} would make ${infinite.name} infinite; lower the learning rate`);
     }
-    parameter.set(updated);
-    const correct = results.reduce((sum, result) => sum + result.correct, 0);
-    return { step: before.step + 1, loss: lossSum / Math.max(1, targets), targets, correct, gradNorm, learningRate: rate };
+    parameters.forEach(({ value }, at) => {
+      value.data.set(updated[at]!);
+    });
+    return { step: step + 1, loss: lossSum / Math.max(1, targets), targets, correct, gradNorm, learningRate: rate };
   }
-}
-
-/** Sums in float64, in the order of the calls. */
-function meanGradient(results: readonly GradientResult[], targets: number): Float32Array {
-  const sum = new Float64Array(results[0]!.gradient.length);
-  for (const { gradient } of results) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + gradient[i]!;
-  return Float32Array.from(sum, (value) => value / Math.max(1, targets));
 }

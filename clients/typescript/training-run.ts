@@ -224,7 +224,7 @@ export class TrainingRun {
   }
 
   #loadBest() {
-    return loadAdapter(this.#bestDir, this.#client.model.bundle.dims);
+    return loadAdapter(this.#bestDir, { bundle: this.#client.model.bundle });
   }
 
   async #cancelled(): Promise<TrainSummary> {
@@ -299,7 +299,7 @@ function runSettings(client: TrainingClient, options: TrainOptions): RunSettings
     ...options.settings,
     backboneDigest: model.bundle.manifest.backboneDigest,
     wireDtype: model.remote.connection.wireDtype,
-    adapter: adapter.kind,
+    method: adapter.method,
     virtualTokens: adapter.numVirtualTokens,
     totalSteps: options.totalSteps,
     batchSize,

@@ -136,7 +136,7 @@ describe('the loss in chunks', () => {
     const rows = f32([3, 2], [1, 2, 3, 4, 5, 6]);
     const targets = { rowOfTarget: Int32Array.of(0, 0, 2, 1, 0), labels: BigInt64Array.of(1n, 2n, 3n, 4n, 5n) };
     for (const chunkRows of [1, 2, 3, 100]) {
-      const { nll, cotangent } = await rowLosses(graph, rows, targets, chunkRows, true);
+      const { nll, cotangent } = await rowLosses(graph, rows, targets, { chunkRows, wantCotangent: true });
       assert.deepEqual([...nll], [3, 6, 33, 28, 15]);
       assert.deepEqual([...cotangent!.data], [8, 8, 4, 4, 3, 3]);
     }

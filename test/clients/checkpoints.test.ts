@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeDirectoryAtomic, writeFileAtomic } from '../../clients/typescript/atomic-file.js';
 import {
   checkpointPath,
   latestCheckpoint,
@@ -15,7 +14,10 @@ import { AdamW, type AdapterDims, SoftPrompt } from '../../clients/typescript/in
 import { MetricsLog } from '../../clients/typescript/metrics.js';
 import { parseProgress } from '../../clients/typescript/run-progress.js';
 import { refuseOtherSettings } from '../../clients/typescript/run-settings.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../src/atomic-file.js';
+import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32 } from '../../src/tensor/tensor.js';
+import { adapterModel } from '../support/adapter-model.js';
 
 const dims: AdapterDims = { hiddenSize: 4, numHeads: 2, numKvHeads: 2, headDim: 2, bottom: 0, backbone: 2, top: 0 };
 
@@ -28,24 +30,53 @@ describe('checkpoints', () => {
 
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
+  const newAdapter = () => new SoftPrompt(adapterModel(dims), f32([2, 4], [0.1, -2, 3, 4, 5, 6, 7, 1e-9]));
+
   const state = () => {
-    const adapter = new SoftPrompt(dims, f32([2, 4], [0.1, -2, 3, 4, 5, 6, 7, 1e-9]));
+    const adapter = newAdapter();
     const optimizer = new AdamW(8);
     optimizer.step(
-      adapter.parameter.data,
+      adapter.parameters[0].value.data,
       Float32Array.from({ length: 8 }, (_, i) => i / 3),
       0.1,
     );
-    return { adapter, optimizer: optimizer.state(), extra: { note: 'kept' } };
+    return { adapter, optimizers: [optimizer.state()], extra: { note: 'kept' } };
   };
 
-  it('give back adapter, optimizer and the rest bit for bit', async () => {
+  it('give back parameters, optimizers and the rest bit for bit', async () => {
     const saved = state();
     await writeTrainingState(checkpointPath(dir, 7), saved);
-    const read = await readTrainingState((await latestCheckpoint(dir))!, dims);
-    assert.deepEqual(read.adapter.parameter, saved.adapter.parameter);
-    assert.deepEqual(read.optimizer, saved.optimizer);
+    const read = await readTrainingState((await latestCheckpoint(dir))!, newAdapter());
+    assert.deepEqual(read.parameters, [saved.adapter.parameters[0].value.data]);
+    assert.deepEqual(read.optimizers, saved.optimizers);
     assert.deepEqual(read.extra, saved.extra);
+  });
+
+  it('hold every parameter and its moments by name, beside the files of PEFT', async () => {
+    const path = checkpointPath(dir, 7);
+    await writeTrainingState(path, state());
+    assert.deepEqual([...(await readTensors(join(path, 'parameters.safetensors'))).tensors.keys()], ['embedding.weight']);
+    const moments = [...(await readTensors(join(path, 'optimizer.safetensors'))).tensors.keys()].sort();
+    assert.deepEqual(moments, ['exp_avg.embedding.weight', 'exp_avg_sq.embedding.weight']);
+    assert.ok((await readdir(path)).includes('adapter_config.json'));
+  });
+
+  it('are refused for an adapter of another method, of other shapes and with other parameters', async () => {
+    const path = checkpointPath(dir, 1);
+    await writeTrainingState(path, state());
+    const { method, parameters } = newAdapter();
+    const refused = (adapter: Parameters<typeof readTrainingState>[1], message: RegExp) =>
+      assert.rejects(readTrainingState(path, adapter), { code: 'INVALID_ADAPTER', message });
+    await refused({ method: 'prefix-tuning', parameters }, /holds a run of prompt-tuning, but prefix-tuning is in training/);
+    await refused(
+      new SoftPrompt(adapterModel(dims), f32([1, 4], [1, 2, 3, 4])),
+      /embedding\.weight: expected float32 \[1, 4\], got float32 \[2, 4\]/,
+    );
+    await refused({ method, parameters: [] }, /embedding\.weight is not trained now/);
+    await refused(
+      { method, parameters: [...parameters, { name: 'more', value: f32([1], [1]) }] },
+      /more: expected float32 \[1\], got nothing/,
+    );
   });
 
   it('leave what was there before when writing fails half-way, and nothing else', async () => {
@@ -57,7 +88,7 @@ describe('checkpoints', () => {
     });
     await assert.rejects(broken, /disk full/);
     assert.deepEqual(await readdir(join(dir, 'checkpoints')), ['step-00000003']);
-    await readTrainingState(path, dims);
+    await readTrainingState(path, newAdapter());
   });
 
   it('ignore and then remove what a killed process left behind', async () => {
@@ -77,13 +108,16 @@ describe('checkpoints', () => {
 
   it('are refused when a file is missing, broken or of another version', async () => {
     const path = checkpointPath(dir, 1);
-    await assert.rejects(readTrainingState(path, dims), { code: 'NOT_FOUND', message: /PEFT's files alone cannot resume/ });
+    await assert.rejects(readTrainingState(path, newAdapter()), { code: 'NOT_FOUND', message: /PEFT's files alone cannot resume/ });
     await writeTrainingState(path, state());
-    await writeFile(join(path, 'state.json'), '{"format": "cutlayer-training-state", "formatVersion": 2}');
-    await assert.rejects(readTrainingState(path, dims), { code: 'INVALID_ADAPTER', message: /not a training state of this version/ });
+    await writeFile(join(path, 'state.json'), '{"format": "cutlayer-training-state", "formatVersion": 1}');
+    await assert.rejects(readTrainingState(path, newAdapter()), {
+      code: 'INVALID_ADAPTER',
+      message: /not a training state of this version/,
+    });
     await writeTrainingState(path, state());
     await rm(join(path, 'optimizer.safetensors'));
-    await assert.rejects(readTrainingState(path, dims), { code: 'NOT_FOUND' });
+    await assert.rejects(readTrainingState(path, newAdapter()), { code: 'NOT_FOUND' });
   });
 
   it('replace a file whole', async () => {

@@ -93,10 +93,18 @@ describe('clipGradNorm', () => {
   for (const { maxNorm, gradient, norm, clipped } of vectors.clip) {
     it(`clips to ${maxNorm} as torch does and gives the norm from before`, () => {
       const values = Float32Array.from(gradient);
-      assertClose([clipGradNorm(values, maxNorm)], [norm], 1e-6, 'norm');
+      assertClose([clipGradNorm([values], maxNorm)], [norm], 1e-6, 'norm');
       assertClose(values, clipped, 1e-6, 'clipped');
     });
   }
+});
+
+describe('clipGradNorm over several parameters', () => {
+  it('scales all of them by the norm of all values together', () => {
+    const gradients = [Float32Array.of(3, 0), Float32Array.of(4)];
+    assert.equal(clipGradNorm(gradients, 1), 5);
+    assertClose([...gradients[0]!, ...gradients[1]!], [0.6, 0, 0.8], 1e-6, 'clipped');
+  });
 });
 
 describe('schedule', () => {

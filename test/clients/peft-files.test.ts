@@ -7,9 +7,11 @@ import { type AdapterDims, loadAdapter, Prefix, SoftPrompt } from '../../clients
 import { packageRoot } from '../../src/package-root.js';
 import { readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
 import { f32 } from '../../src/tensor/tensor.js';
+import { adapterModel } from '../support/adapter-model.js';
 
 const fixture = join(packageRoot(), 'test/fixtures/llama-tiny');
 const dims: AdapterDims = { hiddenSize: 32, numHeads: 4, numKvHeads: 2, headDim: 8, bottom: 1, backbone: 2, top: 1 };
+const bundle = adapterModel(dims);
 
 describe('PEFT files', () => {
   let dir: string;
@@ -23,7 +25,7 @@ describe('PEFT files', () => {
   for (const kind of ['prompt', 'prefix'] as const) {
     it(`a ${kind} tuning adapter of PEFT is written back with the same tensor, bit for bit, and the same fields`, async () => {
       const source = join(fixture, `peft-${kind}-tuning`);
-      await (await loadAdapter(source, dims)).save(dir);
+      await (await loadAdapter(source, { bundle })).save(dir);
       const [wanted, made] = await Promise.all([source, dir].map((path) => readTensors(join(path, 'adapter_model.safetensors'))));
       assert.deepEqual([...made!.tensors], [...wanted!.tensors]);
       assert.deepEqual([...made!.metadata], [...wanted!.metadata]);
@@ -45,8 +47,8 @@ describe('PEFT files', () => {
     await writeTensors(join(dir, 'adapter_model.safetensors'), { prompt_embeddings: tensors.get('prefixPeft')! });
     const P = tensors.get('prefix')!.shape[2]!;
     await writeFile(join(dir, 'adapter_config.json'), JSON.stringify({ peft_type: 'PREFIX_TUNING', num_virtual_tokens: P }));
-    const adapter = await loadAdapter(dir, dims);
-    assert.deepEqual(adapter.parameter, tensors.get('prefix'));
+    const adapter = await loadAdapter(dir, { bundle });
+    assert.deepEqual(adapter.parameters[0]!.value, tensors.get('prefix'));
   });
 
   const spoil = async (change: (config: Record<string, unknown>) => unknown) => {
@@ -62,7 +64,7 @@ describe('PEFT files', () => {
     readonly change: (config: Record<string, unknown>) => unknown;
     readonly message: RegExp;
   }[] = [
-    { name: 'a LoRA adapter', change: (c) => ({ ...c, peft_type: 'LORA' }), message: /peft_type LORA is not supported/ },
+    { name: 'a method that a client cannot own', change: (c) => ({ ...c, peft_type: 'IA3' }), message: /peft_type IA3 is not supported/ },
     { name: 'a sequence classification adapter', change: (c) => ({ ...c, task_type: 'SEQ_CLS' }), message: /task_type must be CAUSAL_LM/ },
     { name: 'an encoder-decoder adapter', change: (c) => ({ ...c, num_transformer_submodules: 2 }), message: /num_transformer_submodules/ },
     {
@@ -77,74 +79,67 @@ describe('PEFT files', () => {
   for (const { name, change, message } of refused) {
     it(`refuses ${name}`, async () => {
       await spoil(change);
-      await assert.rejects(loadAdapter(dir, dims), { code: 'INVALID_ADAPTER', message });
+      await assert.rejects(loadAdapter(dir, { bundle }), { code: 'INVALID_ADAPTER', message });
     });
   }
 
   it('refuses an adapter of another width, tensors of other names, and values that are not finite', async () => {
     await spoil((config) => config);
-    await assert.rejects(loadAdapter(dir, { ...dims, hiddenSize: 64 }), { code: 'INVALID_ADAPTER', message: /another model/ });
+    await assert.rejects(loadAdapter(dir, { bundle: adapterModel({ ...dims, hiddenSize: 64 }) }), {
+      code: 'INVALID_ADAPTER',
+      message: /another model/,
+    });
     const weights = join(dir, 'adapter_model.safetensors');
     await writeTensors(weights, { lora_A: f32([1], [1]) });
-    await assert.rejects(loadAdapter(dir, dims), { code: 'INVALID_ADAPTER', message: /got lora_A/ });
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'INVALID_ADAPTER', message: /got lora_A/ });
     await writeTensors(weights, { prompt_embeddings: f32([4, 32], new Float32Array(128).fill(Number.NaN)) });
-    await assert.rejects(loadAdapter(dir, dims), { code: 'INVALID_ADAPTER', message: /NaN or infinity/ });
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'INVALID_ADAPTER', message: /NaN or infinity/ });
     await writeFile(weights, 'not safetensors');
-    await assert.rejects(loadAdapter(dir, dims), { code: 'INVALID_SAFETENSORS' });
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'INVALID_SAFETENSORS' });
   });
 
   it('says what it expected where there is no adapter', async () => {
-    await assert.rejects(loadAdapter(dir, dims), { code: 'NOT_FOUND', message: /no adapter_config\.json/ });
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'NOT_FOUND', message: /no adapter_config\.json/ });
   });
 });
 
 describe('adapters', () => {
   it('refuse parameters of the wrong shape', () => {
-    assert.throws(() => new SoftPrompt(dims, f32([2, 31], new Float32Array(62))), { code: 'INVALID_SHAPE', message: /\[P, 32\]/ });
-    assert.throws(() => new Prefix(dims, f32([4, 2, 3, 2, 9], new Float32Array(432))), {
+    assert.throws(() => new SoftPrompt(bundle, f32([2, 31], new Float32Array(62))), { code: 'INVALID_SHAPE', message: /\[P, 32\]/ });
+    assert.throws(() => new Prefix(bundle, f32([4, 2, 3, 2, 9], new Float32Array(432))), {
       code: 'INVALID_SHAPE',
       message: /\[4, 2, P, 2, 8\]/,
     });
-    assert.throws(() => Prefix.create(dims, 0, { seed: 1 }), { code: 'INVALID_ARGUMENT' });
+    assert.throws(() => Prefix.create(bundle, 0, { seed: 1 }), { code: 'INVALID_ARGUMENT' });
   });
 
-  it('give each span its own layers of a prefix, and put the cotangents back where they belong', () => {
-    const prefix = Prefix.create(dims, 3, { seed: 1 });
-    const parts = [prefix.bottomFeeds().prefix!, prefix.backboneValue(), prefix.topFeeds().prefix!];
+  it("hand a soft prompt in after the model's own scale and take its cotangent back through it", async () => {
+    const scaling = adapterModel(dims, { promptScale: 4 });
+    const prompt = await SoftPrompt.create(scaling, 2, { init: 'TEXT', text: 'ab' });
+    const { softPrompt } = await prompt.parts();
+    assert.deepEqual([softPrompt!.data[0], softPrompt!.data[32]], [47, 48], 'what enters the blocks is the embedding');
     assert.deepEqual(
-      parts.map((part) => part.shape[0]),
-      [1, 2, 1],
+      [prompt.parameters[0].value.data[0], prompt.parameters[0].value.data[32]],
+      [47 / 4, 12],
+      "PEFT's values lie before the scale",
     );
-    const back = prefix.parameterCotangent({
-      bottom: { prefixCotangent: parts[0]! },
-      backbone: prefix.backboneValue(),
-      top: { prefixCotangent: parts[2]! },
-    });
-    assert.deepEqual(back, prefix.parameter.data);
+    const [gradient] = await prompt.pullBack({ softPrompt: f32([2, 32], new Float32Array(64).fill(0.5)) });
+    assert.deepEqual(gradient, new Float32Array(64).fill(2));
   });
 
   it('start the same for the same seed only', async () => {
-    const source = {
-      vocabSize: 50,
-      dims,
-      encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) % 50),
-      embed: async (ids: readonly number[]) =>
-        f32(
-          [ids.length, 32],
-          ids.flatMap((id) => Array.from({ length: 32 }, (_, j) => id + j / 100)),
-        ),
-    };
-    const make = async (seed: number) => (await SoftPrompt.create(source, 4, { init: 'SAMPLE_VOCAB', seed })).parameter.data;
+    const make = async (seed: number) => (await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed })).parameters[0].value.data;
     assert.deepEqual(await make(1), await make(1));
     assert.notDeepEqual(await make(1), await make(2));
-    const fromText = await SoftPrompt.create(source, 5, { init: 'TEXT', text: 'ab' });
+    const fromText = await SoftPrompt.create(bundle, 5, { init: 'TEXT', text: 'ab' });
     assert.deepEqual(
-      [0, 32, 64, 96, 128].map((at) => fromText.parameter.data[at]),
+      [0, 32, 64, 96, 128].map((at) => fromText.parameters[0].value.data[at]),
       [47, 48, 47, 48, 47],
     );
-    await assert.rejects(SoftPrompt.create(source, 5, { init: 'TEXT', text: '' }), { code: 'INVALID_ARGUMENT' });
-    const random = await SoftPrompt.create(source, 64, { init: 'RANDOM', seed: 3 });
-    const spread = Math.sqrt(random.parameter.data.reduce((sum, x) => sum + x * x, 0) / random.parameter.data.length);
+    await assert.rejects(SoftPrompt.create(bundle, 5, { init: 'TEXT', text: '' }), { code: 'INVALID_ARGUMENT' });
+    const random = await SoftPrompt.create(bundle, 64, { init: 'RANDOM', seed: 3 });
+    const { data } = random.parameters[0].value;
+    const spread = Math.sqrt(data.reduce((sum, x) => sum + x * x, 0) / data.length);
     assert.ok(spread > 20 && spread < 40, `spread ${spread}, the vocabulary's is about 29`);
   });
 });

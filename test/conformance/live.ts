@@ -50,7 +50,7 @@ async function checkAdapters(fixture: string): Promise<void> {
     const model = new SplitModel(bundle, new RemoteModel(connection));
     for (const method of ['softPrompt', 'prefix'] as const) {
       const value = curves.tensors.get(curves.curves.find((curve) => curve.method === method)!.final)!;
-      const adapter: Adapter = method === 'softPrompt' ? new SoftPrompt(bundle.dims, value) : new Prefix(bundle.dims, value);
+      const adapter: Adapter = method === 'softPrompt' ? new SoftPrompt(bundle, value) : new Prefix(bundle, value);
       const dir = join(work, method);
       await adapter.save(dir);
       const logits = join(work, `${method}.safetensors`);
@@ -77,7 +77,7 @@ async function checkAdapters(fixture: string): Promise<void> {
 async function allLogits(model: SplitModel, adapter: Adapter, sequences: readonly (readonly number[])[]): Promise<Record<string, Tensor>> {
   const beginnings = sequences.flatMap((ids) => ids.map((_, last) => ids.slice(0, last + 1)));
   const batch = makeBatch(beginnings.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
-  const logits = await model.nextLogits(batch, adapter);
+  const logits = await model.nextLogits(batch, await adapter.parts());
   const longest = Math.max(...sequences.map((ids) => ids.length));
   const tokenIds = BigInt64Array.from(
     sequences.flatMap((ids) => [...ids, ...Array<number>(longest - ids.length).fill(0)]),

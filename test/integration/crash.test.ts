@@ -134,12 +134,12 @@ describe('kill -9', () => {
     const small = await startGateway({ backboneDir, flags: ['--residual-memory', '30KiB'] });
     const roomy = await open();
     const cramped = await connect({ address: small.address, ca: small.caFile!, token: await small.token('acme') });
-    const adapter = await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 2 });
+    const parts = await (await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 2 })).parts();
     const batches = [0, 4, 8, 12, 16, 20].map((at) => makeBatch(examples.slice(at, at + 4)));
     const gradients = async (connection: Connection, depth: number) => {
       const model = new SplitModel(bundle, new RemoteModel(connection));
       const pipeline = new Pipeline(depth);
-      return Promise.all(batches.map((batch) => pipeline.run(() => model.gradient(batch, adapter))));
+      return Promise.all(batches.map((batch) => pipeline.run(() => model.gradient(batch, parts))));
     };
     const wanted = await gradients(roomy, 1);
     const once = roomy.counters.bytesUp;

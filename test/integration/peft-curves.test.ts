@@ -62,7 +62,7 @@ for (const fixture of fixtures) {
               assertClose(gradNorm, curve.gradientNorms[step]!, 1e-3, `gradient norm of step ${step}`);
               assertClose(learningRate, curve.learningRates[step]!, 1e-9, `learning rate of step ${step}`);
             }
-            assertTensorClose(adapter.parameter, curves.tensors.get(curve.final)!, 1e-3);
+            assertTensorClose(adapter.parameters[0]!.value, curves.tensors.get(curve.final)!, 1e-3);
           });
         }
       }
@@ -73,7 +73,7 @@ for (const fixture of fixtures) {
 function initialAdapter(bundle: ClientBundle, curve: Curve, curves: Curves): Adapter {
   const { shape, data } = curves.tensors.get(curve.initial)!;
   const parameter = { dtype: 'float32', shape, data: data.slice() } as const;
-  return curve.method === 'softPrompt' ? new SoftPrompt(bundle.dims, parameter) : new Prefix(bundle.dims, parameter);
+  return curve.method === 'softPrompt' ? new SoftPrompt(bundle, parameter) : new Prefix(bundle, parameter);
 }
 
 function assertClose(actual: number, wanted: number, tolerance: number, what: string): void {

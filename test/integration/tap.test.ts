@@ -44,11 +44,11 @@ describe('a tap between client and gateway', () => {
     examples = await loadExamples(join(dir, 'train.jsonl'), bundle.tokenizer, { maxLength: 60 });
     const adapters = [
       await SoftPrompt.create(bundle, 4, { init: 'TEXT', text: 'The pump lost pressure' }),
-      Prefix.create(bundle.dims, 4, { seed: 1 }),
+      Prefix.create(bundle, 4, { seed: 1 }),
     ];
     for (const adapter of adapters) {
       const client = new TrainingClient(bundle, connection, adapter);
-      await train(client, { outDir: join(dir, adapter.kind), examples, totalSteps: 4, batchSize: 8 });
+      await train(client, { outDir: join(dir, adapter.method), examples, totalSteps: 4, batchSize: 8 });
       await evaluate(client.model, adapter, examples, { generateExamples: 2 });
       for await (const piece of client.sample(records[0]!.prompt, { maxNewTokens: 12 })) generated += piece;
     }

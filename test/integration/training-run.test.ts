@@ -99,7 +99,7 @@ describe('a training run through a gateway', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as { type: string; loss: number });
     const lossesOf = (type: string) => lines.filter((line) => line.type === type).map((line) => line.loss);
-    return { losses: lossesOf('step'), validations: lossesOf('validation'), adapter: adapter.parameter.data, events };
+    return { losses: lossesOf('step'), validations: lossesOf('validation'), adapter: adapter.parameters[0].value.data, events };
   };
 
   it('gives the same losses and adapter to the last bit, whatever the number of micro-batches under way', async () => {
@@ -150,7 +150,7 @@ describe('a training run through a gateway', () => {
     assert.ok(losses.length < 60, 'it stopped early');
     const best = Math.min(...validations);
     assert.equal(validations.length - 1 - validations.indexOf(best), 2, 'two validations after the best');
-    const kept = await loadAdapter(join(dir, 'patience', 'adapter'), bundle.dims);
+    const kept = await loadAdapter(join(dir, 'patience', 'adapter'), { bundle });
     const { loss } = await evaluate(new SplitModel(bundle, new RemoteModel(connection)), kept, validation, { batchSize: 4 });
     assert.equal(loss, best);
   });
@@ -160,8 +160,8 @@ describe('a training run through a gateway', () => {
     const diverging = runOnce('diverging', options, { learningRate: 1e38, schedule: (step) => (step < 2 ? 1e-40 : 1) });
     await assert.rejects(diverging, { code: 'DIVERGED', message: /last good checkpoint is .*step-0000000/ });
     const newest = (await readdir(join(dir, 'diverging', 'checkpoints'))).sort().at(-1)!;
-    const kept = await loadAdapter(join(dir, 'diverging', 'checkpoints', newest), bundle.dims);
-    assert.ok(kept.parameter.data.every(Number.isFinite));
+    const kept = await loadAdapter(join(dir, 'diverging', 'checkpoints', newest), { bundle });
+    assert.ok(kept.parameters[0]!.value.data.every(Number.isFinite));
   });
 
   it('lowers the loss of its own examples', async () => {
@@ -189,14 +189,15 @@ describe('a training run through a gateway', () => {
     it(`has nearly the loss and the gradient of f32 with ${dtype} on the wire`, async () => {
       const narrow = await open(dtype);
       const batch = makeBatch(examples.slice(0, 4));
-      const adapter = await newPrompt();
+      const parts = await (await newPrompt()).parts();
       const [exact, rounded] = await Promise.all(
-        [connection, narrow].map((link) => new SplitModel(bundle, new RemoteModel(link)).gradient(batch, adapter)),
+        [connection, narrow].map((link) => new SplitModel(bundle, new RemoteModel(link)).gradient(batch, parts)),
       );
       narrow.close();
       assert.ok(Math.abs(rounded!.lossSum / exact!.lossSum - 1) < tolerance, `loss ${rounded!.lossSum} against ${exact!.lossSum}`);
-      const norm = Math.hypot(...exact!.gradient);
-      const difference = Math.hypot(...exact!.gradient.map((value, i) => value - rounded!.gradient[i]!));
+      const [wanted, got] = [exact!.cotangents.softPrompt!.data, rounded!.cotangents.softPrompt!.data];
+      const norm = Math.hypot(...wanted);
+      const difference = Math.hypot(...wanted.map((value, i) => value - got[i]!));
       assert.ok(difference / norm < 10 * tolerance, `gradient off by ${difference / norm}`);
       assert.notEqual(difference, 0);
     });
@@ -221,7 +222,7 @@ describe('a training run through a gateway', () => {
   });
 
   it('gives accuracies that agree with generation: what is exact teacher-forced is generated', async () => {
-    const adapter = Prefix.create(bundle.dims, 3, { seed: 1, std: 0.5 });
+    const adapter = Prefix.create(bundle, 3, { seed: 1, std: 0.5 });
     const trainer = new TrainingClient(bundle, connection, adapter, { learningRate: 0.2 });
     const few = examples.slice(0, 2);
     for (let step = 0; step < 40; step++) {
@@ -258,14 +259,14 @@ describe('a training run through a gateway', () => {
   it('steps only after a batch, and drops a batch that failed', async () => {
     const trainer = new TrainingClient(bundle, connection, await newPrompt());
     await assert.rejects(trainer.optimStep(), { code: 'INVALID_ARGUMENT', message: /call forwardBackward first/ });
-    const before = trainer.adapter.parameter.data.slice();
+    const before = trainer.adapter.parameters[0]!.value.data.slice();
     await assert.rejects(trainer.forwardBackward(examples.slice(0, 2), { signal: AbortSignal.abort() }), { code: 'CANCELLED' });
     await assert.rejects(trainer.optimStep(), { code: 'CANCELLED' });
     // An error that nobody waited for is told by optimStep, and does not end the process.
     void trainer.forwardBackward(examples.slice(0, 2), { signal: AbortSignal.abort() });
     await new Promise((resolve) => setImmediate(resolve));
     await assert.rejects(trainer.optimStep(), { code: 'CANCELLED' });
-    assert.deepEqual(trainer.adapter.parameter.data, before);
+    assert.deepEqual(trainer.adapter.parameters[0]!.value.data, before);
     void trainer.forwardBackward(examples.slice(0, 2));
     assert.equal((await trainer.optimStep()).step, 1);
   });

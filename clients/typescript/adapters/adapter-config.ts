@@ -1,10 +1,13 @@
-/** `adapter_config.json` of an adapter directory: what all methods share of it. Each method checks its own fields. */
-import { readFile } from 'node:fs/promises';
+/** PEFT's two files of an adapter directory: what all methods share of them. Each method checks its own fields and tensors. */
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
 
-/** PEFT's name of the file. */
+/** PEFT's name of the config. */
 export const CONFIG_FILE = 'adapter_config.json';
 /** PEFT's name of the tensors' file. */
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
@@ -14,7 +17,7 @@ const schema = z.looseObject({ peft_type: z.string(), task_type: z.string().null
 /** The config, fields of the method included and not checked yet. */
 export type AdapterConfig = z.infer<typeof schema>;
 
-/** @throws CutlayerError NOT_FOUND, INVALID_ADAPTER */
+/** Reads `adapter_config.json`. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER */
 export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
   const file = join(dir, CONFIG_FILE);
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -29,10 +32,31 @@ export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
   return parseConfig(file, schema, json);
 }
 
-/** Checks a config's fields against a method's own schema. @param where For messages: the file or the directory. @throws CutlayerError INVALID_ADAPTER */
+/** Checks a config's fields against a method's own schema. @param where For messages: file or directory. @throws CutlayerError INVALID_ADAPTER */
 export function parseConfig<T>(where: string, fields: z.ZodType<T>, config: unknown): T {
   const parsed = fields.safeParse(config);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new CutlayerError('INVALID_ADAPTER', `${where}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+}
+
+/** Reads `adapter_model.safetensors`: float tensors as float32, all finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
+  const file = join(dir, WEIGHTS_FILE);
+  const found = new Map<string, Tensor<'float32'>>();
+  for (const [name, tensor] of (await readTensors(file)).tensors) {
+    if (tensor.dtype !== 'float32')
+      throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name}: expected a float tensor, got ${tensor.dtype}`);
+    const floats = tensor as Tensor<'float32'>;
+    if (!floats.data.every(Number.isFinite)) throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name} holds NaN or infinity`);
+    found.set(name, floats);
+  }
+  return found;
+}
+
+/** Writes both files; the config's keys are sorted by who gives them. */
+export async function writeAdapterFiles(dir: string, config: object, tensors: Readonly<Record<string, Tensor<'float32'>>>): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  await writeTensors(join(dir, WEIGHTS_FILE), tensors, { format: 'pt' });
+  await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
 }

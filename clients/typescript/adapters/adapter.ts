@@ -102,7 +102,7 @@ export interface Adapter {
   parts(task?: number): Promise<StepParts>;
   /**
    * The parameters' cotangents, in their order and of their lengths: the vjp of {@link parts} at the present parameters, linear in the cotangents.
-   * A place without a cotangent counts as zero.
+   * A place without a cotangent counts as zero; cotangents of places (and block weights) that the adapter does not fill are left alone.
    */
   pullBack(cotangents: StepCotangents, task?: number): Promise<readonly Float32Array[]>;
   /** Writes the adapter into an existing directory: PEFT's files where PEFT has the method. */

@@ -41,6 +41,8 @@ export interface AdapterModel {
   readonly embedScale: number;
   /** Factor between a soft prompt as PEFT holds it and as it enters the blocks. */
   readonly promptScale: number;
+  /** transformers' names of the modules outside the blocks. */
+  readonly modules: { readonly embedTokens: string; readonly head: string };
   /** Whether the LM head is the embedding table. */
   readonly tiedHead: boolean;
   /** How the checkpoint stores linear weights: [out, in] (most) or [in, out] (GPT-2's Conv1D). */

@@ -1,12 +1,37 @@
 /** Opens a saved adapter as an object that can be trained on or generated with. */
-import type { AdapterDims } from './adapter.js';
-import { loadPeft } from './peft.js';
-import { Prefix } from './prefix.js';
-import { SoftPrompt } from './soft-prompt.js';
-import type { SpanAdapter as Adapter } from './span-adapter.js';
+import { join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
+import type { Adapter } from './adapter.js';
+import { readAdapterConfig } from './adapter-config.js';
+import { combine } from './combine.js';
+import type { AdapterContext } from './context.js';
+import { methods } from './registry.js';
+import { checkSidecar, readSidecar } from './sidecar.js';
 
-/** Reads PEFT's files. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER */
-export async function loadAdapter(dir: string, dims: AdapterDims): Promise<Adapter> {
-  const { kind, parameter } = await loadPeft(dir, dims);
-  return kind === 'softPrompt' ? new SoftPrompt(dims, parameter) : new Prefix(dims, parameter);
+/**
+ * Reads a directory that PEFT or this library has written, or a combination.
+ * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (broken, or of other shapes), ADAPTER_MISMATCH (trained with another backbone, cut or tokenizer)
+ */
+export async function loadAdapter(dir: string, context: AdapterContext): Promise<Adapter> {
+  const sidecar = await readSidecar(dir);
+  if (sidecar !== undefined) checkSidecar(dir, sidecar, context.bundle.identity);
+  if (sidecar?.method === 'combined') {
+    if (sidecar.parts === undefined) throw new CutlayerError('INVALID_ADAPTER', `${dir}: a combination that names no parts; copy it again`);
+    const adapters: Adapter[] = [];
+    for (const part of sidecar.parts) adapters.push(await loadAdapter(join(dir, part), context));
+    return combine(context, adapters);
+  }
+  const config = await readAdapterConfig(dir);
+  const rows = Object.values(methods);
+  const byName = sidecar === undefined ? undefined : rows.find(({ method }) => method === sidecar.method);
+  const row = byName ?? rows.find(({ peftType }) => peftType !== null && peftType === config.peft_type);
+  if (row === undefined) {
+    const known = rows.flatMap(({ peftType }) => peftType ?? []).join(', ');
+    throw new CutlayerError('INVALID_ADAPTER', `${dir}: peft_type ${config.peft_type} is not supported; expected ${known}`);
+  }
+  const task = config.task_type ?? 'CAUSAL_LM';
+  if (task !== 'CAUSAL_LM' && row.method !== 'classification-head') {
+    throw new CutlayerError('INVALID_ADAPTER', `${dir}: task_type must be CAUSAL_LM, got ${task}`);
+  }
+  return row.load(context, dir, config);
 }

@@ -2,114 +2,91 @@
  * PEFT's files of prompt-learning adapters: `adapter_config.json` with the fields that PEFT 0.21 writes, and `adapter_model.safetensors` with one
  * float32 tensor `prompt_embeddings`: [P, d], or for a prefix [P, layers * 2 * kvHeads * headDim] viewed as (P, layer, key/value, head, dim).
  */
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
-import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { writeFileAtomic } from '../atomic-file.js';
-import type { AdapterDims, AdapterKind } from './adapter.js';
+import type { AdapterDims } from './adapter.js';
+import { type AdapterConfig, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 
-const CONFIG_FILE = 'adapter_config.json';
-const WEIGHTS_FILE = 'adapter_model.safetensors';
-
-/** An adapter as its files give it: `parameter` is [P, d] or [layers, 2, P, kvHeads, headDim]. */
-export interface LoadedAdapter {
-  readonly kind: AdapterKind;
-  readonly parameter: Tensor<'float32'>;
-}
-
-const configSchema = z.looseObject({
-  peft_type: z.string(),
-  task_type: z.string().nullish(),
+const promptFields = z.looseObject({
   num_virtual_tokens: z.int().min(1),
-  token_dim: z.int().min(1).nullish(),
-  num_layers: z.int().min(1).nullish(),
   num_transformer_submodules: z.int().nullish(),
-  prefix_projection: z.boolean().nullish(),
 });
 
 /** Writes a soft prompt [P, d] as PROMPT_TUNING. */
-export async function savePromptTuning(dir: string, parameter: Tensor<'float32'>, dims: AdapterDims): Promise<void> {
-  await save(dir, parameter, {
-    auto_mapping: null,
-    base_model_name_or_path: null,
-    inference_mode: true,
-    modules_to_save: null,
-    num_attention_heads: dims.numHeads,
-    num_layers: dims.bottom + dims.backbone + dims.top,
-    num_transformer_submodules: 1,
-    num_virtual_tokens: parameter.shape[0]!,
-    peft_type: 'PROMPT_TUNING',
-    peft_version: '0.21.0',
-    prompt_tuning_init: 'RANDOM',
-    prompt_tuning_init_text: null,
-    revision: null,
-    task_type: 'CAUSAL_LM',
-    token_dim: dims.hiddenSize,
-    tokenizer_kwargs: null,
-    tokenizer_name_or_path: null,
-  });
-}
-
-/** Writes a prefix [layers, 2, P, kvHeads, headDim] as PREFIX_TUNING without projection. */
-export async function savePrefixTuning(dir: string, parameter: Tensor<'float32'>, dims: AdapterDims): Promise<void> {
-  const tokenDim = dims.numKvHeads * dims.headDim;
-  await save(dir, flattenPrefix(parameter), {
-    auto_mapping: null,
-    base_model_name_or_path: null,
-    encoder_hidden_size: tokenDim,
-    inference_mode: true,
-    init_weights: null,
-    modules_to_save: null,
-    num_attention_heads: dims.numKvHeads,
-    num_layers: parameter.shape[0]!,
-    num_transformer_submodules: 1,
-    num_virtual_tokens: parameter.shape[2]!,
-    peft_type: 'PREFIX_TUNING',
-    peft_version: '0.21.0',
-    prefix_projection: false,
-    revision: null,
-    task_type: 'CAUSAL_LM',
-    token_dim: tokenDim,
-  });
+export async function savePromptTuning(dir: string, rows: Tensor<'float32'>, dims: AdapterDims): Promise<void> {
+  await writeAdapterFiles(
+    dir,
+    {
+      auto_mapping: null,
+      base_model_name_or_path: null,
+      inference_mode: true,
+      modules_to_save: null,
+      num_attention_heads: dims.numHeads,
+      num_layers: dims.bottom + dims.backbone + dims.top,
+      num_transformer_submodules: 1,
+      num_virtual_tokens: rows.shape[0]!,
+      peft_type: 'PROMPT_TUNING',
+      peft_version: '0.21.0',
+      prompt_tuning_init: 'RANDOM',
+      prompt_tuning_init_text: null,
+      revision: null,
+      task_type: 'CAUSAL_LM',
+      token_dim: dims.hiddenSize,
+      tokenizer_kwargs: null,
+      tokenizer_name_or_path: null,
+    },
+    { prompt_embeddings: rows },
+  );
 }
 
 /**
- * Reads an adapter that PEFT or this library has written.
- * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (another kind of adapter, or one for a model of other dims)
+ * Writes a prefix [layers, 2, P, kvHeads, headDim] as PREFIX_TUNING.
+ * @param projection Width of the projection that the prefix came from; absent: it was trained directly.
  */
-export async function loadPeft(dir: string, dims: AdapterDims): Promise<LoadedAdapter> {
-  const config = await readConfig(dir);
-  const embeddings = await readEmbeddings(dir);
-  const P = config.num_virtual_tokens;
-  const shape = embeddings.shape;
-  const expect = (width: number, what: string) => {
-    if (shape.length !== 2 || shape[0] !== P || shape[1] !== width) {
-      throw new CutlayerError(
-        'INVALID_ADAPTER',
-        `${dir}: prompt_embeddings: this model wants [${P}, ${width}] (${what}), the file has [${shape.join(', ')}]; ` +
-          'the adapter was trained for another model',
-      );
-    }
-  };
-  switch (config.peft_type) {
-    case 'PROMPT_TUNING':
-    case 'P_TUNING':
-      expect(dims.hiddenSize, 'hidden size');
-      return { kind: 'softPrompt', parameter: embeddings };
-    case 'PREFIX_TUNING': {
-      const layers = dims.bottom + dims.backbone + dims.top;
-      expect(layers * 2 * dims.numKvHeads * dims.headDim, `${layers} layers x 2 x ${dims.numKvHeads} heads x ${dims.headDim}`);
-      return { kind: 'prefix', parameter: unflattenPrefix(embeddings, dims) };
-    }
-    default:
-      throw new CutlayerError(
-        'INVALID_ADAPTER',
-        `${dir}: peft_type ${config.peft_type} is not supported; expected PROMPT_TUNING, P_TUNING or PREFIX_TUNING`,
-      );
-  }
+export async function savePrefixTuning(
+  dir: string,
+  prefix: Tensor<'float32'>,
+  dims: AdapterDims,
+  projection?: { readonly encoderHiddenSize: number },
+): Promise<void> {
+  const tokenDim = dims.numKvHeads * dims.headDim;
+  await writeAdapterFiles(
+    dir,
+    {
+      auto_mapping: null,
+      base_model_name_or_path: null,
+      encoder_hidden_size: projection?.encoderHiddenSize ?? tokenDim,
+      inference_mode: true,
+      init_weights: null,
+      modules_to_save: null,
+      num_attention_heads: dims.numKvHeads,
+      num_layers: prefix.shape[0]!,
+      num_transformer_submodules: 1,
+      num_virtual_tokens: prefix.shape[2]!,
+      peft_type: 'PREFIX_TUNING',
+      peft_version: '0.21.0',
+      prefix_projection: projection !== undefined,
+      revision: null,
+      task_type: 'CAUSAL_LM',
+      token_dim: tokenDim,
+    },
+    { prompt_embeddings: flattenPrefix(prefix) },
+  );
+}
+
+/** Reads a soft prompt [P, d] of PROMPT_TUNING, or the output of P_TUNING's encoder. @throws CutlayerError INVALID_ADAPTER */
+export function loadPromptEmbeddings(dir: string, config: AdapterConfig, dims: AdapterDims): Promise<Tensor<'float32'>> {
+  return readEmbeddings(dir, config, dims.hiddenSize, 'hidden size');
+}
+
+/** Reads a prefix [layers, 2, P, kvHeads, headDim] of PREFIX_TUNING. @throws CutlayerError INVALID_ADAPTER */
+export async function loadPrefixEmbeddings(dir: string, config: AdapterConfig, dims: AdapterDims): Promise<Tensor<'float32'>> {
+  const { numKvHeads, headDim } = dims;
+  const layers = dims.bottom + dims.backbone + dims.top;
+  const what = `${layers} layers x 2 x ${numKvHeads} heads x ${headDim}`;
+  return unflattenPrefix(await readEmbeddings(dir, config, layers * 2 * numKvHeads * headDim, what), dims);
 }
 
 /** [layers, 2, P, heads, dim] -> [P, layers * 2 * heads * dim]. */
@@ -141,50 +118,25 @@ export function unflattenPrefix(flat: Tensor<'float32'>, dims: AdapterDims): Ten
   return f32([layers, 2, P, dims.numKvHeads, dims.headDim], data);
 }
 
-async function save(dir: string, embeddings: Tensor<'float32'>, config: object): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  await writeTensors(join(dir, WEIGHTS_FILE), { prompt_embeddings: embeddings }, { format: 'pt' });
-  await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
-}
-
-async function readConfig(dir: string): Promise<z.infer<typeof configSchema>> {
-  const file = join(dir, CONFIG_FILE);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${dir}: no ${CONFIG_FILE} here; expected a directory with a PEFT adapter`, { cause });
-  });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: not JSON`, { cause });
+async function readEmbeddings(dir: string, config: AdapterConfig, width: number, what: string): Promise<Tensor<'float32'>> {
+  const fields = parseConfig(dir, promptFields, config);
+  if ((fields.num_transformer_submodules ?? 1) !== 1) {
+    throw new CutlayerError('INVALID_ADAPTER', `${dir}: num_transformer_submodules must be 1, got ${fields.num_transformer_submodules}`);
   }
-  const parsed = configSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+  const tensors = await readAdapterTensors(dir);
+  const embeddings = tensors.get('prompt_embeddings');
+  if (embeddings === undefined || tensors.size !== 1) {
+    const found = [...tensors.keys()].slice(0, 4).join(', ') || 'none';
+    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, WEIGHTS_FILE)}: expected one float tensor prompt_embeddings, got ${found}`);
   }
-  const config = parsed.data;
-  if (config.task_type !== undefined && config.task_type !== null && config.task_type !== 'CAUSAL_LM') {
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: task_type must be CAUSAL_LM, got ${config.task_type}`);
-  }
-  if ((config.num_transformer_submodules ?? 1) !== 1) {
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: num_transformer_submodules must be 1, got ${config.num_transformer_submodules}`);
-  }
-  return config;
-}
-
-async function readEmbeddings(dir: string): Promise<Tensor<'float32'>> {
-  const file = join(dir, WEIGHTS_FILE);
-  const { tensors } = await readTensors(file);
-  const found = tensors.get('prompt_embeddings');
-  if (found === undefined || found.dtype !== 'float32' || tensors.size !== 1) {
+  const { shape } = embeddings;
+  const P = fields.num_virtual_tokens;
+  if (shape.length !== 2 || shape[0] !== P || shape[1] !== width) {
     throw new CutlayerError(
       'INVALID_ADAPTER',
-      `${file}: expected one float tensor prompt_embeddings, got ${[...tensors.keys()].slice(0, 4).join(', ') || 'none'}`,
+      `${dir}: prompt_embeddings: this model wants [${P}, ${width}] (${what}), the file has [${shape.join(', ')}]; ` +
+        'the adapter was trained for another model',
     );
   }
-  const embeddings = found as Tensor<'float32'>;
-  if (!embeddings.data.every(Number.isFinite))
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: prompt_embeddings holds NaN or infinity`);
   return embeddings;
 }

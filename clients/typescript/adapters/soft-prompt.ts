@@ -5,9 +5,12 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
-import type { AdapterDims, Feeds } from './adapter.js';
-import { savePromptTuning } from './peft.js';
-import type { SpanAdapter as Adapter, SpanCotangents } from './span-adapter.js';
+import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterModel } from './context.js';
+import type { Method } from './method.js';
+import { loadPromptEmbeddings, savePromptTuning } from './peft.js';
+import { scaled } from './scaled.js';
+import { writeSidecar } from './sidecar.js';
 
 /** How a new soft prompt gets its values. */
 export type SoftPromptInit =
@@ -18,72 +21,79 @@ export type SoftPromptInit =
   /** Normal with the vocabulary's own spread (PEFT draws N(0, 1), which trains badly). */
   | { readonly init: 'RANDOM'; readonly seed: number };
 
-/** Where initial values come from: a client bundle. */
-export interface EmbeddingSource {
-  readonly vocabSize: number;
-  readonly dims: AdapterDims;
-  /** Token ids of a text without special tokens. */
-  encode(text: string): readonly number[];
-  /** Rows [ids, d] of the embedding. */
-  embed(tokenIds: readonly number[]): Promise<Tensor<'float32'>>;
-}
+/** Where initial values come from: a client bundle, or less. */
+export type EmbeddingSource = Pick<AdapterModel, 'vocabSize' | 'dims' | 'promptScale' | 'encode' | 'embed'>;
 
 /** Vocabulary rows whose spread RANDOM copies. */
 const SPREAD_SAMPLE = 512;
 
 /** P trainable rows before the text. */
 export class SoftPrompt implements Adapter {
-  readonly kind = 'softPrompt';
-  readonly parameter: Tensor<'float32'>;
-  readonly #dims: AdapterDims;
+  readonly method = 'prompt-tuning';
+  readonly spanKind = 'softPrompt';
+  readonly parameters: readonly [Parameter];
+  readonly #model: AdapterModel;
 
-  /** @param parameter [P, hiddenSize]. @throws CutlayerError INVALID_SHAPE */
-  constructor(dims: AdapterDims, parameter: Tensor<'float32'>) {
-    const [rows, width] = parameter.shape;
-    if (parameter.shape.length !== 2 || rows === undefined || rows < 1 || width !== dims.hiddenSize) {
-      throw new CutlayerError('INVALID_SHAPE', `soft prompt: expected [P, ${dims.hiddenSize}], got [${parameter.shape.join(', ')}]`);
+  /** @param rows [P, hiddenSize], in PEFT's space: before promptScale. @throws CutlayerError INVALID_SHAPE */
+  constructor(model: AdapterModel, rows: Tensor<'float32'>) {
+    const { hiddenSize } = model.dims;
+    const [count, width] = rows.shape;
+    if (rows.shape.length !== 2 || count === undefined || count < 1 || width !== hiddenSize) {
+      throw new CutlayerError('INVALID_SHAPE', `soft prompt: expected [P, ${hiddenSize}], got [${rows.shape.join(', ')}]`);
     }
-    this.#dims = dims;
-    this.parameter = parameter;
+    this.#model = model;
+    this.parameters = [{ name: 'embedding.weight', value: rows }];
   }
 
   /** Makes a new soft prompt of P rows. @throws CutlayerError INVALID_ARGUMENT */
-  static async create(source: EmbeddingSource, numVirtualTokens: number, how: SoftPromptInit): Promise<SoftPrompt> {
-    if (!Number.isSafeInteger(numVirtualTokens) || numVirtualTokens < 1) {
-      throw new CutlayerError('INVALID_ARGUMENT', `soft prompt: the number of virtual tokens must be at least 1, got ${numVirtualTokens}`);
-    }
-    const initial = await initialRows(source, numVirtualTokens, how);
-    return new SoftPrompt(source.dims, f32([numVirtualTokens, source.dims.hiddenSize], initial));
+  static async create(model: AdapterModel, numVirtualTokens: number, how: SoftPromptInit): Promise<SoftPrompt> {
+    return new SoftPrompt(model, await initialPrompt(model, numVirtualTokens, how));
   }
 
   get numVirtualTokens(): number {
-    return this.parameter.shape[0]!;
+    return this.parameters[0].value.shape[0]!;
   }
 
-  get promptRows(): number {
-    return this.numVirtualTokens;
+  async parts(): Promise<StepParts> {
+    return { softPrompt: scaled(this.parameters[0].value, this.#model.promptScale) };
   }
 
-  bottomFeeds(): Feeds {
-    return { softPrompt: this.parameter };
+  async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
+    const { data } = this.parameters[0].value;
+    return [softPrompt === undefined ? new Float32Array(data.length) : scaled(softPrompt, this.#model.promptScale).data];
   }
 
-  backboneValue(bottomOutputs: Feeds | undefined): Tensor<'float32'> {
-    return (bottomOutputs?.softPromptHidden as Tensor<'float32'> | undefined) ?? this.parameter;
+  async save(dir: string): Promise<void> {
+    await savePromptTuning(dir, this.parameters[0].value, this.#model.dims);
+    await writeSidecar(dir, this.method, this.#model.identity);
   }
+}
 
-  topFeeds(promptHidden: Tensor<'float32'>): Feeds {
-    return { softPromptHidden: promptHidden };
-  }
+/** Prompt tuning as a row of the table of methods. */
+export const promptTuning: Method = {
+  method: 'prompt-tuning',
+  peftType: 'PROMPT_TUNING',
+  summary: 'trainable rows before the text',
+  fills: ['softPrompt'],
+  create: ({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, seed }) =>
+    SoftPrompt.create(bundle, virtualTokens, promptInit(init, initText, seed)),
+  load: async ({ bundle }, dir, config) => new SoftPrompt(bundle, await loadPromptEmbeddings(dir, config, bundle.dims)),
+};
 
-  parameterCotangent({ bottom, backbone }: SpanCotangents): Float32Array {
-    const through = bottom?.softPromptCotangent ?? backbone;
-    return through.data as Float32Array;
-  }
+/** The init that settings ask for. @throws CutlayerError INVALID_ARGUMENT when TEXT has no text */
+export function promptInit(init: SoftPromptInit['init'], initText: string | undefined, seed: number): SoftPromptInit {
+  if (init !== 'TEXT') return { init, seed };
+  if (initText !== undefined) return { init, text: initText };
+  throw new CutlayerError('INVALID_ARGUMENT', 'init TEXT: pass the text with --init-text (initText)');
+}
 
-  save(dir: string): Promise<void> {
-    return savePromptTuning(dir, this.parameter, this.#dims);
+/** First values [P, hiddenSize] of a soft prompt, in PEFT's space. @throws CutlayerError INVALID_ARGUMENT */
+export async function initialPrompt(source: EmbeddingSource, count: number, how: SoftPromptInit): Promise<Tensor<'float32'>> {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new CutlayerError('INVALID_ARGUMENT', `soft prompt: the number of virtual tokens must be at least 1, got ${count}`);
   }
+  const rows = await initialRows(source, count, how);
+  return scaled(f32([count, source.dims.hiddenSize], rows), 1 / source.promptScale);
 }
 
 async function initialRows(source: EmbeddingSource, count: number, how: SoftPromptInit): Promise<Float32Array> {

@@ -13,6 +13,10 @@ export interface Batch {
   /** Real tokens of each sequence. */
   readonly lengths: readonly number[];
   readonly targets: readonly Target[];
+  /** Class of each sequence, where the examples have one. */
+  readonly classLabels?: readonly number[];
+  /** The task of all sequences, where the examples have one. */
+  readonly task?: number;
 }
 
 /** One token that carries loss. */
@@ -33,10 +37,17 @@ export interface LossRows {
   readonly sequenceOfTarget: Int32Array;
 }
 
-/** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example. */
-export function makeBatch(examples: readonly Pick<Example, 'tokenIds' | 'labelMask'>[]): Batch {
+/** What of an example a batch is made of. */
+export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task'>;
+
+/** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example, and for examples of several tasks. */
+export function makeBatch(examples: readonly BatchExample[]): Batch {
   if (examples.length === 0 || examples.some((example) => example.tokenIds.length === 0)) {
     throw new CutlayerError('INVALID_ARGUMENT', 'batch: expected at least one example, and at least one token in each');
+  }
+  const task = examples[0]?.task;
+  if (examples.some((example) => example.task !== task)) {
+    throw new CutlayerError('INVALID_ARGUMENT', 'batch: expected examples of one task; part them with tasksApart');
   }
   const sequence = Math.max(...examples.map((example) => example.tokenIds.length));
   const ids = new BigInt64Array(examples.length * sequence);
@@ -47,7 +58,25 @@ export function makeBatch(examples: readonly Pick<Example, 'tokenIds' | 'labelMa
       if (labelMask[s] === 1) targets.push({ sequence: b, token: s, label: id });
     });
   });
-  return { tokenIds: tensor('int64', [examples.length, sequence], ids), lengths: examples.map((e) => e.tokenIds.length), targets };
+  const classLabels = examples.flatMap(({ classLabel }) => classLabel ?? []);
+  return {
+    tokenIds: tensor('int64', [examples.length, sequence], ids),
+    lengths: examples.map((e) => e.tokenIds.length),
+    targets,
+    ...(classLabels.length === examples.length ? { classLabels } : {}),
+    ...(task === undefined ? {} : { task }),
+  };
+}
+
+/** Indexes of examples by task, in the order of each task's first example: a batch is of one task. */
+export function tasksApart(examples: readonly Pick<Example, 'task'>[]): readonly (readonly number[])[] {
+  const groups = new Map<number | undefined, number[]>();
+  examples.forEach(({ task }, index) => {
+    const group = groups.get(task) ?? [];
+    group.push(index);
+    groups.set(task, group);
+  });
+  return [...groups.values()];
 }
 
 /**
@@ -66,5 +95,28 @@ export function lossRows(batch: Batch, promptRows: number): LossRows {
     rowOfTarget: Int32Array.from(rows, (row) => indexOf.get(row)!),
     labels: BigInt64Array.from(used, (target) => BigInt(target.label)),
     sequenceOfTarget: Int32Array.from(used, (target) => target.sequence),
+  };
+}
+
+/** The last real row of every sequence: what follows it is predicted there, and a classification head reads it. */
+export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
+  const sequence = batch.tokenIds.shape[1]!;
+  return { positions: batch.lengths.map((length, b) => promptRows + b * sequence + length - 1) };
+}
+
+/** The rows that a classification head reads, with the batch's classes as labels. @throws CutlayerError INVALID_DATA */
+export function classRows(batch: Batch, promptRows: number, numClasses: number): LossRows {
+  const { classLabels } = batch;
+  if (classLabels === undefined) {
+    throw new CutlayerError('INVALID_DATA', 'classification: every example needs a class; write {"text": …, "label": …} records');
+  }
+  const beyond = classLabels.find((label) => !(Number.isSafeInteger(label) && label >= 0 && label < numClasses));
+  if (beyond !== undefined)
+    throw new CutlayerError('INVALID_DATA', `classification: class ${beyond} is not one of the ${numClasses} of the head`);
+  return {
+    ...lastRows(batch, promptRows),
+    rowOfTarget: Int32Array.from(classLabels, (_, row) => row),
+    labels: BigInt64Array.from(classLabels, BigInt),
+    sequenceOfTarget: Int32Array.from(classLabels, (_, row) => row),
   };
 }

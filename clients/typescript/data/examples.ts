@@ -11,6 +11,10 @@ export interface Example {
   readonly labelMask: Uint8Array;
   /** Leading tokens that generation starts from: all before the last completion; 0 for plain text. */
   readonly promptLength: number;
+  /** Classification: the id of its class. */
+  readonly classLabel?: number;
+  /** Multitask: the id of its task. */
+  readonly task?: number;
   /** `file:line`, for messages. */
   readonly source: string;
 }

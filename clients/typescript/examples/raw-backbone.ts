@@ -16,6 +16,7 @@ const remote = new RemoteModel(connection);
 const ids = BigInt64Array.from(bundle.encode('The pump lost pressure.'), BigInt);
 const hiddenStates = await bundle.inputsEmbeds(tensor('int64', [1, ids.length], ids)); // [1, S, d]
 const prompt = await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 0 });
+const rows = prompt.parameters[0].value.data; // [4, d], trained in place
 
 // Rows are numbered flat: 4 prompt rows, then the text; only the last token's row is asked for.
 const last = prompt.numVirtualTokens + ids.length - 1;
@@ -24,7 +25,7 @@ for (let step = 0; step < 5; step++) {
   const { output, backward } = await remote.forward({
     hiddenStates,
     lengths: [ids.length],
-    adapter: { kind: 'softPrompt', value: prompt.parameter },
+    adapter: { kind: 'softPrompt', value: prompt.parameters[0].value },
     positions: [last],
   });
   const difference = output.data.map((value, i) => value - target[i]!);
@@ -33,7 +34,7 @@ for (let step = 0; step < 5; step++) {
   const gradient = adapter!.data;
   console.log(`step ${step}: loss ${loss.toFixed(4)}, gradient norm ${Math.hypot(...gradient).toFixed(4)}`);
   gradient.forEach((value, i) => {
-    prompt.parameter.data[i] = prompt.parameter.data[i]! - 0.001 * value;
+    rows[i] = rows[i]! - 0.001 * value;
   });
 }
 console.log(`sent ${connection.counters.bytesUp} bytes, received ${connection.counters.bytesDown}`);

@@ -16,7 +16,7 @@ const connection = await connect({
   onRetry: ({ error }) => console.error(`waiting for the gateway: ${error.code}`),
 });
 const totalSteps = 20;
-const client = new TrainingClient(bundle, connection, Prefix.create(bundle.dims, 4, { seed: 0 }), {
+const client = new TrainingClient(bundle, connection, Prefix.create(bundle, 4, { seed: 0 }), {
   learningRate: 0.02,
   schedule: schedule('cosine', { totalSteps, warmupSteps: 2 }),
   maxGradNorm: 1,
@@ -46,7 +46,7 @@ const summary = await train(client, {
 });
 
 if (summary.adapterDir !== undefined) {
-  const after = await evaluate(client.model, await loadAdapter(summary.adapterDir, bundle.dims), validation);
+  const after = await evaluate(client.model, await loadAdapter(summary.adapterDir, { bundle }), validation);
   console.log(`validation loss ${before.loss.toFixed(4)} without, ${after.loss.toFixed(4)} with the adapter in ${summary.adapterDir}`);
 }
 connection.close();

@@ -1,0 +1,50 @@
+/** The closed table of methods, and how adapters are made from names and settings. */
+import { CutlayerError } from '../../../src/errors.js';
+import { type Adapter, type MethodName, methodNames } from './adapter.js';
+import { combine } from './combine.js';
+import type { AdapterContext } from './context.js';
+import type { Method } from './method.js';
+import { multitaskPromptTuning } from './multitask.js';
+import { pTuning } from './p-tuning.js';
+import { prefixTuning } from './prefix.js';
+import { type MethodSettingsInput, methodSettings } from './settings.js';
+import { promptTuning } from './soft-prompt.js';
+
+/** One row per method; a method is the file that its row comes from. */
+export const methods: { readonly [M in MethodName]?: Method } = {
+  'prompt-tuning': promptTuning,
+  'p-tuning': pTuning,
+  'prefix-tuning': prefixTuning,
+  'multitask-prompt-tuning': multitaskPromptTuning,
+};
+
+/** Whether a string names a method. */
+export function isMethodName(name: string): name is MethodName {
+  return (methodNames as readonly string[]).includes(name);
+}
+
+/**
+ * Makes a new adapter.
+ * @param names One method, or several joined by `+` (`prompt-tuning+lora`).
+ * @throws CutlayerError INVALID_ARGUMENT: an unknown method, two that fill the same place, or a setting that a method lacks or cannot use
+ */
+export async function createAdapter(context: AdapterContext, names: string, given: MethodSettingsInput = {}): Promise<Adapter> {
+  const rows = methodRows(names);
+  const settings = methodSettings(given);
+  const adapters: Adapter[] = [];
+  for (const row of rows) adapters.push(await row.create(context, settings));
+  return adapters.length === 1 ? adapters[0]! : combine(context, adapters);
+}
+
+/** The rows of one or more methods joined by `+`. @throws CutlayerError INVALID_ARGUMENT */
+export function methodRows(names: string): readonly Method[] {
+  const wanted = names.split('+').map((name) => name.trim());
+  wanted.forEach((name, at) => {
+    if (wanted.indexOf(name) !== at) throw new CutlayerError('INVALID_ARGUMENT', `method ${names}: ${name} is named twice`);
+  });
+  return wanted.map((name) => {
+    const row = isMethodName(name) ? methods[name] : undefined;
+    if (row !== undefined) return row;
+    throw new CutlayerError('INVALID_ARGUMENT', `method: expected ${Object.keys(methods).join(', ')}, or several joined by +; got ${name}`);
+  });
+}
