@@ -1,0 +1,224 @@
+/**
+ * A bidirectional LSTM of several layers over one sequence, forward and back, from three graphs of the bundle: what a layer's input adds to the
+ * gates of all rows is one product, the cells run eight at a time, and so does their vjp. Weight cotangents are one product over all rows,
+ * not one for each. Weights have torch's names: `weight_ih_l0`, `bias_hh_l1_reverse`; gates are in torch's order i, f, g, o.
+ */
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import type { Feeds } from './adapter.js';
+import type { AdapterModel } from './context.js';
+
+type Matrix = Tensor<'float32'>;
+type Model = Pick<AdapterModel, 'runMethod' | 'runMethodVjp'>;
+
+/** Cells in one run of the graph, which states it in the shape of its `gates`. */
+const CELLS = 8;
+
+/** A layer's weights in one direction: `weight_ih` [4H, I], `weight_hh` [4H, H], `bias_ih` and `bias_hh` [4H]. */
+const kinds = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'] as const;
+type Kind = (typeof kinds)[number];
+const directions = ['', '_reverse'] as const;
+
+/** The weights' names, in torch's order, with the shape of each. @param inputSize width of the rows that come in */
+export function lstmWeights(layers: number, inputSize: number, hiddenSize: number): readonly { name: string; shape: readonly number[] }[] {
+  return Array.from({ length: layers }, (_, layer) =>
+    directions.flatMap((direction) =>
+      kinds.map((kind) => {
+        const width = kind === 'weight_hh' ? hiddenSize : layer === 0 ? inputSize : 2 * hiddenSize;
+        const shape = kind.startsWith('bias') ? [4 * hiddenSize] : [4 * hiddenSize, width];
+        return { name: `${kind}_l${layer}${direction}`, shape };
+      }),
+    ),
+  ).flat();
+}
+
+/** What one direction of a layer leaves for the way back. Rows are in the order in which the cells ran. */
+interface DirectionTrace {
+  readonly gates: Matrix;
+  /** [P, H], after each cell. */
+  readonly states: Matrix;
+  /** Before each run of {@link CELLS} cells. */
+  readonly carries: readonly Carry[];
+}
+
+interface Carry {
+  readonly hidden: Matrix;
+  readonly cell: Matrix;
+}
+
+interface LayerTrace {
+  /** [P, I] */
+  readonly input: Matrix;
+  readonly directions: readonly DirectionTrace[];
+}
+
+/** An LSTM's output and what the way back needs. */
+export interface LstmRun {
+  /** [P, 2H]: both directions of the last layer side by side. */
+  readonly output: Matrix;
+  readonly trace: readonly LayerTrace[];
+}
+
+/** A bidirectional LSTM. */
+export class Lstm {
+  readonly #model: Model;
+  readonly #weights: ReadonlyMap<string, Matrix>;
+  readonly #layers: number;
+
+  /** @param weights by torch's names, see {@link lstmWeights}; read anew in each run. */
+  constructor(model: Model, weights: ReadonlyMap<string, Matrix>, layers: number) {
+    this.#model = model;
+    this.#weights = weights;
+    this.#layers = layers;
+  }
+
+  /** @param input [P, I] */
+  async forward(input: Matrix): Promise<LstmRun> {
+    const trace: LayerTrace[] = [];
+    let rows = input;
+    for (let layer = 0; layer < this.#layers; layer++) {
+      const runs: DirectionTrace[] = [];
+      for (const direction of directions) runs.push(await this.#direction(rows, layer, direction));
+      trace.push({ input: rows, directions: runs });
+      rows = sideBySide(runs[0]!.states, reversed(runs[1]!.states));
+    }
+    return { output: rows, trace };
+  }
+
+  /** The cotangents of the input and, by name, of every weight. @param cotangent [P, 2H], of the output. */
+  async backward(
+    { trace }: LstmRun,
+    cotangent: Matrix,
+  ): Promise<{ readonly input: Matrix; readonly weights: ReadonlyMap<string, Matrix> }> {
+    const weights = new Map<string, Matrix>();
+    let below = cotangent;
+    for (const [layer, { input, directions: runs }] of [...trace.entries()].reverse()) {
+      const [forward, reverse] = apart(below);
+      const ahead = await this.#directionVjp(input, layer, '', runs[0]!, forward, weights);
+      const back = await this.#directionVjp(input, layer, '_reverse', runs[1]!, reversed(reverse), weights);
+      below = f32(
+        ahead.shape,
+        ahead.data.map((value, at) => value + back.data[at]!),
+      );
+    }
+    return { input: below, weights };
+  }
+
+  #weight(kind: Kind, layer: number, direction: string): Matrix {
+    return this.#weights.get(`${kind}_l${layer}${direction}`)!;
+  }
+
+  #inputFeeds(input: Matrix, layer: number, direction: string): Feeds {
+    const weight = (kind: Kind) => this.#weight(kind, layer, direction);
+    return { input, weight_ih: weight('weight_ih'), bias_ih: weight('bias_ih'), bias_hh: weight('bias_hh') };
+  }
+
+  async #direction(input: Matrix, layer: number, direction: (typeof directions)[number]): Promise<DirectionTrace> {
+    const weight_hh = this.#weight('weight_hh', layer, direction);
+    const [P, H] = [input.shape[0]!, weight_hh.shape[1]!];
+    const given = await this.#model.runMethod('promptEncoderLstmInput', this.#inputFeeds(input, layer, direction));
+    const gates = direction === '' ? matrix(given.gates) : reversed(matrix(given.gates));
+    const states = f32([P, H], new Float32Array(P * H));
+    const carries: Carry[] = [];
+    let carry: Carry = { hidden: zeros(1, H), cell: zeros(1, H) };
+    for (let first = 0; first < P; first += CELLS) {
+      carries.push(carry);
+      const out = await this.#model.runMethod('promptEncoderLstmCells', { gates: padded(gates, first), ...carry, weight_hh });
+      const after = matrix(out.hiddenStates);
+      states.data.set(after.data.subarray(0, (Math.min(P, first + CELLS) - first) * H), first * H);
+      carry = { hidden: f32([1, H], after.data.subarray((CELLS - 1) * H)), cell: matrix(out.cellState) };
+    }
+    return { gates, states, carries };
+  }
+
+  /** @param cotangent [P, H], of the states in running order. @returns the cotangent of the input. */
+  async #directionVjp(
+    input: Matrix,
+    layer: number,
+    direction: (typeof directions)[number],
+    { gates, states, carries }: DirectionTrace,
+    cotangent: Matrix,
+    weights: Map<string, Matrix>,
+  ): Promise<Matrix> {
+    const weight_hh = this.#weight('weight_hh', layer, direction);
+    const [P, H] = states.shape as [number, number];
+    const gatesCotangent = f32(gates.shape, new Float32Array(gates.data.length));
+    let carried: Carry = { hidden: zeros(1, H), cell: zeros(1, H) };
+    for (const [run, carry] of [...carries.entries()].reverse()) {
+      const first = run * CELLS;
+      const statesCotangent = padded(cotangent, first);
+      // The last cell of this run is what the next run began with; after the last run nothing comes.
+      carried.hidden.data.forEach((value, at) => {
+        statesCotangent.data[(CELLS - 1) * H + at]! += value;
+      });
+      const back = await this.#model.runMethodVjp('promptEncoderLstmCells', {
+        gates: padded(gates, first),
+        ...carry,
+        weight_hh,
+        hiddenStatesCotangent: statesCotangent,
+        cellStateCotangent: carried.cell,
+      });
+      const ofGates = matrix(back.gatesCotangent).data.subarray(0, (Math.min(P, first + CELLS) - first) * 4 * H);
+      gatesCotangent.data.set(ofGates, first * 4 * H);
+      carried = { hidden: matrix(back.hiddenCotangent), cell: matrix(back.cellCotangent) };
+    }
+    const before = f32([P, H], new Float32Array(P * H));
+    before.data.set(states.data.subarray(0, (P - 1) * H), H);
+    const feeds = this.#inputFeeds(input, layer, direction);
+    const recurrent = await this.#model.runMethodVjp('promptEncoderLstmInput', {
+      ...feeds,
+      input: before,
+      weight_ih: weight_hh,
+      gatesCotangent,
+    });
+    const ofInput = await this.#model.runMethodVjp('promptEncoderLstmInput', {
+      ...feeds,
+      gatesCotangent: direction === '' ? gatesCotangent : reversed(gatesCotangent),
+    });
+    const found: Feeds = { ...ofInput, weight_hhCotangent: recurrent.weight_ihCotangent! };
+    for (const kind of kinds) weights.set(`${kind}_l${layer}${direction}`, matrix(found[`${kind}Cotangent`]));
+    return matrix(ofInput.inputCotangent);
+  }
+}
+
+/** The bundle's graphs compute in float32 throughout. */
+const matrix = (value: Tensor | undefined): Matrix => value as Matrix;
+
+const zeros = (rows: number, width: number): Matrix => f32([rows, width], new Float32Array(rows * width));
+
+/** Rows [first, first + {@link CELLS}), zeros after the last. Cells that run on zeros come last, so nothing depends on them. */
+function padded({ shape, data }: Matrix, first: number): Matrix {
+  const [rows, width] = shape as [number, number];
+  const part = zeros(CELLS, width);
+  part.data.set(data.subarray(first * width, Math.min(rows, first + CELLS) * width));
+  return part;
+}
+
+function reversed({ shape, data }: Matrix): Matrix {
+  const [rows, width] = shape as [number, number];
+  const turned = zeros(rows, width);
+  for (let row = 0; row < rows; row++) turned.data.set(data.subarray(row * width, (row + 1) * width), (rows - 1 - row) * width);
+  return turned;
+}
+
+/** [P, H] and [P, H] -> [P, 2H]. */
+function sideBySide(left: Matrix, right: Matrix): Matrix {
+  const [rows, width] = left.shape as [number, number];
+  const joined = zeros(rows, 2 * width);
+  for (let row = 0; row < rows; row++) {
+    joined.data.set(left.data.subarray(row * width, (row + 1) * width), 2 * row * width);
+    joined.data.set(right.data.subarray(row * width, (row + 1) * width), (2 * row + 1) * width);
+  }
+  return joined;
+}
+
+/** [P, 2H] -> [P, H] and [P, H]. */
+function apart({ shape, data }: Matrix): readonly [Matrix, Matrix] {
+  const [rows, both] = shape as [number, number];
+  const width = both / 2;
+  const [left, right] = [zeros(rows, width), zeros(rows, width)];
+  for (let row = 0; row < rows; row++) {
+    left.data.set(data.subarray(row * both, row * both + width), row * width);
+    right.data.set(data.subarray(row * both + width, (row + 1) * both), row * width);
+  }
+  return [left, right];
+}

@@ -1,0 +1,174 @@
+/**
+ * P-tuning: the rows before the text are what a small encoder makes of P trained rows. The encoder is trained with them and left behind when the
+ * adapter is saved, as PEFT does: its output is a soft prompt. PEFT's encoder_dropout (0 by default) is not implemented.
+ * First values are PEFT's: rows N(0, 1) and layers as torch draws them. Other than for prompt tuning that is a sane start: the encoder brings
+ * the rows down to a spread of about 0.1 and gives each its own direction, while rows with the table's own small spread would all come out near its biases.
+ * @see arXiv:2103.10385 sec. 3.2; PEFT 0.21 `tuners/p_tuning/model.py`
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import { seeded } from '../random.js';
+import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import { writeAdapterFiles } from './adapter-config.js';
+import type { AdapterModel } from './context.js';
+import { Lstm, lstmWeights } from './lstm.js';
+import type { Method } from './method.js';
+import { loadPromptEmbeddings } from './peft.js';
+import { scaled } from './scaled.js';
+import { writeSidecar } from './sidecar.js';
+import { SoftPrompt } from './soft-prompt.js';
+import { checkParameters, linearBounds, normalTensor, type ParameterShape, uniformTensor } from './torch-init.js';
+
+/** What an encoder is: PEFT's MLP of three linear layers, or a bidirectional LSTM with two behind it. */
+export interface PromptEncoderSpec {
+  readonly kind: 'MLP' | 'LSTM';
+  /** Width of its hidden layers, in each direction of an LSTM. */
+  readonly hiddenSize: number;
+  /** Of the LSTM; the MLP always has its own. */
+  readonly layers: number;
+}
+
+const EMBEDDING = 'embedding.weight';
+const LSTM = 'lstm_head.';
+
+/** The parameters of P-tuning by PEFT's names, in PEFT's order. */
+export function promptEncoderParameters(spec: PromptEncoderSpec, numVirtualTokens: number, d: number): readonly ParameterShape[] {
+  const H = spec.hiddenSize;
+  const linear = (index: number, inWidth: number, outWidth: number): ParameterShape[] => [
+    { name: `mlp_head.${index}.weight`, shape: [outWidth, inWidth] },
+    { name: `mlp_head.${index}.bias`, shape: [outWidth] },
+  ];
+  const embedding = { name: EMBEDDING, shape: [numVirtualTokens, d] };
+  if (spec.kind === 'MLP') return [embedding, ...linear(0, d, H), ...linear(2, H, H), ...linear(4, H, d)];
+  const lstm = lstmWeights(spec.layers, d, H).map(({ name, shape }) => ({ name: LSTM + name, shape }));
+  return [embedding, ...lstm, ...linear(0, 2 * H, 2 * H), ...linear(2, 2 * H, d)];
+}
+
+/** A soft prompt behind an encoder. */
+export class PTuning implements Adapter {
+  readonly method = 'p-tuning';
+  readonly spanKind = 'softPrompt';
+  readonly parameters: readonly Parameter[];
+  readonly encoder: PromptEncoderSpec;
+  readonly #model: AdapterModel;
+
+  /** @param parameters those of {@link promptEncoderParameters}, in PEFT's space: before promptScale. @throws CutlayerError INVALID_SHAPE */
+  constructor(model: AdapterModel, encoder: PromptEncoderSpec, parameters: readonly Parameter[]) {
+    const rows = parameters.find(({ name }) => name === EMBEDDING)?.value.shape[0] ?? 0;
+    this.parameters = checkParameters('p-tuning', promptEncoderParameters(encoder, rows, model.dims.hiddenSize), parameters);
+    this.encoder = encoder;
+    this.#model = model;
+  }
+
+  /** Makes a new one of P rows. @throws CutlayerError INVALID_ARGUMENT */
+  static create(model: AdapterModel, numVirtualTokens: number, encoder: PromptEncoderSpec, seed: number): PTuning {
+    const shapes = promptEncoderParameters(encoder, numVirtualTokens, model.dims.hiddenSize);
+    const random = seeded(seed, 0x5054);
+    const bounds = linearBounds(shapes);
+    const parameters = shapes.map(({ name, shape }) => {
+      if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
+      const bound = name.startsWith(LSTM) ? 1 / Math.sqrt(encoder.hiddenSize) : bounds.get(name)!;
+      return { name, value: uniformTensor(random, shape, bound) };
+    });
+    return new PTuning(model, encoder, parameters);
+  }
+
+  get numVirtualTokens(): number {
+    return this.parameters[0]!.value.shape[0]!;
+  }
+
+  async parts(): Promise<StepParts> {
+    return { softPrompt: scaled(await this.#prompt(), this.#model.promptScale) };
+  }
+
+  async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
+    if (softPrompt === undefined) return this.parameters.map(({ value }) => new Float32Array(value.data.length));
+    const promptCotangent = scaled(softPrompt, this.#model.promptScale);
+    const cotangents = this.encoder.kind === 'MLP' ? await this.#mlpVjp(promptCotangent) : await this.#lstmVjp(promptCotangent);
+    return this.parameters.map(({ name }) => cotangents[`${name}Cotangent`]!.data as Float32Array);
+  }
+
+  async save(dir: string): Promise<void> {
+    const { dims, identity } = this.#model;
+    const { kind, hiddenSize, layers } = this.encoder;
+    await writeAdapterFiles(
+      dir,
+      {
+        auto_mapping: null,
+        base_model_name_or_path: null,
+        encoder_dropout: 0,
+        encoder_hidden_size: hiddenSize,
+        encoder_num_layers: layers,
+        encoder_reparameterization_type: kind,
+        inference_mode: true,
+        modules_to_save: null,
+        num_attention_heads: dims.numHeads,
+        num_layers: dims.bottom + dims.backbone + dims.top,
+        num_transformer_submodules: 1,
+        num_virtual_tokens: this.numVirtualTokens,
+        peft_type: 'P_TUNING',
+        peft_version: '0.21.0',
+        revision: null,
+        task_type: 'CAUSAL_LM',
+        token_dim: dims.hiddenSize,
+      },
+      { prompt_embeddings: await this.#prompt() },
+    );
+    await writeSidecar(dir, this.method, identity);
+  }
+
+  /** All parameters, as a graph of an MLP or of a head takes them. */
+  get #feeds(): Feeds {
+    return Object.fromEntries(this.parameters.map(({ name, value }) => [name, value]));
+  }
+
+  get #lstm(): Lstm {
+    const weights = this.parameters.filter(({ name }) => name.startsWith(LSTM));
+    return new Lstm(this.#model, new Map(weights.map(({ name, value }) => [name.slice(LSTM.length), value])), this.encoder.layers);
+  }
+
+  /** [P, hiddenSize], before promptScale. */
+  async #prompt(): Promise<Tensor<'float32'>> {
+    const feeds = this.#feeds;
+    const { prompt } =
+      this.encoder.kind === 'MLP'
+        ? await this.#model.runMethod('promptEncoderMlp', feeds)
+        : await this.#model.runMethod('promptEncoderLstmHead', {
+            ...feeds,
+            input: (await this.#lstm.forward(this.parameters[0]!.value)).output,
+          });
+    return prompt as Tensor<'float32'>;
+  }
+
+  #mlpVjp(promptCotangent: Tensor<'float32'>): Promise<Feeds> {
+    return this.#model.runMethodVjp('promptEncoderMlp', { ...this.#feeds, promptCotangent });
+  }
+
+  async #lstmVjp(promptCotangent: Tensor<'float32'>): Promise<Feeds> {
+    const lstm = this.#lstm;
+    const run = await lstm.forward(this.parameters[0]!.value);
+    const head = await this.#model.runMethodVjp('promptEncoderLstmHead', { ...this.#feeds, input: run.output, promptCotangent });
+    const { input, weights } = await lstm.backward(run, head.inputCotangent as Tensor<'float32'>);
+    const named = [...weights].map(([name, cotangent]) => [`${LSTM}${name}Cotangent`, cotangent]);
+    return { ...head, ...Object.fromEntries(named), [`${EMBEDDING}Cotangent`]: input };
+  }
+}
+
+/** P-tuning as a row of the table of methods. */
+export const pTuning: Method = {
+  method: 'p-tuning',
+  peftType: 'P_TUNING',
+  summary: 'rows before the text, made by a trained encoder (MLP or LSTM)',
+  fills: ['softPrompt'],
+  async create({ bundle }, { virtualTokens, init = 'RANDOM', encoder, encoderHidden, encoderLayers, seed }) {
+    if (init !== 'RANDOM')
+      throw new CutlayerError(
+        'INVALID_ARGUMENT',
+        `p-tuning: its rows go through an encoder, so they cannot begin as embeddings; leave init out (got ${init}), or use prompt-tuning`,
+      );
+    const spec = { kind: encoder, hiddenSize: encoderHidden ?? bundle.dims.hiddenSize, layers: encoder === 'LSTM' ? encoderLayers : 2 };
+    return PTuning.create(bundle, virtualTokens, spec, seed);
+  },
+  // PEFT saves the encoder's output alone: what comes back is a soft prompt.
+  load: async ({ bundle }, dir, config) => new SoftPrompt(bundle, await loadPromptEmbeddings(dir, config, bundle.dims)),
+};

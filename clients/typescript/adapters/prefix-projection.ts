@@ -1,0 +1,88 @@
+/**
+ * Prefix tuning with projection: the keys and values of every block are what two layers make of P trained rows. The layers are left behind when the
+ * adapter is saved, as PEFT does: what is saved is the prefix that they give.
+ * Rows and layers begin as torch draws them, which is PEFT's start, except that the last layer begins 16 times smaller: PEFT's prefix
+ * begins with a spread of about 0.3, which disturbs every block before anything is learned; this one begins near 0.02, as a prefix without projection does.
+ * @see arXiv:2101.00190 sec. 4.3; PEFT 0.21 `tuners/prefix_tuning/model.py`
+ */
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import { seeded } from '../random.js';
+import type { Adapter, AdapterDims, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterModel } from './context.js';
+import { savePrefixTuning } from './peft.js';
+import { writeSidecar } from './sidecar.js';
+import { checkParameters, linearBounds, normalTensor, type ParameterShape, uniformTensor } from './torch-init.js';
+
+/** Of the last layer's first values, relative to torch's. */
+const OUTPUT_GAIN = 1 / 16;
+
+const EMBEDDING = 'embedding.weight';
+
+/** The parameters by PEFT's names, in PEFT's order. @param hiddenSize of the projection */
+export function projectionParameters(dims: AdapterDims, numVirtualTokens: number, hiddenSize: number): readonly ParameterShape[] {
+  const width = dims.numKvHeads * dims.headDim;
+  const flatWidth = (dims.bottom + dims.backbone + dims.top) * 2 * width;
+  return [
+    { name: EMBEDDING, shape: [numVirtualTokens, width] },
+    { name: 'transform.0.weight', shape: [hiddenSize, width] },
+    { name: 'transform.0.bias', shape: [hiddenSize] },
+    { name: 'transform.2.weight', shape: [flatWidth, hiddenSize] },
+    { name: 'transform.2.bias', shape: [flatWidth] },
+  ];
+}
+
+/** A prefix behind a projection. */
+export class ProjectedPrefix implements Adapter {
+  readonly method = 'prefix-tuning';
+  readonly spanKind = 'prefix';
+  readonly parameters: readonly Parameter[];
+  readonly #model: AdapterModel;
+
+  /** @param parameters those of {@link projectionParameters}. @throws CutlayerError INVALID_SHAPE */
+  constructor(model: AdapterModel, parameters: readonly Parameter[]) {
+    const rows = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value.shape[0] ?? 0;
+    const wanted = projectionParameters(model.dims, rows(EMBEDDING), rows('transform.0.weight'));
+    this.parameters = checkParameters('prefix-tuning with projection', wanted, parameters);
+    this.#model = model;
+  }
+
+  /** Makes a new one of P virtual tokens. @param hiddenSize of the projection */
+  static create(model: AdapterModel, numVirtualTokens: number, hiddenSize: number, seed: number): ProjectedPrefix {
+    const shapes = projectionParameters(model.dims, numVirtualTokens, hiddenSize);
+    const random = seeded(seed, 0x5050);
+    const bounds = linearBounds(shapes);
+    const parameters = shapes.map(({ name, shape }) => {
+      if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
+      return { name, value: uniformTensor(random, shape, bounds.get(name)! * (name.startsWith('transform.2.') ? OUTPUT_GAIN : 1)) };
+    });
+    return new ProjectedPrefix(model, parameters);
+  }
+
+  get numVirtualTokens(): number {
+    return this.parameters[0]!.value.shape[0]!;
+  }
+
+  async parts(): Promise<StepParts> {
+    return { prefix: await this.#prefix() };
+  }
+
+  async pullBack({ prefix }: StepCotangents): Promise<readonly Float32Array[]> {
+    if (prefix === undefined) return this.parameters.map(({ value }) => new Float32Array(value.data.length));
+    const cotangents = await this.#model.runMethodVjp('prefixProjection', { ...this.#feeds, prefixCotangent: prefix });
+    return this.parameters.map(({ name }) => cotangents[`${name}Cotangent`]!.data as Float32Array);
+  }
+
+  async save(dir: string): Promise<void> {
+    const [, hidden] = this.parameters;
+    await savePrefixTuning(dir, await this.#prefix(), this.#model.dims, { encoderHiddenSize: hidden!.value.shape[0]! });
+    await writeSidecar(dir, this.method, this.#model.identity);
+  }
+
+  get #feeds(): Feeds {
+    return Object.fromEntries(this.parameters.map(({ name, value }) => [name, value]));
+  }
+
+  async #prefix(): Promise<Tensor<'float32'>> {
+    return (await this.#model.runMethod('prefixProjection', this.#feeds)).prefix as Tensor<'float32'>;
+  }
+}
