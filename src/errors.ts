@@ -58,6 +58,7 @@ export const errorTable = {
   WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, true),
   DRAINING: row(GRPC.UNAVAILABLE, 503, true),
   UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, true),
+  OUT_OF_MEMORY: row(GRPC.RESOURCE_EXHAUSTED, 507),
   CERTIFICATE_REJECTED: row(GRPC.UNAVAILABLE, 502),
   // checkpoints, artifacts and files
   INVALID_CONFIG: row(GRPC.INVALID_ARGUMENT, 400),
@@ -76,6 +77,10 @@ export const errorTable = {
   NOT_FOUND: row(GRPC.NOT_FOUND, 404),
   ALREADY_EXISTS: row(GRPC.ALREADY_EXISTS, 409),
   IO_ERROR: row(GRPC.INTERNAL, 500),
+  // imported graphs
+  INVALID_ONNX: row(GRPC.INVALID_ARGUMENT, 400),
+  UNSUPPORTED_OP: row(GRPC.INVALID_ARGUMENT, 400),
+  NOT_CAUSAL: row(GRPC.INVALID_ARGUMENT, 400),
   // compiler
   INVALID_GRAPH: row(GRPC.INTERNAL, 500),
   NOT_DIFFERENTIABLE: row(GRPC.INTERNAL, 500),
@@ -99,6 +104,9 @@ export interface ErrorRecord {
 
 /** The message that a caller sees of an error we did not foresee; its cause stays in the log. */
 const INTERNAL_MESSAGE = 'internal error: the cause is in the log of the process that failed';
+
+/** What V8 and the native runtime say when an allocation fails. */
+const NO_MEMORY = /bad_alloc|bad allocation|allocation failed|failed to allocate|out of memory/i;
 
 /** The one error class. `message` names the thing, what was wanted, what came and, where it helps, what to do next. */
 export class CutlayerError extends Error {
@@ -128,11 +136,15 @@ export class CutlayerError extends Error {
     return new CutlayerError(code, record.message, { details: record.details ?? {} });
   }
 
-  /** The only funnel for caught values: ours pass through, an abort becomes CANCELLED, all else INTERNAL with a fixed message. */
+  /** The only funnel for caught values: ours pass through, an abort becomes CANCELLED, a failed allocation OUT_OF_MEMORY, all else INTERNAL with a fixed message. */
   static from(caught: unknown): CutlayerError {
     if (caught instanceof CutlayerError) return caught;
     if (caught instanceof Error && caught.name === 'AbortError')
       return new CutlayerError('CANCELLED', 'the call was cancelled', { cause: caught });
+    if (caught instanceof Error && NO_MEMORY.test(caught.message))
+      return new CutlayerError('OUT_OF_MEMORY', 'out of memory: the batch is too large for the machine; send smaller ones', {
+        cause: caught,
+      });
     return new CutlayerError('INTERNAL', INTERNAL_MESSAGE, { cause: caught });
   }
 }

@@ -19,7 +19,8 @@ export function normalize({ g, spec: { norm } }: DecoderGraph, x: Value, weight:
   }
 }
 
-/** The normalization before the head. */
+/** The normalization before the head, where it has not happened below. */
 export function finalNorm(decoder: DecoderGraph, rows: Value): Value {
+  if (decoder.spec.normedBelow === true) return rows;
   return decoder.g.scoped('finalNorm', () => normalize(decoder, rows, decoder.model('finalNorm'), () => decoder.model('finalNormBias')));
 }

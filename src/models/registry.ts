@@ -58,11 +58,16 @@ export function describeModel(configText: string): ModelDescription {
   return { family, spec, weights: weightTable(spec, family.names), specialTokens: specialTokensOf(config, spec.vocabSize) };
 }
 
-function isFamily(name: string): name is keyof typeof families {
+/** Whether a `model_type` is that of a known family. */
+export function isFamily(name: string): name is keyof typeof families {
   return Object.hasOwn(families, name);
 }
 
-function parseConfig(text: string): ConfigJson {
+/**
+ * The object in the text of a `config.json`.
+ * @throws CutlayerError INVALID_CONFIG
+ */
+export function parseConfig(text: string): ConfigJson {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -107,6 +107,8 @@ export interface DecoderSpec {
   readonly norm: NormSpec;
   readonly attention: AttentionSpec;
   readonly mlp: MlpSpec;
+  /** True where rows come to the head normed: an imported backbone has the final norm inside. Absent otherwise. */
+  readonly normedBelow?: true;
   /** Linear weights as torch's Linear holds them, [out, in], or as GPT-2's Conv1D does, [in, out]. */
   readonly linearLayout: 'outIn' | 'inOut';
   /** Factor on what each sublayer adds to the residual stream; 1 for most. */

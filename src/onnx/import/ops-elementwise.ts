@@ -1,0 +1,128 @@
+/** Translators of ops that work element by element. */
+import type { GraphBuilder } from '../builder.js';
+import type { Value } from '../value.js';
+import type { NodeContext } from './context.js';
+import type { Translator, Translators } from './translator.js';
+
+const unary =
+  (of: (g: GraphBuilder, x: Value, c: NodeContext) => Value): Translator =>
+  (c) => [of(c.g, c.input(0), c)];
+
+const binary =
+  (of: (g: GraphBuilder, a: Value, b: Value, c: NodeContext) => Value): Translator =>
+  (c) => [of(c.g, c.input(0), c.input(1), c)];
+
+const isReal = ({ dtype }: Value): boolean => dtype === 'float32' || dtype === 'float64';
+
+/** Powers that are products or roots are computed as such: faster, and so are their derivatives. */
+function power(g: GraphBuilder, x: Value, y: Value, c: NodeContext): Value {
+  const exponent = y.shape.every((dim) => dim === 1) && y.shape.length <= x.shape.length ? c.constantNumber(y) : undefined;
+  switch (exponent) {
+    case 0.5:
+      return g.sqrt(x);
+    case 1:
+      return x;
+    case 2:
+      return g.mul(x, x);
+    case 3:
+      return g.mul(g.mul(x, x), x);
+    case -1:
+      return g.reciprocal(x);
+    default:
+      return g.pow(x, exponent ?? (y.dtype === x.dtype ? y : g.cast(y, x.dtype)));
+  }
+}
+
+/** `fmod` 0: the remainder has the divisor's sign, so a = b floor(a / b) + r; on whole numbers only. */
+function modulo(g: GraphBuilder, a: Value, b: Value, c: NodeContext): Value {
+  const divisor = c.constantNumber(b);
+  if (isReal(a) || c.int('fmod', 0) !== 0 || divisor === undefined || divisor < 1)
+    throw c.unsupported('only the remainder of whole numbers by a positive constant is known');
+  // Div truncates towards zero: the remainder of a negative number comes out negative and gets the divisor added.
+  const rest = g.sub(a, g.mul(g.div(a, b), b));
+  return g.where(g.less(rest, 0), g.add(rest, b), rest);
+}
+
+function clip(c: NodeContext): readonly Value[] {
+  const [min, max] = [c.optional(1), c.optional(2)].map((limit) => limit && (limit.shape.length === 0 ? limit : c.g.reshape(limit, [])));
+  const input = c.input(0);
+  return [min === undefined && max === undefined ? input : c.g.apply('Clip', { input, min, max })];
+}
+
+/** log(1 + eˣ), without overflow: max(x, 0) + log(1 + e^−|x|) */
+const softplus = (g: GraphBuilder, x: Value): Value => g.add(g.relu(x), g.log(g.add(g.exp(g.neg(g.abs(x))), 1)));
+
+const castTo = (g: GraphBuilder, x: Value, c: NodeContext): Value => g.cast(x, c.dtype(c.int('to')));
+
+export const elementwiseOps: Translators = {
+  Add: binary((g, a, b) => g.add(a, b)),
+  Sub: binary((g, a, b) => g.sub(a, b)),
+  Mul: binary((g, a, b) => g.mul(a, b)),
+  Div: binary((g, a, b) => g.div(a, b)),
+  Mod: binary(modulo),
+  Pow: binary(power),
+  Sum: (c) => [c.inputs().reduce((a, b) => c.g.add(a, b))],
+  Mean: (c) => [
+    c.g.div(
+      c.inputs().reduce((a, b) => c.g.add(a, b)),
+      c.inputCount,
+    ),
+  ],
+  Max: (c) => [c.inputCount === 1 ? c.input(0) : c.g.apply('Max', { data_0: c.inputs() })],
+  Min: (c) => [c.inputCount === 1 ? c.input(0) : c.g.apply('Min', { data_0: c.inputs() })],
+  Neg: unary((g, x) => g.neg(x)),
+  Abs: unary((g, x) => g.abs(x)),
+  Sqrt: unary((g, x) => g.sqrt(x)),
+  Reciprocal: unary((g, x) => g.reciprocal(x)),
+  Exp: unary((g, x) => g.exp(x)),
+  Log: unary((g, x) => g.log(x)),
+  Sin: unary((g, x) => g.sin(x)),
+  Cos: unary((g, x) => g.cos(x)),
+  Tanh: unary((g, x) => g.tanh(x)),
+  Erf: unary((g, x) => g.erf(x)),
+  Sigmoid: unary((g, x) => g.sigmoid(x)),
+  Relu: unary((g, x) => g.relu(x)),
+  LeakyRelu: unary((g, x, c) => g.sub(g.relu(x), g.mul(g.relu(g.neg(x)), c.float('alpha', 0.01)))),
+  Elu: unary((g, x, c) => g.add(g.relu(x), g.mul(g.sub(g.exp(g.neg(g.relu(g.neg(x)))), 1), c.float('alpha', 1)))),
+  Softplus: unary(softplus),
+  Softsign: unary((g, x) => g.div(x, g.add(g.abs(x), 1))),
+  Mish: unary((g, x) => g.mul(x, g.tanh(softplus(g, x)))),
+  HardSigmoid: unary((g, x, c) =>
+    g.apply('Clip', {
+      input: g.add(g.mul(x, c.float('alpha', 0.2)), c.float('beta', 0.5)),
+      min: g.scalar(0, x.dtype),
+      max: g.scalar(1, x.dtype),
+    }),
+  ),
+  HardSwish: unary((g, x) =>
+    g.mul(x, g.apply('Clip', { input: g.add(g.mul(x, 1 / 6), 0.5), min: g.scalar(0, x.dtype), max: g.scalar(1, x.dtype) })),
+  ),
+  Gelu: unary((g, x, c) => {
+    const approximate = c.string('approximate', 'none');
+    if (approximate !== 'none' && approximate !== 'tanh')
+      throw c.fail(`approximate: expected none or tanh, got "${approximate.slice(0, 40)}"`);
+    return g.gelu(x, approximate);
+  }),
+  Clip: clip,
+  Identity: (c) => [c.binding(0) ?? c.input(0)],
+  Cast: unary(castTo),
+  CastLike: binary((g, x, like) => g.cast(x, like.dtype)),
+  Where: (c) => [c.g.where(c.input(0), c.input(1), c.input(2))],
+  Equal: binary((g, a, b) => g.equal(a, b)),
+  Less: binary((g, a, b) => g.less(a, b)),
+  LessOrEqual: binary((g, a, b) => g.lessOrEqual(a, b)),
+  Greater: binary((g, a, b) => g.less(b, a)),
+  GreaterOrEqual: binary((g, a, b) => g.lessOrEqual(b, a)),
+  And: binary((g, a, b) => g.and(a, b)),
+  Or: binary((g, a, b) => g.apply('Or', { A: a, B: b })),
+  Xor: binary((g, a, b) => g.not(g.equal(a, b))),
+  Not: unary((g, x) => g.not(x)),
+  IsNaN: unary((g, X) => g.apply('IsNaN', { X })),
+  // Inference: nothing is dropped.
+  Dropout: (c) => {
+    const training = c.optional(2);
+    if (training !== undefined && c.constantNumber(training) !== 0)
+      throw c.unsupported('dropout in training mode is not known; export in eval mode');
+    return [c.input(0)];
+  },
+};
