@@ -180,13 +180,29 @@ def write_version_5_config(directory: Path) -> None:
         shutil.copy(Path(temporary) / "config.json", directory / "config-v5.json")
 
 
+def write_version_4_config(directory: Path, config: dict) -> None:
+    """config-v4.json: the same model in version 4's dialect, which is made sure of by loading both."""
+    (directory / "config-v4.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    with tempfile.TemporaryDirectory() as temporary:
+        shutil.copy(directory / "config-v4.json", Path(temporary) / "config.json")
+        loaded, expected = AutoConfig.from_pretrained(temporary).to_dict(), AutoConfig.from_pretrained(directory).to_dict()
+    for key, value in expected.items():
+        if key.startswith("_") or key == "transformers_version":
+            continue
+        if key == "rope_parameters":  # transformers keeps `type` beside `rope_type`
+            loaded[key].pop("type", None)
+        assert loaded[key] == value, f"{directory.name}: {key} is {loaded[key]} in version 4's dialect, {value} in version 5's"
+
+
 def make_checkpoint(directory: Path, name: str, seed: int | None = None) -> None:
-    """Writes config.json and the weights of one checkpoint, drawn from `seed` or the recipe's own."""
+    """Writes config.json, in the other dialect too where there is one, and the weights, drawn from `seed` or the recipe's own."""
     recipe = CHECKPOINTS[name]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(json.dumps(recipe["config"], indent=2, sort_keys=True) + "\n")
     if name in FAMILIES and "torch_dtype" in recipe["config"]:
         write_version_5_config(directory)
+    if "version4" in recipe:
+        write_version_4_config(directory, recipe["version4"])
     weights = random_weights(directory, recipe["seed"] if seed is None else seed, recipe.get("embedding", 0.4))
     if recipe.get("hub_layout"):
         weights = hub_gpt2_layout(weights, recipe["config"])

@@ -273,6 +273,80 @@ FAMILIES = {
         },
     },
 }
+# Changes of config.json that must show in the logits: what each fixture is there for.
+DEFAULT_ROPE = {"rope_theta": 10000.0, "rope_type": "default"}
+FEELS = {
+    "mistral-tiny": [{"sliding_window": None}, {"sliding_window": 3}, {"sliding_window": 5}],
+    "mistral-nowindow-tiny": [{"sliding_window": 8}, {"rope_parameters": DEFAULT_ROPE}],
+    "qwen2-tiny": [{"layer_types": [FULL] * 4}, {"layer_types": [SLIDING] * 4}, {"sliding_window": 5}],
+    "qwen2-yarn-tiny": [
+        {"rope_scaling": None},
+        {"rope_scaling": {"factor": 4.0, "type": "linear"}},
+        {"rope_scaling": {"attention_factor": 1.0, "factor": 4.0, "original_max_position_embeddings": 64, "type": "yarn"}},
+        {"use_sliding_window": True},
+    ],
+    "qwen3-tiny": [{"rope_parameters": DEFAULT_ROPE}],
+    "llama-linear-tiny": [{"rope_scaling": None}],
+    "llama-dynamic-tiny": [{"rope_scaling": None}, {"max_position_embeddings": 64}],
+    "llama-yarn-tiny": [
+        {"rope_parameters": {**FAMILIES["llama-yarn-tiny"]["config"]["rope_parameters"], **change}}
+        for change in ({"truncate": True}, {"mscale": None}, {"beta_fast": 32.0}, {"beta_slow": 1.0}, {"original_max_position_embeddings": 64})
+    ],
+    "phi3-tiny": [{"sliding_window": None}, {"sliding_window": 6}],
+    "phi3-longrope-tiny": [{"rope_scaling": None}, {"original_max_position_embeddings": 16}, {"max_position_embeddings": 8}],
+    "phi3-partial-tiny": [{"original_max_position_embeddings": 16}],
+    "gemma2-tiny": [
+        {"attn_logit_softcapping": None},
+        {"final_logit_softcapping": None},
+        {"query_pre_attn_scalar": 12},
+        {"sliding_window": 5},
+        {"layer_types": [FULL, SLIDING] * 2},
+    ],
+    "gemma3_text-tiny": [
+        {"sliding_window": 7},
+        {"query_pre_attn_scalar": 12},
+        {"rope_parameters": {FULL: DEFAULT_ROPE, SLIDING: DEFAULT_ROPE}},
+        {"layer_types": [SLIDING, FULL, SLIDING, SLIDING]},
+    ],
+    "olmo2-tiny": [{"rope_parameters": DEFAULT_ROPE}],
+    "granite-tiny": [{"attention_multiplier": 0.3}, {"logits_scaling": 4.0}, {"residual_multiplier": 0.25}],
+    "gemma-tiny": [{"hidden_act": "silu"}],
+}
+
+# The same models in version 4's dialect, as their published checkpoints have it: keys taken away and put in.
+LONGROPE = FAMILIES["phi3-partial-tiny"]["config"]["rope_parameters"]
+VERSION_4 = {
+    "mistral-nowindow-tiny": {"rope_theta": 1000000.0},
+    "qwen2-tiny": {"rope_theta": 1000000.0},
+    "qwen3-tiny": {"rope_scaling": None, "rope_theta": 1000000.0},
+    "llama-yarn-tiny": {
+        "rope_scaling": without(FAMILIES["llama-yarn-tiny"]["config"]["rope_parameters"], "rope_theta"),
+        "rope_theta": 100.0,
+    },
+    "phi3-partial-tiny": {
+        "auto_map": PHI3_CODE,
+        "full_attn_mod": 1,
+        "interpolate_factor": 1,
+        "lm_head_bias": False,
+        "mlp_bias": False,
+        "partial_rotary_factor": 0.75,
+        "rope_scaling": {"long_factor": LONGROPE["long_factor"], "short_factor": LONGROPE["short_factor"], "type": "longrope"},
+        "rope_theta": 10000.0,
+    },
+    "gemma3_text-tiny": {
+        "cache_implementation": "hybrid",
+        "rope_local_base_freq": 10000.0,
+        "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "rope_theta": 1000000.0,
+        "sliding_window_pattern": 3,
+    },
+    "olmo2-tiny": {"rope_scaling": None, "rope_theta": 500000.0},
+}
+for name, recipe in FAMILIES.items():
+    recipe["feels"] = FEELS[name]
+    if name in VERSION_4:
+        config = without(recipe["config"], "rope_parameters", "layer_types", "dtype")
+        recipe["version4"] = {**config, "torch_dtype": "bfloat16", "transformers_version": "4.51.0", **VERSION_4[name]}
 for recipe in FAMILIES.values():
     recipe |= {"dtype": torch.bfloat16, "shards": 2}
     if recipe["config"]["model_type"] in ("gemma", "gemma2", "gemma3_text", "granite"):

@@ -57,11 +57,13 @@ describe('conformance: families', () => {
   });
 
   for (const { name, dir, configText } of fixtures) {
-    const rewritten = join(dir, 'config-v5.json');
-    if (!existsSync(rewritten)) continue;
-    it(`${name}: reads what transformers 5 makes of the config as the same model`, () => {
-      assert.deepEqual(describeModel(readFileSync(rewritten, 'utf8')).spec, describeModel(configText).spec);
-    });
+    for (const version of [4, 5]) {
+      const other = join(dir, `config-v${version}.json`);
+      if (!existsSync(other)) continue;
+      it(`${name}: reads its config in the dialect of transformers ${version} as the same model`, () => {
+        assert.deepEqual(describeModel(readFileSync(other, 'utf8')).spec, describeModel(configText).spec);
+      });
+    }
   }
 
   for (const { name, configText, document } of fixtures) {
