@@ -14,24 +14,20 @@ import {
   clientBundleManifestSchema,
   type Dims,
   FORMAT_VERSION,
-  type GraphEntry,
-  type HeadVariants,
   methodGraphNames,
 } from '../artifacts/manifest.js';
 import { MANIFEST_FILE } from '../artifacts/store.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
-import type { Graph } from '../onnx/graph.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
 import { compileBackbone } from './backbone-graphs.js';
 import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
-import { compileBottom, compileEmbed, compileTop, hasBottom } from './client-graphs.js';
+import { compileBottom, compileTop, hasBottom } from './client-graphs.js';
 import { convertWeights, layOutWeights, requireEqual } from './convert.js';
 import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from './cut.js';
+import { writeEndGraphs } from './end-graphs.js';
 import { GraphFiles } from './graph-files.js';
-import { compileClassifier, compileClassifierLoss, compileHead, compileLoss, type HeadVariant, headVariantsOf } from './head-graphs.js';
 import { compileKeyValues } from './key-value-graphs.js';
-import { methodGraphs } from './method-graphs.js';
 import { modelCard } from './model-card.js';
 import { writeDirectory } from './output-directory.js';
 import { matchWeights, type WeightSources } from './weight-sources.js';
@@ -195,33 +191,17 @@ class Packing {
 
   private async clientGraphs(graphs: GraphFiles): Promise<ClientBundleManifest['graphs']> {
     const { model, cut } = this;
-    const variants = async (name: string, compile: (model: ModelDescription, variant: HeadVariant) => Graph): Promise<HeadVariants> => {
-      const entries: Partial<Record<HeadVariant, GraphEntry>> = {};
-      for (const variant of headVariantsOf(model))
-        entries[variant] = await graphs.write(`${name}-${variant}.onnx`, compile(model, variant));
-      return entries as HeadVariants; // every model has plain and lora
-    };
     const span = async (name: string, hasBlocks: boolean, compile: typeof compileTop): Promise<ClientSpanGraphs> => ({
       ...(await graphs.writeSpans(name, (kind) => compile(model, cut, kind))),
       ...(hasBlocks && { trained: await graphs.writeSpans(`${name}-trained`, (kind) => compile(model, cut, kind, 'inputs')) }),
     });
-    const entries: ClientBundleManifest['graphs'] = {
-      embed: await graphs.write('embed.onnx', compileEmbed(model)),
-      head: await variants('head', compileHead),
-      loss: await variants('loss', compileLoss),
-      classifier: {
-        forward: await graphs.write('classifier.onnx', compileClassifier(model)),
-        loss: await graphs.write('classifier-loss.onnx', compileClassifierLoss(model)),
-      },
-      methods: {},
-    };
+    const entries: ClientBundleManifest['graphs'] = await writeEndGraphs(graphs, model, methodGraphNames);
     if (hasBottom(model, cut)) entries.bottom = await span('bottom', cut.bottom > 0, compileBottom);
     if (cut.top > 0) entries.top = await span('top', true, compileTop);
     entries.keyValues = {
       ...(cut.bottom > 0 && { bottom: await graphs.write('bottom-key-values.onnx', compileKeyValues(model, cut, 'bottom')) }),
       ...(cut.top > 0 && { top: await graphs.write('top-key-values.onnx', compileKeyValues(model, cut, 'top')) }),
     };
-    for (const name of methodGraphNames) entries.methods[name] = await graphs.writePair(name, methodGraphs[name](model));
     return entries;
   }
 
