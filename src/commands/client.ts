@@ -2,6 +2,8 @@
 import { Command } from 'commander';
 import { evalCommand } from '../../clients/typescript/cli/eval-command.js';
 import { generateCommand } from '../../clients/typescript/cli/generate-command.js';
+import { inspectCommand } from '../../clients/typescript/cli/inspect-command.js';
+import { sweepCommand } from '../../clients/typescript/cli/sweep-command.js';
 import { trainCommand } from '../../clients/typescript/cli/train-command.js';
 
 /** The command and its subcommands. */
@@ -9,6 +11,8 @@ export function clientCommand(): Command {
   return new Command('client')
     .description("adapt a vendor's model to your own text, measure it and generate with it")
     .addCommand(trainCommand())
+    .addCommand(sweepCommand())
+    .addCommand(inspectCommand())
     .addCommand(evalCommand())
     .addCommand(generateCommand())
     .addHelpText(

@@ -1,29 +1,31 @@
 /** `cutlayer client eval` */
-import { Command, Option } from 'commander';
-import type { OverlongPolicy } from '../data/examples.js';
-import { type ConnectionFlags, positiveInteger, withConnectionOptions } from './connection-options.js';
+import { Command } from 'commander';
+import { readOptions, withOptions } from './command-options.js';
+import { connectionOptions } from './connection-options.js';
+import { optional, path, positiveInteger, required, toggle, under, type ValuesOf, withDefault } from './option.js';
+import { eos, objective, overlong } from './train-options-table.js';
+
+const evalOptions = {
+  ...connectionOptions,
+  ...under('Evaluation', {
+    data: required(path('file', 'JSONL, as for train')),
+    adapter: optional(path('dir', 'saved adapter (default: the bare model)')),
+    batch: withDefault(positiveInteger('n', 'sequences at a time'), 8),
+    maxTokens: optional(positiveInteger('n', "rows of a padded batch (default: the gateway's limit)")),
+    generate: optional(positiveInteger('n', 'also generate the completions of the first n examples and compare them')),
+    objective,
+    overlong: withDefault(overlong, 'error'),
+    eos,
+    json: toggle(false, 'one JSON object on standard output'),
+  }),
+};
 
 /** Parsed options of the command. */
-export interface EvalFlags extends ConnectionFlags {
-  readonly data: string;
-  readonly adapter?: string;
-  readonly batch: number;
-  readonly generate?: number;
-  readonly overlong: OverlongPolicy;
-  readonly eos: boolean;
-  readonly json?: boolean;
-}
+export type EvalFlags = ValuesOf<typeof evalOptions>;
 
 /** The command. */
 export function evalCommand(): Command {
-  return withConnectionOptions(new Command('eval').description('measure the model, bare or with an adapter, on a data file'))
-    .requiredOption('--data <file>', 'JSONL, as for train')
-    .option('--adapter <dir>', 'adapter in the format of PEFT (default: the bare model)')
-    .option('--batch <n>', 'sequences at a time', positiveInteger, 8)
-    .option('--generate <n>', 'also generate the completions of the first n examples and compare them', positiveInteger)
-    .addOption(new Option('--overlong <policy>', 'examples over the limit').choices(['error', 'truncate', 'skip']).default('error'))
-    .option('--no-eos', 'do not put the end-of-sequence token after completions and texts')
-    .option('--json', 'one JSON object on standard output')
+  return withOptions(new Command('eval').description('measure the model, bare or with an adapter, on a data file'), evalOptions)
     .addHelpText(
       'after',
       `
@@ -36,7 +38,8 @@ Examples:
 `,
     )
     .action(async (_: unknown, command: Command) => {
+      const flags = await readOptions(command, evalOptions);
       const { runEval } = await import('./run-eval.js');
-      await runEval(command.opts());
+      await runEval(flags);
     });
 }

@@ -1,33 +1,39 @@
 /** `cutlayer client generate` */
 import { Command } from 'commander';
+import { readOptions, withOptions } from './command-options.js';
+import { connectionOptions } from './connection-options.js';
 import {
-  type ConnectionFlags,
   nonNegativeInteger,
   nonNegativeNumber,
+  optional,
+  path,
   positiveInteger,
   positiveNumber,
-  withConnectionOptions,
-} from './connection-options.js';
+  text,
+  under,
+  type ValuesOf,
+  withDefault,
+} from './option.js';
+
+const generateOptions = {
+  ...connectionOptions,
+  ...under('Generation', {
+    prompt: optional(text('text', 'the prompt (default: standard input)')),
+    adapter: optional(path('dir', 'saved adapter (default: the bare model)')),
+    task: optional(text('name', 'the task, for an adapter with tasks')),
+    maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),
+    temperature: withDefault(nonNegativeNumber('t', '0: always the most probable token'), 0),
+    topP: withDefault(positiveNumber('p', 'draw from the smallest set of tokens with this much probability'), 1),
+    seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
+  }),
+};
 
 /** Parsed options of the command. */
-export interface GenerateFlags extends ConnectionFlags {
-  readonly prompt?: string;
-  readonly adapter?: string;
-  readonly maxNewTokens: number;
-  readonly temperature: number;
-  readonly topP: number;
-  readonly seed: number;
-}
+export type GenerateFlags = ValuesOf<typeof generateOptions>;
 
 /** The command. */
 export function generateCommand(): Command {
-  return withConnectionOptions(new Command('generate').description('write the text that follows a prompt'))
-    .option('--prompt <text>', 'the prompt (default: standard input)')
-    .option('--adapter <dir>', 'adapter in the format of PEFT (default: the bare model)')
-    .option('--max-new-tokens <n>', 'stop after n tokens', positiveInteger, 128)
-    .option('--temperature <t>', '0: always the most probable token', nonNegativeNumber, 0)
-    .option('--top-p <p>', 'draw from the smallest set of tokens with this much probability', positiveNumber, 1)
-    .option('--seed <n>', 'of the drawing', nonNegativeInteger, 0)
+  return withOptions(new Command('generate').description('write the text that follows a prompt'), generateOptions)
     .addHelpText(
       'after',
       `
@@ -40,7 +46,8 @@ Examples:
 `,
     )
     .action(async (_: unknown, command: Command) => {
+      const flags = await readOptions(command, generateOptions);
       const { runGenerate } = await import('./run-generate.js');
-      await runGenerate(command.opts());
+      await runGenerate(flags);
     });
 }

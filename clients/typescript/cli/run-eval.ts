@@ -1,9 +1,10 @@
 /** The work of `cutlayer client eval`. */
 import { loadAdapter } from '../adapters/load.js';
 import { loadExamples } from '../data/examples.js';
-import { evaluate } from '../evaluate.js';
+import { batchLimits, evaluate } from '../evaluate.js';
 import { RemoteModel } from '../remote-model.js';
 import { SplitModel } from '../split-model.js';
+import { checkFits } from './advice.js';
 import type { EvalFlags } from './eval-command.js';
 import { formatBytes, interruptible, progressReporter } from './progress.js';
 import { openSession } from './session.js';
@@ -16,32 +17,43 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     try {
       const { bundle, connection } = session;
       const model = new SplitModel(bundle, new RemoteModel(connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, bundle.dims);
-      const maxLength = model.maxLength(adapter?.numVirtualTokens ?? 0);
+      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, { bundle });
+      const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
+      const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
       const examples = await loadExamples(flags.data, bundle.tokenizer, {
-        maxLength,
+        maxLength: flags.objective === 'text' ? Math.min(room, limits.maxTokensPerBatch) : room,
         overlong: flags.overlong,
         appendEos: flags.eos,
+        objective: flags.objective,
+        labels: adapter?.labels,
+        tasks: adapter?.tasks,
         signal,
       });
+      checkFits(examples, limits, flags.maxTokens);
       const result = await evaluate(model, adapter, examples, {
-        batchSize: flags.batch,
+        ...limits,
         ...(flags.generate === undefined ? {} : { generateExamples: flags.generate }),
         signal,
         onProgress: process.stderr.isTTY ? (done, total) => process.stderr.write(`\r${done}/${total} examples`) : undefined,
       });
       if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
       const { bytesUp, bytesDown } = connection.counters;
-      if (flags.json === true) {
+      if (flags.json) {
         console.log(JSON.stringify({ ...result, bytesUp, bytesDown }));
         return;
       }
       console.log(`loss                    ${result.loss.toFixed(4)}`);
       console.log(`perplexity              ${result.perplexity.toFixed(3)}`);
-      console.log(`token accuracy          ${(100 * result.accuracy).toFixed(1)} %`);
+      console.log(
+        `${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${(100 * result.accuracy).toFixed(1)} %`,
+      );
       console.log(`exact match             ${(100 * result.exactMatch).toFixed(1)} %`);
       if (result.generationExactMatch !== undefined)
         console.log(`generated exactly       ${(100 * result.generationExactMatch).toFixed(1)} %`);
+      for (const [name, task] of Object.entries(result.tasks ?? {}))
+        console.log(
+          `task ${name}: loss ${task.loss.toFixed(4)}, exact match ${(100 * task.exactMatch).toFixed(1)} %, ${task.examples} examples`,
+        );
       console.log(`examples, label tokens  ${result.examples}, ${result.targets}`);
       console.log(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
     } finally {

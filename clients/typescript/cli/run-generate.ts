@@ -1,5 +1,4 @@
 /** The work of `cutlayer client generate`. */
-/** The work of `cutlayer client generate`. */
 import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../src/errors.js';
 import { loadAdapter } from '../adapters/load.js';
@@ -19,9 +18,9 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
     const session = await openSession(flags, signal, onRetry);
     try {
       const model = new SplitModel(session.bundle, new RemoteModel(session.connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, session.bundle.dims);
-      const { maxNewTokens, temperature, topP, seed } = flags;
-      for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, signal }))
+      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, { bundle: session.bundle });
+      const { maxNewTokens, temperature, topP, seed, task } = flags;
+      for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal }))
         process.stdout.write(piece);
       process.stdout.write('\n');
     } finally {

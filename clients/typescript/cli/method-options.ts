@@ -1,0 +1,102 @@
+/** Flags of the methods' settings: one for each field of the settings' schema, which also gives defaults and bounds. */
+import { type MethodName, methodNames } from '../adapters/adapter.js';
+import { type MethodSettings, methodSettingsSchema, promptEncoders, promptInits } from '../adapters/settings.js';
+import { nearest } from './nearest.js';
+import {
+  choice,
+  names,
+  type OptionRow,
+  optional,
+  path,
+  positiveInteger,
+  positiveNumber,
+  text,
+  texts,
+  toggle,
+  under,
+  withDefault,
+} from './option.js';
+
+/** All but the seed, which belongs to the whole run. */
+type MethodOptionTable = { readonly [Name in keyof Omit<MethodSettings, 'seed'>]-?: OptionRow<Readonly<MethodSettings[Name]>> };
+
+const defaults = methodSettingsSchema.parse({});
+
+const rows = {
+  virtualTokens: withDefault(
+    positiveInteger('n', 'rows of a soft prompt, or virtual tokens of a prefix; more hold more, and cost more'),
+    defaults.virtualTokens,
+  ),
+  init: optional(
+    choice('how', promptInits, 'first values: of random tokens, of --init-text, or drawn (default: SAMPLE_VOCAB; a prefix: RANDOM)'),
+  ),
+  initText: optional(text('text', 'the text of --init TEXT: say the task in words')),
+  encoder: withDefault(choice('type', promptEncoders, 'p-tuning: the network that makes the prompt'), defaults.encoder),
+  encoderHidden: optional(positiveInteger('n', "p-tuning, prefix projection: width of that network (default: the model's hidden size)")),
+  encoderLayers: withDefault(positiveInteger('n', 'p-tuning: layers of an LSTM encoder'), defaults.encoderLayers),
+  prefixProjection: toggle(defaults.prefixProjection, 'prefix-tuning: train through a small network; steadier, and dropped when saved'),
+  tasks: withDefault(names('name', 'multitask-prompt-tuning: names of the tasks, as in "task" of the data'), defaults.tasks),
+  taskRank: withDefault(positiveInteger('n', "multitask-prompt-tuning: rank of a task's own factor"), defaults.taskRank),
+  tokens: withDefault(texts('text', 'trainable-tokens: texts whose tokens are trained, each of exactly one token'), defaults.tokens),
+  rank: withDefault(positiveInteger('n', 'lora: rank of each addition; more holds more'), defaults.rank),
+  alpha: withDefault(positiveNumber('x', 'lora: an addition counts alpha / rank times'), defaults.alpha),
+  targets: withDefault(
+    names(
+      'module',
+      'lora, full: what is trained of the blocks that you hold, such as q_proj, v_proj; and lm_head (default: query and value; full: all)',
+    ),
+    defaults.targets,
+  ),
+  labels: withDefault(names('name', 'classification-head: names of the classes, as in "label" of the data'), defaults.labels),
+} satisfies MethodOptionTable;
+
+/** Rows with the bounds of the settings' own schema. */
+function bounded<Table extends Readonly<Record<string, OptionRow>>>(table: Table): Table {
+  const shape: Readonly<Record<string, OptionRow['schema']>> = methodSettingsSchema.shape;
+  return Object.fromEntries(
+    Object.entries(table).map(([name, row]) => {
+      const own = shape[name];
+      return [name, own === undefined ? row : { ...row, schema: row.schema.pipe(own) }];
+    }),
+    // The same rows, each with a narrower schema.
+  ) as unknown as Table;
+}
+
+/** The table: the method, its settings, and where to start from. */
+export const methodOptions = under('Method', {
+  method: withDefault(methodRow(), 'prompt-tuning'),
+  ...bounded(rows),
+  initAdapter: optional(path('dir', "start from a saved adapter (PEFT's format) instead of first values")),
+});
+
+/** One method, or several joined by `+`. */
+function methodRow(): OptionRow<string> {
+  const row = text('name', `what to train: ${methodNames.join(', ')}; or several joined by +`);
+  const schema = row.schema.superRefine((value, check) => {
+    for (const name of value.split('+')) {
+      if ((methodNames as readonly string[]).includes(name)) continue;
+      const near = nearest(name, methodNames);
+      const guess = near === undefined ? `expected ${methodNames.join(', ')}, or several joined by +` : `did you mean ${near}?`;
+      check.addIssue({ code: 'custom', message: `there is no method ${name}; ${guess}` });
+    }
+  });
+  return { ...row, schema };
+}
+
+/** Learning rates to begin with. What a method trains decides: new rows take large steps, the model's own weights only small ones. */
+const learningRates: Readonly<Record<MethodName, number>> = {
+  'prompt-tuning': 0.01,
+  'p-tuning': 0.001,
+  'prefix-tuning': 0.01,
+  'multitask-prompt-tuning': 0.01,
+  'trainable-tokens': 0.001,
+  lora: 0.001,
+  full: 0.0001,
+  'classification-head': 0.001,
+};
+
+/** The learning rate of a method when none is given; of several, the smallest. */
+export function defaultLearningRate(methods: string): number {
+  // Checked by the row of the table.
+  return Math.min(...methods.split('+').map((name) => learningRates[name as MethodName]));
+}

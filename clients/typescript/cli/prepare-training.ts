@@ -1,0 +1,162 @@
+/** From the options of `train` or `sweep` to runs that can be started: model, data, adapters and batch limits. */
+import { CutlayerError } from '../../../src/errors.js';
+import type { Adapter } from '../adapters/adapter.js';
+import { loadAdapter } from '../adapters/load.js';
+import { createAdapter } from '../adapters/registry.js';
+import { methodSettingsSchema } from '../adapters/settings.js';
+import { type Example, loadExamples } from '../data/examples.js';
+import { batchLimits } from '../evaluate.js';
+import { schedule } from '../optimizers/schedule.js';
+import { RemoteModel } from '../remote-model.js';
+import { SplitModel } from '../split-model.js';
+import { stepsOfEpochs } from '../train.js';
+import type { TrainEvent, TrainSummary } from '../train-options.js';
+import { TrainingClient } from '../training-client.js';
+import { TrainingRun } from '../training-run.js';
+import { checkFits, type RunFigures, withAdvice } from './advice.js';
+import { writeRunConfig } from './run-config.js';
+import type { Session } from './session.js';
+import type { TrainFlags } from './train-options-table.js';
+
+/** Options with every choice made: what a run's config.yaml holds. */
+export type ResolvedTrainFlags = TrainFlags & { readonly lr: number };
+
+/** A model, data and options that fit each other. */
+export interface PreparedTraining {
+  readonly totalSteps: number;
+  /** Trainable numbers of an adapter. */
+  readonly parameters: number;
+  /** Makes a new adapter and trains it. @throws CutlayerError with advice in its message */
+  run(flags: ResolvedTrainFlags, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
+}
+
+/** Opens data and makes a first adapter, so that what cannot work fails before any step. @throws CutlayerError */
+export async function prepareTraining(flags: ResolvedTrainFlags, session: Session, signal: AbortSignal): Promise<PreparedTraining> {
+  const { bundle, connection } = session;
+  // Before any work: does this bundle belong to this gateway?
+  const model = new SplitModel(bundle, new RemoteModel(connection));
+  let adapter: Adapter | undefined = await newAdapter(flags, session, model);
+  const { numVirtualTokens } = adapter;
+  const examples = await readExamples(flags.data, flags, session, model, adapter, signal);
+  const validation =
+    flags.validation === undefined ? undefined : await readExamples(flags.validation, flags, session, model, adapter, signal);
+  const limits = limitsOf(flags, model, adapter);
+  for (const read of [examples, validation ?? []]) checkFits(read, limits, flags.maxTokens);
+  const order = { ...limits, seed: flags.seed, shuffle: true };
+  const totalSteps = flags.steps ?? stepsOfEpochs(examples, flags.epochs, order, flags.accumulation);
+  const longest = examples.reduce((most, { tokenIds }) => Math.max(most, tokenIds.length), 0);
+  const figures: RunFigures = { totalSteps, maxTokensPerBatch: limits.maxTokensPerBatch + numVirtualTokens, longest };
+  const parameters = adapter.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
+  return {
+    totalSteps,
+    parameters,
+    async run(chosen, onEvent) {
+      // The first run takes the adapter that is there; each later one starts from the same values.
+      const fresh = adapter ?? (await newAdapter(chosen, session, model));
+      adapter = undefined;
+      try {
+        return await runToEnd(newClient(chosen, session, fresh, totalSteps), chosen, { examples, validation, totalSteps, signal, onEvent });
+      } catch (caught) {
+        throw withAdvice(caught, chosen, figures);
+      }
+    },
+  };
+}
+
+function newClient(flags: ResolvedTrainFlags, { bundle, connection }: Session, adapter: Adapter, totalSteps: number): TrainingClient {
+  return new TrainingClient(bundle, connection, adapter, {
+    learningRate: flags.lr,
+    schedule: schedule(flags.schedule, { warmupSteps: flags.warmup, totalSteps }),
+    optimizer: { weightDecay: flags.weightDecay },
+    maxGradNorm: flags.clip === 0 ? undefined : flags.clip,
+    pipelineDepth: flags.pipeline,
+  });
+}
+
+/** What of a run its flags do not say. */
+interface RunInputs {
+  readonly examples: readonly Example[];
+  readonly validation: readonly Example[] | undefined;
+  readonly totalSteps: number;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: TrainEvent) => void;
+}
+
+async function runToEnd(client: TrainingClient, flags: ResolvedTrainFlags, inputs: RunInputs): Promise<TrainSummary> {
+  const { schedule, warmup, weightDecay, clip } = flags;
+  const run = await TrainingRun.open(client, {
+    ...inputs,
+    outDir: flags.out,
+    batchSize: flags.batch,
+    maxTokensPerBatch: flags.maxTokens,
+    accumulation: flags.accumulation,
+    seed: flags.seed,
+    checkpointEvery: flags.checkpointEvery,
+    evalEvery: flags.evalEvery,
+    patience: flags.patience,
+    divergenceFactor: flags.divergenceFactor,
+    tensorboard: flags.tensorboard,
+    resume: flags.resume,
+    settings: { schedule, warmup, weightDecay, clip },
+  });
+  try {
+    await writeRunConfig(flags);
+    return await run.toEnd();
+  } finally {
+    await run.close();
+  }
+}
+
+function limitsOf(flags: TrainFlags, model: SplitModel, adapter: Adapter) {
+  return batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
+}
+
+async function readExamples(
+  file: string,
+  flags: TrainFlags,
+  { bundle }: Session,
+  model: SplitModel,
+  adapter: Adapter,
+  signal: AbortSignal,
+): Promise<readonly Example[]> {
+  const room = model.maxLength(adapter.numVirtualTokens);
+  // Documents become windows of this length, so the gateway's limit only makes the windows shorter.
+  const window = flags.objective === 'text' ? limitsOf(flags, model, adapter).maxTokensPerBatch : room;
+  const maxLength = Math.min(flags.maxLength ?? room, room, window);
+  try {
+    return await loadExamples(file, bundle.tokenizer, {
+      maxLength,
+      overlong: flags.overlong,
+      appendEos: flags.eos,
+      objective: flags.objective,
+      labels: adapter.labels,
+      tasks: adapter.tasks,
+      signal,
+    });
+  } catch (caught) {
+    const error = CutlayerError.from(caught);
+    if (error.code !== 'INVALID_DATA' || !/tokens, the most is/.test(error.message)) throw error;
+    const wider = maxLength < room ? `, or --max-length up to ${room}` : '';
+    throw new CutlayerError(error.code, `${error.message}: --overlong truncate or --overlong skip${wider}`, { cause: error });
+  }
+}
+
+async function newAdapter(flags: TrainFlags, { bundle }: Session, model: SplitModel): Promise<Adapter> {
+  const context = { bundle };
+  void model;
+  if (flags.initAdapter === undefined) return createAdapter(context, flags.method, methodSettingsOf(flags));
+  const adapter = await loadAdapter(flags.initAdapter, context);
+  if (adapter.method !== 'combined' && adapter.method !== flags.method) {
+    throw new CutlayerError(
+      'INVALID_ADAPTER',
+      `--init-adapter ${flags.initAdapter}: was made by ${adapter.method}, but --method is ${flags.method}; pass --method ${adapter.method}`,
+    );
+  }
+  return adapter;
+}
+
+/** The options that are settings of methods. */
+function methodSettingsOf(flags: TrainFlags): Parameters<typeof createAdapter>[2] {
+  const wanted = new Set(Object.keys(methodSettingsSchema.shape));
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => wanted.has(name)));
+}

@@ -1,0 +1,85 @@
+/** The options of `cutlayer client train`, and with another row for the learning rate of `sweep`. */
+import { type OverlongPolicy, objectives } from '../data/examples.js';
+import { DEFAULT_DIVERGENCE_FACTOR } from '../divergence.js';
+import { scheduleNames } from '../optimizers/schedule.js';
+import { connectionOptions } from './connection-options.js';
+import { methodOptions } from './method-options.js';
+import {
+  choice,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  type OptionTable,
+  optional,
+  path,
+  positiveInteger,
+  positiveNumber,
+  required,
+  toggle,
+  under,
+  type ValuesOf,
+  withDefault,
+} from './option.js';
+
+/** Options that say how examples are read; also those of `eval`. */
+export const overlong = choice<OverlongPolicy>(
+  'policy',
+  ['error', 'truncate', 'skip'],
+  'examples over the limit: refuse them, cut their end off, or leave them out',
+);
+
+/** As {@link overlong}. */
+export const objective = optional(
+  choice(
+    'name',
+    objectives,
+    'what is learned from a record: by its form (auto), one form only, text: long documents in windows, or its label (default: auto; with --labels: classification)',
+  ),
+);
+
+/** As {@link overlong}. */
+export const eos = toggle(true, 'do not put the end-of-sequence token after completions and texts');
+
+/** The table. */
+export const trainOptions = {
+  ...connectionOptions,
+  ...under('Data', {
+    data: required(path('file', 'JSONL: {"prompt","completion"}, {"messages"}, {"text"} or {"text","label"} per line')),
+    validation: optional(path('file', 'JSONL to validate on; the adapter with the best loss is kept')),
+    objective,
+    maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
+    overlong: withDefault(overlong, 'error'),
+    eos,
+  }),
+  ...methodOptions,
+  ...under('Optimizer', {
+    lr: optional(positiveNumber('rate', 'learning rate; too high diverges, too low learns nothing: try a sweep (default: by method)')),
+    schedule: withDefault(choice('name', scheduleNames, 'learning rate over time'), 'cosine'),
+    warmup: withDefault(nonNegativeInteger('steps', 'steps over which the rate rises from 0'), 0),
+    weightDecay: withDefault(nonNegativeNumber('factor', 'decoupled weight decay of AdamW'), 0),
+    clip: withDefault(nonNegativeNumber('norm', "clip the gradient's norm; 0: never"), 1),
+    divergenceFactor: withDefault(
+      nonNegativeNumber('k', 'stop when the loss stays above k times the best smoothed loss; 0: never'),
+      DEFAULT_DIVERGENCE_FACTOR,
+    ),
+  }),
+  ...under('Steps and batches', {
+    steps: optional(positiveInteger('n', 'optimizer steps (default: by --epochs)')),
+    epochs: withDefault(positiveInteger('n', 'passes over the data'), 3),
+    batch: withDefault(positiveInteger('n', 'sequences of a micro-batch'), 8),
+    maxTokens: optional(positiveInteger('n', "rows of a padded micro-batch (default: the gateway's limit)")),
+    accumulation: withDefault(positiveInteger('n', 'micro-batches of an optimizer step: a larger batch in the same memory'), 1),
+    pipeline: withDefault(positiveInteger('n', 'micro-batches under way at a time; does not change results'), 2),
+    seed: withDefault(nonNegativeInteger('n', 'of data order and first values: the same seed gives the same adapter'), 0),
+  }),
+  ...under('Run', {
+    out: required(path('dir', 'directory of the run: config.yaml, checkpoints, metrics.jsonl, tensorboard, adapter')),
+    checkpointEvery: withDefault(positiveInteger('steps', 'steps between checkpoints'), 50),
+    evalEvery: optional(positiveInteger('steps', 'steps between validations (default: as --checkpoint-every)')),
+    patience: optional(positiveInteger('n', 'stop after n validations without a better loss')),
+    tensorboard: toggle(true, 'write no event files for TensorBoard'),
+    resume: { ...toggle(false, 'go on from the newest checkpoint in --out, as if the run had never stopped'), transient: true },
+  }),
+} satisfies OptionTable;
+
+/** Their values. */
+export type TrainFlags = ValuesOf<typeof trainOptions>;

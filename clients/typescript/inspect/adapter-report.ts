@@ -1,0 +1,187 @@
+/** What an adapter's files say: method, shapes, sizes, norms, and how far its training got. Reads files only. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
+import { readTensors } from '../../../src/safetensors/tensors-file.js';
+import { elementCount, type Tensor } from '../../../src/tensor/tensor.js';
+import { CONFIG_FILE, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapter-config.js';
+import { methods } from '../adapters/registry.js';
+import { readSidecar, type Sidecar } from '../adapters/sidecar.js';
+import { latestCheckpoint } from '../checkpoint.js';
+import { METRICS_FILE, readMetrics } from '../metrics.js';
+
+/** A tensor of an adapter's file. */
+export interface TensorReport {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly parameters: number;
+  /** Euclidean norms of the rows along the last axis. */
+  readonly rowNorms: { readonly mean: number; readonly min: number; readonly max: number };
+  /** NaN and infinite elements: 0 in a sound adapter. */
+  readonly nonFinite: number;
+}
+
+/** One adapter; a combination has several. */
+export interface PartReport {
+  readonly dir: string;
+  readonly method: string;
+  readonly peftType: string;
+  /** `base_model_name_or_path`, where PEFT wrote the files. */
+  readonly base: string | null;
+  /** Fields of `adapter_config.json` that are set, those above apart. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly TensorReport[];
+  readonly parameters: number;
+  readonly bytes: number;
+}
+
+/** Of a checkpoint: what resuming would go on from. */
+export interface TrainingReport {
+  readonly step: number;
+  /** Tensors and bytes of AdamW's moments. */
+  readonly optimizer: { readonly tensors: number; readonly bytes: number };
+  /** Settings and progress that the run kept. */
+  readonly settings: unknown;
+  readonly progress: unknown;
+}
+
+/** Of a run's directory. */
+export interface RunReport {
+  readonly steps: number;
+  readonly lastLoss: number | null;
+  readonly bestValidationLoss: number | null;
+  readonly checkpoints: readonly string[];
+  readonly losses: readonly number[];
+}
+
+/** Everything that is found at a path. */
+export interface AdapterReport {
+  readonly found: 'adapter' | 'combination' | 'checkpoint' | 'run';
+  /** The directory that was looked at: of a run, its result, its best or its newest checkpoint. */
+  readonly dir: string;
+  readonly method: string;
+  readonly backboneDigest: string | null;
+  readonly tokenizerDigest: string | null;
+  readonly parts: readonly PartReport[];
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly training?: TrainingReport;
+  readonly run?: RunReport;
+}
+
+/** Reads a PEFT directory, a combination, a checkpoint or a run's directory. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
+export async function reportAdapter(path: string): Promise<AdapterReport> {
+  const run = await runReport(path);
+  const dir = run === undefined ? path : await adapterOfRun(path);
+  const sidecar = await readSidecar(dir);
+  const training = await trainingReport(dir);
+  const parts: PartReport[] = [];
+  for (const part of sidecar?.parts ?? ['.']) parts.push(await partReport(join(dir, part)));
+  const found =
+    run !== undefined ? 'run' : training !== undefined ? 'checkpoint' : sidecar?.parts === undefined ? 'adapter' : 'combination';
+  const sum = (of: (part: PartReport) => number) => parts.reduce((total, part) => total + of(part), 0);
+  return {
+    found,
+    dir,
+    method: parts.map(({ method }) => method).join('+'),
+    backboneDigest: sidecar?.backboneDigest ?? null,
+    tokenizerDigest: sidecar?.tokenizerDigest ?? null,
+    parts,
+    parameters: sum(({ parameters }) => parameters),
+    bytes: sum(({ bytes }) => bytes),
+    ...(training === undefined ? {} : { training }),
+    ...(run === undefined ? {} : { run }),
+  };
+}
+
+async function partReport(dir: string): Promise<PartReport> {
+  const { peft_type: peftType, base_model_name_or_path: base, ...rest } = await readAdapterConfig(dir);
+  const file = join(dir, WEIGHTS_FILE);
+  const { tensors } = await readTensors(file);
+  const reports = [...tensors].map(([name, tensor]) => tensorReport(name, tensor));
+  const config = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== false));
+  return {
+    dir,
+    method: methodOf(peftType, await readSidecar(dir)),
+    peftType,
+    base: typeof base === 'string' ? base : null,
+    config,
+    tensors: reports,
+    parameters: reports.reduce((total, { parameters }) => total + parameters, 0),
+    bytes: (await stat(file)).size,
+  };
+}
+
+function methodOf(peftType: string, sidecar: Sidecar | undefined): string {
+  return sidecar?.method ?? Object.values(methods).find((row) => row.peftType === peftType)?.method ?? `unknown (${peftType})`;
+}
+
+/** Norms are over what is finite, so that one bad element does not hide the rest. */
+function tensorReport(name: string, { shape, data }: Tensor): TensorReport {
+  const width = shape.at(-1) ?? 1;
+  let nonFinite = 0;
+  let [total, min, max] = [0, Number.POSITIVE_INFINITY, 0];
+  const rows = width === 0 ? 0 : data.length / width;
+  for (let row = 0; row < rows; row++) {
+    let square = 0;
+    for (let column = 0; column < width; column++) {
+      const value = Number(data[row * width + column]);
+      if (Number.isFinite(value)) square += value * value;
+      else nonFinite += 1;
+    }
+    const norm = Math.sqrt(square);
+    total += norm;
+    min = Math.min(min, norm);
+    max = Math.max(max, norm);
+  }
+  const rowNorms = { mean: total / Math.max(1, rows), min: rows === 0 ? 0 : min, max };
+  return { name, shape, parameters: elementCount(shape), rowNorms, nonFinite };
+}
+
+async function trainingReport(dir: string): Promise<TrainingReport | undefined> {
+  const text = await readFile(join(dir, 'state.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  let state: { readonly step?: unknown; readonly extra?: { readonly settings?: unknown; readonly progress?: unknown } };
+  try {
+    state = JSON.parse(text) as typeof state;
+  } catch (cause) {
+    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, 'state.json')}: not JSON; copy the checkpoint again`, { cause });
+  }
+  const file = join(dir, 'optimizer.safetensors');
+  const { tensors } = await readTensors(file);
+  return {
+    step: Number(state.step),
+    optimizer: { tensors: tensors.size, bytes: (await stat(file)).size },
+    settings: state.extra?.settings ?? null,
+    progress: state.extra?.progress ?? null,
+  };
+}
+
+/** Undefined when the path is no run's directory. */
+async function runReport(path: string): Promise<RunReport | undefined> {
+  const names: readonly string[] = await readdir(path).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${path}: no such directory; expected an adapter, a checkpoint or the directory of a run`, {
+      cause,
+    });
+  });
+  if (names.includes(CONFIG_FILE) || !names.includes(METRICS_FILE)) return undefined;
+  const records = await readMetrics(join(path, METRICS_FILE));
+  const losses = records.filter(({ type }) => type === 'step').map(({ loss }) => Number(loss));
+  const validations = records.filter(({ type }) => type === 'validation').map(({ loss }) => Number(loss));
+  const checkpoints = await readdir(join(path, 'checkpoints')).catch(() => [] as string[]);
+  return {
+    steps: losses.length,
+    lastLoss: losses.at(-1) ?? null,
+    bestValidationLoss: validations.length === 0 ? null : Math.min(...validations),
+    checkpoints: checkpoints.filter((name) => name.startsWith('step-')).sort(),
+    losses,
+  };
+}
+
+async function adapterOfRun(path: string): Promise<string> {
+  const newest = await latestCheckpoint(path);
+  for (const dir of [join(path, 'adapter'), join(path, 'best'), ...(newest === undefined ? [] : [newest])]) {
+    if (await stat(dir).catch(() => undefined)) return dir;
+  }
+  throw new CutlayerError('NOT_FOUND', `${path}: the run in ${basename(path)} has written no adapter and no checkpoint yet`);
+}
