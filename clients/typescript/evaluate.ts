@@ -54,7 +54,7 @@ export async function evaluate(
   }
   const limits = batchLimits(model, adapter, options);
   const pipeline = new Pipeline(options.pipelineDepth ?? 2);
-  const groups = adapter?.tasks === undefined ? [examples.map((_, index) => index)] : tasksApart(examples);
+  const groups = tasksApart(examples, adapter?.tasks);
   let done = 0;
   const measure = async (group: readonly number[]): Promise<Measured> => {
     const task = taskOf(adapter, examples[group[0] ?? 0]?.task);
@@ -64,14 +64,7 @@ export async function evaluate(
       evaluationBatches(lengths, limits).map((places) =>
         pipeline.run(async () => {
           options.signal?.throwIfAborted();
-          const result = await model.evaluate(
-            batchOf(
-              places.map((place) => examples[group[place]!]!),
-              task,
-            ),
-            parts,
-            options.signal,
-          );
+          const result = await model.evaluate(makeBatch(places.map((place) => examples[group[place]!]!)), parts, options.signal);
           done += places.length;
           options.onProgress?.(done, examples.length);
           return result;
@@ -97,11 +90,6 @@ interface Measured {
   readonly task: number | undefined;
   readonly results: readonly BatchResult[];
   readonly examples: number;
-}
-
-/** A batch of one task; without a task whatever tasks the examples name: the adapter has none. */
-function batchOf(examples: readonly Example[], task: number | undefined) {
-  return makeBatch(task === undefined ? examples.map(({ task: _, ...example }) => example) : examples);
 }
 
 function summary(groups: readonly Measured[]): Omit<Evaluation, 'tasks' | 'generationExactMatch'> {
@@ -147,7 +135,7 @@ async function generationExactMatch(
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
   const limits = batchLimits(model, adapter, options);
   const batches: { readonly parts: StepParts | undefined; readonly indexes: readonly number[] }[] = [];
-  for (const group of adapter?.tasks === undefined ? [asked.map((_, index) => index)] : tasksApart(asked)) {
+  for (const group of tasksApart(asked, adapter?.tasks)) {
     const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
     const lengths = group.map((index) => asked[index]!.tokenIds.length + GENERATION_SLACK);
     for (const places of evaluationBatches(lengths, limits)) batches.push({ parts, indexes: places.map((place) => group[place]!) });

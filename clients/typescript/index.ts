@@ -21,10 +21,19 @@ export { Prefix } from './adapters/prefix.js';
 export { createAdapter, methods } from './adapters/registry.js';
 export { type MethodSettings, type MethodSettingsInput, methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
+export { type Classification, type ClassifyOptions, classify } from './classify.js';
 export { ClientBundle, type OpenBundleOptions } from './client-bundle.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connect.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';
-export { type Example, type ExampleOptions, loadExamples, type OverlongPolicy, toExample } from './data/examples.js';
+export {
+  type Example,
+  type ExampleOptions,
+  loadExamples,
+  type Objective,
+  type OverlongPolicy,
+  objectives,
+  toExamples,
+} from './data/examples.js';
 export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';

@@ -89,12 +89,8 @@ export class TrainingClient {
    */
   forwardBackward(batch: Batch | readonly Example[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<BatchResult> {
     const updated = this.#updated;
-    const groups =
-      'targets' in batch
-        ? [batch.lengths.map((_, b) => b)]
-        : this.adapter.tasks === undefined
-          ? [batch.map((_, b) => b)]
-          : tasksApart(batch);
+    const { tasks } = this.adapter;
+    const groups = 'targets' in batch ? [batch.lengths.map((_, b) => b)] : tasksApart(batch, tasks);
     const works = groups.map((indexes) => {
       const padded = 'targets' in batch ? () => batch : () => makeBatch(indexes.map((index) => batch[index]!));
       return this.#forwardBackward(padded, updated, options.signal);

@@ -10,7 +10,6 @@ import { writeDirectoryAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
 import { loadAdapter } from './adapters/load.js';
 import { checkpointBefore, checkpointPath, latestCheckpoint, pruneCheckpoints } from './checkpoint.js';
-import { makeBatch } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { epochBatches } from './data/order.js';
 import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
@@ -124,7 +123,10 @@ export class TrainingRun {
     const failed = new AbortController();
     const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
     const work = batches.map((indexes) =>
-      this.#client.forwardBackward(makeBatch(indexes.map((index) => examples[index]!)), { signal: either }),
+      this.#client.forwardBackward(
+        indexes.map((index) => examples[index]!),
+        { signal: either },
+      ),
     );
     await Promise.all(work).catch((error: unknown) => {
       failed.abort();
@@ -311,11 +313,11 @@ function runSettings(client: TrainingClient, options: TrainOptions): RunSettings
   });
 }
 
-/** sha256 of token ids and label masks; stays on this machine. */
+/** sha256 of token ids, label masks, classes and tasks; stays on this machine. */
 function digestExamples(examples: readonly Example[]): string {
   const hash = createHash('sha256');
-  for (const { tokenIds, labelMask } of examples) {
-    hash.update(`${tokenIds.length};`);
+  for (const { tokenIds, labelMask, classLabel = '', task = '' } of examples) {
+    hash.update(`${tokenIds.length};${classLabel};${task};`);
     hash.update(new Uint8Array(tokenIds.buffer, tokenIds.byteOffset, tokenIds.byteLength)).update(labelMask);
   }
   return hash.digest('hex');

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ChatMessage } from '../../clients/typescript/data/records.js';
-import { type DataRecord, TextTokenizer, toExample } from '../../clients/typescript/index.js';
+import { type DataRecord, type ExampleOptions, TextTokenizer, toExamples } from '../../clients/typescript/index.js';
 import { packageRoot } from '../../src/package-root.js';
 
 const dir = join(packageRoot(), 'test/fixtures/llama-tiny');
@@ -62,7 +62,9 @@ describe('examples', () => {
     tokenizer = await TextTokenizer.load(dir, special);
   });
 
-  const example = (record: DataRecord, more = {}) => toExample(record, tokenizer, { ...options, ...more }, 'test:1')!;
+  const examples = (record: DataRecord, more: Partial<ExampleOptions> = {}) =>
+    toExamples(record, tokenizer, { ...options, ...more }, 'test:1');
+  const example = (record: DataRecord, more: Partial<ExampleOptions> = {}) => examples(record, more)[0]!;
   const labelled = ({ tokenIds, labelMask }: { tokenIds: Int32Array; labelMask: Uint8Array }) =>
     [...tokenIds].filter((_, i) => labelMask[i] === 1);
 
@@ -105,6 +107,56 @@ describe('examples', () => {
     const whole = example(record);
     const cut = example(record, { maxLength: 5, overlong: 'truncate' });
     assert.deepEqual([...cut.tokenIds], [...whole.tokenIds.subarray(0, 5)]);
-    assert.equal(toExample(record, tokenizer, { maxLength: 5, overlong: 'skip' }, 'test:1'), undefined);
+    assert.deepEqual(examples(record, { maxLength: 5, overlong: 'skip' }), []);
+  });
+
+  it('of a document longer than a window predict every token once, from what stands before it', () => {
+    const record = { form: 'text', text: 'The pump lost pressure. The valve leaks oil at line three.' } as const;
+    const whole = example(record);
+    for (const maxLength of [2, 7, whole.tokenIds.length - 1, whole.tokenIds.length]) {
+      const windows = examples(record, { maxLength, objective: 'text' });
+      assert.ok(windows.every(({ tokenIds }) => tokenIds.length <= maxLength && tokenIds.length >= 2));
+      const predicted = windows.flatMap((window) => labelled(window));
+      assert.deepEqual(predicted, [...whole.tokenIds], `windows of ${maxLength}`);
+      windows.slice(1).forEach(({ tokenIds, labelMask }, at) => {
+        assert.equal(tokenIds[0], windows[at]!.tokenIds.at(-1), 'a window begins with the last token of the one before');
+        assert.equal(labelMask[0], 0);
+      });
+    }
+    assert.throws(() => examples(record, { maxLength: 1, objective: 'text' }), { code: 'INVALID_ARGUMENT', message: /at least 2 tokens/ });
+  });
+
+  it('of the objective text are of text records only', () => {
+    const record = { form: 'completion', prompt: 'a', completion: 'b' } as const;
+    assert.throws(() => examples(record, { objective: 'text' }), {
+      code: 'INVALID_DATA',
+      message: /test:1: the objective text wants \{"text"\}/,
+    });
+  });
+
+  it('of a class carry its id and no loss on tokens, and end with the text itself', () => {
+    const made = example({ form: 'text', text: 'leaks oil', label: 'oil' }, { labels: ['steam', 'oil'] });
+    assert.deepEqual([...made.tokenIds], [0, ...tokenizer.encode('leaks oil')]);
+    assert.deepEqual(labelled(made), []);
+    assert.equal(made.classLabel, 1);
+  });
+
+  it('of a class are refused without a known label, naming those that there are', () => {
+    const labels = ['steam', 'oil'];
+    const refused = (record: DataRecord, message: RegExp) =>
+      assert.throws(() => examples(record, { labels }), { code: 'INVALID_DATA', message });
+    refused({ form: 'text', text: 'a', label: 'water' }, /test:1: "label": expected one of steam, oil; got "water"/);
+    refused({ form: 'text', text: 'a' }, /test:1: "label": expected one of steam, oil; got nothing/);
+    refused({ form: 'completion', prompt: 'a', completion: 'b', label: 'oil' }, /wants \{"text", "label"\} records/);
+  });
+
+  it('of a task carry its id, whatever their form, and are refused without one', () => {
+    const tasks = ['north', 'south'];
+    assert.equal(example({ form: 'completion', prompt: 'a', completion: 'b', task: 'south' }, { tasks }).task, 1);
+    assert.throws(() => examples({ form: 'text', text: 'a', task: 'west' }, { tasks }), {
+      code: 'INVALID_DATA',
+      message: /test:1: "task": expected one of north, south; got "west"/,
+    });
+    assert.equal(example({ form: 'text', text: 'a', task: 'west' }).task, undefined, 'without tasks it says nothing');
   });
 });

@@ -15,6 +15,10 @@ export interface Method {
   readonly fills: readonly (keyof StepParts)[];
   /** Makes a new adapter. @throws CutlayerError INVALID_ARGUMENT naming the setting that is missing or cannot be, and what to do */
   create(context: AdapterContext, settings: MethodSettings): Promise<Adapter>;
-  /** Reads a directory whose `adapter_config.json` has {@link peftType}, or that the sidecar says is this method's. */
+  /**
+   * Reads a directory whose `adapter_config.json` has {@link peftType}, or that the sidecar says is this method's.
+   * @param config Without a {@link peftType} there is none: only an empty `peft_type`.
+   * @throws CutlayerError INVALID_ADAPTER
+   */
   load(context: AdapterContext, dir: string, config: AdapterConfig): Promise<Adapter>;
 }

@@ -15,7 +15,7 @@ export interface Batch {
   readonly targets: readonly Target[];
   /** Class of each sequence, where the examples have one. */
   readonly classLabels?: readonly number[];
-  /** The task of all sequences, where the examples have one. */
+  /** The task of all sequences, where they have the same. */
   readonly task?: number;
 }
 
@@ -40,14 +40,10 @@ export interface LossRows {
 /** What of an example a batch is made of. */
 export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task'>;
 
-/** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example, and for examples of several tasks. */
+/** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example */
 export function makeBatch(examples: readonly BatchExample[]): Batch {
   if (examples.length === 0 || examples.some((example) => example.tokenIds.length === 0)) {
     throw new CutlayerError('INVALID_ARGUMENT', 'batch: expected at least one example, and at least one token in each');
-  }
-  const task = examples[0]?.task;
-  if (examples.some((example) => example.task !== task)) {
-    throw new CutlayerError('INVALID_ARGUMENT', 'batch: expected examples of one task; part them with tasksApart');
   }
   const sequence = Math.max(...examples.map((example) => example.tokenIds.length));
   const ids = new BigInt64Array(examples.length * sequence);
@@ -58,6 +54,7 @@ export function makeBatch(examples: readonly BatchExample[]): Batch {
       if (labelMask[s] === 1) targets.push({ sequence: b, token: s, label: id });
     });
   });
+  const task = examples.every((example) => example.task === examples[0]!.task) ? examples[0]!.task : undefined;
   const classLabels = examples.flatMap(({ classLabel }) => classLabel ?? []);
   return {
     tokenIds: tensor('int64', [examples.length, sequence], ids),
@@ -68,8 +65,15 @@ export function makeBatch(examples: readonly BatchExample[]): Batch {
   };
 }
 
-/** Indexes of examples by task, in the order of each task's first example: a batch is of one task. */
-export function tasksApart(examples: readonly Pick<Example, 'task'>[]): readonly (readonly number[])[] {
+/**
+ * Indexes of examples by task, in the order of each task's first example: a batch is of one task.
+ * @param tasks The adapter's: without them what the examples say of tasks does not count, and all are one group.
+ */
+export function tasksApart(
+  examples: readonly Pick<Example, 'task'>[],
+  tasks: readonly string[] | undefined,
+): readonly (readonly number[])[] {
+  if (tasks === undefined) return [examples.map((_, index) => index)];
   const groups = new Map<number | undefined, number[]>();
   examples.forEach(({ task }, index) => {
     const group = groups.get(task) ?? [];

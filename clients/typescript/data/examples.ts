@@ -22,11 +22,26 @@ export interface Example {
 /** What to do with an example longer than the limit. */
 export type OverlongPolicy = 'error' | 'truncate' | 'skip';
 
+/**
+ * What is learned from a record: `auto` takes each record's own form (prompt and completion, chat, or text). The others take one form only: `text` is
+ * continued pre-training, where a long document becomes several windows; `classification` reads `{text, label}`.
+ */
+export const objectives = ['auto', 'completion', 'chat', 'text', 'classification'] as const;
+
+/** One of {@link objectives}. */
+export type Objective = (typeof objectives)[number];
+
 /** How records become examples. */
 export interface ExampleOptions {
   /** Most tokens of an example: the model's positions less the virtual tokens, or fewer. */
   readonly maxLength: number;
-  /** Default `error`. `truncate` cuts the end off. */
+  /** Default `classification` where there are {@link labels}, `auto` else. */
+  readonly objective?: Objective | undefined;
+  /** Names of the classes by id, as the adapter has them. */
+  readonly labels?: readonly string[] | undefined;
+  /** Names of the tasks by id, as the adapter has them: every record needs one. Without them a record's `task` says nothing. */
+  readonly tasks?: readonly string[] | undefined;
+  /** Default `error`. `truncate` cuts the end off. Documents of the objective `text` are never too long. */
   readonly overlong?: OverlongPolicy;
   /** Put the eos token at the end of completions and texts. Default true. */
   readonly appendEos?: boolean;
@@ -36,7 +51,7 @@ export interface ExampleOptions {
 }
 
 /**
- * Reads a JSONL file of `{prompt, completion}`, `{messages}` or `{text}` records. Blank lines are skipped.
+ * Reads a JSONL file of `{prompt, completion}`, `{messages}`, `{text}` or `{text, label}` records. Blank lines are skipped.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA naming file:line, CANCELLED
  */
 export async function loadExamples(file: string, tokenizer: TextTokenizer, options: ExampleOptions): Promise<readonly Example[]> {
@@ -47,13 +62,13 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
     if (line.text.trim() === '') continue;
     const source = `${file}:${line.number}`;
-    const example = toExample(parseRecord(line.text, source), tokenizer, options, source);
-    if (example === undefined) continue;
-    total += example.tokenIds.length;
-    if (total > maxTotalTokens) {
-      throw new CutlayerError('INVALID_DATA', `${source}: the file holds more than ${maxTotalTokens} tokens; split it`);
+    for (const example of toExamples(parseRecord(line.text, source), tokenizer, options, source)) {
+      total += example.tokenIds.length;
+      if (total > maxTotalTokens) {
+        throw new CutlayerError('INVALID_DATA', `${source}: the file holds more than ${maxTotalTokens} tokens; split it`);
+      }
+      examples.push(example);
     }
-    examples.push(example);
   }
   if (examples.length === 0) {
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
@@ -62,39 +77,93 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
 }
 
 /**
- * Tokenizes one record; undefined when the policy skips it.
+ * Tokenizes one record: one example, none when the policy skips it, or several windows of a long document.
  * Prompt and completion are tokenized separately and joined, so that the border between them is the same in training and generation.
  * @throws CutlayerError INVALID_DATA
  */
-export function toExample(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): Example | undefined {
-  const segments = located(source, () => segmentsOf(record, tokenizer, options.appendEos ?? true));
-  const length = segments.reduce((sum, segment) => sum + segment.ids.length, 0);
-  const overlong = options.overlong ?? 'error';
-  if (length > options.maxLength && overlong !== 'truncate') {
-    if (overlong === 'skip') return undefined;
+export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): readonly Example[] {
+  const { labels, tasks, overlong = 'error', appendEos = true, maxLength } = options;
+  const objective = options.objective ?? (labels === undefined ? 'auto' : 'classification');
+  refuseForm(record, objective, source);
+  const task = tasks === undefined ? undefined : namedId('task', record.task, tasks, source);
+  const classLabel = objective === 'classification' ? namedId('label', record.label, labels ?? [], source) : undefined;
+  // A class is read at the end of the text itself, as transformers' tokenizers leave it.
+  const withEos = appendEos && classLabel === undefined;
+  const segments = located(source, () => segmentsOf(record, tokenizer, withEos));
+  const whole = joined(segments, classLabel === undefined);
+  const names = { source, ...(task === undefined ? {} : { task }), ...(classLabel === undefined ? {} : { classLabel }) };
+  const length = whole.tokenIds.length;
+  if (objective === 'text') return windows(whole, maxLength).map((window) => ({ ...window, promptLength: 0, ...names }));
+  if (length > maxLength && overlong === 'skip') return [];
+  if (length > maxLength && overlong === 'error') {
     throw new CutlayerError(
       'INVALID_DATA',
-      `${source}: ${length} tokens, the most is ${options.maxLength}; shorten it, or choose to truncate or to skip long examples`,
+      `${source}: ${length} tokens, the most is ${maxLength}; shorten it, or choose to truncate or to skip long examples`,
     );
   }
-  const kept = Math.min(length, options.maxLength);
-  const tokenIds = new Int32Array(kept);
-  const labelMask = new Uint8Array(kept);
-  let at = 0;
-  let promptLength = 0;
-  for (const { ids, labelled } of segments) {
-    if (labelled && record.form !== 'text') promptLength = Math.min(at, kept);
-    for (const id of ids) {
-      if (at >= kept) break;
-      tokenIds[at] = id;
-      labelMask[at] = labelled ? 1 : 0;
-      at += 1;
-    }
-  }
-  if (!labelMask.includes(1)) {
+  const tokenIds = whole.tokenIds.slice(0, maxLength);
+  const labelMask = whole.labelMask.slice(0, maxLength);
+  if (tokenIds.length === 0) throw new CutlayerError('INVALID_DATA', `${source}: the text has no tokens`);
+  if (classLabel === undefined && !labelMask.includes(1)) {
     throw new CutlayerError('INVALID_DATA', `${source}: no token carries loss (the completion is empty or was truncated away)`);
   }
-  return { tokenIds, labelMask, promptLength, source };
+  const promptLength = record.form === 'text' ? 0 : Math.min(whole.lastPrompt, tokenIds.length);
+  return [{ tokenIds, labelMask, promptLength, ...names }];
+}
+
+/** Segments as one sequence. @param labels False: no token carries loss. */
+function joined(segments: readonly Segment[], labels: boolean) {
+  const length = segments.reduce((sum, segment) => sum + segment.ids.length, 0);
+  const tokenIds = new Int32Array(length);
+  const labelMask = new Uint8Array(length);
+  let at = 0;
+  let lastPrompt = 0;
+  for (const { ids, labelled } of segments) {
+    if (labelled) lastPrompt = at;
+    tokenIds.set(ids, at);
+    if (labelled && labels) labelMask.fill(1, at, at + ids.length);
+    at += ids.length;
+  }
+  return { tokenIds, labelMask, lastPrompt };
+}
+
+/**
+ * Consecutive windows of at most `size` tokens. Each but the first begins with the last token of the one before, which carries no loss there: so every
+ * token is predicted exactly once, and from what stands before it.
+ */
+function windows(
+  { tokenIds, labelMask }: Pick<Example, 'tokenIds' | 'labelMask'>,
+  size: number,
+): Pick<Example, 'tokenIds' | 'labelMask'>[] {
+  if (size < 2) throw new CutlayerError('INVALID_ARGUMENT', `objective text: a window needs at least 2 tokens, got ${size}`);
+  const found = [];
+  for (let start = 0; start === 0 || start < tokenIds.length - 1; start += size - 1) {
+    const mask = labelMask.slice(start, start + size);
+    if (start > 0) mask[0] = 0;
+    found.push({ tokenIds: tokenIds.slice(start, start + size), labelMask: mask });
+  }
+  return found;
+}
+
+/** @throws CutlayerError INVALID_DATA when the objective wants records of another form */
+function refuseForm(record: DataRecord, objective: Objective, source: string): void {
+  const wanted = { auto: record.form, completion: 'completion', chat: 'messages', text: 'text', classification: 'text' }[objective];
+  if (record.form === wanted) return;
+  const shapes = { completion: '{"prompt", "completion"}', messages: '{"messages"}', text: '{"text"}' } as const;
+  const shape = objective === 'classification' ? '{"text", "label"}' : shapes[wanted as DataRecord['form']];
+  throw new CutlayerError(
+    'INVALID_DATA',
+    `${source}: the objective ${objective} wants ${shape} records, this is a ${shapes[record.form]} one`,
+  );
+}
+
+/** The id of a class or task. @throws CutlayerError INVALID_DATA naming those that there are */
+function namedId(key: 'label' | 'task', name: string | undefined, known: readonly string[], source: string): number {
+  const id = name === undefined ? -1 : known.indexOf(name);
+  if (id >= 0) return id;
+  const got = name === undefined ? 'nothing' : JSON.stringify(name.slice(0, 60));
+  const list = known.length > 20 ? `${known.slice(0, 20).join(', ')} and ${known.length - 20} more` : known.join(', ') || 'none';
+  throw new CutlayerError('INVALID_DATA', `${source}: "${key}": expected one of ${list}; got ${got}`);
 }
 
 interface Segment {

@@ -8,15 +8,26 @@ export interface ChatMessage {
 }
 
 /** A record of a data file: what the line held, validated. */
-export type DataRecord =
+export type DataRecord = RecordContent & RecordNames;
+
+/** The text of a record, in one of three forms. */
+type RecordContent =
   | { readonly form: 'completion'; readonly prompt: string; readonly completion: string }
   | { readonly form: 'messages'; readonly messages: readonly ChatMessage[] }
   | { readonly form: 'text'; readonly text: string };
 
+/** What a record of any form may name. */
+export interface RecordNames {
+  /** Its class, for classification. */
+  readonly label?: string;
+  /** Its task, for adapters with tasks. */
+  readonly task?: string;
+}
+
 const roles: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool']);
 
 /**
- * Parses a line. Keys beyond those of its form are ignored (`id`, `meta` …).
+ * Parses a line. Keys beyond those of its form, `label` and `task` are ignored (`id`, `meta` …).
  * @param where `file:line`, for messages.
  * @throws CutlayerError INVALID_DATA
  */
@@ -31,6 +42,17 @@ export function parseRecord(line: string, where: string): DataRecord {
     throw invalid(where, `expected an object, got ${value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`}`);
   }
   const record = value as Readonly<Record<string, unknown>>;
+  const [label, task] = [plainName(record.label), plainName(record.task)];
+  return { ...parseContent(record, where), ...(label === undefined ? {} : { label }), ...(task === undefined ? {} : { task }) };
+}
+
+/** A name as text; numbers and booleans are names too. Whatever else stands there names nothing. */
+function plainName(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function parseContent(record: Readonly<Record<string, unknown>>, where: string): RecordContent {
   const forms = ['messages', 'text', 'completion'].filter((key) => record[key] !== undefined);
   if (forms.length > 1 || (record.prompt !== undefined && (forms[0] ?? 'completion') !== 'completion')) {
     const keys = ['prompt', 'completion', 'messages', 'text'].filter((key) => record[key] !== undefined);
