@@ -70,6 +70,7 @@ const gatewaySchema = z
     maxVirtualTokens: count(1, 65_536).optional(),
     maxDeadline: seconds(24 * 3600).optional(),
     maxInFlight: count(1, 4096).optional(),
+    allowPrefixInit: z.boolean().prefault(false),
     grace: seconds(3600).prefault(30),
     tlsNames: names.prefault(''),
     tlsCert: z.string().min(1).optional(),

@@ -165,6 +165,11 @@ export function backwardMethod<Request, Response>(client: SplitClient): Unary<Re
   return unary(client.Backward, client);
 }
 
+/** The KeyValues method, for {@link Connection.call}. */
+export function keyValuesMethod<Request, Response>(client: SplitClient): Unary<Request, Response> {
+  return unary(client.KeyValues, client);
+}
+
 function retryingCall<Request, Response>(
   client: SplitClient,
   method: Unary<Request, Response>,

@@ -27,6 +27,8 @@ export interface ModelCard {
     readonly maxDeadlineMs: number;
   };
   readonly wireDtypes: readonly WireDType[];
+  /** Whether the vendor gives out keys and values of real tokens, for a prefix to begin from. */
+  readonly prefixInit: boolean;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -51,6 +53,7 @@ export function parseModelCard(answer: GetModelResponse__Output): ModelCard {
     cut,
     limits,
     wireDtypes: wireDTypeNames.filter((name) => answer.wireDtypes.includes(wireDTypes[name].proto)),
+    prefixInit: answer.prefixInit,
   };
 }
 

@@ -9,10 +9,12 @@ import type { BackwardRequest } from '../../src/wire/generated/cutlayer/v1/Backw
 import type { BackwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/BackwardResponse.js';
 import type { ForwardRequest } from '../../src/wire/generated/cutlayer/v1/ForwardRequest.js';
 import type { ForwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/ForwardResponse.js';
+import type { KeyValuesRequest } from '../../src/wire/generated/cutlayer/v1/KeyValuesRequest.js';
+import type { KeyValuesResponse__Output } from '../../src/wire/generated/cutlayer/v1/KeyValuesResponse.js';
 import { decodeTensor, encodeTensor } from '../../src/wire/tensor-codec.js';
 import { wireBytes } from '../../src/wire/wire-dtype.js';
 import type { AdapterKind } from './adapters/adapter.js';
-import { backwardMethod, type Connection, forwardMethod } from './connect.js';
+import { backwardMethod, type Connection, forwardMethod, keyValuesMethod } from './connect.js';
 import { Pipeline } from './pipeline.js';
 
 /** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
@@ -103,6 +105,21 @@ export class RemoteModel {
         return this.#backward(stepId, input, cotangent, options, send);
       },
     };
+  }
+
+  /**
+   * What the backbone's blocks would cache for one sequence, in float32.
+   * @param hiddenStates [1, sequence, hiddenSize], as it enters the backbone.
+   * @returns [layers of the backbone, 2, sequence, numKvHeads, headDim]: keys after rotary embedding, and values.
+   * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy; else as forward
+   */
+  async keyValues(hiddenStates: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const { backboneDigest, dims } = this.connection.card;
+    const request: KeyValuesRequest = { backboneDigest, hiddenStates: encodeTensor(hiddenStates, 'f32', 'hiddenStates') };
+    const { keyValues } = await this.connection.call(keyValuesMethod<KeyValuesRequest, KeyValuesResponse__Output>, request, signal);
+    this.#count(wireBytes(hiddenStates.shape, 'f32'), keyValues?.data);
+    const shape = [dims.numLayers, 2, hiddenStates.shape[1]!, dims.numKvHeads, dims.headDim];
+    return decodeTensor(keyValues, { name: 'KeyValues.keyValues', shape });
   }
 
   async #backward(

@@ -7,6 +7,7 @@ import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import type { StepCotangents, StepParts } from './adapters/adapter.js';
 import type { ClientBundle } from './client-bundle.js';
 import { type Batch, classRows, lastRows, lossRows } from './data/batch.js';
+import { wholeKeyValues } from './key-values.js';
 import { checkBundle } from './model-card.js';
 import type { RemoteModel } from './remote-model.js';
 import { rowLosses } from './row-losses.js';
@@ -67,6 +68,14 @@ export class SplitModel {
       throw new CutlayerError('DIVERGED', `the loss is ${result.lossSum}; lower the learning rate or clip the gradient more tightly`);
     }
     return { ...result, cotangents: backward === undefined ? {} : await backward() };
+  }
+
+  /**
+   * Keys and values of the whole model for some tokens, from which a prefix may begin: [layers, 2, tokens, numKvHeads, headDim].
+   * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy
+   */
+  keyValues(tokenIds: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    return wholeKeyValues(this.bundle, this.remote, tokenIds, signal);
   }
 
   /** Logits [sequences, vocabSize] of the token after each sequence. @throws CutlayerError INVALID_ARGUMENT with a classifier */

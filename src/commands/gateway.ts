@@ -52,6 +52,7 @@ export function gatewayCommand(): Command {
     .option('--max-virtual-tokens <n>', 'rows of a soft prompt or prefix (default: 1024)')
     .option('--max-deadline <seconds>', 'longest time for one call (default: 600)')
     .option('--max-in-flight <n>', 'calls at once (default: 64)')
+    .option('--allow-prefix-init', 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md')
     .option('--grace <seconds>', 'time for calls in flight at shutdown (default: 30)')
     .option('--tls-names <list>', 'names by which clients reach it, for the development certificate, comma-separated')
     .option('--tls-cert <file>', 'certificate chain, PEM (default: a development certificate)')

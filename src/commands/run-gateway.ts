@@ -96,6 +96,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     residualMemoryBytes: config.residualMemory,
     queueLimit: config.queueLimit,
     verify: config.verify,
+    keyValues: config.allowPrefixInit,
     ...(config.workers !== undefined && { workers: config.workers }),
     ...(config.threads !== undefined && { threadsPerWorker: config.threads }),
   });

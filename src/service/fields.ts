@@ -1,4 +1,4 @@
-/** Checks that Forward and Backward share. */
+/** Checks that the methods share. */
 import { CutlayerError } from '../errors.js';
 import { type WireDType, wireDTypeOf } from '../wire/wire-dtype.js';
 
@@ -10,6 +10,17 @@ export function checkStepId(stepId: string): string {
   throw new CutlayerError('INVALID_ARGUMENT', `stepId: expected 1 to 64 of [A-Za-z0-9._-], got ${stepId.length} characters`, {
     details: { field: 'stepId' },
   });
+}
+
+/** @throws CutlayerError BACKBONE_MISMATCH */
+export function checkDigest(got: string, wanted: string): void {
+  if (got === wanted) return;
+  const shown = /^[0-9a-f]{64}$/.test(got) ? got : 'something that is not a sha256 in hex';
+  throw new CutlayerError(
+    'BACKBONE_MISMATCH',
+    `backboneDigest: expected ${wanted}, got ${shown}; use the client bundle that was packed with this backbone`,
+    { details: { field: 'backboneDigest', expected: wanted } },
+  );
 }
 
 /** @throws CutlayerError LIMIT_EXCEEDED */

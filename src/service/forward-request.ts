@@ -1,11 +1,12 @@
 /** From a received ForwardRequest to a step that the engine may trust. Everything is checked before a tensor is decoded. */
+import { stepGraphsOf } from '../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../artifacts/store.js';
 import { CutlayerError } from '../errors.js';
 import type { ForwardStep } from '../runtime/engine.js';
 import type { ForwardRequest__Output } from '../wire/generated/cutlayer/v1/ForwardRequest.js';
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../wire/tensor-codec.js';
 import type { WireDType } from '../wire/wire-dtype.js';
-import { answerDType, checkLimit, checkStepId } from './fields.js';
+import { answerDType, checkDigest, checkLimit, checkStepId } from './fields.js';
 import type { ServiceLimits } from './limits.js';
 
 /** A checked forward: the step without its tenant, and how to answer. */
@@ -23,7 +24,7 @@ const wrong = (field: string, message: string): CutlayerError =>
 
 /**
  * Checks and decodes a forward.
- * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH
+ * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
  */
 export function parseForward(request: ForwardRequest__Output, backbone: BackboneArtifact, limits: ServiceLimits): ParsedForward {
   const { dims } = backbone.manifest;
@@ -33,7 +34,7 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
   const hidden = checkTensor(request.hiddenStates, hiddenExpected);
   const [batch, sequence] = hidden.shape as readonly [number, number, number];
   checkLimit('hiddenStates batch', batch, limits.maxBatch);
-  const adapterExpected = expectedAdapter(request, dims);
+  const adapterExpected = expectedAdapter(request, backbone.manifest);
   const virtualTokens = adapterExpected === undefined ? 0 : virtualTokensOf(request, adapterExpected);
   checkLimit(`${adapterExpected?.name ?? 'adapter'} virtual tokens`, virtualTokens, limits.maxVirtualTokens);
   checkLimit('hiddenStates sequence with virtual tokens', sequence + virtualTokens, dims.maxPositions);
@@ -54,22 +55,14 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
   };
 }
 
-function checkDigest(got: string, wanted: string): void {
-  if (got === wanted) return;
-  const shown = /^[0-9a-f]{64}$/.test(got) ? got : 'something that is not a sha256 in hex';
-  throw new CutlayerError(
-    'BACKBONE_MISMATCH',
-    `backboneDigest: expected ${wanted}, got ${shown}; use the client bundle that was packed with this backbone`,
-    { details: { field: 'backboneDigest', expected: wanted } },
-  );
-}
-
 /** What the adapter that was sent must look like; undefined when none was sent. */
-function expectedAdapter(request: ForwardRequest__Output, dims: BackboneArtifact['manifest']['dims']): ExpectedTensor | undefined {
+function expectedAdapter(request: ForwardRequest__Output, manifest: BackboneArtifact['manifest']): ExpectedTensor | undefined {
+  const { dims } = manifest;
   const softPrompt = request.softPrompt ?? null;
   const prefix = request.prefix ?? null;
   if (softPrompt !== null && prefix !== null) throw wrong('adapter', 'expected a soft prompt or a prefix, got both');
   if (softPrompt !== null) return { name: 'softPrompt', shape: ['*', dims.hiddenSize] };
+  if (prefix !== null) stepGraphsOf(manifest, 'prefix');
   if (prefix !== null) return { name: 'prefix', shape: [dims.numLayers, 2, '*', dims.numKvHeads, dims.headDim] };
   return undefined;
 }

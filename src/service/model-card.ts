@@ -5,8 +5,12 @@ import { wireDTypeNames, wireDTypes } from '../wire/wire-dtype.js';
 import type { ServiceLimits } from './limits.js';
 
 /** The answer to GetModel. */
-export function modelCard({ manifest, digest }: BackboneArtifact, limits: ServiceLimits): GetModelResponse {
-  const { name, family, dims, cut } = manifest;
+export function modelCard(
+  { manifest, digest }: BackboneArtifact,
+  limits: ServiceLimits,
+  policy: { readonly prefixInit: boolean },
+): GetModelResponse {
+  const { name, family, dims, cut, graphs } = manifest;
   const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
   return {
     name,
@@ -16,6 +20,7 @@ export function modelCard({ manifest, digest }: BackboneArtifact, limits: Servic
     cut: { bottom: cut.bottom, top: cut.top },
     limits: { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs },
     wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
-    adapters: ['ADAPTER_KIND_SOFT_PROMPT', 'ADAPTER_KIND_PREFIX'],
+    adapters: ['ADAPTER_KIND_SOFT_PROMPT', ...(graphs.prefix === undefined ? [] : ['ADAPTER_KIND_PREFIX' as const])],
+    prefixInit: policy.prefixInit,
   };
 }

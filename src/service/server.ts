@@ -61,6 +61,7 @@ export function createGatewayServer({ engine, verify, limits, credentials, metri
     GetModel: unary({ definition: service.GetModel, layout: layouts.GetModel, admitted, log, run: handlers.getModel }),
     Forward: unary({ definition: service.Forward, layout: layouts.Forward, admitted, log, run: handlers.forward }),
     Backward: unary({ definition: service.Backward, layout: layouts.Backward, admitted, log, run: handlers.backward }),
+    KeyValues: unary({ definition: service.KeyValues, layout: layouts.KeyValues, admitted, log, run: handlers.keyValues }),
   });
   const health = new HealthImplementation({ '': 'SERVING', [SPLIT_SERVICE]: 'SERVING' });
   health.addToServer(server);

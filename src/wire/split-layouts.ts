@@ -14,7 +14,7 @@ const tensorLayout: MessageLayout = {
 };
 
 /** The methods of the service. */
-export type SplitMethod = 'GetModel' | 'Forward' | 'Backward';
+export type SplitMethod = 'GetModel' | 'Forward' | 'Backward' | 'KeyValues';
 
 /** Request layouts by method. @param maxTokens the gateway's limit of rows in a step */
 export function splitRequestLayouts(maxTokens: number): Readonly<Record<SplitMethod, MessageLayout>> {
@@ -36,6 +36,11 @@ export function splitRequestLayouts(maxTokens: number): Readonly<Record<SplitMet
       2: { name: 'cotangent', kind: 'message', layout: tensorLayout },
       3: { name: 'wantHiddenStates', kind: 'varint' },
       4: { name: 'responseDtype', kind: 'varint' },
+    },
+    KeyValues: {
+      1: { name: 'backboneDigest', kind: 'string', maxBytes: MAX_TEXT_BYTES },
+      2: { name: 'hiddenStates', kind: 'message', layout: tensorLayout },
+      3: { name: 'responseDtype', kind: 'varint' },
     },
   };
 }

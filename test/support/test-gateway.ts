@@ -15,6 +15,8 @@ import type { BackwardResponse__Output } from '../../src/wire/generated/cutlayer
 import type { ForwardRequest } from '../../src/wire/generated/cutlayer/v1/ForwardRequest.js';
 import type { ForwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/ForwardResponse.js';
 import type { GetModelResponse__Output } from '../../src/wire/generated/cutlayer/v1/GetModelResponse.js';
+import type { KeyValuesRequest } from '../../src/wire/generated/cutlayer/v1/KeyValuesRequest.js';
+import type { KeyValuesResponse__Output } from '../../src/wire/generated/cutlayer/v1/KeyValuesResponse.js';
 import type { SplitClient } from '../../src/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../src/wire/split-service.js';
 import { fromServiceError } from '../../src/wire/status.js';
@@ -97,6 +99,7 @@ export interface SplitCalls {
   getModel(metadata: Metadata, options?: CallOptions): Promise<GetModelResponse__Output>;
   forward(request: ForwardRequest, metadata: Metadata, options?: CallOptions): Promise<ForwardResponse__Output>;
   backward(request: BackwardRequest, metadata: Metadata, options?: CallOptions): Promise<BackwardResponse__Output>;
+  keyValues(request: KeyValuesRequest, metadata: Metadata, options?: CallOptions): Promise<KeyValuesResponse__Output>;
 }
 
 /** A raw client's methods as promises; each call has 20 seconds unless told otherwise. */
@@ -106,6 +109,7 @@ export function splitCalls(client: SplitClient): SplitCalls {
     getModel: (metadata, options = soon()) => promised((done) => client.GetModel({}, metadata, options, done)),
     forward: (request, metadata, options = soon()) => promised((done) => client.Forward(request, metadata, options, done)),
     backward: (request, metadata, options = soon()) => promised((done) => client.Backward(request, metadata, options, done)),
+    keyValues: (request, metadata, options = soon()) => promised((done) => client.KeyValues(request, metadata, options, done)),
   };
 }
 

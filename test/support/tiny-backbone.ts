@@ -20,13 +20,15 @@ import { f32 } from '../../src/tensor/tensor.js';
 export interface TinyDims {
   readonly hiddenSize: number;
   readonly numLayers: number;
+  /** False leaves out the graph of keys and values. Default true. */
+  readonly keyValues?: boolean;
 }
 
 const NUM_KV_HEADS = 2;
 const WEIGHTS_FILE = 'weights.safetensors';
 
 /** Writes and loads a tiny backbone; the same dims give the same bytes. */
-export async function tinyBackbone({ hiddenSize, numLayers }: TinyDims): Promise<BackboneArtifact> {
+export async function tinyBackbone({ hiddenSize, numLayers, keyValues = true }: TinyDims): Promise<BackboneArtifact> {
   const dir = mkdtempSync(join(tmpdir(), 'cutlayer-tiny-'));
   const files: { path: string; bytes: number; sha256: string }[] = [];
   const write = (path: string, bytes: Uint8Array): void => {
@@ -68,7 +70,12 @@ export async function tinyBackbone({ hiddenSize, numLayers }: TinyDims): Promise
     },
     parameters: weights.length,
     weightsFile: WEIGHTS_FILE,
-    graphs: { none: pair('none'), softPrompt: pair('softPrompt'), prefix: pair('prefix') },
+    graphs: {
+      none: pair('none'),
+      softPrompt: pair('softPrompt'),
+      prefix: pair('prefix'),
+      ...(keyValues && { keyValues: entry('key-values.onnx', keyValuesGraph(hiddenSize, numLayers)) }),
+    },
     files,
   };
   writeFileSync(join(dir, 'manifest.json'), JSON.stringify(manifest));
@@ -106,6 +113,13 @@ function forwardGraph(kind: AdapterKind, hiddenSize: number, numLayers: number):
     x = g.add(x, activation);
   }
   return g.build({ outputs: { output: g.gather(x, positions), ...outputs } });
+}
+
+/** Every key and value is the token's own row. */
+function keyValuesGraph(hiddenSize: number, numLayers: number): Graph {
+  const g = new GraphBuilder();
+  const heads = g.reshape(g.input('hiddenStates', 'float32', [1, S, hiddenSize]), [1, 1, S, NUM_KV_HEADS, hiddenSize / NUM_KV_HEADS]);
+  return g.build({ outputs: { keyValues: g.expand(heads, [numLayers, 2, S, NUM_KV_HEADS, hiddenSize / NUM_KV_HEADS]) } });
 }
 
 function vjpGraph(kind: AdapterKind, hiddenSize: number, numLayers: number): Graph {

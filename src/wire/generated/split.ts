@@ -9,6 +9,8 @@ import type { ForwardRequest as _cutlayer_v1_ForwardRequest, ForwardRequest__Out
 import type { ForwardResponse as _cutlayer_v1_ForwardResponse, ForwardResponse__Output as _cutlayer_v1_ForwardResponse__Output } from './cutlayer/v1/ForwardResponse.js';
 import type { GetModelRequest as _cutlayer_v1_GetModelRequest, GetModelRequest__Output as _cutlayer_v1_GetModelRequest__Output } from './cutlayer/v1/GetModelRequest.js';
 import type { GetModelResponse as _cutlayer_v1_GetModelResponse, GetModelResponse__Output as _cutlayer_v1_GetModelResponse__Output } from './cutlayer/v1/GetModelResponse.js';
+import type { KeyValuesRequest as _cutlayer_v1_KeyValuesRequest, KeyValuesRequest__Output as _cutlayer_v1_KeyValuesRequest__Output } from './cutlayer/v1/KeyValuesRequest.js';
+import type { KeyValuesResponse as _cutlayer_v1_KeyValuesResponse, KeyValuesResponse__Output as _cutlayer_v1_KeyValuesResponse__Output } from './cutlayer/v1/KeyValuesResponse.js';
 import type { Limits as _cutlayer_v1_Limits, Limits__Output as _cutlayer_v1_Limits__Output } from './cutlayer/v1/Limits.js';
 import type { SplitClient as _cutlayer_v1_SplitClient, SplitDefinition as _cutlayer_v1_SplitDefinition } from './cutlayer/v1/Split.js';
 import type { Tensor as _cutlayer_v1_Tensor, Tensor__Output as _cutlayer_v1_Tensor__Output } from './cutlayer/v1/Tensor.js';
@@ -30,6 +32,8 @@ export interface ProtoGrpcType {
       ForwardResponse: MessageTypeDefinition<_cutlayer_v1_ForwardResponse, _cutlayer_v1_ForwardResponse__Output>
       GetModelRequest: MessageTypeDefinition<_cutlayer_v1_GetModelRequest, _cutlayer_v1_GetModelRequest__Output>
       GetModelResponse: MessageTypeDefinition<_cutlayer_v1_GetModelResponse, _cutlayer_v1_GetModelResponse__Output>
+      KeyValuesRequest: MessageTypeDefinition<_cutlayer_v1_KeyValuesRequest, _cutlayer_v1_KeyValuesRequest__Output>
+      KeyValuesResponse: MessageTypeDefinition<_cutlayer_v1_KeyValuesResponse, _cutlayer_v1_KeyValuesResponse__Output>
       Limits: MessageTypeDefinition<_cutlayer_v1_Limits, _cutlayer_v1_Limits__Output>
       Split: SubtypeConstructor<typeof grpc.Client, _cutlayer_v1_SplitClient> & { service: _cutlayer_v1_SplitDefinition }
       Tensor: MessageTypeDefinition<_cutlayer_v1_Tensor, _cutlayer_v1_Tensor__Output>

@@ -18,6 +18,10 @@ export interface GetModelResponse {
   'limits'?: (_cutlayer_v1_Limits | null);
   'wireDtypes'?: (_cutlayer_v1_DType)[];
   'adapters'?: (_cutlayer_v1_AdapterKind)[];
+  /**
+   * Whether KeyValues is answered.
+   */
+  'prefixInit'?: (boolean);
 }
 
 export interface GetModelResponse__Output {
@@ -32,4 +36,8 @@ export interface GetModelResponse__Output {
   'limits': (_cutlayer_v1_Limits__Output | null);
   'wireDtypes': (_cutlayer_v1_DType__Output)[];
   'adapters': (_cutlayer_v1_AdapterKind__Output)[];
+  /**
+   * Whether KeyValues is answered.
+   */
+  'prefixInit': (boolean);
 }

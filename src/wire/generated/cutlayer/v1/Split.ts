@@ -8,6 +8,8 @@ import type { ForwardRequest as _cutlayer_v1_ForwardRequest, ForwardRequest__Out
 import type { ForwardResponse as _cutlayer_v1_ForwardResponse, ForwardResponse__Output as _cutlayer_v1_ForwardResponse__Output } from '../../cutlayer/v1/ForwardResponse.js';
 import type { GetModelRequest as _cutlayer_v1_GetModelRequest, GetModelRequest__Output as _cutlayer_v1_GetModelRequest__Output } from '../../cutlayer/v1/GetModelRequest.js';
 import type { GetModelResponse as _cutlayer_v1_GetModelResponse, GetModelResponse__Output as _cutlayer_v1_GetModelResponse__Output } from '../../cutlayer/v1/GetModelResponse.js';
+import type { KeyValuesRequest as _cutlayer_v1_KeyValuesRequest, KeyValuesRequest__Output as _cutlayer_v1_KeyValuesRequest__Output } from '../../cutlayer/v1/KeyValuesRequest.js';
+import type { KeyValuesResponse as _cutlayer_v1_KeyValuesResponse, KeyValuesResponse__Output as _cutlayer_v1_KeyValuesResponse__Output } from '../../cutlayer/v1/KeyValuesResponse.js';
 
 export interface SplitClient extends grpc.Client {
   /**
@@ -55,6 +57,23 @@ export interface SplitClient extends grpc.Client {
   getModel(argument: _cutlayer_v1_GetModelRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   getModel(argument: _cutlayer_v1_GetModelRequest, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   
+  /**
+   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
+   * model card.
+   */
+  KeyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  KeyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  KeyValues(argument: _cutlayer_v1_KeyValuesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  KeyValues(argument: _cutlayer_v1_KeyValuesRequest, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
+   * model card.
+   */
+  keyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  keyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  keyValues(argument: _cutlayer_v1_KeyValuesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  keyValues(argument: _cutlayer_v1_KeyValuesRequest, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
+  
 }
 
 export interface SplitHandlers extends grpc.UntypedServiceImplementation {
@@ -73,10 +92,17 @@ export interface SplitHandlers extends grpc.UntypedServiceImplementation {
    */
   GetModel: grpc.handleUnaryCall<_cutlayer_v1_GetModelRequest__Output, _cutlayer_v1_GetModelResponse>;
   
+  /**
+   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
+   * model card.
+   */
+  KeyValues: grpc.handleUnaryCall<_cutlayer_v1_KeyValuesRequest__Output, _cutlayer_v1_KeyValuesResponse>;
+  
 }
 
 export interface SplitDefinition extends grpc.ServiceDefinition {
   Backward: MethodDefinition<_cutlayer_v1_BackwardRequest, _cutlayer_v1_BackwardResponse, _cutlayer_v1_BackwardRequest__Output, _cutlayer_v1_BackwardResponse__Output>
   Forward: MethodDefinition<_cutlayer_v1_ForwardRequest, _cutlayer_v1_ForwardResponse, _cutlayer_v1_ForwardRequest__Output, _cutlayer_v1_ForwardResponse__Output>
   GetModel: MethodDefinition<_cutlayer_v1_GetModelRequest, _cutlayer_v1_GetModelResponse, _cutlayer_v1_GetModelRequest__Output, _cutlayer_v1_GetModelResponse__Output>
+  KeyValues: MethodDefinition<_cutlayer_v1_KeyValuesRequest, _cutlayer_v1_KeyValuesResponse, _cutlayer_v1_KeyValuesRequest__Output, _cutlayer_v1_KeyValuesResponse__Output>
 }
