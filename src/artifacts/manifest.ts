@@ -72,11 +72,12 @@ const cutSchema = z.strictObject({
 
 const dimsSchema = z.strictObject({
   hiddenSize: size,
-  /** Blocks of the backbone alone. */
+  /** Blocks of the backbone alone; an imported graph counts as one. */
   numLayers: size.max(MAX_LAYERS),
-  numHeads: size,
-  numKvHeads: size,
-  headDim: size,
+  /** Heads and their size; 0 where they are not known: an imported graph does not tell. */
+  numHeads: count,
+  numKvHeads: count,
+  headDim: count,
   /** Longest sequence, virtual tokens included. */
   maxPositions: size,
 });
@@ -141,7 +142,8 @@ export const backboneManifestSchema = z
     graphs: z.strictObject({
       none: stepGraphsSchema,
       softPrompt: stepGraphsSchema,
-      prefix: stepGraphsSchema,
+      /** Absent: the backbone has no inputs for keys and values, so it cannot be adapted by a prefix. */
+      prefix: stepGraphsSchema.optional(),
       /** What the blocks would cache for real tokens; absent: no prefix can begin from them. */
       keyValues: graphSchema.optional(),
     }),
@@ -150,8 +152,12 @@ export const backboneManifestSchema = z
     checkCut(manifest, context);
     const graphs = backboneGraphEntries(manifest.graphs);
     checkFiles(manifest, [manifest.weightsFile, ...graphs.map((graph) => graph.file)], context);
+    if ((manifest.graphs.prefix !== undefined) !== manifest.dims.numHeads > 0)
+      fail(context, ['graphs', 'prefix'], `expected graphs exactly where the heads are known; dims.numHeads is ${manifest.dims.numHeads}`);
     for (const kind of adapterKinds) {
-      const { forward, vjp, residuals } = manifest.graphs[kind];
+      const step = manifest.graphs[kind];
+      if (step === undefined) continue;
+      const { forward, vjp, residuals } = step;
       for (const residual of residuals) {
         if (!forward.outputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an output of forward`);
         if (!vjp.inputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an input of vjp`);
@@ -207,7 +213,7 @@ export const clientBundleManifestSchema = z
 
 /** Every graph of a backbone. */
 export function backboneGraphEntries(graphs: BackboneManifest['graphs']): readonly GraphEntry[] {
-  const steps = adapterKinds.map((kind) => graphs[kind]).flatMap(({ forward, vjp }) => [forward, vjp]);
+  const steps = adapterKinds.flatMap((kind) => (graphs[kind] === undefined ? [] : [graphs[kind].forward, graphs[kind].vjp]));
   return graphs.keyValues === undefined ? steps : [...steps, graphs.keyValues];
 }
 
@@ -262,9 +268,11 @@ function checkCut(manifest: { readonly cut: Cut; readonly dims: Dims }, context:
   if (bottom + manifest.dims.numLayers + top !== numLayers) {
     fail(context, ['cut'], `bottom ${bottom} + backbone ${manifest.dims.numLayers} + top ${top} blocks are not the model's ${numLayers}`);
   }
-  if (manifest.dims.numHeads % manifest.dims.numKvHeads !== 0) {
-    fail(context, ['dims', 'numKvHeads'], `${manifest.dims.numKvHeads} does not divide numHeads ${manifest.dims.numHeads}`);
-  }
+  const { numHeads, numKvHeads, headDim } = manifest.dims;
+  if (numHeads !== 0 && (numKvHeads === 0 || numHeads % numKvHeads !== 0))
+    fail(context, ['dims', 'numKvHeads'], `${numKvHeads} does not divide numHeads ${numHeads}`);
+  const known = [numHeads, numKvHeads, headDim].filter((dim) => dim !== 0).length;
+  if (known !== 0 && known !== 3) fail(context, ['dims', 'numHeads'], 'expected numHeads, numKvHeads and headDim all known, or all 0');
 }
 
 /** Blocks that a client holds have weights, a span and trained graphs; no other part has. */

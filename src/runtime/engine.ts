@@ -7,6 +7,8 @@
  * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there.
  */
 
+import { adapterKinds } from '../artifacts/manifest.js';
+import { stepGraphsOf } from '../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../artifacts/store.js';
 import { loadBackbone } from '../artifacts/store.js';
 import { CutlayerError } from '../errors.js';
@@ -95,7 +97,7 @@ export interface Engine {
   readonly artifact: BackboneArtifact;
   /**
    * Gives the backbone's rows at `positions`: [N, hiddenSize].
-   * @throws CutlayerError INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
+   * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
    * WORKER_CRASHED, DRAINING, INTERNAL
    */
   forward(step: ForwardStep): Promise<Tensor<'float32'>>;
@@ -132,11 +134,11 @@ const VJP_PRIORITY = 1;
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
-  const { keyValues, ...steps } = manifest.graphs;
-  const graphs = Object.values(steps).flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
+  const steps = adapterKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
+  const graphs = steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
-  const warm = options.warm === true || Object.values(steps).map(({ forward }) => forward.file);
+  const warm = options.warm === true || steps.map(({ forward }) => forward.file);
   const { threadsPerWorker, workers, queueLimit = 64, spawn, restartPauseMs } = options;
   const host = await openGraphs(
     { dir, weightsFile: manifest.weightsFile, graphs },
@@ -189,6 +191,7 @@ class BackboneEngine implements Engine {
     return this.#call(async () => {
       const { signal } = step;
       const inputs: StepInputs = { hiddenStates: step.hiddenStates, adapter: step.adapter, positions: step.positions };
+      this.#graphs(inputs); // refuses an adapter that this backbone cannot have
       checkStepInputs(inputs, this.artifact.manifest.dims);
       if (!step.training) return (await this.#runForward('forward', inputs, [], { signal })).output;
       const key = stepKey(step);
@@ -282,7 +285,7 @@ class BackboneEngine implements Engine {
   }
 
   #graphs(inputs: StepInputs): BackboneArtifact['manifest']['graphs']['none'] {
-    return this.artifact.manifest.graphs[inputs.adapter.kind];
+    return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
   }
 
   /** Whether to fetch residuals: not when they are here already, nor when they would not fit anyway. */

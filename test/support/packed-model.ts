@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import type { AdapterKind, GraphEntry } from '../../src/artifacts/manifest.js';
+import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
 import { type BackboneArtifact, type ClientBundle, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
 import { pack } from '../../src/compile/pack.js';
 import { packageRoot } from '../../src/package-root.js';
@@ -76,6 +77,8 @@ export interface Adapter {
 export interface StepCotangents {
   readonly inputsEmbeds: Tensor<'float32'>;
   readonly adapter?: Tensor<'float32'>;
+  /** Of the client's block weights, `<name>Cotangent`, where they were given. */
+  readonly blockWeights: Tensors;
   /** What crosses the cut on the way back: of the backbone's output, and of its hidden states and soft prompt rows. */
   readonly crossing: { readonly output: Tensor; readonly hiddenStates: Tensor; readonly softPrompt?: Tensor };
 }
@@ -125,10 +128,17 @@ export class PackedModel {
     return runSession(await session, feeds);
   }
 
-  /** Client bottom, backbone, client top. */
-  async forward(inputsEmbeds: Tensor<'float32'>, { kind, value }: Adapter, positions: readonly number[]): Promise<ModelStep> {
+  /** Client bottom, backbone, client top. @param blockWeights all weights of the client's blocks: the trained graphs run. */
+  async forward(
+    inputsEmbeds: Tensor<'float32'>,
+    { kind, value }: Adapter,
+    positions: readonly number[],
+    blockWeights?: Tensors,
+  ): Promise<ModelStep> {
     const { cut } = this.backbone.manifest;
-    const { bottom, top } = this.bundle.manifest.graphs;
+    const { graphs: clientGraphs } = this.bundle.manifest;
+    const bottom = blockWeights === undefined ? clientGraphs.bottom : (clientGraphs.bottom?.trained ?? clientGraphs.bottom);
+    const top = blockWeights === undefined ? clientGraphs.top : clientGraphs.top?.trained;
     const [B, S, d] = inputsEmbeds.shape as readonly [number, number, number];
     const P = kind === 'none' ? 0 : kind === 'softPrompt' ? value!.shape[0]! : value!.shape[2]!;
     const promptRows = kind === 'softPrompt' ? P : 0;
@@ -137,6 +147,7 @@ export class PackedModel {
     const wanted = positionsTensor(positions);
 
     const bottomFeeds: Tensors = {
+      ...blockWeights,
       inputsEmbeds,
       ...(kind === 'softPrompt' && { softPrompt: value! }),
       ...slice(0, cut.bottom),
@@ -147,7 +158,7 @@ export class PackedModel {
         ? { hiddenStates: inputsEmbeds, ...(kind === 'softPrompt' && { softPromptHidden: value! }) }
         : await this.run('client', bottom[kind].forward, bottomFeeds);
 
-    const graphs = this.backbone.manifest.graphs[kind];
+    const graphs = stepGraphsOf(this.backbone.manifest, kind);
     const backboneFeeds: Tensors = {
       hiddenStates: below.hiddenStates!,
       ...(kind === 'softPrompt' && { softPrompt: below.softPromptHidden! }),
@@ -160,6 +171,7 @@ export class PackedModel {
       top === undefined
         ? {}
         : {
+            ...blockWeights,
             ...parted(forward.output as Tensor<'float32'>, promptRows, [B, S, d]),
             ...slice(cut.numLayers - cut.top, cut.numLayers),
             positions: wanted,
@@ -185,6 +197,7 @@ export class PackedModel {
         inputsEmbeds: belowCotangents.inputsEmbedsCotangent as Tensor<'float32'>,
         ...(kind === 'softPrompt' && { adapter: belowCotangents.softPromptCotangent as Tensor<'float32'> }),
         ...(kind === 'prefix' && { adapter: stackLayers(prefixParts) }),
+        blockWeights: cotangentsOf(Object.keys(blockWeights ?? {}), { ...above, ...belowCotangents }),
         crossing: {
           output: cotangent,
           hiddenStates: within.hiddenStatesCotangent!,
@@ -202,6 +215,10 @@ export class PackedModel {
       },
     };
   }
+}
+
+function cotangentsOf(names: readonly string[], found: Tensors): Tensors {
+  return Object.fromEntries(names.map((name) => [`${name}Cotangent`, found[`${name}Cotangent`]!]));
 }
 
 function sliceLayers({ shape, data }: Tensor<'float32'>, first: number, end: number): Tensor<'float32'> {
