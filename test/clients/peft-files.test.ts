@@ -65,7 +65,12 @@ describe('PEFT files', () => {
     readonly message: RegExp;
   }[] = [
     { name: 'a method that a client cannot own', change: (c) => ({ ...c, peft_type: 'IA3' }), message: /peft_type IA3 is not supported/ },
-    { name: 'a sequence classification adapter', change: (c) => ({ ...c, task_type: 'SEQ_CLS' }), message: /task_type must be CAUSAL_LM/ },
+    { name: 'a token classification adapter', change: (c) => ({ ...c, task_type: 'TOKEN_CLS' }), message: /task_type must be CAUSAL_LM/ },
+    {
+      name: 'a sequence classification adapter without its head',
+      change: (c) => ({ ...c, task_type: 'SEQ_CLS' }),
+      message: /there is no score\.weight/,
+    },
     { name: 'an encoder-decoder adapter', change: (c) => ({ ...c, num_transformer_submodules: 2 }), message: /num_transformer_submodules/ },
     {
       name: 'another number of virtual tokens than the tensor has',

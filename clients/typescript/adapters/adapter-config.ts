@@ -40,11 +40,17 @@ export function parseConfig<T>(where: string, fields: z.ZodType<T>, config: unkn
   throw new CutlayerError('INVALID_ADAPTER', `${where}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
 }
 
-/** Reads `adapter_model.safetensors`: float tensors as float32, all finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+/** Whether a tensor is a classification head's, which PEFT's SEQ_CLS puts beside an adapter's own: sequence-classification.ts reads it. */
+export function isScore(name: string): boolean {
+  return name === 'base_model.score.weight' || name === 'base_model.model.score.weight';
+}
+
+/** Reads `adapter_model.safetensors` without a classification head's: float tensors as float32, all finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
 export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
   const file = join(dir, WEIGHTS_FILE);
   const found = new Map<string, Tensor<'float32'>>();
   for (const [name, tensor] of (await readTensors(file)).tensors) {
+    if (isScore(name)) continue;
     if (tensor.dtype !== 'float32')
       throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name}: expected a float tensor, got ${tensor.dtype}`);
     const floats = tensor as Tensor<'float32'>;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter, SpanKind, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterContext } from './context.js';
+import { classificationPair, saveClassificationPair } from './sequence-classification.js';
 import { writeSidecar } from './sidecar.js';
 
 /**
@@ -83,8 +84,10 @@ export class Combined implements Adapter {
     return gradients;
   }
 
-  /** Each adapter in a subdirectory named after its method. */
+  /** Each adapter in a subdirectory named after its method; one and a classification head together, as PEFT's SEQ_CLS, where PEFT has that. */
   async save(dir: string): Promise<void> {
+    const pair = classificationPair(this.adapters);
+    if (pair !== undefined) return saveClassificationPair(dir, pair, this.#context.bundle.identity);
     for (const adapter of this.adapters) {
       const part = join(dir, adapter.method);
       await mkdir(part, { recursive: true });

@@ -6,6 +6,7 @@ import { readAdapterConfig } from './adapter-config.js';
 import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
 import { methods } from './registry.js';
+import { loadClassifier } from './sequence-classification.js';
 import { checkSidecar, readSidecar } from './sidecar.js';
 
 /**
@@ -15,23 +16,24 @@ import { checkSidecar, readSidecar } from './sidecar.js';
 export async function loadAdapter(dir: string, context: AdapterContext): Promise<Adapter> {
   const sidecar = await readSidecar(dir);
   if (sidecar !== undefined) checkSidecar(dir, sidecar, context.bundle.identity);
-  if (sidecar?.method === 'combined') {
-    if (sidecar.parts === undefined) throw new CutlayerError('INVALID_ADAPTER', `${dir}: a combination that names no parts; copy it again`);
+  if (sidecar?.parts !== undefined) {
     const adapters: Adapter[] = [];
     for (const part of sidecar.parts) adapters.push(await loadAdapter(join(dir, part), context));
     return combine(context, adapters);
   }
-  const config = await readAdapterConfig(dir);
   const rows = Object.values(methods);
   const byName = sidecar === undefined ? undefined : rows.find(({ method }) => method === sidecar.method);
+  if (byName?.peftType === null) return byName.load(context, dir, { peft_type: '' }); // its files are its own
+  const config = await readAdapterConfig(dir);
   const row = byName ?? rows.find(({ peftType }) => peftType !== null && peftType === config.peft_type);
   if (row === undefined) {
     const known = rows.flatMap(({ peftType }) => peftType ?? []).join(', ');
     throw new CutlayerError('INVALID_ADAPTER', `${dir}: peft_type ${config.peft_type} is not supported; expected ${known}`);
   }
   const task = config.task_type ?? 'CAUSAL_LM';
-  if (task !== 'CAUSAL_LM' && row.method !== 'classification-head') {
-    throw new CutlayerError('INVALID_ADAPTER', `${dir}: task_type must be CAUSAL_LM, got ${task}`);
+  if (task !== 'CAUSAL_LM' && task !== 'SEQ_CLS') {
+    throw new CutlayerError('INVALID_ADAPTER', `${dir}: task_type must be CAUSAL_LM or SEQ_CLS, got ${task}`);
   }
-  return row.load(context, dir, config);
+  const adapter = await row.load(context, dir, config);
+  return task === 'CAUSAL_LM' ? adapter : combine(context, [adapter, await loadClassifier(context.bundle, dir)]);
 }

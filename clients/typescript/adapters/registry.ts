@@ -1,21 +1,29 @@
 /** The closed table of methods, and how adapters are made from names and settings. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Adapter, type MethodName, methodNames } from './adapter.js';
+import { classificationHead } from './classification-head.js';
 import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
+import { fullTraining } from './full.js';
+import { lora } from './lora.js';
 import type { Method } from './method.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
 import { type MethodSettingsInput, methodSettings } from './settings.js';
 import { promptTuning } from './soft-prompt.js';
+import { trainableTokens } from './trainable-tokens.js';
 
 /** One row per method; a method is the file that its row comes from. */
-export const methods: { readonly [M in MethodName]?: Method } = {
+export const methods: { readonly [M in MethodName]: Method } = {
   'prompt-tuning': promptTuning,
   'p-tuning': pTuning,
   'prefix-tuning': prefixTuning,
   'multitask-prompt-tuning': multitaskPromptTuning,
+  'trainable-tokens': trainableTokens,
+  lora,
+  full: fullTraining,
+  'classification-head': classificationHead,
 };
 
 /** Whether a string names a method. */

@@ -1,0 +1,114 @@
+/**
+ * A classification head of the client's own, in place of the LM head: `score` [classes, d] on the final norm's output, as transformers'
+ * `...ForSequenceClassification`. Neither the head nor the classes are ever sent. Alone it is saved as a partial checkpoint; beside one adapter of
+ * PEFT's it lies in that adapter's files, as PEFT's SEQ_CLS has it.
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { seeded } from '../random.js';
+import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterModel } from './context.js';
+import type { Method } from './method.js';
+import { expectShape } from './module-tensors.js';
+import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
+import { readSidecar, SIDECAR_FILE, writeSidecar } from './sidecar.js';
+
+/** The tensor's name, transformers' and PEFT's. */
+export const SCORE = 'score.weight';
+
+/** Spread of the first values: transformers' initializer_range. */
+const INITIAL_STD = 0.02;
+const MAX_LABELS = 100_000;
+
+/** Scores of classes. */
+export class ClassificationHead implements Adapter {
+  readonly method = 'classification-head';
+  readonly spanKind = 'none';
+  readonly numVirtualTokens = 0;
+  readonly parameters: readonly [Parameter];
+  readonly labels: readonly string[];
+  readonly #model: AdapterModel;
+
+  /** @param score [classes, hiddenSize]. @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
+  constructor(model: AdapterModel, labels: readonly string[], score: Tensor<'float32'>) {
+    checkLabels(labels);
+    const { hiddenSize } = model.dims;
+    if (score.shape.join() !== `${labels.length},${hiddenSize}`) {
+      throw new CutlayerError(
+        'INVALID_SHAPE',
+        `classification head: expected [${labels.length}, ${hiddenSize}], got [${score.shape.join(', ')}]`,
+      );
+    }
+    this.#model = model;
+    this.labels = labels;
+    this.parameters = [{ name: SCORE, value: score }];
+  }
+
+  /** A new head: normal with spread 0.02. @throws CutlayerError INVALID_ARGUMENT */
+  static create(model: AdapterModel, labels: readonly string[], seed: number): ClassificationHead {
+    checkLabels(labels);
+    const random = seeded(seed, 0x4348);
+    const shape = [labels.length, model.dims.hiddenSize];
+    const score = Float32Array.from({ length: elementCount(shape) }, () => INITIAL_STD * random.normal());
+    return new ClassificationHead(model, labels, f32(shape, score));
+  }
+
+  async parts(): Promise<StepParts> {
+    return { classifier: this.parameters[0].value };
+  }
+
+  async pullBack({ classifier }: StepCotangents): Promise<readonly Float32Array[]> {
+    return [classifier?.data ?? new Float32Array(this.parameters[0].value.data.length)];
+  }
+
+  async save(dir: string): Promise<void> {
+    await writePartialCheckpoint(
+      dir,
+      { [SCORE]: this.parameters[0].value },
+      {
+        title: 'Classification head',
+        loading: `AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=${this.labels.length}, dtype="float32")`,
+      },
+    );
+    await writeSidecar(dir, this.method, this.#model.identity, { labels: this.labels });
+  }
+}
+
+/** A classification head as a row of the table of methods. */
+export const classificationHead: Method = {
+  method: 'classification-head',
+  peftType: null,
+  summary: 'classes of the client’s own in place of the LM head',
+  fills: ['classifier'],
+  create: async ({ bundle }, { labels, seed }) => ClassificationHead.create(bundle, labels, seed),
+  load: async ({ bundle }, dir) => {
+    const tensors = await readPartialCheckpoint(dir);
+    const score = tensors.get(SCORE);
+    if (score === undefined || tensors.size !== 1)
+      throw new CutlayerError(
+        'INVALID_ADAPTER',
+        `${dir}/${PARTIAL_FILE}: expected ${SCORE} alone, got ${[...tensors.keys()].slice(0, 4).join(', ') || 'none'}`,
+      );
+    return headOf(bundle, dir, score);
+  },
+};
+
+/** A head as a directory holds it: its classes are those of the sidecar, or LABEL_0, LABEL_1, ... as transformers calls them. */
+export async function headOf(model: AdapterModel, dir: string, score: Tensor<'float32'>): Promise<ClassificationHead> {
+  expectShape(`${dir}: ${SCORE}`, score, [null, model.dims.hiddenSize]);
+  const labels = (await readSidecar(dir))?.labels ?? Array.from({ length: score.shape[0]! }, (_, id) => `LABEL_${id}`);
+  if (labels.length !== score.shape[0])
+    throw new CutlayerError(
+      'INVALID_ADAPTER',
+      `${dir}/${SIDECAR_FILE}: expected ${score.shape[0]} labels, one per row of ${SCORE}, got ${labels.length}`,
+    );
+  return new ClassificationHead(model, labels, score);
+}
+
+function checkLabels(labels: readonly string[]): void {
+  const seen = new Set<string>();
+  const twice = labels.find((label) => seen.size === seen.add(label).size);
+  if (labels.length >= 2 && labels.length <= MAX_LABELS && twice === undefined) return;
+  const got = twice === undefined ? `${labels.length}` : `${JSON.stringify(twice)} twice`;
+  throw new CutlayerError('INVALID_ARGUMENT', `classification head: expected two or more distinct --labels (labels), got ${got}`);
+}

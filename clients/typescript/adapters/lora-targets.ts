@@ -1,0 +1,101 @@
+/** Which linear layers LoRA may change: those of the blocks that the client holds, and the LM head. */
+import { CutlayerError } from '../../../src/errors.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { AdapterModel, ClientBlockWeight } from './context.js';
+
+/** A linear layer. */
+export interface LoraTarget {
+  /** transformers' name of the module, e.g. `model.layers.0.self_attn.q_proj` or `lm_head`. */
+  readonly module: string;
+  /** The block weight; absent for the LM head. */
+  readonly weight?: ClientBlockWeight;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** How strongly an update counts. */
+export interface LoraScale {
+  readonly alpha: number;
+  /** alpha / sqrt(rank) in place of alpha / rank. @see arXiv:2312.03732 */
+  readonly rankStabilized?: boolean;
+}
+
+/** One adapted layer: its update is scale · B A. */
+export interface LoraLayer {
+  readonly target: LoraTarget;
+  /** [rank, inputs] */
+  readonly a: Tensor<'float32'>;
+  /** [outputs, rank] */
+  readonly b: Tensor<'float32'>;
+}
+
+type Held = Pick<AdapterModel, 'blockWeights' | 'dims' | 'linearLayout' | 'modules' | 'vocabSize'>;
+
+/** What LoRA changes when nothing is asked for: query and value, or the fused projection that holds them. */
+const DEFAULT_ROLES = ['query', 'value', 'qkv'];
+
+/** transformers' name of the module that a weight belongs to. */
+export function moduleOf(name: string): string {
+  return name.replace(/\.(weight|bias)$/, '');
+}
+
+/** Whether a module is the one that `target` names, or ends with it, as PEFT matches `target_modules`. */
+export function matchesModule(module: string, target: string): boolean {
+  return module === target || module.endsWith(`.${target}`);
+}
+
+/** Every linear layer that the client holds: of its blocks in order, then the LM head. */
+export function linearTargets({ blockWeights, dims, linearLayout, modules, vocabSize }: Held): readonly LoraTarget[] {
+  const inBlocks = blockWeights.flatMap((weight): LoraTarget[] => {
+    const [first, second] = weight.shape;
+    if (first === undefined || second === undefined || weight.shape.length !== 2) return [];
+    const [outputs, inputs] = linearLayout === 'outIn' ? [first, second] : [second, first];
+    return [{ module: moduleOf(weight.name), weight, inputs, outputs }];
+  });
+  return [...inBlocks, { module: modules.head, inputs: dims.hiddenSize, outputs: vocabSize }];
+}
+
+/**
+ * The layers that a list of module suffixes asks for; query and value of the client's blocks when it is empty.
+ * @throws CutlayerError INVALID_ARGUMENT when one names nothing, a block of the vendor's, or no linear layer
+ */
+export function loraTargets(model: Held, targets: readonly string[]): readonly LoraTarget[] {
+  const held = linearTargets(model);
+  if (targets.length === 0) {
+    const chosen = held.filter(({ weight }) => weight !== undefined && DEFAULT_ROLES.includes(weight.role));
+    if (chosen.length > 0) return chosen;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `lora: this bundle holds no blocks; add ${model.modules.head} to --targets (targets), or ask the vendor for a cut with --bottom or --top`,
+    );
+  }
+  for (const target of targets) {
+    if (held.some(({ module }) => matchesModule(module, target))) continue;
+    throw new CutlayerError('INVALID_ARGUMENT', `targets: ${target}: ${whyNot(model, held, target)}`);
+  }
+  return held.filter(({ module }) => targets.some((target) => matchesModule(module, target)));
+}
+
+/** The block that a module's name speaks of: its first number between dots. */
+export function layerOf(module: string): number | undefined {
+  const layer = /\.(\d+)(\.|$)/.exec(module)?.[1];
+  return layer === undefined ? undefined : Number(layer);
+}
+
+/** `layers 1-2 are the vendor's`, or undefined where the client holds the layer, or the model has no such layer. */
+export function vendorsLayer({ dims: { bottom, backbone } }: Pick<AdapterModel, 'dims'>, layer: number): string | undefined {
+  if (layer < bottom || layer >= bottom + backbone) return undefined;
+  return backbone === 1 ? `layer ${bottom} is the vendor's` : `layers ${bottom}-${bottom + backbone - 1} are the vendor's`;
+}
+
+/** Why no layer that the client holds is called so. */
+export function whyNot(model: Held, held: readonly LoraTarget[], target: string): string {
+  const layer = layerOf(target);
+  const vendors = layer === undefined ? undefined : vendorsLayer(model, layer);
+  if (vendors !== undefined) return `${vendors}; train what the client holds, or ask for a cut with --bottom or --top that holds it`;
+  if (model.blockWeights.some(({ name }) => matchesModule(moduleOf(name), target))) return 'is no linear layer; LoRA adapts linear layers';
+  const inBlocks = held.flatMap(({ module, weight }) => (weight === undefined ? [] : module.replace(/^.*?\.\d+\./, '')));
+  const names = [...new Set([...inBlocks, model.modules.head])].join(', ');
+  const none = inBlocks.length === 0 ? ' (the vendor holds all blocks)' : '';
+  return `the client holds no such layer; expected the end of a name among ${names}${none}`;
+}

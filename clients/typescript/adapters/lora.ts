@@ -1,0 +1,135 @@
+/**
+ * LoRA on what the client holds: linear layers of its bottom and top blocks, and the LM head. A block's update is merged into its weight once per
+ * step; the head's is added to the logits, so that no second table exists.
+ * @see arXiv:2106.09685; scale and first values as PEFT's
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { seeded } from '../random.js';
+import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterModel } from './context.js';
+import { loadLora, saveLora } from './lora-files.js';
+import { type LoraLayer, type LoraScale, type LoraTarget, loraTargets } from './lora-targets.js';
+import type { Method } from './method.js';
+import { writeSidecar } from './sidecar.js';
+import { uniformTensor } from './torch-init.js';
+
+/** Low-rank updates of some layers. */
+export class Lora implements Adapter {
+  readonly method = 'lora';
+  readonly spanKind = 'none';
+  readonly numVirtualTokens = 0;
+  readonly parameters: readonly Parameter[];
+  readonly rank: number;
+  readonly scale: LoraScale;
+  readonly layers: readonly LoraLayer[];
+  readonly #model: AdapterModel;
+  /** The frozen weights, by name. */
+  readonly #weights: Feeds;
+
+  private constructor(model: AdapterModel, layers: readonly LoraLayer[], scale: LoraScale, weights: Feeds) {
+    this.#model = model;
+    this.layers = layers;
+    this.scale = scale;
+    this.rank = layers[0]!.a.shape[0]!;
+    this.#weights = weights;
+    this.parameters = layers.flatMap(({ target: { module }, a, b }) => [
+      { name: `${module}.lora_A.weight`, value: a },
+      { name: `${module}.lora_B.weight`, value: b },
+    ]);
+  }
+
+  /**
+   * An adapter with given values.
+   * @param layers at least one, all of one rank
+   * @throws CutlayerError INVALID_SHAPE, MISSING_TENSOR
+   */
+  static async of(model: AdapterModel, layers: readonly LoraLayer[], scale: LoraScale): Promise<Lora> {
+    const rank = layers[0]?.a.shape[0];
+    if (rank === undefined) throw new CutlayerError('INVALID_ARGUMENT', 'lora: expected at least one layer');
+    for (const { target, a, b } of layers) {
+      const { module, inputs, outputs } = target;
+      if (a.shape.join() !== `${rank},${inputs}` || b.shape.join() !== `${outputs},${rank}`) {
+        throw new CutlayerError(
+          'INVALID_SHAPE',
+          `lora: ${module}: expected A [${rank}, ${inputs}] and B [${outputs}, ${rank}], got [${a.shape.join(', ')}] and [${b.shape.join(', ')}]`,
+        );
+      }
+    }
+    const names = layers.flatMap(({ target: { weight } }) => weight?.name ?? []);
+    const weights: Record<string, Tensor> = {};
+    for (const name of names) weights[name] = await model.weight(name);
+    return new Lora(model, layers, scale, weights);
+  }
+
+  /** A new adapter, which changes nothing yet: A uniform within 1/sqrt(inputs) (kaiming uniform at sqrt 5), B zero. */
+  static create(
+    model: AdapterModel,
+    targets: readonly LoraTarget[],
+    how: { readonly rank: number; readonly scale: LoraScale; readonly seed: number },
+  ): Promise<Lora> {
+    const random = seeded(how.seed, 0x4c52);
+    const layers = targets.map((target): LoraLayer => {
+      const a = uniformTensor(random, [how.rank, target.inputs], 1 / Math.sqrt(target.inputs));
+      return { target, a, b: f32([target.outputs, how.rank], new Float32Array(target.outputs * how.rank)) };
+    });
+    return Lora.of(model, layers, how.scale);
+  }
+
+  async parts(): Promise<StepParts> {
+    const blockWeights: Record<string, Tensor<'float32'>> = {};
+    for (const layer of this.layers) {
+      const { weight } = layer.target;
+      if (weight === undefined) continue;
+      // The graph computes in float32 throughout.
+      const { merged } = (await this.#model.runMethod('loraMerge', this.#feeds(layer))) as Readonly<Record<string, Tensor<'float32'>>>;
+      blockWeights[weight.name] = merged!;
+    }
+    const head = this.layers.find(({ target }) => target.weight === undefined);
+    return {
+      ...(Object.keys(blockWeights).length > 0 && { blockWeights }),
+      ...(head !== undefined && { headLora: { a: head.a, b: head.b, scale: this.#factor } }),
+    };
+  }
+
+  async pullBack({ blockWeights = {}, headLora }: StepCotangents): Promise<readonly Float32Array[]> {
+    const gradients: Float32Array[] = [];
+    for (const layer of this.layers) {
+      const { target, a, b } = layer;
+      const cotangent = target.weight === undefined ? undefined : blockWeights[target.weight.name];
+      if (cotangent !== undefined) {
+        const back = await this.#model.runMethodVjp('loraMerge', { ...this.#feeds(layer), mergedCotangent: cotangent });
+        gradients.push(back.loraACotangent!.data as Float32Array, back.loraBCotangent!.data as Float32Array);
+      } else if (target.weight === undefined && headLora !== undefined) gradients.push(headLora.a.data, headLora.b.data);
+      else gradients.push(new Float32Array(a.data.length), new Float32Array(b.data.length));
+    }
+    return gradients;
+  }
+
+  async save(dir: string): Promise<void> {
+    await saveLora(dir, this, this.#model.linearLayout);
+    await writeSidecar(dir, this.method, this.#model.identity);
+  }
+
+  get #factor(): number {
+    return this.scale.alpha / (this.scale.rankStabilized === true ? Math.sqrt(this.rank) : this.rank);
+  }
+
+  #feeds({ target, a, b }: LoraLayer): Feeds {
+    return { weight: this.#weights[target.weight!.name]!, loraA: a, loraB: b, loraScale: f32([], Float32Array.of(this.#factor)) };
+  }
+}
+
+/** LoRA as a row of the table of methods. */
+export const lora: Method = {
+  method: 'lora',
+  peftType: 'LORA',
+  summary: 'low-rank updates of linear layers in the blocks that the client holds, and of the LM head',
+  fills: ['blockWeights', 'headLora'],
+  create: ({ bundle }, { targets, rank, alpha, seed }) =>
+    Lora.create(bundle, loraTargets(bundle, targets), { rank, scale: { alpha }, seed }),
+  load: async ({ bundle }, dir, config) => {
+    const { layers, scale } = await loadLora(bundle, dir, config);
+    return Lora.of(bundle, layers, scale);
+  },
+};

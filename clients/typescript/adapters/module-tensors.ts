@@ -1,0 +1,42 @@
+/**
+ * The tensors of PEFT's files for methods that change modules of the model (LoRA, trainable tokens, a classification head): each is named
+ * `base_model.model.<module>.<tensor>`, where the module is transformers' own name.
+ */
+import { join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import { readAdapterTensors, WEIGHTS_FILE } from './adapter-config.js';
+
+const BASE = 'base_model.model.';
+
+/** PEFT's file names of tensors by the model's own names. */
+export function peftNames(tensors: Readonly<Record<string, Tensor<'float32'>>>): Record<string, Tensor<'float32'>> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [BASE + name, value]));
+}
+
+/** The tensors of a file by the model's own names. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+export async function readModuleTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
+  const tensors = new Map<string, Tensor<'float32'>>();
+  for (const [name, tensor] of await readAdapterTensors(dir)) {
+    if (!name.startsWith(BASE)) {
+      const file = join(dir, WEIGHTS_FILE);
+      throw new CutlayerError(
+        'INVALID_ADAPTER',
+        `${file}: ${name}: expected names that begin with ${BASE}; save the adapter with save_pretrained`,
+      );
+    }
+    tensors.set(name.slice(BASE.length), tensor);
+  }
+  return tensors;
+}
+
+/** Checks a tensor's shape; null stands for any size. @throws CutlayerError INVALID_ADAPTER */
+export function expectShape(where: string, tensor: Tensor<'float32'>, wanted: readonly (number | null)[]): void {
+  const { shape } = tensor;
+  if (shape.length === wanted.length && wanted.every((dim, axis) => (dim === null ? shape[axis]! >= 1 : dim === shape[axis]))) return;
+  const text = wanted.map((dim) => dim ?? '*').join(', ');
+  throw new CutlayerError(
+    'INVALID_ADAPTER',
+    `${where}: expected [${text}], got [${shape.join(', ')}]; the adapter was trained for another model`,
+  );
+}
