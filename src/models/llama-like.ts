@@ -60,7 +60,7 @@ export interface LlamaLike<Keys extends z.ZodRawShape> {
   /** Keys that {@link position} reads beside rope's. */
   readonly positionKeys?: readonly string[];
   /** What the family changes. @throws CutlayerError UNSUPPORTED_CONFIG */
-  readonly adapt?: (spec: LlamaLikeSpec, read: z.infer<z.ZodObject<Keys>>, config: ConfigJson) => DecoderSpec;
+  readonly adapt?: (spec: LlamaLikeSpec, read: z.infer<z.ZodObject<Keys>>) => DecoderSpec;
   readonly names?: WeightNames;
 }
 
@@ -69,6 +69,7 @@ export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): 
   const shared = sharedSchema(family.defaults);
   const own = z.object(family.keys);
   const activationKey = family.activationKey ?? 'hidden_act';
+  const activationSchema = z.object({ [activationKey]: z.string().default(family.defaultActivation ?? 'silu') });
   const keys = [...Object.keys(shared.shape), ...Object.keys(own.shape), ...ropeKeys, ...(family.positionKeys ?? []), activationKey];
   return {
     name: family.name,
@@ -77,14 +78,12 @@ export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): 
       refuseUnknownKeys(config, { read: keys, harmless: family.harmless ?? [] }, family.name);
       const read = parseKeys(own, config);
       const context = (headDim: number, maxPositions: number): RopeContext => ({ headDim, maxPositions, ...family.rope?.(read) });
-      const activation = parseKeys(z.object({ [activationKey]: z.string().default(family.defaultActivation ?? 'silu') }), config)[
-        activationKey
-      ]!;
+      const activation = parseKeys(activationSchema, config)[activationKey]!;
       const position = family.position ?? ropeOf;
       const spec = sharedSpec(parseKeys(shared, config), activationOf(activationKey, activation), (headDim, maxPositions) =>
         position(config, context(headDim, maxPositions)),
       );
-      return family.adapt?.(spec, read, config) ?? spec;
+      return family.adapt?.(spec, read) ?? spec;
     },
   };
 }

@@ -135,6 +135,7 @@ const refused: readonly (readonly [name: string, of: Known, config: object, mess
   ['too few longrope factors', 'Phi-4-mini-instruct', { rope_scaling: { type: 'longrope', long_factor: [1], short_factor: [1] } }, /rope_scaling.short_factor: expected 48 numbers/],
   ['a part of a head that is odd', 'Phi-4-mini-instruct', { rope_scaling: null, partial_rotary_factor: 0.4 }, /partial_rotary_factor: expected an even part of head_dim 128, got 51/],
   ['rope on part of a head where the family turns all', 'Qwen3-0.6B', { partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1; got 0.5/],
+  ['rope on part of a head in Gemma 3', 'gemma-3-1b-it', { partial_rotary_factor: 0.5 }, /partial_rotary_factor/],
   ['one rope where Gemma 3 has two', 'gemma-3-1b-it', { rope_parameters: { rope_type: 'default', rope_theta: 7 } }, /rope_parameters/],
   ['a yarn ramp that transformers would round', 'gemma-3-1b-it', { rope_parameters: { full_attention: { rope_type: 'yarn', factor: 2, truncate: false } } }, /full_attention.truncate/],
   ['a setting of another rope type', 'Llama-3.2-1B', { rope_scaling: { rope_type: 'linear', factor: 2, low_freq_factor: 1 } }, /rope_scaling.low_freq_factor: expected no such setting with rope type linear/],

@@ -11,6 +11,7 @@ import { gemmaSpec } from './gemma.js';
 import { gemmaNames } from './gemma2.js';
 
 const ropes = z.object({
+  partial_rotary_factor: z.literal(1).nullish(),
   rope_theta: positiveNumber.default(1_000_000),
   rope_local_base_freq: positiveNumber.default(10_000),
   rope_scaling: ropeSettings.nullish(),
