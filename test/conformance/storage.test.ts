@@ -22,7 +22,7 @@ describe('conformance: storage', () => {
 
   for (const { name, dir } of referenceFixtures().filter(({ sharded }) => sharded)) {
     it(`${name}: two bfloat16 shards pack to the bytes of the single float32 file`, async () => {
-      const request = { bottom: 1, top: 1, name };
+      const request = { bottom: 0, top: 0, name };
       const outDir = join(root, name);
       await pack({ ...request, checkpointDir: dir, outDir: join(outDir, 'sharded') });
       await withVariant(name, { config: { torch_dtype: 'float32', dtype: undefined } }, (checkpointDir) =>
@@ -30,7 +30,7 @@ describe('conformance: storage', () => {
       );
       const [sharded, single] = [await contents(join(outDir, 'sharded')), await contents(join(outDir, 'single'))];
       assert.deepEqual([...sharded.keys()], [...single.keys()]);
-      assert.ok(sharded.has(join('backbone', 'weights.safetensors')) && sharded.size > 10);
+      assert.ok(sharded.has(join('backbone', 'weights.safetensors')) && sharded.size > 5);
       for (const [file, bytes] of sharded) assert.ok(bytes.equals(single.get(file)!), `${file} differs`);
     });
   }
