@@ -26,7 +26,8 @@ from references import load_model, precise_attention
 HIDDEN_SIZE = 12
 VIRTUAL_TOKENS = 11
 LAYERS, KV_HEADS, HEAD_DIM = 3, 2, 4
-KEY_VALUE_CHECKPOINTS = ("gpt2-tiny", "llama-tiny", "llama3-tiny")
+# Plain ones, then norms of queries and keys, fused projections, a scaled embedding, two ropes.
+KEY_VALUE_CHECKPOINTS = ("gpt2-tiny", "llama-tiny", "llama3-tiny", "qwen3-tiny", "olmo2-tiny", "phi3-tiny", "granite-tiny", "gemma3_text-tiny")
 
 common = {"task_type": "CAUSAL_LM", "num_virtual_tokens": VIRTUAL_TOKENS, "num_transformer_submodules": 1, "num_layers": LAYERS}
 prompt = {**common, "token_dim": HIDDEN_SIZE}
@@ -80,7 +81,9 @@ def run(module: torch.nn.Module, case: str) -> dict[str, torch.Tensor]:
 
 def key_values(directory: Path, name: str) -> dict[str, torch.Tensor]:
     model = load_model(directory / name, torch.float64, precise_attention(directory / name))
-    token_ids = torch.randint(0, model.config.vocab_size, (1, 7))
+    # A cache of a sliding window forgets what no later token sees; a prefix holds every token.
+    tokens = min(7, (getattr(model.config, "sliding_window", None) or 8) - 1)
+    token_ids = torch.randint(0, model.config.vocab_size, (1, tokens))
     with torch.no_grad():
         cache = model(input_ids=token_ids, use_cache=True).past_key_values
     legacy = [(layer.keys, layer.values) for layer in cache.layers]
