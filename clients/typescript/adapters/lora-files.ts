@@ -61,6 +61,7 @@ export async function saveLora(
     fan_in_fan_out: inBlocks && linearLayout === 'inOut',
     inference_mode: true,
     init_lora_weights: true,
+    kasa_config: null,
     layer_replication: null,
     layers_pattern: null,
     layers_to_transform: null,
@@ -68,9 +69,11 @@ export async function saveLora(
     lora_alpha: scale.alpha,
     lora_bias: false,
     lora_dropout: 0,
+    lora_ga_config: null,
     megatron_config: null,
     megatron_core: 'megatron.core',
     modules_to_save: null,
+    monteclora_config: null,
     peft_type: 'LORA',
     peft_version: '0.21.0',
     qalora_group_size: 16,
@@ -82,9 +85,11 @@ export async function saveLora(
     target_parameters: null,
     task_type: 'CAUSAL_LM',
     trainable_token_indices: null,
+    use_bdlora: null,
     use_dora: false,
     use_qalora: false,
     use_rslora: scale.rankStabilized === true,
+    velora_config: null,
   };
   await writeAdapterFiles(dir, config, peftNames(Object.fromEntries(parameters.map(({ name, value }) => [name, value]))));
 }
