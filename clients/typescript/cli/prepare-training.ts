@@ -35,7 +35,7 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
   const { bundle, connection } = session;
   // Before any work: does this bundle belong to this gateway?
   const model = new SplitModel(bundle, new RemoteModel(connection));
-  let adapter: Adapter | undefined = await newAdapter(flags, session, model);
+  let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
   const { numVirtualTokens } = adapter;
   const examples = await readExamples(flags.data, flags, session, model, adapter, signal);
   const validation =
@@ -52,7 +52,7 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
     parameters,
     async run(chosen, onEvent) {
       // The first run takes the adapter that is there; each later one starts from the same values.
-      const fresh = adapter ?? (await newAdapter(chosen, session, model));
+      const fresh = adapter ?? (await newAdapter(chosen, session, model, signal));
       adapter = undefined;
       try {
         return await runToEnd(newClient(chosen, session, fresh, totalSteps), chosen, { examples, validation, totalSteps, signal, onEvent });
@@ -141,9 +141,8 @@ async function readExamples(
   }
 }
 
-async function newAdapter(flags: TrainFlags, { bundle }: Session, model: SplitModel): Promise<Adapter> {
-  const context = { bundle };
-  void model;
+async function newAdapter(flags: TrainFlags, { bundle }: Session, model: SplitModel, signal: AbortSignal): Promise<Adapter> {
+  const context = { bundle, keyValues: (tokenIds: readonly number[]) => model.keyValues(tokenIds, signal) };
   if (flags.initAdapter === undefined) return createAdapter(context, flags.method, methodSettingsOf(flags));
   const adapter = await loadAdapter(flags.initAdapter, context);
   if (adapter.method !== 'combined' && adapter.method !== flags.method) {
