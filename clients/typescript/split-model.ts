@@ -79,7 +79,7 @@ export class SplitModel {
   }
 
   /** Logits [sequences, vocabSize] of the token after each sequence. @throws CutlayerError INVALID_ARGUMENT with a classifier */
-  nextLogits(batch: Batch, parts: StepParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+  async nextLogits(batch: Batch, parts: StepParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     if (parts.classifier !== undefined) {
       throw new CutlayerError('INVALID_ARGUMENT', 'a classification head gives logits of classes, not of tokens; call classLogits');
     }
@@ -87,7 +87,7 @@ export class SplitModel {
   }
 
   /** Logits [sequences, classes] of each sequence. @throws CutlayerError INVALID_ARGUMENT without a classifier */
-  classLogits(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+  async classLogits(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     if (parts.classifier === undefined) {
       throw new CutlayerError('INVALID_ARGUMENT', 'the adapter has no classification head; train one with the method classification-head');
     }

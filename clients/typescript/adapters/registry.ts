@@ -41,7 +41,11 @@ export async function createAdapter(context: AdapterContext, names: string, give
   const settings = methodSettings(given);
   const adapters: Adapter[] = [];
   for (const row of rows) adapters.push(await row.create(context, settings));
-  return adapters.length === 1 ? adapters[0]! : combine(context, adapters);
+  if (adapters.length === 1) return adapters[0]!;
+  const combined = combine(context, adapters);
+  // Two that fill the same place are refused now, and not in the first step.
+  await combined.parts(combined.tasks === undefined ? undefined : 0);
+  return combined;
 }
 
 /** The rows of one or more methods joined by `+`. @throws CutlayerError INVALID_ARGUMENT */
