@@ -4,24 +4,11 @@ import { join } from 'node:path';
 import { type AdapterKind, adapterKinds } from '../../src/artifacts/manifest.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { contracted } from '../support/contraction.js';
 import { type Adapter, fixtureDir, maxRelativeError, PackedModel, readReference } from '../support/packed-model.js';
 import type { Tensors } from '../support/session.js';
 
 const GRADIENT_TOLERANCE = 1e-4;
-
-/** G v and u G of a matrix, with the vectors of test/conformance/weight_methods.py; in float64. */
-function contracted({ shape, data }: Tensor): { readonly right: Tensor; readonly left: Tensor } {
-  const [rows, columns] = shape as [number, number];
-  const right = new Float64Array(rows);
-  const left = new Float64Array(columns);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) {
-      right[i]! += Number(data[i * columns + j]) * Math.cos(0.7 * (j + 1));
-      left[j]! += Number(data[i * columns + j]) * Math.cos(i + 1);
-    }
-  }
-  return { right: f32([rows], [...right]), left: f32([columns], [...left]) };
-}
 
 for (const [fixture, bottom, top] of [
   ['gpt2-tiny', 1, 1],
@@ -75,9 +62,8 @@ for (const [fixture, bottom, top] of [
         for (const name of Object.keys(weights)) {
           const gradient = b.blockWeights[`${name}Cotangent`]!;
           assert.deepEqual(gradient.shape, weights[name]!.shape, name);
-          const parts = gradient.shape.length === 1 ? { '': gradient } : contracted(gradient);
-          for (const [part, value] of Object.entries(parts)) {
-            const key = part === '' ? `${kind}.${name}` : `${kind}.${name}.${part}`;
+          for (const [part, value] of Object.entries(contracted(gradient))) {
+            const key = `${kind}.${name}${part}`;
             const error = maxRelativeError(value, expected.get(key)!);
             assert.ok(error < GRADIENT_TOLERANCE, `${key}: off by ${error}`);
           }

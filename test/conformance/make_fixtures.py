@@ -25,8 +25,11 @@ from references import make_references
 from safetensors.torch import save_file
 from sensitivity import check_sensitivity
 from tokenizer import make_tokenizer
+from weight_gradients import block_gradients
 
 WITH_CURVES = ("gpt2-tiny", "llama-tiny", "llama3-tiny")
+# One fixture of each kind of block; GPT-2's and Llama's blocks are those of weight_methods.py.
+WITH_WEIGHT_GRADIENTS = {f"{name}-tiny" for name in "mistral qwen2 qwen3 phi3 phi3-partial gemma gemma2 gemma3_text olmo2 granite".split()}
 WITH_TOKENIZER = "llama-tiny"
 WITH_PEFT_ADAPTERS = "llama-tiny"
 
@@ -61,6 +64,9 @@ def make_fixture(directory: Path, name: str) -> None:
     seed = CHECKPOINTS[name]["seed"]
     tensors = make_reference(directory, name, seed)
     check_sensitivity(directory, CHECKPOINTS[name].get("feels", []), tensors)
+    if name in WITH_WEIGHT_GRADIENTS:
+        gradients = {key: value.float() for key, value in block_gradients(directory).items()}
+        write_tensors(directory / "weight-gradients.safetensors", gradients)
     if name in WITH_CURVES:
         tensors, document = make_curves(directory, seed + 200)
         write_tensors(directory / "curves.safetensors", tensors)

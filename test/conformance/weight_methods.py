@@ -2,9 +2,7 @@
 
     python test/conformance/weight_methods.py [--out test/fixtures/methods]
 
-Blocks: for each case of reference.safetensors (none, softPrompt, prefix) the gradients of <logits, logitsCotangent> with respect to every weight of the
-first and the last block, from transformers' own model. A gradient G [a, b] is stored as its products with two fixed vectors, `<case>.<weight>.right` = G v [a] and
-`<case>.<weight>.left` = u G [b], u[i] = cos(i + 1), v[j] = cos(0.7 (j + 1)); a vector's as it is (`<case>.<weight>`).
+Blocks: see weight_gradients.py.
 
 Heads: `head.<variant>.<shape>.…` for the LM head plain, with LoRA, with trained rows of its (tied) table and with both; `shape` is `bare` or `capped` (logits times
 0.25, then softcapped at 5). `head.rows` and so on are the inputs; losses are sums of weights * nll. `classifier.…` is a classification head in its place.
@@ -16,40 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from make_fixtures import write_tensors
-from references import load_model, run_case
+from references import load_model
 from safetensors.torch import load_file
 from torch.nn.functional import log_softmax
+from weight_gradients import block_gradients
 
 CHECKPOINTS = ("gpt2-tiny", "llama-tiny")
 ROWS, RANK, CLASSES = 7, 3, 4
 LORA_SCALE = 1.5
 SHAPES = {"bare": (1.0, None), "capped": (0.25, 5.0)}
 VARIANTS = {"plain": (), "lora": ("loraA", "loraB"), "tokens": ("tokenRows",), "loraTokens": ("loraA", "loraB", "tokenRows")}
-
-
-def block_gradients(directory: Path) -> dict[str, torch.Tensor]:
-    """Gradients of the first and the last block's weights, contracted."""
-    stored = load_file(directory / "reference.safetensors")
-    batch = {key: stored[key] for key in ("tokenIds", "lengths", "labels", "inputsEmbeds")}
-    batch["attentionMask"] = (torch.arange(batch["tokenIds"].shape[1])[None, :] < batch["lengths"][:, None]).long()
-    found = {}
-    for case in ("none", "softPrompt", "prefix"):
-        model = load_model(directory, torch.float64, "sdpa")
-        last = model.config.num_hidden_layers - 1
-        trained = {name: p for name, p in model.named_parameters() if ".0." in name or f".{last}." in name}
-        for parameter in trained.values():
-            parameter.requires_grad_(True)
-        run_case(model, case, batch, None if case == "none" else stored[case], stored[f"{case}.logitsCotangent"])
-        for name, parameter in trained.items():
-            gradient = parameter.grad
-            assert gradient.abs().max() > 0, f"{name} has no gradient"
-            if gradient.dim() == 1:
-                found[f"{case}.{name}"] = gradient
-                continue
-            rows, columns = (torch.arange(1, size + 1, dtype=torch.float64) for size in gradient.shape)
-            found[f"{case}.{name}.right"] = gradient @ torch.cos(0.7 * columns)
-            found[f"{case}.{name}.left"] = torch.cos(rows) @ gradient
-    return found
 
 
 def normed(model, rows: torch.Tensor) -> torch.Tensor:
