@@ -138,9 +138,10 @@ class Packing {
     const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
     const entries: Partial<BackboneManifest['graphs']> = {};
     for (const kind of adapterKinds) {
-      const { forward, vjp, residuals } = compileBackbone(this.model, this.cut, kind);
+      const { forward, infer, vjp, residuals } = compileBackbone(this.model, this.cut, kind);
       entries[kind] = {
         forward: await graphs.write(`forward-${kind}.onnx`, forward),
+        infer: await graphs.write(`infer-${kind}.onnx`, infer),
         vjp: await graphs.write(`vjp-${kind}.onnx`, vjp),
         residuals: residuals.map(({ name }) => name),
       };
@@ -243,7 +244,8 @@ class Packing {
 }
 
 /** The module that holds a weight; a tied head has none of its own in the checkpoint, but a name all the same. */
-function moduleOf({ family }: ModelDescription, role: 'embedTokens' | 'head'): string {
+/** transformers' name of a module outside the blocks. */
+export function moduleOf({ family }: ModelDescription, role: 'embedTokens' | 'head'): string {
   return (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
 }
 

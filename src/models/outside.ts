@@ -7,7 +7,7 @@ import { CutlayerError } from '../errors.js';
 import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported } from './config.js';
 import { describeModel, isFamily, type ModelDescription, parseConfig } from './registry.js';
 import type { DecoderSpec } from './spec.js';
-import type { ModelRole, Weight, WeightTable } from './weights.js';
+import type { ModelRole, Weight, WeightNames, WeightTable } from './weights.js';
 
 /** Which side does something that must be done once. */
 export type Side = 'bundle' | 'backbone';
@@ -69,11 +69,11 @@ export function describeOutside(configText: string, tensors: TensorShapes, hidde
   const { model_type: modelType } = config;
   const known = options.embedTensor === undefined && typeof modelType === 'string' && isFamily(modelType);
   const parts = known ? knownFamily(configText, tensors, options) : anyFamily(config, tensors, options);
-  const { spec, weights } = parts;
+  const { spec, weights, names } = parts;
   if (spec.hiddenSize !== hiddenSize)
     throw new CutlayerError('INVALID_SHAPE', `config.json: hidden size: the graph's is ${hiddenSize}, the directory's ${spec.hiddenSize}`);
   return {
-    family: { name: 'onnx', names: { model: {}, block: {}, ignored: [] }, parse: () => spec },
+    family: { name: 'onnx', names: { model: names, block: {}, ignored: [] }, parse: () => spec },
     spec: { ...spec, maxPositions: options.maxPositions ?? spec.maxPositions },
     weights: tableOf(weights),
     specialTokens: specialTokensOf(config, spec.vocabSize),
@@ -83,6 +83,8 @@ export function describeOutside(configText: string, tensors: TensorShapes, hidde
 interface Parts {
   readonly spec: DecoderSpec;
   readonly weights: readonly Weight[];
+  /** transformers' names of embedding and head. */
+  readonly names: WeightNames['model'];
 }
 
 function tableOf(all: readonly Weight[]): WeightTable {
@@ -106,6 +108,7 @@ function knownFamily(configText: string, tensors: TensorShapes, options: Outside
   const wanted = weights.all.filter(({ role, layer }) => layer === undefined && roles.some((known) => known === role));
   const used = wanted.filter(({ role }) => !normedBelow || !role.startsWith('finalNorm'));
   return {
+    names: family.names.model,
     spec: {
       ...spec,
       ...scales(spec, family.name, options),
@@ -176,7 +179,8 @@ function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOp
     throw new CutlayerError('INVALID_CONFIG', 'config.json: says no max_position_embeddings; say the longest sequence: --max-positions N');
   const weights = [found(tensors, embed, 'embedTokens', [vocabSize, hiddenSize])];
   if (!tied) weights.push(found(tensors, head!, 'head', [vocabSize, hiddenSize]));
-  return { spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }), weights };
+  const names = { embedTokens: embed, head: head ?? 'lm_head.weight' };
+  return { spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }), weights, names };
 }
 
 /** The one tensor with a usual name. */
@@ -205,7 +209,6 @@ function found(tensors: TensorShapes, name: string, role: ModelRole, wanted: rea
     throw new CutlayerError('INVALID_SHAPE', `checkpoint: ${name}: expected [${wanted.join(', ')}], got [${shape.join(', ')}]`);
   return { role, name, shape: wanted };
 }
-
 
 /** The spec of a model of which only the ends are here; what it says of blocks is never read. */
 function bareSpec(ends: Pick<DecoderSpec, 'vocabSize' | 'hiddenSize' | 'maxPositions' | 'tiedHead'>): DecoderSpec {

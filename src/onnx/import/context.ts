@@ -159,6 +159,14 @@ export class NodeContext {
     return tensorValue(this.g, this.around.known, this.tensor('value'));
   }
 
+  /** The whole number in an attribute that holds a tensor of one; undefined where it holds a fraction. */
+  whole(name: string): { readonly number: number; readonly dtype: DType } | undefined {
+    const source = this.tensor(name);
+    if (source.elements !== 1 || dtypes[source.dtype].real) return undefined;
+    const number = this.constantNumber(tensorValue(this.g, this.around.known, { ...source, shape: [] }));
+    return number === undefined ? undefined : { number, dtype: source.dtype };
+  }
+
   /** The element type that an attribute or another value of ONNX's numbering stands for. */
   dtype(onnx: number): DType {
     const stored = storedDType(onnx);

@@ -200,6 +200,12 @@ const folds: Readonly<Record<string, Fold>> = {
       return undefined;
     return { ...data, rank: 1, dims: Array<Dim>(length).fill(data.dims[0]!) };
   },
+  ConstantOfShape: (c, [shape]) => {
+    const [length, ...more] = shape?.dims ?? [];
+    const value = c.has('value') ? c.whole('value') : undefined;
+    if (value === undefined || typeof length !== 'number' || more.length > 0 || length < 0 || length > MAX_LENGTH) return undefined;
+    return { dims: Array<Dim>(length).fill(value.number), rank: 1, dtype: value.dtype };
+  },
   ReduceProd: reduced((dims) => multiplyDims(...dims)),
   ReduceSum: reduced((dims) => addDims(...dims)),
   ReduceMax: reduced((dims) => dims.reduce<Dim | undefined>((a, b) => (a === undefined ? b : larger(a, b)), dims[0])),

@@ -2,7 +2,7 @@
 import { tensor } from '../../tensor/tensor.js';
 import { addDims, type Dim, divideDims, multiplyDims, type Shape, shapeText } from '../dim.js';
 import type { Value } from '../value.js';
-import { isValue, type NodeContext, tensorValue } from './context.js';
+import { isValue, type NodeContext } from './context.js';
 import { compareSizes, isNegative } from './sizes.js';
 import type { Translators } from './translator.js';
 
@@ -190,12 +190,13 @@ function range(c: NodeContext): readonly Value[] {
 
 function constantOfShape(c: NodeContext): readonly Value[] {
   const dims = c.sizes(0, 'the shape');
-  const source = c.has('value') ? c.tensor('value') : undefined;
-  if (source === undefined) return [c.g.fill(dims, 0)];
-  if (source.elements !== 1 || source.bytes === undefined) throw c.fail('value must hold one element');
-  const value = c.constantNumber(tensorValue(c.g, new WeakMap(), { ...source, shape: [] }));
-  if (value !== undefined && (source.dtype === 'float32' || source.dtype === 'float64')) return [c.g.fill(dims, value, source.dtype)];
-  return [c.g.cast(c.g.fill(dims, Number(value ?? source.bytes[0]), 'int64'), source.dtype)];
+  if (!c.has('value')) return [c.g.fill(dims, 0)];
+  const whole = c.whole('value');
+  if (whole !== undefined) return [c.g.cast(c.g.fill(dims, whole.number, 'int64'), whole.dtype)];
+  const { elements, dtype, bytes } = c.tensor('value');
+  if (elements !== 1 || bytes === undefined) throw c.fail('value must hold one element');
+  const [real] = dtype === 'float64' ? new Float64Array(bytes.buffer as ArrayBuffer) : new Float32Array(bytes.buffer as ArrayBuffer);
+  return [c.g.fill(dims, real!, dtype)];
 }
 
 /** `Constant`: a tensor, or numbers as attributes. */
