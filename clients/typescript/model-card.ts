@@ -2,6 +2,7 @@
 import { CutlayerError } from '../../src/errors.js';
 import type { GetModelResponse__Output } from '../../src/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { type WireDType, wireDTypeNames, wireDTypes } from '../../src/wire/wire-dtype.js';
+import type { Adapter, AdapterKind } from './adapters/adapter.js';
 
 /** The model card. */
 export interface ModelCard {
@@ -27,6 +28,8 @@ export interface ModelCard {
     readonly maxDeadlineMs: number;
   };
   readonly wireDtypes: readonly WireDType[];
+  /** What may go through the backbone beside the text. */
+  readonly adapters: readonly AdapterKind[];
   /** Whether the vendor gives out keys and values of real tokens, for a prefix to begin from. */
   readonly prefixInit: boolean;
 }
@@ -53,6 +56,7 @@ export function parseModelCard(answer: GetModelResponse__Output): ModelCard {
     cut,
     limits,
     wireDtypes: wireDTypeNames.filter((name) => answer.wireDtypes.includes(wireDTypes[name].proto)),
+    adapters: answer.adapters.flatMap((kind) => adapterKinds[kind] ?? []),
     prefixInit: answer.prefixInit,
   };
 }
@@ -75,6 +79,38 @@ export function checkBundle(card: ModelCard, bundle: BundleIdentity, address: st
     throw new CutlayerError(
       'BACKBONE_MISMATCH',
       `${name}: the client bundle in ${bundle.dir} says ${value}, the gateway at ${address} says ${offered[name]}; pack both again`,
+    );
+  }
+}
+
+const adapterKinds: Readonly<Partial<Record<string, AdapterKind>>> = {
+  ADAPTER_KIND_SOFT_PROMPT: 'softPrompt',
+  ADAPTER_KIND_PREFIX: 'prefix',
+};
+
+/**
+ * Whether a gateway can run an adapter's steps: told before any work.
+ * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, saying what to do
+ */
+export function checkAdapter(
+  card: Pick<ModelCard, 'name' | 'adapters' | 'limits'>,
+  { method, spanKind, numVirtualTokens }: Pick<Adapter, 'method' | 'spanKind' | 'numVirtualTokens'>,
+): void {
+  if (spanKind !== 'none' && !card.adapters.includes(spanKind)) {
+    const instead = card.adapters.includes('softPrompt')
+      ? 'train a soft prompt (prompt-tuning, p-tuning)'
+      : 'train what the client holds (lora)';
+    const why = spanKind === 'prefix' ? ': it has no inputs for keys and values' : '';
+    throw new CutlayerError('ADAPTER_UNSUPPORTED', `${method}: the backbone ${card.name} takes no ${spanKind}${why}; ${instead} instead`, {
+      details: { adapter: spanKind },
+    });
+  }
+  const { maxVirtualTokens } = card.limits;
+  if (numVirtualTokens > maxVirtualTokens) {
+    throw new CutlayerError(
+      'LIMIT_EXCEEDED',
+      `${method}: ${numVirtualTokens} virtual tokens, the gateway takes at most ${maxVirtualTokens}; use fewer, or ask the vendor for more`,
+      { details: { limit: maxVirtualTokens } },
     );
   }
 }

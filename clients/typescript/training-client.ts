@@ -13,6 +13,7 @@ import { type Batch, makeBatch, tasksApart } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { type GenerateOptions, generate } from './generate.js';
 import { GradientSum, joinResults } from './gradient-sum.js';
+import { checkAdapter } from './model-card.js';
 import { AdamW, type AdamWOptions } from './optimizers/adamw.js';
 import { clipGradNorm, l2Norm } from './optimizers/clip.js';
 import type { Schedule } from './optimizers/schedule.js';
@@ -63,9 +64,10 @@ export class TrainingClient {
   /** Resolves when no update is under way: batches of the next step wait for it. */
   #updated: Promise<unknown> = Promise.resolve();
 
-  /** @throws CutlayerError BACKBONE_MISMATCH, INVALID_ARGUMENT */
+  /** @throws CutlayerError BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, INVALID_ARGUMENT */
   constructor(bundle: ClientBundle, connection: Connection, adapter: Adapter, options: TrainingOptions = {}) {
     this.model = new SplitModel(bundle, new RemoteModel(connection));
+    checkAdapter(connection.card, adapter);
     this.adapter = adapter;
     this.learningRate = options.learningRate ?? 0.01;
     if (!(this.learningRate > 0 && this.learningRate < Infinity)) {

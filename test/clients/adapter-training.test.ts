@@ -25,6 +25,7 @@ import {
   TrainingClient,
   toExamples,
 } from '../../clients/typescript/index.js';
+import { checkAdapter } from '../../clients/typescript/model-card.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
@@ -290,6 +291,21 @@ describe('adapters in training', () => {
       });
       assert.throws(() => combine({ bundle }, []), { code: 'INVALID_ARGUMENT' });
     });
+  });
+
+  it('that the gateway cannot run are refused before any work', async () => {
+    const { card } = connection;
+    assert.deepEqual(card.adapters, ['softPrompt', 'prefix']);
+    const bare = { ...card, adapters: ['softPrompt'] as const };
+    const prefix = await create('prefix-tuning');
+    assert.throws(() => checkAdapter(bare, prefix), {
+      code: 'ADAPTER_UNSUPPORTED',
+      message: /^prefix-tuning: the backbone .* takes no prefix: it has no inputs for keys and values; train a soft prompt/,
+    });
+    checkAdapter(bare, await create('prompt-tuning'));
+    checkAdapter(bare, await create('lora'));
+    const many = await create('prompt-tuning', { virtualTokens: card.limits.maxVirtualTokens + 1 });
+    assert.throws(() => new TrainingClient(bundle, connection, many), { code: 'LIMIT_EXCEEDED', message: /use fewer/ });
   });
 
   describe('saved for another model', () => {

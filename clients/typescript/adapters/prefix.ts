@@ -79,6 +79,12 @@ export const prefixTuning: Method = {
   fills: ['prefix'],
   async create(context, { virtualTokens, init = 'RANDOM', initText, prefixProjection, encoderHidden, seed }) {
     const { bundle } = context;
+    if (bundle.dims.numKvHeads === 0) {
+      throw new CutlayerError(
+        'ADAPTER_UNSUPPORTED',
+        'prefix-tuning: this backbone was imported from a graph without inputs for keys and values; use prompt-tuning or p-tuning',
+      );
+    }
     if (init === 'SAMPLE_VOCAB')
       throw new CutlayerError(
         'INVALID_ARGUMENT',
