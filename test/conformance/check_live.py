@@ -1,8 +1,9 @@
 """Compares Cutlayer's fixtures and adapters with transformers and PEFT as installed here.
 
     check_live.py                     makes the fixtures again in a temporary directory and compares them with the committed ones
-    check_live.py --adapter DIR --checkpoint DIR --logits FILE.safetensors
-                                      loads an adapter that Cutlayer wrote with PeftModel.from_pretrained and compares logits
+    check_live.py --adapters LIST.json
+                                      loads adapters that Cutlayer wrote with PeftModel.from_pretrained and compares logits; LIST is an array of
+                                      {"title", "adapter": DIR, "checkpoint": DIR, "logits": FILE.safetensors}
     check_live.py --probe             only says whether the Python packages are there
 
 FILE holds `tokenIds` [B,S] int64 (right-padded), `lengths` [B] int64, `taskIds` [B] int64 for a multitask prompt, and `logits` f32: [B,S,V] (padded rows ignored), [N,V] (real rows
@@ -97,7 +98,7 @@ def compare_directories(fresh: Path, committed: Path, name: str, comparison: Com
                 comparison.tensor(f"{label}:{key}", actual[key], expected[key])
 
 
-def compare_adapter(adapter: Path, checkpoint: Path, logits: Path, comparison: Comparison) -> None:
+def compare_adapter(title: str, adapter: Path, checkpoint: Path, logits: Path, comparison: Comparison) -> None:
     """PEFT's logits with an adapter directory against logits computed elsewhere."""
     import torch
     from methods import load_saved
@@ -112,7 +113,7 @@ def compare_adapter(adapter: Path, checkpoint: Path, logits: Path, comparison: C
     if expected.dim() == 3:
         expected = expected[:, -token_ids.shape[1] :][mask]
     actual = given["logits"][mask] if given["logits"].dim() == 3 else given["logits"]
-    comparison.tensor(f"{adapter.name}: logits", actual, expected)
+    comparison.tensor(title, actual, expected)
 
 
 def main() -> int:
@@ -120,14 +121,9 @@ def main() -> int:
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--fixtures", type=Path, default=Path(__file__).resolve().parents[1] / "fixtures")
     parser.add_argument("--only", nargs="*", help="names of fixtures; all by default")
-    parser.add_argument("--adapter", type=Path)
-    parser.add_argument("--checkpoint", type=Path)
-    parser.add_argument("--logits", type=Path)
+    parser.add_argument("--adapters", type=Path)
     parser.add_argument("--tolerance", type=float, default=1e-5)
     arguments = parser.parse_args()
-    adapter_arguments = [arguments.adapter, arguments.checkpoint, arguments.logits]
-    if any(adapter_arguments) and not all(adapter_arguments):
-        parser.error("--adapter, --checkpoint and --logits go together")
 
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
@@ -144,8 +140,9 @@ def main() -> int:
         parser.error(f"unknown fixtures {sorted(unknown)}; there are {list(CHECKPOINTS)}")
     torch.set_num_threads(1)
     comparison = Comparison(arguments.tolerance)
-    if arguments.adapter:
-        compare_adapter(*adapter_arguments, comparison)
+    if arguments.adapters:
+        for item in json.loads(arguments.adapters.read_text()):
+            compare_adapter(item["title"], *(Path(item[key]) for key in ("adapter", "checkpoint", "logits")), comparison)
     else:
         compare_fixtures(arguments.fixtures, arguments.only or list(CHECKPOINTS), comparison)
     for failure in comparison.failures[:50]:

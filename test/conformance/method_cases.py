@@ -36,7 +36,7 @@ PAD = 2
 VIRTUAL = 4
 TASKS = 3
 LABELS = 3
-TOKEN_IDS = [5, 17, 40, 63]
+TOKEN_IDS = [5, 17, 40, 46]
 RANK, ALPHA = 4, 6
 
 

@@ -10,7 +10,7 @@ test/fixtures/peft/<family>/batches.json holds the batches of the family, <case>
 
 A prefix is [layers, 2, P, kvHeads, headDim] in curve.safetensors and flat in PEFT's file. `method_cases.py` says what each method computes, and
 `check_conventions` holds PEFT to that. Everything runs in evaluation mode (no dropout), in float32 with eager attention; the same curve with sdpa
-must agree to 2e-5.
+must agree to 2e-5 (not gemma2's: sdpa leaves out its softcap of attention).
 """
 
 import argparse
@@ -134,9 +134,10 @@ def make_case(case: Case, directory: Path, out: Path, batches: list[dict]) -> No
     values = initial_values(case, wrap(case, directory))
     check_conventions(case, directory, with_values(wrap(case, directory), values), batches[0])
     curve, wrapped = train(case, directory, values, batches)
-    again = np.array(train(case, directory, values, batches, "sdpa")[0]["losses"])
-    deviation = np.max(np.abs(again - curve["losses"]) / curve["losses"])
-    assert deviation < 2e-5, f"{case.name}: sdpa deviates by {deviation}"
+    if getattr(wrapped.model.config, "attn_logit_softcapping", None) is None:
+        again = np.array(train(case, directory, values, batches, "sdpa")[0]["losses"])
+        deviation = np.max(np.abs(again - curve["losses"]) / curve["losses"])
+        assert deviation < 2e-5, f"{case.name}: sdpa deviates by {deviation}"
     # The same batch, a round of batches before the end and at the end of training.
     assert curve["losses"][-4] < curve["losses"][LOGITS_BATCH + 1], f"{case.name}: training does not lower the loss: {curve['losses']}"
     dims = dims_of(wrapped.model.config)
