@@ -102,10 +102,14 @@ export class PackedModel {
     readonly bundle: ClientBundle,
   ) {}
 
+  /** Opens what has been packed; `root` is removed when it is closed. */
+  static async open(root: string, dirs: { readonly backboneDir: string; readonly clientBundleDir: string }): Promise<PackedModel> {
+    return new PackedModel(root, await loadBackbone(dirs.backboneDir), await loadClientBundle(dirs.clientBundleDir));
+  }
+
   static async pack(checkpointDir: string, bottom: number, top: number): Promise<PackedModel> {
     const root = await mkdtemp(join(tmpdir(), 'cutlayer-packed-'));
-    const { backboneDir, clientBundleDir } = await pack({ checkpointDir, bottom, top, outDir: join(root, 'out') });
-    return new PackedModel(root, await loadBackbone(backboneDir), await loadClientBundle(clientBundleDir));
+    return PackedModel.open(root, await pack({ checkpointDir, bottom, top, outDir: join(root, 'out') }));
   }
 
   async close(): Promise<void> {
