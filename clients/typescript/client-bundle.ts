@@ -36,6 +36,13 @@ export interface SpanVariant {
   readonly trained: boolean;
 }
 
+/** How a span's vjp runs. */
+export interface SpanVjpOptions {
+  /** Block weights whose cotangents are wanted, of a trained span's; no others are fetched. */
+  readonly weights?: Feeds | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What stands in for the checkpoint's own head. */
 export type HeadParts = Pick<StepParts, 'headLora' | 'tokenRows' | 'classifier'>;
 /** The cotangents of {@link HeadParts}; of `tokenRows` only what comes through a tied head. */
@@ -168,8 +175,15 @@ export class ClientBundle implements AdapterModel {
   }
 
   /** Runs a span's vjp: its inputs and the cotangents of its outputs in, the cotangents of its inputs out. */
-  spanVjp(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal): Promise<Feeds> {
-    return this.#run(this.#span(variant).vjp, feeds, signal);
+  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<Feeds> {
+    const { vjp } = this.#span(variant);
+    const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
+    return this.#run(
+      vjp,
+      feeds,
+      signal,
+      vjp.outputs.filter((name) => !unwanted.has(name)),
+    );
   }
 
   /** Whether a span's vjp needs the cotangent of its hidden states. */

@@ -88,7 +88,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
     const trainsTop = topVariant.trained;
     const above =
       topFeeds !== undefined && (trainsBelowTop || trainsTop)
-        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, signal)
+        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, { weights: blockWeights, signal })
         : undefined;
     const weights = weightCotangents(blockWeights, above);
     if (!trainsBelowTop) return weights === undefined ? {} : { blockWeights: weights };
@@ -110,7 +110,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
             hiddenStatesCotangent: back.hiddenStates ?? f32(hiddenStates.shape, new Float32Array(hiddenStates.data.length)),
             ...(back.adapter === undefined ? {} : { softPromptHiddenCotangent: back.adapter }),
           },
-          signal,
+          { weights: blockWeights, signal },
         )
       : undefined;
     const bothWeights = weightCotangents(blockWeights, { ...above, ...below });
