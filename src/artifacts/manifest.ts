@@ -84,6 +84,8 @@ const dimsSchema = z.strictObject({
 
 const stepGraphsSchema = z.strictObject({
   forward: graphSchema,
+  /** `forward` without the residuals, for steps that no vjp follows. */
+  infer: graphSchema,
   vjp: graphSchema,
   /** Outputs of `forward` that `vjp` takes back under the same names. */
   residuals: z.array(z.string().min(1)),
@@ -157,10 +159,17 @@ export const backboneManifestSchema = z
     for (const kind of adapterKinds) {
       const step = manifest.graphs[kind];
       if (step === undefined) continue;
-      const { forward, vjp, residuals } = step;
+      const { forward, infer, vjp, residuals } = step;
       for (const residual of residuals) {
         if (!forward.outputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an output of forward`);
         if (!vjp.inputs.includes(residual)) fail(context, ['graphs', kind, 'residuals'], `${residual} is not an input of vjp`);
+      }
+      for (const input of infer.inputs) {
+        if (!forward.inputs.includes(input)) fail(context, ['graphs', kind, 'infer'], `${input} is not an input of forward`);
+      }
+      for (const output of infer.outputs) {
+        if (!forward.outputs.includes(output)) fail(context, ['graphs', kind, 'infer'], `${output} is not an output of forward`);
+        if (residuals.includes(output)) fail(context, ['graphs', kind, 'infer'], `${output} is a residual`);
       }
     }
   });
@@ -213,7 +222,10 @@ export const clientBundleManifestSchema = z
 
 /** Every graph of a backbone. */
 export function backboneGraphEntries(graphs: BackboneManifest['graphs']): readonly GraphEntry[] {
-  const steps = adapterKinds.flatMap((kind) => (graphs[kind] === undefined ? [] : [graphs[kind].forward, graphs[kind].vjp]));
+  const steps = adapterKinds.flatMap((kind) => {
+    const step = graphs[kind];
+    return step === undefined ? [] : [step.forward, step.infer, step.vjp];
+  });
   return graphs.keyValues === undefined ? steps : [...steps, graphs.keyValues];
 }
 
@@ -242,7 +254,7 @@ export type ClientBundleManifest = z.infer<typeof clientBundleManifestSchema>;
 export type ArtifactFile = z.infer<typeof fileSchema>;
 /** One ONNX graph of an artifact and the names of its inputs and outputs. */
 export type GraphEntry = z.infer<typeof graphSchema>;
-/** Forward, vjp and the residuals between them, of one adapter kind of the backbone. */
+/** Forward with and without residuals, the vjp, and the residuals' names, of one adapter kind of the backbone. */
 export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 /** Forward and self-contained vjp, of one adapter kind of the client's bottom or top. */
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;

@@ -1,6 +1,6 @@
 /**
  * Cuts one graph of outputs and cotangents into two that run at different times: a forward graph that also returns the
- * residuals, and a vjp graph that is fed them and computes the rest again.
+ * residuals, and a vjp graph that is fed them and computes the rest again. Where no vjp follows, a third graph is the forward pass alone.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
@@ -26,9 +26,11 @@ export interface Residual {
   readonly value: Value;
 }
 
-/** The two graphs. The vjp graph's inputs are some of the forward graph's, residuals, and the cotangents. */
+/** The graphs. The vjp graph's inputs are some of the forward graph's, residuals, and the cotangents. */
 export interface Partition {
   readonly forward: Graph;
+  /** `forward` without the residuals: a runtime computes and hands out every output of a graph, wanted or not. */
+  readonly infer: Graph;
   readonly vjp: Graph;
   readonly residuals: readonly Residual[];
 }
@@ -40,6 +42,7 @@ export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangen
   const extra = Object.fromEntries(residuals.map(({ name, value }) => [name, value]));
   return {
     forward: g.build({ outputs: { ...outputs, ...extra } }),
+    infer: g.build({ outputs }),
     vjp: g.build({ outputs: cotangentOutputs, cut: new Map(residuals.map(({ name, value }) => [value, name])) }),
     residuals,
   };

@@ -1,4 +1,4 @@
-/** The backbone's graphs: for each adapter kind a forward that also yields residuals, and the vjp that takes them. */
+/** The backbone's graphs: for each adapter kind a forward that also yields residuals, the vjp that takes them, and the forward without them. */
 import type { AdapterKind, Cut } from '../artifacts/manifest.js';
 import { type Partition, partition } from '../autodiff/partition.js';
 import { vjp } from '../autodiff/vjp.js';
@@ -10,7 +10,7 @@ import { buildSpan, dims } from './span.js';
 
 /**
  * The backbone under one adapter kind. Inputs: `hiddenStates` [B,S,d]; `softPrompt` [P,d] or `prefix` [layers,2,P,numKvHeads,headDim];
- * `positions` int64 [N]. Forward gives `output` [N,d] and the residuals. The vjp takes `cotangent` [N,d] and gives `hiddenStatesCotangent` and
+ * `positions` int64 [N]. Forward gives `output` [N,d] and the residuals, infer only `output`. The vjp takes `cotangent` [N,d] and gives `hiddenStatesCotangent` and
  * `softPromptCotangent` or `prefixCotangent`, of the shapes of what they belong to.
  */
 export function compileBackbone(model: ModelDescription, cut: Cut, kind: AdapterKind): Partition {

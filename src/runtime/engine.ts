@@ -4,7 +4,8 @@
  * Measured choice: residuals of the weight products are fetched and kept. At GPT-2-small shape they are 0.33 MB a row; keeping
  * them takes 1.78 s of one core per step of 272 rows, running the forward again 2.53 s (1.4 times as much). They are dropped
  * with the first successful vjp; a Backward that comes again, or after eviction, runs the forward again from the kept inputs,
- * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there.
+ * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there. ONNX Runtime
+ * computes and holds every output of a graph, fetched or not, so a forward that keeps no residuals runs a graph without them.
  */
 
 import { adapterKinds } from '../artifacts/manifest.js';
@@ -77,7 +78,7 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly stepIdleMs?: number;
   /** The clock in milliseconds; monotonic. */
   readonly now?: () => number;
-  /** True opens every graph before the engine is there; by default only the forwards are, the vjps follow by themselves. */
+  /** True opens every graph before the engine is there; by default only those of training steps' forwards are, the others follow by themselves. */
   readonly warm?: boolean;
   /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
   readonly verify?: boolean;
@@ -135,7 +136,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
   const steps = adapterKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
-  const graphs = steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
+  const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
   const warm = options.warm === true || steps.map(({ forward }) => forward.file);
@@ -300,7 +301,8 @@ class BackboneEngine implements Engine {
     residualNames: readonly string[],
     options: Pick<RunOptions, 'signal' | 'priority'>,
   ): Promise<{ readonly output: Tensor<'float32'>; readonly residuals: NamedTensors }> {
-    const { file } = this.#graphs(inputs).forward;
+    const { forward, infer } = this.#graphs(inputs);
+    const { file } = residualNames.length > 0 ? forward : infer;
     const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs), {
       ...options,
       fetches: ['output', ...residualNames],

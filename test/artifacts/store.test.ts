@@ -157,6 +157,18 @@ describe('artifacts', () => {
     ['a graph without outputs', set('graphs.none.forward.outputs', []), /at graphs.none.forward.outputs/],
     ['a residual that forward does not give', set('graphs.none.residuals', ['residual.99']), /residual.99 is not an output of forward/],
     ['a residual that the vjp does not take', set('graphs.none.residuals', ['output']), /output is not an input of vjp/],
+    ['no forward without residuals', drop('graphs.softPrompt.infer'), /at graphs.softPrompt.infer/],
+    [
+      'an input that only the forward without residuals takes',
+      set('graphs.none.infer.inputs', ['other']),
+      /other is not an input of forward/,
+    ],
+    [
+      'an output that only the forward without residuals gives',
+      set('graphs.none.infer.outputs', ['other']),
+      /other is not an output of forward/,
+    ],
+    ['residuals of the forward without any', set('graphs.none.infer.outputs', ['output', 'residual.0']), /residual.0 is a residual/],
     ['a graph file above the directory', set('graphs.none.vjp.file', '../vjp.onnx'), /at graphs.none.vjp.file: expected a plain path/],
     ['a weights file at an absolute path', set('weightsFile', '/etc/passwd'), /at weightsFile: expected a plain path/],
     ['a listed file above the directory', set('files.0.path', 'a/../../b'), /at files.0.path: expected a plain path/],

@@ -49,6 +49,7 @@ export async function tinyBackbone({ hiddenSize, numLayers, keyValues = true }: 
   };
   const pair = (kind: AdapterKind): StepGraphs => ({
     forward: entry(`forward-${kind}.onnx`, forwardGraph(kind, hiddenSize, numLayers)),
+    infer: entry(`infer-${kind}.onnx`, forwardGraph(kind, hiddenSize, numLayers, false)),
     vjp: entry(`vjp-${kind}.onnx`, vjpGraph(kind, hiddenSize, numLayers)),
     residuals: Array.from({ length: numLayers }, (_, layer) => `residual.${layer}`),
   });
@@ -98,7 +99,7 @@ function open(kind: AdapterKind, hiddenSize: number, numLayers: number) {
 }
 
 /** x_0 = text rows + the sum of the adapter, behind the soft prompt's own rows; x_{l+1} = x_l + tanh(x_l W_l). */
-function forwardGraph(kind: AdapterKind, hiddenSize: number, numLayers: number): Graph {
+function forwardGraph(kind: AdapterKind, hiddenSize: number, numLayers: number, withResiduals = true): Graph {
   const { g, hiddenStates, positions, adapter, textRows, weight } = open(kind, hiddenSize, numLayers);
   let x = g.reshape(hiddenStates, [textRows, hiddenSize]);
   if (adapter !== undefined) {
@@ -109,7 +110,7 @@ function forwardGraph(kind: AdapterKind, hiddenSize: number, numLayers: number):
   const outputs: Record<string, Value> = {};
   for (let layer = 0; layer < numLayers; layer++) {
     const activation = g.tanh(g.gemm({ A: x, B: weight(layer) }));
-    outputs[`residual.${layer}`] = activation;
+    if (withResiduals) outputs[`residual.${layer}`] = activation;
     x = g.add(x, activation);
   }
   return g.build({ outputs: { output: g.gather(x, positions), ...outputs } });
