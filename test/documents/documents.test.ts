@@ -7,8 +7,8 @@ import { documents } from './documents.js';
 
 describe('documents', () => {
   for (const [path, write] of Object.entries(documents)) {
-    it(`${path} is what its generator writes (else: npm run generate:docs)`, () => {
-      assert.equal(readFileSync(join(packageRoot(), path), 'utf8'), write());
+    it(`${path} is what its generator writes (else: npm run generate:docs)`, async () => {
+      assert.equal(readFileSync(join(packageRoot(), path), 'utf8'), await write());
     });
   }
 });

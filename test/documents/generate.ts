@@ -5,6 +5,6 @@ import { packageRoot } from '../../src/package-root.js';
 import { documents } from './documents.js';
 
 for (const [path, write] of Object.entries(documents)) {
-  writeFileSync(join(packageRoot(), path), write());
+  writeFileSync(join(packageRoot(), path), await write());
   process.stdout.write(`wrote ${path}\n`);
 }
