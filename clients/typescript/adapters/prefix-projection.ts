@@ -1,8 +1,8 @@
 /**
  * Prefix tuning with projection: the keys and values of every block are what two layers make of P trained rows. The layers are left behind when the
  * adapter is saved, as PEFT does: what is saved is the prefix that they give.
- * Rows and layers begin as torch draws them, which is PEFT's start, except that the last layer begins 16 times smaller: PEFT's prefix
- * begins with a spread of about 0.3, which disturbs every block before anything is learned; this one begins near 0.02, as a prefix without projection does.
+ * Rows and layers begin as torch draws them, as PEFT's do. The projection is what makes a prefix quick to train: the same rows without it want many
+ * more steps.
  * @see arXiv:2101.00190 sec. 4.3; PEFT 0.21 `tuners/prefix_tuning/model.py`
  */
 import type { Tensor } from '../../../src/tensor/tensor.js';
@@ -12,9 +12,6 @@ import type { AdapterModel } from './context.js';
 import { savePrefixTuning } from './peft.js';
 import { writeSidecar } from './sidecar.js';
 import { checkParameters, linearBounds, normalTensor, type ParameterShape, uniformTensor } from './torch-init.js';
-
-/** Of the last layer's first values, relative to torch's. */
-const OUTPUT_GAIN = 1 / 16;
 
 const EMBEDDING = 'embedding.weight';
 
@@ -53,7 +50,7 @@ export class ProjectedPrefix implements Adapter {
     const bounds = linearBounds(shapes);
     const parameters = shapes.map(({ name, shape }) => {
       if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
-      return { name, value: uniformTensor(random, shape, bounds.get(name)! * (name.startsWith('transform.2.') ? OUTPUT_GAIN : 1)) };
+      return { name, value: uniformTensor(random, shape, bounds.get(name)!) };
     });
     return new ProjectedPrefix(model, parameters);
   }
