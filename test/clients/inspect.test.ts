@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writePartialCheckpoint } from '../../clients/typescript/adapters/partial-checkpoint.js';
+import { writeSidecar } from '../../clients/typescript/adapters/sidecar.js';
 import { reportAdapter } from '../../clients/typescript/inspect/adapter-report.js';
 import { nearestTokens } from '../../clients/typescript/inspect/nearest-tokens.js';
 import { writeTensors } from '../../src/safetensors/tensors-file.js';
@@ -33,8 +35,19 @@ describe('inspecting an adapter', () => {
     assert.equal(part!.base, 'acme/base');
     assert.deepEqual(part!.config, { num_virtual_tokens: 2 });
     assert.deepEqual(part!.tensors, [
-      { name: 'prompt_embeddings', shape: [2, 2], parameters: 4, rowNorms: { mean: 7.5, min: 5, max: 10 }, nonFinite: 0 },
+      { name: 'prompt_embeddings', dtype: 'F32', shape: [2, 2], parameters: 4, rowNorms: { mean: 7.5, min: 5, max: 10 }, nonFinite: 0 },
     ]);
+  });
+
+  it("reads a method's own files too, with the names of its classes", async () => {
+    await writePartialCheckpoint(dir, { 'score.weight': f32([2, 2], [3, 4, 0, 0]) }, { title: 'a head', loading: 'Model.load()' });
+    const identity = { backboneDigest: 'a'.repeat(64), tokenizerDigest: 'b'.repeat(64) };
+    await writeSidecar(dir, 'classification-head', identity, { labels: ['no', 'yes'] });
+    const report = await reportAdapter(dir);
+    assert.deepEqual([report.method, report.backboneDigest, report.parameters], ['classification-head', 'a'.repeat(64), 4]);
+    const { peftType, config, tensors } = report.parts[0]!;
+    assert.deepEqual([peftType, config], [null, { labels: ['no', 'yes'] }]);
+    assert.deepEqual(tensors[0]!.rowNorms, { mean: 2.5, min: 0, max: 5 });
   });
 
   it('counts what is not finite, and gives the norms of the rest', async () => {

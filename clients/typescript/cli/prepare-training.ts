@@ -1,6 +1,7 @@
 /** From the options of `train` or `sweep` to runs that can be started: model, data, adapters and batch limits. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from '../adapters/adapter.js';
+import { Combined } from '../adapters/combine.js';
 import { loadAdapter } from '../adapters/load.js';
 import { createAdapter } from '../adapters/registry.js';
 import { methodSettingsSchema } from '../adapters/settings.js';
@@ -141,17 +142,31 @@ async function readExamples(
   }
 }
 
-async function newAdapter(flags: TrainFlags, { bundle }: Session, model: SplitModel, signal: AbortSignal): Promise<Adapter> {
+async function newAdapter(flags: TrainFlags, { bundle, connection }: Session, model: SplitModel, signal: AbortSignal): Promise<Adapter> {
   const context = { bundle, keyValues: (tokenIds: readonly number[]) => model.keyValues(tokenIds, signal) };
-  if (flags.initAdapter === undefined) return createAdapter(context, flags.method, methodSettingsOf(flags));
-  const adapter = await loadAdapter(flags.initAdapter, context);
-  if (adapter.method !== 'combined' && adapter.method !== flags.method) {
+  const { initAdapter, method } = flags;
+  const adapter = await (initAdapter === undefined
+    ? createAdapter(context, method, methodSettingsOf(flags))
+    : loadAdapter(initAdapter, context));
+  const made = methodsOf(adapter);
+  if (initAdapter !== undefined && [...made].sort().join() !== method.split('+').sort().join()) {
     throw new CutlayerError(
       'INVALID_ADAPTER',
-      `--init-adapter ${flags.initAdapter}: was made by ${adapter.method}, but --method is ${flags.method}; pass --method ${adapter.method}`,
+      `--init-adapter ${initAdapter}: was made by ${made.join('+')}, but --method is ${method}; pass --method ${made.join('+')}`,
+    );
+  }
+  const most = connection.card.limits.maxVirtualTokens;
+  if (adapter.numVirtualTokens > most) {
+    throw new CutlayerError(
+      'LIMIT_EXCEEDED',
+      `--virtual-tokens ${adapter.numVirtualTokens}: the gateway takes at most ${most}; pass --virtual-tokens ${most} or fewer`,
     );
   }
   return adapter;
+}
+
+function methodsOf(adapter: Adapter): readonly string[] {
+  return adapter instanceof Combined ? adapter.adapters.map(({ method }) => method) : [adapter.method];
 }
 
 /** The options that are settings of methods. */

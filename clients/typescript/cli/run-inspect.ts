@@ -9,6 +9,9 @@ import type { InspectFlags } from './inspect-command.js';
 import { formatBytes } from './progress.js';
 import { sparkline, terminalShowsUnicode } from './sparkline.js';
 
+/** Tensors of a part that are listed. */
+const SHOWN_TENSORS = 24;
+
 /** Whether the adapter belongs to a bundle. */
 interface Fit {
   readonly fits: boolean;
@@ -117,7 +120,7 @@ function madeFor({ backboneDigest, tokenizerDigest, parts }: AdapterReport): str
 }
 
 function describePart({ method, peftType, config, tensors }: PartReport): readonly string[] {
-  const width = Math.max(...tensors.map(({ name }) => name.length));
+  const width = Math.max(0, ...tensors.map(({ name }) => name.length));
   const known = [
     'num_virtual_tokens',
     'num_tasks',
@@ -126,14 +129,17 @@ function describePart({ method, peftType, config, tensors }: PartReport): readon
     'target_modules',
     'prefix_projection',
     'encoder_reparameterization_type',
+    'tasks',
+    'labels',
   ];
   const settings = known.filter((name) => name in config).map((name) => `${name} ${JSON.stringify(config[name])}`);
   return [
-    `${method} (${peftType}${settings.length === 0 ? '' : `: ${settings.join(', ')}`}), norms of rows: mean, min, max`,
-    ...tensors.map(({ name, shape, rowNorms: { mean, min, max }, nonFinite }) => {
+    `${method} (${peftType ?? 'own files'}${settings.length === 0 ? '' : `: ${settings.join(', ')}`}), norms of rows: mean, min, max`,
+    ...tensors.slice(0, SHOWN_TENSORS).map(({ name, shape, rowNorms: { mean, min, max }, nonFinite }) => {
       const norms = [mean, min, max].map((norm) => norm.toPrecision(4)).join('  ');
       return `  ${name.padEnd(width)}  [${shape.join(', ')}]  ${norms}${nonFinite === 0 ? '' : `  ${nonFinite} NOT FINITE`}`;
     }),
+    ...(tensors.length > SHOWN_TENSORS ? [`  and ${tensors.length - SHOWN_TENSORS} more; --json has all`] : []),
   ];
 }
 

@@ -20,7 +20,7 @@ export async function summaryLines(
   const lossesOf = (type: string) => records.filter((record) => record.type === type).map(({ loss }) => Number(loss));
   const [losses, validations] = [lossesOf('step'), lossesOf('validation')];
   const lines = [
-    headline(summary, flags.out),
+    headline(summary),
     row('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
     row('cost', cost(summary)),
   ];
@@ -38,11 +38,13 @@ export async function summaryLines(
   return lines;
 }
 
-function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out: string): string {
+function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary): string {
   const [which, value] = bestValidationLoss === undefined ? ['last training loss', loss] : ['best validation loss', bestValidationLoss];
   const end = value === undefined ? '' : `, ${which} ${value.toFixed(4)}`;
-  if (stopped === 'cancelled')
-    return `Stopped after step ${step}${end}. The checkpoint is in ${out}; go on with the same command plus --resume.`;
+  if (stopped === 'cancelled') {
+    const kept = step === 0 ? 'Nothing was written yet' : 'Checkpoint written; go on with the same command plus --resume';
+    return `Stopped after step ${step}${end}. ${kept}.`;
+  }
   return `Done after step ${step}${stopped === 'patience' ? ' (the validation loss no longer fell)' : ''}${end}.`;
 }
 
@@ -63,9 +65,10 @@ function tryIt(flags: ResolvedTrainFlags, adapterDir: string): string {
   if (flags.tokenFile !== undefined) connection.push(`--token-file ${flags.tokenFile}`);
   if (flags.insecure) connection.push('--insecure');
   const classifies = flags.method.split('+').includes('classification-head');
+  const task = flags.method.split('+').includes('multitask-prompt-tuning') ? ` --task ${flags.tasks[0]}` : '';
   const what = classifies
     ? `eval --adapter ${adapterDir} --data ${flags.validation ?? flags.data}`
-    : `generate --adapter ${adapterDir} --prompt "..."`;
+    : `generate --adapter ${adapterDir}${task} --prompt "..."`;
   return `cutlayer client ${what} ${connection.join(' ')}`;
 }
 

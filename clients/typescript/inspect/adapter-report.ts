@@ -2,17 +2,20 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
-import { readTensors } from '../../../src/safetensors/tensors-file.js';
-import { elementCount, type Tensor } from '../../../src/tensor/tensor.js';
+import { openSafetensors } from '../../../src/safetensors/reader.js';
+import { elementCount } from '../../../src/tensor/tensor.js';
 import { CONFIG_FILE, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapter-config.js';
+import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
-import { readSidecar, type Sidecar } from '../adapters/sidecar.js';
+import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
 import { latestCheckpoint } from '../checkpoint.js';
 import { METRICS_FILE, readMetrics } from '../metrics.js';
 
 /** A tensor of an adapter's file. */
 export interface TensorReport {
   readonly name: string;
+  /** In the file. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly parameters: number;
   /** Euclidean norms of the rows along the last axis. */
@@ -25,7 +28,8 @@ export interface TensorReport {
 export interface PartReport {
   readonly dir: string;
   readonly method: string;
-  readonly peftType: string;
+  /** Null where PEFT has no format for the method: the files are weights under transformers' names. */
+  readonly peftType: string | null;
   /** `base_model_name_or_path`, where PEFT wrote the files. */
   readonly base: string | null;
   /** Fields of `adapter_config.json` that are set, those above apart. */
@@ -95,47 +99,85 @@ export async function reportAdapter(path: string): Promise<AdapterReport> {
 }
 
 async function partReport(dir: string): Promise<PartReport> {
-  const { peft_type: peftType, base_model_name_or_path: base, ...rest } = await readAdapterConfig(dir);
-  const file = join(dir, WEIGHTS_FILE);
-  const { tensors } = await readTensors(file);
-  const reports = [...tensors].map(([name, tensor]) => tensorReport(name, tensor));
-  const config = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null && value !== false));
+  const sidecar = await readSidecar(dir);
+  const row = Object.values(methods).find(({ method }) => method === sidecar?.method);
+  const ownFiles = row !== undefined && row.peftType === null;
+  const config: Readonly<Record<string, unknown>> = ownFiles ? {} : await readAdapterConfig(dir);
+  const { peft_type, base_model_name_or_path: base, ...rest } = config;
+  const peftType = typeof peft_type === 'string' ? peft_type : null;
+  const file = join(dir, ownFiles ? PARTIAL_FILE : WEIGHTS_FILE);
+  const tensors = await tensorReports(file);
+  const settings: Readonly<Record<string, unknown>> = { ...rest, tasks: sidecar?.tasks, labels: sidecar?.labels };
   return {
     dir,
-    method: methodOf(peftType, await readSidecar(dir)),
+    method: methodOf(peftType, sidecar),
     peftType,
     base: typeof base === 'string' ? base : null,
-    config,
-    tensors: reports,
-    parameters: reports.reduce((total, { parameters }) => total + parameters, 0),
+    config: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== false)),
+    tensors,
+    parameters: tensors.reduce((total, { parameters }) => total + parameters, 0),
     bytes: (await stat(file)).size,
   };
 }
 
-function methodOf(peftType: string, sidecar: Sidecar | undefined): string {
+function methodOf(peftType: string | null, sidecar: Sidecar | undefined): string {
   return sidecar?.method ?? Object.values(methods).find((row) => row.peftType === peftType)?.method ?? `unknown (${peftType})`;
 }
 
-/** Norms are over what is finite, so that one bad element does not hide the rest. */
-function tensorReport(name: string, { shape, data }: Tensor): TensorReport {
-  const width = shape.at(-1) ?? 1;
-  let nonFinite = 0;
-  let [total, min, max] = [0, Number.POSITIVE_INFINITY, 0];
-  const rows = width === 0 ? 0 : data.length / width;
-  for (let row = 0; row < rows; row++) {
-    let square = 0;
-    for (let column = 0; column < width; column++) {
-      const value = Number(data[row * width + column]);
-      if (Number.isFinite(value)) square += value * value;
-      else nonFinite += 1;
+/** Read in pieces, so that a file may be of any size. Norms are over what is finite, so that one bad element does not hide the rest. */
+async function tensorReports(path: string): Promise<readonly TensorReport[]> {
+  const file = await openSafetensors(path);
+  try {
+    const reports: TensorReport[] = [];
+    for (const [name, { shape, dtype }] of file.tensors) {
+      const norms = new RowNorms(shape.at(-1) ?? 1);
+      for await (const chunk of file.chunks(name)) norms.add(chunk);
+      reports.push({ name, dtype, shape, parameters: elementCount(shape), ...norms.result() });
     }
-    const norm = Math.sqrt(square);
-    total += norm;
-    min = Math.min(min, norm);
-    max = Math.max(max, norm);
+    return reports;
+  } finally {
+    await file.close();
   }
-  const rowNorms = { mean: total / Math.max(1, rows), min: rows === 0 ? 0 : min, max };
-  return { name, shape, parameters: elementCount(shape), rowNorms, nonFinite };
+}
+
+/** Norms of rows that come in pieces. */
+class RowNorms {
+  readonly #width: number;
+  #column = 0;
+  #square = 0;
+  #rows = 0;
+  #total = 0;
+  #min = Number.POSITIVE_INFINITY;
+  #max = 0;
+  #nonFinite = 0;
+
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  add(values: Float32Array): void {
+    for (const value of values) {
+      if (Number.isFinite(value)) this.#square += value * value;
+      else this.#nonFinite += 1;
+      this.#column += 1;
+      if (this.#column === this.#width) this.#endRow();
+    }
+  }
+
+  result(): Pick<TensorReport, 'rowNorms' | 'nonFinite'> {
+    const [mean, min] = this.#rows === 0 ? [0, 0] : [this.#total / this.#rows, this.#min];
+    return { rowNorms: { mean, min, max: this.#max }, nonFinite: this.#nonFinite };
+  }
+
+  #endRow(): void {
+    const norm = Math.sqrt(this.#square);
+    this.#rows += 1;
+    this.#total += norm;
+    this.#min = Math.min(this.#min, norm);
+    this.#max = Math.max(this.#max, norm);
+    this.#column = 0;
+    this.#square = 0;
+  }
 }
 
 async function trainingReport(dir: string): Promise<TrainingReport | undefined> {
@@ -148,10 +190,11 @@ async function trainingReport(dir: string): Promise<TrainingReport | undefined> 
     throw new CutlayerError('INVALID_ADAPTER', `${join(dir, 'state.json')}: not JSON; copy the checkpoint again`, { cause });
   }
   const file = join(dir, 'optimizer.safetensors');
-  const { tensors } = await readTensors(file);
+  const moments = await openSafetensors(file);
+  await moments.close();
   return {
     step: Number(state.step),
-    optimizer: { tensors: tensors.size, bytes: (await stat(file)).size },
+    optimizer: { tensors: moments.tensors.size, bytes: (await stat(file)).size },
     settings: state.extra?.settings ?? null,
     progress: state.extra?.progress ?? null,
   };
@@ -164,7 +207,7 @@ async function runReport(path: string): Promise<RunReport | undefined> {
       cause,
     });
   });
-  if (names.includes(CONFIG_FILE) || !names.includes(METRICS_FILE)) return undefined;
+  if (names.includes(CONFIG_FILE) || names.includes(SIDECAR_FILE) || !names.includes(METRICS_FILE)) return undefined;
   const records = await readMetrics(join(path, METRICS_FILE));
   const losses = records.filter(({ type }) => type === 'step').map(({ loss }) => Number(loss));
   const validations = records.filter(({ type }) => type === 'validation').map(({ loss }) => Number(loss));
