@@ -308,6 +308,19 @@ describe('adapters in training', () => {
     assert.throws(() => new TrainingClient(bundle, connection, many), { code: 'LIMIT_EXCEEDED', message: /use fewer/ });
   });
 
+  it('are refused with lists that none of the methods reads, and with settings that are none', async () => {
+    const refused = (names: string, more: MethodSettingsInput, message: RegExp) =>
+      assert.rejects(create(names, more), { code: 'INVALID_ARGUMENT', message });
+    await refused(
+      'prompt-tuning',
+      { labels: ['a', 'b'] },
+      /labels: only classification-head reads them; use the method prompt-tuning\+classification-head/,
+    );
+    await refused('lora', { tasks: ['a'] }, /tasks: only multitask-prompt-tuning reads them/);
+    await refused('lora', { rank: 0 }, /^rank: /);
+    await refused('lora', { ranks: 3 } as MethodSettingsInput, /ranks/);
+  });
+
   describe('saved for another model', () => {
     const saved = async (name: string, change: Record<string, unknown>) => {
       const path = join(dir, name);

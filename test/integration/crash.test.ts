@@ -172,7 +172,7 @@ describe('kill -9', () => {
     await metricsHold(join(dir, 'cli-stopped', 'metrics.jsonl'), 3, stopped);
     stopped.kill('SIGINT');
     assert.equal(await exit(stopped), 130);
-    assert.match(log, /Checkpoint written; go on with the same command plus --resume/);
+    assert.match(log, /The checkpoint is in .*; go on with the same command plus --resume/);
     assert.equal(await exit(clientTrain('cli-stopped', '--resume')), 0);
     assert.deepEqual(await stepLosses('cli-stopped'), await stepLosses('cli-whole'));
     assert.deepEqual(await adapterBytes('cli-stopped'), await adapterBytes('cli-whole'));

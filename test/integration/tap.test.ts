@@ -4,14 +4,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type Adapter,
   ClientBundle,
   connect,
+  createAdapter,
   type Example,
   evaluate,
   loadExamples,
   Prefix,
   SoftPrompt,
   TrainingClient,
+  toExamples,
   train,
 } from '../../clients/typescript/index.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
@@ -30,6 +33,8 @@ describe('a tap between client and gateway', () => {
   let examples: readonly Example[];
   let records: readonly { readonly prompt: string; readonly completion: string }[];
   let generated = '';
+  let classifier: Adapter;
+  let headAtFirst: Float32Array;
   /** Raw bytes of both directions, then every stream's messages. */
   let captured: readonly Buffer[];
 
@@ -52,6 +57,15 @@ describe('a tap between client and gateway', () => {
       await evaluate(client.model, adapter, examples, { generateExamples: 2 });
       for await (const piece of client.sample(records[0]!.prompt, { maxNewTokens: 12 })) generated += piece;
     }
+    const labels = [...new Set(records.map(({ completion }) => `class of${completion}`))];
+    classifier = await createAdapter({ bundle }, 'prompt-tuning+classification-head', { virtualTokens: 4, labels });
+    const classified = records.flatMap(({ prompt, completion }) =>
+      toExamples({ form: 'text', text: prompt, label: `class of${completion}` }, bundle.tokenizer, { maxLength: 60, labels }, 'test'),
+    );
+    const client = new TrainingClient(bundle, connection, classifier);
+    headAtFirst = classifier.parameters.find(({ name }) => name.endsWith('score.weight'))!.value.data.slice();
+    await train(client, { outDir: join(dir, classifier.method), examples: classified, totalSteps: 4, batchSize: 8 });
+    await evaluate(client.model, classifier, classified);
     connection.close();
     captured = tap.connections().flatMap(({ up, down }) => [up, down, ...dataOfStreams(up).values(), ...dataOfStreams(down).values()]);
   });
@@ -105,6 +119,17 @@ describe('a tap between client and gateway', () => {
       }
     }
     assert.ok(searched > 300);
+  });
+
+  it('holds neither the names of classes nor any row of the classification head', () => {
+    for (const label of classifier.labels!) assert.ok(!holds(Buffer.from(label)), `found ${label}`);
+    const { data } = classifier.parameters.find(({ name }) => name.endsWith('score.weight'))!.value;
+    assert.notDeepEqual(data, headAtFirst, 'it was trained');
+    for (const values of [headAtFirst, data]) {
+      for (let at = 0; at + WINDOW <= values.length; at += WINDOW) {
+        assert.ok(!holds(Buffer.from(values.buffer, values.byteOffset + at * 4, WINDOW * 4)), `found the head's values at ${at}`);
+      }
+    }
   });
 
   it('holds no labels', () => {

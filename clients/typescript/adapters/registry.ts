@@ -10,7 +10,7 @@ import type { Method } from './method.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
-import { type MethodSettingsInput, methodSettings } from './settings.js';
+import { type MethodSettings, type MethodSettingsInput, methodSettings } from './settings.js';
 import { promptTuning } from './soft-prompt.js';
 import { trainableTokens } from './trainable-tokens.js';
 
@@ -39,6 +39,7 @@ export function isMethodName(name: string): name is MethodName {
 export async function createAdapter(context: AdapterContext, names: string, given: MethodSettingsInput = {}): Promise<Adapter> {
   const rows = methodRows(names);
   const settings = methodSettings(given);
+  refuseIdle(names, rows, settings);
   const adapters: Adapter[] = [];
   for (const row of rows) adapters.push(await row.create(context, settings));
   if (adapters.length === 1) return adapters[0]!;
@@ -46,6 +47,24 @@ export async function createAdapter(context: AdapterContext, names: string, give
   // Two that fill the same place are refused now, and not in the first step.
   await combined.parts(combined.tasks === undefined ? undefined : 0);
   return combined;
+}
+
+/** Lists that say what the data means: given without the method that reads them, the run would not be what was asked for. */
+const readers = {
+  labels: 'classification-head',
+  tasks: 'multitask-prompt-tuning',
+  tokens: 'trainable-tokens',
+} as const satisfies Partial<Record<keyof MethodSettings, MethodName>>;
+
+/** @throws CutlayerError INVALID_ARGUMENT when a list is given that no chosen method reads */
+function refuseIdle(names: string, rows: readonly Method[], settings: MethodSettings): void {
+  for (const [setting, reader] of Object.entries(readers) as [keyof typeof readers, MethodName][]) {
+    if (settings[setting].length === 0 || rows.some(({ method }) => method === reader)) continue;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `${setting}: only ${reader} reads them; use the method ${names}+${reader}, or leave them out`,
+    );
+  }
 }
 
 /** The rows of one or more methods joined by `+`. @throws CutlayerError INVALID_ARGUMENT */

@@ -98,7 +98,8 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   if (length > maxLength && overlong === 'error') {
     throw new CutlayerError(
       'INVALID_DATA',
-      `${source}: ${length} tokens, the most is ${maxLength}; shorten it, or choose to truncate or to skip long examples`,
+      `${source}: ${length} tokens, the most is ${maxLength}; shorten it, ${record.form === 'text' && classLabel === undefined ? 'take the objective text, which reads it in windows, ' : ''}` +
+        'or choose to truncate or to skip long examples',
     );
   }
   const tokenIds = whole.tokenIds.slice(0, maxLength);
