@@ -65,9 +65,13 @@ class Comparison:
 
 
 def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) -> None:
-    """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less; with the methods' curves of a family."""
+    """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less; with the methods' curves of a family, and with
+    the methods' own references when all checkpoints are made."""
+    from checkpoints import CHECKPOINTS
     from make_fixtures import make_fixture
     from methods import FAMILIES, make_methods
+    from prompt_methods import make_prompt_references
+    from weight_methods import make_weight_references
 
     with tempfile.TemporaryDirectory() as temporary:
         for name in names:
@@ -77,6 +81,12 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
                 fresh = Path(temporary) / "peft" / name
                 make_methods(Path(temporary) / name, fresh)
                 compare_directories(fresh, committed / "peft" / name, f"peft/{name}", comparison)
+        if set(names) == set(CHECKPOINTS):
+            fresh = Path(temporary) / "methods"
+            fresh.mkdir()
+            make_prompt_references(Path(temporary), fresh)
+            make_weight_references(Path(temporary), fresh)
+            compare_directories(fresh, committed / "methods", "methods", comparison)
 
 
 def compare_directories(fresh: Path, committed: Path, name: str, comparison: Comparison) -> None:

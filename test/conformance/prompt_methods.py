@@ -91,6 +91,20 @@ def key_values(directory: Path, name: str) -> dict[str, torch.Tensor]:
     return {f"{name}.tokenIds": token_ids[0], f"{name}.keyValues": flat.float()}
 
 
+def make_prompt_references(fixtures: Path, out: Path) -> None:
+    """Both files, from PEFT's modules and the checkpoints below `fixtures`."""
+    encoders = {}
+    for seed, (case, make) in enumerate(CASES.items()):
+        torch.manual_seed(seed + 40)
+        encoders |= run(make(), case)
+    write_tensors(out / "encoders.safetensors", encoders)
+    texts = {}
+    for seed, name in enumerate(KEY_VALUE_CHECKPOINTS):
+        torch.manual_seed(seed + 60)
+        texts |= key_values(fixtures, name)
+    write_tensors(out / "key-values.safetensors", texts)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     fixtures = Path(__file__).resolve().parents[1] / "fixtures"
@@ -98,16 +112,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    encoders = {}
-    for seed, (case, make) in enumerate(CASES.items()):
-        torch.manual_seed(seed + 40)
-        encoders |= run(make(), case)
-    write_tensors(arguments.out / "encoders.safetensors", encoders)
-    texts = {}
-    for seed, name in enumerate(KEY_VALUE_CHECKPOINTS):
-        torch.manual_seed(seed + 60)
-        texts |= key_values(fixtures, name)
-    write_tensors(arguments.out / "key-values.safetensors", texts)
+    make_prompt_references(fixtures, arguments.out)
 
 
 if __name__ == "__main__":

@@ -83,17 +83,21 @@ def heads(directory: Path, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     return found | {"classifier.loss": loss, "classifier.rowsCotangent": rows, "classifier.classifierWeightCotangent": weight}
 
 
+def make_weight_references(fixtures: Path, out: Path) -> None:
+    """Both files, from the checkpoints below `fixtures`."""
+    for seed, name in enumerate(CHECKPOINTS):
+        found = block_gradients(fixtures / name) | heads(fixtures / name, np.random.default_rng(6000 + seed))
+        tensors = {key: value if value.dtype == torch.int64 else value.detach().float() for key, value in found.items()}
+        write_tensors(out / f"weights-{name}.safetensors", tensors)
+
+
 def main() -> None:
     fixtures = Path(__file__).resolve().parents[1] / "fixtures"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=fixtures / "methods")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for seed, name in enumerate(CHECKPOINTS):
-        found = block_gradients(fixtures / name) | heads(fixtures / name, np.random.default_rng(6000 + seed))
-        tensors = {key: value if value.dtype == torch.int64 else value.detach().float() for key, value in found.items()}
-        write_tensors(arguments.out / f"weights-{name}.safetensors", tensors)
-        print(f"made methods/weights-{name}")
+    make_weight_references(fixtures, arguments.out)
 
 
 if __name__ == "__main__":
