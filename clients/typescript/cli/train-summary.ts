@@ -20,7 +20,7 @@ export async function summaryLines(
   const lossesOf = (type: string) => records.filter((record) => record.type === type).map(({ loss }) => Number(loss));
   const [losses, validations] = [lossesOf('step'), lossesOf('validation')];
   const lines = [
-    headline(summary),
+    headline(summary, flags.out),
     row('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
     row('cost', cost(summary)),
   ];
@@ -38,11 +38,11 @@ export async function summaryLines(
   return lines;
 }
 
-function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary): string {
+function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out: string): string {
   const [which, value] = bestValidationLoss === undefined ? ['last training loss', loss] : ['best validation loss', bestValidationLoss];
   const end = value === undefined ? '' : `, ${which} ${value.toFixed(4)}`;
   if (stopped === 'cancelled') {
-    const kept = step === 0 ? 'Nothing was written yet' : 'Checkpoint written; go on with the same command plus --resume';
+    const kept = step === 0 ? 'Nothing was written yet' : `The checkpoint is in ${out}; go on with the same command plus --resume`;
     return `Stopped after step ${step}${end}. ${kept}.`;
   }
   return `Done after step ${step}${stopped === 'patience' ? ' (the validation loss no longer fell)' : ''}${end}.`;
