@@ -199,7 +199,7 @@ export class ClientBundle implements AdapterModel {
   }
 
   /**
-   * Negative log likelihoods of labels, and the cotangents of their sum.
+   * Negative log likelihoods of labels, and, where they are wanted, the cotangents of their sum; the likelihoods are the same bits either way.
    * @param rows [N, d] @param labels int64 [N]: token ids, or with a classifier class ids
    */
   async losses(
@@ -209,7 +209,9 @@ export class ClientBundle implements AdapterModel {
   ): Promise<RowLosses> {
     const { wantCotangent, head = {}, signal } = options;
     const { graphs } = this.manifest;
-    const graph = this.#present(head.classifier === undefined ? graphs.loss[this.#headVariant(head)] : graphs.classifier.loss, 'loss');
+    // With a few classes the cotangents cost next to nothing, so they have no graph without them.
+    const variants = wantCotangent ? graphs.loss : graphs.likelihood;
+    const graph = this.#present(head.classifier === undefined ? variants[this.#headVariant(head)] : graphs.classifier.loss, 'loss');
     const weights = tensor('float32', [labels.length], new Float32Array(labels.length).fill(1));
     const feeds = { rows, labels: tensor('int64', [labels.length], labels), weights, ...headFeeds(head) };
     const cotangents = graph.outputs.filter((name) => name.toLowerCase().endsWith('cotangent'));

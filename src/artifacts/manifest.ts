@@ -98,7 +98,7 @@ const bySpanKindShape = { none: spanGraphsSchema, softPrompt: spanGraphsSchema, 
 /** The bottom or the top: its weights frozen, and (with blocks) once more with every block weight as an input. */
 const clientSpanSchema = z.strictObject({ ...bySpanKindShape, trained: z.strictObject(bySpanKindShape).optional() });
 
-/** Head or loss: as it is, with LoRA on the LM head, with trained rows of a tied table, with both. */
+/** Head, likelihoods or loss: as it is, with LoRA on the LM head, with trained rows of a tied table, with both. */
 const headVariantsSchema = z.strictObject({
   plain: graphSchema,
   lora: graphSchema,
@@ -201,6 +201,8 @@ export const clientBundleManifestSchema = z
     graphs: z.strictObject({
       embed: graphSchema,
       head: headVariantsSchema,
+      /** `loss` without weights and cotangents, for evaluation. */
+      likelihood: headVariantsSchema,
       loss: headVariantsSchema,
       /** A classification head in place of the LM head. */
       classifier: z.strictObject({ forward: graphSchema, loss: graphSchema }),
@@ -231,19 +233,19 @@ export function backboneGraphEntries(graphs: BackboneManifest['graphs']): readon
 
 /** Every graph of a client bundle, those of the frozen model first. */
 export function clientGraphEntries(graphs: ClientBundleManifest['graphs']): readonly GraphEntry[] {
-  const { head, loss, classifier, bottom, top, methods, keyValues } = graphs;
+  const { head, likelihood, loss, classifier, bottom, top, methods, keyValues } = graphs;
   const pairs = (span: Partial<Record<string, SpanGraphs>> | undefined): (GraphEntry | undefined)[] =>
     Object.values(span ?? {}).flatMap((pair) => [pair?.forward, pair?.vjp]);
-  const variants = [head, loss].flatMap(({ lora, tokens, loraTokens }) => [lora, tokens, loraTokens]);
+  const variants = [head, likelihood, loss].flatMap(({ lora, tokens, loraTokens }) => [lora, tokens, loraTokens]);
   const trained = [...pairs(bottom?.trained), ...pairs(top?.trained)];
   const own = [...trained, ...variants, classifier.forward, classifier.loss, ...pairs(methods), keyValues?.bottom, keyValues?.top];
   return [...frozenGraphEntries(graphs), ...own].filter((graph) => graph !== undefined);
 }
 
-/** The graphs of a client bundle that every client needs whatever it trains: embedding, head, loss and the frozen spans. */
-export function frozenGraphEntries({ embed, head, loss, bottom, top }: ClientBundleManifest['graphs']): readonly GraphEntry[] {
+/** The graphs of a client bundle that every client needs whatever it trains: embedding, head, likelihoods, loss and the frozen spans. */
+export function frozenGraphEntries({ embed, head, likelihood, loss, bottom, top }: ClientBundleManifest['graphs']): readonly GraphEntry[] {
   const spans = [bottom, top].flatMap((span) => (span === undefined ? [] : adapterKinds.map((kind) => span[kind])));
-  return [embed, head.plain, loss.plain, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])];
+  return [embed, head.plain, likelihood.plain, loss.plain, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])];
 }
 
 /** Parsed `backbone/manifest.json`. */
@@ -258,7 +260,7 @@ export type GraphEntry = z.infer<typeof graphSchema>;
 export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 /** Forward and self-contained vjp, of one adapter kind of the client's bottom or top. */
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;
-/** Head or loss of the client in its variants. */
+/** Head, likelihoods or loss of the client in its variants. */
 export type HeadVariants = z.infer<typeof headVariantsSchema>;
 /** The graphs of the client's bottom or top, by adapter kind. */
 export type ClientSpanGraphs = z.infer<typeof clientSpanSchema>;
@@ -310,7 +312,7 @@ function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleM
         `expected trained graphs exactly where the client holds blocks; it holds ${cut[span]} here`,
       );
   }
-  for (const name of ['head', 'loss'] as const) {
+  for (const name of ['head', 'likelihood', 'loss'] as const) {
     const { tokens, loraTokens } = graphs[name];
     if ((tokens !== undefined) !== tiedHead || (loraTokens !== undefined) !== tiedHead)
       fail(context, ['graphs', name], `expected tokens and loraTokens exactly where the head is tied; tiedHead is ${tiedHead}`);

@@ -1,10 +1,18 @@
-/** Writes the graphs of a client's ends: embedding, LM head, loss and classifier, and those of the methods. Every bundle has them. */
+/** Writes the graphs of a client's ends: embedding, LM head, likelihoods, loss and classifier, and those of the methods. Every bundle has them. */
 import type { ClientBundleManifest, GraphEntry, HeadVariants, MethodGraphName } from '../artifacts/manifest.js';
 import type { ModelDescription } from '../models/registry.js';
 import type { Graph } from '../onnx/graph.js';
 import { compileEmbed } from './client-graphs.js';
 import type { GraphFiles } from './graph-files.js';
-import { compileClassifier, compileClassifierLoss, compileHead, compileLoss, type HeadVariant, headVariantsOf } from './head-graphs.js';
+import {
+  compileClassifier,
+  compileClassifierLoss,
+  compileHead,
+  compileLikelihood,
+  compileLoss,
+  type HeadVariant,
+  headVariantsOf,
+} from './head-graphs.js';
 import { methodGraphs } from './method-graphs.js';
 
 type BundleGraphs = ClientBundleManifest['graphs'];
@@ -23,6 +31,7 @@ export async function writeEndGraphs(
   const ends: Omit<BundleGraphs, 'bottom' | 'top'> = {
     embed: await graphs.write('embed.onnx', compileEmbed(model)),
     head: await variants('head', compileHead),
+    likelihood: await variants('likelihood', compileLikelihood),
     loss: await variants('loss', compileLoss),
     classifier: {
       forward: await graphs.write('classifier.onnx', compileClassifier(model)),

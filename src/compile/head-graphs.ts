@@ -1,6 +1,6 @@
 /**
- * What stands on top of the blocks: final norm, LM head, loss, and a classification head in their place. Head and loss come in variants,
- * by what of the LM head is trained; the frozen table is never copied and has no cotangent.
+ * What stands on top of the blocks: final norm, LM head, likelihoods, loss, and a classification head in their place. Head, likelihoods and
+ * loss come in variants, by what of the LM head is trained; the frozen table is never copied and has no cotangent.
  */
 import type { HeadVariants } from '../artifacts/manifest.js';
 import { vjp } from '../autodiff/vjp.js';
@@ -13,7 +13,7 @@ import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { dims } from './span.js';
 
-/** The variants of head and loss; those with trained token rows exist where the head is tied. */
+/** The variants of head, likelihoods and loss; those with trained token rows exist where the head is tied. */
 export type HeadVariant = keyof HeadVariants;
 
 /** The variants that a model's head has. */
@@ -94,6 +94,19 @@ export function compileHead(model: ModelDescription, variant: HeadVariant): Grap
   const g = new GraphBuilder();
   const rows = g.input('rows', 'float32', [dims.N, model.spec.hiddenSize]);
   return g.build({ outputs: { logits: buildHead(new DecoderGraph(g, model.spec, model.weights), variant, rows).logits } });
+}
+
+/**
+ * The loss without its weighted sum and its cotangents, for evaluation: `rows` [N,d], `labels` int64 [N] and the variant's inputs -> `nll` [N] and
+ * `correct` [N], by the same ops as in {@link compileLoss}. It saves a pass of exponentials over [N,V] and a product [N,V] by [V,d].
+ */
+export function compileLikelihood(model: ModelDescription, variant: HeadVariant): Graph {
+  const g = new GraphBuilder();
+  const rows = g.input('rows', 'float32', [dims.N, model.spec.hiddenSize]);
+  const labels = labelsInput(g);
+  const { logits } = buildHead(new DecoderGraph(g, model.spec, model.weights), variant, rows);
+  const { nll, correct } = likelihood(g, logits, labels);
+  return g.build({ outputs: { nll, correct } });
 }
 
 /**
@@ -181,13 +194,23 @@ function classifier(model: ModelDescription) {
 }
 
 function targetInputs(g: GraphBuilder): { readonly labels: Value; readonly weights: Value } {
-  return { labels: g.input('labels', 'int64', [dims.N]), weights: g.input('weights', 'float32', [dims.N]) };
+  return { labels: labelsInput(g), weights: g.input('weights', 'float32', [dims.N]) };
 }
 
-/** Per row the negative log-likelihood of its label and whether it is the most likely; their weighted sum. @param logits [N, classes] */
+function labelsInput(g: GraphBuilder): Value {
+  return g.input('labels', 'int64', [dims.N]);
+}
+
+/** The likelihoods and the weighted sum of their negative logarithms. @param logits [N, classes] */
 function crossEntropy(g: GraphBuilder, logits: Value, labels: Value, weights: Value) {
+  const rows = likelihood(g, logits, labels);
+  return { ...rows, loss: g.reduceSum(g.mul(weights, rows.nll), [0], 0) };
+}
+
+/** Per row the negative log-likelihood of its label and whether it is the most likely. @param logits [N, classes] */
+function likelihood(g: GraphBuilder, logits: Value, labels: Value) {
   const logProbabilities = g.logSoftmax(logits);
   const nll = g.neg(g.squeeze(g.gatherElements(logProbabilities, g.unsqueeze(labels, [1]), 1), [1])); // [N]
   const correct = g.cast(g.equal(g.argMax(logits, 1, 0), labels), 'float32');
-  return { logProbabilities, nll, correct, loss: g.reduceSum(g.mul(weights, nll), [0], 0) };
+  return { logProbabilities, nll, correct };
 }

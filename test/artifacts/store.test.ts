@@ -204,6 +204,9 @@ describe('artifacts', () => {
     ['a tokenizer file that is not listed', edit('tokenizerFiles', (files: Listed) => [...files, 'vocab.json']), /vocab.json is used/],
     ['no loss graph', drop('graphs.loss'), /at graphs.loss/],
     ['no plain loss graph', drop('graphs.loss.plain'), /at graphs.loss.plain/],
+    ['no likelihood graphs', drop('graphs.likelihood'), /at graphs.likelihood/],
+    ['a likelihood graph that is not listed', set('graphs.likelihood.lora.file', 'x.onnx'), /x.onnx is used/],
+    ['a tied head without likelihoods for trained tokens', drop('graphs.likelihood.loraTokens'), /at graphs.likelihood: expected tokens/],
     [
       'a tied head without graphs for trained tokens',
       drop('graphs.head.tokens'),

@@ -8,6 +8,7 @@ import {
   compileClassifier,
   compileClassifierLoss,
   compileHead,
+  compileLikelihood,
   compileLoss,
   type HeadVariant,
   headVariantsOf,
@@ -15,6 +16,7 @@ import {
 import { describeModel, type ModelDescription } from '../../src/models/registry.js';
 import { encodeModel } from '../../src/onnx/encoder.js';
 import type { Graph } from '../../src/onnx/graph.js';
+import { inputsOf } from '../../src/onnx/value.js';
 import type { TensorInfo } from '../../src/safetensors/header.js';
 import { openSafetensors } from '../../src/safetensors/reader.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
@@ -96,6 +98,9 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
             assert.ok(error < GRADIENT_TOLERANCE, `${name}: off by ${error}`);
           }
           assert.deepEqual(Object.keys(out).length, 4 + trainedBy[variant].length);
+          // Evaluation reports what training minimizes: not one bit is different.
+          const likelihood = await runGraph(compileLikelihood(of(shape), variant), inputs);
+          assert.deepEqual(likelihood, { nll: out.nll, correct: out.correct });
           const best = Array.from({ length: N }, (_, n) => {
             const row = (logits!.data as Float32Array).subarray(n * V, (n + 1) * V);
             return row.indexOf(Math.max(...row));
@@ -137,6 +142,22 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
       assert.equal(overVocabulary('lora'), 4); // and what LoRA adds to
       assert.equal(overVocabulary('loraTokens'), 5); // and what the trained columns replace
       for (const variant of headVariantsOf(model)) assert.ok(!shapesOf(variant).includes(`${vocabSize}x${hiddenSize}`), variant);
+    });
+
+    it('computes likelihoods without weights, without probabilities and with one product by the table', () => {
+      for (const variant of headVariantsOf(model)) {
+        const graph = compileLikelihood(model, variant);
+        const ops = graph.ops.map(({ op }) => op);
+        const inputs = ['rows', 'labels', ...(variant.startsWith('lora') ? ['loraA', 'loraB', 'loraScale'] : [])];
+        const tokens = /tokens/i.test(variant) ? ['tokenIds', 'tokenRows'] : [];
+        assert.deepEqual(graph.inputs.map(({ name }) => name).sort(), [...inputs, ...tokens].sort());
+        assert.ok(!ops.includes('Exp'), variant);
+        const table = model.weights.model(model.spec.tiedHead ? 'embedTokens' : 'head').name;
+        const uses = (compiled: Graph): number =>
+          compiled.ops.filter((node) => inputsOf(node).some(({ node: from }) => from.kind === 'weight' && from.name === table)).length;
+        assert.equal(uses(graph), 1, variant);
+        assert.ok(uses(compileLoss(model, variant)) > 1, variant);
+      }
     });
 
     it('gives torch’s classification logits, loss and gradients, untouched by logit scale and softcap', async () => {
