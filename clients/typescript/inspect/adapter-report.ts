@@ -110,7 +110,7 @@ async function partReport(dir: string): Promise<PartReport> {
   const settings: Readonly<Record<string, unknown>> = { ...rest, tasks: sidecar?.tasks, labels: sidecar?.labels };
   return {
     dir,
-    method: methodOf(peftType, sidecar),
+    method: methodOf(peftType, rest.task_type, sidecar),
     peftType,
     base: typeof base === 'string' ? base : null,
     config: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== false)),
@@ -120,8 +120,11 @@ async function partReport(dir: string): Promise<PartReport> {
   };
 }
 
-function methodOf(peftType: string | null, sidecar: Sidecar | undefined): string {
-  return sidecar?.method ?? Object.values(methods).find((row) => row.peftType === peftType)?.method ?? `unknown (${peftType})`;
+/** @param task `task_type`: with SEQ_CLS a classification head is in the same file. */
+function methodOf(peftType: string | null, task: unknown, sidecar: Sidecar | undefined): string {
+  if (sidecar !== undefined && sidecar.method !== 'combined') return sidecar.method;
+  const method = Object.values(methods).find((row) => row.peftType === peftType)?.method ?? `unknown (${peftType})`;
+  return task === 'SEQ_CLS' ? `${method}+classification-head` : method;
 }
 
 /** Read in pieces, so that a file may be of any size. Norms are over what is finite, so that one bad element does not hide the rest. */
