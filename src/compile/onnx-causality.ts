@@ -55,21 +55,6 @@ export async function checkCausality({ hiddenSize, maxPositions, run, signal }: 
     const output = await apply(input, batch);
     const scale = output.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-    // Each sequence is changed at a position of its own: nothing before it may move.
-    const changedAt = Array.from({ length: batch }, (_, at) => Math.max(1, Math.floor(((at + 1) * length) / batch) - 1));
-    if (length > 1) {
-      const changed = input.slice();
-      for (const [at, position] of changedAt.entries())
-        for (let i = 0; i < hiddenSize; i++) sequence(changed, at)[position * hiddenSize + i] = random();
-      const moved = await apply(changed, batch);
-      const found = changedAt.flatMap((later, at) => {
-        const earlier = firstMoved(sequence(output, at), sequence(moved, at), hiddenSize, later, scale * SAME_BATCH);
-        return earlier === undefined ? [] : [{ earlier, later }];
-      });
-      const [first] = found.sort((a, b) => a.earlier - b.earlier);
-      if (first !== undefined) throw notCausal(`position ${first.earlier} of the output depends on position ${first.later} of the input`);
-    }
-
     // One sequence is replaced: the others stay.
     const replaced = input.slice();
     for (let i = 0; i < width; i++) replaced[i] = random();
@@ -78,6 +63,22 @@ export async function checkCausality({ hiddenSize, maxPositions, run, signal }: 
       if (firstMoved(sequence(output, at), sequence(others, at), hiddenSize, length, scale * SAME_BATCH) !== undefined)
         throw notCausal(`sequence ${at} of a batch depends on sequence 0`);
     }
+
+    // Each sequence is changed from a position of its own on, until every position has been one: nothing before it may move.
+    const found: { readonly earlier: number; readonly later: number }[] = [];
+    for (let offset = 1; offset <= Math.ceil(length / batch); offset++) {
+      const from = Array.from({ length: batch }, (_, at) => offset + at * Math.ceil(length / batch));
+      const changed = input.slice();
+      for (const [at, later] of from.entries()) for (let i = later * hiddenSize; i < width; i++) sequence(changed, at)[i] = random();
+      const moved = await apply(changed, batch);
+      for (const [at, later] of from.entries()) {
+        const earlier = firstMoved(sequence(output, at), sequence(moved, at), hiddenSize, Math.min(later, length), scale * SAME_BATCH);
+        if (earlier !== undefined) found.push({ earlier, later });
+      }
+    }
+    const [first] = found.sort((a, b) => a.earlier - b.earlier || b.later - a.later);
+    if (first !== undefined)
+      throw notCausal(`position ${first.earlier} of the output depends on position ${first.later} of the input or a later one`);
 
     // A sequence alone, and cut short, is what it was in the batch: no row knows how many there are.
     for (const short of new Set([length, Math.ceil(length / 2), 1])) {
