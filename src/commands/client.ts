@@ -1,5 +1,6 @@
 /** `cutlayer client`: everything that the holder of the data runs. The work is in `clients/typescript/cli/`. */
 import { Command } from 'commander';
+import { classifyCommand } from '../../clients/typescript/cli/classify-command.js';
 import { evalCommand } from '../../clients/typescript/cli/eval-command.js';
 import { generateCommand } from '../../clients/typescript/cli/generate-command.js';
 import { inspectCommand } from '../../clients/typescript/cli/inspect-command.js';
@@ -15,6 +16,7 @@ export function clientCommand(): Command {
     .addCommand(inspectCommand())
     .addCommand(evalCommand())
     .addCommand(generateCommand())
+    .addCommand(classifyCommand())
     .addHelpText(
       'after',
       `

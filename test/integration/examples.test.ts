@@ -112,6 +112,24 @@ describe('the client as a user runs it', () => {
     assert.notEqual(one.stdout, other.stdout);
   });
 
+  it('a classification head is trained, measured and asked from the command line', async () => {
+    const data = join(dir, 'classes.jsonl');
+    const texts = ['the pump runs hot', 'the valve leaks oil'];
+    await writeFile(data, texts.map((text, at) => `${JSON.stringify({ text, label: ['pump', 'valve'][at] })}\n`).join(''));
+    const out = join(dir, 'classes');
+    const method = ['--method', 'prompt-tuning+classification-head', '--labels', 'pump', 'valve', '--virtual-tokens', '4', '--lr', '0.05'];
+    await cutlayer('client', 'train', ...flags, '--data', data, '--out', out, '--steps', '20', ...method);
+    const adapter = ['--adapter', join(out, 'adapter')];
+    const measured = await cutlayer('client', 'eval', ...flags, '--data', data, ...adapter, '--json');
+    assert.equal((JSON.parse(measured.stdout) as Record<string, number>).accuracy, 1);
+    const asked = await cutlayer('client', 'classify', ...flags, ...adapter, '--text', texts[1]!);
+    assert.equal(asked.stdout, 'valve\n');
+    await assert.rejects(cutlayer('client', 'generate', ...flags, ...adapter, '--prompt', 'the'), (error: { stderr?: string }) => {
+      assert.match(error.stderr!, /is a classification head \(pump, valve\) and generates no text; classify with it/);
+      return true;
+    });
+  });
+
   it('wrong use ends with a typed error on standard error and a code of its own', async () => {
     const fails = async (args: readonly string[], code: number, message: RegExp) => {
       await assert.rejects(cutlayer('client', ...args), (error: { code?: number; stderr?: string }) => {
@@ -134,7 +152,7 @@ describe('the client as a user runs it', () => {
   });
 
   it('every command explains itself with examples', async () => {
-    for (const command of ['train', 'eval', 'generate']) {
+    for (const command of ['train', 'eval', 'generate', 'classify']) {
       const { stdout } = await cutlayer('client', command, '--help');
       assert.match(stdout, /Examples?:[\s\S]*\$ cutlayer client/);
     }
