@@ -1,6 +1,6 @@
 /** VJP rules of gathers and scatters: each is the other's transpose. Repeated indices add up. */
 import type { GraphBuilder } from '../../onnx/builder.js';
-import type { Shape } from '../../onnx/dim.js';
+import { multiplyDims, type Shape } from '../../onnx/dim.js';
 import type { Value } from '../../onnx/value.js';
 import { notDifferentiable, type VjpRules } from '../vjp-rules.js';
 
@@ -10,22 +10,39 @@ function refuseReduction(op: string, reduction: string): void {
   if (reduction !== 'none' && reduction !== 'add') throw notDifferentiable(op, `reduction "${reduction}" has no rule`);
 }
 
+/**
+ * Zeros of `shape` with the rows of `updates` added along an axis: x[…, indices[j], …] += updates[…, j, …]. ONNX Runtime adds the updates of a
+ * ScatterND on several threads without regard to indices that repeat, and loses some of them; its ScatterElements goes through them in order.
+ * @param indices int64 [n]
+ * @param updates `shape` with n along `axis`
+ */
+function addRows(g: GraphBuilder, shape: Shape, indices: Value, updates: Value, axis: number): Value {
+  const column = updates.shape.map((dim, at) => (at === axis ? dim : 1));
+  const everywhere = g.expand(g.reshape(indices, column), updates.shape);
+  return g.scatterElements(zeros(g, shape, updates), everywhere, updates, { axis, reduction: 'add' });
+}
+
+/** The indices [..., k] into axes of the sizes `dims` as indices [n] into those axes flattened. */
+function flatIndices(g: GraphBuilder, indices: Value, dims: Shape): Value {
+  const count = multiplyDims(...indices.shape.slice(0, -1));
+  const columns = g.split(g.reshape(indices, [count, dims.length]), Array<number>(dims.length).fill(1), 1);
+  return columns
+    .map((column, at) => {
+      const index = g.reshape(column, [count]);
+      const fromStart = g.where(g.less(index, 0), g.add(index, g.dim(dims[at]!)), index);
+      return g.mul(fromStart, g.dim(multiplyDims(...dims.slice(at + 1))));
+    })
+    .reduce((sum, index) => g.add(sum, index));
+}
+
 export const indexingRules = {
   Gather: {
     // x̄[i] = Σ ȳ[j] over the j whose index is i
     data: ({ g, ct, data, indices, axis }) => {
-      const rank = data.shape.length;
-      const along = axis < 0 ? axis + rank : axis;
-      const picked = indices.shape.length;
-      // The gathered axes go to the front, where ScatterND indexes: [...indices, ...data without the axis]
-      const front = [...Array(ct.shape.length).keys()].filter((at) => at >= along && at < along + picked);
-      const rest = [...Array(ct.shape.length).keys()].filter((at) => at < along || at >= along + picked);
-      const others = data.shape.filter((_, at) => at !== along);
-      const updates = g.transpose(ct, [...front, ...rest]);
-      const sums = g.scatterND(zeros(g, [data.shape[along]!, ...others], ct), g.unsqueeze(indices, [picked]), updates, 'add');
-      // and the one axis of the sums goes back to its place.
-      const back = Array.from({ length: rank }, (_, at) => (at === along ? 0 : at < along ? at + 1 : at));
-      return g.transpose(sums, back);
+      const along = axis < 0 ? axis + data.shape.length : axis;
+      const count = multiplyDims(...indices.shape);
+      const rows = data.shape.map((dim, at) => (at === along ? count : dim));
+      return addRows(g, data.shape, g.reshape(indices, [count]), g.reshape(ct, rows), along);
     },
   },
   GatherElements: {
@@ -34,7 +51,13 @@ export const indexingRules = {
   },
   GatherND: {
     // x̄[i] = Σ ȳ[j] over the j whose index is i
-    data: ({ g, ct, data, indices }) => g.scatterND(zeros(g, data.shape, ct), indices, ct, 'add'),
+    data: ({ g, ct, data, indices }) => {
+      const picked = indices.shape.at(-1) as number; // its shape rule requires it
+      const [dims, rest] = [data.shape.slice(0, picked), data.shape.slice(picked)];
+      const flat = flatIndices(g, indices, dims);
+      const updates = g.reshape(ct, [flat.shape[0]!, ...rest]);
+      return g.reshape(addRows(g, [multiplyDims(...dims), ...rest], flat, updates, 0), data.shape);
+    },
   },
   ScatterElements: {
     // x̄ = ȳ, with zeros where an update replaced the data
