@@ -15,6 +15,12 @@ export interface ModelShape {
 /** GPT-2 small: 12 blocks, hidden size 768, 12 heads, vocabulary 50,257, 1,024 positions. */
 export const gpt2Small: ModelShape = gpt2Shape({ layers: 12, hiddenSize: 768, heads: 12, vocabSize: 50257, positions: 1024 });
 
+/** A GPT-2 of a few megabytes, to see that everything runs; its figures mean nothing. */
+export const gpt2Tiny: ModelShape = {
+  ...gpt2Shape({ layers: 4, hiddenSize: 64, heads: 4, vocabSize: 1000, positions: 128 }),
+  name: 'gpt2-tiny',
+};
+
 /** The shape of the 0.5 B models of the Llama and Qwen kind: 24 blocks, hidden size 896, 14 heads over 2 KV heads, SwiGLU of 4,864, vocabulary 151,936. */
 export const llamaHalfBillion: ModelShape = llamaShape({
   layers: 24,

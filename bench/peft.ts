@@ -1,4 +1,4 @@
-/** The baseline's process: PEFT prompt tuning on torch, driven line by line. */
+/** The baseline's process: a step of PEFT on torch, driven line by line. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,11 +13,16 @@ export interface PeftTrainer {
   close(): Promise<void>;
 }
 
-/** Starts the baseline; undefined where python or its packages are missing. */
-export async function startPeft(python = 'python3', checkpointDir: string, size: StepSize): Promise<PeftTrainer | undefined> {
+/** Starts the baseline, prompt tuning unless `more` flags name another method; undefined where python or its packages are missing. */
+export async function startPeft(
+  python = 'python3',
+  checkpointDir: string,
+  size: StepSize,
+  more: readonly string[] = [],
+): Promise<PeftTrainer | undefined> {
   const script = join(packageRoot(), 'bench', 'peft_baseline.py');
   const sizes = ['--batch', size.batch, '--sequence', size.sequence, '--virtual-tokens', size.virtualTokens].map(String);
-  const child = spawn(python, [script, '--checkpoint', checkpointDir, ...sizes], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn(python, [script, '--checkpoint', checkpointDir, ...sizes, ...more], { stdio: ['pipe', 'pipe', 'ignore'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()).once('error', () => resolve()));
   const lines = createInterface({ input: child.stdout });
   const answer = async (): Promise<Record<string, unknown> | undefined> => {

@@ -11,12 +11,13 @@ import { Command } from 'commander';
 import { runProcess } from '../demo/processes.js';
 import { packageRoot } from '../src/package-root.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
-import { gpt2Small, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
-import { benchCompiler, benchPromptOnce } from './compiler.js';
+import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
+import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
+import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
 
-const sections = ['compiler', 'prompt-once', 'step', 'memory'] as const;
+const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
@@ -24,9 +25,10 @@ const program = new Command('npm run bench --')
   .option('--rounds <n>', 'paired repetitions; medians are reported', Number, 5)
   .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
   .option('--small', 'GPT-2-small shape only')
+  .option('--tiny', 'methods and wire dtypes at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
-const options = program.opts<{ rounds: number; python: string; small?: boolean; dir: string }>();
+const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; dir: string }>();
 const wanted = new Set(program.args.length > 0 ? program.args : sections);
 
 // The allocator's settings are read when a process starts, so this one starts again with them.
@@ -40,27 +42,41 @@ if (process.env.GLIBC_TUNABLES === undefined) {
 
 const report = new Report();
 process.stdout.write(`${head()}\n`);
-const gpt2 = await packed(gpt2Small);
-const gpt2Backbone = join(gpt2.packedDir, 'backbone');
 const { rounds, python } = options;
-if (wanted.has('compiler'))
-  await benchCompiler(report, gpt2.name, gpt2Backbone, 'inOut', { batch: 4, sequence: 256, virtualTokens: 16 }, rounds);
-if (wanted.has('prompt-once'))
-  await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
-if (wanted.has('step')) await benchTrainingStep(report, gpt2, { batch: 4, sequence: 256, virtualTokens: 16 }, rounds, python);
-if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
-if (options.small !== true) {
-  const llama = await packed(llamaHalfBillion);
-  const size = { batch: 2, sequence: 128, virtualTokens: 16 };
-  if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', size, rounds);
-  if (wanted.has('step')) await benchTrainingStep(report, llama, size, rounds, python);
-}
+if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
+else await benchAll();
 process.stdout.write(`\nwritten to ${await report.write()}\n`);
 
+async function benchAll(): Promise<void> {
+  const gpt2 = await packed(gpt2Small);
+  const gpt2Backbone = join(gpt2.packedDir, 'backbone');
+  const size = { batch: 4, sequence: 256, virtualTokens: 16 };
+  if (wanted.has('compiler')) await benchCompiler(report, gpt2.name, gpt2Backbone, 'inOut', size, rounds);
+  if (wanted.has('prompt-once'))
+    await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
+  if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);
+  await benchMethodSections(gpt2Small, { ...size, sequence: 128 });
+  if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
+  if (options.small === true) return;
+  const llama = await packed(llamaHalfBillion);
+  const llamaSize = { batch: 2, sequence: 128, virtualTokens: 16 };
+  if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', llamaSize, rounds);
+  if (wanted.has('step')) await benchTrainingStep(report, llama, llamaSize, rounds, python);
+}
+
+async function benchMethodSections(shape: ModelShape, size: StepSize): Promise<void> {
+  if (wanted.has('methods')) {
+    const models = { uncut: await packed(shape), held: await packed(shape, { bottom: 1, top: 1 }) };
+    await benchMethods(report, models, size, rounds, python);
+  }
+  if (wanted.has('wire-dtypes')) await benchWireDtypes(report, await packed(shape), { ...size, sequence: Math.min(size.sequence, 64) }, 20);
+}
+
 /** Makes and packs a random checkpoint unless that has been done. */
-async function packed(shape: ModelShape): Promise<Model> {
+async function packed(shape: ModelShape, cut?: { readonly bottom: number; readonly top: number }): Promise<Model> {
   const checkpointDir = await makeCheckpoint(shape, options.dir);
-  const packedDir = join(options.dir, `${shape.name}-packed`);
-  if (!existsSync(packedDir)) await runProcess('cutlayer', ['pack', checkpointDir, '--out', packedDir]);
+  const packedDir = join(options.dir, `${shape.name}-packed${cut === undefined ? '' : `-${cut.bottom}-${cut.top}`}`);
+  const flags = cut === undefined ? [] : ['--bottom', String(cut.bottom), '--top', String(cut.top)];
+  if (!existsSync(packedDir)) await runProcess('cutlayer', ['pack', checkpointDir, '--out', packedDir, ...flags]);
   return { name: shape.name, checkpointDir, packedDir, stateDir: join(options.dir, 'gateway-state') };
 }

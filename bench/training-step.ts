@@ -15,6 +15,7 @@ import type { Tensor } from '../src/tensor/tensor.js';
 import type { StepSize } from './compiler.js';
 import { median, paired, type Work } from './paired.js';
 import { startPeft } from './peft.js';
+import { randomExamples } from './random-examples.js';
 import type { Report } from './report.js';
 
 /** A checkpoint and what was packed from it. */
@@ -185,18 +186,8 @@ async function formulaInputs(model: Model, size: StepSize): Promise<{ readonly b
   }
 }
 
-function randomBatch(vocabSize: number, { batch, sequence }: StepSize): Batch {
-  let state = 12345;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state % vocabSize;
-  };
-  return makeBatch(
-    Array.from({ length: batch }, () => ({
-      tokenIds: Int32Array.from({ length: sequence }, next),
-      labelMask: new Uint8Array(sequence).fill(1),
-    })),
-  );
+function randomBatch(vocabSize: number, size: StepSize): Batch {
+  return makeBatch(randomExamples(vocabSize, size));
 }
 
 /** Resident memory of a process, file-backed weights included. */
