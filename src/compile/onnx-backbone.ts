@@ -27,7 +27,7 @@ export interface BackbonePorts {
   readonly hiddenSize: number;
 }
 
-const EXPORT_HINT = 'export a module that maps inputs_embeds to last_hidden_state and nothing else (see docs/artifacts.md)';
+const EXPORT_HINT = 'export a module that maps inputs_embeds to last_hidden_state and nothing else (see docs/onnx.md)';
 
 /**
  * Finds the ports of a backbone, and refuses graphs that are none.

@@ -141,7 +141,7 @@ class Application {
       );
     const table = domain === '' ? defaultOps : domain === 'com.microsoft' ? contribOps : {};
     const translator = Object.hasOwn(table, op) ? table[op] : undefined;
-    if (translator === undefined) throw c.unsupported('this op is not known; docs/artifacts.md lists those that are');
+    if (translator === undefined) throw c.unsupported('this op is not known; docs/onnx.md lists those that are');
     return translator;
   }
 

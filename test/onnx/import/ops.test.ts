@@ -1,9 +1,12 @@
 /** Every op that the importer knows gives what ONNX Runtime gives for the node itself. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { GraphBuilder } from '../../../src/onnx/builder.js';
 import { applyModel, importedOps } from '../../../src/onnx/import/apply.js';
 import { openModel } from '../../../src/onnx/import/model.js';
+import { packageRoot } from '../../../src/package-root.js';
 import { dtypes } from '../../../src/tensor/dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import { type ImportCase, importCases } from '../../support/import-cases.js';
@@ -53,6 +56,14 @@ function assertClose(got: Tensor, wanted: Tensor): void {
 }
 
 describe('importer ops', () => {
+  it('are those that docs/onnx.md lists', () => {
+    const [, listed = ''] = /<!-- ops -->([^]*)<!-- \/ops -->/.exec(readFileSync(join(packageRoot(), 'docs/onnx.md'), 'utf8')) ?? [];
+    assert.deepEqual(
+      [...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+      importedOps,
+    );
+  });
+
   it('have a row each', () => assert.deepEqual(Object.keys(importCases).sort(), importedOps));
 
   for (const [op, cases] of Object.entries(importCases)) {
