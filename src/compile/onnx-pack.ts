@@ -154,7 +154,7 @@ class OnnxPacking {
   /** Runs every graph once on random inputs, and the forward as often as it takes to see that it is causal. */
   private async tryGraphs(dir: string, { graphs, weightsFile }: BackboneManifest): Promise<void> {
     const { none, softPrompt } = graphs;
-    const entries = [none, softPrompt].flatMap(({ forward, vjp }) => [forward.file, vjp.file]);
+    const entries = [none, softPrompt].flatMap(({ forward, infer, vjp }) => [forward.file, infer.file, vjp.file]);
     const opened = await this.running('every graph', () => this.request.openGraphs({ dir, weightsFile, graphs: entries }));
     const { hiddenSize } = this.model.spec;
     try {
@@ -165,13 +165,11 @@ class OnnxPacking {
         run: async (hiddenStates) => {
           const [batch = 0, length = 0] = hiddenStates.shape;
           const feeds = { hiddenStates, positions: rowIndexes(batch * length) };
-          const { output } = await this.running(`forward on [${hiddenStates.shape.join(', ')}]`, () =>
-            opened.run(none.forward.file, feeds),
-          );
+          const { output } = await this.running(`forward on [${hiddenStates.shape.join(', ')}]`, () => opened.run(none.infer.file, feeds));
           return output as Tensor<'float32'>; // the graph was compiled to give float32
         },
       });
-      for (const { forward, vjp, prompt } of [
+      for (const { forward, infer, vjp, prompt } of [
         { ...none, prompt: 0 },
         { ...softPrompt, prompt: 2 },
       ]) {
@@ -183,6 +181,7 @@ class OnnxPacking {
           positions: rowIndexes(rows),
           cotangent: filled([rows, hiddenSize]),
         };
+        await this.running(infer.file, () => opened.run(infer.file, pick(feeds, infer.inputs)));
         const values = await this.running(forward.file, () => opened.run(forward.file, pick(feeds, forward.inputs)));
         const cotangents = await this.running(vjp.file, () => opened.run(vjp.file, pick({ ...feeds, ...values }, vjp.inputs)));
         for (const [name, { data }] of Object.entries(cotangents)) {

@@ -1,9 +1,11 @@
 /** A forward that no vjp follows runs a graph of its own, without residuals: it must give the rows of the training step's graph, to the last bit. */
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { adapterKinds } from '../../src/artifacts/manifest.js';
 import { loadBackbone } from '../../src/artifacts/store.js';
 import { type AdapterInput, createEngine, type Engine, type ForwardStep } from '../../src/runtime/engine.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { onnxFixtures, packOnnxFixture } from '../support/onnx-fixtures.js';
 import { packedFixture } from '../support/packed-fixture.js';
 
 const [B, S, P] = [3, 7, 4];
@@ -30,16 +32,43 @@ function stepOf(engine: Engine, kind: AdapterInput['kind'], training: boolean): 
   };
 }
 
-for (const fixture of ['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'phi3-tiny', 'qwen3-tiny']) {
-  describe(`forward without residuals: ${fixture}`, () => {
+interface Backbone {
+  readonly name: string;
+  readonly kinds: readonly AdapterInput['kind'][];
+  /** Gives the backbone's directory. */
+  readonly pack: () => Promise<string>;
+}
+
+const backbones: readonly Backbone[] = [
+  ...['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'phi3-tiny', 'qwen3-tiny'].map((name) => ({
+    name,
+    kinds: adapterKinds,
+    pack: async () => (await packedFixture(name, { bottom: 1, top: 1 })).backboneDir,
+  })),
+  ...onnxFixtures.map((fixture) => ({
+    name: fixture.name,
+    kinds: ['none', 'softPrompt'] as const,
+    pack: async () => {
+      const { root, backboneDir } = await packOnnxFixture(fixture);
+      roots.push(root);
+      return backboneDir;
+    },
+  })),
+];
+
+/** Directories to remove at the end. */
+const roots: string[] = [];
+after(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: true }))));
+
+for (const { name, kinds, pack } of backbones) {
+  describe(`forward without residuals: ${name}`, () => {
     let engine: Engine;
     before(async () => {
-      const { backboneDir } = await packedFixture(fixture, { bottom: 1, top: 1 });
-      engine = await createEngine({ backboneDir, workers: 1, threadsPerWorker: 1 });
+      engine = await createEngine({ backboneDir: await pack(), workers: 1, threadsPerWorker: 1 });
     });
     after(() => engine?.close());
 
-    for (const kind of adapterKinds) {
+    for (const kind of kinds) {
       it(`gives with ${kind} the same bits as the forward of a training step, and keeps nothing`, async () => {
         const { stepsHeld } = engine.stats();
         const alone = await engine.forward(stepOf(engine, kind, false));
