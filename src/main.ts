@@ -43,6 +43,12 @@ function everyCommand(command: Command, apply: (command: Command) => void): void
   for (const child of command.commands) everyCommand(child, apply);
 }
 
+// `cutlayer … | head`: whoever reads has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
 try {
   await program().parseAsync();
 } catch (caught) {

@@ -121,7 +121,7 @@ describe('the options of training', () => {
   }
 
   it('start from a saved adapter, and refuse one of another method, naming the flag', async () => {
-    const notes = ['--data', join(dir, 'notes.jsonl'), '--init-adapter', join(dir, 'prompt-tuning+lora', 'adapter')];
+    const notes = ['--data', join(dir, 'notes.jsonl'), '--init-adapter', join(dir, 'prompt-tuning+lora')];
     const flags = await parse(...common, ...notes, '--method', 'lora+prompt-tuning', '--out', join(dir, 'onwards'));
     const [first] = await run(flags);
     const begun = (await readMetrics(join(dir, 'prompt-tuning+lora', METRICS_FILE)))[0]!.loss;

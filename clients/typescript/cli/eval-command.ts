@@ -9,7 +9,7 @@ const evalOptions = {
   ...connectionOptions,
   ...under('Evaluation', {
     data: required(path('file', 'JSONL, as for train')),
-    adapter: optional(path('dir', 'saved adapter (default: the bare model)')),
+    adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
     batch: withDefault(positiveInteger('n', 'sequences at a time'), 8),
     maxTokens: optional(positiveInteger('n', "rows of a padded batch (default: the gateway's limit)")),
     generate: optional(positiveInteger('n', 'also generate the completions of the first n examples and compare them')),

@@ -19,7 +19,7 @@ const generateOptions = {
   ...connectionOptions,
   ...under('Generation', {
     prompt: optional(text('text', 'the prompt (default: standard input)')),
-    adapter: optional(path('dir', 'saved adapter (default: the bare model)')),
+    adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
     task: optional(text('name', 'the task, for an adapter with tasks')),
     maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),
     temperature: withDefault(nonNegativeNumber('t', '0: always the most probable token'), 0),

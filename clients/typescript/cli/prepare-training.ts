@@ -7,6 +7,7 @@ import { createAdapter } from '../adapters/registry.js';
 import { methodSettingsSchema } from '../adapters/settings.js';
 import { type Example, loadExamples } from '../data/examples.js';
 import { batchLimits } from '../evaluate.js';
+import { adapterDirectory } from '../inspect/adapter-report.js';
 import { schedule } from '../optimizers/schedule.js';
 import { RemoteModel } from '../remote-model.js';
 import { SplitModel } from '../split-model.js';
@@ -147,7 +148,7 @@ async function newAdapter(flags: TrainFlags, { bundle, connection }: Session, mo
   const { initAdapter, method } = flags;
   const adapter = await (initAdapter === undefined
     ? createAdapter(context, method, methodSettingsOf(flags))
-    : loadAdapter(initAdapter, context));
+    : loadAdapter(await adapterDirectory(initAdapter), context));
   const made = methodsOf(adapter);
   if (initAdapter !== undefined && [...made].sort().join() !== method.split('+').sort().join()) {
     throw new CutlayerError(

@@ -2,6 +2,7 @@
 import { loadAdapter } from '../adapters/load.js';
 import { loadExamples } from '../data/examples.js';
 import { batchLimits, evaluate } from '../evaluate.js';
+import { adapterDirectory } from '../inspect/adapter-report.js';
 import { RemoteModel } from '../remote-model.js';
 import { SplitModel } from '../split-model.js';
 import { checkFits } from './advice.js';
@@ -17,7 +18,7 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     try {
       const { bundle, connection } = session;
       const model = new SplitModel(bundle, new RemoteModel(connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, { bundle });
+      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
       const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
       const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
       const examples = await loadExamples(flags.data, bundle.tokenizer, {

@@ -3,6 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../src/errors.js';
 import { loadAdapter } from '../adapters/load.js';
 import { generate } from '../generate.js';
+import { adapterDirectory } from '../inspect/adapter-report.js';
 import { RemoteModel } from '../remote-model.js';
 import { SplitModel } from '../split-model.js';
 import type { GenerateFlags } from './generate-command.js';
@@ -18,7 +19,8 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
     const session = await openSession(flags, signal, onRetry);
     try {
       const model = new SplitModel(session.bundle, new RemoteModel(session.connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(flags.adapter, { bundle: session.bundle });
+      const adapter =
+        flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle: session.bundle });
       const { maxNewTokens, temperature, topP, seed, task } = flags;
       for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal }))
         process.stdout.write(piece);

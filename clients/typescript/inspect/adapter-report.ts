@@ -76,7 +76,7 @@ export interface AdapterReport {
 /** Reads a PEFT directory, a combination, a checkpoint or a run's directory. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
 export async function reportAdapter(path: string): Promise<AdapterReport> {
   const run = await runReport(path);
-  const dir = run === undefined ? path : await adapterOfRun(path);
+  const dir = await adapterDirectory(path);
   const sidecar = await readSidecar(dir);
   const training = await trainingReport(dir);
   const parts: PartReport[] = [];
@@ -205,12 +205,7 @@ async function trainingReport(dir: string): Promise<TrainingReport | undefined> 
 
 /** Undefined when the path is no run's directory. */
 async function runReport(path: string): Promise<RunReport | undefined> {
-  const names: readonly string[] = await readdir(path).catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${path}: no such directory; expected an adapter, a checkpoint or the directory of a run`, {
-      cause,
-    });
-  });
-  if (names.includes(CONFIG_FILE) || names.includes(SIDECAR_FILE) || !names.includes(METRICS_FILE)) return undefined;
+  if (!(await isRun(path))) return undefined;
   const records = await readMetrics(join(path, METRICS_FILE));
   const losses = records.filter(({ type }) => type === 'step').map(({ loss }) => Number(loss));
   const validations = records.filter(({ type }) => type === 'validation').map(({ loss }) => Number(loss));
@@ -224,10 +219,24 @@ async function runReport(path: string): Promise<RunReport | undefined> {
   };
 }
 
-async function adapterOfRun(path: string): Promise<string> {
+/**
+ * The directory of the adapter at a path: the path itself, or of a run its result, else its best adapter, else its newest checkpoint.
+ * @throws CutlayerError NOT_FOUND
+ */
+export async function adapterDirectory(path: string): Promise<string> {
+  if (!(await isRun(path))) return path;
   const newest = await latestCheckpoint(path);
   for (const dir of [join(path, 'adapter'), join(path, 'best'), ...(newest === undefined ? [] : [newest])]) {
     if (await stat(dir).catch(() => undefined)) return dir;
   }
   throw new CutlayerError('NOT_FOUND', `${path}: the run in ${basename(path)} has written no adapter and no checkpoint yet`);
+}
+
+async function isRun(path: string): Promise<boolean> {
+  const names: readonly string[] = await readdir(path).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${path}: no such directory; expected an adapter, a checkpoint or the directory of a run`, {
+      cause,
+    });
+  });
+  return names.includes(METRICS_FILE) && !names.includes(CONFIG_FILE) && !names.includes(SIDECAR_FILE);
 }
