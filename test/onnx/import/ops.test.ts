@@ -57,7 +57,7 @@ function assertClose(got: Tensor, wanted: Tensor): void {
 
 describe('importer ops', () => {
   it('are those that docs/onnx.md lists', () => {
-    const [, listed = ''] = /<!-- ops -->([^]*)<!-- \/ops -->/.exec(readFileSync(join(packageRoot(), 'docs/onnx.md'), 'utf8')) ?? [];
+    const [, listed = ''] = /<!-- ops -->([\s\S]*)<!-- \/ops -->/.exec(readFileSync(join(packageRoot(), 'docs/onnx.md'), 'utf8')) ?? [];
     assert.deepEqual(
       [...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
       importedOps,

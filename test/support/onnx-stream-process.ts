@@ -1,0 +1,12 @@
+/** A process that imports a model's weights as packing does and prints, as JSON, the resident memory before and the most there was. */
+import { backbonePorts, compileOnnxBackbone } from '../../src/compile/onnx-backbone.js';
+import { weightsOf, writeWeights } from '../../src/compile/onnx-weights.js';
+import { openModel } from '../../src/onnx/import/model.js';
+
+const [model, target] = process.argv.slice(2) as [string, string];
+const before = process.memoryUsage().rss;
+const opened = await openModel(model);
+const { forward, vjp } = compileOnnxBackbone(opened, backbonePorts(opened), 'none');
+const { bytes } = await writeWeights(weightsOf(opened, [forward, vjp]), target, { onBytes: () => {} });
+const peak = process.resourceUsage().maxRSS * 1024; // kilobytes on every platform
+process.stdout.write(JSON.stringify({ before, peak, written: bytes }));
