@@ -68,6 +68,12 @@ describe('TensorBoard events', () => {
     assert.equal(bytes.toString('hex'), '09000000000000f83f10ac022a0a0a080a0161150000803e');
   });
 
+  it('say that a value is 0, which is not the same as no value', () => {
+    const bytes = Buffer.from(encodeEvent({ wallTime: 1.5, step: 1, summary: { value: [{ tag: 'a', simpleValue: 0 }] } }));
+    assert.equal(bytes.toString('hex'), '09000000000000f83f10012a0a0a080a01611500000000');
+    assert.equal(decodeEvent(bytes).summary!.value[0]!.simpleValue, 0);
+  });
+
   it('are in the file as soon as they were given, after the version of the format', async () => {
     const log = await EventLog.open(dir, 0, () => 1_700_000_000_500);
     await log.scalars(1, { 'train/loss': 2.5, 'train/gradNorm': 0.5 });

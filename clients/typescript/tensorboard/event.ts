@@ -38,7 +38,11 @@ const schema = protobuf.Root.fromJSON({
       },
     },
     Summary: { fields: { value: { id: 1, rule: 'repeated', type: 'Value' } } },
-    Value: { fields: { tag: { id: 1, type: 'string' }, simpleValue: { id: 2, type: 'float' } } },
+    // In a oneof, a value of 0 is written too.
+    Value: {
+      oneofs: { value: { oneof: ['simpleValue'] } },
+      fields: { tag: { id: 1, type: 'string' }, simpleValue: { id: 2, type: 'float' } },
+    },
     SessionLog: { fields: { status: { id: 1, type: 'int32' } } },
   },
 });
