@@ -55,9 +55,10 @@ const CHANGES_THE_ENDS = [
   'scale_embedding',
   'scale_emb',
   'embed_scale',
-  'word_embed_proj_dim',
-  'embedding_size',
 ];
+
+/** Keys of configs that say how wide embeddings are: as wide as the rest, or a projection lies between. */
+const EMBEDDING_WIDTHS = ['word_embed_proj_dim', 'embedding_size', 'embed_dim'];
 
 /**
  * Describes the parts outside the graph as a model whose blocks are elsewhere.
@@ -174,6 +175,9 @@ function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOp
       'INVALID_SHAPE',
       `checkpoint: ${embed}: expected [${read.vocab_size ?? 'vocabulary'}, ${stated ?? 'hidden size'}], got [${shape.join(', ')}]`,
     );
+  for (const key of EMBEDDING_WIDTHS) {
+    if (config[key] != null && config[key] !== hiddenSize) throw unsupported(key, config[key], `${hiddenSize}, the hidden size`);
+  }
   const maxPositions = options.maxPositions ?? read.max_position_embeddings ?? read.n_positions ?? read.max_seq_len;
   if (maxPositions == null)
     throw new CutlayerError('INVALID_CONFIG', 'config.json: says no max_position_embeddings; say the longest sequence: --max-positions N');

@@ -224,6 +224,14 @@ describe('pack --onnx', () => {
       'UNSUPPORTED_CONFIG',
       /final_logit_softcapping/,
     ],
+    [
+      'projects its embeddings',
+      { word_embed_proj_dim: 2 },
+      both,
+      {},
+      'UNSUPPORTED_CONFIG',
+      /word_embed_proj_dim: expected 4, the hidden size; got 2/,
+    ],
     ['has another hidden size', { hidden_size: 8 }, both, {}, 'INVALID_SHAPE', /expected \[6, 8\], got \[6, 4\]/],
     ['says no longest sequence', { max_position_embeddings: null }, both, {}, 'INVALID_CONFIG', /--max-positions N/],
     [

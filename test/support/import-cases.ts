@@ -165,6 +165,7 @@ export const importCases: Readonly<Record<string, readonly ImportCase[]>> = {
   ReduceSumSquare: [...reduction('ReduceSumSquare'), attributeAxes('ReduceSumSquare')],
   ReduceL1: reduction('ReduceL1'),
   ReduceL2: reduction('ReduceL2'),
+  ReduceProd: [{ nodes: [node('ReduceProd', ['a', 'axes'], { keepdims: int(0) })], constants: { a: list(2, 3, 4), axes: list(0) } }],
   CumSum: [
     { nodes: [node('CumSum', ['a', 'axis'])], feeds: { a: real(2, 4) }, constants: { axis: one(-1) } },
     {

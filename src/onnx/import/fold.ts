@@ -6,7 +6,7 @@ import { type DType, dtypes } from '../../tensor/dtype.js';
 import { addDims, type Dim, dimsEqual, divideDims, multiplyDims, subtractDims } from '../dim.js';
 import type { Value } from '../value.js';
 import type { NodeContext } from './context.js';
-import { atMost, compareSizes } from './sizes.js';
+import { atMost, compareSizes, possibleOrders } from './sizes.js';
 
 /** Whole numbers of a scalar (rank 0) or vector (rank 1). */
 interface Content {
@@ -77,8 +77,8 @@ function broadcast(a: readonly Dim[], b: readonly Dim[], of: (a: Dim, b: Dim) =>
 /** The truth of a comparison, where it does not depend on the symbols. */
 const compared = (holds: (order: -1 | 0 | 1) => boolean): Fold =>
   pairwise((a, b) => {
-    const order = compareSizes(a, b);
-    return order === undefined ? undefined : Number(holds(order));
+    const truths = new Set(possibleOrders(a, b).map(holds));
+    return truths.size > 1 ? undefined : Number(truths.has(true));
   }, 'bool');
 
 const logical = (of: (a: boolean, b: boolean) => boolean): Fold => pairwise((a, b) => Number(of(a !== 0, b !== 0)), 'bool');

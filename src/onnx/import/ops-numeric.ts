@@ -80,6 +80,9 @@ export const numericOps: Translators = {
   ReduceSumSquare: reduction(sumSquares),
   ReduceL1: reduction((g, x, axes, keepdims) => g.reduceSum(g.abs(x), axes, keepdims)),
   ReduceL2: reduction((g, x, axes, keepdims) => g.sqrt(sumSquares(g, x, axes, keepdims))),
+  ReduceProd: (c) => {
+    throw c.unsupported('only the product of sizes is known');
+  },
   CumSum: (c) => {
     const [axis] = c.numbers(1, 'axis');
     return [

@@ -24,6 +24,13 @@ export function compareSizes(a: Dim, b: Dim): -1 | 0 | 1 | undefined {
   return undefined;
 }
 
+/** The orders in which a may stand to b, by what the symbols are. */
+export function possibleOrders(a: Dim, b: Dim): readonly (-1 | 0 | 1)[] {
+  const order = compareSizes(a, b);
+  if (order !== undefined) return [order];
+  return [...(atMost(b, a) ? [] : [-1 as const]), 0, ...(atMost(a, b) ? [] : [1 as const])];
+}
+
 /** Whether a ≤ b whatever the symbols are. */
 export function atMost(a: Dim, b: Dim): boolean {
   return (least(subtractDims(b, a)) ?? -1) >= 0;
