@@ -1,6 +1,7 @@
 /** Backbones imported from graphs that torch exported, against transformers' values of the checkpoints that they came from. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ClientBundle, type Connection, connect, SoftPrompt, schedule, TrainingClient } from '../../clients/typescript/index.js';
 import type { CutlayerError } from '../../src/errors.js';
 import { createEngine, type Engine } from '../../src/runtime/engine.js';
@@ -121,7 +122,8 @@ describe('training through a gateway that serves a graph exported by torch', () 
     const curves = await readCurves(fixture!.checkpoint);
     const curve = curves.curves.find(({ method, schedule }) => method === 'softPrompt' && schedule.kind === 'constant')!;
     const { shape, data } = curves.tensors.get(curve.initial)!;
-    const client = new TrainingClient(bundle, connection, new SoftPrompt(bundle, f32(shape, data.slice())), {
+    const adapter = new SoftPrompt(bundle, f32(shape, data.slice()));
+    const client = new TrainingClient(bundle, connection, adapter, {
       learningRate: curves.optimizer.learningRate,
       schedule: schedule('constant', curve.schedule),
       optimizer: curves.optimizer,
@@ -132,5 +134,9 @@ describe('training through a gateway that serves a graph exported by torch', () 
       const { loss } = await client.optimStep();
       assert.ok(Math.abs(loss - wanted) <= 1e-4 * Math.abs(wanted), `loss of step ${step}: expected ${wanted}, got ${loss}`);
     }
+    // The graph's heads and blocks are not known: PEFT fills them in.
+    await adapter.save(join(root, 'adapter'));
+    const config = JSON.parse(await readFile(join(root, 'adapter/adapter_config.json'), 'utf8')) as Readonly<Record<string, unknown>>;
+    assert.deepEqual([config.num_attention_heads, config.num_layers, config.token_dim], [null, null, shape[1]]);
   });
 });

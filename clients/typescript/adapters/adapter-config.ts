@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { AdapterDims } from './adapter.js';
 
 /** PEFT's name of the config. */
 export const CONFIG_FILE = 'adapter_config.json';
@@ -13,6 +14,15 @@ export const CONFIG_FILE = 'adapter_config.json';
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
 
 const schema = z.looseObject({ peft_type: z.string(), task_type: z.string().nullish() });
+
+/**
+ * What a config says of the model. Of a backbone whose inside is not known (an imported graph) it says nothing: PEFT then fills the fields in from
+ * the model's own config.
+ */
+export function modelFields({ numHeads, bottom, backbone, top }: AdapterDims): Pick<AdapterConfig, 'num_attention_heads' | 'num_layers'> {
+  if (numHeads === 0) return { num_attention_heads: null, num_layers: null };
+  return { num_attention_heads: numHeads, num_layers: bottom + backbone + top };
+}
 
 /** The config, fields of the method included and not checked yet. */
 export type AdapterConfig = z.infer<typeof schema>;

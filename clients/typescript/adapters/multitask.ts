@@ -11,7 +11,7 @@ import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
 import { taskOf } from '../task.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
+import { modelFields, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
 import { scaled } from './scaled.js';
@@ -102,8 +102,7 @@ export class MultitaskPrompt implements Adapter {
         base_model_name_or_path: null,
         inference_mode: true,
         modules_to_save: null,
-        num_attention_heads: dims.numHeads,
-        num_layers: dims.bottom + dims.backbone + dims.top,
+        ...modelFields(dims),
         num_ranks: rows.value.shape[1]!,
         num_tasks: this.tasks.length,
         num_transformer_submodules: 1,

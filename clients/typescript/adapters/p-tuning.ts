@@ -10,7 +10,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { writeAdapterFiles } from './adapter-config.js';
+import { modelFields, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import { Lstm, lstmWeights } from './lstm.js';
 import type { Method } from './method.js';
@@ -103,8 +103,7 @@ export class PTuning implements Adapter {
         encoder_reparameterization_type: kind,
         inference_mode: true,
         modules_to_save: null,
-        num_attention_heads: dims.numHeads,
-        num_layers: dims.bottom + dims.backbone + dims.top,
+        ...modelFields(dims),
         num_transformer_submodules: 1,
         num_virtual_tokens: this.numVirtualTokens,
         peft_type: 'P_TUNING',

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterDims } from './adapter.js';
-import { type AdapterConfig, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
+import { type AdapterConfig, modelFields, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 
 const promptFields = z.looseObject({
   num_virtual_tokens: z.int().min(1),
@@ -23,8 +23,7 @@ export async function savePromptTuning(dir: string, rows: Tensor<'float32'>, dim
       base_model_name_or_path: null,
       inference_mode: true,
       modules_to_save: null,
-      num_attention_heads: dims.numHeads,
-      num_layers: dims.bottom + dims.backbone + dims.top,
+      ...modelFields(dims),
       num_transformer_submodules: 1,
       num_virtual_tokens: rows.shape[0]!,
       peft_type: 'PROMPT_TUNING',
