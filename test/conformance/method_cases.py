@@ -63,7 +63,9 @@ class Wrapped:
     parameters: dict[str, torch.nn.Parameter] = field(default_factory=dict)
 
 
-ALL = ("gpt2-tiny", "llama-tiny", "llama3-tiny", "qwen3-tiny", "gemma2-tiny", "granite-tiny")
+# At the harder cut alone: windows, two ropes, fused projections.
+CUT = ("mistral-tiny", "gemma3_text-tiny", "phi3-tiny")
+ALL = ("gemma2-tiny", "gpt2-tiny", "granite-tiny", "llama-tiny", "llama3-tiny", "qwen3-tiny", *CUT)
 THREE = ("gpt2-tiny", "llama-tiny", "qwen3-tiny")
 TWO = ("gpt2-tiny", "llama-tiny")
 HELD = ((1, 1),)
@@ -73,12 +75,12 @@ CASES = [
     Case("prompt-tuning", "prompt-tuning", 1e-2, {"virtualTokens": VIRTUAL}, ALL),
     Case("p-tuning-mlp", "p-tuning", 5e-3, {**ENCODER, "encoder": "MLP"}, THREE),
     Case("p-tuning-lstm", "p-tuning", 5e-3, {**ENCODER, "encoder": "LSTM", "encoderHidden": 8, "encoderLayers": 2}, THREE),
-    Case("prefix-tuning", "prefix-tuning", 1e-2, {"virtualTokens": VIRTUAL}, (*THREE, "gemma2-tiny")),
+    Case("prefix-tuning", "prefix-tuning", 1e-2, {"virtualTokens": VIRTUAL}, (*THREE, "gemma2-tiny", *CUT)),
     Case("prefix-projection", "prefix-tuning", 5e-3, {**ENCODER, "prefixProjection": True}, THREE),
     Case("multitask-prompt-tuning", "multitask-prompt-tuning", 1e-2, {"virtualTokens": VIRTUAL, "taskRank": 2}, TWO, tasks=True),
     Case("trainable-tokens", "trainable-tokens", 1e-2, {"tokenIds": TOKEN_IDS}, (*TWO, "llama3-tiny", "gemma2-tiny")),
     Case("lora-head", "lora", 5e-3, {**LORA, "targets": ["lm_head"]}, (*TWO, "llama3-tiny", "gemma2-tiny")),
-    Case("lora-blocks", "lora", 5e-3, {**LORA, "targets": ["attention"]}, (*THREE, "llama3-tiny"), cuts=HELD),
+    Case("lora-blocks", "lora", 5e-3, {**LORA, "targets": ["attention"]}, (*THREE, "llama3-tiny", "phi3-tiny"), cuts=HELD),
     Case("full", "full", 2e-3, {}, TWO, cuts=HELD),
     Case("classification", "prompt-tuning+classification-head", 1e-2, {"virtualTokens": VIRTUAL}, TWO, classes=True),
 ]
@@ -86,7 +88,12 @@ CASES = [
 
 def attention_targets(directory: Path) -> list[str]:
     """Cutlayer's default targets of LoRA in blocks."""
-    return ["c_attn"] if directory.name.startswith("gpt2") else ["q_proj", "v_proj"]
+    return {"gpt2-tiny": ["c_attn"], "phi3-tiny": ["qkv_proj"]}.get(directory.name, ["q_proj", "v_proj"])
+
+
+def cuts_of(case: Case, family: str) -> tuple[tuple[int, int], ...]:
+    """The cuts (bottom, top) at which a client's training is compared."""
+    return HELD if family in CUT else case.cuts
 
 
 def held_layers(config) -> list[int]:

@@ -24,14 +24,14 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import numpy as np
 import torch
 from curves import OPTIMIZER, random_batches
-from method_cases import CASES, LABELS, TASKS, TOKEN_IDS, Case, Wrapped, by_hand, classifier, forward, wrap
+from method_cases import CASES, LABELS, TASKS, TOKEN_IDS, Case, Wrapped, attention_targets, by_hand, classifier, cuts_of, forward, wrap
 from peft import PeftModel
 from references import IGNORED, dims_of, load_model, max_relative_error, prefix_from_peft
 from safetensors.torch import load_file
 
 STEPS = 30
 LOGITS_BATCH = 1
-FAMILIES = sorted({family for case in CASES for family in case.families})
+FAMILIES = list(dict.fromkeys(family for case in CASES for family in case.families))
 
 
 def family_batches(family: str, vocab_size: int) -> dict[str, list[dict]]:
@@ -164,10 +164,10 @@ def make_case(case: Case, directory: Path, out: Path, batches: list[dict]) -> No
     if case.classes:
         settings["labels"] = [f"label-{index}" for index in range(LABELS)]
     if settings.get("targets") == ["attention"]:
-        settings["targets"] = ["c_attn"] if "gpt2" in directory.name else ["q_proj", "v_proj"]
+        settings["targets"] = attention_targets(directory)
     optimizer = {**OPTIMIZER, "learningRate": case.learning_rate}
     document = {"method": case.method, "settings": settings, "batches": "classes" if case.classes else "tokens", "optimizer": optimizer}
-    cuts = [{"bottom": bottom, "top": top} for bottom, top in case.cuts]
+    cuts = [{"bottom": bottom, "top": top} for bottom, top in cuts_of(case, directory.name)]
     write_json(out / "curve.json", {**document, "cuts": cuts, **curve})
 
 
