@@ -4,20 +4,20 @@
  * Everything that a run depends on is either in its settings or in the last checkpoint, so a run that was killed and resumed gives the same losses
  * to the last bit as one that was not.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { writeDirectoryAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
 import { loadAdapter } from './adapters/load.js';
-import { checkpointBefore, checkpointPath, latestCheckpoint, pruneCheckpoints } from './checkpoint.js';
+import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
 import type { Example } from './data/examples.js';
 import { epochBatches } from './data/order.js';
 import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
 import { batchLimits, evaluate } from './evaluate.js';
 import { lockRun, type RunLock } from './run-lock.js';
-import { RunLog } from './run-log.js';
-import { emptyProgress, parseProgress, type RunProgress } from './run-progress.js';
-import { describeSettings, type RunSettings, refuseOtherSettings } from './run-settings.js';
+import type { RunLog } from './run-log.js';
+import type { RunProgress } from './run-progress.js';
+import type { RunSettings } from './run-settings.js';
+import { type StartingPoint, startingPoint } from './starting-point.js';
 import type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
 import type { TrainingClient } from './training-client.js';
 
@@ -264,63 +264,6 @@ export class TrainingRun {
   #emit(event: TrainEvent): void {
     this.#options.onEvent?.(event);
   }
-}
-
-/** Where a run begins: its settings, its files, and the newest checkpoint, which the client then holds. */
-interface StartingPoint {
-  readonly settings: RunSettings;
-  readonly progress: RunProgress;
-  readonly checkpoint: string | undefined;
-  readonly log: RunLog;
-}
-
-async function startingPoint(client: TrainingClient, options: TrainOptions): Promise<StartingPoint> {
-  const { outDir } = options;
-  const settings = runSettings(client, options);
-  const checkpoint = await latestCheckpoint(outDir);
-  let progress = emptyProgress;
-  if (checkpoint !== undefined) {
-    if (options.resume !== true) {
-      throw new CutlayerError(
-        'ALREADY_EXISTS',
-        `${outDir}: holds a run already (newest checkpoint: ${checkpoint}); go on with it by resume, or choose another directory`,
-      );
-    }
-    const extra = await client.loadState(checkpoint);
-    refuseOtherSettings(extra.settings, settings, checkpoint);
-    progress = parseProgress(extra.progress, checkpoint);
-  }
-  const log = await RunLog.open(outDir, client.step, options.tensorboard ?? true);
-  return { settings, progress, checkpoint, log };
-}
-
-function runSettings(client: TrainingClient, options: TrainOptions): RunSettings {
-  const { adapter, model } = client;
-  const { batchSize, maxTokensPerBatch } = batchLimits(model, adapter, options);
-  return describeSettings({
-    ...options.settings,
-    backboneDigest: model.bundle.manifest.backboneDigest,
-    wireDtype: model.remote.connection.wireDtype,
-    method: adapter.method,
-    virtualTokens: adapter.numVirtualTokens,
-    totalSteps: options.totalSteps,
-    batchSize,
-    maxTokensPerBatch,
-    accumulation: options.accumulation ?? 1,
-    seed: options.seed ?? 0,
-    learningRate: client.learningRate,
-    data: digestExamples(options.examples),
-  });
-}
-
-/** sha256 of token ids, label masks, classes and tasks; stays on this machine. */
-function digestExamples(examples: readonly Example[]): string {
-  const hash = createHash('sha256');
-  for (const { tokenIds, labelMask, classLabel = '', task = '' } of examples) {
-    hash.update(`${tokenIds.length};${classLabel};${task};`);
-    hash.update(new Uint8Array(tokenIds.buffer, tokenIds.byteOffset, tokenIds.byteLength)).update(labelMask);
-  }
-  return hash.digest('hex');
 }
 
 function positive(name: string, value: number): void {

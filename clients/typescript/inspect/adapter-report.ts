@@ -3,26 +3,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
-import { elementCount } from '../../../src/tensor/tensor.js';
 import { CONFIG_FILE, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapter-config.js';
 import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
 import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
 import { latestCheckpoint } from '../checkpoint.js';
 import { METRICS_FILE, readMetrics } from '../metrics.js';
-
-/** A tensor of an adapter's file. */
-export interface TensorReport {
-  readonly name: string;
-  /** In the file. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly parameters: number;
-  /** Euclidean norms of the rows along the last axis. */
-  readonly rowNorms: { readonly mean: number; readonly min: number; readonly max: number };
-  /** NaN and infinite elements: 0 in a sound adapter. */
-  readonly nonFinite: number;
-}
+import { type TensorReport, tensorReports } from './tensor-report.js';
 
 /** One adapter; a combination has several. */
 export interface PartReport {
@@ -125,62 +112,6 @@ function methodOf(peftType: string | null, task: unknown, sidecar: Sidecar | und
   if (sidecar !== undefined && sidecar.method !== 'combined') return sidecar.method;
   const method = Object.values(methods).find((row) => row.peftType === peftType)?.method ?? `unknown (${peftType})`;
   return task === 'SEQ_CLS' ? `${method}+classification-head` : method;
-}
-
-/** Read in pieces, so that a file may be of any size. Norms are over what is finite, so that one bad element does not hide the rest. */
-async function tensorReports(path: string): Promise<readonly TensorReport[]> {
-  const file = await openSafetensors(path);
-  try {
-    const reports: TensorReport[] = [];
-    for (const [name, { shape, dtype }] of file.tensors) {
-      const norms = new RowNorms(shape.at(-1) ?? 1);
-      for await (const chunk of file.chunks(name)) norms.add(chunk);
-      reports.push({ name, dtype, shape, parameters: elementCount(shape), ...norms.result() });
-    }
-    return reports;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Norms of rows that come in pieces. */
-class RowNorms {
-  readonly #width: number;
-  #column = 0;
-  #square = 0;
-  #rows = 0;
-  #total = 0;
-  #min = Number.POSITIVE_INFINITY;
-  #max = 0;
-  #nonFinite = 0;
-
-  constructor(width: number) {
-    this.#width = width;
-  }
-
-  add(values: Float32Array): void {
-    for (const value of values) {
-      if (Number.isFinite(value)) this.#square += value * value;
-      else this.#nonFinite += 1;
-      this.#column += 1;
-      if (this.#column === this.#width) this.#endRow();
-    }
-  }
-
-  result(): Pick<TensorReport, 'rowNorms' | 'nonFinite'> {
-    const [mean, min] = this.#rows === 0 ? [0, 0] : [this.#total / this.#rows, this.#min];
-    return { rowNorms: { mean, min, max: this.#max }, nonFinite: this.#nonFinite };
-  }
-
-  #endRow(): void {
-    const norm = Math.sqrt(this.#square);
-    this.#rows += 1;
-    this.#total += norm;
-    this.#min = Math.min(this.#min, norm);
-    this.#max = Math.max(this.#max, norm);
-    this.#column = 0;
-    this.#square = 0;
-  }
 }
 
 async function trainingReport(dir: string): Promise<TrainingReport | undefined> {
