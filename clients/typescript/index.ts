@@ -18,7 +18,7 @@ export { combine } from './adapters/combine.js';
 export type { AdapterContext, AdapterModel } from './adapters/context.js';
 export { loadAdapter } from './adapters/load.js';
 export { Prefix } from './adapters/prefix.js';
-export { createAdapter, methods } from './adapters/registry.js';
+export { createAdapter, defaultLearningRate, methods } from './adapters/registry.js';
 export { type MethodSettings, type MethodSettingsInput, methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
 export { type Classification, type ClassifyOptions, classify } from './classify.js';

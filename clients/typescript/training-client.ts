@@ -24,7 +24,7 @@ import { taskOf } from './task.js';
 
 /** How to train. */
 export interface TrainingOptions {
-  /** Base learning rate. Default 0.01. */
+  /** Base learning rate. Default 0.01, which suits a soft prompt; `defaultLearningRate` says what suits another method. */
   readonly learningRate?: number;
   /** Factor of each step. Default 1 throughout. */
   readonly schedule?: Schedule;

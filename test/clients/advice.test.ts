@@ -7,6 +7,8 @@ describe('advice when training fails', () => {
   const flags: AdviceFlags = {
     lr: 0.05,
     method: 'prompt-tuning',
+    encoder: 'MLP',
+    prefixProjection: false,
     batch: 8,
     accumulation: 2,
     pipeline: 2,

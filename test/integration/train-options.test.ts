@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { readOptions, withConfigFile, withOptions } from '../../clients/typescript/cli/command-options.js';
-import { defaultLearningRate } from '../../clients/typescript/cli/method-options.js';
-import { prepareTraining, type ResolvedTrainFlags } from '../../clients/typescript/cli/prepare-training.js';
+import { prepareTraining, type ResolvedTrainFlags, resolveTrainFlags } from '../../clients/typescript/cli/prepare-training.js';
 import { openSession, type Session } from '../../clients/typescript/cli/session.js';
 import { trainOptions } from '../../clients/typescript/cli/train-options-table.js';
 import { methodNames } from '../../clients/typescript/index.js';
@@ -56,8 +55,7 @@ describe('the options of training', () => {
 
   const parse = async (...args: readonly string[]): Promise<ResolvedTrainFlags> => {
     const command = withOptions(withConfigFile(new Command('train')), trainOptions).exitOverride();
-    const flags = await readOptions(command.parse([...args], { from: 'user' }), trainOptions);
-    return { ...flags, lr: flags.lr ?? defaultLearningRate(flags.method) };
+    return resolveTrainFlags(await readOptions(command.parse([...args], { from: 'user' }), trainOptions));
   };
   const run = async (flags: ResolvedTrainFlags) => {
     await (await prepareTraining(flags, session, new AbortController().signal)).run(flags, () => undefined);

@@ -80,6 +80,7 @@ export const classificationHead: Method = {
   peftType: null,
   summary: 'classes of the client’s own in place of the LM head',
   fills: ['classifier'],
+  learningRate: 0.01,
   create: async ({ bundle }, { labels, seed }) => ClassificationHead.create(bundle, labels, seed),
   load: async ({ bundle }, dir) => {
     const tensors = await readPartialCheckpoint(dir);

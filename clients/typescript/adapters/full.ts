@@ -60,6 +60,7 @@ export const fullTraining: Method = {
   peftType: null,
   summary: 'every weight of the blocks that the client holds',
   fills: ['blockWeights'],
+  learningRate: 0.001,
   create: ({ bundle }, { targets }) => FullTraining.create(bundle, targets),
   load: ({ bundle }, dir) => load(bundle, dir),
 };

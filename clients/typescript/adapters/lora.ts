@@ -126,6 +126,7 @@ export const lora: Method = {
   peftType: 'LORA',
   summary: 'low-rank updates of linear layers in the blocks that the client holds, and of the LM head',
   fills: ['blockWeights', 'headLora'],
+  learningRate: 0.01,
   create: ({ bundle }, { targets, rank, alpha, seed }) =>
     Lora.create(bundle, loraTargets(bundle, targets), { rank, scale: { alpha }, seed }),
   load: async ({ bundle }, dir, config) => {

@@ -149,6 +149,7 @@ export const multitaskPromptTuning: Method = {
   peftType: 'MULTITASK_PROMPT_TUNING',
   summary: 'rows before the text: a shared prompt times a low-rank matrix of each task',
   fills: ['softPrompt'],
+  learningRate: 0.01,
   async create({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, tasks, taskRank, seed }) {
     if (tasks.length === 0)
       throw new CutlayerError(

@@ -160,6 +160,8 @@ export const pTuning: Method = {
   peftType: 'P_TUNING',
   summary: 'rows before the text, made by a trained encoder (MLP or LSTM)',
   fills: ['softPrompt'],
+  learningRate: 0.001,
+  learningRatesWith: [{ settings: { encoder: 'LSTM' }, learningRate: 0.003 }],
   async create({ bundle }, { virtualTokens, init = 'RANDOM', encoder, encoderHidden, encoderLayers, seed }) {
     if (init !== 'RANDOM')
       throw new CutlayerError(

@@ -77,6 +77,8 @@ export const prefixTuning: Method = {
   peftType: 'PREFIX_TUNING',
   summary: 'trainable keys and values in every block',
   fills: ['prefix'],
+  learningRate: 0.3,
+  learningRatesWith: [{ settings: { prefixProjection: true }, learningRate: 0.01 }],
   async create(context, { virtualTokens, init = 'RANDOM', initText, prefixProjection, encoderHidden, seed }) {
     const { bundle } = context;
     if (bundle.dims.numKvHeads === 0) {

@@ -6,7 +6,7 @@ import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
 import { fullTraining } from './full.js';
 import { lora } from './lora.js';
-import type { Method } from './method.js';
+import type { LearningRateWith, Method } from './method.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
@@ -65,6 +65,17 @@ function refuseIdle(names: string, rows: readonly Method[], settings: MethodSett
       `${setting}: only ${reader} reads them; use the method ${names}+${reader}, or leave them out`,
     );
   }
+}
+
+/**
+ * The learning rate to begin with when none is given: the method's own, of several the smallest.
+ * @param names One method, or several joined by `+`. @throws CutlayerError INVALID_ARGUMENT
+ */
+export function defaultLearningRate(names: string, given: Pick<MethodSettingsInput, 'encoder' | 'prefixProjection'> = {}): number {
+  const settings = methodSettings({ encoder: given.encoder, prefixProjection: given.prefixProjection });
+  const holds = ({ settings: wanted }: LearningRateWith) =>
+    (Object.keys(wanted) as (keyof typeof wanted)[]).every((name) => settings[name] === wanted[name]);
+  return Math.min(...methodRows(names).map((row) => row.learningRatesWith?.find(holds)?.learningRate ?? row.learningRate));
 }
 
 /** The rows of one or more methods joined by `+`. @throws CutlayerError INVALID_ARGUMENT */

@@ -75,6 +75,7 @@ export const promptTuning: Method = {
   peftType: 'PROMPT_TUNING',
   summary: 'trainable rows before the text',
   fills: ['softPrompt'],
+  learningRate: 0.01,
   create: ({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, seed }) =>
     SoftPrompt.create(bundle, virtualTokens, promptInit(init, initText, seed)),
   load: async ({ bundle }, dir, config) => new SoftPrompt(bundle, await loadPromptEmbeddings(dir, config, bundle.dims)),

@@ -88,6 +88,7 @@ export const trainableTokens: Method = {
   peftType: 'TRAINABLE_TOKENS',
   summary: 'rows of the embedding (and of a head tied to it) for some tokens',
   fills: ['tokenRows'],
+  learningRate: 0.03,
   create: ({ bundle }, { tokens }) => TrainableTokens.create(bundle, tokenIdsOf(bundle, tokens)),
   load: ({ bundle }, dir, config) => load(bundle, dir, config),
 };

@@ -1,6 +1,6 @@
 /** What to change on the command line when training fails: which flag, and to what. The errors themselves know only what went wrong. */
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { defaultLearningRate } from './method-options.js';
+import { defaultLearningRate } from '../adapters/registry.js';
 import type { TrainFlags } from './train-options-table.js';
 
 /** What advice is made from. */
@@ -17,7 +17,10 @@ export type AdviceFlags = Pick<
   | 'deadline'
   | 'retryFor'
   | 'virtualTokens'
-> & { readonly lr: number; readonly method: string };
+  | 'method'
+  | 'encoder'
+  | 'prefixProjection'
+> & { readonly lr: number };
 
 /** The run's own figures, as far as they are known when it fails. */
 export interface RunFigures {
@@ -70,8 +73,8 @@ export function withAdvice(caught: unknown, flags: AdviceFlags, run: RunFigures)
 }
 
 /** A rate that went to infinity at once must fall further than one that rose slowly, and to the method's own at least. */
-function lowerRate({ lr, method }: AdviceFlags, divisor: number): number {
-  return Math.min(lr / divisor, defaultLearningRate(method));
+function lowerRate(flags: AdviceFlags, divisor: number): number {
+  return Math.min(flags.lr / divisor, defaultLearningRate(flags.method, flags));
 }
 
 /** The same optimizer batch from smaller micro-batches, or when they are single sequences already, shorter ones. */

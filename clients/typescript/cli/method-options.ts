@@ -1,5 +1,5 @@
 /** Flags of the methods' settings: one for each field of the settings' schema, which also gives defaults and bounds. */
-import { type MethodName, methodNames } from '../adapters/adapter.js';
+import { methodNames } from '../adapters/adapter.js';
 import { type MethodSettings, methodSettingsSchema, promptEncoders, promptInits } from '../adapters/settings.js';
 import { nearest } from './nearest.js';
 import {
@@ -81,22 +81,4 @@ function methodRow(): OptionRow<string> {
     }
   });
   return { ...row, schema };
-}
-
-/** Learning rates to begin with. What a method trains decides: new rows take large steps, the model's own weights only small ones. */
-const learningRates: Readonly<Record<MethodName, number>> = {
-  'prompt-tuning': 0.01,
-  'p-tuning': 0.001,
-  'prefix-tuning': 0.01,
-  'multitask-prompt-tuning': 0.01,
-  'trainable-tokens': 0.001,
-  lora: 0.001,
-  full: 0.0001,
-  'classification-head': 0.001,
-};
-
-/** The learning rate of a method when none is given; of several, the smallest. */
-export function defaultLearningRate(methods: string): number {
-  // Checked by the row of the table.
-  return Math.min(...methods.split('+').map((name) => learningRates[name as MethodName]));
 }

@@ -3,7 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { Combined } from '../adapters/combine.js';
 import { loadAdapter } from '../adapters/load.js';
-import { createAdapter } from '../adapters/registry.js';
+import { createAdapter, defaultLearningRate } from '../adapters/registry.js';
 import { methodSettingsSchema } from '../adapters/settings.js';
 import { type Example, loadExamples } from '../data/examples.js';
 import { batchLimits } from '../evaluate.js';
@@ -22,6 +22,11 @@ import type { TrainFlags } from './train-options-table.js';
 
 /** Options with every choice made: what a run's config.yaml holds. */
 export type ResolvedTrainFlags = TrainFlags & { readonly lr: number };
+
+/** Makes the choices that depend on others: the learning rate is the method's when none is given. */
+export function resolveTrainFlags(flags: TrainFlags): ResolvedTrainFlags {
+  return { ...flags, lr: flags.lr ?? defaultLearningRate(flags.method, flags) };
+}
 
 /** A model, data and options that fit each other. */
 export interface PreparedTraining {

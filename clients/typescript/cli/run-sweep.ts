@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { join, relative } from 'node:path';
 import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { defaultLearningRate } from '../adapters/registry.js';
 import { METRICS_FILE, readMetrics } from '../metrics.js';
 import { lockRun } from '../run-lock.js';
 import { configText } from './config-file.js';
-import { defaultLearningRate } from './method-options.js';
 import { type PreparedTraining, prepareTraining, type ResolvedTrainFlags } from './prepare-training.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 import { openSession } from './session.js';
@@ -42,7 +42,7 @@ export async function runSweep(flags: SweepFlags): Promise<void> {
       console.error(`Stopped with ${rows.length} of ${rates.length} rates done; go on with the same command plus --resume.`);
       process.exitCode = 130;
     } else if (results.best === null) {
-      const lower = Math.min(rates[0]! / 10, defaultLearningRate(flags.method));
+      const lower = Math.min(rates[0]! / 10, defaultLearningRate(flags.method, flags));
       throw new CutlayerError('DIVERGED', `every learning rate diverged; try lower ones: --lr ${[lower / 10, lower].map(short).join(',')}`);
     } else {
       const best = results.rows[0]!;
@@ -123,8 +123,8 @@ async function trainOne(
   };
 }
 
-function learningRates({ lr, method }: SweepFlags): readonly number[] {
-  const rates = lr ?? DEFAULT_MULTIPLES.map((multiple) => Number(short(multiple * defaultLearningRate(method))));
+function learningRates(flags: SweepFlags): readonly number[] {
+  const rates = flags.lr ?? DEFAULT_MULTIPLES.map((multiple) => Number(short(multiple * defaultLearningRate(flags.method, flags))));
   return [...new Set(rates)].sort((a, b) => a - b);
 }
 

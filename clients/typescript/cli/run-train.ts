@@ -1,6 +1,5 @@
 /** The work of `cutlayer client train`. */
-import { defaultLearningRate } from './method-options.js';
-import { prepareTraining } from './prepare-training.js';
+import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import { interruptible, progressReporter } from './progress.js';
 import { openSession } from './session.js';
 import { terminalShowsUnicode } from './sparkline.js';
@@ -9,7 +8,7 @@ import { summaryLines } from './train-summary.js';
 
 /** Runs the command. @throws CutlayerError */
 export async function runTrain(given: TrainFlags): Promise<void> {
-  const flags = { ...given, lr: given.lr ?? defaultLearningRate(given.method) };
+  const flags = resolveTrainFlags(given);
   const progress = progressReporter();
   await interruptible(async (signal) => {
     const session = await openSession(flags, signal, progress.onRetry);

@@ -22,7 +22,7 @@ Examples:
     $ cutlayer client train … --out run1 --steps 300 --resume
 
   A prefix, stopping early:
-    $ cutlayer client train … --method prefix-tuning --virtual-tokens 8 --lr 0.02 --patience 3 --eval-every 25
+    $ cutlayer client train … --method prefix-tuning --virtual-tokens 8 --patience 3 --eval-every 25
 
   The same run again, with one thing changed:
     $ cutlayer client train --config run1/config.yaml --lr 0.003 --out run2
