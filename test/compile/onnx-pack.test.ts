@@ -266,6 +266,43 @@ describe('pack --onnx', () => {
     );
   });
 
+  describe('of a family whose model scales the embeddings that it is given', () => {
+    const wide = (): string => modelFile(modelBytes({ nodes: [relu], inputs: [{ name: 'x', shape: ['b', 's', 32] }] }));
+    const granite = (others: Partial<OnnxPackRequest>): Partial<OnnxPackRequest> => ({
+      onnxPath: wide(),
+      bundleFromDir: fixtureDir('granite-tiny'),
+      finalNorm: 'bundle',
+      ...others,
+    });
+    const scalesOf = async (embedScale: 'bundle' | 'backbone'): Promise<readonly number[]> => {
+      const { clientBundleDir } = await packOnnx(request(granite({ embedScale })));
+      const { manifest } = await loadClientBundle(clientBundleDir);
+      return [manifest.embedScale, manifest.promptScale];
+    };
+
+    it('must be told whether the graph does so', () =>
+      refuses(
+        granite({}),
+        'INVALID_CONFIG',
+        /--embed-scale: a granite multiplies the embeddings that it is given by 12; say backbone where the graph does so/,
+      ));
+    it('scales in the bundle or in the backbone, as it is told', async () => {
+      assert.deepEqual(
+        [await scalesOf('bundle'), await scalesOf('backbone')],
+        [
+          [12, 12],
+          [1, 1],
+        ],
+      );
+    });
+    it('refuses the flag for families that scale in their token embedding', () =>
+      refuses(
+        granite({ bundleFromDir: fixtureDir('llama-tiny'), embedScale: 'backbone' }),
+        'INVALID_CONFIG',
+        /--embed-scale: a llama scales in its token embedding, which the bundle holds/,
+      ));
+  });
+
   it('needs no more of a directory than embedding, head and norm', async () => {
     const dir = mkdtempSync(join(root, 'ends-'));
     cpSync(join(fixtureDir('llama-tiny'), 'config.json'), join(dir, 'config.json'));
