@@ -5,7 +5,7 @@
 import { CutlayerError } from '../errors.js';
 import type { GraphBuilder } from '../onnx/builder.js';
 import { shapesEqual, shapeText } from '../onnx/dim.js';
-import { signatureOf } from '../onnx/op-signatures.js';
+import { inputsOfOp } from '../onnx/op-signatures.js';
 import { nodesBelow } from '../onnx/reachable.js';
 import { nameInputs } from '../onnx/shape-rules.js';
 import { nodeText, type OpNode, type Value } from '../onnx/value.js';
@@ -63,7 +63,7 @@ function pullBack(
   const named = nameInputs(node.op, node.inputs);
   const cells: Readonly<Record<string, AnyCell | undefined>> = rules[node.op] as never;
   const context = { g, ct: cts[0] ?? g.fill(y.shape, 0, y.dtype), cts, y, outputs: node.outputs, ...named, ...node.attributes };
-  for (const [name, { flow }] of Object.entries(signatureOf(node.op).inputs)) {
+  for (const [name, { flow }] of inputsOfOp(node.op)) {
     const input = named[name];
     const values = listOf(input);
     const cell = cells[name];
@@ -96,7 +96,7 @@ function nodesOnPath(
 function dependsOn(node: OpNode, values: ReadonlySet<Value>): boolean {
   let depends = false;
   const named = nameInputs(node.op, node.inputs);
-  for (const [name, { flow }] of Object.entries(signatureOf(node.op).inputs)) {
+  for (const [name, { flow }] of inputsOfOp(node.op)) {
     if (flow === 'shape' || flow === 'steps' || !listOf(named[name]).some((value) => values.has(value))) continue;
     if (flow === 'plain') throw notDifferentiable(nodeText(node), `${node.op} has no gradient with respect to ${name}`);
     depends = true;

@@ -7,7 +7,7 @@ import { CutlayerError } from '../errors.js';
 /** A dimension that depends on at least one symbol. `text` is canonical: equal texts mean equal dimensions. */
 export interface SymbolicDim {
   readonly text: string;
-  /** Coefficient by monomial; a monomial is its sorted symbols joined by `*`, and `''` is the constant term. */
+  /** Coefficient by monomial, the leading one first; a monomial is its sorted symbols joined by `*`, and `''` is the constant term. */
   readonly terms: ReadonlyMap<string, number>;
 }
 
@@ -45,7 +45,7 @@ export function shapeText(shape: Shape): string {
 
 /** Whether two dimensions are equal for every value of their symbols. */
 export function dimsEqual(a: Dim, b: Dim): boolean {
-  return dimText(a) === dimText(b);
+  return a === b || (typeof a !== 'number' && typeof b !== 'number' && a.text === b.text);
 }
 
 /** Whether two shapes have the same rank and equal dimensions. */
@@ -55,6 +55,7 @@ export function shapesEqual(a: Shape, b: Shape): boolean {
 
 /** The sum of dimensions. */
 export function addDims(...dims: readonly Dim[]): Dim {
+  if (dims.every((dim) => typeof dim === 'number')) return dims.reduce((sum, dim) => sum + dim, 0);
   const sum = new Map<string, number>();
   for (const dim of dims) for (const [monomial, coefficient] of termsOf(dim)) sum.set(monomial, (sum.get(monomial) ?? 0) + coefficient);
   return canonical(sum);
@@ -62,16 +63,20 @@ export function addDims(...dims: readonly Dim[]): Dim {
 
 /** `a - b`. */
 export function subtractDims(a: Dim, b: Dim): Dim {
-  return addDims(a, multiplyDims(-1, b));
+  return dimsEqual(a, b) ? 0 : addDims(a, typeof b === 'number' ? -b : multiplyDims(-1, b));
 }
 
 /** The product of dimensions; 1 for none. */
 export function multiplyDims(...dims: readonly Dim[]): Dim {
-  let product = new Map<string, number>([['', 1]]);
-  for (const dim of dims) {
+  const symbolic = dims.filter((dim) => typeof dim !== 'number');
+  const factor = dims.reduce<number>((product, dim) => (typeof dim === 'number' ? product * dim : product), 1);
+  if (symbolic.length === 0) return factor;
+  if (symbolic.length === 1 && factor === 1) return symbolic[0]!;
+  let product = new Map([['', factor]]);
+  for (const dim of symbolic) {
     const next = new Map<string, number>();
     for (const [left, a] of product) {
-      for (const [right, b] of termsOf(dim)) {
+      for (const [right, b] of dim.terms) {
         const monomial = [...symbolsOf(left), ...symbolsOf(right)].sort().join('*');
         next.set(monomial, (next.get(monomial) ?? 0) + a * b);
       }
@@ -85,6 +90,7 @@ export function multiplyDims(...dims: readonly Dim[]): Dim {
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   const divisor = leadingTerm(b);
   if (divisor === undefined) return undefined;
+  if (dimsEqual(a, b)) return 1;
   let quotient: Dim = 0;
   let rest: Dim = a;
   for (;;) {
@@ -129,7 +135,7 @@ function canonical(terms: ReadonlyMap<string, number>): Dim {
 }
 
 function leadingTerm(dim: Dim): { readonly monomial: string; readonly coefficient: number } | undefined {
-  const [first] = [...termsOf(dim)].sort(([a], [b]) => compareMonomials(a, b));
+  const [first] = termsOf(dim); // terms are in this order
   return first === undefined || first[1] === 0 ? undefined : { monomial: first[0], coefficient: first[1] };
 }
 

@@ -68,8 +68,7 @@ export function encodeModel(graph: Graph, { externalData, name = 'graph' }: Enco
       output: graph.outputs.map((port) => encodeValueInfo(port.name, port.value)),
     },
   };
-  const type = modelProto();
-  return type.encode(type.fromObject(message)).finish();
+  return modelProto().encode(message).finish();
 }
 
 function encodeNode(node: OpNode, names: ValueNames): object {

@@ -1,7 +1,7 @@
 /** The typed way to make a node: inputs and attributes by the ONNX specification's names, checked against the op table. */
 import { CutlayerError } from '../errors.js';
 import { NodeTable } from './node-table.js';
-import { type AttributeArguments, type AttributeValue, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
+import { type AttributeArguments, type AttributeValue, inputsOfOp, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
 
 /** An op's attributes; the argument may be left out where every attribute has a default. */
@@ -50,7 +50,7 @@ function orderInputs(op: OpName, given: Readonly<Record<string, Value | readonly
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(inputs, name));
   if (unknown !== undefined) throw new CutlayerError('INVALID_GRAPH', `${op}: has no input "${unknown}"`);
   const ordered: (Value | undefined)[] = [];
-  for (const [name, { arity }] of Object.entries(inputs)) {
+  for (const [name, { arity }] of inputsOfOp(op)) {
     const value = given[name];
     if (value === undefined && arity !== 'optional') throw new CutlayerError('INVALID_GRAPH', `${op}: input "${name}" is missing`);
     if (isList(value)) {
@@ -67,11 +67,11 @@ const isList = (value: Value | readonly Value[] | undefined): value is readonly 
 /** The attributes in the order of the signature, with defaults filled in. */
 function completeAttributes(op: OpName, given: object): Readonly<Record<string, AttributeValue>> {
   const values = given as Readonly<Record<string, AttributeValue | undefined>>;
-  return Object.fromEntries(
-    Object.entries(signatureOf(op).attributes).map(([name, spec]) => {
-      const value = values[name] ?? spec.default;
-      if (value === undefined) throw new CutlayerError('INVALID_GRAPH', `${op}: attribute "${name}" is missing`);
-      return [name, value];
-    }),
-  );
+  const complete: Record<string, AttributeValue> = {};
+  for (const [name, spec] of Object.entries(signatureOf(op).attributes)) {
+    const value = values[name] ?? spec.default;
+    if (value === undefined) throw new CutlayerError('INVALID_GRAPH', `${op}: attribute "${name}" is missing`);
+    complete[name] = value;
+  }
+  return complete;
 }

@@ -214,6 +214,15 @@ export function signatureOf(op: OpName): OpSignature {
   return opSignatures[op];
 }
 
+const inputEntries = new Map<string, readonly (readonly [string, InputSpec])[]>(
+  Object.entries<OpSignature>(opSignatures).map(([op, { inputs }]) => [op, Object.entries(inputs)]),
+);
+
+/** The inputs of an op in the order of its signature, each with its name. */
+export function inputsOfOp(op: OpName): readonly (readonly [string, InputSpec])[] {
+  return inputEntries.get(op)!;
+}
+
 /** The specification's name of an output. */
 export function outputName(op: OpName, index: number): string {
   const { outputs } = signatureOf(op);
