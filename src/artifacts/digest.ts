@@ -10,18 +10,19 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 }
 
 /**
- * The sha256 and the size of a file, read in chunks of 4 MB.
+ * The sha256 and the size of a file, read in chunks of 4 MB; a smaller file has a smaller buffer, as an artifact has a hundred of them.
  * @throws AbortError when `signal` fires; the file system's error when the file cannot be read.
  */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<{ readonly bytes: number; readonly sha256: string }> {
   const file = await open(path, 'r');
   try {
     const hash = createHash('sha256');
-    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const { size } = await file.stat();
+    const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(CHUNK_BYTES, size)));
     let bytes = 0;
     for (;;) {
       signal?.throwIfAborted();
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, bytes);
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, bytes);
       if (bytesRead === 0) return { bytes, sha256: hash.digest('hex') };
       hash.update(chunk.subarray(0, bytesRead));
       bytes += bytesRead;
