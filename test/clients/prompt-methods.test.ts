@@ -162,6 +162,14 @@ describe('methods with an encoder', () => {
       });
     }
 
+    it('prefix: normal with a spread of 0.2, so that virtual tokens begin apart and a model with small keys and values begins where it was', async () => {
+      const prefix = await prefixTuning.create({ bundle: model }, settings({ virtualTokens: 200, seed: 5 }));
+      const { data } = prefix.parameters[0]!.value;
+      const mean = data.reduce((sum, x) => sum + x, 0) / data.length;
+      const std = Math.sqrt(data.reduce((sum, x) => sum + (x - mean) ** 2, 0) / data.length);
+      assert.ok(Math.abs(mean) < 0.01 && Math.abs(std - 0.2) < 0.01, `mean ${mean}, spread ${std}`);
+    });
+
     it('multitask: every task begins at the shared prompt', async () => {
       const adapter = await multitaskPromptTuning.create(
         { bundle: model },

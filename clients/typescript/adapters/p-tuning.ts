@@ -3,7 +3,7 @@
  * adapter is saved, as PEFT does: its output is a soft prompt. PEFT's encoder_dropout (0 by default) is not implemented.
  * First values are PEFT's: rows N(0, 1) and layers as torch draws them. Other than for prompt tuning that is a sane start: the encoder brings the rows
  * down to a spread of about 0.1 and gives each its own direction, while rows with the table's own small spread would all come out near its biases.
- * Encoders want a smaller learning rate than bare rows: about 1e-3, the LSTM above all.
+ * Encoders want a smaller learning rate than bare rows: see the method's row below.
  * @see arXiv:2103.10385 sec. 3.2; PEFT 0.21 `tuners/p_tuning/model.py`
  */
 import { CutlayerError } from '../../../src/errors.js';
