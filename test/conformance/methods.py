@@ -78,7 +78,7 @@ def train(case: Case, directory: Path, values: dict, batches: list[dict], attent
     """Runs the curve; losses are those before each update, norms those of all parameters together."""
     wrapped = with_values(wrap(case, directory, attention), values)
     parameters = list(wrapped.parameters.values())
-    settings = {"lr": case.learning_rate, "betas": (OPTIMIZER["beta1"], OPTIMIZER["beta2"]), "eps": OPTIMIZER["epsilon"]}
+    settings = {"lr": case.learning_rate, "betas": (OPTIMIZER["beta1"], OPTIMIZER["beta2"]), "eps": case.epsilon}
     optimizer = torch.optim.AdamW(parameters, **settings, weight_decay=OPTIMIZER["weightDecay"])
     curve = {"losses": [], "gradientNorms": []}
     for step in range(STEPS):
@@ -165,7 +165,7 @@ def make_case(case: Case, directory: Path, out: Path, batches: list[dict]) -> No
         settings["labels"] = [f"label-{index}" for index in range(LABELS)]
     if settings.get("targets") == ["attention"]:
         settings["targets"] = attention_targets(directory)
-    optimizer = {**OPTIMIZER, "learningRate": case.learning_rate}
+    optimizer = {**OPTIMIZER, "learningRate": case.learning_rate, "epsilon": case.epsilon}
     document = {"method": case.method, "settings": settings, "batches": "classes" if case.classes else "tokens", "optimizer": optimizer}
     cuts = [{"bottom": bottom, "top": top} for bottom, top in cuts_of(case, directory.name)]
     write_json(out / "curve.json", {**document, "cuts": cuts, **curve})
