@@ -1,6 +1,7 @@
 /** The files of a checkpoint directory beside its weights: config, generation config and tokenizer. */
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { digestFile } from '../artifacts/digest.js';
 import type { ArtifactFile } from '../artifacts/manifest.js';
@@ -55,7 +56,10 @@ export async function generationEosTokens(dir: string, vocabSize: number): Promi
   return ids;
 }
 
-/** Copies the tokenizer files that exist. */
+/**
+ * Copies the tokenizer files that exist.
+ * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer
+ */
 export async function copyTokenizerFiles(from: string, to: string, signal?: AbortSignal): Promise<readonly ArtifactFile[]> {
   const copied: ArtifactFile[] = [];
   for (const path of TOKENIZER_FILES) {
@@ -63,7 +67,22 @@ export async function copyTokenizerFiles(from: string, to: string, signal?: Abor
     const found = await stat(join(from, path)).catch(() => undefined);
     if (found === undefined || !found.isFile()) continue;
     await copyFile(join(from, path), join(to, path));
+    if (path === 'tokenizer.json') await checkTokenizer(join(from, path), join(from, 'tokenizer_config.json'));
     copied.push({ path, ...(await digestFile(join(to, path), signal)) });
   }
   return copied;
+}
+
+/** A tokenizer that clients cannot read is found now, and not by each of them. */
+async function checkTokenizer(file: string, configFile: string): Promise<void> {
+  const config = await readFile(configFile, 'utf8').catch(() => '{}');
+  try {
+    new Tokenizer(JSON.parse(await readFile(file, 'utf8')) as object, JSON.parse(config) as object);
+  } catch (cause) {
+    throw new CutlayerError(
+      'UNSUPPORTED_CHECKPOINT',
+      `${file}: cannot be read as a Hugging Face tokenizer; save it again with tokenizer.save_pretrained, or take it away and let clients bring token ids`,
+      { cause },
+    );
+  }
 }

@@ -50,7 +50,8 @@ export function describeModel(configText: string): ModelDescription {
   if (!isFamily(modelType)) {
     throw new CutlayerError(
       'UNSUPPORTED_FAMILY',
-      `config.json: model_type: expected one of ${Object.keys(families).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}`,
+      `config.json: model_type: expected one of ${Object.keys(families).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}. ` +
+        'Any other comes in as a graph: cutlayer pack --onnx',
     );
   }
   const family: Family = families[modelType];

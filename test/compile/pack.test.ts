@@ -180,6 +180,13 @@ describe('pack', () => {
     ['NaN among the weights', { tensors: (t) => { (t[embed]!.data as Float32Array)[77] = Number.NaN; } }, [0, 0], 'NON_FINITE', /embed_tokens.weight: element 77 is NaN/], // biome-ignore format: a table
     ['infinity among the weights', { tensors: (t) => { (t[query]!.data as Float32Array)[3] = Number.NEGATIVE_INFINITY; } }, [0, 0], 'NON_FINITE', /q_proj.weight: element 3 is -Infinity/], // biome-ignore format: a table
     [
+      'a tokenizer that clients could not read',
+      { files: { 'tokenizer.json': '{}' } },
+      [0, 0],
+      'UNSUPPORTED_CHECKPOINT',
+      /tokenizer.json: cannot be read as a Hugging Face tokenizer; save it again/,
+    ],
+    [
       'a generation_config.json that is no JSON',
       { files: { 'generation_config.json': '{' } },
       [0, 0],

@@ -79,7 +79,7 @@ describe('models: config.json', () => {
 const refused: readonly (readonly [name: string, config: object, code: string, message: RegExp])[] = [
   ['no model_type', { hidden_size: 8 }, 'INVALID_CONFIG', /model_type: expected a string/],
   ['a model_type that is a number', { model_type: 7 }, 'INVALID_CONFIG', /model_type: expected a string/],
-  ['an unknown family', { model_type: 'bert' }, 'UNSUPPORTED_FAMILY', /expected one of gpt2, llama, .*; got "bert"/],
+  ['an unknown family', { model_type: 'bert' }, 'UNSUPPORTED_FAMILY', /expected one of gpt2, llama, .*; got "bert"\. .*pack --onnx/],
   ['a family named like a property of every object', { model_type: 'constructor' }, 'UNSUPPORTED_FAMILY', /"constructor"/],
   ['quantized weights', { ...llama, quantization_config: { bits: 4 } }, 'UNSUPPORTED_CHECKPOINT', /quantization_config/],
   ['a key of unknown effect', { ...llama, sliding_window: 4096 }, 'UNSUPPORTED_CONFIG', /sliding_window: .*unknown in the family llama/],
