@@ -146,6 +146,12 @@ async function channelCredentials({ ca, insecure, address }: ConnectOptions) {
     : await readFile(ca).catch((cause: unknown) => {
         throw new CutlayerError('NOT_FOUND', `${ca}: no CA file; the gateway prints the path of its development CA at start`, { cause });
       });
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `${ca}: expected a PEM file with a certificate; the gateway prints the path of its development CA at start`,
+    );
+  }
   return credentials.createSsl(pem, null, null, verify);
 }
 

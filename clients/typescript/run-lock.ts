@@ -30,10 +30,13 @@ export interface RunLock {
 
 /**
  * Takes the lock of a directory, making the directory where there is none.
- * @throws CutlayerError ALREADY_EXISTS naming the process that holds it
+ * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR where no directory can be made or written
  */
 export async function lockRun(dir: string): Promise<RunLock> {
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'EEXIST' || cause.code === 'ENOTDIR' ? 'a file is in the way' : (cause.code ?? 'it failed');
+    throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another --out`, { cause });
+  });
   const path = join(dir, LOCK_FILE);
   const mine: Holder = {
     id: randomUUID(),
@@ -64,7 +67,9 @@ function refusal(dir: string, { pid, host, since }: Holder): CutlayerError {
 /** Creates the lock with its content in one step; false when there is one. */
 async function create(path: string, holder: Holder): Promise<boolean> {
   const temporary = `${path}.${holder.id}`;
-  const file = await open(temporary, 'wx');
+  const file = await open(temporary, 'wx').catch((cause: NodeJS.ErrnoException) => {
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be written (${cause.code ?? 'it failed'}); choose another --out`, { cause });
+  });
   try {
     await file.writeFile(`${JSON.stringify(holder)}\n`);
   } finally {

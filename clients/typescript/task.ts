@@ -3,12 +3,18 @@ import { CutlayerError } from '../../src/errors.js';
 import type { Adapter } from './adapters/adapter.js';
 
 /**
- * The task id to ask an adapter's parts for; undefined for adapters without tasks, whatever the data says.
+ * The task id to ask an adapter's parts for; undefined for adapters without tasks, whatever id the data has.
  * @param task Its id, or its name.
- * @throws CutlayerError INVALID_ARGUMENT when the adapter has tasks and none of them is named
+ * @throws CutlayerError INVALID_ARGUMENT when the adapter has tasks and none of them is named, or a name is given and it has none
  */
 export function taskOf(adapter: Pick<Adapter, 'tasks'> | undefined, task: number | string | undefined): number | undefined {
   const tasks = adapter?.tasks;
+  if (tasks === undefined && typeof task === 'string') {
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `task: ${adapter === undefined ? 'the bare model' : 'this adapter'} has no tasks; leave the task out, got ${task.slice(0, 40)}`,
+    );
+  }
   if (tasks === undefined) return undefined;
   const id = typeof task === 'string' ? tasks.indexOf(task) : task;
   if (id !== undefined && Number.isSafeInteger(id) && id >= 0 && id < tasks.length) return id;

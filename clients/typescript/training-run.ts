@@ -60,6 +60,12 @@ export class TrainingRun {
     for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
       if (options[name] !== undefined) positive(name, options[name]);
     }
+    if (options.patience !== undefined && options.validation === undefined) {
+      throw new CutlayerError(
+        'INVALID_ARGUMENT',
+        'patience: it counts validations without a better loss, but there is no validation data; give some with --validation, or leave patience out',
+      );
+    }
     const lock = await lockRun(options.outDir);
     try {
       return new TrainingRun(client, options, lock, await startingPoint(client, options));

@@ -317,6 +317,8 @@ describe('adapters in training', () => {
       /labels: only classification-head reads them; use the method prompt-tuning\+classification-head/,
     );
     await refused('lora', { tasks: ['a'] }, /tasks: only multitask-prompt-tuning reads them/);
+    await refused('prompt-tuning', { initText: 'classify' }, /initText: only --init TEXT \(init\) begins with it, none was given/);
+    await refused('prompt-tuning', { initText: 'classify', init: 'RANDOM' }, /got RANDOM/);
     await refused('lora', { rank: 0 }, /^rank: /);
     await refused('lora', { ranks: 3 } as MethodSettingsInput, /ranks/);
   });

@@ -137,6 +137,10 @@ describe('data files', () => {
     await rejects(load('\n  \n'), 'INVALID_DATA', /no examples/, 'data.jsonl');
   });
 
+  it('refuses a file whose examples were all left out as too long, saying so', async () => {
+    await rejects(load(good.repeat(3), { maxLength: 2, overlong: 'skip' }), 'INVALID_DATA', /all 3 are longer than 2 tokens/, 'data.jsonl');
+  });
+
   it('refuses a file that is not there and a directory', async () => {
     await rejects(loadExamples(join(dir, 'absent.jsonl'), tokenizer, { maxLength: 64 }), 'NOT_FOUND', /no such data file/, 'absent.jsonl');
     await mkdir(join(dir, 'folder.jsonl'));

@@ -103,6 +103,18 @@ describe('PEFT files', () => {
     await assert.rejects(loadAdapter(dir, { bundle }), { code: 'INVALID_SAFETENSORS' });
   });
 
+  it('refuses a config of another method than the sidecar names', async () => {
+    await (await SoftPrompt.create(bundle, 2, { init: 'RANDOM', seed: 0 })).save(dir);
+    const file = join(dir, 'adapter_config.json');
+    for (const type of ['IA3', 'PREFIX_TUNING', 'constructor']) {
+      await writeFile(file, JSON.stringify({ ...(JSON.parse(await readFile(file, 'utf8')) as object), peft_type: type }));
+      await assert.rejects(loadAdapter(dir, { bundle }), {
+        code: 'INVALID_ADAPTER',
+        message: new RegExp(`says prompt-tuning, which is PROMPT_TUNING in PEFT, but .* is ${type}; copy`),
+      });
+    }
+  });
+
   it('says what it expected where there is no adapter', async () => {
     await assert.rejects(loadAdapter(dir, { bundle }), { code: 'NOT_FOUND', message: /no adapter_config\.json/ });
   });

@@ -8,6 +8,7 @@ import { Pipeline } from '../../clients/typescript/pipeline.js';
 import { mayRepeat, type RetryEnvironment, retryDelayMs, retrying } from '../../clients/typescript/retry.js';
 import { tokenSource } from '../../clients/typescript/token-source.js';
 import { CutlayerError, type ErrorCode, errorTable } from '../../src/errors.js';
+import { packageRoot } from '../../src/package-root.js';
 
 /** A clock that stands still but for sleeping. */
 function frozen(): RetryEnvironment & { readonly slept: number[] } {
@@ -109,9 +110,11 @@ describe('connect', () => {
     await assert.rejects(connect({ ...options, insecure: true }), { code: 'UNAVAILABLE' });
   });
 
-  it('refuses an address without port, a CA file that is not there, and a CA with insecure', async () => {
+  it('refuses an address without port, a CA file that is not there or is none, and a CA with insecure', async () => {
     await assert.rejects(connect({ ...options, address: 'localhost' }), { code: 'INVALID_ARGUMENT', message: /host:port/ });
     await assert.rejects(connect({ ...options, ca: '/absent/ca.pem' }), { code: 'NOT_FOUND', message: /no CA file/ });
+    const notPem = join(packageRoot(), 'package.json');
+    await assert.rejects(connect({ ...options, ca: notPem }), { code: 'INVALID_ARGUMENT', message: /package\.json: expected a PEM file/ });
     await assert.rejects(connect({ ...options, ca: 'x', insecure: true }), { code: 'INVALID_ARGUMENT' });
   });
 });

@@ -28,6 +28,17 @@ describe("the lock of a run's directory", () => {
     assert.deepEqual(await readdir(dir), []);
   });
 
+  it('says what is wrong where no directory can be made', async () => {
+    const file = join(dir, 'file');
+    await writeFile(file, '');
+    for (const path of [file, join(file, 'run')]) {
+      await assert.rejects(lockRun(path), {
+        code: 'IO_ERROR',
+        message: /file.*: cannot be made a directory \(a file is in the way\); choose another --out/,
+      });
+    }
+  });
+
   it('is taken over from a process that has died', async () => {
     const child = spawn(process.execPath, ['-e', '']);
     await once(child, 'exit');

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { sampleTopP } from '../../clients/typescript/generate.js';
 import { seeded, shuffle } from '../../clients/typescript/random.js';
+import { taskOf } from '../../clients/typescript/task.js';
 
 const logits = Float32Array.of(Math.log(0.5), Math.log(0.1), Math.log(0.3), Math.log(0.1));
 
@@ -28,6 +29,18 @@ describe('sampling', () => {
 
   it('sharpens with a low temperature', () => {
     assert.ok(draw(0.2, 1)[0]! > 0.9);
+  });
+});
+
+describe('the task of a prompt', () => {
+  it('is needed where an adapter has tasks, and refused where there are none', () => {
+    const tasks = ['a', 'b'];
+    assert.equal(taskOf({ tasks }, 'b'), 1);
+    assert.equal(taskOf({ tasks }, 0), 0);
+    for (const wrong of [undefined, 'c', 2]) assert.throws(() => taskOf({ tasks }, wrong), { message: /made for the tasks a, b/ });
+    assert.equal(taskOf(undefined, undefined), undefined);
+    assert.throws(() => taskOf({}, 'a'), { code: 'INVALID_ARGUMENT', message: /this adapter has no tasks; leave the task out, got a/ });
+    assert.throws(() => taskOf(undefined, 'a'), { message: /the bare model has no tasks/ });
   });
 });
 

@@ -47,7 +47,10 @@ export function parseConfig<T>(where: string, fields: z.ZodType<T>, config: unkn
   const parsed = fields.safeParse(config);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new CutlayerError('INVALID_ADAPTER', `${where}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+  throw new CutlayerError(
+    'INVALID_ADAPTER',
+    [where, ...(issue?.path.length ? [issue.path.join('.')] : []), issue?.message ?? 'invalid'].join(': '),
+  );
 }
 
 /** Whether a tensor is a classification head's, which PEFT's SEQ_CLS puts beside an adapter's own: sequence-classification.ts reads it. */

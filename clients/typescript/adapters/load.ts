@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from './adapter.js';
-import { readAdapterConfig } from './adapter-config.js';
+import { CONFIG_FILE, readAdapterConfig } from './adapter-config.js';
 import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
 import { methods } from './registry.js';
 import { loadClassifier } from './sequence-classification.js';
-import { checkSidecar, readSidecar } from './sidecar.js';
+import { checkSidecar, readSidecar, SIDECAR_FILE } from './sidecar.js';
 
 /**
  * Reads a directory that PEFT or this library has written, or a combination.
@@ -25,6 +25,13 @@ export async function loadAdapter(dir: string, context: AdapterContext): Promise
   const byName = sidecar === undefined ? undefined : rows.find(({ method }) => method === sidecar.method);
   if (byName?.peftType === null) return byName.load(context, dir, { peft_type: '' }); // its files are its own
   const config = await readAdapterConfig(dir);
+  if (byName !== undefined && byName.peftType !== config.peft_type) {
+    throw new CutlayerError(
+      'INVALID_ADAPTER',
+      `${dir}: ${SIDECAR_FILE} says ${byName.method}, which is ${byName.peftType} in PEFT, but the peft_type of ${CONFIG_FILE} is ` +
+        `${config.peft_type}; copy the adapter again`,
+    );
+  }
   const row = byName ?? rows.find(({ peftType }) => peftType !== null && peftType === config.peft_type);
   if (row === undefined) {
     const known = rows.flatMap(({ peftType }) => peftType ?? []).join(', ');

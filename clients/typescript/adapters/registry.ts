@@ -56,8 +56,15 @@ const readers = {
   tokens: 'trainable-tokens',
 } as const satisfies Partial<Record<keyof MethodSettings, MethodName>>;
 
-/** @throws CutlayerError INVALID_ARGUMENT when a list is given that no chosen method reads */
+/** @throws CutlayerError INVALID_ARGUMENT when a list is given that no chosen method reads, or a text that no prompt begins with */
 function refuseIdle(names: string, rows: readonly Method[], settings: MethodSettings): void {
+  if (settings.initText !== undefined && settings.init !== 'TEXT') {
+    const got = settings.init === undefined ? 'none was given' : `got ${settings.init}`;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `initText: only --init TEXT (init) begins with it, ${got}; give that, or leave --init-text out`,
+    );
+  }
   for (const [setting, reader] of Object.entries(readers) as [keyof typeof readers, MethodName][]) {
     if (settings[setting].length === 0 || rows.some(({ method }) => method === reader)) continue;
     throw new CutlayerError(

@@ -75,7 +75,10 @@ export async function readSidecar(dir: string): Promise<Sidecar | undefined> {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new CutlayerError('INVALID_ADAPTER', `${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+  throw new CutlayerError(
+    'INVALID_ADAPTER',
+    [file, ...(issue?.path.length ? [issue.path.join('.')] : []), issue?.message ?? 'invalid'].join(': '),
+  );
 }
 
 /** @throws CutlayerError ADAPTER_MISMATCH when the adapter was trained with another tokenizer or backbone, saying what to do */

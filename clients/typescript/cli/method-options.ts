@@ -77,7 +77,7 @@ function methodRow(): OptionRow<string> {
       if ((methodNames as readonly string[]).includes(name)) continue;
       const near = nearest(name, methodNames);
       const guess = near === undefined ? `expected ${methodNames.join(', ')}, or several joined by +` : `did you mean ${near}?`;
-      check.addIssue({ code: 'custom', message: `there is no method ${name}; ${guess}` });
+      check.addIssue({ code: 'custom', message: `there is no method ${name === '' ? 'without a name' : name}; ${guess}` });
     }
   });
   return { ...row, schema };

@@ -58,17 +58,24 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   const maxTotalTokens = options.maxTotalTokens ?? 100_000_000;
   const examples: Example[] = [];
   let total = 0;
+  let skipped = 0;
   for await (const line of readLines(file)) {
     if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
     if (line.text.trim() === '') continue;
     const source = `${file}:${line.number}`;
-    for (const example of toExamples(parseRecord(line.text, source), tokenizer, options, source)) {
+    const made = toExamples(parseRecord(line.text, source), tokenizer, options, source);
+    if (made.length === 0) skipped++;
+    for (const example of made) {
       total += example.tokenIds.length;
       if (total > maxTotalTokens) {
         throw new CutlayerError('INVALID_DATA', `${source}: the file holds more than ${maxTotalTokens} tokens; split it`);
       }
       examples.push(example);
     }
+  }
+  if (examples.length === 0 && skipped > 0) {
+    const all = `all ${skipped} are longer than ${options.maxLength} tokens and were left out`;
+    throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
   }
   if (examples.length === 0) {
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
