@@ -31,7 +31,8 @@ export async function* generateTokens(
 ): AsyncGenerator<number> {
   refuseClassifier(adapter);
   const choose = chooser(options);
-  const parts = await adapter?.parts(taskOf(adapter, options.task));
+  const task = taskOf(adapter, options.task);
+  const parts = await adapter?.parts(task);
   const ids = [...promptIds];
   const room = model.maxLength(adapter?.numVirtualTokens ?? 0) - ids.length;
   if (ids.length === 0 || room < 1) {

@@ -355,5 +355,10 @@ export function parseManifest<T>(schema: z.ZodType<T>, text: string, label: stri
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const where = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
-  throw new CutlayerError('INVALID_ARTIFACT', `${label}${where}: ${issue?.message ?? 'invalid'}`);
+  const format = (json as { readonly format?: unknown } | null)?.format;
+  const advice =
+    issue?.path[0] === 'format' && typeof format === 'string'
+      ? `, got ${JSON.stringify(format.slice(0, 64))}; of what pack writes, backbone/ is for gateways and client-bundle/ for clients`
+      : '; copy or pack it again';
+  throw new CutlayerError('INVALID_ARTIFACT', `${label}${where}: ${issue?.message ?? 'invalid'}${advice}`);
 }
