@@ -116,7 +116,15 @@ describe('PEFT files', () => {
   });
 
   it('says what it expected where there is no adapter', async () => {
-    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'NOT_FOUND', message: /no adapter_config\.json/ });
+    await assert.rejects(loadAdapter(dir, { bundle }), {
+      code: 'NOT_FOUND',
+      message: /no adapter_config\.json here; expected .* PEFT adapter$/,
+    });
+  });
+
+  it("points from a run's directory to its adapter", async () => {
+    await (await SoftPrompt.create(bundle, 2, { init: 'RANDOM', seed: 0 })).save(join(dir, 'adapter'));
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'NOT_FOUND', message: /did you mean .*adapter\?$/ });
   });
 });
 

@@ -1,5 +1,5 @@
 /** PEFT's two files of an adapter directory: what all methods share of them. Each method checks its own fields and tensors. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../../src/atomic-file.js';
@@ -30,8 +30,11 @@ export type AdapterConfig = z.infer<typeof schema>;
 /** Reads `adapter_config.json`. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER */
 export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
   const file = join(dir, CONFIG_FILE);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${dir}: no ${CONFIG_FILE} here; expected a directory with a PEFT adapter`, { cause });
+  const text = await readFile(file, 'utf8').catch(async (cause: unknown) => {
+    const ofRun = join(dir, 'adapter');
+    const found = await stat(ofRun).catch(() => undefined);
+    const guess = found?.isDirectory() ? `; did you mean ${ofRun}?` : '';
+    throw new CutlayerError('NOT_FOUND', `${dir}: no ${CONFIG_FILE} here; expected a directory with a PEFT adapter${guess}`, { cause });
   });
   let json: unknown;
   try {
