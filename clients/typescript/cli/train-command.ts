@@ -31,6 +31,8 @@ A line of data.jsonl, one of:
   {"prompt": "Ticket: printer is on fire\\nUrgency:", "completion": " high"}
   {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}
   {"text": "…"}
+  {"text": "…", "label": "spam"}   for --method classification-head
+and with any of them "task": "…"   for --method multitask-prompt-tuning
 `,
     )
     .action(async (_: unknown, called: Command) => {
