@@ -119,7 +119,7 @@ ${table(
   }),
 )}
 
-The learning rate is that of \`client train\` without \`--lr\`: measured on the demo's backbone, where each method learns well in 40 steps of 8 examples with it; of methods joined by \`+\` the smallest. Larger models may want less: \`cutlayer client sweep\`.
+The learning rate is that of \`client train\` without \`--lr\`: measured on the demo's backbone, where each method learns well within 60 steps of 8 examples with it (\`clients/typescript/adapters/*.ts\` say how well); of methods joined by \`+\` the smallest. Larger models may want less: \`cutlayer client sweep\`.
 
 Methods with a PEFT type are saved as PEFT's two files, which \`PeftModel.from_pretrained\` loads, and PEFT's own files load here. As in PEFT, the encoder of P-tuning and the projection of a prefix are left behind: the files hold what they came to
 (a checkpoint of a run holds the encoder too). Beside a classification head an adapter is saved as PEFT's SEQ_CLS has it, both in one directory. Full training and a head alone are saved as weights under transformers' names, to be

