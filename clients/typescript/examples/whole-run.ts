@@ -4,7 +4,18 @@
  *
  *   node dist/clients/typescript/examples/whole-run.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE DATA.jsonl OUT_DIR
  */
-import { ClientBundle, connect, evaluate, loadAdapter, loadExamples, Prefix, schedule, TrainingClient, train } from '../index.js';
+import {
+  ClientBundle,
+  connect,
+  defaultLearningRate,
+  evaluate,
+  loadAdapter,
+  loadExamples,
+  Prefix,
+  schedule,
+  TrainingClient,
+  train,
+} from '../index.js';
 
 const [bundleDir, address, ca, tokenFile, dataFile, outDir] = process.argv.slice(2) as [string, string, string, string, string, string];
 
@@ -17,7 +28,7 @@ const connection = await connect({
 });
 const totalSteps = 20;
 const client = new TrainingClient(bundle, connection, Prefix.create(bundle, 4, { seed: 0 }), {
-  learningRate: 0.02,
+  learningRate: defaultLearningRate('prefix-tuning'),
   schedule: schedule('cosine', { totalSteps, warmupSteps: 2 }),
   maxGradNorm: 1,
 });
