@@ -61,13 +61,13 @@ export async function writeTrainingState(
 
 /**
  * Reads a state for an adapter in training, which is not changed.
- * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (broken, or of another method or other shapes), INVALID_SAFETENSORS
+ * @throws CutlayerError ADAPTER_MISMATCH (of another method, or of other shapes); NOT_FOUND, INVALID_ADAPTER or INVALID_SAFETENSORS: it is broken
  */
 export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'method' | 'parameters'>): Promise<TrainingState> {
   const { method, step, extra } = await readStateFile(dir);
   if (method !== adapter.method) {
     throw new CutlayerError(
-      'INVALID_ADAPTER',
+      'ADAPTER_MISMATCH',
       `${dir}: holds a run of ${method}, but ${adapter.method} is in training; use the same --method`,
     );
   }
@@ -75,14 +75,14 @@ export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'met
   const expected = new Set(adapter.parameters.map(({ name }) => name));
   const other = [...values.tensors.keys()].find((name) => !expected.has(name));
   if (other !== undefined) {
-    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, PARAMETERS_FILE)}: ${other} is not trained now; use the settings of that run`);
+    throw new CutlayerError('ADAPTER_MISMATCH', `${join(dir, PARAMETERS_FILE)}: ${other} is not trained now; use the settings of that run`);
   }
   const read = (tensors: ReadonlyMap<string, Tensor>, file: string, name: string, { value }: Parameter): Float32Array => {
     const found = tensors.get(name);
     const wanted = value.shape.join(', ');
     if (found?.dtype !== 'float32' || found.shape.join(', ') !== wanted) {
       throw new CutlayerError(
-        'INVALID_ADAPTER',
+        'ADAPTER_MISMATCH',
         `${join(dir, file)}: ${name}: expected float32 [${wanted}], got ${found === undefined ? 'nothing' : `${found.dtype} [${found.shape.join(', ')}]`}; ` +
           'use the settings of that run',
       );
@@ -119,8 +119,12 @@ export function checkpointPath(outDir: string, step: number): string {
 
 /** The newest checkpoint of a run; undefined when there is none. */
 export async function latestCheckpoint(outDir: string): Promise<string | undefined> {
-  const newest = (await listCheckpoints(outDir)).at(-1);
-  return newest === undefined ? undefined : join(outDir, 'checkpoints', newest);
+  return (await checkpointsOf(outDir))[0];
+}
+
+/** The checkpoints of a run, the newest first. */
+export async function checkpointsOf(outDir: string): Promise<readonly string[]> {
+  return (await listCheckpoints(outDir)).map((name) => join(outDir, 'checkpoints', name)).reverse();
 }
 
 /** The newest checkpoint that was written before `step`; undefined when there is none. */

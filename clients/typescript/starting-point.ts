@@ -1,7 +1,7 @@
-/** Where a training run begins: at its first step, or at the newest checkpoint of its directory when that belongs to the same settings and data. */
+/** Where a training run begins: at its first step, or at the newest intact checkpoint of its directory when that belongs to the same settings and data. */
 import { createHash } from 'node:crypto';
-import { CutlayerError } from '../../src/errors.js';
-import { latestCheckpoint } from './checkpoint.js';
+import { CutlayerError, type ErrorCode } from '../../src/errors.js';
+import { checkpointsOf } from './checkpoint.js';
 import type { Example } from './data/examples.js';
 import { batchLimits } from './evaluate.js';
 import { RunLog } from './run-log.js';
@@ -19,27 +19,57 @@ export interface StartingPoint {
 }
 
 /**
- * Takes up the newest checkpoint of `outDir` and opens the run's files.
- * @throws CutlayerError ALREADY_EXISTS (a run, without `resume`), INVALID_CONFIG (other settings or data)
+ * Takes up the newest checkpoint of `outDir` that is intact, and opens the run's files.
+ * @throws CutlayerError ALREADY_EXISTS (a run, without `resume`), INVALID_CONFIG or ADAPTER_MISMATCH (other settings or data); where no checkpoint is
+ *   intact, what is wrong with the newest
  */
 export async function startingPoint(client: TrainingClient, options: TrainOptions): Promise<StartingPoint> {
   const { outDir } = options;
   const settings = runSettings(client, options);
-  const checkpoint = await latestCheckpoint(outDir);
-  let progress = emptyProgress;
-  if (checkpoint !== undefined) {
-    if (options.resume !== true) {
-      throw new CutlayerError(
-        'ALREADY_EXISTS',
-        `${outDir}: holds a run already (newest checkpoint: ${checkpoint}); go on with it by resume, or choose another directory`,
-      );
-    }
-    const extra = await client.loadState(checkpoint);
-    refuseOtherSettings(extra.settings, settings, checkpoint);
-    progress = parseProgress(extra.progress, checkpoint);
+  const checkpoints = await checkpointsOf(outDir);
+  if (checkpoints.length > 0 && options.resume !== true) {
+    throw new CutlayerError(
+      'ALREADY_EXISTS',
+      `${outDir}: holds a run already (newest checkpoint: ${checkpoints[0]}); go on with it by resume, or choose another directory`,
+    );
   }
+  const taken = await takeUp(client, settings, checkpoints, options.onEvent);
   const log = await RunLog.open(outDir, client.step, options.tensorboard ?? true);
-  return { settings, progress, checkpoint, log };
+  return { settings, progress: taken?.progress ?? emptyProgress, checkpoint: taken?.checkpoint, log };
+}
+
+/** What says that a checkpoint is broken, and not that it is another run's. */
+const BROKEN: readonly ErrorCode[] = ['NOT_FOUND', 'INVALID_ADAPTER', 'INVALID_SAFETENSORS'];
+
+/** The steps between an intact checkpoint and a broken one are taken again, which gives the same run. */
+async function takeUp(
+  client: TrainingClient,
+  settings: RunSettings,
+  checkpoints: readonly string[],
+  onEvent: TrainOptions['onEvent'],
+): Promise<{ readonly checkpoint: string; readonly progress: RunProgress } | undefined> {
+  const broken: { readonly dir: string; readonly error: CutlayerError }[] = [];
+  for (const checkpoint of checkpoints) {
+    try {
+      const extra = await client.loadState(checkpoint);
+      refuseOtherSettings(extra.settings, settings, checkpoint);
+      const progress = parseProgress(extra.progress, checkpoint);
+      for (const { dir, error } of broken) onEvent?.({ type: 'broken-checkpoint', dir, reason: error.message, instead: checkpoint });
+      return { checkpoint, progress };
+    } catch (caught) {
+      const error = CutlayerError.from(caught);
+      if (!BROKEN.includes(error.code)) throw error;
+      broken.push({ dir: checkpoint, error });
+    }
+  }
+  const [newest] = broken;
+  if (newest === undefined) return undefined;
+  throw new CutlayerError(
+    newest.error.code,
+    `cannot resume from ${newest.dir}: ${newest.error.message}; no earlier checkpoint is intact: delete ${broken.map(({ dir }) => dir).join(' and ')} ` +
+      'to begin this run again, or choose another directory',
+    { cause: newest.error },
+  );
 }
 
 function runSettings(client: TrainingClient, options: TrainOptions): RunSettings {

@@ -31,7 +31,7 @@ export interface TrainOptions {
   readonly divergenceFactor?: number | undefined;
   /** Also write event files for TensorBoard, into `outDir/tensorboard`. Default true. */
   readonly tensorboard?: boolean | undefined;
-  /** Go on from the newest checkpoint in `outDir`, if there is one. */
+  /** Go on from the newest intact checkpoint in `outDir`, if there is one. */
   readonly resume?: boolean | undefined;
   /** More settings that a resumed run must share, such as the learning rate and the schedule. */
   readonly settings?: RunSettings | undefined;
@@ -42,6 +42,8 @@ export interface TrainOptions {
 
 /** What happens during a run. */
 export type TrainEvent =
+  /** A checkpoint that cannot be read: the run resumes from an earlier one `instead`. */
+  | { readonly type: 'broken-checkpoint'; readonly dir: string; readonly reason: string; readonly instead: string }
   | { readonly type: 'start'; readonly step: number; readonly totalSteps: number }
   | ({ readonly type: 'step'; readonly totalSteps: number } & StepRecord)
   | { readonly type: 'validation'; readonly step: number; readonly evaluation: Evaluation; readonly best: boolean }

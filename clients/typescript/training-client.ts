@@ -135,7 +135,7 @@ export class TrainingClient {
     await writeTrainingState(dir, { adapter: this.adapter, optimizers: this.#optimizers.map((optimizer) => optimizer.state()), extra });
   }
 
-  /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
+  /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS, ADAPTER_MISMATCH */
   async loadState(dir: string): Promise<Readonly<Record<string, unknown>>> {
     await this.discard();
     const state = await readTrainingState(dir, this.adapter);

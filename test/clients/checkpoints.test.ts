@@ -66,7 +66,7 @@ describe('checkpoints', () => {
     await writeTrainingState(path, state());
     const { method, parameters } = newAdapter();
     const refused = (adapter: Parameters<typeof readTrainingState>[1], message: RegExp) =>
-      assert.rejects(readTrainingState(path, adapter), { code: 'INVALID_ADAPTER', message });
+      assert.rejects(readTrainingState(path, adapter), { code: 'ADAPTER_MISMATCH', message });
     await refused({ method: 'prefix-tuning', parameters }, /holds a run of prompt-tuning, but prefix-tuning is in training/);
     await refused(
       new SoftPrompt(adapterModel(dims), f32([1, 4], [1, 2, 3, 4])),

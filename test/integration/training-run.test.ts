@@ -1,6 +1,6 @@
 /** Whole runs of `train()` through a gateway process: determinism, resume, limits, accounting. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -127,6 +127,34 @@ describe('a training run through a gateway', () => {
     const saved = await Promise.all(['whole', 'parts'].map((name) => readFile(join(dir, name, 'adapter', 'adapter_model.safetensors'))));
     assert.deepEqual(saved[0], saved[1]);
     assert.deepEqual((await readdir(join(dir, 'parts', 'checkpoints'))).sort(), ['step-00000008', 'step-00000012']);
+  });
+
+  it('goes on from the checkpoint before one that is broken, as the run would have, and says so', async () => {
+    const whole = await runOnce('unbroken', { validation });
+    await runOnce('broken', { validation });
+    const checkpoint = (step: number) => join(dir, 'broken', 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+    const breakages: readonly [string, (path: string) => Promise<unknown>][] = [
+      ['optimizer.safetensors', (file) => truncate(file, 100)],
+      ['parameters.safetensors', (file) => rm(file)],
+      ['state.json', (file) => writeFile(file, '{')],
+      ['state.json', async (file) => writeFile(file, (await readFile(file, 'utf8')).replace('"progress"', '"lost"'))],
+    ];
+    for (const [file, damage] of breakages) {
+      await damage(join(checkpoint(12), file));
+      const resumed = await runOnce('broken', { validation, resume: true });
+      const [notice, start] = resumed.events;
+      assert.ok(notice?.type === 'broken-checkpoint' && notice.dir === checkpoint(12) && notice.instead === checkpoint(8), file);
+      assert.ok(start?.type === 'start' && start.step === 8, file);
+      assert.deepEqual(resumed.losses, whole.losses);
+      assert.deepEqual(resumed.validations, whole.validations);
+      assert.deepEqual(resumed.adapter, whole.adapter);
+    }
+    for (const step of [8, 12]) await truncate(join(checkpoint(step), 'parameters.safetensors'), 4);
+    await assert.rejects(runOnce('broken', { validation, resume: true }), {
+      code: 'INVALID_SAFETENSORS',
+      message:
+        /cannot resume from .*step-00000012: .*; no earlier checkpoint is intact: delete .*step-00000012 and .*step-00000008 to begin/,
+    });
   });
 
   it('is not begun over another run, nor resumed with other settings or data', async () => {

@@ -34,6 +34,9 @@ export function progressReporter(out: NodeJS.WriteStream = process.stderr): Prog
   return {
     onEvent(event) {
       switch (event.type) {
+        case 'broken-checkpoint':
+          say(`warning: cannot resume from ${event.dir}: ${event.reason}; going back to ${event.instead}`);
+          return;
         case 'start':
           if (event.step > 0) say(`resuming after step ${event.step}`);
           bar?.start(event.totalSteps, event.step, EMPTY);
