@@ -67,14 +67,16 @@ export class Calls {
   /**
    * Opens an authenticated call that holds a place.
    * @param deadline milliseconds since 1970; capped by the gateway's longest
+   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already
    */
   open(method: string, principal: Principal, deadline: number): Call {
     const { now, maxDeadlineMs } = this.#options;
     const controller = new AbortController();
     const startedAt = now();
+    if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
     const timer = setTimeout(
       () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
-      Math.max(0, Math.min(deadline - startedAt, maxDeadlineMs)),
+      Math.min(deadline - startedAt, maxDeadlineMs),
     );
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
     const call: OpenCall = { method, principal, signal: controller.signal, outcome, controller, timer, startedAt };
