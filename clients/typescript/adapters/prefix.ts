@@ -81,8 +81,9 @@ export const prefixTuning: Method = {
   peftType: 'PREFIX_TUNING',
   summary: 'trainable keys and values in every block',
   fills: ['prefix'],
-  // Keys and values are wide: 0.007 after 40 steps, where 0.1 is at 0.49 after 60, and 0.01 (from a spread of 0.02) at 2.1 after 40. Projected: 0.02 after 60; after 40, 0.01 is at 0.005 and 0.03 at 0.02.
-  learningRate: 0.3,
+  // The lower of the rates that work: 0.02 after 120 steps (0.5 after 60). 0.3 is at 0.002 after 60, but each of its steps is a fifth of a wide model's spread of
+  // keys; 0.01 (from a spread of 0.02) is at 2.1 after 40. Projected: 0.02 after 60; after 40, 0.01 is at 0.005 and 0.03 at 0.02.
+  learningRate: 0.1,
   learningRatesWith: [{ settings: { prefixProjection: true }, learningRate: 0.003 }],
   async create(context, { virtualTokens, init = 'RANDOM', initText, prefixProjection, encoderHidden, seed }) {
     const { bundle } = context;
