@@ -117,11 +117,11 @@ const flagOf = (path: PropertyKey | undefined): string =>
 
 /**
  * Parses options whose values are texts, numbers or booleans.
- * @throws CutlayerError INVALID_CONFIG naming the flag
+ * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function parseGatewayConfig(options: Readonly<Record<string, unknown>>): GatewayConfig {
   const parsed = gatewaySchema.safeParse(options);
   if (parsed.success) return Object.freeze(parsed.data);
   const issue = parsed.error.issues[0]!;
-  throw new CutlayerError('INVALID_CONFIG', `${flagOf(issue.path[0])}: ${issue.message}`);
+  throw new CutlayerError('INVALID_OPTION', `${flagOf(issue.path[0])}: ${issue.message}`);
 }

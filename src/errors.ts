@@ -61,6 +61,8 @@ export const errorTable = {
   UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, true),
   OUT_OF_MEMORY: row(GRPC.RESOURCE_EXHAUSTED, 507),
   CERTIFICATE_REJECTED: row(GRPC.UNAVAILABLE, 502),
+  // flags and files of settings
+  INVALID_OPTION: row(GRPC.INVALID_ARGUMENT, 400),
   // checkpoints, artifacts and files
   INVALID_CONFIG: row(GRPC.INVALID_ARGUMENT, 400),
   UNSUPPORTED_FAMILY: row(GRPC.INVALID_ARGUMENT, 400),

@@ -45,7 +45,7 @@ describe('gateway configuration', () => {
   ];
   for (const [what, options, message] of refused) {
     it(`refuses ${what}, naming the flag`, () => {
-      assert.throws(() => parse(options), { code: 'INVALID_CONFIG', message });
+      assert.throws(() => parse(options), { code: 'INVALID_OPTION', message });
     });
   }
 

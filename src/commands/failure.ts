@@ -11,7 +11,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   SCOPE_MISSING: 'the vendor issues one with: cutlayer gateway token --tenant NAME --scope "split:train split:infer"',
   BACKBONE_MISMATCH: 'bundle and backbone must come from the same run of cutlayer pack',
   DIGEST_MISMATCH: 'copy the artifact again, or pack it again with cutlayer pack',
-  INVALID_CONFIG: 'run the command with --help for its flags and examples',
+  INVALID_OPTION: 'run the command with --help for its flags and examples',
 };
 
 /** Prints an error and gives the exit code: 0 after help, 2 for usage, 130 for an interruption, else 1. */
@@ -23,5 +23,5 @@ export function reportFailure(caught: unknown, stderr: NodeJS.WritableStream = p
   stderr.write(`error ${error.code}: ${error.message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
   if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr.write(`${error.cause.stack ?? error.cause.message}\n`);
   if (error.code === 'CANCELLED') return 130;
-  return error.code === 'INVALID_CONFIG' ? 2 : 1;
+  return error.code === 'INVALID_OPTION' ? 2 : 1;
 }

@@ -139,6 +139,6 @@ async function packed(
   });
 }
 
-const wrong = (message: string): CutlayerError => new CutlayerError('INVALID_CONFIG', `pack: ${message}`);
+const wrong = (message: string): CutlayerError => new CutlayerError('INVALID_OPTION', `pack: ${message}`);
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -46,8 +46,8 @@ describe('a configuration file', () => {
   });
 
   it('that gives a key in both spellings is refused', async () => {
-    await assert.rejects(read('weight-decay: 0\nweightDecay: 0\n'), { code: 'INVALID_CONFIG', message: /weight-decay is given twice/ });
-    await assert.rejects(read('lr: 1\nlr: 2\n'), { code: 'INVALID_CONFIG', message: /not YAML/ });
+    await assert.rejects(read('weight-decay: 0\nweightDecay: 0\n'), { code: 'INVALID_OPTION', message: /weight-decay is given twice/ });
+    await assert.rejects(read('lr: 1\nlr: 2\n'), { code: 'INVALID_OPTION', message: /not YAML/ });
   });
 
   it('with an unknown key is refused by name, with the key that was probably meant', async () => {
@@ -59,7 +59,7 @@ describe('a configuration file', () => {
       ['per-device-nonsense: 1', /there is no option per-device-nonsense \(--help/],
       ['token: abc', /a token does not belong .* token-file/],
     ];
-    for (const [text, message] of wrong) await assert.rejects(read(text), { code: 'INVALID_CONFIG', message });
+    for (const [text, message] of wrong) await assert.rejects(read(text), { code: 'INVALID_OPTION', message });
   });
 
   it("with a wrong value is refused with the file's name, the key, what was wanted and what came", async () => {
@@ -73,7 +73,7 @@ describe('a configuration file', () => {
       ['- lr', /expected one option per line/],
       ['lr: [', /not YAML/],
     ];
-    for (const [text, message] of wrong) await assert.rejects(read(text), { code: 'INVALID_CONFIG', message });
+    for (const [text, message] of wrong) await assert.rejects(read(text), { code: 'INVALID_OPTION', message });
     await assert.rejects(readConfigFile(join(dir, 'absent.yaml'), trainOptions), { code: 'NOT_FOUND', message: /absent\.yaml/ });
   });
 

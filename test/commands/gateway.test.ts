@@ -3,9 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { credentials } from '@grpc/grpc-js';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { reportFailure } from '../../src/commands/failure.js';
+import { CutlayerError } from '../../src/errors.js';
 import { GLIBC_TUNABLES } from '../../src/runtime/malloc.js';
 import { loadSplitService } from '../../src/wire/split-service.js';
 import { bearer, splitCalls } from '../support/test-gateway.js';
@@ -56,7 +59,7 @@ describe('cutlayer command', () => {
       'a value that does not parse',
       ['gateway', 'start', '--backbone', 'x', '--listen', 'here'],
       2,
-      /error INVALID_CONFIG: --listen: .*\nhint: /,
+      /error INVALID_OPTION: --listen: .*\nhint: /,
     ],
     [
       'a backbone that is not there',
@@ -80,6 +83,24 @@ describe('cutlayer command', () => {
       await rm(stateDir, { recursive: true });
     });
   }
+});
+
+describe('a failure that is not about the flags', () => {
+  it('exits with 1 and does not send to --help, which has no answer to it', () => {
+    const said: string[] = [];
+    const stderr = new Writable({
+      write(chunk: Buffer, _, done) {
+        said.push(chunk.toString());
+        done();
+      },
+    });
+    assert.equal(reportFailure(new CutlayerError('INVALID_CONFIG', 'config.json: hidden_size: expected a number'), stderr), 1);
+    assert.equal(reportFailure(new CutlayerError('INVALID_OPTION', '--listen: expected host:port'), stderr), 2);
+    assert.deepEqual(said, [
+      'error INVALID_CONFIG: config.json: hidden_size: expected a number\n',
+      'error INVALID_OPTION: --listen: expected host:port\nhint: run the command with --help for its flags and examples\n',
+    ]);
+  });
 });
 
 describe('cutlayer gateway', function () {

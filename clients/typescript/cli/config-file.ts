@@ -29,7 +29,7 @@ const otherNames: Readonly<Record<string, string>> = {
 
 /**
  * Reads a file: the options that it gives, checked, with paths resolved against its directory. A key without a value counts as not given.
- * @throws CutlayerError NOT_FOUND, INVALID_CONFIG naming the key and the nearest known one
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
  */
 export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
   const content = parseYaml(file, await read(file));
@@ -92,5 +92,5 @@ function unknownKey(file: string, key: string, spelled: string, known: readonly 
 }
 
 function invalid(file: string, message: string): CutlayerError {
-  return new CutlayerError('INVALID_CONFIG', `${file}: ${message}`);
+  return new CutlayerError('INVALID_OPTION', `${file}: ${message}`);
 }
