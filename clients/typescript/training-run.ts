@@ -60,10 +60,11 @@ export class TrainingRun {
     for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
       if (options[name] !== undefined) positive(name, options[name]);
     }
-    if (options.patience !== undefined && options.validation === undefined) {
+    for (const name of ['patience', 'evalEvery'] as const) {
+      if (options[name] === undefined || options.validation !== undefined) continue;
       throw new CutlayerError(
         'INVALID_ARGUMENT',
-        'patience: it counts validations without a better loss, but there is no validation data; give some with --validation, or leave patience out',
+        `${name}: it is about validations, but there is no validation data; give some, or leave ${name} out`,
       );
     }
     const lock = await lockRun(options.outDir);

@@ -65,6 +65,7 @@ describe('advice when training fails', () => {
     ] as const) {
       assert.match(adviceOn(code).join('\n'), flag);
     }
+    assert.doesNotMatch(adviceOn('LIMIT_EXCEEDED', { method: 'lora' }).join('\n'), /--virtual-tokens/);
   });
 
   it('leaves other errors as they are, and knows a failed allocation', () => {

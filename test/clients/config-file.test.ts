@@ -85,9 +85,45 @@ describe('a configuration file', () => {
 
   it('comes after flags and before defaults, switches in either direction', async () => {
     await writeFile(file, 'lr: 0.5\nbatch: 3\neos: false\ninsecure: true\nlabels: [a, b]\ntensorboard:\n');
-    const flags = await parse(...required, '--config', file, '--batch', '5', '--eos', '--no-insecure', '--labels', 'x', 'y,z');
+    const flags = await parse(
+      ...required,
+      '--config',
+      file,
+      '--batch',
+      '5',
+      '--eos',
+      '--no-insecure',
+      '--labels',
+      'x',
+      'y,z',
+      '--method',
+      'classification-head',
+    );
     assert.deepEqual([flags.lr, flags.batch, flags.eos, flags.insecure, flags.labels], [0.5, 5, true, false, ['x', 'y', 'z']]);
     assert.deepEqual([flags.steps, flags.clip, flags.tensorboard], [undefined, 1, true]);
+  });
+
+  it('and flags with an option that none of the chosen methods reads, or that goes with validation, are refused by name', async () => {
+    const refused = (message: RegExp, ...args: readonly string[]) =>
+      assert.rejects(parse(...required, ...args), { code: 'INVALID_OPTION', message });
+    await refused(
+      /^--rank has no effect here: only lora reads it, and --method is prompt-tuning; change that, or leave it out$/,
+      '--rank',
+      '8',
+    );
+    await refused(/^--encoder has no effect here: only p-tuning reads it/, '--method', 'prompt-tuning+lora', '--encoder', 'LSTM');
+    await refused(/^--prefix-projection has .* only prefix-tuning reads it/, '--prefix-projection');
+    await refused(/^--targets has .* only lora, full read it/, '--targets', 'q_proj');
+    await refused(/^--virtual-tokens has .* and --method is lora/, '--method', 'lora', '--virtual-tokens', '16');
+    await refused(/^--eval-every has no effect here: there is no validation; give data for it with --validation, or/, '--eval-every', '5');
+    await refused(/^--patience has no effect here/, '--patience', '5');
+    await writeFile(file, 'rank: 4\n');
+    await refused(/run\.yaml: --rank has no effect here/, '--config', file);
+    const read = await parse(...required, '--config', file, '--method', 'prompt-tuning+lora', '--validation', 'v', '--patience', '5');
+    assert.deepEqual([read.rank, read.patience], [4, 5]);
+    assert.equal((await parse(...required, '--config', file, '--init-adapter', 'a')).rank, 4, 'an adapter to start from has its own');
+    await writeFile(file, 'rank: 8\nprefix-projection: true\n');
+    assert.equal((await parse(...required, '--config', file, '--no-prefix-projection')).prefixProjection, false);
   });
 
   it('may give what is required; what is in neither is named', async () => {
@@ -99,12 +135,29 @@ describe('a configuration file', () => {
   });
 
   it('keeps texts of tokens whole, with their blanks and commas', async () => {
-    assert.deepEqual((await parse(...required, '--tokens', ' yes', 'a,b', '--tokens', 'c')).tokens, [' yes', 'a,b', 'c']);
+    assert.deepEqual((await parse(...required, '--method', 'trainable-tokens', '--tokens', ' yes', 'a,b', '--tokens', 'c')).tokens, [
+      ' yes',
+      'a,b',
+      'c',
+    ]);
     assert.deepEqual((await read('tokens: [" yes", "a,b"]')).tokens, [' yes', 'a,b']);
   });
 
   it('as a run saves it gives every option again, with absolute paths and without what concerns one start', async () => {
-    const flags = await parse(...required, '--lr', '0.003', '--labels', 'no', 'yes: "maybe"', '--token-file', 't', '--resume', '--no-eos');
+    const flags = await parse(
+      ...required,
+      '--lr',
+      '0.003',
+      '--method',
+      'classification-head',
+      '--labels',
+      'no',
+      'yes: "maybe"',
+      '--token-file',
+      't',
+      '--resume',
+      '--no-eos',
+    );
     await writeFile(file, configText(trainOptions, flags, ['a run']));
     const again = await parse('--config', file);
     const absolute = Object.fromEntries(

@@ -177,6 +177,7 @@ describe('a training run through a gateway', () => {
     const { losses } = await runOnce('patience', options, { learningRate: 3, schedule: () => 1 });
     assert.ok(losses.length < 60, 'it stopped early');
     await assert.rejects(runOnce('unjudged', { patience: 2 }), { code: 'INVALID_ARGUMENT', message: /patience: .* no validation data/ });
+    await assert.rejects(runOnce('unjudged', { evalEvery: 2 }), { code: 'INVALID_ARGUMENT', message: /evalEvery: .* no validation data/ });
     const best = Math.min(...validations);
     assert.equal(validations.length - 1 - validations.indexOf(best), 2, 'two validations after the best');
     const kept = await loadAdapter(join(dir, 'patience', 'adapter'), { bundle });

@@ -10,6 +10,7 @@ import type { LearningRateWith, Method } from './method.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
+import { settingReaders } from './setting-readers.js';
 import { type MethodSettings, type MethodSettingsInput, methodSettings } from './settings.js';
 import { promptTuning } from './soft-prompt.js';
 import { trainableTokens } from './trainable-tokens.js';
@@ -50,11 +51,7 @@ export async function createAdapter(context: AdapterContext, names: string, give
 }
 
 /** Lists that say what the data means: given without the method that reads them, the run would not be what was asked for. */
-const readers = {
-  labels: 'classification-head',
-  tasks: 'multitask-prompt-tuning',
-  tokens: 'trainable-tokens',
-} as const satisfies Partial<Record<keyof MethodSettings, MethodName>>;
+const lists = ['labels', 'tasks', 'tokens'] as const;
 
 /** @throws CutlayerError INVALID_ARGUMENT when a list is given that no chosen method reads, or a text that no prompt begins with */
 function refuseIdle(names: string, rows: readonly Method[], settings: MethodSettings): void {
@@ -65,11 +62,12 @@ function refuseIdle(names: string, rows: readonly Method[], settings: MethodSett
       `initText: only --init TEXT (init) begins with it, ${got}; give that, or leave --init-text out`,
     );
   }
-  for (const [setting, reader] of Object.entries(readers) as [keyof typeof readers, MethodName][]) {
-    if (settings[setting].length === 0 || rows.some(({ method }) => method === reader)) continue;
+  for (const setting of lists) {
+    const readers = settingReaders[setting];
+    if (settings[setting].length === 0 || rows.some(({ method }) => readers.includes(method))) continue;
     throw new CutlayerError(
       'INVALID_ARGUMENT',
-      `${setting}: only ${reader} reads them; use the method ${names}+${reader}, or leave them out`,
+      `${setting}: only ${readers[0]} reads them; use the method ${names}+${readers[0]}, or leave them out`,
     );
   }
 }

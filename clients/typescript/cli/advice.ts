@@ -1,6 +1,7 @@
 /** What to change on the command line when training fails: which flag, and to what. The errors themselves know only what went wrong. */
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { defaultLearningRate } from '../adapters/registry.js';
+import { isRead } from '../adapters/setting-readers.js';
 import type { TrainFlags } from './train-options-table.js';
 
 /** What advice is made from. */
@@ -41,7 +42,10 @@ const advisers: { readonly [Code in ErrorCode]?: Adviser } = {
     ...(flags.warmup === 0 ? [`let the rate rise slowly: --warmup ${Math.max(1, Math.round((totalSteps ?? 100) / 20))}`] : []),
     ...(typeof details.checkpoint === 'string' ? [`start from what was good: --init-adapter ${details.checkpoint} and a new --out`] : []),
   ],
-  LIMIT_EXCEEDED: (flags, run) => [...smallerBatches(flags, run), `fewer virtual tokens: --virtual-tokens ${half(flags.virtualTokens)}`],
+  LIMIT_EXCEEDED: (flags, run) => [
+    ...smallerBatches(flags, run),
+    ...(isRead('virtualTokens', flags.method) ? [`fewer virtual tokens: --virtual-tokens ${half(flags.virtualTokens)}`] : []),
+  ],
   MESSAGE_TOO_LARGE: (flags, run) => [...smallerBatches(flags, run), 'smaller numbers on the wire: --wire bf16 or --wire int8'],
   QUEUE_FULL: (flags) => [
     'the gateway has more work than it takes at a time',

@@ -1,5 +1,7 @@
 /** Gives a command the flags of a table of options, and reads what it was called with: flags, then the configuration file, then defaults. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CutlayerError } from '../../../src/errors.js';
 import { readConfigFile } from './config-file.js';
 import { complaint, kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';
 
@@ -20,7 +22,7 @@ export function withConfigFile(command: Command): Command {
 
 /**
  * The values of a command's options.
- * @throws CutlayerError NOT_FOUND, INVALID_CONFIG (the file of `--config`); CommanderError when a required option is missing
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION (the file of `--config`, or an option that has no effect); CommanderError when a required option is missing
  */
 export async function readOptions<Table extends OptionTable>(command: Command, table: Table): Promise<ValuesOf<Table>> {
   const config = command.getOptionValue('config') as string | undefined;
@@ -36,8 +38,21 @@ export async function readOptions<Table extends OptionTable>(command: Command, t
       command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
     }
   }
+  refuseIdle(command, table, values);
   // Every value comes from a row's own schema or default.
   return values as ValuesOf<Table>;
+}
+
+/** A default in a file is no choice, for a run's own file lists all of them; nor is a switch that is turned off. */
+function refuseIdle(command: Command, table: OptionTable, values: Readonly<Record<string, unknown>>): void {
+  for (const [name, row] of Object.entries(table)) {
+    const flagged = command.getOptionValueSource(name) === 'cli';
+    if (!(flagged && row.argument !== undefined) && isDeepStrictEqual(values[name], row.fallback)) continue;
+    const why = row.idle?.(values);
+    if (why === undefined) continue;
+    const where = flagged ? '' : `${String(command.getOptionValue('config'))}: `;
+    throw new CutlayerError('INVALID_OPTION', `${where}--${kebab(name)} has no effect here: ${why}, or leave it out`);
+  }
 }
 
 function flagsOf(name: string, row: OptionRow): readonly Option[] {

@@ -1,5 +1,6 @@
 /** Flags of the methods' settings: one for each field of the settings' schema, which also gives defaults and bounds. */
 import { methodNames } from '../adapters/adapter.js';
+import { isRead, settingReaders } from '../adapters/setting-readers.js';
 import { type MethodSettings, methodSettingsSchema, promptEncoders, promptInits } from '../adapters/settings.js';
 import { nearest } from './nearest.js';
 import {
@@ -50,6 +51,21 @@ const rows = {
   labels: withDefault(names('name', 'classification-head: names of the classes, as in "label" of the data'), defaults.labels),
 } satisfies MethodOptionTable;
 
+/** Rows that are idle where none of the chosen methods reads them; an adapter to start from has its own settings, and is told none. */
+function readByMethods(table: MethodOptionTable): typeof rows {
+  return Object.fromEntries(
+    Object.entries(table).map(([name, row]) => {
+      const setting = name as keyof MethodOptionTable;
+      const idle: OptionRow['idle'] = ({ method, initAdapter }) => {
+        if (initAdapter !== undefined || isRead(setting, String(method))) return undefined;
+        return `only ${settingReaders[setting].join(', ')} ${settingReaders[setting].length > 1 ? 'read' : 'reads'} it, and --method is ${String(method)}; change that`;
+      };
+      return [name, { ...row, idle }];
+    }),
+    // The same rows, each with one field more.
+  ) as unknown as typeof rows;
+}
+
 /** Rows with the bounds of the settings' own schema. */
 function bounded<Table extends Readonly<Record<string, OptionRow>>>(table: Table): Table {
   const shape: Readonly<Record<string, OptionRow['schema']>> = methodSettingsSchema.shape;
@@ -65,7 +81,7 @@ function bounded<Table extends Readonly<Record<string, OptionRow>>>(table: Table
 /** The table: the method, its settings, and where to start from. */
 export const methodOptions = under('Method', {
   method: withDefault(methodRow(), 'prompt-tuning'),
-  ...bounded(rows),
+  ...bounded(readByMethods(rows)),
   initAdapter: optional(path('dir', "start from a saved adapter (PEFT's format) instead of first values")),
 });
 

@@ -22,6 +22,8 @@ export interface OptionRow<Value = unknown> {
   readonly fallback?: Value;
   /** Concerns one start of the command only and is not saved with the run. */
   readonly transient?: boolean;
+  /** What it has no effect without, by the command's other values, as `only lora reads it`; undefined when it has. */
+  readonly idle?: (values: Readonly<Record<string, unknown>>) => string | undefined;
   /** Heading under which `--help` shows it. */
   readonly group?: string;
 }

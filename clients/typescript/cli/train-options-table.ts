@@ -8,6 +8,7 @@ import {
   choice,
   nonNegativeInteger,
   nonNegativeNumber,
+  type OptionRow,
   type OptionTable,
   optional,
   path,
@@ -38,6 +39,14 @@ export const objective = optional(
 
 /** As {@link overlong}. */
 export const eos = toggle(true, 'do not put the end-of-sequence token after completions and texts');
+
+/** Options that are idle without validation. */
+function validating<T>(row: OptionRow<T>): OptionRow<T> {
+  return {
+    ...row,
+    idle: ({ validation }) => (validation === undefined ? 'there is no validation; give data for it with --validation' : undefined),
+  };
+}
 
 /** The table. */
 export const trainOptions = {
@@ -74,8 +83,8 @@ export const trainOptions = {
   ...under('Run', {
     out: required(path('dir', 'directory of the run: config.yaml, checkpoints, metrics.jsonl, tensorboard, adapter')),
     checkpointEvery: withDefault(positiveInteger('steps', 'steps between checkpoints'), 50),
-    evalEvery: optional(positiveInteger('steps', 'steps between validations (default: as --checkpoint-every)')),
-    patience: optional(positiveInteger('n', 'stop after n validations without a better loss')),
+    evalEvery: validating(optional(positiveInteger('steps', 'steps between validations (default: as --checkpoint-every)'))),
+    patience: validating(optional(positiveInteger('n', 'stop after n validations without a better loss'))),
     tensorboard: toggle(true, 'write no event files for TensorBoard'),
     resume: { ...toggle(false, 'go on from the newest checkpoint in --out, as if the run had never stopped'), transient: true },
   }),
