@@ -115,6 +115,17 @@ describe('PEFT files', () => {
     }
   });
 
+  it('says of pickled weights how to save them, and of none what is missing', async () => {
+    await (await SoftPrompt.create(bundle, 2, { init: 'RANDOM', seed: 0 })).save(dir);
+    await rm(join(dir, 'adapter_model.safetensors'));
+    await assert.rejects(loadAdapter(dir, { bundle }), { code: 'NOT_FOUND', message: /no adapter_model\.safetensors here/ });
+    await writeFile(join(dir, 'adapter_model.bin'), 'PK');
+    await assert.rejects(loadAdapter(dir, { bundle }), {
+      code: 'INVALID_ADAPTER',
+      message: /holds adapter_model\.bin, a pickle, .* save it again with save_pretrained\(…, safe_serialization=True\)/,
+    });
+  });
+
   it('says what it expected where there is no adapter', async () => {
     await assert.rejects(loadAdapter(dir, { bundle }), {
       code: 'NOT_FOUND',

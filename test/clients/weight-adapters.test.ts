@@ -9,12 +9,14 @@ import { Combined } from '../../clients/typescript/adapters/combine.js';
 import { FullTraining } from '../../clients/typescript/adapters/full.js';
 import { loadAdapter } from '../../clients/typescript/adapters/load.js';
 import type { Lora } from '../../clients/typescript/adapters/lora.js';
+import { loraTargets } from '../../clients/typescript/adapters/lora-targets.js';
 import { createAdapter } from '../../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../../clients/typescript/adapters/settings.js';
 import { TrainableTokens } from '../../clients/typescript/adapters/trainable-tokens.js';
 import { ClientBundle } from '../../clients/typescript/client-bundle.js';
 import { readTensors, writeTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { adapterModel } from '../support/adapter-model.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { seeded, uniform } from '../support/random.js';
 
@@ -309,6 +311,11 @@ describe('adapters of client-held weights', () => {
 
     it('refuses what the client does not hold', async () => {
       await assert.rejects(create(bare, 'full'), { code: 'INVALID_ARGUMENT', message: /holds no blocks; ask the vendor/ });
+      const imported = adapterModel({ ...bare.dims, numHeads: 0, numKvHeads: 0, headDim: 0 }, { family: 'onnx' });
+      await assert.rejects(FullTraining.create(imported, []), { message: /an imported graph, which cannot be cut: use another method$/ });
+      assert.throws(() => loraTargets(imported, []), {
+        message: /^lora: this bundle holds no blocks; add lm_head to --targets \(targets\)$/,
+      });
       await assert.rejects(create(llama, 'full', { targets: ['model.layers.1.mlp.up_proj'] }), { message: /layers 1-2 are the vendor's/ });
       await assert.rejects(create(llama, 'full', { targets: ['lm_head'] }), { message: /no weight that the client holds/ });
     });

@@ -12,6 +12,8 @@ import type { AdapterDims } from './adapter.js';
 export const CONFIG_FILE = 'adapter_config.json';
 /** PEFT's name of the tensors' file. */
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
+/** PEFT's name of that file with safe_serialization=False. */
+const PICKLED_WEIGHTS_FILE = 'adapter_model.bin';
 
 const schema = z.looseObject({ peft_type: z.string(), task_type: z.string().nullish() });
 
@@ -64,6 +66,7 @@ export function isScore(name: string): boolean {
 /** Reads `adapter_model.safetensors` without a classification head's: float tensors as float32, all finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
 export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
   const file = join(dir, WEIGHTS_FILE);
+  await requireWeights(dir, file);
   const found = new Map<string, Tensor<'float32'>>();
   for (const [name, tensor] of (await readTensors(file)).tensors) {
     if (isScore(name)) continue;
@@ -74,6 +77,18 @@ export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<strin
     found.set(name, floats);
   }
   return found;
+}
+
+/** Pickled weights, which PEFT wrote by default once, are told from none. */
+async function requireWeights(dir: string, file: string): Promise<void> {
+  if ((await stat(file).catch(() => undefined)) !== undefined) return;
+  if ((await stat(join(dir, PICKLED_WEIGHTS_FILE)).catch(() => undefined)) === undefined)
+    throw new CutlayerError('NOT_FOUND', `${dir}: no ${WEIGHTS_FILE} here; expected a directory with a PEFT adapter`);
+  throw new CutlayerError(
+    'INVALID_ADAPTER',
+    `${dir}: holds ${PICKLED_WEIGHTS_FILE}, a pickle, but no ${WEIGHTS_FILE}; load it in PEFT and save it again with ` +
+      'save_pretrained(…, safe_serialization=True)',
+  );
 }
 
 /** Writes both files; the config's keys are sorted by who gives them. */

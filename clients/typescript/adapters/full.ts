@@ -3,7 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel, ClientBlockWeight } from './context.js';
-import { layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
+import { askForBlocks, layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
 import type { Method } from './method.js';
 import { expectShape } from './module-tensors.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
@@ -68,8 +68,7 @@ export const fullTraining: Method = {
 
 function chosenWeights(model: AdapterModel, targets: readonly string[]): readonly ClientBlockWeight[] {
   const held = model.blockWeights;
-  if (held.length === 0)
-    throw new CutlayerError('INVALID_ARGUMENT', 'full: this bundle holds no blocks; ask the vendor for a cut with --bottom or --top');
+  if (held.length === 0) throw new CutlayerError('INVALID_ARGUMENT', `full: this bundle holds no blocks; ${askForBlocks(model)}`);
   const matches = ({ name }: ClientBlockWeight, target: string): boolean =>
     matchesModule(name, target) || matchesModule(moduleOf(name), target);
   for (const target of targets) {

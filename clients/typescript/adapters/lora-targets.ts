@@ -29,10 +29,16 @@ export interface LoraLayer {
   readonly b: Tensor<'float32'>;
 }
 
-type Held = Pick<AdapterModel, 'blockWeights' | 'dims' | 'linearLayout' | 'modules' | 'vocabSize'>;
+type Held = Pick<AdapterModel, 'blockWeights' | 'dims' | 'family' | 'linearLayout' | 'modules' | 'vocabSize'>;
 
 /** What LoRA changes when nothing is asked for: query and value, or the fused projection that holds them. */
 const DEFAULT_ROLES = ['query', 'value', 'qkv'];
+
+/** What a client can do that holds no blocks: an imported graph is one block that cannot be cut. */
+export function askForBlocks({ family }: Pick<AdapterModel, 'family'>): string {
+  if (family === 'onnx') return 'its backbone is an imported graph, which cannot be cut: use another method';
+  return 'ask the vendor for a cut with --bottom or --top';
+}
 
 /** transformers' name of the module that a weight belongs to. */
 export function moduleOf(name: string): string {
@@ -66,7 +72,7 @@ export function loraTargets(model: Held, targets: readonly string[]): readonly L
     if (chosen.length > 0) return chosen;
     throw new CutlayerError(
       'INVALID_ARGUMENT',
-      `lora: this bundle holds no blocks; add ${model.modules.head} to --targets (targets), or ask the vendor for a cut with --bottom or --top`,
+      `lora: this bundle holds no blocks; add ${model.modules.head} to --targets (targets)${model.family === 'onnx' ? '' : `, or ${askForBlocks(model)}`}`,
     );
   }
   for (const target of targets) {
