@@ -188,11 +188,11 @@ function retryingCall<Request, Response>(
 ): Promise<Response> {
   const attempt = async (): Promise<Response> => {
     try {
-      return await once(method, request, await token(false), deadlineMs, options.address, signal);
+      return await once(method, request, await token(false), deadlineMs, options, signal);
     } catch (caught) {
       const error = CutlayerError.from(caught);
       if (error.code !== 'TOKEN_EXPIRED' || options.token !== undefined) throw error;
-      return once(method, request, await token(true), deadlineMs, options.address, signal);
+      return once(method, request, await token(true), deadlineMs, options, signal);
     }
   };
   return retrying(attempt, options.retry ?? {}, {
@@ -207,7 +207,10 @@ function retryingCall<Request, Response>(
 }
 
 /** What grpc-js says of a connection that never came about, in words that help. */
-function explainTransport(error: CutlayerError, address: string): CutlayerError {
+function explainTransport(
+  error: CutlayerError,
+  { address, insecure = false }: Pick<ConnectOptions, 'address' | 'insecure'>,
+): CutlayerError {
   if (error.code !== 'UNAVAILABLE') return error;
   const [reason = ''] = error.message
     .replace(/^No connection established\. Last error: (Error: )?/, '')
@@ -219,9 +222,22 @@ function explainTransport(error: CutlayerError, address: string): CutlayerError 
       { cause: error },
     );
   }
+  const other = otherProtocol(reason, insecure);
+  if (other !== undefined) return new CutlayerError('UNAVAILABLE', `gateway ${address}: ${other}`, { cause: error });
   return reason === error.message
     ? error
     : new CutlayerError('UNAVAILABLE', `gateway ${address} does not answer: ${reason}`, { cause: error });
+}
+
+/** What a failed handshake says of who listens there; undefined when nothing. */
+function otherProtocol(reason: string, insecure: boolean): string | undefined {
+  if (!insecure && /wrong version number|packet length too long/.test(reason))
+    return 'what listens there does not speak TLS; use the address of --listen, not of --admin, and pass --insecure for a gateway that was started with it';
+  if (insecure && reason.startsWith('Protocol error'))
+    return 'what listens there does not speak gRPC; use the address of --listen, not of --admin';
+  if (insecure && reason.startsWith('Failed to connect'))
+    return 'what listens there ended the connection, as a gateway with TLS does; leave --insecure out, and pass the CA of its certificate (--ca)';
+  return undefined;
 }
 
 function once<Request, Response>(
@@ -229,7 +245,7 @@ function once<Request, Response>(
   request: Request,
   token: string,
   deadlineMs: number,
-  address: string,
+  gateway: Pick<ConnectOptions, 'address' | 'insecure'>,
   signal?: AbortSignal,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
@@ -242,7 +258,7 @@ function once<Request, Response>(
     const cancel = () => call.cancel();
     const call = method(request, metadata, { deadline: new Date(Date.now() + deadlineMs) }, (error, response) => {
       signal?.removeEventListener('abort', cancel);
-      if (error !== null) reject(explainTransport(fromServiceError(error), address));
+      if (error !== null) reject(explainTransport(fromServiceError(error), gateway));
       else resolve(response as Response);
     });
     signal?.addEventListener('abort', cancel, { once: true });

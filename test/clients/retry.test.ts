@@ -9,6 +9,7 @@ import { mayRepeat, type RetryEnvironment, retryDelayMs, retrying } from '../../
 import { tokenSource } from '../../clients/typescript/token-source.js';
 import { CutlayerError, type ErrorCode, errorTable } from '../../src/errors.js';
 import { packageRoot } from '../../src/package-root.js';
+import { startTestGateway } from '../support/test-gateway.js';
 
 /** A clock that stands still but for sleeping. */
 function frozen(): RetryEnvironment & { readonly slept: number[] } {
@@ -108,6 +109,26 @@ describe('connect', () => {
 
   it('says that nobody answers', async () => {
     await assert.rejects(connect({ ...options, insecure: true }), { code: 'UNAVAILABLE' });
+  });
+
+  it('says in words that the gateway has TLS, that it has none, and that a port is not for calls', async () => {
+    const [withTls, without] = [await startTestGateway({}), await startTestGateway({ start: { insecure: true } })];
+    const retry = { retryForMs: 0 };
+    const refused = (address: string, insecure: boolean, message: RegExp) =>
+      assert.rejects(connect({ address, insecure, token: 'x', retry }), { code: 'UNAVAILABLE', message });
+    try {
+      await refused(
+        withTls.gateway.listen,
+        true,
+        /: what listens there ended the connection, as a gateway with TLS does; leave --insecure out/,
+      );
+      await refused(without.gateway.listen, false, /: what listens there does not speak TLS; .* pass --insecure/);
+      await refused(without.gateway.admin, true, /: what listens there does not speak gRPC; use the address of --listen, not of --admin/);
+      await refused(without.gateway.admin, false, /does not speak TLS; use the address of --listen, not of --admin/);
+    } finally {
+      await withTls.close();
+      await without.close();
+    }
   });
 
   it('refuses an address without port, a CA file that is not there or is none, and a CA with insecure', async () => {
