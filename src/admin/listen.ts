@@ -14,7 +14,10 @@ export interface AdminServer {
 export function listenAdmin(app: Express, host: string, port: number): Promise<AdminServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000, maxHeaderSize: 16_384 }, app);
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(new CutlayerError('IO_ERROR', `admin ${host}:${port}: ${cause.message}`, { cause })));
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const busy = cause.code === 'EADDRINUSE' ? '; the port is in use: choose another --admin (port 0 picks a free one)' : '';
+      reject(new CutlayerError('IO_ERROR', `admin ${host}:${port}: ${cause.message}${busy}`, { cause }));
+    });
     server.listen({ host, port }, () => {
       resolve({
         // A TCP server that listens has an address with a port.

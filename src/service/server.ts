@@ -89,7 +89,12 @@ export function createGatewayServer({ engine, verify, limits, credentials, metri
       new Promise((resolve, reject) => {
         server.bindAsync(address, credentials, (cause, port) => {
           if (cause === null) resolve(port);
-          else reject(new CutlayerError('IO_ERROR', `listen ${address}: ${cause.message}`, { cause }));
+          else {
+            const busy = cause.message.includes('EADDRINUSE')
+              ? '; the port is in use: choose another --listen (port 0 picks a free one)'
+              : '';
+            reject(new CutlayerError('IO_ERROR', `listen ${address}: ${cause.message}${busy}`, { cause }));
+          }
         });
       }),
     drain(graceMs) {

@@ -307,6 +307,18 @@ describe('gateway starting', () => {
     await rm(stateDir, { recursive: true });
   });
 
+  it('says of a port in use which flag gives another', async () => {
+    const first = await startTestGateway({});
+    try {
+      const listen = await refusal(startTestGateway({ start: { listen: first.gateway.listen } }), 'IO_ERROR');
+      assert.match(listen.message, /^listen .*; the port is in use: choose another --listen \(port 0/);
+      const admin = await refusal(startTestGateway({ start: { admin: first.gateway.admin } }), 'IO_ERROR');
+      assert.match(admin.message, /^admin .*; the port is in use: choose another --admin \(port 0/);
+    } finally {
+      await first.close();
+    }
+  });
+
   it('refuses a certificate that is none', async () => {
     const self = fileURLToPath(import.meta.url);
     const error = await refusal(startTestGateway({ start: { tlsCert: self, tlsKey: self } }), 'INVALID_CONFIG');
