@@ -56,10 +56,7 @@ export async function generationEosTokens(dir: string, vocabSize: number): Promi
   return ids;
 }
 
-/**
- * Copies the tokenizer files that exist.
- * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer
- */
+/** Copies the tokenizer files that exist. */
 export async function copyTokenizerFiles(from: string, to: string, signal?: AbortSignal): Promise<readonly ArtifactFile[]> {
   const copied: ArtifactFile[] = [];
   for (const path of TOKENIZER_FILES) {
@@ -67,15 +64,21 @@ export async function copyTokenizerFiles(from: string, to: string, signal?: Abor
     const found = await stat(join(from, path)).catch(() => undefined);
     if (found === undefined || !found.isFile()) continue;
     await copyFile(join(from, path), join(to, path));
-    if (path === 'tokenizer.json') await checkTokenizer(join(from, path), join(from, 'tokenizer_config.json'));
     copied.push({ path, ...(await digestFile(join(to, path), signal)) });
   }
   return copied;
 }
 
-/** A tokenizer that clients cannot read is found now, and not by each of them. */
-async function checkTokenizer(file: string, configFile: string): Promise<void> {
-  const config = await readFile(configFile, 'utf8').catch(() => '{}');
+/**
+ * A tokenizer that clients cannot read is found before anything is written, and not by each of them.
+ * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer; INVALID_CONFIG (`generation_config.json`)
+ */
+export async function checkTokenizer(dir: string, vocabSize: number): Promise<void> {
+  await generationEosTokens(dir, vocabSize);
+  const file = join(dir, 'tokenizer.json');
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined || !found.isFile()) return;
+  const config = await readFile(join(dir, 'tokenizer_config.json'), 'utf8').catch(() => '{}');
   try {
     new Tokenizer(JSON.parse(await readFile(file, 'utf8')) as object, JSON.parse(config) as object);
   } catch (cause) {

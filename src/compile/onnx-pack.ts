@@ -18,7 +18,8 @@ import type { ModelDescription } from '../models/registry.js';
 import { type OnnxModel, openModel } from '../onnx/import/model.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
-import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
+import { bundleFields } from './bundle-fields.js';
+import { checkTokenizer, copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
 import { convertWeights, layOutWeights } from './convert.js';
 import { parameterCount } from './cut.js';
 import { writeEndGraphs } from './end-graphs.js';
@@ -28,7 +29,7 @@ import { type BackbonePorts, backbonePorts, compileOnnxBackbone } from './onnx-b
 import { checkCausality } from './onnx-causality.js';
 import { type OnnxWeights, weightsOf, writeWeights } from './onnx-weights.js';
 import { writeDirectory } from './output-directory.js';
-import { BACKBONE_DIR, CLIENT_BUNDLE_DIR, moduleOf, type PackProgress, type PackResult } from './pack.js';
+import { BACKBONE_DIR, CLIENT_BUNDLE_DIR, type PackProgress, type PackResult } from './pack.js';
 
 const WEIGHTS_FILE = 'weights.safetensors';
 
@@ -78,6 +79,7 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
   const checkpoint = await openCheckpoint(request.bundleFromDir);
   try {
     const model = describeOutside(config, checkpoint.tensors, ports.hiddenSize, request);
+    await checkTokenizer(request.bundleFromDir, model.spec.vocabSize);
     const kinds = { none: compileOnnxBackbone(onnx, ports, 'none'), softPrompt: compileOnnxBackbone(onnx, ports, 'softPrompt') };
     const replace = (names: readonly string[]): boolean =>
       request.force === true && names.every((name) => name === BACKBONE_DIR || name === CLIENT_BUNDLE_DIR);
@@ -220,20 +222,11 @@ class OnnxPacking {
     const ends = await writeEndGraphs(graphs, model, methods);
     const tokenizer = await copyTokenizerFiles(request.bundleFromDir, dir, request.signal);
     const generationEos = await generationEosTokens(request.bundleFromDir, model.spec.vocabSize);
-    const { eosTokenIds, bosTokenId, padTokenId } = model.specialTokens;
     const card = {
       format: 'cutlayer-client-bundle' as const,
       ...this.shared(parameterCount(weights)),
       backboneDigest,
-      vocabSize: model.spec.vocabSize,
-      eosTokenIds: [...new Set([...eosTokenIds, ...generationEos])],
-      bosTokenId,
-      padTokenId,
-      embedScale: model.spec.embedScale,
-      promptScale: model.spec.promptScale,
-      linearLayout: model.spec.linearLayout,
-      tiedHead: model.spec.tiedHead,
-      modules: { embedTokens: moduleOf(model, 'embedTokens'), head: moduleOf(model, 'head') },
+      ...bundleFields(model, generationEos),
       blockWeights: { bottom: [], top: [] },
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs: ends,

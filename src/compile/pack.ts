@@ -21,7 +21,8 @@ import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
 import { compileBackbone } from './backbone-graphs.js';
-import { copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
+import { bundleFields } from './bundle-fields.js';
+import { checkTokenizer, copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
 import { compileBottom, compileTop, hasBottom } from './client-graphs.js';
 import { convertWeights, layOutWeights, requireEqual } from './convert.js';
 import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from './cut.js';
@@ -85,6 +86,7 @@ export interface PackResult {
 export async function pack(request: PackRequest): Promise<PackResult> {
   const model = describeModel(await readConfig(request.checkpointDir));
   const cut = cutOf(model.spec, request.bottom, request.top);
+  await checkTokenizer(request.checkpointDir, model.spec.vocabSize);
   const checkpoint = await openCheckpoint(request.checkpointDir);
   try {
     const sources = matchWeights(model, checkpoint);
@@ -165,21 +167,12 @@ class Packing {
     const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
     const entries = await this.clientGraphs(graphs);
     const tokenizer = await copyTokenizerFiles(request.checkpointDir, dir, request.signal);
-    const { eosTokenIds, bosTokenId, padTokenId } = model.specialTokens;
     const generationEos = await generationEosTokens(request.checkpointDir, model.spec.vocabSize);
     const card = {
       format: 'cutlayer-client-bundle' as const,
       ...this.shared(parameterCount(this.weights.client)),
       backboneDigest,
-      vocabSize: model.spec.vocabSize,
-      eosTokenIds: [...new Set([...eosTokenIds, ...generationEos])],
-      bosTokenId,
-      padTokenId,
-      embedScale: model.spec.embedScale,
-      promptScale: model.spec.promptScale,
-      linearLayout: model.spec.linearLayout,
-      tiedHead: model.spec.tiedHead,
-      modules: { embedTokens: moduleOf(model, 'embedTokens'), head: moduleOf(model, 'head') },
+      ...bundleFields(model, generationEos),
       blockWeights: { bottom: blockEntries(model, spansOf(cut).bottom), top: blockEntries(model, spansOf(cut).top) },
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs: entries,
@@ -241,12 +234,6 @@ class Packing {
       weightsFile: WEIGHTS_FILE,
     };
   }
-}
-
-/** The module that holds a weight; a tied head has none of its own in the checkpoint, but a name all the same. */
-/** transformers' name of a module outside the blocks. */
-export function moduleOf({ family }: ModelDescription, role: 'embedTokens' | 'head'): string {
-  return (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
 }
 
 function blockEntries({ weights }: ModelDescription, span: readonly [number, number]): BlockWeight[] {

@@ -202,6 +202,17 @@ describe('pack', () => {
     ],
   ];
 
+  it('finds a tokenizer that clients could not read, or end tokens that there are not, before any weight is streamed', async () => {
+    for (const files of [{ 'tokenizer.json': '{}' }, { 'generation_config.json': '{' }]) {
+      await withVariant('llama-tiny', { files }, async (dir) => {
+        const onProgress = () => assert.fail('weights were streamed');
+        await assert.rejects(pack({ checkpointDir: dir, bottom: 0, top: 0, outDir: out(), onProgress }), {
+          code: 'tokenizer.json' in files ? 'UNSUPPORTED_CHECKPOINT' : 'INVALID_CONFIG',
+        });
+      });
+    }
+  });
+
   for (const [name, variant, [bottom, top], code, message] of refused) {
     it(`refuses ${name}, and writes nothing`, async () => {
       await withVariant('llama-tiny', variant, async (dir) => {
