@@ -91,9 +91,10 @@ async function requireWeights(dir: string, file: string): Promise<void> {
   );
 }
 
-/** Writes both files; the config's keys are sorted by who gives them. */
+/** Writes both files; the config's keys are sorted, as PEFT has them. */
 export async function writeAdapterFiles(dir: string, config: object, tensors: Readonly<Record<string, Tensor<'float32'>>>): Promise<void> {
   await mkdir(dir, { recursive: true });
   await writeTensors(join(dir, WEIGHTS_FILE), tensors, { format: 'pt' });
-  await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);
+  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
+  await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(sorted, null, 2)}\n`);
 }

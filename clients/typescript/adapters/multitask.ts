@@ -11,9 +11,10 @@ import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { seeded } from '../random.js';
 import { taskOf } from '../task.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { modelFields, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
+import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { promptTuningConfig } from './peft.js';
 import { scaled } from './scaled.js';
 import { readSidecar, writeSidecar } from './sidecar.js';
 import { initialPrompt, promptInit } from './soft-prompt.js';
@@ -98,26 +99,12 @@ export class MultitaskPrompt implements Adapter {
     await writeAdapterFiles(
       dir,
       {
-        auto_mapping: null,
-        base_model_name_or_path: null,
-        inference_mode: true,
-        modules_to_save: null,
-        ...modelFields(dims),
+        ...promptTuningConfig(this.numVirtualTokens, dims),
         num_ranks: rows.value.shape[1]!,
         num_tasks: this.tasks.length,
-        num_transformer_submodules: 1,
-        num_virtual_tokens: this.numVirtualTokens,
         peft_type: 'MULTITASK_PROMPT_TUNING',
-        peft_version: '0.21.0',
-        prompt_tuning_init: 'RANDOM',
         prompt_tuning_init_state_dict_path: null,
         prompt_tuning_init_task: 0,
-        prompt_tuning_init_text: null,
-        revision: null,
-        task_type: 'CAUSAL_LM',
-        token_dim: dims.hiddenSize,
-        tokenizer_kwargs: null,
-        tokenizer_name_or_path: null,
       },
       { prompt_embeddings: shared.value, [COLS]: cols.value, [ROWS]: rows.value },
     );

@@ -14,30 +14,31 @@ const promptFields = z.looseObject({
   num_transformer_submodules: z.int().nullish(),
 });
 
+/** The config of a soft prompt as PROMPT_TUNING; multitask prompt tuning has these fields and more. */
+export function promptTuningConfig(numVirtualTokens: number, dims: AdapterDims): AdapterConfig {
+  return {
+    auto_mapping: null,
+    base_model_name_or_path: null,
+    inference_mode: true,
+    modules_to_save: null,
+    ...modelFields(dims),
+    num_transformer_submodules: 1,
+    num_virtual_tokens: numVirtualTokens,
+    peft_type: 'PROMPT_TUNING',
+    peft_version: '0.21.0',
+    prompt_tuning_init: 'RANDOM',
+    prompt_tuning_init_text: null,
+    revision: null,
+    task_type: 'CAUSAL_LM',
+    token_dim: dims.hiddenSize,
+    tokenizer_kwargs: null,
+    tokenizer_name_or_path: null,
+  };
+}
+
 /** Writes a soft prompt [P, d] as PROMPT_TUNING. */
 export async function savePromptTuning(dir: string, rows: Tensor<'float32'>, dims: AdapterDims): Promise<void> {
-  await writeAdapterFiles(
-    dir,
-    {
-      auto_mapping: null,
-      base_model_name_or_path: null,
-      inference_mode: true,
-      modules_to_save: null,
-      ...modelFields(dims),
-      num_transformer_submodules: 1,
-      num_virtual_tokens: rows.shape[0]!,
-      peft_type: 'PROMPT_TUNING',
-      peft_version: '0.21.0',
-      prompt_tuning_init: 'RANDOM',
-      prompt_tuning_init_text: null,
-      revision: null,
-      task_type: 'CAUSAL_LM',
-      token_dim: dims.hiddenSize,
-      tokenizer_kwargs: null,
-      tokenizer_name_or_path: null,
-    },
-    { prompt_embeddings: rows },
-  );
+  await writeAdapterFiles(dir, promptTuningConfig(rows.shape[0]!, dims), { prompt_embeddings: rows });
 }
 
 /**
