@@ -115,10 +115,7 @@ function assembled(places: Places, divisor: number): StepCotangents {
   for (const [place, { shape, sum }] of places) {
     const [kind, name] = parted(place);
     const into = name === undefined ? plain : kind === 'blockWeights' ? blockWeights : headLora;
-    into[name ?? kind] = f32(
-      shape,
-      Float32Array.from(sum, (value) => value / divisor),
-    );
+    into[name ?? kind] = f32(shape, quotients(sum, divisor));
   }
   const { a, b } = headLora;
   return {
@@ -126,6 +123,13 @@ function assembled(places: Places, divisor: number): StepCotangents {
     ...(Object.keys(blockWeights).length === 0 ? {} : { blockWeights }),
     ...(a === undefined || b === undefined ? {} : { headLora: { a, b } }),
   };
+}
+
+/** A loop: `Float32Array.from` with a function takes many times as long, which is felt with millions of trained weights. */
+function quotients(sum: Float64Array, divisor: number): Float32Array {
+  const result = new Float32Array(sum.length);
+  for (let i = 0; i < sum.length; i++) result[i] = sum[i]! / divisor;
+  return result;
 }
 
 function parted(place: string): readonly [string, string | undefined] {

@@ -5,6 +5,7 @@
  * gives the mean over all label tokens, whatever their spread over the micro-batches (transformers' convention with `num_items_in_batch`).
  */
 import { CutlayerError } from '../../src/errors.js';
+import { allFinite } from '../../src/tensor/finite.js';
 import type { Adapter, StepParts } from './adapters/adapter.js';
 import { readTrainingState, writeTrainingState } from './checkpoint.js';
 import type { ClientBundle } from './client-bundle.js';
@@ -187,7 +188,7 @@ export class TrainingClient {
     this.#optimizers.forEach((optimizer, at) => {
       optimizer.step(updated[at]!, gradients[at]!, rate);
     });
-    const infinite = parameters.find((_, at) => !updated[at]!.every(Number.isFinite));
+    const infinite = parameters.find((_, at) => !allFinite(updated[at]!));
     if (infinite !== undefined) {
       this.#optimizers.forEach((optimizer, at) => {
         optimizer.load(before[at]!);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
+import { allFinite } from '../../../src/tensor/finite.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterDims } from './adapter.js';
 
@@ -73,7 +74,7 @@ export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<strin
     if (tensor.dtype !== 'float32')
       throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name}: expected a float tensor, got ${tensor.dtype}`);
     const floats = tensor as Tensor<'float32'>;
-    if (!floats.data.every(Number.isFinite)) throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name} holds NaN or infinity`);
+    if (!allFinite(floats.data)) throw new CutlayerError('INVALID_ADAPTER', `${file}: ${name} holds NaN or infinity`);
     found.set(name, floats);
   }
   return found;

@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
 import { writeTensors } from '../../../src/safetensors/tensors-file.js';
+import { allFinite } from '../../../src/tensor/finite.js';
 import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
 
 /** transformers' name of a checkpoint's weights. */
@@ -53,7 +54,7 @@ export async function readPartialCheckpoint(dir: string): Promise<ReadonlyMap<st
         data.set(chunk, at);
         at += chunk.length;
       }
-      if (!data.every(Number.isFinite)) throw new CutlayerError('INVALID_ADAPTER', `${path}: ${name} holds NaN or infinity`);
+      if (!allFinite(data)) throw new CutlayerError('INVALID_ADAPTER', `${path}: ${name} holds NaN or infinity`);
       tensors.set(name, f32(shape, data));
     }
     return tensors;

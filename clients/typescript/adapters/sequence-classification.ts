@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
+import { allFinite } from '../../../src/tensor/finite.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, MethodName } from './adapter.js';
 import { isScore, readAdapterConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
@@ -61,6 +62,6 @@ export async function loadClassifier(model: AdapterModel, dir: string): Promise<
     );
   }
   const score = found as Tensor<'float32'>;
-  if (!score.data.every(Number.isFinite)) throw new CutlayerError('INVALID_ADAPTER', `${file}: ${SCORE} holds NaN or infinity`);
+  if (!allFinite(score.data)) throw new CutlayerError('INVALID_ADAPTER', `${file}: ${SCORE} holds NaN or infinity`);
   return headOf(model, dir, score);
 }
