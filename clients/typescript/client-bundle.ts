@@ -186,11 +186,6 @@ export class ClientBundle implements AdapterModel {
     );
   }
 
-  /** Whether a span's vjp needs the cotangent of its hidden states. */
-  vjpTakes(variant: SpanVariant, input: string): boolean {
-    return this.has(variant.span) && this.#span(variant).vjp.inputs.includes(input);
-  }
-
   /** @param rows [N, d] @returns logits [N, vocabSize], or with a classifier [N, classes] */
   logits(rows: Tensor<'float32'>, head: HeadParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const { graphs } = this.manifest;

@@ -1,6 +1,6 @@
 /** `cutlayer pack`: a Hugging Face checkpoint becomes a backbone and a client bundle. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { PackResult } from '../compile/pack.js';
+import type { PackResult } from '../compile/artifact-files.js';
 import { CutlayerError } from '../errors.js';
 import type { OutsideOptions } from '../models/outside.js';
 import type { PackReporter } from './pack-reporter.js';

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256Hex } from '../artifacts/digest.js';
-import type { AdapterKind, ArtifactFile, GraphEntry, SpanGraphs } from '../artifacts/manifest.js';
+import type { AdapterKind, ArtifactFile, GraphEntry, SpanGraphs, StepGraphs } from '../artifacts/manifest.js';
+import type { Partition } from '../autodiff/partition.js';
 import { CutlayerError } from '../errors.js';
 import { encodeModel } from '../onnx/encoder.js';
 import type { Graph } from '../onnx/graph.js';
@@ -48,6 +49,16 @@ export class GraphFiles {
   /** Writes a function and its vjp: `<name>.onnx` and `<name>-vjp.onnx`. */
   async writePair(name: string, { forward, vjp }: GraphPair): Promise<SpanGraphs> {
     return { forward: await this.write(`${name}.onnx`, forward), vjp: await this.write(`${name}-vjp.onnx`, vjp) };
+  }
+
+  /** Writes the graphs of a step under one adapter kind: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
+  async writeStep(kind: AdapterKind, { forward, infer, vjp, residuals }: Partition): Promise<StepGraphs> {
+    return {
+      forward: await this.write(`forward-${kind}.onnx`, forward),
+      infer: await this.write(`infer-${kind}.onnx`, infer),
+      vjp: await this.write(`vjp-${kind}.onnx`, vjp),
+      residuals: residuals.map(({ name }) => name),
+    };
   }
 
   /** Writes any small file: at once, as a bundle holds a hundred of them and each would wait for the thread pool three times. */

@@ -1,7 +1,6 @@
 /** Packs a backbone that comes as an ONNX graph, and a client bundle from the directory that holds its tokenizer, embedding and head. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { sha256Hex } from '../artifacts/digest.js';
 import {
   type BackboneManifest,
   backboneManifestSchema,
@@ -10,14 +9,24 @@ import {
   FORMAT_VERSION,
   methodGraphNames,
 } from '../artifacts/manifest.js';
-import { MANIFEST_FILE } from '../artifacts/store.js';
 import type { Partition } from '../autodiff/partition.js';
 import { CutlayerError } from '../errors.js';
 import { describeOutside, type OutsideOptions } from '../models/outside.js';
 import type { ModelDescription } from '../models/registry.js';
 import { type OnnxModel, openModel } from '../onnx/import/model.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
+import { allFinite } from '../tensor/finite.js';
 import { type Tensor, tensor } from '../tensor/tensor.js';
+import {
+  BACKBONE_DIR,
+  CLIENT_BUNDLE_DIR,
+  mayReplace,
+  type PackProgress,
+  type PackResult,
+  packResult,
+  WEIGHTS_FILE,
+  writeManifest,
+} from './artifact-files.js';
 import { bundleFields } from './bundle-fields.js';
 import { checkTokenizer, copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
 import { convertWeights, layOutWeights } from './convert.js';
@@ -29,9 +38,6 @@ import { type BackbonePorts, backbonePorts, compileOnnxBackbone } from './onnx-b
 import { checkCausality } from './onnx-causality.js';
 import { type OnnxWeights, weightsOf, writeWeights } from './onnx-weights.js';
 import { writeDirectory } from './output-directory.js';
-import { BACKBONE_DIR, CLIENT_BUNDLE_DIR, type PackProgress, type PackResult } from './pack.js';
-
-const WEIGHTS_FILE = 'weights.safetensors';
 
 /** An imported graph is one opaque block: its inside is nobody's to cut. */
 const CUT = { bottom: 0, top: 0, numLayers: 1 } as const;
@@ -81,10 +87,8 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
     const model = describeOutside(config, checkpoint.tensors, ports.hiddenSize, request);
     await checkTokenizer(request.bundleFromDir, model.spec.vocabSize);
     const kinds = { none: compileOnnxBackbone(onnx, ports, 'none'), softPrompt: compileOnnxBackbone(onnx, ports, 'softPrompt') };
-    const replace = (names: readonly string[]): boolean =>
-      request.force === true && names.every((name) => name === BACKBONE_DIR || name === CLIENT_BUNDLE_DIR);
     const packing = new OnnxPacking(request, { onnx, ports, kinds }, model, checkpoint);
-    return await writeDirectory(request.outDir, { replace }, (temporary) => packing.run(temporary));
+    return await writeDirectory(request.outDir, { replace: mayReplace(request.force) }, (temporary) => packing.run(temporary));
   } finally {
     await checkpoint.close();
   }
@@ -117,15 +121,7 @@ class OnnxPacking {
     const backbone = await this.backbone(backboneDir);
     await this.tryGraphs(backboneDir, backbone.manifest);
     const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
-    return {
-      backboneDir: join(resolve(this.request.outDir), BACKBONE_DIR),
-      clientBundleDir: join(resolve(this.request.outDir), CLIENT_BUNDLE_DIR),
-      backboneDigest: backbone.digest,
-      cut: CUT,
-      parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
-      weightBytes: { backbone: weightFileBytes(backbone.manifest), client: weightFileBytes(client) },
-      hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-    };
+    return packResult(this.request.outDir, backbone, client);
   }
 
   private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {
@@ -133,24 +129,14 @@ class OnnxPacking {
     const weights = this.backboneWeights;
     const digest = await writeWeights(weights, join(dir, WEIGHTS_FILE), { onBytes: this.progress, signal: this.request.signal });
     const graphs = new GraphFiles(dir, weights.layout, WEIGHTS_FILE);
-    const step = async (kind: keyof Imported['kinds']): Promise<BackboneManifest['graphs']['none']> => {
-      const { forward, infer, vjp, residuals } = this.imported.kinds[kind];
-      return {
-        forward: await graphs.write(`forward-${kind}.onnx`, forward),
-        infer: await graphs.write(`infer-${kind}.onnx`, infer),
-        vjp: await graphs.write(`vjp-${kind}.onnx`, vjp),
-        residuals: residuals.map(({ name }) => name),
-      };
-    };
+    const { none, softPrompt } = this.imported.kinds;
     const manifest = backboneManifestSchema.parse({
       format: 'cutlayer-backbone',
       ...this.shared(weights.parameters),
-      graphs: { none: await step('none'), softPrompt: await step('softPrompt') },
+      graphs: { none: await graphs.writeStep('none', none), softPrompt: await graphs.writeStep('softPrompt', softPrompt) },
       files: [{ path: WEIGHTS_FILE, ...digest }, ...graphs.files],
     });
-    const text = manifestText(manifest);
-    await writeFile(join(dir, MANIFEST_FILE), text);
-    return { manifest, digest: sha256Hex(text) };
+    return { manifest, digest: await writeManifest(dir, manifest) };
   }
 
   /** Runs every graph once on random inputs, and the forward as often as it takes to see that it is causal. */
@@ -187,7 +173,8 @@ class OnnxPacking {
         const values = await this.running(forward.file, () => opened.run(forward.file, pick(feeds, forward.inputs)));
         const cotangents = await this.running(vjp.file, () => opened.run(vjp.file, pick({ ...feeds, ...values }, vjp.inputs)));
         for (const [name, { data }] of Object.entries(cotangents)) {
-          if (!Array.from(data, Number).every(Number.isFinite))
+          if (!allFinite(data as Float32Array))
+            // the graph was compiled to give float32
             throw new CutlayerError('INVALID_ONNX', `backbone: ${name} on random hidden states is not finite`);
         }
       }
@@ -234,7 +221,7 @@ class OnnxPacking {
     const readme = await graphs.writeBytes('README.md', Buffer.from(modelCard(card, this.backboneWeights.parameters)));
     const files = [{ path: WEIGHTS_FILE, ...digest }, ...graphs.files, ...tokenizer, readme];
     const manifest = clientBundleManifestSchema.parse({ ...card, files });
-    await writeFile(join(dir, MANIFEST_FILE), manifestText(manifest));
+    await writeManifest(dir, manifest);
     return manifest;
   }
 
@@ -259,10 +246,6 @@ class OnnxPacking {
     };
   }
 }
-
-const weightFileBytes = ({ files }: Pick<BackboneManifest, 'files'>): number => files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
-
-const manifestText = (manifest: object): string => `${JSON.stringify(manifest, null, 2)}\n`;
 
 const rowIndexes = (count: number): Tensor<'int64'> =>
   tensor(

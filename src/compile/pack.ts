@@ -1,9 +1,7 @@
 /** Packs a Hugging Face checkpoint into a backbone for the vendor and a bundle for its clients (design section 4). */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { sha256Hex } from '../artifacts/digest.js';
 import {
-  type ArtifactFile,
   adapterKinds,
   type BackboneManifest,
   type BlockWeight,
@@ -16,10 +14,19 @@ import {
   FORMAT_VERSION,
   methodGraphNames,
 } from '../artifacts/manifest.js';
-import { MANIFEST_FILE } from '../artifacts/store.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
 import { type Checkpoint, openCheckpoint } from '../safetensors/checkpoint.js';
+import {
+  BACKBONE_DIR,
+  CLIENT_BUNDLE_DIR,
+  mayReplace,
+  type PackProgress,
+  type PackResult,
+  packResult,
+  WEIGHTS_FILE,
+  writeManifest,
+} from './artifact-files.js';
 import { compileBackbone } from './backbone-graphs.js';
 import { bundleFields } from './bundle-fields.js';
 import { checkTokenizer, copyTokenizerFiles, generationEosTokens, readConfig } from './checkpoint-files.js';
@@ -32,20 +39,6 @@ import { compileKeyValues } from './key-value-graphs.js';
 import { modelCard } from './model-card.js';
 import { writeDirectory } from './output-directory.js';
 import { matchWeights, type WeightSources } from './weight-sources.js';
-
-/** The two artifacts' directories below the output directory. */
-export const BACKBONE_DIR = 'backbone';
-export const CLIENT_BUNDLE_DIR = 'client-bundle';
-
-const WEIGHTS_FILE = 'weights.safetensors';
-
-/** Bytes of float32 weights written so far, of all. */
-export interface PackProgress {
-  readonly done: number;
-  readonly total: number;
-  /** The weight being converted. */
-  readonly weight: string;
-}
 
 /** What {@link pack} is asked for. */
 export interface PackRequest {
@@ -64,20 +57,6 @@ export interface PackRequest {
   readonly signal?: AbortSignal;
 }
 
-/** What {@link pack} made. */
-export interface PackResult {
-  readonly backboneDir: string;
-  readonly clientBundleDir: string;
-  readonly backboneDigest: string;
-  readonly cut: Cut;
-  /** Scalars among the weights of each side; together the whole model. */
-  readonly parameters: { readonly backbone: number; readonly client: number };
-  /** Bytes of each side's weights file. */
-  readonly weightBytes: { readonly backbone: number; readonly client: number };
-  /** The bundle holds a tokenizer. */
-  readonly hasTokenizer: boolean;
-}
-
 /**
  * Packs a checkpoint. Weights are streamed: memory stays bounded whatever the model's size. The output appears whole or not at all.
  * @throws CutlayerError NOT_FOUND, INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT, INVALID_CUT, INVALID_SAFETENSORS,
@@ -93,10 +72,8 @@ export async function pack(request: PackRequest): Promise<PackResult> {
     if (sources.headCopy !== undefined) {
       await requireEqual(checkpoint, sources.nameOf(model.weights.model('embedTokens')), sources.headCopy, request.signal);
     }
-    const replace = (names: readonly string[]): boolean =>
-      request.force === true && names.every((name) => name === BACKBONE_DIR || name === CLIENT_BUNDLE_DIR);
     const packing = new Packing(request, model, cut, checkpoint, sources);
-    return await writeDirectory(request.outDir, { replace }, (temporary) => packing.run(temporary));
+    return await writeDirectory(request.outDir, { replace: mayReplace(request.force) }, (temporary) => packing.run(temporary));
   } finally {
     await checkpoint.close();
   }
@@ -121,17 +98,7 @@ class Packing {
   async run(dir: string): Promise<PackResult> {
     const backbone = await this.backbone(join(dir, BACKBONE_DIR));
     const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest, backbone.manifest.parameters);
-    const bytesOf = ({ files }: { readonly files: readonly ArtifactFile[] }): number =>
-      files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
-    return {
-      backboneDir: join(resolve(this.request.outDir), BACKBONE_DIR),
-      clientBundleDir: join(resolve(this.request.outDir), CLIENT_BUNDLE_DIR),
-      backboneDigest: backbone.digest,
-      cut: this.cut,
-      parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
-      weightBytes: { backbone: bytesOf(backbone.manifest), client: bytesOf(client) },
-      hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-    };
+    return packResult(this.request.outDir, backbone, client);
   }
 
   private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {
@@ -140,13 +107,7 @@ class Packing {
     const graphs = new GraphFiles(dir, layout, WEIGHTS_FILE);
     const entries: Partial<BackboneManifest['graphs']> = {};
     for (const kind of adapterKinds) {
-      const { forward, infer, vjp, residuals } = compileBackbone(this.model, this.cut, kind);
-      entries[kind] = {
-        forward: await graphs.write(`forward-${kind}.onnx`, forward),
-        infer: await graphs.write(`infer-${kind}.onnx`, infer),
-        vjp: await graphs.write(`vjp-${kind}.onnx`, vjp),
-        residuals: residuals.map(({ name }) => name),
-      };
+      entries[kind] = await graphs.writeStep(kind, compileBackbone(this.model, this.cut, kind));
     }
     entries.keyValues = await graphs.write('key-values.onnx', compileKeyValues(this.model, this.cut, 'backbone'));
     const manifest = backboneManifestSchema.parse({
@@ -155,9 +116,7 @@ class Packing {
       graphs: entries,
       files: [file, ...graphs.files],
     });
-    const text = manifestText(manifest);
-    await writeFile(join(dir, MANIFEST_FILE), text);
-    return { manifest, digest: sha256Hex(text) };
+    return { manifest, digest: await writeManifest(dir, manifest) };
   }
 
   private async client(dir: string, backboneDigest: string, backboneParameters: number): Promise<ClientBundleManifest> {
@@ -179,7 +138,7 @@ class Packing {
     };
     const readme = await graphs.writeBytes('README.md', Buffer.from(modelCard(card, backboneParameters)));
     const manifest = clientBundleManifestSchema.parse({ ...card, files: [file, ...graphs.files, ...tokenizer, readme] });
-    await writeFile(join(dir, MANIFEST_FILE), manifestText(manifest));
+    await writeManifest(dir, manifest);
     return manifest;
   }
 
@@ -239,5 +198,3 @@ class Packing {
 function blockEntries({ weights }: ModelDescription, span: readonly [number, number]): BlockWeight[] {
   return blockWeights(weights, span).map(({ name, role, layer, shape }) => ({ name, role, layer: layer!, shape: [...shape] }));
 }
-
-const manifestText = (manifest: object): string => `${JSON.stringify(manifest, null, 2)}\n`;
