@@ -267,7 +267,11 @@ export const movementOps = (asValue: (c: NodeContext) => Value): Translators => 
     if (c.int('batch_dims', 0) !== 0) throw c.unsupported('batch_dims other than 0 are not known');
     return [c.g.gatherND(c.input(0), c.input(1))];
   },
-  ScatterND: (c) => [c.g.scatterND(c.input(0), c.input(1), c.input(2), reductionOf(c))],
+  ScatterND: (c) => {
+    // ONNX Runtime adds on several threads and loses updates whose indices repeat.
+    if (reductionOf(c) === 'add') throw c.unsupported('reduction "add" is not computed reliably; export it as ScatterElements');
+    return [c.g.scatterND(c.input(0), c.input(1), c.input(2))];
+  },
   ScatterElements: (c) => [c.g.scatterElements(c.input(0), c.input(1), c.input(2), { axis: c.int('axis', 0), reduction: reductionOf(c) })],
 });
 

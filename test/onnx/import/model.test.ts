@@ -5,7 +5,16 @@ import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { openModel } from '../../../src/onnx/import/model.js';
 import { readWhole } from '../../../src/onnx/import/tensor-source.js';
 import { f32 } from '../../../src/tensor/tensor.js';
-import { int, type ModelNode, type ModelParts, modelBytes, modelFile, nodeMessage, tensorMessage } from '../../support/onnx-model.js';
+import {
+  int,
+  type ModelNode,
+  type ModelParts,
+  modelBytes,
+  modelFile,
+  nodeMessage,
+  string,
+  tensorMessage,
+} from '../../support/onnx-model.js';
 import { seeded } from '../../support/random.js';
 
 const WEIGHTS = f32(
@@ -172,6 +181,12 @@ describe('ONNX model files', () => {
       { nodes: [product, { ...relu, op: 'constructor' }] },
       'UNSUPPORTED_OP',
       /\(constructor\): this op is not known/,
+    ],
+    [
+      'a ScatterND that adds, of which ONNX Runtime loses updates',
+      { nodes: [product, { ...relu, op: 'ScatterND', attributes: { reduction: string('add') } }] },
+      'UNSUPPORTED_OP',
+      /node "act" \(ScatterND\): reduction "add" is not computed reliably/,
     ],
     ['an If', { nodes: [product, { ...relu, op: 'If' }] }, 'UNSUPPORTED_OP', /node "act" \(If\): control flow is not known/],
     ['a Loop', { nodes: [product, { ...relu, op: 'Loop' }] }, 'UNSUPPORTED_OP', /\(Loop\): control flow/],
