@@ -1,0 +1,39 @@
+/** Identities of a federation: Ed25519 (RFC 8032) over raw 32-byte keys. Signatures are deterministic, so an answer given again is the same to the byte. */
+import { sign as signBytes, verify as verifyBytes } from 'node:crypto';
+import { cryptoRandom, type RandomBytes } from './random.js';
+import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './raw-keys.js';
+
+/** Length of a signature, in bytes. */
+export const SIGNATURE_BYTES = 64;
+
+/** A participant's or a coordinator's long-lived key pair; the private key is the 32-byte seed of RFC 8032. */
+export interface IdentityKey {
+  readonly publicKey: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+/** Makes a fresh identity. */
+export function generateIdentity(random: RandomBytes = cryptoRandom): IdentityKey {
+  return identityFromSeed(random(KEY_BYTES));
+}
+
+/**
+ * The identity whose private key is `seed`.
+ *
+ * @throws CutlayerError INVALID_ARGUMENT unless the seed has 32 bytes
+ */
+export function identityFromSeed(seed: Uint8Array): IdentityKey {
+  const privateKey = Uint8Array.from(seed);
+  return { publicKey: rawPublicKey('Ed25519', privateKey), privateKey };
+}
+
+/** Signs `bytes`, which should come from `transcript` so that they belong to one purpose; 64 bytes. */
+export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(signBytes(null, bytes, privateKeyObject('Ed25519', privateKey)));
+}
+
+/** Whether `signature` is `publicKey`'s on `bytes`; a key or a signature of a wrong length, or that is no curve point, is just false. */
+export function verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+  if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  return verifyBytes(null, bytes, publicKeyObject('Ed25519', publicKey), signature);
+}
