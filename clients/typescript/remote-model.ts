@@ -6,15 +6,12 @@ import { randomUUID } from 'node:crypto';
 import { CutlayerError } from '../../src/errors.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import type { BackwardRequest } from '../../src/wire/generated/cutlayer/v1/BackwardRequest.js';
-import type { BackwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/BackwardResponse.js';
 import type { ForwardRequest } from '../../src/wire/generated/cutlayer/v1/ForwardRequest.js';
-import type { ForwardResponse__Output } from '../../src/wire/generated/cutlayer/v1/ForwardResponse.js';
 import type { KeyValuesRequest } from '../../src/wire/generated/cutlayer/v1/KeyValuesRequest.js';
-import type { KeyValuesResponse__Output } from '../../src/wire/generated/cutlayer/v1/KeyValuesResponse.js';
 import { decodeTensor, encodeTensor } from '../../src/wire/tensor-codec.js';
 import { wireBytes } from '../../src/wire/wire-dtype.js';
 import type { AdapterKind } from './adapters/adapter.js';
-import { backwardMethod, type Connection, forwardMethod, keyValuesMethod } from './connect.js';
+import type { Connection } from './connect.js';
 import { Pipeline } from './pipeline.js';
 
 /** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
@@ -92,7 +89,7 @@ export class RemoteModel {
     const rows = positions.length || promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
     const payloadUp = wireBytes(hiddenStates.shape, wireDtype) + (adapter === undefined ? 0 : wireBytes(adapter.value.shape, wireDtype));
     const send = async (signal?: AbortSignal): Promise<Tensor<'float32'>> => {
-      const response = await this.connection.call(forwardMethod<ForwardRequest, ForwardResponse__Output>, request, signal);
+      const response = await this.connection.call('Forward', request, { signal });
       this.#count(payloadUp, response.hiddenStates?.data, response.hiddenStates?.scales);
       return decodeTensor(response.hiddenStates, { name: 'Forward.hiddenStates', shape: [rows, card.dims.hiddenSize] });
     };
@@ -116,7 +113,7 @@ export class RemoteModel {
   async keyValues(hiddenStates: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const { backboneDigest, dims } = this.connection.card;
     const request: KeyValuesRequest = { backboneDigest, hiddenStates: encodeTensor(hiddenStates, 'f32', 'hiddenStates') };
-    const { keyValues } = await this.connection.call(keyValuesMethod<KeyValuesRequest, KeyValuesResponse__Output>, request, signal);
+    const { keyValues } = await this.connection.call('KeyValues', request, { signal });
     this.#count(wireBytes(hiddenStates.shape, 'f32'), keyValues?.data);
     const shape = [dims.numLayers, 2, hiddenStates.shape[1]!, dims.numKvHeads, dims.headDim];
     return decodeTensor(keyValues, { name: 'KeyValues.keyValues', shape });
@@ -137,7 +134,7 @@ export class RemoteModel {
     };
     const payloadUp = wireBytes(cotangent.shape, wireDtype);
     const send = async (): Promise<Cotangents> => {
-      const response = await this.connection.call(backwardMethod<BackwardRequest, BackwardResponse__Output>, request, options.signal);
+      const response = await this.connection.call('Backward', request, { signal: options.signal });
       const { adapterCotangent, hiddenStatesCotangent } = response;
       this.#count(payloadUp, adapterCotangent?.data, adapterCotangent?.scales, hiddenStatesCotangent?.data, hiddenStatesCotangent?.scales);
       const { adapter, hiddenStates } = input;

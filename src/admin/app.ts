@@ -3,22 +3,24 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { PublicJwks } from '../auth/key-ring.js';
 import { CutlayerError, errorTable } from '../errors.js';
 import type { Logger } from '../observability/log.js';
-import type { GatewayMetrics } from '../observability/metrics.js';
+import type { CallMetrics } from '../observability/metrics.js';
 
 /** What the admin port shows. */
 export interface AdminOptions {
   /** Public keys of the embedded issuer; absent with an external one. */
   readonly jwks: (() => PublicJwks) | undefined;
-  readonly metrics: GatewayMetrics;
+  readonly metrics: CallMetrics;
   readonly draining: () => boolean;
   readonly log: Logger;
+  /** What the server is, in errors. */
+  readonly role?: 'gateway' | 'coordinator';
 }
 
 /** Seconds for which verifiers may keep the public keys. */
 const JWKS_MAX_AGE = 300;
 
 /** Builds the app; nothing listens yet. */
-export function createAdminApp({ jwks, metrics, draining, log }: AdminOptions): Express {
+export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway' }: AdminOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use((_request, response, next) => {
@@ -26,7 +28,7 @@ export function createAdminApp({ jwks, metrics, draining, log }: AdminOptions): 
     next();
   });
   app.get('/.well-known/jwks.json', (_request, response) => {
-    if (jwks === undefined) throw new CutlayerError('NOT_FOUND', 'jwks: this gateway trusts an external issuer; ask that one for its keys');
+    if (jwks === undefined) throw new CutlayerError('NOT_FOUND', `jwks: this ${role} trusts an external issuer; ask that one for its keys`);
     response.set('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`).json(jwks());
   });
   app.get('/healthz', (_request, response) => {

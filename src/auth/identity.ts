@@ -1,4 +1,4 @@
-/** The names that tokens are issued by and for. Each state directory has its own, so that a token of one gateway is void at another. */
+/** The names that tokens are issued by and for. Each state directory has its own, so that a token of one server is void at another. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
@@ -25,14 +25,19 @@ async function load(dir: string): Promise<Identity | undefined> {
 
 /**
  * The identity of a state directory, made when missing; names given here replace the stored ones.
+ * @param role whose tokens they are: part of the audience that is made
  * @throws CutlayerError IO_ERROR
  */
-export async function openIdentity(dir: string, given: Partial<Identity> = {}): Promise<Identity> {
+export async function openIdentity(
+  dir: string,
+  given: Partial<Identity> = {},
+  role: 'gateway' | 'coordinator' = 'gateway',
+): Promise<Identity> {
   await openStateDir(dir);
   let stored = await load(dir);
   if (stored === undefined) {
     const id = randomUUID();
-    const fresh: Identity = { issuer: `urn:cutlayer:issuer:${id}`, audience: `urn:cutlayer:gateway:${id}`, ...given };
+    const fresh: Identity = { issuer: `urn:cutlayer:issuer:${id}`, audience: `urn:cutlayer:${role}:${id}`, ...given };
     await createStateFile(dir, FILE, `${JSON.stringify(fresh)}\n`);
     stored = (await load(dir)) ?? fresh;
   }

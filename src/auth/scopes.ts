@@ -2,7 +2,7 @@
 import { CutlayerError } from '../errors.js';
 
 /** The closed list of scopes. */
-export const scopes = ['split:train', 'split:infer'] as const;
+export const scopes = ['split:train', 'split:infer', 'federation:participate', 'federation:admin'] as const;
 
 /** One of {@link scopes}. */
 export type Scope = (typeof scopes)[number];

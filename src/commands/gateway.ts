@@ -1,6 +1,6 @@
 /** `cutlayer gateway start | token`. Flags and help live here; the work is imported when a command runs. */
 import { Command } from 'commander';
-import type { GatewayConfig } from '../config.js';
+import type { GatewayConfig } from '../config/gateway.js';
 import type { RunningGateway } from './run-gateway.js';
 
 const START_EXAMPLES = `
@@ -76,7 +76,7 @@ export function gatewayCommand(): Command {
 }
 
 async function start(options: Record<string, unknown>): Promise<void> {
-  const { parseGatewayConfig } = await import('../config.js');
+  const { parseGatewayConfig } = await import('../config/gateway.js');
   const config = parseGatewayConfig(options);
   const { createLogger } = await import('../observability/log.js');
   const log = createLogger({ level: config.logLevel });
@@ -114,7 +114,7 @@ async function token(options: { tenant: string; scope: string; ttl: string; stat
     import('../auth/issuer.js'),
     import('../auth/scopes.js'),
     import('../auth/ttl.js'),
-    import('../config.js'),
+    import('../config/gateway.js'),
   ]);
   const stateDir = options.stateDir ?? defaultStateDir();
   const request = { tenant: options.tenant, scopes: parseScopes(options.scope), ttlSeconds: parseTtl(options.ttl) };

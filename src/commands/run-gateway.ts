@@ -1,19 +1,17 @@
 /** Wires a gateway together: engine, tokens, TLS, gRPC server, admin port; and takes it apart again. */
-import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { createAdminApp } from '../admin/app.js';
 import { listenAdmin } from '../admin/listen.js';
-import { openIdentity } from '../auth/identity.js';
-import { KeyRing } from '../auth/key-ring.js';
-import { createVerifier, keyRingKeys, remoteKeys } from '../auth/verifier.js';
-import type { Address, GatewayConfig } from '../config.js';
-import { CutlayerError } from '../errors.js';
+import { showAddress } from '../config/address.js';
+import type { GatewayConfig } from '../config/gateway.js';
+import { type GatewayGauges, gatewayGauges } from '../observability/gateway-gauges.js';
 import type { Logger } from '../observability/log.js';
-import { createGatewayMetrics } from '../observability/metrics.js';
+import { createCallMetrics } from '../observability/metrics.js';
 import { createEngine, type Engine } from '../runtime/engine.js';
-import { resolveLimits } from '../service/limits.js';
-import { createGatewayServer, type GatewayServer } from '../service/server.js';
+import { createRpcServer, type RpcServer } from '../service/server.js';
+import { splitService } from '../service/split/handlers.js';
+import { resolveLimits } from '../service/split/limits.js';
+import { openAuth } from './open-auth.js';
+import { openTls } from './open-tls.js';
 
 /** A gateway that answers calls. */
 export interface RunningGateway {
@@ -25,64 +23,9 @@ export interface RunningGateway {
   readonly model: string;
   readonly backboneDigest: string;
   readonly engine: Engine;
-  readonly server: GatewayServer;
+  readonly server: RpcServer;
   /** Finishes what is in flight, within the configured grace, and frees everything. */
   close(): Promise<void>;
-}
-
-interface Tls {
-  readonly credentials: ServerCredentials;
-  readonly caFile: string | undefined;
-}
-
-const show = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-
-async function readPem(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new CutlayerError('IO_ERROR', `${path}: cannot be read`, { cause });
-  }
-}
-
-function sslCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
-  try {
-    // grpc-js would look at them only when it binds: this tells a wrong or mismatched pair at once.
-    createSecureContext({ cert, key });
-    return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }], false);
-  } catch (cause) {
-    throw new CutlayerError('INVALID_CONFIG', `${what}: expected a PEM certificate chain and its private key`, { cause });
-  }
-}
-
-async function openTls(config: GatewayConfig, log: Logger, now: () => number): Promise<Tls> {
-  if (config.insecure) {
-    log.warn('TLS IS OFF (--insecure): activations and tokens travel in the clear on this machine');
-    return { credentials: ServerCredentials.createInsecure(), caFile: undefined };
-  }
-  if (config.tlsCert !== undefined && config.tlsKey !== undefined) {
-    const [cert, key] = await Promise.all([readPem(config.tlsCert), readPem(config.tlsKey)]);
-    return { credentials: sslCredentials(cert, key, config.tlsCert), caFile: undefined };
-  }
-  const { openDevelopmentTls } = await import('../auth/development-ca.js');
-  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, [config.listen.host, ...config.tlsNames], now());
-  log.warn(
-    { caFile },
-    newAuthority
-      ? 'DEVELOPMENT CERTIFICATE: made a new certificate authority; give its file to clients (--ca). For production pass --tls-cert and --tls-key'
-      : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
-  );
-  return { credentials: sslCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
-}
-
-/** Who may call: tokens of the embedded issuer, or of an external one. */
-async function openAuth({ stateDir, issuer, audience, jwksUrl }: GatewayConfig, now: () => number) {
-  if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
-    return { verify: createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now), jwks: undefined };
-  }
-  const ring = await KeyRing.open(stateDir);
-  const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) });
-  return { verify: createVerifier(identity, keyRingKeys(ring, now), now), jwks: () => ring.publicJwks() };
 }
 
 /**
@@ -90,7 +33,10 @@ async function openAuth({ stateDir, issuer, audience, jwksUrl }: GatewayConfig, 
  * @throws CutlayerError of configuration, artifact, state directory or port
  */
 export async function runGateway(config: GatewayConfig, log: Logger, now: () => number = Date.now): Promise<RunningGateway> {
-  const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([openTls(config, log, now), openAuth(config, now)]);
+  const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
+    openTls(config, { secrets: 'activations and tokens', log, now }),
+    openAuth(config, 'gateway', now),
+  ]);
   const engine = await createEngine({
     backboneDir: config.backbone,
     residualMemoryBytes: config.residualMemory,
@@ -109,19 +55,28 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
       ...(config.maxDeadline !== undefined && { maxDeadlineMs: config.maxDeadline }),
       ...(config.maxInFlight !== undefined && { maxInFlight: config.maxInFlight }),
     });
-    const metrics = createGatewayMetrics();
-    const server = createGatewayServer({ engine, verify, limits, credentials, metrics, log, now });
-    metrics.readGaugesFrom(() => gauges(engine, server));
+    const metrics = createCallMetrics();
+    const server = createRpcServer({
+      role: 'gateway',
+      services: [splitService(engine, limits)],
+      verify,
+      limits,
+      credentials,
+      metrics,
+      log,
+      now,
+    });
+    metrics.addGauges(gatewayGauges, () => gauges(engine, server));
     const admin = await listenAdmin(
       createAdminApp({ jwks, metrics, draining: () => server.draining, log }),
       config.admin.host,
       config.admin.port,
     );
     try {
-      const port = await server.listen(show(config.listen));
+      const port = await server.listen(showAddress(config.listen));
       return {
-        listen: show({ ...config.listen, port }),
-        admin: show({ ...config.admin, port: admin.port }),
+        listen: showAddress({ ...config.listen, port }),
+        admin: showAddress({ ...config.admin, port: admin.port }),
         caFile,
         model: manifest.name,
         backboneDigest: digest,
@@ -143,7 +98,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
   }
 }
 
-function gauges(engine: Engine, server: GatewayServer) {
+function gauges(engine: Engine, server: RpcServer): GatewayGauges {
   const { queueLength, running, stepsHeld, residualBytes, inputBytes, evictedResiduals, evictedInputs, recomputes, workerRestarts } =
     engine.stats();
   return {

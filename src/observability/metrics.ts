@@ -1,4 +1,4 @@
-/** The gateway's metrics in Prometheus's format. Labels are closed sets, but for the tenant, whose names the vendor hands out. */
+/** A server's metrics in Prometheus's format. Labels are closed sets, but for the tenant, whose names the issuer of tokens hands out. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** One call that has ended. */
@@ -15,45 +15,21 @@ export interface CallObservation {
   readonly rows: number;
 }
 
-/** What is read at each scrape. */
-export interface GatewayGauges {
-  readonly inFlightCalls: number;
-  readonly queuedJobs: number;
-  readonly runningJobs: number;
-  readonly keptSteps: number;
-  readonly residualBytes: number;
-  readonly inputBytes: number;
-  readonly evictedResiduals: number;
-  readonly evictedInputs: number;
-  readonly recomputes: number;
-  readonly workerRestarts: number;
-}
+/** Name and help text of each gauge. */
+export type GaugeTable<Key extends string> = Readonly<Record<Key, readonly [name: string, help: string]>>;
 
-/** Where the gateway reports, and what `/metrics` serves. */
-export interface GatewayMetrics {
+/** Where a server reports, and what `/metrics` serves. */
+export interface CallMetrics {
   observeCall(call: CallObservation): void;
-  /** Registers the source of the gauges; until then they are not served. */
-  readGaugesFrom(source: () => GatewayGauges): void;
+  /** Registers gauges, read from their source at each scrape. */
+  addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<Key, number>>): void;
   /** The text exposition. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-const gaugeHelp: Readonly<Record<keyof GatewayGauges, readonly [name: string, help: string]>> = {
-  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered.'],
-  queuedJobs: ['cutlayer_queued_jobs', 'Jobs that wait for a worker.'],
-  runningJobs: ['cutlayer_running_jobs', 'Jobs that a worker is at.'],
-  keptSteps: ['cutlayer_kept_steps', 'Steps whose inputs or residuals are held.'],
-  residualBytes: ['cutlayer_residual_bytes', 'Memory held by residuals between forward and backward.'],
-  inputBytes: ['cutlayer_input_bytes', 'Memory held by the inputs of steps.'],
-  evictedResiduals: ['cutlayer_evicted_residuals', 'Steps whose residuals had to make room; their backward computes them again.'],
-  evictedInputs: ['cutlayer_evicted_inputs', 'Steps that had to make room altogether; their client sends them again.'],
-  recomputes: ['cutlayer_recomputes', 'Backwards that ran the forward again.'],
-  workerRestarts: ['cutlayer_worker_restarts', 'Worker threads restarted after a crash.'],
-};
-
 /** Makes a registry of its own; nothing global is touched. @param process also serve Node's own metrics */
-export function createGatewayMetrics({ process = true }: { readonly process?: boolean } = {}): GatewayMetrics {
+export function createCallMetrics({ process = true }: { readonly process?: boolean } = {}): CallMetrics {
   const registry = new Registry();
   const registers = [registry];
   if (process) collectDefaultMetrics({ register: registry });
@@ -91,9 +67,9 @@ export function createGatewayMetrics({ process = true }: { readonly process?: bo
       rows.inc({ method, tenant }, call.rows);
       seconds.observe({ method }, call.seconds);
     },
-    readGaugesFrom(source) {
-      for (const key of Object.keys(gaugeHelp) as (keyof GatewayGauges)[]) {
-        const [name, help] = gaugeHelp[key];
+    addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<Key, number>>) {
+      for (const key of Object.keys(table) as Key[]) {
+        const [name, help] = table[key];
         new Gauge({
           name,
           help,

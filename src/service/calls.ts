@@ -1,5 +1,5 @@
 /**
- * The calls that a gateway is working on: how many, until when, by whom, and how each ended. Pure bookkeeping; the interceptor admits
+ * The calls that a server is working on: how many, until when, by whom, and how each ended. Pure bookkeeping; the interceptor admits
  * calls, the handlers work on them, the connection ends them.
  */
 import type { Principal } from '../auth/scopes.js';
@@ -10,11 +10,18 @@ import type { CallObservation } from '../observability/metrics.js';
 export interface Call {
   readonly method: string;
   readonly principal: Principal;
-  /** Aborts when the caller goes away, the deadline passes, or the gateway must go. Its reason is a CutlayerError. */
+  /** Milliseconds since 1970 at which the call fails as DEADLINE_EXCEEDED. */
+  readonly deadline: number;
+  /** Aborts when the caller goes away, the deadline passes, or the server must go. Its reason is a CutlayerError. */
   readonly signal: AbortSignal;
+  /** Aborts when the server begins to shut down: a call that only waits for something answers now. */
+  readonly draining: AbortSignal;
   /** What is known of it so far; the handler fills it in. */
   readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
 }
+
+/** What a server is to those who call it. */
+export type ServerRole = 'gateway' | 'coordinator';
 
 interface OpenCall extends Call {
   readonly controller: AbortController;
@@ -24,6 +31,8 @@ interface OpenCall extends Call {
 
 /** What the bookkeeping needs. */
 export interface CallsOptions {
+  /** What the server is, in errors. */
+  readonly role: ServerRole;
   readonly maxInFlight: number;
   readonly maxDeadlineMs: number;
   /** Milliseconds since 1970. */
@@ -36,7 +45,7 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #open = new Set<OpenCall>();
   #reserved = 0;
-  #draining = false;
+  readonly #draining = new AbortController();
   #idle: (() => void) | undefined;
 
   constructor(options: CallsOptions) {
@@ -50,10 +59,10 @@ export class Calls {
 
   /** Takes a place for a call, before it is known whose it is. @throws CutlayerError DRAINING, QUEUE_FULL */
   reserve(): void {
-    if (this.#draining) throw new CutlayerError('DRAINING', 'gateway: shutting down; connect again');
-    const { maxInFlight } = this.#options;
+    const { maxInFlight, role } = this.#options;
+    if (this.#draining.signal.aborted) throw this.#shuttingDown();
     if (this.#reserved >= maxInFlight) {
-      throw new CutlayerError('QUEUE_FULL', `gateway: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
     }
     this.#reserved++;
   }
@@ -66,7 +75,7 @@ export class Calls {
 
   /**
    * Opens an authenticated call that holds a place.
-   * @param deadline milliseconds since 1970; capped by the gateway's longest
+   * @param deadline milliseconds since 1970; capped by the server's longest
    * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already
    */
   open(method: string, principal: Principal, deadline: number): Call {
@@ -74,12 +83,15 @@ export class Calls {
     const controller = new AbortController();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
+    const last = Math.min(deadline, startedAt + maxDeadlineMs);
     const timer = setTimeout(
       () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
-      Math.min(deadline - startedAt, maxDeadlineMs),
+      last - startedAt,
     );
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
-    const call: OpenCall = { method, principal, signal: controller.signal, outcome, controller, timer, startedAt };
+    const { signal } = controller;
+    const draining = this.#draining.signal;
+    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt };
     this.#open.add(call);
     return call;
   }
@@ -97,7 +109,7 @@ export class Calls {
 
   /** Admits no more calls; resolves when the last one has ended. */
   drain(): Promise<void> {
-    this.#draining = true;
+    this.#draining.abort();
     if (this.#reserved === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
@@ -106,6 +118,10 @@ export class Calls {
 
   /** Makes every open call fail as retryable. */
   abortAll(): void {
-    for (const { controller } of this.#open) controller.abort(new CutlayerError('DRAINING', 'gateway: shutting down; connect again'));
+    for (const { controller } of this.#open) controller.abort(this.#shuttingDown());
+  }
+
+  #shuttingDown(): CutlayerError {
+    return new CutlayerError('DRAINING', `${this.#options.role}: shutting down; connect again`);
   }
 }

@@ -1,35 +1,33 @@
-/** The gateway's gRPC server: the split service behind admission, health, flow control, and a graceful end. */
-import { Server, type ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+/** A gRPC server of ours: its services behind admission, health, flow control, and a graceful end. Gateway and coordinator are both one. */
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Verifier } from '../auth/verifier.js';
 import { CutlayerError } from '../errors.js';
 import type { Logger } from '../observability/log.js';
-import type { GatewayMetrics } from '../observability/metrics.js';
-import type { Engine } from '../runtime/engine.js';
+import type { CallMetrics } from '../observability/metrics.js';
 import { serverChannelOptions } from '../wire/channel.js';
 import { applyFlowControl } from '../wire/flow-control.js';
-import { splitRequestLayouts } from '../wire/split-layouts.js';
-import { loadSplitService, SPLIT_SERVICE } from '../wire/split-service.js';
-import { Calls } from './calls.js';
-import { splitHandlers } from './handlers.js';
+import { Calls, type ServerRole } from './calls.js';
 import { type AdmittedCalls, admitInterceptor } from './interceptors/admit.js';
-import type { ServiceLimits } from './limits.js';
-import { unary } from './unary.js';
+import type { CallLimits } from './limits.js';
+import type { RpcService } from './rpc-service.js';
 
-/** What a gateway server is made of. */
-export interface GatewayServerOptions {
-  readonly engine: Engine;
+/** What a server is made of. */
+export interface RpcServerOptions {
+  /** What the server is, in errors. */
+  readonly role: ServerRole;
+  readonly services: readonly RpcService[];
   readonly verify: Verifier;
-  readonly limits: ServiceLimits;
+  readonly limits: CallLimits;
   readonly credentials: ServerCredentials;
-  readonly metrics: GatewayMetrics;
+  readonly metrics: Pick<CallMetrics, 'observeCall'>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 /** A server that may be listening. */
-export interface GatewayServer {
+export interface RpcServer {
   /** Starts listening. @param address host:port; port 0 picks one. @returns the port. @throws CutlayerError IO_ERROR */
   listen(address: string): Promise<number>;
   /** NOT_SERVING, no new connections or calls; those in flight have `graceMs` to end, then they fail as DRAINING. */
@@ -41,36 +39,26 @@ export interface GatewayServer {
 /** Time for the last answers to leave, after which connections are cut. */
 const LAST_ANSWERS_MS = 1000;
 
-const identity = (bytes: Buffer): Buffer => bytes;
-
 /** Builds the server; `listen` starts it. */
-export function createGatewayServer({ engine, verify, limits, credentials, metrics, log, now }: GatewayServerOptions): GatewayServer {
+export function createRpcServer({ role, services, verify, limits, credentials, metrics, log, now }: RpcServerOptions): RpcServer {
   const observe = metrics.observeCall.bind(metrics);
-  const calls = new Calls({ ...limits, now, onEnd: observe });
+  const { maxInFlight, maxDeadlineMs } = limits;
+  const calls = new Calls({ role, maxInFlight, maxDeadlineMs, now, onEnd: observe });
   const admitted: AdmittedCalls = new WeakMap();
+  const names = services.map(({ name }) => name);
   const server = new Server({
     ...serverChannelOptions(limits),
-    interceptors: [admitInterceptor({ calls, admitted, verify, onRefusal: observe })],
+    interceptors: [admitInterceptor({ services: names, calls, admitted, verify, onRefusal: observe })],
   });
   applyFlowControl(server);
-
-  const { service } = loadSplitService();
-  const layouts = splitRequestLayouts(limits.maxTokens);
-  const handlers = splitHandlers(engine, limits);
-  server.addService(rawService(service), {
-    GetModel: unary({ definition: service.GetModel, layout: layouts.GetModel, admitted, log, run: handlers.getModel }),
-    Forward: unary({ definition: service.Forward, layout: layouts.Forward, admitted, log, run: handlers.forward }),
-    Backward: unary({ definition: service.Backward, layout: layouts.Backward, admitted, log, run: handlers.backward }),
-    KeyValues: unary({ definition: service.KeyValues, layout: layouts.KeyValues, admitted, log, run: handlers.keyValues }),
-  });
-  const health = new HealthImplementation({ '': 'SERVING', [SPLIT_SERVICE]: 'SERVING' });
+  for (const service of services) server.addService(service.definition, service.implement(admitted, log));
+  const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'SERVING' as const])));
   health.addToServer(server);
 
   let draining: Promise<void> | undefined;
 
   async function drain(graceMs: number): Promise<void> {
-    health.setStatus('', 'NOT_SERVING');
-    health.setStatus(SPLIT_SERVICE, 'NOT_SERVING');
+    for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING');
     const idle = calls.drain();
     const closed = new Promise<void>((resolve) => {
       server.tryShutdown(() => resolve());
@@ -108,15 +96,6 @@ export function createGatewayServer({ engine, verify, limits, credentials, metri
       return calls.inFlight;
     },
   };
-}
-
-/** The service with messages left as bytes. */
-function rawService(service: ServiceDefinition): ServiceDefinition {
-  const raw = Object.entries(service).map(([name, method]) => [
-    name,
-    { ...method, requestDeserialize: identity, responseSerialize: identity },
-  ]);
-  return Object.fromEntries(raw) as ServiceDefinition;
 }
 
 /** Whether a promise settles in time. */

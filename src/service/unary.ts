@@ -1,5 +1,5 @@
 /**
- * A method of the split service as grpc-js calls it: bytes in, bytes out. Parsing and serialising happen here rather than inside grpc-js,
+ * A method as grpc-js calls it: bytes in, bytes out. Parsing and serialising happen here rather than inside grpc-js,
  * so that bytes are counted, checked before they are parsed, and a message that does not parse gets a typed error.
  */
 import type { handleUnaryCall } from '@grpc/grpc-js';
@@ -10,8 +10,8 @@ import { toServiceError } from '../wire/status.js';
 import type { Call } from './calls.js';
 import type { AdmittedCalls } from './interceptors/admit.js';
 
-/** A method's definition as far as it is used here. */
-interface Codec<Request, Response> {
+/** A method's definition as far as a server uses it. */
+export interface Codec<Request, Response> {
   readonly path: string;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly responseSerialize: (response: Response) => Buffer;

@@ -3,7 +3,7 @@ import { createAdminApp } from '../../src/admin/app.js';
 import { type AdminServer, listenAdmin } from '../../src/admin/listen.js';
 import { CutlayerError } from '../../src/errors.js';
 import { createLogger } from '../../src/observability/log.js';
-import { createGatewayMetrics } from '../../src/observability/metrics.js';
+import { createCallMetrics } from '../../src/observability/metrics.js';
 
 describe('admin port', () => {
   let admin: AdminServer;
@@ -11,7 +11,7 @@ describe('admin port', () => {
   const keys = [{ kty: 'OKP', crv: 'Ed25519', x: 'abc', kid: 'k' }];
   const options = {
     jwks: () => ({ keys }),
-    metrics: createGatewayMetrics({ process: false }),
+    metrics: createCallMetrics({ process: false }),
     draining: () => draining,
     log: createLogger({ level: 'silent' }),
   };

@@ -7,7 +7,7 @@ import { type Identity, openIdentity } from '../../src/auth/identity.js';
 import { issueToken, type TokenRequest } from '../../src/auth/issuer.js';
 import { KeyRing } from '../../src/auth/key-ring.js';
 import { type RunningGateway, runGateway } from '../../src/commands/run-gateway.js';
-import { parseGatewayConfig } from '../../src/config.js';
+import { parseGatewayConfig } from '../../src/config/gateway.js';
 import { createLogger } from '../../src/observability/log.js';
 import { clientChannelOptions } from '../../src/wire/channel.js';
 import type { BackwardRequest } from '../../src/wire/generated/cutlayer/v1/BackwardRequest.js';

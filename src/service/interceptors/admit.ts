@@ -5,7 +5,6 @@ import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInter
 import type { Verifier } from '../../auth/verifier.js';
 import { CutlayerError } from '../../errors.js';
 import type { CallObservation } from '../../observability/metrics.js';
-import { SPLIT_SERVICE } from '../../wire/split-service.js';
 import { toServiceError } from '../../wire/status.js';
 import type { Call, Calls } from '../calls.js';
 
@@ -14,6 +13,8 @@ export type AdmittedCalls = WeakMap<Metadata, Call>;
 
 /** What admission needs. */
 export interface AdmitOptions {
+  /** Full names of the services whose calls are guarded. */
+  readonly services: readonly string[];
   readonly calls: Calls;
   readonly admitted: AdmittedCalls;
   readonly verify: Verifier;
@@ -36,11 +37,11 @@ function requireDeadline(call: ServerInterceptingCallInterface): number {
   throw new CutlayerError('DEADLINE_REQUIRED', 'deadline: expected one on every call (grpc-timeout), got none');
 }
 
-/** Guards the methods of the split service; others (health) pass, as they have neither tenant nor cost. */
-export function admitInterceptor({ calls, admitted, verify, onRefusal }: AdmitOptions): ServerInterceptor {
+/** Guards the methods of the named services; others (health) pass, as they have neither tenant nor cost. */
+export function admitInterceptor({ services, calls, admitted, verify, onRefusal }: AdmitOptions): ServerInterceptor {
   return ({ path }, nextCall) => {
-    if (!path.startsWith(`/${SPLIT_SERVICE}/`)) return new ServerInterceptingCall(nextCall);
-    const method = path.slice(SPLIT_SERVICE.length + 2);
+    const [, service = '', method = ''] = path.split('/');
+    if (!services.includes(service)) return new ServerInterceptingCall(nextCall);
     let reserved = false;
     let call: Call | undefined;
     let ended = false;

@@ -1,11 +1,11 @@
 /** From a received BackwardRequest to one that the engine may trust. That the cotangent has a row per answered row, the engine checks. */
-import type { BackboneArtifact } from '../artifacts/store.js';
-import type { Tensor } from '../tensor/tensor.js';
-import type { BackwardRequest__Output } from '../wire/generated/cutlayer/v1/BackwardRequest.js';
-import { checkTensor, decodeTensor, type ExpectedTensor } from '../wire/tensor-codec.js';
-import type { WireDType } from '../wire/wire-dtype.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import type { BackwardRequest__Output } from '../../wire/generated/cutlayer/v1/BackwardRequest.js';
+import { checkTensor, decodeTensor, type ExpectedTensor } from '../../wire/tensor-codec.js';
+import type { WireDType } from '../../wire/wire-dtype.js';
 import { answerDType, checkLimit, checkStepId } from './fields.js';
-import type { ServiceLimits } from './limits.js';
+import type { SplitLimits } from './limits.js';
 
 /** A checked backward and how to answer it. */
 export interface ParsedBackward {
@@ -20,7 +20,7 @@ export interface ParsedBackward {
  * Checks and decodes a backward.
  * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE
  */
-export function parseBackward(request: BackwardRequest__Output, backbone: BackboneArtifact, limits: ServiceLimits): ParsedBackward {
+export function parseBackward(request: BackwardRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedBackward {
   const stepId = checkStepId(request.stepId);
   const expected: ExpectedTensor = { name: 'cotangent', shape: ['*', backbone.manifest.dims.hiddenSize] };
   const { dtype, shape } = checkTensor(request.cotangent, expected);

@@ -1,12 +1,12 @@
 /** From a received KeyValuesRequest to a sequence that the engine may trust. Everything is checked before the tensor is decoded. */
-import type { BackboneArtifact } from '../artifacts/store.js';
-import { CutlayerError } from '../errors.js';
-import type { KeyValuesInput } from '../runtime/engine.js';
-import type { KeyValuesRequest__Output } from '../wire/generated/cutlayer/v1/KeyValuesRequest.js';
-import { checkTensor, decodeTensor, type ExpectedTensor } from '../wire/tensor-codec.js';
-import type { WireDType } from '../wire/wire-dtype.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import type { KeyValuesInput } from '../../runtime/engine.js';
+import type { KeyValuesRequest__Output } from '../../wire/generated/cutlayer/v1/KeyValuesRequest.js';
+import { checkTensor, decodeTensor, type ExpectedTensor } from '../../wire/tensor-codec.js';
+import type { WireDType } from '../../wire/wire-dtype.js';
 import { answerDType, checkDigest, checkLimit } from './fields.js';
-import type { ServiceLimits } from './limits.js';
+import type { SplitLimits } from './limits.js';
 
 /** A checked request for keys and values. */
 export interface ParsedKeyValues {
@@ -20,7 +20,7 @@ export interface ParsedKeyValues {
  * Checks and decodes a request for keys and values. What comes back is a prefix, so its tokens count as virtual ones.
  * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH
  */
-export function parseKeyValues(request: KeyValuesRequest__Output, backbone: BackboneArtifact, limits: ServiceLimits): ParsedKeyValues {
+export function parseKeyValues(request: KeyValuesRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedKeyValues {
   const { dims } = backbone.manifest;
   checkDigest(request.backboneDigest, backbone.digest);
   const expected: ExpectedTensor = { name: 'hiddenStates', shape: ['*', '*', dims.hiddenSize] };

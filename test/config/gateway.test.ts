@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { isLoopback, parseGatewayConfig } from '../src/config.js';
+import { isLoopback } from '../../src/config/address.js';
+import { parseGatewayConfig } from '../../src/config/gateway.js';
 
 const parse = (options: Record<string, unknown> = {}) => parseGatewayConfig({ backbone: 'b', stateDir: 's', ...options });
 

@@ -1,6 +1,6 @@
 /** Checks that the methods share. */
-import { CutlayerError } from '../errors.js';
-import { type WireDType, wireDTypeOf } from '../wire/wire-dtype.js';
+import { CutlayerError } from '../../errors.js';
+import { type WireDType, wireDTypeOf } from '../../wire/wire-dtype.js';
 
 const STEP_ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 

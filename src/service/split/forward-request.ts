@@ -1,13 +1,13 @@
 /** From a received ForwardRequest to a step that the engine may trust. Everything is checked before a tensor is decoded. */
-import { stepGraphsOf } from '../artifacts/step-graphs.js';
-import type { BackboneArtifact } from '../artifacts/store.js';
-import { CutlayerError } from '../errors.js';
-import type { ForwardStep } from '../runtime/engine.js';
-import type { ForwardRequest__Output } from '../wire/generated/cutlayer/v1/ForwardRequest.js';
-import { checkTensor, decodeTensor, type ExpectedTensor } from '../wire/tensor-codec.js';
-import type { WireDType } from '../wire/wire-dtype.js';
+import { stepGraphsOf } from '../../artifacts/step-graphs.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import type { ForwardStep } from '../../runtime/engine.js';
+import type { ForwardRequest__Output } from '../../wire/generated/cutlayer/v1/ForwardRequest.js';
+import { checkTensor, decodeTensor, type ExpectedTensor } from '../../wire/tensor-codec.js';
+import type { WireDType } from '../../wire/wire-dtype.js';
 import { answerDType, checkDigest, checkLimit, checkStepId } from './fields.js';
-import type { ServiceLimits } from './limits.js';
+import type { SplitLimits } from './limits.js';
 
 /** A checked forward: the step without its tenant, and how to answer. */
 export interface ParsedForward {
@@ -26,7 +26,7 @@ const wrong = (field: string, message: string): CutlayerError =>
  * Checks and decodes a forward.
  * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
  */
-export function parseForward(request: ForwardRequest__Output, backbone: BackboneArtifact, limits: ServiceLimits): ParsedForward {
+export function parseForward(request: ForwardRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedForward {
   const { dims } = backbone.manifest;
   const stepId = checkStepId(request.stepId);
   checkDigest(request.backboneDigest, backbone.digest);

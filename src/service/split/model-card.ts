@@ -1,13 +1,13 @@
 /** The model card: what a client has to know of a backbone, and nothing that would tell its weights. */
-import type { BackboneArtifact } from '../artifacts/store.js';
-import type { GetModelResponse } from '../wire/generated/cutlayer/v1/GetModelResponse.js';
-import { wireDTypeNames, wireDTypes } from '../wire/wire-dtype.js';
-import type { ServiceLimits } from './limits.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import type { GetModelResponse } from '../../wire/generated/cutlayer/v1/GetModelResponse.js';
+import { wireDTypeNames, wireDTypes } from '../../wire/wire-dtype.js';
+import type { SplitLimits } from './limits.js';
 
 /** The answer to GetModel. */
 export function modelCard(
   { manifest, digest }: BackboneArtifact,
-  limits: ServiceLimits,
+  limits: SplitLimits,
   policy: { readonly prefixInit: boolean },
 ): GetModelResponse {
   const { name, family, dims, cut, graphs } = manifest;
