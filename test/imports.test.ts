@@ -33,7 +33,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   secagg: ['tensor'],
   privacy: ['tensor'],
   // What coordinator and participant must agree on to the last byte.
-  agreement: ['secagg', 'privacy', 'tensor'],
+  agreement: ['secagg', 'privacy', 'wire', 'tensor'],
   federation: ['agreement', 'secagg', 'privacy', 'store', 'wire', 'tensor'],
   simulation: ['*'],
   'clients/typescript': ['wire', 'runtime', 'artifacts', 'safetensors', 'agreement', 'secagg', 'privacy', 'tensor'],

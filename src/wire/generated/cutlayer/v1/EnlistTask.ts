@@ -1,0 +1,29 @@
+// Original file: proto/cutlayer/v1/federation.proto
+
+import type { RoundPurpose as _cutlayer_v1_RoundPurpose, RoundPurpose__Output as _cutlayer_v1_RoundPurpose__Output } from '../../cutlayer/v1/RoundPurpose.js';
+
+export interface EnlistTask {
+  'round'?: (number);
+  'purpose'?: (_cutlayer_v1_RoundPurpose);
+  /**
+   * Version to train from (train) or to measure (evaluate).
+   */
+  'version'?: (number);
+  /**
+   * Evaluate: the promoted version that it is compared with.
+   */
+  'promoted'?: (number);
+}
+
+export interface EnlistTask__Output {
+  'round': (number);
+  'purpose': (_cutlayer_v1_RoundPurpose__Output);
+  /**
+   * Version to train from (train) or to measure (evaluate).
+   */
+  'version': (number);
+  /**
+   * Evaluate: the promoted version that it is compared with.
+   */
+  'promoted': (number);
+}

@@ -1,0 +1,11 @@
+// Original file: proto/cutlayer/v1/federation.proto
+
+import type { SignedBytes as _cutlayer_v1_SignedBytes, SignedBytes__Output as _cutlayer_v1_SignedBytes__Output } from '../../cutlayer/v1/SignedBytes.js';
+
+export interface GetFederationResponse {
+  'manifest'?: (_cutlayer_v1_SignedBytes | null);
+}
+
+export interface GetFederationResponse__Output {
+  'manifest': (_cutlayer_v1_SignedBytes__Output | null);
+}

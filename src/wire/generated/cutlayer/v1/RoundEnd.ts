@@ -1,0 +1,32 @@
+// Original file: proto/cutlayer/v1/federation.proto
+
+import type { RoundPurpose as _cutlayer_v1_RoundPurpose, RoundPurpose__Output as _cutlayer_v1_RoundPurpose__Output } from '../../cutlayer/v1/RoundPurpose.js';
+import type { Long } from '@grpc/proto-loader';
+
+export interface RoundEnd {
+  'round'?: (number);
+  'purpose'?: (_cutlayer_v1_RoundPurpose);
+  /**
+   * Version that came of it; 0: none.
+   */
+  'version'?: (number);
+  /**
+   * Why it was aborted; empty: it was not.
+   */
+  'aborted'?: (string);
+  'atMs'?: (number | string | Long);
+}
+
+export interface RoundEnd__Output {
+  'round': (number);
+  'purpose': (_cutlayer_v1_RoundPurpose__Output);
+  /**
+   * Version that came of it; 0: none.
+   */
+  'version': (number);
+  /**
+   * Why it was aborted; empty: it was not.
+   */
+  'aborted': (string);
+  'atMs': (number);
+}
