@@ -22,9 +22,7 @@ export interface Enlistment extends EnlistmentTerms {
 
 /** The 32 bytes that bind an advertisement to its terms. */
 export function enlistmentContext({ purpose, chainHead, examples }: EnlistmentTerms): Uint8Array {
-  return createHash('sha256')
-    .update(transcript('cutlayer/enlist/v1', purpose, chainHead, examples))
-    .digest();
+  return transcriptDigest('cutlayer enlistment v1', purpose, chainHead, examples);
 }
 
 /** Whether an advertisement was signed for these terms. */
