@@ -30,7 +30,7 @@ export interface SealedShares {
 /** Stage 4: a participant's signature under the one list of survivors for which it will reveal shares. */
 export interface Confirmation {
   readonly participant: string;
-  /** Sorted, without repetition. */
+  /** Sorted, without repetition. May be left empty on its way to the other participants, who have been told it: the signature covers it all the same. */
   readonly survivors: readonly string[];
   readonly signature: Uint8Array;
 }

@@ -1,0 +1,87 @@
+/** Stage 2 from a participant's side: its two secrets in shares, each pair of shares sealed for one neighbour; and the opening of what neighbours have sealed. */
+import type { KeyObject } from 'node:crypto';
+import { type Cohort, refused } from './cohort.js';
+import { agree, agreementKey, polynomialSeed, sealingContext, sealingKey } from './key-schedule.js';
+import type { SealedShares } from './messages.js';
+import { open, seal } from './sealing.js';
+import { splitSecret } from './shamir.js';
+import { seededBytes } from './stream.js';
+
+/** What a participant draws when a round begins; 32 bytes each. Everything that it ever answers in the round follows from these and from what it is sent. */
+export interface RoundSecrets {
+  /** X25519 private key for the encryption of shares. */
+  readonly encryptionKey: Uint8Array;
+  /** X25519 private key for pair masks; shared among the neighbours. */
+  readonly maskKey: Uint8Array;
+  /** Secret of the self-mask; shared among the neighbours. */
+  readonly selfMask: Uint8Array;
+  /** Seed of the polynomials. */
+  readonly polynomials: Uint8Array;
+}
+
+/** A holder's two shares of one owner's secrets; never are both revealed. */
+export interface HeldShares {
+  readonly maskKey: Uint8Array;
+  readonly selfMask: Uint8Array;
+}
+
+const SHARE_BYTES = 32;
+
+/** The shares of `owner`'s secrets for all its holders, by name; the same at every call. */
+export function dealShares(cohort: Cohort, owner: string, secrets: RoundSecrets): ReadonlyMap<string, HeldShares> {
+  const random = seededBytes(polynomialSeed(cohort, secrets.polynomials, owner));
+  const holders = cohort.holdersOf(owner);
+  const maskKeys = splitSecret(secrets.maskKey, cohort.holderThreshold, holders.length, random);
+  const selfMasks = splitSecret(secrets.selfMask, cohort.holderThreshold, holders.length, random);
+  return new Map(holders.map((holder, i) => [holder, { maskKey: maskKeys[i]!, selfMask: selfMasks[i]! }]));
+}
+
+/**
+ * Seals each neighbour's shares for it alone.
+ *
+ * @throws CutlayerError SECAGG_REFUSED for a neighbour's key of low order
+ */
+export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets): SealedShares[] {
+  const dealt = dealShares(cohort, owner, secrets);
+  const privateKey = agreementKey(secrets.encryptionKey);
+  return cohort.neighboursOf(owner).map((to) => {
+    const { maskKey, selfMask } = dealt.get(to)!;
+    const key = sealingKey(cohort, sharedSecret(cohort, privateKey, to), owner, to);
+    const ciphertext = seal(key, Buffer.concat([maskKey, selfMask]), sealingContext(cohort, owner, to));
+    return { from: owner, to, ciphertext };
+  });
+}
+
+/**
+ * Opens an inbox, and adds the holder's share of its own secrets.
+ *
+ * @param inbox of `holder`, each from another neighbour; checked here
+ * @returns shares by owner: the senders and the holder itself
+ * @throws CutlayerError SECAGG_REFUSED for shares from a stranger, from one sender twice, for another receiver, or that do not open
+ */
+export function openInbox(
+  cohort: Cohort,
+  holder: string,
+  secrets: RoundSecrets,
+  inbox: readonly SealedShares[],
+): ReadonlyMap<string, HeldShares> {
+  const neighbours = new Set(cohort.neighboursOf(holder));
+  const privateKey = agreementKey(secrets.encryptionKey);
+  const held = new Map<string, HeldShares>([[holder, dealShares(cohort, holder, secrets).get(holder)!]]);
+  for (const { from, to, ciphertext } of inbox) {
+    if (!neighbours.has(from)) throw refused(`inbox: shares from ${from}, who is no neighbour`);
+    if (to !== holder) throw refused(`inbox: shares from ${from} for ${to}`);
+    if (held.has(from)) throw refused(`inbox: shares from ${from} come twice`);
+    const key = sealingKey(cohort, sharedSecret(cohort, privateKey, from), from, holder);
+    const plaintext = open(key, ciphertext, sealingContext(cohort, from, holder));
+    if (plaintext?.length !== 2 * SHARE_BYTES) throw refused(`inbox: the shares from ${from} do not open`);
+    held.set(from, { maskKey: plaintext.subarray(0, SHARE_BYTES), selfMask: plaintext.subarray(SHARE_BYTES) });
+  }
+  return held;
+}
+
+function sharedSecret(cohort: Cohort, privateKey: KeyObject, other: string): Uint8Array {
+  const secret = agree(privateKey, cohort.advertisementOf(other).encryptionKey);
+  if (secret === undefined) throw refused(`cohort: the encryption key of ${other} is of low order`);
+  return secret;
+}
