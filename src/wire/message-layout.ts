@@ -8,11 +8,18 @@ import { CutlayerError } from '../errors.js';
 
 /** What a field holds. */
 export type FieldLayout =
-  | { readonly name: string; readonly kind: 'varint' | 'bytes' }
+  | { readonly name: string; readonly kind: 'varint' }
+  /** A number that must fit 32 bits, rather than be cut to them. */
+  | { readonly name: string; readonly kind: 'uint32' }
+  /** Without `maxBytes`, as large as the message may be. */
+  | { readonly name: string; readonly kind: 'bytes'; readonly maxBytes?: number }
   | { readonly name: string; readonly kind: 'string'; readonly maxBytes: number }
   /** A repeated uint32, packed or not. */
   | { readonly name: string; readonly kind: 'uint32s'; readonly maxCount: number }
-  | { readonly name: string; readonly kind: 'message'; readonly layout: MessageLayout };
+  | { readonly name: string; readonly kind: 'message'; readonly layout: MessageLayout }
+  /** Repeated texts and messages, each as the field of one would be. */
+  | { readonly name: string; readonly kind: 'strings'; readonly maxCount: number; readonly maxBytes: number }
+  | { readonly name: string; readonly kind: 'messages'; readonly maxCount: number; readonly layout: MessageLayout };
 
 /** The fields of a message by number. Unknown fields are skipped: a newer client may send more. */
 export type MessageLayout = Readonly<Record<number, FieldLayout>>;
@@ -25,6 +32,11 @@ const MAX_UINT32 = 0xffffffff;
 
 const malformed = (path: string, wanted: string): CutlayerError =>
   new CutlayerError('INVALID_ARGUMENT', `${path}: expected ${wanted}`, { details: { field: path } });
+
+const tooMany = (path: string, maxCount: number): CutlayerError =>
+  new CutlayerError('LIMIT_EXCEEDED', `${path}: expected at most ${maxCount} values, got more`, {
+    details: { field: path, limit: maxCount },
+  });
 
 /** A place in the bytes, which moves forward. */
 interface Cursor {
@@ -75,21 +87,23 @@ function checkMessage(cursor: Cursor, end: number, layout: MessageLayout, name: 
 /** Checks one occurrence of a field. @returns how many values of it there have been */
 function checkField(cursor: Cursor, end: number, wireType: number, field: FieldLayout, seen: number, path: string): number {
   if (field.kind === 'uint32s') return checkList(cursor, end, wireType, field.maxCount, seen, path);
-  if (seen > 0) throw malformed(path, 'the field at most once');
-  if (wireType !== (field.kind === 'varint' ? VARINT : LENGTH_DELIMITED))
-    throw malformed(path, `a ${field.kind} field, got wire type ${wireType}`);
-  if (field.kind === 'varint') readVarint(cursor, end, path);
+  const most = 'maxCount' in field ? field.maxCount : 1;
+  if (seen >= most) throw most === 1 ? malformed(path, 'the field at most once') : tooMany(path, most);
+  const isNumber = field.kind === 'varint' || field.kind === 'uint32';
+  if (wireType !== (isNumber ? VARINT : LENGTH_DELIMITED)) throw malformed(path, `a ${field.kind} field, got wire type ${wireType}`);
+  if (field.kind === 'uint32') readUint32(cursor, end, path);
+  else if (field.kind === 'varint') readVarint(cursor, end, path);
   else {
     const stop = readLength(cursor, end, path);
-    if (field.kind === 'message') checkMessage(cursor, stop, field.layout, path, `${path}.`);
-    else if (field.kind === 'string' && stop - cursor.at > field.maxBytes) {
+    if ('layout' in field) checkMessage(cursor, stop, field.layout, path, `${path}.`);
+    else if (stop - cursor.at > (field.maxBytes ?? Number.POSITIVE_INFINITY)) {
       throw new CutlayerError('LIMIT_EXCEEDED', `${path}: expected at most ${field.maxBytes} bytes, got ${stop - cursor.at}`, {
-        details: { field: path, limit: field.maxBytes },
+        details: { field: path, limit: field.maxBytes ?? 0 },
       });
     }
     cursor.at = stop;
   }
-  return 1;
+  return seen + 1;
 }
 
 function checkList(cursor: Cursor, end: number, wireType: number, maxCount: number, seen: number, path: string): number {
@@ -98,11 +112,7 @@ function checkList(cursor: Cursor, end: number, wireType: number, maxCount: numb
   const stop = wireType === VARINT ? cursor.at + 1 : readLength(cursor, end, path);
   while (cursor.at < stop) {
     count++;
-    if (count > maxCount) {
-      throw new CutlayerError('LIMIT_EXCEEDED', `${path}: expected at most ${maxCount} values, got more`, {
-        details: { field: path, limit: maxCount },
-      });
-    }
+    if (count > maxCount) throw tooMany(path, maxCount);
     readUint32(cursor, wireType === VARINT ? end : stop, path);
   }
   return count;

@@ -6,7 +6,8 @@ const MAX_DIMS = 16;
 /** A valid step id has at most 64 characters, a digest 64: longer ones, up to this, get the handler's clearer error. */
 const MAX_TEXT_BYTES = 1024;
 
-const tensorLayout: MessageLayout = {
+/** A tensor of any service. */
+export const tensorLayout: MessageLayout = {
   1: { name: 'dtype', kind: 'varint' },
   2: { name: 'shape', kind: 'uint32s', maxCount: MAX_DIMS },
   3: { name: 'data', kind: 'bytes' },

@@ -4,7 +4,8 @@ import protobuf from 'protobufjs';
 import type { ErrorCode } from '../../src/errors.js';
 import { packageRoot } from '../../src/package-root.js';
 import { f32 } from '../../src/tensor/tensor.js';
-import { checkLayout, type MessageLayout } from '../../src/wire/message-layout.js';
+import { type FederationMethod, federationRequestLayouts } from '../../src/wire/federation-layouts.js';
+import { checkLayout, type FieldLayout, type MessageLayout } from '../../src/wire/message-layout.js';
 import { type SplitMethod, splitRequestLayouts } from '../../src/wire/split-layouts.js';
 import { loadSplitService } from '../../src/wire/split-service.js';
 import { encodeTensor } from '../../src/wire/tensor-codec.js';
@@ -25,33 +26,40 @@ const lengthDelimited = (field: number, content: readonly number[]): number[] =>
   ...content,
 ];
 
+/** The kind of layout that a field of a proto needs. */
+function kindOf({ repeated, resolvedType, type }: protobuf.Field): FieldLayout['kind'] {
+  if (resolvedType instanceof protobuf.Type) return repeated ? 'messages' : 'message';
+  if (type === 'string') return repeated ? 'strings' : 'string';
+  if (repeated) return 'uint32s';
+  return type === 'bytes' || type === 'uint32' ? type : 'varint';
+}
+
+/** Holds a layout against the type of a proto, and the layouts in it. */
+function compare(type: protobuf.Type, layout: MessageLayout): void {
+  assert.deepEqual(
+    Object.fromEntries(type.fieldsArray.map((field) => [field.id, field.name])),
+    Object.fromEntries(Object.entries(layout).map(([id, field]) => [id, field.name])),
+    type.name,
+  );
+  for (const field of type.fieldsArray) {
+    const found = layout[field.id]!;
+    assert.equal(found.kind, kindOf(field), `${type.name}.${field.name}`);
+    if (field.resolvedType instanceof protobuf.Type && 'layout' in found) compare(field.resolvedType, found.layout);
+  }
+}
+
 describe('message layouts', () => {
-  it('name every field of every request of the proto, with its number and kind', () => {
-    const root = new protobuf.Root();
-    root.resolvePath = (_origin, target) => join(packageRoot(), 'proto', target.replace(/^.*proto\//, ''));
-    root.loadSync('cutlayer/v1/split.proto').resolveAll();
-    const compare = (type: protobuf.Type, layout: MessageLayout): void => {
-      assert.deepEqual(
-        Object.fromEntries(type.fieldsArray.map((field) => [field.id, field.name])),
-        Object.fromEntries(Object.entries(layout).map(([id, field]) => [id, field.name])),
-        type.name,
-      );
-      for (const field of type.fieldsArray) {
-        const { kind, ...rest } = layout[field.id]!;
-        const message = field.resolvedType instanceof protobuf.Type ? field.resolvedType : undefined;
-        const wanted = field.repeated
-          ? 'uint32s'
-          : message
-            ? 'message'
-            : field.type === 'string' || field.type === 'bytes'
-              ? field.type
-              : 'varint';
-        assert.equal(kind, wanted, `${type.name}.${field.name}`);
-        if (message && 'layout' in rest) compare(message, rest.layout);
-      }
-    };
-    for (const [method, layout] of Object.entries(layouts)) compare(root.lookupType(`cutlayer.v1.${method}Request`), layout);
-  });
+  const services = { split: layouts, federation: federationRequestLayouts(16) };
+  for (const [service, requests] of Object.entries(services)) {
+    it(`name every field of every request of ${service}.proto, with its number and kind`, () => {
+      const root = new protobuf.Root();
+      root.resolvePath = (_origin, target) => join(packageRoot(), 'proto', target.replace(/^.*proto\//, ''));
+      root.loadSync(`cutlayer/v1/${service}.proto`).resolveAll();
+      for (const [method, layout] of Object.entries(requests)) compare(root.lookupType(`cutlayer.v1.${method}Request`), layout);
+      const methods = root.lookupService(`cutlayer.v1.${service === 'split' ? 'Split' : 'Federation'}`).methodsArray;
+      assert.deepEqual(Object.keys(requests).sort(), methods.map(({ name }) => name).sort());
+    });
+  }
 
   it('pass what the generated code writes', () => {
     const request = forward.requestSerialize({
@@ -144,6 +152,51 @@ describe('message layouts', () => {
   for (const [what, method, bytes, code, message] of refused) {
     it(`refuse ${what}`, () => {
       assert.throws(() => checkLayout(Uint8Array.from(bytes), layouts[method], 'request'), { code, message });
+    });
+  }
+
+  const federation = federationRequestLayouts(3);
+  const refusedByFederation: readonly [string, FederationMethod, readonly number[], ErrorCode, RegExp][] = [
+    ['a round that 32 bits would cut to 1', 'Submit', [...tag(2, 0), ...varint(2n ** 32n + 1n)], 'INVALID_ARGUMENT', /round: .*larger/],
+    ['a round twice', 'Submit', [...tag(2, 0), 1, ...tag(2, 0), 2], 'INVALID_ARGUMENT', /round: expected the field at most once/],
+    [
+      'shares for more members than there may be',
+      'ShareKeys',
+      Array(4).fill(lengthDelimited(3, [])).flat(),
+      'LIMIT_EXCEEDED',
+      /shares: expected at most 3 values/,
+    ],
+    ['a share that is no message', 'ShareKeys', lengthDelimited(3, [0x80]), 'INVALID_ARGUMENT', /shares: expected a whole message/],
+    [
+      'more survivors than members',
+      'Confirm',
+      lengthDelimited(
+        3,
+        Array(4)
+          .fill(lengthDelimited(2, [65]))
+          .flat(),
+      ),
+      'LIMIT_EXCEEDED',
+      /confirmation\.survivors: expected at most 3/,
+    ],
+    [
+      'a survivor of 2,000 bytes',
+      'Confirm',
+      lengthDelimited(3, lengthDelimited(2, Array(2000).fill(65))),
+      'LIMIT_EXCEEDED',
+      /confirmation\.survivors: expected at most 1024 bytes/,
+    ],
+    [
+      'a key of 300 bytes',
+      'Enlist',
+      lengthDelimited(3, lengthDelimited(1, lengthDelimited(2, Array(300).fill(1)))),
+      'LIMIT_EXCEEDED',
+      /enlistment\.advertisement\.encryptionKey: expected at most 256 bytes/,
+    ],
+  ];
+  for (const [what, method, bytes, code, message] of refusedByFederation) {
+    it(`refuse ${what}`, () => {
+      assert.throws(() => checkLayout(Uint8Array.from(bytes), federation[method], 'request'), { code, message });
     });
   }
 });

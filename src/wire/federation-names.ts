@@ -1,0 +1,32 @@
+/** The enums of the federation service by the names that everything but the wire uses. */
+import type { RoundPurpose, RoundPurpose__Output } from './generated/cutlayer/v1/RoundPurpose.js';
+import type { Stage, Stage__Output } from './generated/cutlayer/v1/Stage.js';
+
+/** Purposes of a round. */
+export const wirePurposes = {
+  train: 'ROUND_PURPOSE_TRAIN',
+  evaluate: 'ROUND_PURPOSE_EVALUATE',
+} as const satisfies Record<string, RoundPurpose>;
+
+/** Stages of a round that members answer. */
+export const wireStages = {
+  enlisting: 'STAGE_ENLISTING',
+  sharing: 'STAGE_SHARING',
+  submitting: 'STAGE_SUBMITTING',
+  confirming: 'STAGE_CONFIRMING',
+  unmasking: 'STAGE_UNMASKING',
+} as const satisfies Record<string, Stage>;
+
+/** The purpose of an enum value as proto-loader decodes it; undefined when it is none that this version knows. */
+export function purposeOf(value: RoundPurpose__Output | number): keyof typeof wirePurposes | undefined {
+  return keyOf(wirePurposes, value);
+}
+
+/** The stage of an enum value as proto-loader decodes it; undefined when it is none that this version knows. */
+export function stageOf(value: Stage__Output | number): keyof typeof wireStages | undefined {
+  return keyOf(wireStages, value);
+}
+
+function keyOf<Key extends string>(table: Readonly<Record<Key, string>>, value: string | number): Key | undefined {
+  return (Object.keys(table) as Key[]).find((key) => table[key] === value);
+}

@@ -1,0 +1,151 @@
+/** The federation service over TLS with real tokens, in front of a coordinator that writes down what it is asked and answers as a test says. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openChannel } from '../../clients/typescript/rpc-channel.js';
+import type { FederationApi, TaskAnswer } from '../../src/agreement/federation-api.js';
+import { openIdentity } from '../../src/auth/identity.js';
+import { issueToken } from '../../src/auth/issuer.js';
+import { KeyRing } from '../../src/auth/key-ring.js';
+import type { Scope } from '../../src/auth/scopes.js';
+import { openAuth } from '../../src/commands/open-auth.js';
+import { openTls } from '../../src/commands/open-tls.js';
+import type { ListeningConfig } from '../../src/config/security.js';
+import type { CoordinatorApi, FederationReport } from '../../src/federation/coordinator-api.js';
+import { createLogger } from '../../src/observability/log.js';
+import { type CallObservation, createCallMetrics } from '../../src/observability/metrics.js';
+import { federationService } from '../../src/service/federation/handlers.js';
+import { createRpcServer, type RpcServer } from '../../src/service/server.js';
+import { loadFederationService } from '../../src/wire/federation-service.js';
+
+/** A call that reached the coordinator: for whom, what, and with which arguments. */
+export interface Asked {
+  /** The member's name, or `founder`. */
+  readonly as: string;
+  readonly federation: string;
+  readonly what: string;
+  readonly args: readonly unknown[];
+}
+
+/** What a test lets the coordinator answer. */
+export interface Script {
+  nextTask?: (signal: AbortSignal | undefined) => Promise<TaskAnswer>;
+  report?: FederationReport;
+  parameters?: Float32Array;
+}
+
+/** Opens a channel with the token of a tenant. */
+export type OpenAs = (tenant: string, ...scopes: Scope[]) => Promise<Awaited<ReturnType<typeof openFederation>>>;
+
+/** A running server. */
+export interface ScriptedCoordinator {
+  readonly asked: Asked[];
+  readonly observed: CallObservation[];
+  readonly server: RpcServer;
+  as: OpenAs;
+  close(): Promise<void>;
+}
+
+const openFederation = (address: string, ca: string, token: string) =>
+  openChannel(loadFederationService().service, 'coordinator', { address, ca, token, retry: { retryForMs: 0 } });
+
+/** Starts one. */
+export async function startScriptedCoordinator(script: Script): Promise<ScriptedCoordinator> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-scripted-'));
+  const asked: Asked[] = [];
+  const observed: CallObservation[] = [];
+  const config: ListeningConfig = { stateDir, listen: { host: '127.0.0.1', port: 0 }, insecure: false, tlsNames: [] };
+  const log = createLogger({ level: 'silent' });
+  const [{ credentials, caFile }, { verify }] = await Promise.all([
+    openTls(config, { secrets: 'nothing', log, now: Date.now }),
+    openAuth(config, 'coordinator', Date.now),
+  ]);
+  const metrics = createCallMetrics({ process: false });
+  const server = createRpcServer({
+    role: 'coordinator',
+    services: [federationService(scripted(script, asked), Date.now)],
+    verify,
+    limits: { maxMessageBytes: 1 << 20, maxDeadlineMs: 60_000, maxInFlight: 8 },
+    credentials,
+    metrics: {
+      observeCall(call) {
+        observed.push(call);
+        metrics.observeCall(call);
+      },
+    },
+    log,
+    now: Date.now,
+  });
+  const port = await server.listen('127.0.0.1:0');
+  const ca = await readFile(caFile!, 'utf8');
+  const ring = await KeyRing.open(stateDir);
+  const identity = await openIdentity(stateDir);
+  const opened: { close(): void }[] = [];
+  return {
+    asked,
+    observed,
+    server,
+    async as(tenant, ...scopes) {
+      const token = await issueToken(ring, identity, { tenant, scopes, ttlSeconds: 600 }, Date.now());
+      const channel = await openFederation(`127.0.0.1:${port}`, ca, token);
+      opened.push(channel);
+      return channel;
+    },
+    async close() {
+      for (const channel of opened) channel.close();
+      await server.drain(0);
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+const manifest = { bytes: Uint8Array.of(1, 2), signature: Uint8Array.of(3) };
+
+function scripted(script: Script, asked: Asked[]): CoordinatorApi {
+  const readerAs = (as: string, federation: string) => {
+    const note = (what: string, ...args: unknown[]): void => void asked.push({ as, federation, what, args });
+    const api: FederationApi = {
+      async manifest() {
+        note('manifest');
+        return manifest;
+      },
+      async nextTask(request, signal) {
+        note('nextTask', request);
+        return script.nextTask!(signal);
+      },
+      async broadcasts(from) {
+        note('broadcasts', from);
+        return [{ bytes: Uint8Array.of(7), signature: Uint8Array.of(8) }];
+      },
+      async version(version) {
+        note('version', version);
+        return script.parameters!;
+      },
+      enlist: async (...args) => note('enlist', ...args),
+      shareKeys: async (...args) => note('shareKeys', ...args),
+      submit: async (...args) => note('submit', ...args),
+      confirm: async (...args) => note('confirm', ...args),
+      unmask: async (...args) => note('unmask', ...args),
+    };
+    return api;
+  };
+  const note = (federation: string, what: string, ...args: unknown[]): void => void asked.push({ as: 'founder', federation, what, args });
+  return {
+    publicKey: new Uint8Array(32).fill(5),
+    member: (federation, name) => readerAs(name, federation),
+    reader: (federation) => readerAs('founder', federation),
+    async create(...args) {
+      note('', 'create', ...args);
+      return 'ab'.repeat(32);
+    },
+    async control(federation, action) {
+      note(federation, 'control', action);
+      return script.report!;
+    },
+    async status(federation) {
+      note(federation ?? 'all', 'status');
+      return [script.report!];
+    },
+    close: async () => {},
+  };
+}
