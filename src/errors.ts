@@ -91,6 +91,9 @@ export const errorTable = {
   ROUND_CLOSED: row(GRPC.FAILED_PRECONDITION, 409),
   SUBMISSION_CONFLICT: row(GRPC.ALREADY_EXISTS, 409),
   BUDGET_EXHAUSTED: row(GRPC.FAILED_PRECONDITION, 409),
+  // a participant's data: the bound on examples is reached; a request to the local port from elsewhere
+  DATA_FULL: row(GRPC.RESOURCE_EXHAUSTED, 507),
+  ORIGIN_REFUSED: row(GRPC.PERMISSION_DENIED, 403),
   // the store
   STORE_CORRUPT: row(GRPC.DATA_LOSS, 500),
   STORE_TOO_NEW: row(GRPC.FAILED_PRECONDITION, 412),
