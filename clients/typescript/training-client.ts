@@ -17,6 +17,7 @@ import { GradientSum, joinResults } from './gradient-sum.js';
 import { checkAdapter } from './model-card.js';
 import { AdamW, type AdamWOptions } from './optimizers/adamw.js';
 import { clipGradNorm, l2Norm } from './optimizers/clip.js';
+import { addProximal, type Proximal } from './optimizers/proximal.js';
 import type { Schedule } from './optimizers/schedule.js';
 import { Pipeline } from './pipeline.js';
 import { RemoteModel } from './remote-model.js';
@@ -34,6 +35,14 @@ export interface TrainingOptions {
   readonly maxGradNorm?: number | undefined;
   /** Micro-batches under way at a time. Does not change results. Default 2. */
   readonly pipelineDepth?: number;
+}
+
+/** What one step may have otherwise. */
+export interface OptimStepOptions {
+  /** Instead of the schedule's. */
+  readonly learningRate?: number;
+  /** Added to the gradient before it is clipped; the loss is reported without it. */
+  readonly proximal?: Proximal | undefined;
 }
 
 /** What an optimizer step came to. */
@@ -109,11 +118,11 @@ export class TrainingClient {
    * @throws CutlayerError INVALID_ARGUMENT without any batch, DIVERGED when gradient or parameters are not finite, or a batch's own error;
    * adapter and optimizer are then as before.
    */
-  optimStep(options: { readonly learningRate?: number } = {}): Promise<StepResult> {
+  optimStep(options: OptimStepOptions = {}): Promise<StepResult> {
     const pending = this.#pending;
     this.#pending = new GradientSum();
     this.#parts = new Map();
-    const update = this.#update(pending, options.learningRate);
+    const update = this.#update(pending, options);
     this.#updated = update.catch(() => undefined);
     return update;
   }
@@ -164,7 +173,7 @@ export class TrainingClient {
     return work.then(({ cotangents: _, task: __, ...result }): BatchResult => result);
   }
 
-  async #update(pending: GradientSum, learningRate?: number): Promise<StepResult> {
+  async #update(pending: GradientSum, { learningRate, proximal }: OptimStepOptions): Promise<StepResult> {
     if (pending.count === 0) throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
     // Nothing may be under way when the parameters change or the caller hears of an error.
     const { lossSum, targets, correct, tasks } = await pending.mean();
@@ -176,6 +185,10 @@ export class TrainingClient {
         const addend = pulled[at]!;
         for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + addend[i]!;
       });
+    }
+    if (proximal !== undefined) {
+      const values = parameters.map(({ value }) => value.data);
+      addProximal(gradients, values, proximal);
     }
     const gradNorm = this.#maxGradNorm === undefined ? l2Norm(gradients) : clipGradNorm(gradients, this.#maxGradNorm);
     if (!Number.isFinite(gradNorm) || !Number.isFinite(lossSum)) {
