@@ -70,10 +70,6 @@ export class StoreConnection {
 
   #prepare(): void {
     this.execute('PRAGMA busy_timeout = 2000');
-    const [damage] = this.execute('PRAGMA quick_check(1)').rows;
-    const found = Object.values(damage ?? {})[0];
-    if (found !== 'ok')
-      throw new CutlayerError('STORE_CORRUPT', `store ${this.#path}: the database is damaged (${found}); restore a backup`);
     this.#claim();
     const [mode] = this.execute('PRAGMA journal_mode = WAL').rows;
     if (mode?.journal_mode !== 'wal') {
@@ -82,6 +78,10 @@ export class StoreConnection {
         `store ${this.#path}: expected a file system with locks and shared memory, got one without; use a local disk`,
       );
     }
+    const [damage] = this.execute('PRAGMA quick_check(1)').rows;
+    const found = Object.values(damage ?? {})[0];
+    if (found !== 'ok')
+      throw new CutlayerError('STORE_CORRUPT', `store ${this.#path}: the database is damaged (${found}); restore a backup`);
     this.execute('PRAGMA synchronous = FULL');
     this.execute('PRAGMA foreign_keys = ON');
     // What is pruned is overwritten, not only unlinked: an ended round's messages must not be found in the file later.
