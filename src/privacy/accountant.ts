@@ -1,0 +1,68 @@
+/**
+ * The accountant: Rényi divergences of all releases add up at each order, and the best order gives epsilon.
+ * @see Mironov, arXiv:1702.07476; conversion: Canonne, Kamath and Steinke, arXiv:2004.00010, proposition 12 (also Balle et al., arXiv:1905.09982)
+ */
+import { CutlayerError } from '../errors.js';
+import { type PrivacyEvent, parsePrivacyEvent } from './event.js';
+import { rdpOf, rdpOrders } from './rdp.js';
+
+/** What all releases together come to. */
+export interface Guarantee {
+  /** Infinity: there is no bound. */
+  readonly epsilon: number;
+  readonly delta: number;
+  /** The order that gave it. */
+  readonly order: number;
+}
+
+/** A running sum over releases. */
+export class RdpAccountant {
+  readonly #divergences = new Float64Array(rdpOrders.length);
+  /** The curve of the last event with a count of 1: a run's steps are alike. */
+  #last: { readonly key: string; readonly curve: Float64Array } | undefined;
+
+  constructor(events: Iterable<PrivacyEvent> = []) {
+    for (const event of events) this.add(event);
+  }
+
+  /** Adds releases. @throws CutlayerError INVALID_ARGUMENT, and nothing is added */
+  add(event: PrivacyEvent): this {
+    const { count, ...release } = parsePrivacyEvent(event);
+    if (count === 0) return this;
+    const key = JSON.stringify(release);
+    if (this.#last?.key !== key) {
+      this.#last = { key, curve: Float64Array.from(rdpOrders, (order) => rdpOf({ ...event, count: 1 }, order)) };
+    }
+    const { curve } = this.#last;
+    for (let at = 0; at < curve.length; at++) this.#divergences[at]! += count * curve[at]!;
+    return this;
+  }
+
+  /** The smallest epsilon over all orders. @throws CutlayerError INVALID_ARGUMENT (a delta outside of (0, 1)) */
+  guarantee(delta: number): Guarantee {
+    checkDelta(delta);
+    let best: Guarantee = { epsilon: Infinity, delta, order: rdpOrders[0]! };
+    rdpOrders.forEach((order, at) => {
+      const epsilon = epsilonAt(this.#divergences[at]!, order, delta);
+      if (epsilon < best.epsilon) best = { epsilon, delta, order };
+    });
+    return best;
+  }
+}
+
+/** Epsilon of some releases together. @throws CutlayerError INVALID_ARGUMENT */
+export function epsilonOf(events: Iterable<PrivacyEvent>, delta: number): Guarantee {
+  return new RdpAccountant(events).guarantee(delta);
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT */
+export function checkDelta(delta: number): void {
+  if (delta > 0 && delta < 1) return;
+  throw new CutlayerError('INVALID_ARGUMENT', `delta: expected a number between 0 and 1, got ${delta}`);
+}
+
+/** ε = R + ln((α-1)/α) - (ln δ + ln α)/(α-1), and 0 when nothing was released. */
+function epsilonAt(divergence: number, order: number, delta: number): number {
+  if (divergence === 0) return 0;
+  return Math.max(0, divergence + Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1));
+}

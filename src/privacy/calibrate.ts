@@ -1,0 +1,47 @@
+/** From a wanted epsilon to the noise that gives it. */
+import { CutlayerError } from '../errors.js';
+import { epsilonOf } from './accountant.js';
+import { gaussianEvent, type Sampling } from './event.js';
+
+/** What some releases are to come to. */
+export interface PrivacyTarget {
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly sampling: Sampling;
+  /** Releases: steps or rounds. */
+  readonly count: number;
+}
+
+/** More noise than this is no training. */
+const MOST_NOISE = 2 ** 20;
+/** Relative: the result is at most this much above the smallest. */
+const PRECISION = 1e-6;
+
+/**
+ * The smallest noise multiplier, rounded up, with which `count` releases stay within epsilon at delta.
+ * @throws CutlayerError INVALID_ARGUMENT: a number out of range, or an epsilon that no noise gives at whole orders up to 256
+ */
+export function noiseMultiplierFor({ epsilon, delta, sampling, count }: PrivacyTarget): number {
+  if (!(epsilon > 0 && epsilon < Infinity))
+    throw new CutlayerError('INVALID_ARGUMENT', `epsilon: expected a number above 0, got ${epsilon}`);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new CutlayerError('INVALID_ARGUMENT', `releases: expected a whole number of at least 1, got ${count}`);
+  }
+  const enough = (noise: number) => epsilonOf([gaussianEvent(noise, sampling, count)], delta).epsilon <= epsilon;
+  let [low, high] = [0, 1];
+  while (!enough(high)) {
+    [low, high] = [high, 2 * high];
+    if (high > MOST_NOISE) {
+      throw new CutlayerError(
+        'INVALID_ARGUMENT',
+        `epsilon ${epsilon} at delta ${delta}: no noise gives it over ${count} releases; allow more`,
+      );
+    }
+  }
+  while (high - low > PRECISION * high) {
+    const middle = (low + high) / 2;
+    if (enough(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
