@@ -10,13 +10,14 @@ import type { RandomBytes } from './random.js';
 export const SEED_BYTES = 32;
 
 /**
- * The key stream of `seed`, a piece at a call: the same pieces for the same seed, whatever their sizes.
+ * The key stream of `seed`, a piece at a call: the same bytes for the same seed, however they are cut.
  *
+ * @param counter the first counter block, 16 bytes; another than zero is for the standard's vectors
  * @throws CutlayerError INVALID_ARGUMENT unless the seed has 32 bytes
  */
-export function seededBytes(seed: Uint8Array): RandomBytes {
+export function seededBytes(seed: Uint8Array, counter: Uint8Array = new Uint8Array(16)): RandomBytes {
   if (seed.length !== SEED_BYTES)
     throw new CutlayerError('INVALID_ARGUMENT', `seed of a key stream: expected ${SEED_BYTES} bytes, got ${seed.length}`);
-  const cipher = createCipheriv('aes-256-ctr', seed, new Uint8Array(16));
+  const cipher = createCipheriv('aes-256-ctr', seed, counter);
   return (count) => cipher.update(new Uint8Array(count));
 }
