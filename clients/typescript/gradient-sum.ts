@@ -3,7 +3,8 @@
  * result is the same to the last bit whatever runs side by side. Only the sums are kept, not every batch's cotangents.
  */
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
-import type { StepCotangents } from './adapters/adapter.js';
+import type { Adapter, StepCotangents } from './adapters/adapter.js';
+import { OrderedResults } from './ordered-results.js';
 import type { BatchResult, GradientResult } from './split-model.js';
 
 /** Sums by place; a place is a path such as `blockWeights/<name>`. */
@@ -13,51 +14,62 @@ type Places = Map<string, { readonly shape: readonly number[]; readonly sum: Flo
 export type TaskResult = GradientResult & { readonly task: number | undefined };
 
 /** What the batches of a step came to together. */
-export interface StepMean {
+export interface StepGradients {
   readonly lossSum: number;
   readonly targets: number;
   readonly correct: number;
-  /** Cotangents of the mean over all targets, apart for each task, in the order of the tasks' ids. */
-  readonly tasks: readonly { readonly task: number | undefined; readonly cotangents: StepCotangents }[];
+  /** One of each parameter of the adapter, in its order. */
+  readonly gradients: readonly Float32Array[];
 }
 
-/** Sums over the batches since the last optimizer step. */
-export class GradientSum {
+/** What makes a step's gradient out of its batches. */
+export interface StepSum {
+  /** Batches that have been added. */
+  readonly count: number;
+  /** Adds a batch as soon as those before it have been added. */
+  add(work: Promise<TaskResult>): void;
+  /** Resolves when no batch is under way any more, whatever they came to. */
+  settled(): Promise<void>;
+  /** The gradient, once all batches have ended. @throws the first error of a batch, in the order of the calls */
+  gradients(): Promise<StepGradients>;
+}
+
+/** The gradient of the mean over all targets. */
+export class GradientSum implements StepSum {
+  readonly #adapter: Pick<Adapter, 'parameters' | 'pullBack'>;
   readonly #tasks = new Map<number | undefined, Places>();
   readonly #totals = { lossSum: 0, targets: 0, correct: 0 };
-  #order: Promise<unknown> = Promise.resolve();
-  #count = 0;
+  readonly #results = new OrderedResults<TaskResult>((result) => this.#addResult(result));
 
-  /** Batches that have been added. */
+  constructor(adapter: Pick<Adapter, 'parameters' | 'pullBack'>) {
+    this.#adapter = adapter;
+  }
+
   get count(): number {
-    return this.#count;
+    return this.#results.count;
   }
 
-  /** Adds a batch as soon as those before it have been added. */
   add(work: Promise<TaskResult>): void {
-    this.#count += 1;
-    const before = this.#order;
-    this.#order = (async () => {
-      // Both: nothing may be under way when the sum is asked for.
-      const [earlier, now] = await Promise.allSettled([before, work]);
-      if (earlier.status === 'rejected') throw earlier.reason;
-      if (now.status === 'rejected') throw now.reason;
-      this.#addResult(now.value);
-    })();
-    this.#order.catch(() => undefined);
+    this.#results.add(work);
   }
 
-  /** Resolves when no batch is under way any more, whatever they came to. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([this.#order]);
+  settled(): Promise<void> {
+    return this.#results.settled();
   }
 
-  /** The mean over all targets, once all batches have ended. @throws the first error of a batch, in the order of the calls */
-  async mean(): Promise<StepMean> {
-    await this.#order;
+  async gradients(): Promise<StepGradients> {
+    await this.#results.taken();
     const divisor = Math.max(1, this.#totals.targets);
-    const inOrder = [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0));
-    return { ...this.#totals, tasks: inOrder.map(([task, places]) => ({ task, cotangents: assembled(places, divisor) })) };
+    const gradients = this.#adapter.parameters.map(({ value }) => new Float32Array(value.data.length));
+    // In the order of the tasks' ids.
+    for (const [task, places] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
+      const pulled = await this.#adapter.pullBack(assembled(places, divisor), task);
+      gradients.forEach((gradient, at) => {
+        const addend = pulled[at]!;
+        for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + addend[i]!;
+      });
+    }
+    return { ...this.#totals, gradients };
   }
 
   #addResult({ task, cotangents, lossSum, targets, correct }: TaskResult): void {

@@ -13,7 +13,7 @@ import type { Connection } from './connect.js';
 import { type Batch, makeBatch, tasksApart } from './data/batch.js';
 import type { Example } from './data/examples.js';
 import { type GenerateOptions, generate } from './generate.js';
-import { GradientSum, joinResults } from './gradient-sum.js';
+import { GradientSum, joinResults, type StepSum } from './gradient-sum.js';
 import { checkAdapter } from './model-card.js';
 import { AdamW, type AdamWOptions } from './optimizers/adamw.js';
 import { clipGradNorm, l2Norm } from './optimizers/clip.js';
@@ -68,7 +68,7 @@ export class TrainingClient {
   /** One of each parameter, in the adapter's order. */
   readonly #optimizers: readonly AdamW[];
   readonly #pipeline: Pipeline;
-  #pending = new GradientSum();
+  #pending: StepSum;
   /** What the adapter puts into the batches of this step, by task: computed once. */
   #parts = new Map<number | undefined, Promise<StepParts>>();
   /** Resolves when no update is under way: batches of the next step wait for it. */
@@ -87,6 +87,7 @@ export class TrainingClient {
     this.#maxGradNorm = options.maxGradNorm;
     this.#optimizers = adapter.parameters.map(({ value }) => new AdamW(value.data.length, options.optimizer));
     this.#pipeline = new Pipeline(options.pipelineDepth ?? 2);
+    this.#pending = this.#newSum();
   }
 
   /** Optimizer steps taken. */
@@ -120,7 +121,7 @@ export class TrainingClient {
    */
   optimStep(options: OptimStepOptions = {}): Promise<StepResult> {
     const pending = this.#pending;
-    this.#pending = new GradientSum();
+    this.#pending = this.#newSum();
     this.#parts = new Map();
     const update = this.#update(pending, options);
     this.#updated = update.catch(() => undefined);
@@ -130,7 +131,7 @@ export class TrainingClient {
   /** Drops the batches since the last step, once those under way have ended. */
   async discard(): Promise<void> {
     const pending = this.#pending;
-    this.#pending = new GradientSum();
+    this.#pending = this.#newSum();
     await pending.settled();
   }
 
@@ -159,6 +160,10 @@ export class TrainingClient {
     return state.extra;
   }
 
+  #newSum(): StepSum {
+    return new GradientSum(this.adapter);
+  }
+
   #forwardBackward(padded: () => Batch, updated: Promise<unknown>, signal?: AbortSignal): Promise<BatchResult> {
     const parts = this.#parts;
     const work = this.#pipeline.run(async () => {
@@ -173,19 +178,11 @@ export class TrainingClient {
     return work.then(({ cotangents: _, task: __, ...result }): BatchResult => result);
   }
 
-  async #update(pending: GradientSum, { learningRate, proximal }: OptimStepOptions): Promise<StepResult> {
+  async #update(pending: StepSum, { learningRate, proximal }: OptimStepOptions): Promise<StepResult> {
     if (pending.count === 0) throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
     // Nothing may be under way when the parameters change or the caller hears of an error.
-    const { lossSum, targets, correct, tasks } = await pending.mean();
+    const { lossSum, targets, correct, gradients } = await pending.gradients();
     const { parameters } = this.adapter;
-    const gradients = parameters.map(({ value }) => new Float32Array(value.data.length));
-    for (const { task, cotangents } of tasks) {
-      const pulled = await this.adapter.pullBack(cotangents, task);
-      gradients.forEach((gradient, at) => {
-        const addend = pulled[at]!;
-        for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + addend[i]!;
-      });
-    }
     if (proximal !== undefined) {
       const values = parameters.map(({ value }) => value.data);
       addProximal(gradients, values, proximal);

@@ -10,7 +10,6 @@ import { CutlayerError } from '../../src/errors.js';
 import { loadAdapter } from './adapters/load.js';
 import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
 import type { Example } from './data/examples.js';
-import { epochBatches } from './data/order.js';
 import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
 import { batchLimits, evaluate } from './evaluate.js';
 import { lockRun, type RunLock } from './run-lock.js';
@@ -18,6 +17,7 @@ import type { RunLog } from './run-log.js';
 import type { RunProgress } from './run-progress.js';
 import type { RunSettings } from './run-settings.js';
 import { type StartingPoint, startingPoint } from './starting-point.js';
+import { epochSteps, type PlannedStep } from './step-plan.js';
 import type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
 import type { TrainingClient } from './training-client.js';
 
@@ -82,8 +82,9 @@ export class TrainingRun {
     this.#emit({ type: 'start', step: this.#client.step, totalSteps });
     try {
       if (this.#validationDue && (await this.#afterStep())) return await this.#finish('patience');
-      for await (const { epoch, stepInEpoch, batches } of this.#plan()) {
-        await this.#step(epoch, stepInEpoch, batches);
+      const plan = this.#plan();
+      while (this.#client.step < totalSteps && !this.#progress.stoppedEarly) {
+        await this.#step(plan.next().value);
         if (await this.#afterStep()) return await this.#finish('patience');
       }
       return await this.#finish(this.#progress.stoppedEarly ? 'patience' : 'finished');
@@ -103,24 +104,15 @@ export class TrainingRun {
     }
   }
 
-  /** The micro-batches of each step that is still to be taken. */
-  async *#plan() {
+  /** The steps from where the run stands. */
+  #plan(): Iterator<PlannedStep, never> {
     const lengths = this.#options.examples.map((example) => example.tokenIds.length);
     const limits = batchLimits(this.#client.model, this.#client.adapter, this.#options);
-    const accumulation = this.#options.accumulation ?? 1;
-    let { epoch, stepInEpoch } = this.#progress;
-    while (this.#client.step < this.#options.totalSteps && !this.#progress.stoppedEarly) {
-      const batches = epochBatches(lengths, epoch, { ...limits, seed: this.#options.seed ?? 0, shuffle: true });
-      for (; stepInEpoch * accumulation < batches.length; stepInEpoch++) {
-        if (this.#client.step >= this.#options.totalSteps) return;
-        yield { epoch, stepInEpoch, batches: batches.slice(stepInEpoch * accumulation, (stepInEpoch + 1) * accumulation) };
-      }
-      epoch += 1;
-      stepInEpoch = 0;
-    }
+    const { seed = 0, accumulation = 1 } = this.#options;
+    return epochSteps(lengths, this.#progress, { ...limits, seed, accumulation });
   }
 
-  async #step(epoch: number, stepInEpoch: number, batches: readonly (readonly number[])[]): Promise<void> {
+  async #step({ epoch, stepInEpoch, batches }: PlannedStep): Promise<void> {
     const { signal, examples } = this.#options;
     if (signal?.aborted) throw new CutlayerError('CANCELLED', 'training was cancelled');
     const start = performance.now();
