@@ -1,0 +1,41 @@
+/** From one line to the examples of its record, with the same readers as `client train`; and what makes two records the same. */
+import { canonicalJson } from '../../../../src/agreement/canonical-json.js';
+import { CutlayerError } from '../../../../src/errors.js';
+import { type Example, type ExampleOptions, toExamples } from '../../data/examples.js';
+import { type DataRecord, parseRecord } from '../../data/records.js';
+import type { TextTokenizer } from '../../data/text-tokenizer.js';
+
+/** A line that is a record. */
+export interface ReadRecord {
+  /** One spelling per content: text and names, whatever the order of the keys and whatever else the line holds. */
+  readonly content: string;
+  /** At least one. */
+  readonly examples: readonly Example[];
+}
+
+/** What came of a line. */
+export type ReadOutcome = ReadRecord | { readonly reason: string };
+
+/** Reads lines as one kind of data. */
+export class RecordReader {
+  readonly #tokenizer: TextTokenizer;
+  readonly #options: ExampleOptions;
+
+  constructor(tokenizer: TextTokenizer, options: ExampleOptions) {
+    this.#tokenizer = tokenizer;
+    this.#options = options;
+  }
+
+  /** Never throws: whatever is wrong with a line is the line's reason. @param source `file:line` of the examples */
+  read(line: string, source: string): ReadOutcome {
+    try {
+      const record: DataRecord = parseRecord(line, source);
+      const examples = toExamples(record, this.#tokenizer, this.#options, source);
+      if (examples.length === 0) return { reason: `more than ${this.#options.maxLength} tokens; long examples are left out` };
+      return { content: canonicalJson(record), examples };
+    } catch (caught) {
+      const { message } = CutlayerError.from(caught);
+      return { reason: message.startsWith(`${source}: `) ? message.slice(source.length + 2) : message };
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The lines that are no examples, as `file`, `line` and the reason, for the person whose data it is: the lines themselves stay where they are. Written afresh by
+ * each start. A reason may quote a key or a class of the data, so the list is for its owner only (0600), and no log repeats it.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+import { CutlayerError } from '../../../../src/errors.js';
+
+/** Lines that are listed; more are only counted. */
+const MAX_LISTED = 10_000;
+
+/** The list of rejected lines. */
+export class RejectedList {
+  readonly #file: FileHandle;
+  #listed = 0;
+  #pending: string[] = [];
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** @throws CutlayerError IO_ERROR */
+  static async open(path: string): Promise<RejectedList> {
+    try {
+      const file = await open(path, 'w', 0o600);
+      return new RejectedList(file);
+    } catch (cause) {
+      throw new CutlayerError('IO_ERROR', `${path}: cannot be written`, { cause });
+    }
+  }
+
+  add(file: string, line: number, reason: string): void {
+    if (this.#listed >= MAX_LISTED) return;
+    this.#listed += 1;
+    this.#pending.push(`${JSON.stringify({ file, line, reason })}\n`);
+  }
+
+  async flush(): Promise<void> {
+    if (this.#pending.length === 0) return;
+    const text = this.#pending.join('');
+    this.#pending = [];
+    await this.#file.appendFile(text);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
