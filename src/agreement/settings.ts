@@ -3,6 +3,7 @@
  * manifest, the command line and the docs take them from here.
  */
 import { z } from 'zod';
+import { fewestMembers, isRobust } from './strategy-limits.js';
 
 const positive = z.number().positive().max(1e9);
 const whole = (least: number, most: number) => z.int().min(least).max(most);
@@ -171,7 +172,7 @@ export const federationSettingsSchema = z
   .superRefine((settings, context) => {
     const fail = (path: PropertyKey[], message: string): void => context.addIssue({ code: 'custom', path, message });
     const { cohort, strategy, weights, secureAggregation, privacy, evaluation } = settings;
-    const robust = (robustStrategies as readonly string[]).includes(strategy.kind);
+    const robust = isRobust(strategy);
     if (robust && secureAggregation !== null) {
       fail(
         ['strategy', 'kind'],
@@ -180,6 +181,9 @@ export const federationSettingsSchema = z
     }
     if (robust && privacy !== null)
       fail(['strategy', 'kind'], `${strategy.kind} has no bounded sensitivity; leave privacy out, or choose fedavg`);
+    const fewest = fewestMembers(strategy);
+    if (cohort.min < fewest)
+      fail(['cohort', 'min'], `expected at least ${fewest} with this ${strategy.kind}: it can make nothing of fewer`);
     if (secureAggregation !== null && cohort.min < 3)
       fail(['cohort', 'min'], 'expected at least 3 with secure aggregation: of a sum of two, each can take off its own');
     if (privacy !== null && weights.kind !== 'uniform')
@@ -191,9 +195,6 @@ export const federationSettingsSchema = z
       fail(['cohort', 'max'], 'expected none with poisson sampling: a cap would not be the sampling that is accounted');
   });
 
-/** Strategies that need every single update. */
-export const robustStrategies = ['median', 'trimmed-mean', 'krum', 'multi-krum', 'norm-bound'] as const;
-
 /** A federation's settings, complete. */
 export type FederationSettings = z.output<typeof federationSettingsSchema>;
 
@@ -201,4 +202,4 @@ export type FederationSettings = z.output<typeof federationSettingsSchema>;
 export type FederationSettingsInput = z.input<typeof federationSettingsSchema>;
 
 /** How updates are combined. */
-export type StrategySettings = FederationSettings['strategy'];
+export type StrategySettings = z.output<typeof strategySchema>;

@@ -1,5 +1,6 @@
 /** The closed table of strategies: how the updates of a round become one step. */
 import type { StrategySettings } from '../../agreement/settings.js';
+import { fewestMembers } from '../../agreement/strategy-limits.js';
 import { CutlayerError } from '../../errors.js';
 import { coordinateMedian, trimmedMean } from './coordinate-wise.js';
 import { krumSelection } from './krum.js';
@@ -19,50 +20,41 @@ export type SettingsOf<K extends StrategyKind> = SettingsOfKind<StrategySettings
 /** A strategy that is content with the mean, which secure aggregation can give. */
 interface MeanStrategy<S> {
   readonly needsUpdates: false;
-  /** Fewest members of a round. */
-  readonly fewest: (settings: S) => number;
   readonly step: (settings: S, state: ServerState, mean: Float64Array) => Aggregate;
 }
 
 /** A strategy that looks at every single update; it keeps no state. */
 interface UpdatesStrategy<S> {
   readonly needsUpdates: true;
-  /** Fewest members of a round. */
-  readonly fewest: (settings: S) => number;
-  /** @param updates By member name, sound, {@link UpdatesStrategy.fewest} at least. */
+  /** @param updates By member name, sound, {@link fewestMembers} at least. */
   readonly combine: (settings: S, updates: readonly MemberUpdate[]) => Float64Array;
 }
-
-const one = (): number => 1;
 
 /** Every strategy, by kind. */
 export const strategies: {
   readonly [K in StrategyKind]: MeanStrategy<SettingsOf<K>> | UpdatesStrategy<SettingsOf<K>>;
 } = {
-  fedavg: { needsUpdates: false, fewest: one, step: fedAvg },
-  fedavgm: { needsUpdates: false, fewest: one, step: fedAvgM },
-  fedadam: { needsUpdates: false, fewest: one, step: fedAdam },
-  fedyogi: { needsUpdates: false, fewest: one, step: fedYogi },
+  fedavg: { needsUpdates: false, step: fedAvg },
+  fedavgm: { needsUpdates: false, step: fedAvgM },
+  fedadam: { needsUpdates: false, step: fedAdam },
+  fedyogi: { needsUpdates: false, step: fedYogi },
   // Its proximal term is the participant's: Li et al. 2020, arXiv:1812.06127.
-  fedprox: { needsUpdates: false, fewest: one, step: fedAvg },
-  median: { needsUpdates: true, fewest: one, combine: (_, updates) => coordinateMedian(updates) },
+  fedprox: { needsUpdates: false, step: fedAvg },
+  median: { needsUpdates: true, combine: (_, updates) => coordinateMedian(updates) },
   'trimmed-mean': {
     needsUpdates: true,
-    fewest: ({ trim }) => 2 * trim + 1,
     combine: ({ trim }, updates) => trimmedMean(updates, trim),
   },
   krum: {
     needsUpdates: true,
-    fewest: ({ byzantine }) => 2 * byzantine + 3,
     combine: ({ byzantine }, updates) => Float64Array.from(krumSelection(updates, byzantine, 1)[0]!.update),
   },
   'multi-krum': {
     needsUpdates: true,
-    fewest: ({ byzantine, select }) => Math.max(2 * byzantine + 3, select),
     combine: ({ byzantine, select }, updates) =>
       weightedMean(krumSelection(updates, byzantine, select).map((update) => ({ ...update, weight: 1 }))),
   },
-  'norm-bound': { needsUpdates: true, fewest: one, combine: ({ bound }, updates) => normBoundedMean(updates, bound) },
+  'norm-bound': { needsUpdates: true, combine: ({ bound }, updates) => normBoundedMean(updates, bound) },
 };
 
 /** The row of the settings' own kind: the table's key and the settings' kind are the same word, which the compiler cannot follow. */
@@ -72,11 +64,6 @@ const rowOf = (settings: StrategySettings) =>
 /** Whether the strategy looks at single updates, which secure aggregation hides. */
 export function needsUpdates(settings: StrategySettings): boolean {
   return rowOf(settings).needsUpdates;
-}
-
-/** Fewest members that a round of the strategy must have: `cohort.min` is at least this. */
-export function fewestMembers(settings: StrategySettings): number {
-  return rowOf(settings).fewest(settings);
 }
 
 /**
@@ -94,7 +81,7 @@ export function aggregate(
   const strategy = rowOf(settings);
   if ('updates' in input) {
     const updates = soundUpdates(input.updates);
-    const fewest = strategy.fewest(settings);
+    const fewest = fewestMembers(settings);
     if (updates.length < fewest) {
       throw new CutlayerError(
         'INVALID_ARGUMENT',

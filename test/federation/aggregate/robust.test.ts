@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { federationSettingsSchema, robustStrategies, type StrategySettings } from '../../../src/agreement/settings.js';
+import { federationSettingsSchema, type StrategySettings } from '../../../src/agreement/settings.js';
+import { fewestMembers, robustStrategies } from '../../../src/agreement/strategy-limits.js';
 import { krumScores, krumSelection } from '../../../src/federation/aggregate/krum.js';
 import type { MemberUpdate } from '../../../src/federation/aggregate/member-update.js';
-import { aggregate, fewestMembers, needsUpdates, strategies } from '../../../src/federation/aggregate/strategies.js';
+import { aggregate, needsUpdates, strategies } from '../../../src/federation/aggregate/strategies.js';
 import { weightedMean } from '../../../src/federation/aggregate/weighted-mean.js';
 
 const members = (rows: readonly (readonly number[])[]): MemberUpdate[] =>
