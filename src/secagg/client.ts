@@ -16,11 +16,12 @@
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../errors.js';
+import { Agreements } from './agreements.js';
 import { requireConfirmed, requireFloors, requireMembers, requireOwn, requireSurvivors, sameInbox } from './client-rules.js';
 import { type ClientMemory, decodeState, encodeState, type SecAggState } from './client-state.js';
 import { Cohort, refused } from './cohort.js';
 import { openInbox, sealDealt } from './dealing.js';
-import { agree, agreementKey, pairMaskSeed, selfMaskCommitment, selfMaskSeed } from './key-schedule.js';
+import { pairMaskSeed, selfMaskCommitment, selfMaskSeed } from './key-schedule.js';
 import { applyMask } from './mask.js';
 import {
   type Advertisement,
@@ -46,11 +47,13 @@ import { divide, ownersHeldBy, sameNames } from './verification.js';
 export class SecAggClient {
   readonly #memory: ClientMemory;
   readonly #identity: IdentityKey;
+  readonly #sealing: Agreements;
   #cohort: Cohort | undefined;
 
   private constructor(memory: ClientMemory, identity: IdentityKey) {
     this.#memory = memory;
     this.#identity = identity;
+    this.#sealing = new Agreements(memory.secrets.encryptionKey);
     if (memory.cohort !== undefined) this.#cohort = Cohort.form(memory.round, memory.cohort);
   }
 
@@ -131,7 +134,7 @@ export class SecAggClient {
       const members = requireMembers(memory.round, formed, roster);
       requireOwn(formed, this.#advertisement(memory.context));
       requireFloors(formed, memory.pins);
-      const sealed = sealDealt(formed, memory.participant, memory.secrets);
+      const sealed = sealDealt(formed, memory.participant, memory.secrets, this.#sealing);
       memory.cohort = members;
       this.#cohort = formed;
       return sealed;
@@ -162,15 +165,14 @@ export class SecAggClient {
         if (!sameInbox(memory.masking.inbox, sorted)) throw refused('mask: asked again with another inbox');
         if (!sameBytes(memory.masking.inputDigest, inputDigest)) throw refused('mask: asked again with another vector');
       }
-      const held = openInbox(cohort, participant, secrets, sorted);
+      const held = openInbox(cohort, participant, secrets, sorted, this.#sealing);
       if (held.size < cohort.holderThreshold) throw refused(`inbox: ${held.size} of the ${cohort.holderThreshold} shares that are needed`);
       const masked = Uint32Array.from(ring);
       applyMask(masked, selfMaskSeed(cohort, secrets.selfMask, participant), round.bits, 'add');
-      const privateKey = agreementKey(secrets.maskKey);
+      const pairs = new Agreements(secrets.maskKey);
       for (const { from } of sorted) {
-        const secret = agree(privateKey, cohort.advertisementOf(from).maskKey);
-        if (secret === undefined) throw refused(`cohort: the mask key of ${from} is of low order`);
-        applyMask(masked, pairMaskSeed(cohort, secret, participant, from), round.bits, participant < from ? 'add' : 'subtract');
+        const seed = pairMaskSeed(cohort, pairs.with(from, cohort.advertisementOf(from).maskKey), participant, from);
+        applyMask(masked, seed, round.bits, participant < from ? 'add' : 'subtract');
       }
       memory.masking = { inbox: sorted, inputDigest };
       return masked;
@@ -214,7 +216,7 @@ export class SecAggClient {
       if (memory.confirmationsDigest !== undefined && !sameBytes(memory.confirmationsDigest, confirmationsDigest))
         throw refused('unmask: asked a second time');
       requireConfirmed(cohort, memory.cohort ?? [], survivors, confirmations);
-      const held = openInbox(cohort, participant, memory.secrets, masking.inbox);
+      const held = openInbox(cohort, participant, memory.secrets, masking.inbox, this.#sealing);
       const [alive, gone] = divide(ownersHeldBy(cohort, participant, [...held.keys()]), survivors);
       const shares = (owners: readonly string[], kind: 'maskKey' | 'selfMask'): Share[] =>
         owners.map((owner) => ({ owner, share: held.get(owner)![kind] }));

@@ -1,7 +1,8 @@
 /** Stage 2 from a participant's side: its two secrets in shares, each pair of shares sealed for one neighbour; and the opening of what neighbours have sealed. */
-import type { KeyObject } from 'node:crypto';
+
+import type { Agreements } from './agreements.js';
 import { type Cohort, refused } from './cohort.js';
-import { agree, agreementKey, polynomialSeed, sealingContext, sealingKey } from './key-schedule.js';
+import { polynomialSeed, sealingContext, sealingKey } from './key-schedule.js';
 import type { SealedShares } from './messages.js';
 import { open, seal } from './sealing.js';
 import { splitSecret } from './shamir.js';
@@ -39,14 +40,14 @@ export function dealShares(cohort: Cohort, owner: string, secrets: RoundSecrets)
 /**
  * Seals each neighbour's shares for it alone.
  *
+ * @param agreements of the owner's encryption key
  * @throws CutlayerError SECAGG_REFUSED for a neighbour's key of low order
  */
-export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets): SealedShares[] {
+export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets, agreements: Agreements): SealedShares[] {
   const dealt = dealShares(cohort, owner, secrets);
-  const privateKey = agreementKey(secrets.encryptionKey);
   return cohort.neighboursOf(owner).map((to) => {
     const { maskKey, selfMask } = dealt.get(to)!;
-    const key = sealingKey(cohort, sharedSecret(cohort, privateKey, to), owner, to);
+    const key = sealingKey(cohort, agreements.with(to, cohort.advertisementOf(to).encryptionKey), owner, to);
     const ciphertext = seal(key, Buffer.concat([maskKey, selfMask]), sealingContext(cohort, owner, to));
     return { from: owner, to, ciphertext };
   });
@@ -56,6 +57,7 @@ export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets):
  * Opens an inbox, and adds the holder's share of its own secrets.
  *
  * @param inbox of `holder`, each from another neighbour; checked here
+ * @param agreements of the holder's encryption key
  * @returns shares by owner: the senders and the holder itself
  * @throws CutlayerError SECAGG_REFUSED for shares from a stranger, from one sender twice, for another receiver, or that do not open
  */
@@ -64,24 +66,18 @@ export function openInbox(
   holder: string,
   secrets: RoundSecrets,
   inbox: readonly SealedShares[],
+  agreements: Agreements,
 ): ReadonlyMap<string, HeldShares> {
   const neighbours = new Set(cohort.neighboursOf(holder));
-  const privateKey = agreementKey(secrets.encryptionKey);
   const held = new Map<string, HeldShares>([[holder, dealShares(cohort, holder, secrets).get(holder)!]]);
   for (const { from, to, ciphertext } of inbox) {
     if (!neighbours.has(from)) throw refused(`inbox: shares from ${from}, who is no neighbour`);
     if (to !== holder) throw refused(`inbox: shares from ${from} for ${to}`);
     if (held.has(from)) throw refused(`inbox: shares from ${from} come twice`);
-    const key = sealingKey(cohort, sharedSecret(cohort, privateKey, from), from, holder);
+    const key = sealingKey(cohort, agreements.with(from, cohort.advertisementOf(from).encryptionKey), from, holder);
     const plaintext = open(key, ciphertext, sealingContext(cohort, from, holder));
     if (plaintext?.length !== 2 * SHARE_BYTES) throw refused(`inbox: the shares from ${from} do not open`);
     held.set(from, { maskKey: plaintext.subarray(0, SHARE_BYTES), selfMask: plaintext.subarray(SHARE_BYTES) });
   }
   return held;
-}
-
-function sharedSecret(cohort: Cohort, privateKey: KeyObject, other: string): Uint8Array {
-  const secret = agree(privateKey, cohort.advertisementOf(other).encryptionKey);
-  if (secret === undefined) throw refused(`cohort: the encryption key of ${other} is of low order`);
-  return secret;
 }

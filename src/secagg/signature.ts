@@ -1,5 +1,5 @@
 /** Identities of a federation: Ed25519 (RFC 8032) over raw 32-byte keys. Signatures are deterministic, so an answer given again is the same to the byte. */
-import { sign as signBytes, verify as verifyBytes } from 'node:crypto';
+import { type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto';
 import { cryptoRandom, type RandomBytes } from './random.js';
 import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './raw-keys.js';
 
@@ -27,9 +27,14 @@ export function identityFromSeed(seed: Uint8Array): IdentityKey {
   return { publicKey: rawPublicKey('Ed25519', privateKey), privateKey };
 }
 
+/** Parsed private keys, as long as somebody holds their bytes: parsing takes ten times as long as signing. */
+const parsed = new WeakMap<Uint8Array, KeyObject>();
+
 /** Signs `bytes`, which should come from `transcript` so that they belong to one purpose; 64 bytes. */
 export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(signBytes(null, bytes, privateKeyObject('Ed25519', privateKey)));
+  const key = parsed.get(privateKey) ?? privateKeyObject('Ed25519', privateKey);
+  parsed.set(privateKey, key);
+  return new Uint8Array(signBytes(null, bytes, key));
 }
 
 /** Whether `signature` is `publicKey`'s on `bytes`; a key or a signature of a wrong length, or that is no curve point, is just false. */

@@ -163,13 +163,6 @@ describe('a round of secure aggregation', () => {
     await playDropping(table, 33, 'a hundred');
   });
 
-  it('gives the right sum for 100 participants of whom a third drop out, on the complete graph', async function () {
-    this.timeout(60_000);
-    const table = new Table(100, { graph: { completeUpTo: 100, colluding: 0.1, dropout: 1 / 3, sigma: 40 } }, 'complete');
-    assert.equal(table.cohort.neighboursOf(table.names[0]!).length, 99);
-    await playDropping(table, 33, 'complete');
-  });
-
   it('gives the plain sum for any cohort, ring and drop-outs within the threshold', async function () {
     this.timeout(60_000);
     const rounds = fc.record({
