@@ -77,6 +77,12 @@ export class KeyRing {
     return new KeyRing(dir, keys, isNew);
   }
 
+  /** Opens the ring of a state directory; undefined when it has none. @throws CutlayerError IO_ERROR */
+  static async openExisting(dir: string): Promise<KeyRing | undefined> {
+    const keys = await load(dir);
+    return keys === undefined ? undefined : new KeyRing(dir, keys, false);
+  }
+
   /** Reads the file again: another process may have rotated. */
   async reload(): Promise<void> {
     this.#keys = (await load(this.#dir)) ?? this.#keys;

@@ -4,11 +4,13 @@ import { CutlayerError, type ErrorCode } from '../errors.js';
 
 /** What to try, where the message of the error cannot know it. */
 const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
-  UNAVAILABLE: 'is the gateway running, and is its address right? cutlayer gateway start --help',
-  TOKEN_MISSING: 'pass --token-file; the vendor issues one with: cutlayer gateway token --tenant NAME',
-  TOKEN_EXPIRED: 'the vendor issues a new one with: cutlayer gateway token --tenant NAME',
-  TOKEN_INVALID: 'tokens are void at every gateway but their own; the vendor issues one with: cutlayer gateway token --tenant NAME',
-  SCOPE_MISSING: 'the vendor issues one with: cutlayer gateway token --tenant NAME --scope "split:train split:infer"',
+  UNAVAILABLE: 'is the server running, and is its address right? cutlayer gateway start --help, cutlayer coordinator serve --help',
+  TOKEN_MISSING: 'pass --token-file; the vendor issues one with cutlayer gateway token, the coordinator with cutlayer coordinator token',
+  TOKEN_EXPIRED: 'the vendor issues a new one with cutlayer gateway token, the coordinator with cutlayer coordinator token',
+  TOKEN_INVALID:
+    'tokens are void at every server but their own; a gateway takes those of cutlayer gateway token, a coordinator those of cutlayer coordinator token',
+  SCOPE_MISSING:
+    'the vendor issues one with cutlayer gateway token --scope "split:train split:infer", the coordinator with cutlayer coordinator token --member or --admin',
   BACKBONE_MISMATCH: 'bundle and backbone must come from the same run of cutlayer pack',
   DIGEST_MISMATCH: 'copy the artifact again, or pack it again with cutlayer pack',
   INVALID_OPTION: 'run the command with --help for its flags and examples',

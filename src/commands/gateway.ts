@@ -86,15 +86,10 @@ async function start(options: Record<string, unknown>): Promise<void> {
   const { runGateway } = await import('./run-gateway.js');
   const gateway = await runGateway(config, log);
   announce(gateway, config);
-  await new Promise<void>((resolve, reject) => {
-    let stopping = false;
-    const stop = (signal: NodeJS.Signals): void => {
-      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-      stopping = true;
-      log.info({ signal, inFlight: gateway.server.inFlight }, 'shutting down; a second signal exits at once');
-      gateway.close().then(resolve, reject);
-    };
-    process.on('SIGTERM', stop).on('SIGINT', stop);
+  const { untilSignalled } = await import('./until-signalled.js');
+  await untilSignalled((signal) => {
+    log.info({ signal, inFlight: gateway.server.inFlight }, 'shutting down; a second signal exits at once');
+    return gateway.close();
   });
   log.info('stopped');
 }

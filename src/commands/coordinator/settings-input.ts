@@ -1,0 +1,123 @@
+/**
+ * A federation's settings as its founder gives them: a YAML file, then single settings of the command line. Keys are those of the manifest's settings,
+ * in camelCase or with dashes; an unknown one is refused together with the nearest that is known.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { nearest } from '../../../clients/typescript/cli/nearest.js';
+import { type FederationSettings, federationSettingsSchema } from '../../agreement/settings.js';
+import { CutlayerError } from '../../errors.js';
+import { knownKeys, knownValues } from './known-keys.js';
+
+const MAX_BYTES = 1 << 20;
+
+/** Where settings come from. */
+export interface SettingsSources {
+  /** A YAML file. */
+  readonly file?: string | undefined;
+  /** `path.to.setting=value`, the value as in YAML. Later ones win. */
+  readonly single: readonly string[];
+}
+
+/** Settings, and which of them the founder has given. */
+export interface GivenSettings {
+  readonly settings: FederationSettings;
+  /** Whether a setting was given, rather than left to its default. */
+  isGiven(...path: readonly string[]): boolean;
+}
+
+type Tree = { [key: string]: unknown };
+
+/** Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming file or flag, and the setting */
+export async function readSettings({ file, single }: SettingsSources): Promise<GivenSettings> {
+  const tree: Tree = file === undefined ? {} : camelKeys(parseYaml(file, await read(file)));
+  const flags = new Set<string>();
+  for (const text of single) flags.add(setSingle(tree, text));
+  const parsed = federationSettingsSchema.safeParse(tree);
+  if (!parsed.success) throw explain(parsed.error, tree, file, flags);
+  return {
+    settings: parsed.data,
+    isGiven: (...path) => path.reduce<unknown>((node, key) => (isTree(node) ? node[key] : undefined), tree) !== undefined,
+  };
+}
+
+async function read(file: string): Promise<string> {
+  const found = await stat(file).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${file}: no such file of settings`, { cause });
+  });
+  if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
+  return readFile(file, 'utf8');
+}
+
+function parseYaml(file: string, source: string): Tree {
+  const document = parseDocument(source);
+  const [error] = document.errors;
+  if (error !== undefined) throw invalid(file, `not YAML: ${error.message.split('\n')[0]}`);
+  const content: unknown = document.toJS() ?? {};
+  if (!isTree(content)) throw invalid(file, 'expected settings by name, as `name: ward notes`');
+  return content;
+}
+
+const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const camel = (key: string): string => key.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+
+function camelKeys(tree: Tree): Tree {
+  return Object.fromEntries(Object.entries(tree).map(([key, value]) => [camel(key), isTree(value) ? camelKeys(value) : value]));
+}
+
+/** Puts `cohort.min=3` into the tree. @returns the path. @throws CutlayerError INVALID_OPTION */
+function setSingle(tree: Tree, text: string): string {
+  const at = text.indexOf('=');
+  const path = text.slice(0, at).trim().split('.').map(camel);
+  if (at < 1 || path.some((key) => key === '' || key === '__proto__')) {
+    throw invalid('--set', `expected path.to.setting=value, such as cohort.min=3, got ${text}`);
+  }
+  const document = parseDocument(text.slice(at + 1));
+  if (document.errors.length > 0) throw invalid(`--set ${text}`, 'its value is not YAML');
+  let node = tree;
+  for (const key of path.slice(0, -1)) {
+    const next = node[key];
+    // What replaces a null or a missing part begins empty, and its other settings have their defaults.
+    if (!isTree(next)) node[key] = {};
+    node = node[key] as Tree;
+  }
+  const value: unknown = document.toJS();
+  node[path.at(-1)!] = isTree(value) ? camelKeys(value) : value;
+  return path.join('.');
+}
+
+function explain(error: z.ZodError, tree: Tree, file: string | undefined, flags: ReadonlySet<string>): CutlayerError {
+  // A misspelt setting may leave a required one missing: the misspelling is the cause.
+  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]!;
+  const place = issue.path.map(String).join('.');
+  const where = (path: string): string =>
+    [...flags].some((flag) => flag === path || path.startsWith(`${flag}.`)) || file === undefined ? `--set ${path}` : `${file}: ${path}`;
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0]!;
+    const path = place === '' ? key : `${place}.${key}`;
+    const known = knownKeys(federationSettingsSchema, issue.path);
+    const near = nearest(key, known);
+    return new CutlayerError(
+      'INVALID_OPTION',
+      `${where(path)}: there is no such setting; ${near === undefined ? `expected ${known.join(', ')}` : `did you mean ${near}?`}`,
+    );
+  }
+  const path = place === '' ? 'settings' : place;
+  const got = issue.path.reduce<unknown>((node, key) => (isTree(node) ? node[String(key)] : undefined), tree);
+  if (path === 'name' && got === undefined) {
+    return new CutlayerError('INVALID_OPTION', 'name: a federation needs one; pass --name NAME, or write it into the file of --config');
+  }
+  const wanted = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received undefined$/, ', got none');
+  const kinds = 'discriminator' in issue ? knownValues(federationSettingsSchema, issue.path) : [];
+  const shown = got === undefined || isTree(got) ? '' : `, got ${JSON.stringify(got)?.slice(0, 60)}`;
+  return new CutlayerError(
+    'INVALID_OPTION',
+    `${where(path)}: ${kinds.length > 0 ? `expected one of ${kinds.join(', ')}` : wanted}${shown}`,
+  );
+}
+
+function invalid(what: string, message: string): CutlayerError {
+  return new CutlayerError('INVALID_OPTION', `${what}: ${message}`);
+}
