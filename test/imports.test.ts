@@ -35,6 +35,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // What coordinator and participant must agree on to the last byte.
   agreement: ['secagg', 'privacy', 'wire', 'tensor'],
   federation: ['agreement', 'secagg', 'privacy', 'store', 'wire', 'tensor'],
+  report: [],
   simulation: ['*'],
   'clients/typescript': ['wire', 'runtime', 'artifacts', 'safetensors', 'agreement', 'secagg', 'privacy', 'tensor'],
 };
