@@ -51,7 +51,7 @@ export interface DataFolderOptions {
   readonly onEvent?: ((event: DataEvent) => void) | undefined;
 }
 
-/** What came of each record that was handed in. */
+/** What came of a record that was handed in. */
 export type Admission = 'accepted' | 'duplicate' | { readonly reason: string };
 
 /** Where records that are handed in are kept, in the data folder. */
@@ -170,35 +170,34 @@ export class DataFolder implements LocalData {
   }
 
   /**
-   * Takes records that were handed in: those that are new and right are in {@link INBOX_FILE}, on disk, when this returns. The same ones again are duplicates.
-   * @param records Parsed JSON. @returns one outcome per record
+   * Takes lines that were handed in: records that are new and right are in {@link INBOX_FILE}, on disk, when this returns. The same ones again are duplicates.
+   * @param lines JSON, each without a line end in it. @returns one outcome per line
    * @throws CutlayerError DATA_FULL (nothing was taken), IO_ERROR
    */
-  admit(records: readonly unknown[]): Promise<readonly Admission[]> {
+  admit(lines: readonly string[]): Promise<readonly Admission[]> {
     return this.#inTurn(async () => {
       await this.#refresh();
       const hashes = new Set<string>();
-      const lines: string[] = [];
+      const taken: string[] = [];
       const added: Example[] = [];
-      const outcomes = records.map((record, at): Admission => {
-        const line = JSON.stringify(record);
+      const outcomes = lines.map((line, at): Admission => {
         const read = this.#reader.read(line, `example ${at}`);
         if ('reason' in read) return read;
         const hash = this.#index.hash(read.content);
         if (hashes.has(hash) || this.#store.get(hash) !== undefined) return 'duplicate';
         hashes.add(hash);
-        lines.push(line);
+        taken.push(line);
         added.push(...read.examples);
         return 'accepted';
       });
-      if (lines.length === 0) return outcomes;
+      if (taken.length === 0) return outcomes;
       if (this.#full || !this.#store.hasRoom(added)) {
         throw new CutlayerError(
           'DATA_FULL',
           `examples: ${this.#store.size} of at most ${this.#store.maxExamples} are kept, ${added.length} more do not fit; nothing was taken: move old files out of the data folder, or raise --max-examples`,
         );
       }
-      await appendDurably(join(this.#options.directory, INBOX_FILE), lines);
+      await appendDurably(join(this.#options.directory, INBOX_FILE), taken);
       await this.#refresh();
       return outcomes;
     });

@@ -1,0 +1,109 @@
+/**
+ * The HTTP interface of a running participant, for programs on the same machine: `POST /v1/examples` hands examples in, `GET /v1/status` tells where the
+ * participant is. It listens on loopback only; a web page that the machine's user visits is kept out by its Origin, by the Host that a rebound name would send, and
+ * by the token. No answer but the one to who handed an example in says anything of it, and nothing is logged.
+ */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { CutlayerError, errorTable } from '../../../../src/errors.js';
+import type { Admission, DataFolder } from './data-folder.js';
+import { checkBearer } from './examples-token.js';
+import { requestLines } from './request-lines.js';
+
+/** Most bytes of a request. */
+export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+/** Requests under way; more are asked to come again. */
+const MAX_REQUESTS = 16;
+/** Problems that one answer spells out. */
+const MAX_PROBLEMS = 100;
+
+/** Where a participant is: numbers and names of the protocol, no text. */
+export interface ParticipantStatus {
+  readonly federation: string;
+  readonly member: string;
+  /** Round that it is in or was last in; null before the first. */
+  readonly round: number | null;
+  /** The promoted version that it knows; null before the first broadcast. */
+  readonly version: number | null;
+}
+
+/** What the app needs. */
+export interface ExamplesAppOptions {
+  readonly folder: DataFolder;
+  readonly token: string;
+  readonly status: () => ParticipantStatus;
+  /** Values of the Host header that are this port's own. */
+  readonly hosts: () => ReadonlySet<string>;
+  /** Told of failures that are not the caller's. */
+  readonly onFailure?: ((error: CutlayerError) => void) | undefined;
+}
+
+/** Builds the app; nothing listens yet. */
+export function createExamplesApp({ folder, token, status, hosts, onFailure }: ExamplesAppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  let underWay = 0;
+  app.use((request, response, next) => {
+    response.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
+    if (!hosts().has((request.headers.host ?? '').toLowerCase())) {
+      throw new CutlayerError('ORIGIN_REFUSED', 'host: expected 127.0.0.1 or localhost with this port');
+    }
+    if (request.headers.origin !== undefined) throw new CutlayerError('ORIGIN_REFUSED', 'origin: web pages may not use this port');
+    checkBearer(request.headers.authorization, token);
+    next();
+  });
+  const limited: RequestHandler = (_request, response, next) => {
+    if (underWay >= MAX_REQUESTS) {
+      response.set('Retry-After', '1');
+      throw new CutlayerError('QUEUE_FULL', `requests: ${MAX_REQUESTS} are under way; send this one again in a second`);
+    }
+    underWay += 1;
+    response.once('close', () => {
+      underWay -= 1;
+    });
+    next();
+  };
+  const body = express.raw({ type: () => true, limit: MAX_REQUEST_BYTES, inflate: false });
+  app.post('/v1/examples', limited, body, async (request, response) => {
+    const bytes: unknown = request.body;
+    const lines = requestLines(bytes instanceof Uint8Array ? bytes : new Uint8Array(), request.headers['content-type']);
+    const answer = summaryOf(await folder.admit(lines));
+    response.status(answer.accepted > 0 ? 201 : answer.duplicates > 0 ? 200 : 400).json(answer);
+  });
+  app.get('/v1/status', (_request, response) => {
+    response.json({ ...status(), data: folder.counts });
+  });
+  app.use(() => {
+    throw new CutlayerError('NOT_FOUND', 'path: expected POST /v1/examples or GET /v1/status');
+  });
+  const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
+    const error = CutlayerError.from(requestProblem(caught) ?? caught);
+    if (errorTable[error.code].http >= 500) onFailure?.(error);
+    if (error.code === 'TOKEN_MISSING' || error.code === 'TOKEN_INVALID') response.set('WWW-Authenticate', 'Bearer');
+    response.status(errorTable[error.code].http).json({ error: error.toRecord() });
+  };
+  app.use(onError);
+  return app;
+}
+
+/** What the caller is told of its examples. */
+function summaryOf(admissions: readonly Admission[]) {
+  const count = (outcome: Admission) => admissions.filter((admission) => admission === outcome).length;
+  const problems = admissions.flatMap((admission, index) => (typeof admission === 'string' ? [] : [{ index, reason: admission.reason }]));
+  return {
+    accepted: count('accepted'),
+    duplicates: count('duplicate'),
+    rejected: problems.length,
+    problems: problems.slice(0, MAX_PROBLEMS),
+  };
+}
+
+/** What express found wrong with a request. */
+function requestProblem(caught: unknown): CutlayerError | undefined {
+  if (!(caught instanceof Error && 'status' in caught && typeof caught.status === 'number')) return undefined;
+  if (caught.status === 413) {
+    return new CutlayerError('MESSAGE_TOO_LARGE', `body: expected at most ${MAX_REQUEST_BYTES} bytes; send several requests`);
+  }
+  if (caught.status === 415) return new CutlayerError('INVALID_ARGUMENT', 'content-encoding: expected none');
+  return caught.status < 500 ? new CutlayerError('INVALID_ARGUMENT', 'request: malformed') : undefined;
+}

@@ -1,0 +1,47 @@
+/** The bearer token of the local port: whoever can read the state directory may hand in examples. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CutlayerError } from '../../../../src/errors.js';
+
+/** A token and the file that holds it. */
+export interface ExamplesToken {
+  readonly file: string;
+  readonly token: string;
+}
+
+/** Reads `examples-token` of a state directory, or makes it: 256 random bits, readable by its owner only. @throws CutlayerError IO_ERROR */
+export async function openExamplesToken(stateDir: string): Promise<ExamplesToken> {
+  const file = join(stateDir, 'examples-token');
+  try {
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    const known = (await readFile(file, 'utf8').catch(() => '')).trim();
+    if (/^[A-Za-z0-9_-]{43}$/.test(known)) {
+      await chmod(file, 0o600);
+      return { file, token: known };
+    }
+    // Nothing, or half a token of a start that was killed.
+    await rm(file, { force: true });
+    const token = randomBytes(32).toString('base64url');
+    const made = await open(file, 'wx', 0o600);
+    try {
+      await made.writeFile(`${token}\n`);
+      await made.sync();
+    } finally {
+      await made.close();
+    }
+    return { file, token };
+  } catch (cause) {
+    throw new CutlayerError('IO_ERROR', `${file}: cannot be made (${(cause as NodeJS.ErrnoException).code ?? 'it failed'})`, { cause });
+  }
+}
+
+/** Checks an Authorization header, in constant time. @throws CutlayerError TOKEN_MISSING, TOKEN_INVALID */
+export function checkBearer(header: string | undefined, token: string): void {
+  const given = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
+  if (given === undefined) {
+    throw new CutlayerError('TOKEN_MISSING', 'authorization: expected "Bearer" and the token of examples-token in the state directory');
+  }
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  if (!timingSafeEqual(digest(given), digest(token))) throw new CutlayerError('TOKEN_INVALID', 'token: invalid');
+}
