@@ -44,7 +44,8 @@ export async function writeDirectoryAtomic(path: string, fill: (temporary: strin
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Puts on disk which files a directory has. */
+export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

@@ -1,5 +1,6 @@
 /** What a run writes down as it goes: `metrics.jsonl`, and the same figures as TensorBoard's event files. */
 import { join } from 'node:path';
+import type { PrivacyStatement } from '../../src/privacy/statement.js';
 import { METRICS_FILE, MetricsLog } from './metrics.js';
 import { EventLog } from './tensorboard/event-log.js';
 import type { StepRecord } from './train-options.js';
@@ -48,6 +49,25 @@ export class RunLog {
   async validation(record: ValidationRecord): Promise<void> {
     await this.#metrics.write({ type: 'validation', ...record });
     await this.#events?.scalars(record.step, Object.fromEntries(validationCurves.map((name) => [`validation/${name}`, record[name]])));
+  }
+
+  /** What a private run has spent by now. */
+  async privacy(step: number, statement: PrivacyStatement): Promise<void> {
+    const { unit, epsilon, delta, rounds, sampling, noiseMultiplier } = statement;
+    const rate = sampling.kind === 'poisson' ? { samplingRate: sampling.rate } : {};
+    const bound = epsilon === null ? {} : { epsilon };
+    await this.#metrics.write({
+      type: 'privacy',
+      step,
+      unit,
+      ...bound,
+      delta,
+      steps: rounds,
+      sampling: sampling.kind,
+      ...rate,
+      noiseMultiplier,
+    });
+    if (epsilon !== null) await this.#events?.scalars(step, { 'privacy/epsilon': epsilon });
   }
 
   async close(): Promise<void> {

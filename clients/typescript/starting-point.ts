@@ -16,6 +16,8 @@ export interface StartingPoint {
   readonly progress: RunProgress;
   readonly checkpoint: string | undefined;
   readonly log: RunLog;
+  /** Private steps that had been paid for when the checkpoint was written. */
+  readonly privateSteps: number;
 }
 
 /**
@@ -35,7 +37,8 @@ export async function startingPoint(client: TrainingClient, options: TrainOption
   }
   const taken = await takeUp(client, settings, checkpoints, options.onEvent);
   const log = await RunLog.open(outDir, client.step, options.tensorboard ?? true);
-  return { settings, progress: taken?.progress ?? emptyProgress, checkpoint: taken?.checkpoint, log };
+  const { progress = emptyProgress, checkpoint, privateSteps = 0 } = taken ?? {};
+  return { settings, progress, checkpoint, log, privateSteps };
 }
 
 /** What says that a checkpoint is broken, and not that it is another run's. */
@@ -47,7 +50,7 @@ async function takeUp(
   settings: RunSettings,
   checkpoints: readonly string[],
   onEvent: TrainOptions['onEvent'],
-): Promise<{ readonly checkpoint: string; readonly progress: RunProgress } | undefined> {
+): Promise<(Pick<StartingPoint, 'progress' | 'privateSteps'> & { readonly checkpoint: string }) | undefined> {
   const broken: { readonly dir: string; readonly error: CutlayerError }[] = [];
   for (const checkpoint of checkpoints) {
     try {
@@ -55,7 +58,7 @@ async function takeUp(
       refuseOtherSettings(extra.settings, settings, checkpoint);
       const progress = parseProgress(extra.progress, checkpoint);
       for (const { dir, error } of broken) onEvent?.({ type: 'broken-checkpoint', dir, reason: error.message, instead: checkpoint });
-      return { checkpoint, progress };
+      return { checkpoint, progress, privateSteps: typeof extra.privateSteps === 'number' ? extra.privateSteps : 0 };
     } catch (caught) {
       const error = CutlayerError.from(caught);
       if (!BROKEN.includes(error.code)) throw error;
@@ -73,7 +76,7 @@ async function takeUp(
 }
 
 function runSettings(client: TrainingClient, options: TrainOptions): RunSettings {
-  const { adapter, model } = client;
+  const { adapter, model, privacy } = client;
   const { batchSize, maxTokensPerBatch } = batchLimits(model, adapter, options);
   return describeSettings({
     ...options.settings,
@@ -87,6 +90,7 @@ function runSettings(client: TrainingClient, options: TrainOptions): RunSettings
     accumulation: options.accumulation ?? 1,
     seed: options.seed ?? 0,
     learningRate: client.learningRate,
+    ...(privacy === undefined ? {} : { dpClipNorm: privacy.clipNorm, dpNoiseMultiplier: privacy.noiseMultiplier }),
     data: digestExamples(options.examples),
   });
 }

@@ -1,6 +1,9 @@
 /** What `train()` is told, what it tells while it runs, and what it gives. */
+import { CutlayerError } from '../../src/errors.js';
+import type { PrivacyStatement } from '../../src/privacy/statement.js';
 import type { Example } from './data/examples.js';
 import type { Evaluation } from './evaluate.js';
+import type { RunPrivacy } from './privacy/run-ledger.js';
 import type { RunSettings } from './run-settings.js';
 import type { StepResult } from './training-client.js';
 
@@ -33,6 +36,8 @@ export interface TrainOptions {
   readonly tensorboard?: boolean | undefined;
   /** Go on from the newest intact checkpoint in `outDir`, if there is one. */
   readonly resume?: boolean | undefined;
+  /** For a client that trains privately, and only then: at which delta its spend is told, and how large epsilon may become. */
+  readonly privacy?: RunPrivacy | undefined;
   /** More settings that a resumed run must share, such as the learning rate and the schedule. */
   readonly settings?: RunSettings | undefined;
   /** On abort a checkpoint of the last whole step is written and the run returns. */
@@ -64,7 +69,8 @@ export interface StepRecord extends StepResult {
 
 /** How a run ended. Costs are those of all its steps, over all starts. */
 export interface TrainSummary {
-  readonly stopped: 'finished' | 'patience' | 'cancelled';
+  /** `budget`: one more step would have gone over the privacy budget. */
+  readonly stopped: 'finished' | 'patience' | 'budget' | 'cancelled';
   readonly step: number;
   readonly loss: number | undefined;
   readonly bestValidationLoss: number | undefined;
@@ -74,4 +80,27 @@ export interface TrainSummary {
   readonly tokens: number;
   readonly bytesUp: number;
   readonly bytesDown: number;
+  /** Of a private run: what all its steps have spent, over all starts. */
+  readonly privacy?: PrivacyStatement;
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT naming the option */
+export function checkTrainOptions(options: TrainOptions): void {
+  positive('totalSteps', options.totalSteps);
+  for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
+    if (options[name] !== undefined) positive(name, options[name]);
+  }
+  for (const name of ['patience', 'evalEvery'] as const) {
+    if (options[name] === undefined || options.validation !== undefined) continue;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `${name}: it is about validations, but there is no validation data; give some, or leave ${name} out`,
+    );
+  }
+}
+
+function positive(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new CutlayerError('INVALID_ARGUMENT', `${name}: expected a whole number of at least 1, got ${value}`);
+  }
 }

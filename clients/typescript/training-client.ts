@@ -15,11 +15,12 @@ import type { Example } from './data/examples.js';
 import { type GenerateOptions, generate } from './generate.js';
 import { GradientSum, joinResults, type StepSum } from './gradient-sum.js';
 import { checkAdapter } from './model-card.js';
-import { AdamW, type AdamWOptions } from './optimizers/adamw.js';
+import { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';
 import { clipGradNorm, l2Norm } from './optimizers/clip.js';
 import { addProximal, type Proximal } from './optimizers/proximal.js';
 import type { Schedule } from './optimizers/schedule.js';
 import { Pipeline } from './pipeline.js';
+import { PrivateGradientSum, type StepPrivacy } from './privacy/private-gradient-sum.js';
 import { RemoteModel } from './remote-model.js';
 import { type BatchResult, SplitModel } from './split-model.js';
 import { taskOf } from './task.js';
@@ -35,6 +36,8 @@ export interface TrainingOptions {
   readonly maxGradNorm?: number | undefined;
   /** Micro-batches under way at a time. Does not change results. Default 2. */
   readonly pipelineDepth?: number;
+  /** DP-SGD: every example by itself, clipped, and noise on their sum. Whoever trains keeps account of the steps; `train()` does. Default: none. */
+  readonly privacy?: StepPrivacy | undefined;
 }
 
 /** What one step may have otherwise. */
@@ -65,6 +68,8 @@ export class TrainingClient {
   readonly learningRate: number;
   readonly #schedule: Schedule;
   readonly #maxGradNorm: number | undefined;
+  /** How steps are made private; undefined: they are not. */
+  readonly privacy: StepPrivacy | undefined;
   /** One of each parameter, in the adapter's order. */
   readonly #optimizers: readonly AdamW[];
   readonly #pipeline: Pipeline;
@@ -85,6 +90,7 @@ export class TrainingClient {
     }
     this.#schedule = options.schedule ?? (() => 1);
     this.#maxGradNorm = options.maxGradNorm;
+    this.privacy = options.privacy;
     this.#optimizers = adapter.parameters.map(({ value }) => new AdamW(value.data.length, options.optimizer));
     this.#pipeline = new Pipeline(options.pipelineDepth ?? 2);
     this.#pending = this.#newSum();
@@ -102,8 +108,7 @@ export class TrainingClient {
    */
   forwardBackward(batch: Batch | readonly Example[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<BatchResult> {
     const updated = this.#updated;
-    const { tasks } = this.adapter;
-    const groups = 'targets' in batch ? [batch.lengths.map((_, b) => b)] : tasksApart(batch, tasks);
+    const groups = this.#groups(batch);
     const works = groups.map((indexes) => {
       const padded = 'targets' in batch ? () => batch : () => makeBatch(indexes.map((index) => batch[index]!));
       return this.#forwardBackward(padded, updated, options.signal);
@@ -161,7 +166,42 @@ export class TrainingClient {
   }
 
   #newSum(): StepSum {
-    return new GradientSum(this.adapter);
+    return this.privacy === undefined ? new GradientSum(this.adapter) : new PrivateGradientSum(this.adapter, this.privacy);
+  }
+
+  /** Places of the sequences that go through the model together: of one task, or with privacy each by itself. */
+  #groups(batch: Batch | readonly Example[]): readonly (readonly number[])[] {
+    if (!('targets' in batch)) return this.privacy === undefined ? tasksApart(batch, this.adapter.tasks) : batch.map((_, index) => [index]);
+    if (this.privacy !== undefined && batch.lengths.length !== 1) {
+      throw new CutlayerError(
+        'INVALID_ARGUMENT',
+        `a private step takes examples, or batches of 1 sequence, got one of ${batch.lengths.length}`,
+      );
+    }
+    return [batch.lengths.map((_, b) => b)];
+  }
+
+  /** Copies of AdamW's moments, one of each parameter. */
+  async optimizerStates(): Promise<readonly AdamWState[]> {
+    await this.#updated;
+    return this.#optimizers.map((optimizer) => optimizer.state());
+  }
+
+  /** Goes on from saved parameters and moments, one of each parameter. @throws CutlayerError INVALID_SHAPE */
+  async loadValues(parameters: readonly Float32Array[], optimizers: readonly AdamWState[] | undefined): Promise<void> {
+    await this.discard();
+    this.#parts.clear();
+    this.adapter.parameters.forEach(({ name, value }, at) => {
+      const values = parameters[at];
+      if (values?.length !== value.data.length)
+        throw new CutlayerError('INVALID_SHAPE', `${name}: expected ${value.data.length} values, got ${values?.length ?? 0}`);
+    });
+    optimizers?.forEach((state, at) => {
+      this.#optimizers[at]!.load(state);
+    });
+    this.adapter.parameters.forEach(({ value }, at) => {
+      value.data.set(parameters[at]!);
+    });
   }
 
   #forwardBackward(padded: () => Batch, updated: Promise<unknown>, signal?: AbortSignal): Promise<BatchResult> {
@@ -179,7 +219,9 @@ export class TrainingClient {
   }
 
   async #update(pending: StepSum, { learningRate, proximal }: OptimStepOptions): Promise<StepResult> {
-    if (pending.count === 0) throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
+    // A private step may have sampled no example: then it is noise alone.
+    if (pending.count === 0 && this.privacy === undefined)
+      throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
     // Nothing may be under way when the parameters change or the caller hears of an error.
     const { lossSum, targets, correct, gradients } = await pending.gradients();
     const { parameters } = this.adapter;

@@ -7,18 +7,21 @@
 import { join } from 'node:path';
 import { writeDirectoryAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
+import type { Adapter } from './adapters/adapter.js';
 import { loadAdapter } from './adapters/load.js';
 import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
 import type { Example } from './data/examples.js';
 import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
 import { batchLimits, evaluate } from './evaluate.js';
+import { openLedger, writePrivacyStatement } from './privacy/private-run.js';
+import type { RunLedger } from './privacy/run-ledger.js';
 import { lockRun, type RunLock } from './run-lock.js';
 import type { RunLog } from './run-log.js';
 import type { RunProgress } from './run-progress.js';
 import type { RunSettings } from './run-settings.js';
 import { type StartingPoint, startingPoint } from './starting-point.js';
-import { epochSteps, type PlannedStep } from './step-plan.js';
-import type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
+import { epochSteps, type PlannedStep, sampledSteps } from './step-plan.js';
+import { checkTrainOptions, type StepRecord, type TrainEvent, type TrainOptions, type TrainSummary } from './train-options.js';
 import type { TrainingClient } from './training-client.js';
 
 /** Steps between checkpoints when nothing is said. */
@@ -32,13 +35,15 @@ export class TrainingRun {
   readonly #log: RunLog;
   readonly #lock: RunLock;
   readonly #watch: DivergenceWatch | undefined;
+  /** Of a private run. */
+  readonly #ledger: RunLedger | undefined;
   #progress: RunProgress;
   #checkpoint: string | undefined;
   #checkpointCurrent = true;
   readonly #totals = { tokens: 0, bytesUp: 0, bytesDown: 0, seconds: 0 };
   #loss: number | undefined;
 
-  private constructor(client: TrainingClient, options: TrainOptions, lock: RunLock, from: StartingPoint) {
+  private constructor(client: TrainingClient, options: TrainOptions, lock: RunLock, from: StartingPoint, ledger: RunLedger | undefined) {
     this.#client = client;
     this.#options = options;
     this.#lock = lock;
@@ -46,8 +51,10 @@ export class TrainingRun {
     this.#log = from.log;
     this.#progress = from.progress;
     this.#checkpoint = from.checkpoint;
+    this.#ledger = ledger;
     const { divergenceFactor: factor = DEFAULT_DIVERGENCE_FACTOR } = options;
-    this.#watch = factor === 0 ? undefined : new DivergenceWatch({ factor, steps: DEFAULT_DIVERGENCE_STEPS });
+    // When to stop is no secret; so a private run's exact losses do not decide on it.
+    this.#watch = factor === 0 || ledger !== undefined ? undefined : new DivergenceWatch({ factor, steps: DEFAULT_DIVERGENCE_STEPS });
     for (const record of from.log.earlierSteps) this.#count(record);
   }
 
@@ -56,20 +63,16 @@ export class TrainingRun {
    * @throws CutlayerError ALREADY_EXISTS (a run without `resume`, or one that is still running), INVALID_CONFIG, INVALID_ARGUMENT
    */
   static async open(client: TrainingClient, options: TrainOptions): Promise<TrainingRun> {
-    positive('totalSteps', options.totalSteps);
-    for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
-      if (options[name] !== undefined) positive(name, options[name]);
-    }
-    for (const name of ['patience', 'evalEvery'] as const) {
-      if (options[name] === undefined || options.validation !== undefined) continue;
-      throw new CutlayerError(
-        'INVALID_ARGUMENT',
-        `${name}: it is about validations, but there is no validation data; give some, or leave ${name} out`,
-      );
-    }
+    checkTrainOptions(options);
     const lock = await lockRun(options.outDir);
     try {
-      return new TrainingRun(client, options, lock, await startingPoint(client, options));
+      const from = await startingPoint(client, options);
+      try {
+        return new TrainingRun(client, options, lock, from, await openLedger(client, options, from.privateSteps));
+      } catch (error) {
+        await from.log.close();
+        throw error;
+      }
     } catch (error) {
       await lock.release();
       throw error;
@@ -84,6 +87,7 @@ export class TrainingRun {
       if (this.#validationDue && (await this.#afterStep())) return await this.#finish('patience');
       const plan = this.#plan();
       while (this.#client.step < totalSteps && !this.#progress.stoppedEarly) {
+        if (this.#ledger?.refusal() !== undefined) return await this.#endOfBudget();
         await this.#step(plan.next().value);
         if (await this.#afterStep()) return await this.#finish('patience');
       }
@@ -99,6 +103,7 @@ export class TrainingRun {
   async close(): Promise<void> {
     try {
       await this.#log.close();
+      await this.#ledger?.close();
     } finally {
       await this.#lock.release();
     }
@@ -109,6 +114,8 @@ export class TrainingRun {
     const lengths = this.#options.examples.map((example) => example.tokenIds.length);
     const limits = batchLimits(this.#client.model, this.#client.adapter, this.#options);
     const { seed = 0, accumulation = 1 } = this.#options;
+    const { step, privacy } = this.#client;
+    if (privacy !== undefined) return sampledSteps(lengths, step, { ...limits, expected: privacy.expectedBatch, random: privacy.random });
     return epochSteps(lengths, this.#progress, { ...limits, seed, accumulation });
   }
 
@@ -131,6 +138,7 @@ export class TrainingRun {
       failed.abort();
       throw error;
     });
+    await this.#ledger?.spend(this.#client.step + 1);
     const result = await this.#client.optimStep();
     const seconds = (performance.now() - start) / 1000;
     const tokens = batches.flat().reduce((sum, index) => sum + examples[index]!.tokenIds.length, 0);
@@ -157,7 +165,8 @@ export class TrainingRun {
   }
 
   #count(record: StepRecord): Divergence | undefined {
-    this.#loss = record.loss;
+    // A private step may have sampled no example.
+    if (record.targets > 0) this.#loss = record.loss;
     for (const name of ['tokens', 'bytesUp', 'bytesDown', 'seconds'] as const) this.#totals[name] += record[name];
     return this.#watch?.observe(record.step, record.loss);
   }
@@ -196,7 +205,7 @@ export class TrainingRun {
     };
     // A checkpoint of this step from before its validation is out of date.
     this.#checkpointCurrent = false;
-    if (best) await writeDirectoryAtomic(this.#bestDir, (temporary) => adapter.save(temporary));
+    if (best) await this.#saveAdapter(this.#bestDir, adapter);
     const { loss, perplexity, accuracy, exactMatch } = evaluation;
     await this.#log.validation({ step, loss, perplexity, accuracy, exactMatch, best });
     this.#emit({ type: 'validation', step, evaluation, best });
@@ -206,7 +215,13 @@ export class TrainingRun {
     const { outDir } = this.#options;
     const dir = checkpointPath(outDir, this.#client.step);
     if (dir === this.#checkpoint && this.#checkpointCurrent) return;
-    await this.#client.saveState(dir, { settings: this.#settings, progress: this.#progress });
+    const privateSteps = this.#ledger?.steps;
+    await this.#client.saveState(dir, {
+      settings: this.#settings,
+      progress: this.#progress,
+      ...(privateSteps === undefined ? {} : { privateSteps }),
+    });
+    if (this.#ledger !== undefined) await this.#log.privacy(this.#client.step, this.#ledger.statement());
     this.#checkpoint = dir;
     this.#checkpointCurrent = true;
     // While the loss looks lost, the last checkpoint from before stays, whatever comes.
@@ -215,13 +230,29 @@ export class TrainingRun {
     this.#emit({ type: 'checkpoint', step: this.#client.step, dir });
   }
 
-  async #finish(stopped: 'finished' | 'patience'): Promise<TrainSummary> {
+  async #finish(stopped: 'finished' | 'patience' | 'budget'): Promise<TrainSummary> {
     const adapterDir = join(this.#options.outDir, 'adapter');
     // After validation the best adapter is the result, else the last.
     const { validation } = this.#options;
     const best = validation !== undefined && Number.isFinite(this.#progress.bestLoss) ? await this.#loadBest() : undefined;
-    await writeDirectoryAtomic(adapterDir, (temporary) => (best ?? this.#client.adapter).save(temporary));
+    await this.#saveAdapter(adapterDir, best ?? this.#client.adapter);
     return { ...this.#summary(stopped), adapterDir };
+  }
+
+  /** Ends the run before a step that would go over the privacy budget. */
+  async #endOfBudget(): Promise<TrainSummary> {
+    const { validation } = this.#options;
+    if (validation !== undefined && this.#client.step !== this.#progress.validatedStep) await this.#validate(validation);
+    await this.#writeCheckpoint();
+    return this.#finish('budget');
+  }
+
+  /** With its privacy statement, where there is one: it tells what the whole run has spent, for the adapter was chosen from all of it. */
+  #saveAdapter(dir: string, adapter: Adapter): Promise<void> {
+    return writeDirectoryAtomic(dir, async (temporary) => {
+      await adapter.save(temporary);
+      if (this.#ledger !== undefined) await writePrivacyStatement(temporary, this.#ledger.statement());
+    });
   }
 
   #loadBest() {
@@ -241,6 +272,7 @@ export class TrainingRun {
       loss: this.#loss,
       bestValidationLoss: Number.isFinite(bestLoss) ? bestLoss : undefined,
       ...this.#totals,
+      ...(this.#ledger === undefined ? {} : { privacy: this.#ledger.statement() }),
     };
   }
 
@@ -262,11 +294,5 @@ export class TrainingRun {
 
   #emit(event: TrainEvent): void {
     this.#options.onEvent?.(event);
-  }
-}
-
-function positive(name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new CutlayerError('INVALID_ARGUMENT', `${name}: expected a whole number of at least 1, got ${value}`);
   }
 }

@@ -9,6 +9,8 @@ import { type Example, loadExamples } from '../data/examples.js';
 import { batchLimits } from '../evaluate.js';
 import { adapterDirectory } from '../inspect/adapter-report.js';
 import { schedule } from '../optimizers/schedule.js';
+import type { StepPrivacy } from '../privacy/private-gradient-sum.js';
+import type { RunPrivacy } from '../privacy/run-ledger.js';
 import { RemoteModel } from '../remote-model.js';
 import { SplitModel } from '../split-model.js';
 import { stepsOfEpochs } from '../train.js';
@@ -16,6 +18,7 @@ import type { TrainEvent, TrainSummary } from '../train-options.js';
 import { TrainingClient } from '../training-client.js';
 import { TrainingRun } from '../training-run.js';
 import { checkFits, type RunFigures, withAdvice } from './advice.js';
+import { choosePrivacy } from './privacy-options.js';
 import { writeRunConfig } from './run-config.js';
 import type { Session } from './session.js';
 import type { TrainFlags } from './train-options-table.js';
@@ -50,7 +53,8 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
   const limits = limitsOf(flags, model, adapter);
   for (const read of [examples, validation ?? []]) checkFits(read, limits, flags.maxTokens);
   const order = { ...limits, seed: flags.seed, shuffle: true };
-  const totalSteps = flags.steps ?? stepsOfEpochs(examples, flags.epochs, order, flags.accumulation);
+  const totalSteps = flags.steps ?? stepsOf(flags, examples, order);
+  const privacy = choosePrivacy(flags, { examples: examples.length, totalSteps });
   const longest = examples.reduce((most, { tokenIds }) => Math.max(most, tokenIds.length), 0);
   const figures: RunFigures = { totalSteps, maxTokensPerBatch: limits.maxTokensPerBatch + numVirtualTokens, longest };
   const parameters = adapter.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
@@ -62,7 +66,8 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
       const fresh = adapter ?? (await newAdapter(chosen, session, model, signal));
       adapter = undefined;
       try {
-        return await runToEnd(newClient(chosen, session, fresh, totalSteps), chosen, { examples, validation, totalSteps, signal, onEvent });
+        const client = newClient(chosen, session, fresh, totalSteps, privacy?.step);
+        return await runToEnd(client, chosen, { examples, validation, totalSteps, privacy: privacy?.run, signal, onEvent });
       } catch (caught) {
         throw withAdvice(caught, chosen, figures);
       }
@@ -70,13 +75,27 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
   };
 }
 
-function newClient(flags: ResolvedTrainFlags, { bundle, connection }: Session, adapter: Adapter, totalSteps: number): TrainingClient {
+/** Optimizer steps of `--epochs`; of a private run, for which an epoch is one on average. */
+function stepsOf(flags: TrainFlags, examples: readonly Example[], order: Parameters<typeof stepsOfEpochs>[2]): number {
+  const { epochs, batch, accumulation, dpClipNorm } = flags;
+  if (dpClipNorm === undefined) return stepsOfEpochs(examples, epochs, order, accumulation);
+  return Math.ceil((epochs * examples.length) / (batch * accumulation));
+}
+
+function newClient(
+  flags: ResolvedTrainFlags,
+  { bundle, connection }: Session,
+  adapter: Adapter,
+  totalSteps: number,
+  privacy: StepPrivacy | undefined,
+): TrainingClient {
   return new TrainingClient(bundle, connection, adapter, {
     learningRate: flags.lr,
     schedule: schedule(flags.schedule, { warmupSteps: flags.warmup, totalSteps }),
     optimizer: { weightDecay: flags.weightDecay },
     maxGradNorm: flags.clip === 0 ? undefined : flags.clip,
     pipelineDepth: flags.pipeline,
+    privacy,
   });
 }
 
@@ -85,6 +104,7 @@ interface RunInputs {
   readonly examples: readonly Example[];
   readonly validation: readonly Example[] | undefined;
   readonly totalSteps: number;
+  readonly privacy: RunPrivacy | undefined;
   readonly signal: AbortSignal;
   readonly onEvent: (event: TrainEvent) => void;
 }

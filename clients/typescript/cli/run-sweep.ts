@@ -21,6 +21,12 @@ const DEFAULT_MULTIPLES = [1 / 3, 1, 3];
 
 /** Runs the command. @throws CutlayerError */
 export async function runSweep(flags: SweepFlags): Promise<void> {
+  if (flags.dpClipNorm !== undefined) {
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      '--dp-clip-norm: a sweep does not train privately, for every rate would spend on the same examples and the choice among them once more; train with one rate',
+    );
+  }
   const rates = learningRates(flags);
   const settings = digestOf(flags);
   const file = join(flags.out, SWEEP_FILE);

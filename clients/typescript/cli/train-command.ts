@@ -24,6 +24,9 @@ Examples:
   A prefix, stopping early:
     $ cutlayer client train … --method prefix-tuning --virtual-tokens 8 --patience 3 --eval-every 25
 
+  With differential privacy for each example, epsilon 4 at most:
+    $ cutlayer client train … --dp-clip-norm 1 --dp-epsilon 4 --batch 64 --steps 500
+
   The same run again, with one thing changed:
     $ cutlayer client train --config run1/config.yaml --lr 0.003 --out run2
 
@@ -33,6 +36,10 @@ A line of data.jsonl, one of:
   {"text": "…"}
   {"text": "…", "label": "spam"}   for --method classification-head
 and with any of them "task": "…"   for --method multitask-prompt-tuning
+
+A private run says (example, epsilon, delta, steps, sampling), here and in privacy.json beside the adapter. That holds for the adapter, against whoever gets it;
+not for the gateway, which computes on the examples' activations, and not for the losses on this screen and in --out, which are exact: do not publish them.
+Every run on the same data spends anew. docs/privacy.md has the rest.
 `,
     )
     .action(async (_: unknown, called: Command) => {

@@ -20,6 +20,7 @@ import {
   type ValuesOf,
   withDefault,
 } from './option.js';
+import { privacyOptions } from './privacy-options.js';
 
 /** Options that say how examples are read; also those of `eval`. */
 export const overlong = choice<OverlongPolicy>(
@@ -48,6 +49,11 @@ function validating<T>(row: OptionRow<T>): OptionRow<T> {
   };
 }
 
+/** Options that are idle in private runs. */
+function openly<T>(row: OptionRow<T>, why: string): OptionRow<T> {
+  return { ...row, idle: ({ dpClipNorm }) => (dpClipNorm === undefined ? undefined : why) };
+}
+
 /** The table. */
 export const trainOptions = {
   ...connectionOptions,
@@ -66,9 +72,12 @@ export const trainOptions = {
     warmup: withDefault(nonNegativeInteger('steps', 'steps over which the rate rises from 0'), 0),
     weightDecay: withDefault(nonNegativeNumber('factor', 'decoupled weight decay of AdamW'), 0),
     clip: withDefault(nonNegativeNumber('norm', "clip the gradient's norm; 0: never"), 1),
-    divergenceFactor: withDefault(
-      nonNegativeNumber('k', 'stop when the loss stays above k times the best smoothed loss; 0: never'),
-      DEFAULT_DIVERGENCE_FACTOR,
+    divergenceFactor: openly(
+      withDefault(
+        nonNegativeNumber('k', 'stop when the loss stays above k times the best smoothed loss; 0: never'),
+        DEFAULT_DIVERGENCE_FACTOR,
+      ),
+      'exact losses do not decide on a private run',
     ),
   }),
   ...under('Steps and batches', {
@@ -78,8 +87,12 @@ export const trainOptions = {
     maxTokens: optional(positiveInteger('n', "rows of a padded micro-batch (default: the gateway's limit)")),
     accumulation: withDefault(positiveInteger('n', 'micro-batches of an optimizer step: a larger batch in the same memory'), 1),
     pipeline: withDefault(positiveInteger('n', 'micro-batches under way at a time; does not change results'), 2),
-    seed: withDefault(nonNegativeInteger('n', 'of data order and first values: the same seed gives the same adapter'), 0),
+    seed: withDefault(
+      nonNegativeInteger('n', 'of data order and first values: the same seed gives the same adapter, but for private runs'),
+      0,
+    ),
   }),
+  ...privacyOptions,
   ...under('Run', {
     out: required(path('dir', 'directory of the run: config.yaml, checkpoints, metrics.jsonl, tensorboard, adapter')),
     checkpointEvery: withDefault(positiveInteger('steps', 'steps between checkpoints'), 50),

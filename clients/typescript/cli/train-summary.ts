@@ -1,5 +1,6 @@
 /** What `train` says at its end: what was done, what it cost, how the loss went, and what to do next. */
 import { join } from 'node:path';
+import { statementText } from '../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../metrics.js';
 import type { TrainSummary } from '../train-options.js';
 import type { ResolvedTrainFlags } from './prepare-training.js';
@@ -29,6 +30,7 @@ export async function summaryLines(
     const best = summary.bestValidationLoss === undefined ? '' : `, best ${summary.bestValidationLoss.toFixed(4)}`;
     lines.push(row('validation loss', `${curve(validations, unicode)}${best}`));
   }
+  if (summary.privacy !== undefined) lines.push(row('privacy', statementText(summary.privacy)));
   if (summary.adapterDir !== undefined) {
     const bundle = flags.bundle;
     lines.push(row('adapter', summary.adapterDir));
@@ -38,6 +40,13 @@ export async function summaryLines(
   return lines;
 }
 
+/** What ended a run before its last step. */
+const why: { readonly [Stopped in Exclude<TrainSummary['stopped'], 'cancelled'>]: string } = {
+  finished: '',
+  patience: ' (the validation loss no longer fell)',
+  budget: ' (one more would go over --dp-epsilon)',
+};
+
 function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out: string): string {
   const [which, value] = bestValidationLoss === undefined ? ['last training loss', loss] : ['best validation loss', bestValidationLoss];
   const end = value === undefined ? '' : `, ${which} ${value.toFixed(4)}`;
@@ -45,7 +54,7 @@ function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out
     const kept = step === 0 ? 'Nothing was written yet' : `The checkpoint is in ${out}; go on with the same command plus --resume`;
     return `Stopped after step ${step}${end}. ${kept}.`;
   }
-  return `Done after step ${step}${stopped === 'patience' ? ' (the validation loss no longer fell)' : ''}${end}.`;
+  return `Done after step ${step}${why[stopped]}${end}.`;
 }
 
 function cost({ seconds, tokens, bytesUp, bytesDown, step }: TrainSummary): string {

@@ -22,13 +22,7 @@ const BUCKET_BATCHES = 32;
  * @throws CutlayerError INVALID_DATA when one example alone is over `maxTokensPerBatch`.
  */
 export function epochBatches(lengths: readonly number[], epoch: number, options: OrderOptions): readonly (readonly number[])[] {
-  const tooLong = lengths.findIndex((length) => length > options.maxTokensPerBatch);
-  if (tooLong >= 0) {
-    throw new CutlayerError(
-      'INVALID_DATA',
-      `example ${tooLong + 1}: ${lengths[tooLong]} tokens, but a batch may have at most ${options.maxTokensPerBatch}`,
-    );
-  }
+  refuseOverlong(lengths, options.maxTokensPerBatch);
   const order = lengths.map((_, index) => index);
   if (!options.shuffle) return cut(order, lengths, options);
   const random = seeded(options.seed, epoch);
@@ -40,6 +34,17 @@ export function epochBatches(lengths: readonly number[], epoch: number, options:
     batches.push(...cut(bucket, lengths, options));
   }
   return shuffle(batches, random);
+}
+
+/** @throws CutlayerError INVALID_DATA when one example alone is over the limit. */
+export function refuseOverlong(lengths: readonly number[], maxTokensPerBatch: number): void {
+  const tooLong = lengths.findIndex((length) => length > maxTokensPerBatch);
+  if (tooLong >= 0) {
+    throw new CutlayerError(
+      'INVALID_DATA',
+      `example ${tooLong + 1}: ${lengths[tooLong]} tokens, but a batch may have at most ${maxTokensPerBatch}`,
+    );
+  }
 }
 
 /** Sequences in order of length, for evaluation: least padding, no randomness. */
