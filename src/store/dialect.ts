@@ -1,4 +1,5 @@
 /** kysely on one {@link StoreConnection}: whoever comes first has it for a whole transaction, the others wait in line. */
+import { setImmediate } from 'node:timers/promises';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -82,6 +83,8 @@ class StoreDriver implements Driver {
       await new Promise<void>((resume) => this.#line.push(resume));
     }
     this.#taken = true;
+    // The engine works synchronously: without a turn of the event loop before each, a line of transactions would let no socket and no timer in.
+    await setImmediate();
     return this.#session;
   }
 

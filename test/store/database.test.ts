@@ -58,6 +58,18 @@ describe('store transactions', () => {
     assert.equal((await ids(database)).length, 9);
   });
 
+  it('let timers and sockets in between one and the next', async () => {
+    const order: string[] = [];
+    setImmediate(() => order.push('loop'));
+    for (const name of ['a', 'b']) {
+      await database.transaction((tx) => create(tx, name));
+      order.push(name);
+      setImmediate(() => order.push('loop'));
+    }
+    await database.transaction(async () => order.push('c'));
+    assert.deepEqual(order, ['loop', 'a', 'loop', 'b', 'loop', 'c']);
+  });
+
   it('are refused when too many wait', async () => {
     const results = await Promise.allSettled(Array.from({ length: 6 }, (_, i) => database.transaction((tx) => create(tx, `${i}`))));
     assert.deepEqual(
