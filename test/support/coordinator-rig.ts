@@ -1,0 +1,171 @@
+/** A coordinator over a real store on virtual time, with members that play their part: what tests of rounds have in common. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Task } from '../../src/agreement/federation-api.js';
+import { type OpenManifest, parametersDigest, signManifest } from '../../src/agreement/manifest.js';
+import { type FederationSettingsInput, federationSettingsSchema } from '../../src/agreement/settings.js';
+import { type Coordinator, openCoordinator } from '../../src/federation/coordinator.js';
+import type { FederationReport } from '../../src/federation/coordinator-api.js';
+import { type IdentityKey, identityFromSeed } from '../../src/secagg/signature.js';
+import { seededBytes } from '../../src/secagg/stream.js';
+import { type Database, openDatabase } from '../../src/store/database.js';
+import { type PayloadOf, RoundMember } from './round-member.js';
+import { VirtualTime } from './virtual-time.js';
+
+const identity = (number: number): IdentityKey => identityFromSeed(new Uint8Array(32).fill(number));
+
+/** Signs the announcements of every rig. */
+export const coordinatorKey = identity(250);
+
+/** The names of so many members: a, b, c, … */
+export const memberNames = (count: number): string[] => Array.from({ length: count }, (_, at) => `member-${String(at).padStart(3, '0')}`);
+
+/** A signed manifest of `members` members with a [dimension] adapter that starts at zero. */
+export function testManifest(settings: Omit<FederationSettingsInput, 'name'>, members = 3, dimension = 8): OpenManifest {
+  return signManifest(
+    {
+      formatVersion: 1,
+      createdAt: '2026-01-01T00:00:00.000Z',
+      founderKey: Buffer.from(identity(251).publicKey).toString('hex'),
+      coordinatorKey: Buffer.from(coordinatorKey.publicKey).toString('hex'),
+      backboneDigest: '0'.repeat(64),
+      settings: federationSettingsSchema.parse({ name: 'test', ...settings }),
+      parameters: [{ name: 'prompt', shape: [dimension] }],
+      initialDigest: parametersDigest(new Float32Array(dimension)),
+      members: memberNames(members).map((name, at) => ({ name, publicKey: Buffer.from(identity(at + 1).publicKey).toString('hex') })),
+    },
+    identity(251).privateKey,
+  );
+}
+
+/** A payload that says who it is from: value i of member m is (m + 1) · (i + 1) / 64 in every train round. Metrics: the candidate is better. */
+export const plainPayload =
+  (manifest: OpenManifest, at: number): PayloadOf =>
+  (purpose) =>
+    purpose === 'evaluate'
+      ? Float32Array.from([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.75, 0.75, 0.25, 0.75, 0.75])
+      : Float32Array.from({ length: manifest.manifest.parameters[0]!.shape[0]! }, (_, i) => ((at + 1) * (i + 1)) / 64);
+
+/** What a rig is made of. */
+export interface RigOptions {
+  readonly manifest: OpenManifest;
+  readonly path?: string;
+  readonly time?: VirtualTime;
+  readonly onWrite?: (name: string) => void;
+  readonly payloadOf?: (manifest: OpenManifest, at: number) => PayloadOf;
+}
+
+/** See the module's header. */
+export class CoordinatorRig {
+  readonly manifest: OpenManifest;
+  readonly time: VirtualTime;
+  readonly path: string;
+  readonly members: readonly RoundMember[];
+  onWrite: ((name: string) => void) | undefined;
+  database!: Database;
+  coordinator!: Coordinator;
+  #opened = 0;
+
+  private constructor({ manifest, path, time, onWrite, payloadOf = plainPayload }: RigOptions) {
+    this.manifest = manifest;
+    this.time = time ?? new VirtualTime();
+    this.path = path ?? join(mkdtempSync(join(tmpdir(), 'cutlayer-rounds-')), 'store.db');
+    this.onWrite = onWrite;
+    this.members = manifest.manifest.members.map(
+      ({ name }, at) => new RoundMember(manifest, name, identity(at + 1), payloadOf(manifest, at), 10 * (at + 1)),
+    );
+  }
+
+  /** Opens the store and the coordinator; creates and starts the federation. */
+  static async start(options: RigOptions): Promise<CoordinatorRig> {
+    const rig = new CoordinatorRig(options);
+    await rig.open();
+    await rig.found();
+    return rig;
+  }
+
+  /** Without creating anything. */
+  static bare(options: RigOptions): CoordinatorRig {
+    return new CoordinatorRig(options);
+  }
+
+  get id(): string {
+    return this.manifest.id;
+  }
+
+  async open(): Promise<void> {
+    this.database = await openDatabase(this.path, { onWrite: (name) => this.onWrite?.(name) });
+    const { now, schedule } = this.time;
+    this.#opened += 1;
+    const random = seededBytes(new Uint8Array(32).fill(this.#opened));
+    this.coordinator = await openCoordinator({ database: this.database, signingKey: coordinatorKey, now, schedule, random });
+  }
+
+  /** Creates and starts the federation; again, nothing happens. */
+  async found(): Promise<void> {
+    const length = this.manifest.manifest.parameters[0]!.shape[0]!;
+    await this.coordinator.create(this.manifest, new Float32Array(length));
+    const [report] = await this.coordinator.status(this.id);
+    if (report!.state === 'created') await this.coordinator.control(this.id, { kind: 'start' });
+  }
+
+  /** Lets go without a word, as a killed process does; what is not committed is lost. */
+  async crash(): Promise<void> {
+    this.onWrite = undefined;
+    await this.coordinator.close();
+    await this.database.close();
+  }
+
+  async reopen(): Promise<void> {
+    await this.crash();
+    await this.open();
+  }
+
+  async close(): Promise<void> {
+    await this.crash();
+    rmSync(join(this.path, '..'), { recursive: true, force: true });
+  }
+
+  api(member: string) {
+    return this.coordinator.member(this.id, member);
+  }
+
+  async report(): Promise<FederationReport> {
+    const [report] = await this.coordinator.status(this.id);
+    return report!;
+  }
+
+  /** One task of each of these members, in their order. */
+  async stepAll(members: readonly RoundMember[] = this.members): Promise<Task[]> {
+    const tasks: Task[] = [];
+    for (const member of members) tasks.push(await member.step(this.api(member.name)));
+    return tasks;
+  }
+
+  /** Plays until `done`; when nobody has anything to do, time moves to the next timer. */
+  async play(
+    done: (report: FederationReport) => boolean = ({ state }) => state === 'finished',
+    members = this.members,
+  ): Promise<FederationReport> {
+    for (let turn = 0; turn < 2000; turn++) {
+      const report = await this.report();
+      if (done(report)) return report;
+      const tasks = await this.stepAll(members);
+      await nextTurn();
+      const idle = tasks.every(({ kind }) => kind === 'wait' || kind === 'finished');
+      const after = await this.report();
+      const stuck = JSON.stringify({ ...after, round: { ...after.round, remainingMs: 0 } });
+      const same = stuck === JSON.stringify({ ...report, round: { ...report.round, remainingMs: 0 } });
+      const releasing = after.round !== null && after.round.remainingMs === 0;
+      if ((idle || same) && same && !releasing) this.time.advanceToNext();
+    }
+    throw new Error(`the federation has not come to the expected end: ${JSON.stringify(await this.report())}`);
+  }
+
+  /** The parameters of a version. */
+  version(number: number): Promise<Float32Array> {
+    return this.coordinator.reader(this.id).version(number);
+  }
+}
