@@ -2,6 +2,10 @@
 
 // What appears in the signatures above.
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
+export { epsilonOf, type Guarantee } from '../../src/privacy/accountant.js';
+export { gaussianEvent, type PrivacyEvent, type Sampling } from '../../src/privacy/event.js';
+export { poissonSample } from '../../src/privacy/random.js';
+export { type PrivacyStatement, statementText } from '../../src/privacy/statement.js';
 export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 export type { WireDType } from '../../src/wire/wire-dtype.js';
 export {
@@ -43,6 +47,8 @@ export type { ModelCard } from './model-card.js';
 export { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';
 export { clipGradNorm } from './optimizers/clip.js';
 export { type Schedule, type ScheduleName, schedule, scheduleNames } from './optimizers/schedule.js';
+export type { StepPrivacy } from './privacy/private-gradient-sum.js';
+export type { RunPrivacy } from './privacy/run-ledger.js';
 export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './remote-model.js';
 export type { RetryNotice, RetryPolicy } from './retry.js';
 export { type BatchResult, type GradientResult, SplitModel } from './split-model.js';

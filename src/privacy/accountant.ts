@@ -18,8 +18,6 @@ export interface Guarantee {
 /** A running sum over releases. */
 export class RdpAccountant {
   readonly #divergences = new Float64Array(rdpOrders.length);
-  /** The curve of the last event with a count of 1: a run's steps are alike. */
-  #last: { readonly key: string; readonly curve: Float64Array } | undefined;
 
   constructor(events: Iterable<PrivacyEvent> = []) {
     for (const event of events) this.add(event);
@@ -29,11 +27,7 @@ export class RdpAccountant {
   add(event: PrivacyEvent): this {
     const { count, ...release } = parsePrivacyEvent(event);
     if (count === 0) return this;
-    const key = JSON.stringify(release);
-    if (this.#last?.key !== key) {
-      this.#last = { key, curve: Float64Array.from(rdpOrders, (order) => rdpOf({ ...event, count: 1 }, order)) };
-    }
-    const { curve } = this.#last;
+    const curve = curveOf({ ...event, count: 1 }, JSON.stringify(release));
     for (let at = 0; at < curve.length; at++) this.#divergences[at]! += count * curve[at]!;
     return this;
   }
@@ -48,6 +42,18 @@ export class RdpAccountant {
     });
     return best;
   }
+}
+
+/** Curves of single releases, the newest last: the rounds of a federation and the steps of a run are alike. */
+const curves = new Map<string, Float64Array>();
+const KEPT_CURVES = 32;
+
+function curveOf(release: PrivacyEvent, key: string): Float64Array {
+  const curve = curves.get(key) ?? Float64Array.from(rdpOrders, (order) => rdpOf(release, order));
+  curves.delete(key);
+  curves.set(key, curve);
+  if (curves.size > KEPT_CURVES) curves.delete(curves.keys().next().value!);
+  return curve;
 }
 
 /** Epsilon of some releases together. @throws CutlayerError INVALID_ARGUMENT */
