@@ -1,0 +1,56 @@
+/** What a member insists on before it shares anything with a cohort, beyond what secure aggregation checks by itself. */
+import { type Enlistment, hasTerms } from '../../../src/agreement/enlistment.js';
+import { maxCohortOf } from '../../../src/agreement/round-mechanism.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { isAdvertisementSigned } from '../../../src/secagg/messages.js';
+import { sameBytes } from '../../../src/secagg/transcript.js';
+import type { Pin } from './pin.js';
+
+/** What this member knows of the round. */
+export interface OwnView {
+  readonly pin: Pin;
+  readonly round: number;
+  /** As this member has sent it. */
+  readonly enlistment: Enlistment;
+  /** Whether a chain head is of a link that this member has. */
+  readonly knows: (chainHead: string) => boolean;
+}
+
+/**
+ * Every member of the cohort is on the roster, has signed these very terms for this round, and has seen the same announcements.
+ * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED
+ */
+export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlistment, knows }: OwnView): void {
+  const { open, member, floors } = pin;
+  const refuse = (why: string): CutlayerError => new CutlayerError('ROUND_REFUSED', `round ${round}: ${why}; this member sits it out`);
+  const roster = new Map(open.manifest.members.map(({ name, publicKey }) => [name, Buffer.from(publicKey, 'hex')]));
+  const names = new Set<string>();
+  for (const other of cohort) {
+    const { participant } = other.advertisement;
+    const key = roster.get(participant);
+    if (key === undefined) throw refuse(`${participant} is in the cohort, and not on the roster`);
+    if (names.has(participant)) throw refuse(`${participant} is in the cohort twice`);
+    names.add(participant);
+    if (!isAdvertisementSigned({ federation: open.id, round }, other.advertisement, key))
+      throw refuse(`the enlistment of ${participant} is not signed by it for this round`);
+    if (!hasTerms(other)) throw refuse(`${participant} has signed other terms than the coordinator shows`);
+    if (other.purpose !== enlistment.purpose)
+      throw refuse(`${participant} has enlisted to ${other.purpose}, this member to ${enlistment.purpose}`);
+    if (other.chainHead !== enlistment.chainHead) throw forked(round, participant, knows(other.chainHead));
+  }
+  const own = cohort.find(({ advertisement }) => advertisement.participant === member);
+  if (own === undefined) throw refuse('the coordinator asks for an answer to a cohort without this member');
+  if (!sameBytes(own.advertisement.signature, enlistment.advertisement.signature))
+    throw refuse("this member's own enlistment was exchanged");
+  if (cohort.length < floors.minCohort) throw refuse(`the cohort has ${cohort.length} members, this member's floor is ${floors.minCohort}`);
+  if (cohort.length > maxCohortOf(open.manifest))
+    throw refuse(`the cohort has ${cohort.length} members, the manifest allows ${maxCohortOf(open.manifest)}`);
+}
+
+function forked(round: number, participant: string, behind: boolean): CutlayerError {
+  const what = behind
+    ? `${participant} has enlisted with older announcements than this member; the next round will tell whether it was only late`
+    : `${participant} has signed announcements that this member has never seen: the coordinator may have told the two of you different things, such as different models. ` +
+      'Compare the chain head that both show (the last line of chain.jsonl) over another channel, and do not go on when they differ';
+  return new CutlayerError('CHAIN_FORKED', `round ${round}: ${what}; this member sits the round out`, { details: { participant, behind } });
+}

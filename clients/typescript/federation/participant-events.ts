@@ -1,0 +1,80 @@
+/** What a participant tells while it runs. No text, token or number of the local data is in it beyond counts and metrics, which stay on this machine. */
+import type { VersionMetrics } from '../../../src/agreement/chain.js';
+import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
+import type { RoundStage } from '../../../src/agreement/federation-api.js';
+import type { ErrorCode } from '../../../src/errors.js';
+import type { LocalStep } from './local-training.js';
+
+/** Something that happened. */
+export type ParticipantEvent =
+  | {
+      readonly type: 'joined';
+      readonly federation: string;
+      readonly name: string;
+      readonly member: string;
+      readonly round: number;
+      readonly version: number | undefined;
+      readonly secureAggregation: boolean;
+    }
+  | { readonly type: 'waiting'; readonly reason: string }
+  /** Coordinator or gateway is away; it is tried again. */
+  | { readonly type: 'offline'; readonly code: ErrorCode; readonly message: string; readonly delayMs: number }
+  | { readonly type: 'online' }
+  | {
+      readonly type: 'round';
+      readonly round: number;
+      readonly purpose: RoundPurpose;
+      readonly version: number;
+      readonly examples: number;
+      readonly resumed: boolean;
+    }
+  | {
+      readonly type: 'stage';
+      readonly round: number;
+      readonly stage: RoundStage;
+      readonly cohort?: readonly string[];
+      readonly remainingMs: number;
+    }
+  | ({ readonly type: 'step'; readonly round: number } & LocalStep)
+  | { readonly type: 'measured'; readonly version: number; readonly current: VersionMetrics; readonly earlier: VersionMetrics }
+  | { readonly type: 'submitted'; readonly round: number; readonly purpose: RoundPurpose; readonly bytes: number; readonly again: boolean }
+  /** This member has done all that the round asks of it. */
+  | { readonly type: 'answered'; readonly round: number; readonly purpose: RoundPurpose }
+  | { readonly type: 'satOut'; readonly round: number; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly type: 'aggregate';
+      readonly round: number;
+      readonly version: number;
+      readonly participants: readonly string[];
+      readonly own: boolean;
+    }
+  | {
+      readonly type: 'promoted';
+      readonly version: number;
+      readonly cohort: VersionMetrics | undefined;
+      readonly adapterDir: string | undefined;
+    }
+  | {
+      readonly type: 'rejected';
+      readonly version: number;
+      readonly cohort: VersionMetrics | undefined;
+      readonly promoted: VersionMetrics | undefined;
+    }
+  | { readonly type: 'rolledBack'; readonly version: number; readonly from: number; readonly adapterDir: string | undefined }
+  | { readonly type: 'finished'; readonly reason: string };
+
+/** How a participant ended. */
+export interface ParticipantSummary {
+  readonly stopped: 'finished' | 'rounds' | 'cancelled';
+  /** Train rounds whose aggregate has this member's update and has been decided upon, in this run. */
+  readonly rounds: number;
+  /** Rounds that this member declined or gave up, in this run. */
+  readonly satOut: number;
+  /** Promoted version. */
+  readonly version: number | undefined;
+  /** Payloads of this run to and from the coordinator. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Versions measured on this member's held-out data, in their order. */
+  readonly measured: readonly ({ readonly version: number } & VersionMetrics)[];
+}

@@ -1,0 +1,133 @@
+/** What a member has agreed to, kept in its own files: the manifest and its floors. What the coordinator says later is held against it. */
+import { z } from 'zod';
+import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/agreement/manifest.js';
+import { fewestSurvivors, maxCohortOf } from '../../../src/agreement/round-mechanism.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { brokenFile, readJson, type StateStore } from './state-store.js';
+
+/** The file's name. */
+export const PIN_FILE = 'pin.json';
+
+const base64 = z.base64();
+const schema = z.strictObject({
+  formatVersion: z.literal(1),
+  federation: z.string(),
+  member: z.string(),
+  manifest: z.strictObject({ bytes: base64, signature: base64 }),
+  floors: z.strictObject({ minCohort: z.int().min(1), minThreshold: z.int().min(0) }),
+});
+
+/** Sizes below which this member takes part in nothing. */
+export interface Floors {
+  /** Members of a cohort. */
+  readonly minCohort: number;
+  /** Members who would have to collude to open one member's update; 0 without secure aggregation. */
+  readonly minThreshold: number;
+}
+
+/** What this member holds on to. */
+export interface Pin {
+  readonly open: OpenManifest;
+  /** Its name on the roster. */
+  readonly member: string;
+  readonly floors: Floors;
+}
+
+/** What a pin is made from, or held against. */
+export interface PinRequest {
+  /** Hex id that the founder has told. */
+  readonly federation: string;
+  /** Hex; whose roster entry this member is. */
+  readonly publicKey: string;
+  /** Raises the floors. */
+  readonly floors?: Partial<Floors> | undefined;
+}
+
+/**
+ * Reads this member's pin, or makes it from what the coordinator serves.
+ * @param fetch asked only when nothing is pinned yet
+ * @throws CutlayerError MANIFEST_REJECTED (another one than was asked for), NOT_A_MEMBER, INVALID_OPTION (floors below the pinned ones, or out of reach)
+ */
+export async function pinned(state: StateStore, request: PinRequest, fetch: () => Promise<SignedManifest>): Promise<Pin> {
+  const saved = await readPin(state);
+  if (saved !== undefined && saved.federation !== request.federation) {
+    throw new CutlayerError(
+      'MANIFEST_REJECTED',
+      `this state belongs to federation ${saved.federation}, not to ${request.federation}; use another --state-dir for another federation`,
+    );
+  }
+  const open = openManifest(saved?.manifest ?? (await fetch()), request.federation);
+  const member = memberOf(open, request.publicKey);
+  const floors = raised(open, saved?.floors ?? defaultFloors(open), request.floors ?? {}, saved !== undefined);
+  if (saved === undefined || floors.minCohort !== saved.floors.minCohort || floors.minThreshold !== saved.floors.minThreshold) {
+    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+    const json = {
+      formatVersion: 1,
+      federation: open.id,
+      member,
+      manifest: { bytes: text(open.bytes), signature: text(open.signature) },
+      floors,
+    };
+    await state.write(PIN_FILE, `${JSON.stringify(json, null, 2)}\n`);
+  }
+  return { open, member, floors };
+}
+
+/** The manifest's own numbers. Above the complete graph's size a secret has fewer holders than the cohort's threshold, so nothing is asked of them. */
+export function defaultFloors({ manifest }: Pick<OpenManifest, 'manifest'>): Floors {
+  const { cohort, secureAggregation } = manifest.settings;
+  const complete = secureAggregation !== null && cohort.min <= Math.min(255, secureAggregation.graphAbove);
+  return { minCohort: cohort.min, minThreshold: complete ? Math.min(fewestSurvivors(manifest, cohort.min), cohort.min) : 0 };
+}
+
+function raised({ manifest }: OpenManifest, before: Floors, asked: Partial<Floors>, pinnedBefore: boolean): Floors {
+  const most = maxCohortOf(manifest);
+  const floors = { minCohort: asked.minCohort ?? before.minCohort, minThreshold: asked.minThreshold ?? before.minThreshold };
+  for (const [name, flag] of [
+    ['minCohort', '--min-cohort'],
+    ['minThreshold', '--min-threshold'],
+  ] as const) {
+    if (floors[name] < before[name]) {
+      const whose = pinnedBefore ? 'pinned here before' : "the manifest's own";
+      throw new CutlayerError('INVALID_OPTION', `${flag} ${floors[name]}: floors are only raised, and ${before[name]} is ${whose}`);
+    }
+    if (floors[name] > most)
+      throw new CutlayerError(
+        'INVALID_OPTION',
+        `${flag} ${floors[name]}: rounds of this federation have at most ${most} members, so this one would take part in none`,
+      );
+  }
+  if (floors.minThreshold > 0 && manifest.settings.secureAggregation === null)
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      '--min-threshold: this federation has no secure aggregation, so the coordinator sees every update; leave it out',
+    );
+  return floors;
+}
+
+function memberOf({ id, manifest }: OpenManifest, publicKey: string): string {
+  const found = manifest.members.find((member) => member.publicKey === publicKey);
+  if (found !== undefined) return found.name;
+  const roster = manifest.members.map(({ name }) => name);
+  const names = `${roster.slice(0, 20).join(', ')}${roster.length > 20 ? ' …' : ''}`;
+  throw new CutlayerError(
+    'NOT_A_MEMBER',
+    `federation ${id.slice(0, 12)} (${manifest.settings.name}): no member on its roster (${names}) has the key ${publicKey}; ` +
+      'use the identity whose public key you gave to the founder',
+  );
+}
+
+/** A pin as it was written; undefined where nothing is pinned. @throws CutlayerError IO_ERROR */
+export async function readPin(
+  state: StateStore,
+): Promise<
+  { readonly federation: string; readonly member: string; readonly manifest: SignedManifest; readonly floors: Floors } | undefined
+> {
+  const json = await readJson(state, PIN_FILE);
+  if (json === undefined) return undefined;
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw brokenFile(state, PIN_FILE, parsed.error);
+  const { federation, member, floors, manifest } = parsed.data;
+  const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+  return { federation, member, floors, manifest: { bytes: bytes(manifest.bytes), signature: bytes(manifest.signature) } };
+}

@@ -1,0 +1,146 @@
+/** What a member computes in a round, through the gateway and on its own data: an update, or metrics; and what it knows of versions. */
+import type { VersionMetrics } from '../../../src/agreement/chain.js';
+import type { FederationApi } from '../../../src/agreement/federation-api.js';
+import { type OpenManifest, parametersDigest } from '../../../src/agreement/manifest.js';
+import { CutlayerError } from '../../../src/errors.js';
+import type { RandomBytes } from '../../../src/secagg/random.js';
+import type { Adapter } from '../adapters/adapter.js';
+import { batchLimits } from '../evaluate.js';
+import type { RetryEnvironment } from '../retry.js';
+import type { SplitModel } from '../split-model.js';
+import type { TrainingClient } from '../training-client.js';
+import type { ChainLog } from './chain-log.js';
+import type { LocalData } from './data/local-data.js';
+import { evaluationPayload, type MeasuredVersion, measureSlices } from './data/measure.js';
+import { trainLocally } from './local-training.js';
+import type { ParticipantEvent } from './participant-events.js';
+import { metricsPayload, type RoundPayload, trainPayload } from './round-payload.js';
+import type { ActiveRound } from './round-record.js';
+import type { StateStore } from './state-store.js';
+
+/** What the work needs. */
+export interface WorkSurroundings {
+  readonly api: Pick<FederationApi, 'version'>;
+  readonly open: OpenManifest;
+  readonly chain: ChainLog;
+  readonly data: LocalData;
+  readonly state: StateStore;
+  readonly client: TrainingClient;
+  readonly seed: number;
+  readonly checkpointEvery: number;
+  readonly random: RandomBytes;
+  readonly environment: RetryEnvironment;
+  readonly tell: (event: ParticipantEvent) => void;
+}
+
+/** Versions in memory: the promoted one and a candidate. */
+const KEPT_VERSIONS = 2;
+const EVALUATION_BATCH = 8;
+
+/** Does the work. */
+export class RoundWork {
+  readonly #around: WorkSurroundings;
+  readonly #versions = new Map<number, Float32Array>();
+  readonly #measured = new Map<number, MeasuredVersion>();
+  /** Parameter bytes fetched. */
+  bytesDown = 0;
+
+  constructor(around: WorkSurroundings) {
+    this.#around = around;
+  }
+
+  get adapter(): Adapter {
+    return this.#around.client.adapter;
+  }
+
+  get #model(): SplitModel {
+    return this.#around.client.model;
+  }
+
+  /** A version's parameters, as the chain announced them. @throws CutlayerError BROADCAST_REJECTED when the coordinator gives others, or never announced it */
+  async version(version: number): Promise<Float32Array> {
+    const known = this.#versions.get(version);
+    if (known !== undefined) return known;
+    const digest = this.#around.chain.digestOf(version);
+    if (digest === undefined)
+      throw new CutlayerError('ROUND_REFUSED', `version ${version} was never announced; this member does not use it`);
+    const values = await this.#around.api.version(version);
+    this.bytesDown += values.byteLength;
+    if (parametersDigest(values) !== digest) {
+      throw new CutlayerError(
+        'DIGEST_MISMATCH',
+        `version ${version}: the coordinator gives parameters with digest ${parametersDigest(values)}, but has announced ${digest}; this member does not use them`,
+      );
+    }
+    this.#versions.set(version, values);
+    for (const old of [...this.#versions.keys()].slice(0, -KEPT_VERSIONS)) this.#versions.delete(old);
+    return values;
+  }
+
+  /** Puts a version into the adapter. */
+  async use(version: number): Promise<Adapter> {
+    const values = await this.version(version);
+    // As optimizer steps do it, so that nothing of earlier values is left in what the adapter has computed of them.
+    await this.#around.client.loadValues(this.#split(values), undefined);
+    return this.adapter;
+  }
+
+  /** Trains from the round's version; the update as it goes into the round. */
+  async train(round: number, active: ActiveRound, cohort: number, signal: AbortSignal): Promise<RoundPayload> {
+    const { open, data, state, client, seed, checkpointEvery, environment, random, tell } = this.#around;
+    const { version, clipNorm, enlistment } = active;
+    const start = this.#split(await this.version(version));
+    const examples = await data.roundExamples(round, version);
+    const { update } = await trainLocally({
+      state,
+      client,
+      settings: open.manifest.settings,
+      round,
+      version,
+      start,
+      data: examples,
+      seed,
+      checkpointEvery,
+      environment,
+      signal,
+      onStep: (step) => tell({ type: 'step', round, ...step }),
+      onRetry: ({ code, message }) => tell({ type: 'offline', code, message, delayMs: 0 }),
+    });
+    return trainPayload(open.manifest, update, { cohort, clipNorm, examples: enlistment.examples, random });
+  }
+
+  /** Measures the round's two versions; the metrics as they go into the round. */
+  async measureBoth({ version, promoted, clipNorm, enlistment }: ActiveRound, cohort: number, signal: AbortSignal): Promise<RoundPayload> {
+    const { open, random } = this.#around;
+    const measured = { promoted: await this.measure(promoted, promoted, signal), candidate: await this.measure(version, promoted, signal) };
+    const lossCap = open.manifest.settings.evaluation?.lossCap ?? 1;
+    return metricsPayload(open.manifest, evaluationPayload(measured, lossCap), { cohort, clipNorm, examples: enlistment.examples, random });
+  }
+
+  /** Metrics of a version on this member's held-out examples; they stay on this machine. @param promoted Whose earlier examples are meant. */
+  async measure(version: number, promoted: number, signal: AbortSignal | undefined): Promise<MeasuredVersion> {
+    const adapter = await this.use(version);
+    const limits = batchLimits(this.#model, adapter, { batchSize: EVALUATION_BATCH });
+    const measured = await measureSlices(this.#model, adapter, this.#around.data.heldOut(promoted), { ...limits, signal });
+    this.#measured.set(version, measured);
+    for (const old of [...this.#measured.keys()].slice(0, -KEPT_VERSIONS)) this.#measured.delete(old);
+    this.#around.tell({ type: 'measured', version, ...measured });
+    return measured;
+  }
+
+  /** What was measured of a version, if it was lately. */
+  measuredBefore(version: number): VersionMetrics | undefined {
+    return this.#measured.get(version)?.current;
+  }
+
+  #split(values: Float32Array): readonly Float32Array[] {
+    const { parameters } = this.adapter;
+    let at = 0;
+    const parts = parameters.map(({ value }) => {
+      at += value.data.length;
+      return values.slice(at - value.data.length, at);
+    });
+    if (at !== values.length) throw new CutlayerError('INVALID_SHAPE', `version: expected ${at} values, got ${values.length}`);
+    return parts;
+  }
+}

@@ -1,0 +1,105 @@
+/** Participants of a real coordinator, training through a real gateway. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
+import { flatValues, parametersOf, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
+import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
+import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
+import { DirectoryState } from '../../../clients/typescript/federation/state-store.js';
+import { loadAdapter, TrainingClient, train } from '../../../clients/typescript/index.js';
+import { type FederationRig, federationRig } from '../../support/federation-rig.js';
+
+const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);
+
+describe('participants of a federation', () => {
+  let rig: FederationRig;
+  before(async () => {
+    rig = await federationRig();
+  });
+  after(() => rig?.close());
+
+  it('train one adapter under secure aggregation, evaluate it, and have it in PEFT format', async () => {
+    const federation = await rig.found({ evaluation: {}, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 20 } });
+    const events: ParticipantEvent[] = [];
+    const directory = join(rig.dir, 'site0');
+    const state = await DirectoryState.open(directory);
+    const participants = [
+      await federation.participant(0, { state, onEvent: (event) => events.push(event) }),
+      await federation.participant(1),
+      await federation.participant(2),
+    ];
+    const summaries = await Promise.all(participants.map((participant) => participant.run()));
+    assert.deepEqual(
+      summaries.map(({ stopped, rounds, satOut }) => ({ stopped, rounds, satOut })),
+      Array.from({ length: 3 }, () => ({ stopped: 'finished', rounds: 2, satOut: 0 })),
+    );
+    const [report] = await federation.coordinator.status(federation.open.id);
+    assert.deepEqual([report!.released, report!.aborted], [2, 0]);
+    const promoted = events.filter((event) => event.type === 'promoted');
+    assert.ok(promoted.length >= 1 && promoted[0]!.cohort !== undefined, 'a version was promoted, with the metrics of the cohort');
+    assert.ok(summaries[0]!.measured.at(-1)!.loss < summaries[0]!.measured[0]!.loss, 'the loss on held-out examples falls');
+    const adapter = await loadAdapter(join(directory, 'adapter'), { bundle: rig.bundle });
+    const wanted = await federation.api(0).version(summaries[0]!.version!);
+    assert.deepEqual(flatValues(adapter), wanted);
+    const record = JSON.parse(new TextDecoder().decode(await state.read(ROUND_FILE))) as { readonly active: unknown };
+    assert.equal(record.active, null, 'secrets of rounds are gone');
+    assert.ok(!existsSync(join(directory, 'round-payload.bin')));
+  });
+
+  it('come to what plain training comes to when there is one of them, moments and all', async () => {
+    const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 3, enlistSeconds: 0.01 } }, 1);
+    const examples = rig.examples(0, 10);
+    const summary = await (await federation.participant(0, { data: fixedData(examples) })).run();
+    assert.equal(summary.rounds, 3);
+    const adapter = await rig.adapter();
+    setFlatValues(adapter, federation.initial);
+    const client = new TrainingClient(rig.bundle, rig.connection, adapter, {
+      learningRate: 0.02,
+      optimizer: { weightDecay: 0 },
+      maxGradNorm: 1,
+    });
+    await train(client, { outDir: join(rig.dir, 'plain'), examples, totalSteps: 9, batchSize: 4, tensorboard: false });
+    const off = difference(await federation.api(0).version(3), flatValues(adapter));
+    assert.ok(off < 1e-6, `off by ${off}`);
+    assert.ok(difference(federation.initial, flatValues(adapter)) > 1e-3, 'training moved the adapter');
+  });
+
+  it('come to what one comes to when they are alike, under secure aggregation to the grid of its fixed point', async () => {
+    const settings = { secureAggregation: { bound: 1 }, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 20 } };
+    const federation = await rig.found(settings);
+    const examples = rig.examples(0, 8);
+    await Promise.all([0, 1, 2].map(async (member) => (await federation.participant(member, { data: fixedData(examples) })).run()));
+    const adapter = await rig.adapter();
+    setFlatValues(adapter, federation.initial);
+    const client = new TrainingClient(rig.bundle, rig.connection, adapter, {
+      learningRate: 0.02,
+      optimizer: { weightDecay: 0 },
+      maxGradNorm: 1,
+    });
+    await train(client, { outDir: join(rig.dir, 'alike'), examples, totalSteps: 4, batchSize: 4, tensorboard: false });
+    const off = difference(await federation.api(0).version(2), flatValues(adapter));
+    assert.ok(off < 1e-6, `off by ${off}`);
+  });
+
+  it('stay nearer to where they began with FedProx, and the order of parameters is the manifest’s', async () => {
+    const moved = async (strategy: object) => {
+      const federation = await rig.found(
+        {
+          cohort: { min: 1 },
+          secureAggregation: null,
+          rounds: { count: 1, enlistSeconds: 0.01 },
+          strategy,
+          training: { batchSize: 4, learningRate: 0.02, epochs: 3 },
+        },
+        1,
+      );
+      await (await federation.participant(0)).run();
+      assert.deepEqual(federation.open.manifest.parameters, parametersOf(await rig.adapter()));
+      const version = await federation.api(0).version(1);
+      return Math.hypot(...version.map((value, at) => value - federation.initial[at]!));
+    };
+    const [free, pulled] = [await moved({ kind: 'fedavg' }), await moved({ kind: 'fedprox', mu: 30 })];
+    assert.ok(pulled < 0.8 * free, `moved by ${pulled}, without the term by ${free}`);
+  });
+});
