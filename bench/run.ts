@@ -15,9 +15,10 @@ import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint 
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
+import { benchSecAgg } from './secagg.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
 
-const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory'] as const;
+const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'secagg'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
@@ -43,8 +44,9 @@ if (process.env.GLIBC_TUNABLES === undefined) {
 const report = new Report();
 process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
+if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
-else await benchAll();
+else if (wanted.size > 0) await benchAll();
 process.stdout.write(`\nwritten to ${await report.write()}\n`);
 
 async function benchAll(): Promise<void> {
