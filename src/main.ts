@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { clientCommand } from './commands/client.js';
+import { coordinatorCommand } from './commands/coordinator.js';
 import { reportFailure } from './commands/failure.js';
 import { gatewayCommand } from './commands/gateway.js';
 import { packCommand } from './commands/pack.js';
@@ -22,6 +23,9 @@ The client gets ./packed/client-bundle, the token and ca.pem, and trains on data
   $ cutlayer client train --bundle ./client-bundle --gateway 127.0.0.1:50051 \\
       --ca ca.pem --token-file acme.token --data notes.jsonl --out ./adapter
 
+Several sites train one adapter together, and nobody sees the update of one:
+  $ cutlayer coordinator --help
+
 Every command has --help with examples.`;
 
 /** The program with all commands, not yet run. */
@@ -30,10 +34,13 @@ function program(): Command {
   const root = new Command('cutlayer')
     .description('Adapt a proprietary LLM without its weights leaving the vendor, and without text, labels or adapter leaving the client.')
     .version(version)
+    // So that a command's own --version is its own.
+    .enablePositionalOptions()
     .addHelpText('after', EXAMPLES)
     .addCommand(packCommand())
     .addCommand(gatewayCommand())
-    .addCommand(clientCommand());
+    .addCommand(clientCommand())
+    .addCommand(coordinatorCommand());
   everyCommand(root, (command) => command.exitOverride().showHelpAfterError('(--help shows all flags and examples)'));
   return root;
 }

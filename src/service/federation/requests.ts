@@ -3,11 +3,10 @@
  * that name is held against the token's, so that nobody speaks for another.
  */
 import type { Enlistment } from '../../agreement/enlistment.js';
-import type { TaskRequest } from '../../agreement/federation-api.js';
+import type { FederationApi, TaskRequest } from '../../agreement/federation-api.js';
 import type { SignedManifest } from '../../agreement/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import type { ControlAction } from '../../federation/coordinator-api.js';
-import type { Confirmation, RevealedShares, SealedShares } from '../../secagg/messages.js';
 import { purposeOf, stageOf } from '../../wire/federation-names.js';
 import type { ConfirmRequest__Output } from '../../wire/generated/cutlayer/v1/ConfirmRequest.js';
 import type { ControlFederationRequest__Output } from '../../wire/generated/cutlayer/v1/ControlFederationRequest.js';
@@ -16,6 +15,11 @@ import type { NextTaskRequest__Output } from '../../wire/generated/cutlayer/v1/N
 import type { ShareKeysRequest__Output } from '../../wire/generated/cutlayer/v1/ShareKeysRequest.js';
 import type { SignedBytes__Output } from '../../wire/generated/cutlayer/v1/SignedBytes.js';
 import type { UnmaskRequest__Output } from '../../wire/generated/cutlayer/v1/UnmaskRequest.js';
+
+/** The messages of secure aggregation, as a coordinator takes them. */
+type SealedShares = Parameters<FederationApi['shareKeys']>[1];
+type Confirmation = Parameters<FederationApi['confirm']>[1];
+type RevealedShares = Parameters<FederationApi['unmask']>[1];
 
 const wrong = (field: string, message: string): CutlayerError =>
   new CutlayerError('INVALID_ARGUMENT', `${field}: ${message}`, { details: { field } });
@@ -79,7 +83,7 @@ export function enlistmentOf(request: EnlistRequest__Output, member: string): En
 }
 
 /** @throws CutlayerError NOT_A_MEMBER */
-export function sharesOf({ shares }: ShareKeysRequest__Output, member: string): readonly SealedShares[] {
+export function sharesOf({ shares }: ShareKeysRequest__Output, member: string): SealedShares {
   return shares.map(({ from, to, ciphertext }) => {
     requireSender(from, member, 'shares.from');
     return { from, to, ciphertext };

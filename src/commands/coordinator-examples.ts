@@ -1,0 +1,111 @@
+/** Examples in the help of `cutlayer coordinator`. */
+
+/** By command. */
+export const coordinatorExamples = {
+  coordinator: `
+From nothing to a running federation:
+  Each member makes an identity, and gives its public key to the founder:
+    $ cutlayer client identity --out identity.key
+
+  The coordinator starts; the founder creates the federation and issues a token for each member:
+    $ cutlayer coordinator serve
+    $ cutlayer coordinator create --name "ward notes" --bundle ./client-bundle \\
+        --member north=north.pub --member south=south.pub --member west=west.pub
+    $ (umask 077; cutlayer coordinator token --member north > north.token)
+    $ cutlayer coordinator start
+
+  Each member takes part, with the id that create has printed:
+    $ cutlayer client federate --help
+
+Every command has --help with examples.`,
+
+  serve: `
+Examples:
+  On this machine, with a development certificate:
+    $ cutlayer coordinator serve
+
+  For others, with a real certificate:
+    $ cutlayer coordinator serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem
+
+  Trust the tokens of an identity provider instead of one's own (tenant: the member's name; scope: federation:participate or federation:admin):
+    $ cutlayer coordinator serve \\
+        --issuer https://id.example --audience federation --jwks-url https://id.example/.well-known/jwks.json
+
+Participants need the address, a token (cutlayer coordinator token) and, with a development certificate, the file ca.pem of the state directory.
+Every step of a round is on disk before it is told: after a crash the same command goes on. SIGTERM and SIGINT finish what is in flight and exit.`,
+
+  create: `
+Examples:
+  Three members, secure aggregation, a soft prompt of 16 tokens (the defaults):
+    $ cutlayer coordinator create --name "ward notes" --bundle ./client-bundle \\
+        --member north=north.pub --member south=south.pub --member west=9f86d081…
+
+  Ten rounds of LoRA with FedAdam, from the command line:
+    $ cutlayer coordinator create --name "branch mail" --bundle ./client-bundle --method lora --rounds 10 \\
+        --set strategy.kind=fedadam --set training.steps=50 --member a=a.pub --member b=b.pub --member c=c.pub
+
+  From a file; single settings replace the file's:
+    $ cutlayer coordinator create --config federation.yaml --bundle ./client-bundle --set cohort.min=5 …
+
+  federation.yaml:
+    name: ward notes
+    adapter: { method: prompt-tuning, settings: { virtual-tokens: 20 } }
+    cohort: { min: 3 }
+    rounds: { count: 50, trainSeconds: 1800, trigger: { kind: newExamples, count: 100, members: 2 } }
+    training: { epochs: 1, batchSize: 16 }
+    secureAggregation: { bits: 32, bound: 8 }
+    privacy: null
+    evaluation: { metric: accuracy, maxForgetting: 0.02 }
+
+The id is printed bare. It is the sha256 of the signed manifest: who pins it pins every setting, the roster and the coordinator's key, so give it to
+members by a way of your own. The manifest is signed with founder-key.hex of the state directory, made at first use.`,
+
+  status: `
+Examples:
+  $ cutlayer coordinator status
+  $ cutlayer coordinator status --federation "ward notes" --watch
+  $ cutlayer coordinator status --coordinator fed.example:443 --token-file admin.token --json | jq .state
+
+Losses and accuracies are means over the members of an evaluate round; of a member's own nothing is known here.`,
+
+  start: `
+Examples:
+  $ cutlayer coordinator start
+  $ cutlayer coordinator start --federation 3f2a9c01`,
+
+  stop: `
+Examples:
+  Pause; start goes on with a new round:
+    $ cutlayer coordinator stop
+
+  End it for good; its versions stay for export:
+    $ cutlayer coordinator stop --final`,
+
+  rollback: `
+Examples:
+  $ cutlayer coordinator status
+  $ cutlayer coordinator rollback --version 4
+
+Members are told by the signed chain, and the next round trains from that version.`,
+
+  export: `
+Examples:
+  The promoted version, with the adapter as PEFT reads it:
+    $ cutlayer coordinator export --bundle ./client-bundle --out ./ward-notes
+
+  Version 3 with its proof alone:
+    $ cutlayer coordinator export --version 3 --out ./version-3
+
+Writes parameters.safetensors, manifest.json with manifest.sig, and chain.jsonl: every announcement from the first on, each signed by the coordinator
+and bound to the one before. All of it is checked before it is written.`,
+
+  token: `
+Examples:
+  A token for one member, for 30 days, kept in a file that only its owner may read:
+    $ (umask 077; cutlayer coordinator token --member north > north.token)
+
+  One for a founder on another machine:
+    $ (umask 077; cutlayer coordinator token --admin alice --ttl 24h > admin.token)
+
+The token is printed bare. It is a secret: whoever has it is that member. On the coordinator's own machine the other commands need none.`,
+} as const;

@@ -1,0 +1,66 @@
+/** Makes a federation: settings, roster and the adapter's first values become a signed manifest, which the coordinator takes on. */
+import { createAdapter, defaultLearningRate } from '../../../clients/typescript/adapters/registry.js';
+import type { MethodSettingsInput } from '../../../clients/typescript/adapters/settings.js';
+import { ClientBundle } from '../../../clients/typescript/client-bundle.js';
+import { flatValues, parametersOf } from '../../../clients/typescript/federation/federated-adapter.js';
+import { type OpenManifest, parametersDigest, signManifest } from '../../agreement/manifest.js';
+import { CutlayerError } from '../../errors.js';
+import type { IdentityKey } from '../../secagg/signature.js';
+import { f32 } from '../../tensor/tensor.js';
+import { encodeTensor } from '../../wire/tensor-codec.js';
+import type { FounderLink } from './founder-link.js';
+import type { Member } from './roster.js';
+import type { GivenSettings } from './settings-input.js';
+
+/** What a federation is made of. */
+export interface Founding {
+  readonly given: GivenSettings;
+  readonly members: readonly Member[];
+  /** Directory of a client bundle. */
+  readonly bundle: string;
+  readonly founder: IdentityKey;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** Makes manifest and version 0, and gives them to the coordinator. @throws CutlayerError */
+export async function createFederation(link: FounderLink, founding: Founding): Promise<OpenManifest> {
+  const { publicKey } = await link.call('GetCoordinator', {});
+  const { open, values } = await prepare(founding, publicKey);
+  const { federation } = await link.call('CreateFederation', {
+    manifest: { bytes: open.bytes, signature: open.signature },
+    parameters: encodeTensor(f32([values.length], values), 'f32', 'version 0'),
+  });
+  if (federation === open.id) return open;
+  throw new CutlayerError('INTERNAL', `the coordinator answered federation ${federation}, expected ${open.id}`);
+}
+
+async function prepare({ given, members, bundle: dir, founder, now }: Founding, coordinatorKey: Uint8Array) {
+  const { settings, isGiven } = given;
+  const { method, settings: methodSettings } = settings.adapter;
+  const bundle = await ClientBundle.open(dir);
+  try {
+    // createAdapter checks them: in the manifest they are whatever a founder has written.
+    const adapter = await createAdapter({ bundle }, method, methodSettings as MethodSettingsInput);
+    const learningRate = isGiven('training', 'learningRate')
+      ? settings.training.learningRate
+      : defaultLearningRate(method, methodSettings as MethodSettingsInput);
+    const values = flatValues(adapter);
+    const manifest = {
+      formatVersion: 1,
+      createdAt: new Date(now).toISOString(),
+      founderKey: hex(founder.publicKey),
+      coordinatorKey: hex(coordinatorKey),
+      backboneDigest: bundle.manifest.backboneDigest,
+      settings: { ...settings, training: { ...settings.training, learningRate } },
+      parameters: parametersOf(adapter),
+      initialDigest: parametersDigest(values),
+      members,
+    };
+    return { open: signManifest(manifest, founder.privateKey), values };
+  } finally {
+    await bundle.close();
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -1,0 +1,113 @@
+/** Writes a version with what proves it: its parameters, the manifest, the whole chain, and where a bundle is at hand the adapter in PEFT's files. */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClientBundle } from '../../../clients/typescript/client-bundle.js';
+import { federatedAdapter, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
+import { type OpenManifest, parametersDigest, updateLength } from '../../agreement/manifest.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../atomic-file.js';
+import { CutlayerError } from '../../errors.js';
+import { writeTensors } from '../../safetensors/tensors-file.js';
+import { f32, type Tensor } from '../../tensor/tensor.js';
+import { decodeTensor } from '../../wire/tensor-codec.js';
+import type { FounderLink } from './founder-link.js';
+import { announcedDigest, fetchChain, promotedVersion, type VerifiedChain } from './verified-chain.js';
+
+/** What to export, and where to. */
+export interface ExportRequest {
+  readonly federation: string;
+  /** Default: the promoted one. */
+  readonly version?: number | undefined;
+  readonly out: string;
+  /** Directory of the client bundle that the federation was founded with. */
+  readonly bundle?: string | undefined;
+}
+
+/** What was exported. */
+export interface Exported {
+  readonly version: number;
+  readonly digest: string;
+  readonly out: string;
+  /** Directory of PEFT's files; undefined without a bundle. */
+  readonly adapter: string | undefined;
+}
+
+/**
+ * Fetches a version, holds it against the signed chain, and writes it whole or not at all.
+ * @throws CutlayerError ALREADY_EXISTS, NOT_FOUND, DIGEST_MISMATCH, BACKBONE_MISMATCH, MANIFEST_REJECTED, BROADCAST_REJECTED
+ */
+export async function exportVersion(link: FounderLink, request: ExportRequest): Promise<Exported> {
+  const { federation, out } = request;
+  await refuseOccupied(out);
+  const chain = await fetchChain(link, federation);
+  const version = request.version ?? promotedVersion(chain.broadcasts);
+  if (version === undefined) {
+    throw new CutlayerError('NOT_FOUND', 'the federation has not begun, so no version is promoted yet; start it, or pass --version');
+  }
+  const digest = announcedDigest(chain.broadcasts, version);
+  const { parameters } = await link.call('GetVersion', { federation, version });
+  const length = updateLength(chain.open.manifest);
+  const { data } = decodeTensor(parameters, { name: `version ${version}`, shape: [length], maxElements: length });
+  const got = parametersDigest(data);
+  if (got !== digest) {
+    throw new CutlayerError('DIGEST_MISMATCH', `version ${version}: expected the announced digest ${digest}, got ${got}`);
+  }
+  const values = data as Float32Array;
+  await writeDirectoryAtomic(out, async (dir) => {
+    await writeProof(dir, chain);
+    await writeTensors(join(dir, 'parameters.safetensors'), namedTensors(chain.open, values), {
+      federation,
+      version: String(version),
+      digest,
+    });
+    if (request.bundle !== undefined) await writeAdapter(join(dir, 'adapter'), request.bundle, chain.open, values);
+  });
+  return { version, digest, out, adapter: request.bundle === undefined ? undefined : join(out, 'adapter') };
+}
+
+async function refuseOccupied(out: string): Promise<void> {
+  const names = await readdir(out).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw new CutlayerError('IO_ERROR', `${out}: expected a directory, or nothing yet`, { cause });
+  });
+  if (names.length === 0) return;
+  throw new CutlayerError('ALREADY_EXISTS', `${out}: holds files already; choose a new directory with --out`);
+}
+
+async function writeProof(dir: string, { open, signed }: VerifiedChain): Promise<void> {
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  const lines = signed.map(({ bytes, signature }) => `${JSON.stringify({ bytes: base64(bytes), signature: base64(signature) })}\n`);
+  await writeFileAtomic(join(dir, 'manifest.json'), open.bytes);
+  await writeFileAtomic(join(dir, 'manifest.sig'), `${Buffer.from(open.signature).toString('hex')}\n`);
+  await writeFileAtomic(join(dir, 'chain.jsonl'), lines.join(''));
+}
+
+function namedTensors({ manifest }: OpenManifest, values: Float32Array): Readonly<Record<string, Tensor>> {
+  let at = 0;
+  return Object.fromEntries(
+    manifest.parameters.map(({ name, shape }) => {
+      const end = at + shape.reduce((product, dim) => product * dim, 1);
+      const tensor = f32(shape, values.subarray(at, end));
+      at = end;
+      return [name, tensor];
+    }),
+  );
+}
+
+async function writeAdapter(dir: string, bundleDir: string, { manifest }: OpenManifest, values: Float32Array): Promise<void> {
+  const bundle = await ClientBundle.open(bundleDir);
+  try {
+    if (bundle.manifest.backboneDigest !== manifest.backboneDigest) {
+      throw new CutlayerError(
+        'BACKBONE_MISMATCH',
+        `${bundleDir}: the bundle belongs to backbone ${bundle.manifest.backboneDigest.slice(0, 12)}, the federation to ` +
+          `${manifest.backboneDigest.slice(0, 12)}; pass the bundle that it was founded with`,
+      );
+    }
+    const adapter = await federatedAdapter({ bundle }, manifest);
+    setFlatValues(adapter, values);
+    await mkdir(dir);
+    await adapter.save(dir);
+  } finally {
+    await bundle.close();
+  }
+}

@@ -1,0 +1,108 @@
+/** A founder's channel to a coordinator: on its own machine by its state directory alone, else by address and token. */
+import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/rpc-channel.js';
+import { openIdentity } from '../../auth/identity.js';
+import { issueToken } from '../../auth/issuer.js';
+import { KeyRing } from '../../auth/key-ring.js';
+import { defaultCoordinatorDir } from '../../config/coordinator.js';
+import { CutlayerError } from '../../errors.js';
+import type { FederationReport } from '../../federation/coordinator-api.js';
+import { reportOf } from '../../service/federation/reports.js';
+import { loadFederationService } from '../../wire/federation-service.js';
+import type { FederationDefinition } from '../../wire/generated/cutlayer/v1/Federation.js';
+import { readLocalServer } from './local-server.js';
+
+/** Flags that every founder's command has. */
+export interface FounderFlags {
+  readonly coordinator?: string;
+  readonly ca?: string;
+  readonly insecure?: boolean;
+  readonly tokenFile?: string;
+  readonly stateDir?: string;
+  readonly json?: boolean;
+}
+
+/** ... and of those that are about one federation. */
+export interface FederationFlags extends FounderFlags {
+  /** Id, beginning of an id, or name. */
+  readonly federation?: string;
+}
+
+/** The channel. */
+export type FounderLink = RpcChannel<MethodsOf<FederationDefinition>>;
+
+/** Life of the token that a command on the coordinator's own machine makes for itself. */
+const TOKEN_SECONDS = 300;
+/** A coordinator that does not answer a person is rather a wrong address than a restart. */
+const RETRY_FOR_MS = 5000;
+
+/** The directory that a founder's command works with. */
+export function founderDir({ stateDir }: FounderFlags): string {
+  return stateDir ?? defaultCoordinatorDir();
+}
+
+/** @throws CutlayerError NOT_FOUND, TOKEN_MISSING, INVALID_ARGUMENT, IO_ERROR */
+export async function openFounderLink(flags: FounderFlags, now: () => number = Date.now): Promise<FounderLink> {
+  const dir = founderDir(flags);
+  const server =
+    flags.coordinator === undefined ? await localServer(dir) : { address: flags.coordinator, insecure: flags.insecure ?? false };
+  const ca = flags.ca ?? ('caFile' in server && server.caFile !== null ? server.caFile : undefined);
+  return openChannel(loadFederationService().service, 'coordinator', {
+    address: server.address,
+    insecure: server.insecure,
+    ...(ca === undefined ? {} : { ca }),
+    ...(await tokenOptions(flags, dir, now)),
+    retry: { retryForMs: RETRY_FOR_MS },
+    deadlineMs: 60_000,
+  });
+}
+
+async function localServer(dir: string) {
+  const server = await readLocalServer(dir);
+  if (server !== undefined) return server;
+  throw new CutlayerError(
+    'NOT_FOUND',
+    `${dir}: no coordinator is running with this state directory; start it with cutlayer coordinator serve, or say where it is: --coordinator host:port`,
+  );
+}
+
+async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () => number) {
+  if (tokenFile !== undefined) return { tokenFile };
+  const fromEnvironment = process.env.CUTLAYER_TOKEN;
+  if (fromEnvironment !== undefined && fromEnvironment !== '') return { token: fromEnvironment };
+  // Whoever may read the key ring may issue itself any token: this is no more than it could do anyway.
+  const ring = await KeyRing.openExisting(dir);
+  if (ring === undefined) {
+    throw new CutlayerError(
+      'TOKEN_MISSING',
+      `no access token: pass --token-file (cutlayer coordinator token --admin NAME makes one), or run on the coordinator's machine; ${dir} holds no keys`,
+    );
+  }
+  const identity = await openIdentity(dir, {}, 'coordinator');
+  const request = { tenant: 'founder', scopes: ['federation:admin'] as const, ttlSeconds: TOKEN_SECONDS };
+  // A provider: `status --watch` outlives a token.
+  return { tokenProvider: async () => issueToken(ring, identity, request, now()) };
+}
+
+/** Reports of all federations. @throws CutlayerError */
+export async function allReports(link: FounderLink): Promise<readonly FederationReport[]> {
+  return (await link.call('GetStatus', {})).federations.map(reportOf);
+}
+
+/**
+ * The one that is meant: by id, by the beginning of it, by name, or the only one.
+ * @throws CutlayerError NOT_FOUND saying which there are
+ */
+export function pickFederation(reports: readonly FederationReport[], wanted: string | undefined): FederationReport {
+  const found = wanted === undefined ? reports : reports.filter(({ federation, name }) => name === wanted || isPrefix(wanted, federation));
+  if (found.length === 1) return found[0]!;
+  if (reports.length === 0) {
+    throw new CutlayerError('NOT_FOUND', 'the coordinator has no federation yet; make one with cutlayer coordinator create');
+  }
+  const list = reports.map(({ federation, name }) => `${federation.slice(0, 12)} (${name})`).join(', ');
+  const what = wanted === undefined ? 'there are several' : found.length > 1 ? `${wanted} means several` : `there is no ${wanted}`;
+  throw new CutlayerError('NOT_FOUND', `--federation: ${what}; expected one of ${list}`);
+}
+
+function isPrefix(wanted: string, federation: string): boolean {
+  return wanted.length >= 4 && federation.startsWith(wanted);
+}

@@ -1,0 +1,92 @@
+/** A federation's report for people. */
+import type { VersionMetrics } from '../../agreement/chain.js';
+import type { RoundStage } from '../../agreement/federation-api.js';
+import type { FederationReport, RoundReport, VersionReport } from '../../federation/coordinator-api.js';
+
+/** What members do in a stage. */
+const doing: Readonly<Record<RoundStage, string>> = {
+  enlisting: 'members enlist',
+  sharing: 'members share keys',
+  submitting: 'members work and submit',
+  confirming: 'members confirm who is left',
+  unmasking: 'members unmask the sum',
+};
+
+/** All that `coordinator status` shows of one federation; lines end without spaces. */
+export function reportText(report: FederationReport): string {
+  const { name, federation, state, reason, released, aborted, privacy, bytesIn, bytesOut, round, recent } = report;
+  const [newest] = recent;
+  const facts: readonly (readonly [string, string] | undefined)[] = [
+    ['federation', federation],
+    ['state', reason === '' ? state : `${state}: ${reason}`],
+    round === null ? undefined : ['round', roundText(round)],
+    round === null ? undefined : ['members', membersText(round)],
+    ['rounds', `${released} released, ${aborted} aborted${newest?.aborted ? `; round ${newest.round}: ${newest.aborted}` : ''}`],
+    privacy === null
+      ? undefined
+      : [
+          'privacy',
+          `(${privacy.unit}, epsilon ${figure(privacy.epsilon)} of ${figure(privacy.maxEpsilon)}, delta ${privacy.delta}) after ${plural(privacy.rounds, 'round')}, sampling ${privacy.sampling}`,
+        ],
+    ['traffic', `${size(bytesIn)} in, ${size(bytesOut)} out`],
+  ];
+  const lines = facts.flatMap((fact) => (fact === undefined ? [] : [`  ${fact[0].padEnd(10)}  ${fact[1]}`]));
+  return [name, ...lines, ...table(report.versions), ''].join('\n');
+}
+
+function roundText({ round, purpose, stage, remainingMs }: RoundReport): string {
+  const left = remainingMs > 0 ? `, ${duration(remainingMs)} left` : '';
+  return `${round} (${purpose}): ${doing[stage]}${left}`;
+}
+
+/** Who is in, those who have answered with a mark. */
+function membersText({ cohort, answered }: RoundReport): string {
+  const everybody = [...new Set([...cohort, ...answered])].sort();
+  if (everybody.length === 0) return 'none yet';
+  const shown = everybody.slice(0, 20).map((member) => (answered.includes(member) ? `${member} +` : member));
+  const more = everybody.length - shown.length;
+  return `${answered.length} of ${everybody.length} have answered: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
+}
+
+/** Older versions than these are left to --json. */
+const MAX_VERSIONS = 20;
+
+function table(versions: readonly VersionReport[]): readonly string[] {
+  if (versions.length === 0) return [];
+  const head = ['version', 'from', 'round', 'members', 'status', 'loss', 'accuracy', 'exact', 'earlier loss', 'when'];
+  const shown = versions.slice(-MAX_VERSIONS);
+  const rows = shown.map(({ version, parent, round, participants, status, current, earlier, at }) => [
+    `${version}`,
+    `${parent ?? '-'}`,
+    `${round ?? '-'}`,
+    `${participants}`,
+    status,
+    ...metricCells(current),
+    earlier === null ? '-' : earlier.loss.toFixed(4),
+    new Date(at).toISOString().slice(0, 19).replace('T', ' '),
+  ]);
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string => `  ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd();
+  const left = versions.length - shown.length;
+  return ['', line(head), ...(left > 0 ? [`  ... ${left} earlier`] : []), ...rows.map(line)];
+}
+
+function metricCells(metrics: VersionMetrics | null): readonly string[] {
+  if (metrics === null) return ['-', '-', '-'];
+  return [metrics.loss.toFixed(4), `${(100 * metrics.accuracy).toFixed(1)}%`, `${(100 * metrics.exactMatch).toFixed(1)}%`];
+}
+
+const figure = (value: number): string => `${Number(value.toFixed(3))}`;
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
+  return `${Number((bytes / 2 ** (10 * power)).toFixed(1))} ${units[power]}`;
+}
+
+function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}

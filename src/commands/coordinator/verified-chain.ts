@@ -1,0 +1,55 @@
+/** A federation's manifest and broadcast chain as a coordinator serves them, checked from the first link to the newest. */
+import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../agreement/chain.js';
+import { type OpenManifest, openManifest } from '../../agreement/manifest.js';
+import { CutlayerError } from '../../errors.js';
+import type { FounderLink } from './founder-link.js';
+
+/** What was fetched and found right. */
+export interface VerifiedChain {
+  readonly open: OpenManifest;
+  readonly signed: readonly SignedBroadcast[];
+  readonly broadcasts: readonly Broadcast[];
+}
+
+/** @throws CutlayerError MANIFEST_REJECTED, BROADCAST_REJECTED, NOT_FOUND */
+export async function fetchChain(link: FounderLink, federation: string): Promise<VerifiedChain> {
+  const { manifest } = await link.call('GetFederation', { federation });
+  if (manifest === null) throw new CutlayerError('MANIFEST_REJECTED', 'federation manifest: the coordinator sent none');
+  const open = openManifest(owned(manifest), federation);
+  const coordinatorKey = Buffer.from(open.manifest.coordinatorKey, 'hex');
+  const signed: SignedBroadcast[] = [];
+  const broadcasts: Broadcast[] = [];
+  let head: ChainHead | null = null;
+  for (;;) {
+    const page = await link.call('GetBroadcasts', { federation, from: signed.length });
+    if (page.broadcasts.length === 0) return { open, signed, broadcasts };
+    for (const link of page.broadcasts.map(owned)) {
+      const opened = openBroadcast(link, { federation, coordinatorKey, head });
+      head = opened.head;
+      signed.push(link);
+      broadcasts.push(opened.broadcast);
+    }
+  }
+}
+
+/** The digest that the chain has announced for a version. @throws CutlayerError NOT_FOUND */
+export function announcedDigest(broadcasts: readonly Broadcast[], version: number): string {
+  for (const broadcast of broadcasts) {
+    if ((broadcast.kind === 'begin' || broadcast.kind === 'aggregate') && broadcast.version === version) return broadcast.digest;
+  }
+  throw new CutlayerError(
+    'NOT_FOUND',
+    `version ${version}: the federation has announced no such version; cutlayer coordinator status lists them`,
+  );
+}
+
+/** The version to use, by the chain; undefined before the federation has begun. */
+export function promotedVersion(broadcasts: readonly Broadcast[]): number | undefined {
+  const newest = broadcasts.findLast(({ kind }) => kind === 'begin' || kind === 'promote' || kind === 'rollback');
+  return newest !== undefined && 'version' in newest ? newest.version : undefined;
+}
+
+/** Copies out of the received message, which is then free to go. */
+function owned({ bytes, signature }: SignedBroadcast): SignedBroadcast {
+  return { bytes: new Uint8Array(bytes), signature: new Uint8Array(signature) };
+}

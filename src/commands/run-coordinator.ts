@@ -1,0 +1,113 @@
+/** Wires a coordinator together: store, federations, tokens, TLS, gRPC server, admin port; and takes it apart again. */
+import { join } from 'node:path';
+import { createAdminApp } from '../admin/app.js';
+import { listenAdmin } from '../admin/listen.js';
+import { openStateDir } from '../auth/state-files.js';
+import { showAddress } from '../config/address.js';
+import type { CoordinatorConfig } from '../config/coordinator.js';
+import { openCoordinator } from '../federation/coordinator.js';
+import type { CoordinatorApi } from '../federation/coordinator-api.js';
+import type { Logger } from '../observability/log.js';
+import { createCallMetrics } from '../observability/metrics.js';
+import { federationService } from '../service/federation/handlers.js';
+import { createRpcServer, type RpcServer } from '../service/server.js';
+import { openDatabase } from '../store/database.js';
+import { removeLocalServer, writeLocalServer } from './coordinator/local-server.js';
+import { openSigningKey } from './coordinator/signing-keys.js';
+import { openAuth } from './open-auth.js';
+import { openTls } from './open-tls.js';
+
+/** A coordinator that answers calls. */
+export interface RunningCoordinator {
+  /** host:port, with the real port. */
+  readonly listen: string;
+  readonly admin: string;
+  /** Certificate authority to give to participants; undefined with a certificate of one's own, or without TLS. */
+  readonly caFile: string | undefined;
+  readonly database: string;
+  readonly coordinator: CoordinatorApi;
+  readonly server: RpcServer;
+  /** Finishes what is in flight, within the configured grace; rounds go on at the next start. */
+  close(): Promise<void>;
+}
+
+/** Steps that take apart what was opened, run in the reverse order. */
+class Teardown {
+  readonly #steps: (() => Promise<unknown>)[] = [];
+
+  add(step: () => Promise<unknown>): void {
+    this.#steps.push(step);
+  }
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
+  }
+}
+
+const gauges = {
+  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered; waiting participants are among them.'],
+} as const;
+
+/**
+ * Starts a coordinator; resolves when it answers.
+ * @throws CutlayerError of configuration, store, state directory or port
+ */
+export async function runCoordinator(config: CoordinatorConfig, log: Logger, now: () => number = Date.now): Promise<RunningCoordinator> {
+  const { stateDir } = config;
+  await openStateDir(stateDir);
+  const [{ credentials, caFile }, { verify, jwks }, signingKey] = await Promise.all([
+    openTls(config, { secrets: 'updates and tokens', log, now }),
+    openAuth(config, 'coordinator', now),
+    openSigningKey(stateDir, 'coordinator'),
+  ]);
+  const teardown = new Teardown();
+  try {
+    const path = config.database ?? join(stateDir, 'coordinator.db');
+    const database = await openDatabase(path);
+    teardown.add(() => database.close());
+    const coordinator = await openCoordinator({ database, signingKey, now, log });
+    teardown.add(() => coordinator.close());
+    const metrics = createCallMetrics();
+    const server = createRpcServer({
+      role: 'coordinator',
+      services: [federationService(coordinator, now)],
+      verify,
+      limits: { maxMessageBytes: config.maxMessage, maxDeadlineMs: config.maxDeadline, maxInFlight: config.maxInFlight },
+      credentials,
+      metrics,
+      log,
+      now,
+    });
+    metrics.addGauges(gauges, () => ({ inFlightCalls: server.inFlight }));
+    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator' });
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port);
+    teardown.add(() => admin.close());
+    const port = await server.listen(showAddress(config.listen));
+    teardown.add(() => server.drain(config.grace));
+    await writeLocalServer(stateDir, {
+      address: showAddress({ host: localHost(config.listen.host), port }),
+      caFile: caFile ?? null,
+      insecure: config.insecure,
+      pid: process.pid,
+    });
+    teardown.add(() => removeLocalServer(stateDir, process.pid));
+    return {
+      listen: showAddress({ ...config.listen, port }),
+      admin: showAddress({ ...config.admin, port: admin.port }),
+      caFile,
+      database: path,
+      coordinator,
+      server,
+      close: () => teardown.run(),
+    };
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+/** How this machine reaches a server that listens on every interface. */
+function localHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
