@@ -26,7 +26,7 @@ export interface Founding {
 /** Makes manifest and version 0, and gives them to the coordinator. @throws CutlayerError */
 export async function createFederation(link: FounderLink, founding: Founding): Promise<OpenManifest> {
   const { publicKey } = await link.call('GetCoordinator', {});
-  const { open, values } = await prepare(founding, publicKey);
+  const { open, values } = await foundingManifest({ ...founding, coordinatorKey: publicKey });
   const { federation } = await link.call('CreateFederation', {
     manifest: { bytes: open.bytes, signature: open.signature },
     parameters: encodeTensor(f32([values.length], values), 'f32', 'version 0'),
@@ -35,7 +35,18 @@ export async function createFederation(link: FounderLink, founding: Founding): P
   throw new CutlayerError('INTERNAL', `the coordinator answered federation ${federation}, expected ${open.id}`);
 }
 
-async function prepare({ given, members, bundle: dir, founder, now }: Founding, coordinatorKey: Uint8Array) {
+/**
+ * The signed manifest, and the values of version 0, for a coordinator of a known key.
+ * @throws CutlayerError INVALID_ARGUMENT (adapter), INVALID_CONFIG (what does not go together), NOT_FOUND (bundle)
+ */
+export async function foundingManifest({
+  given,
+  members,
+  bundle: dir,
+  founder,
+  now,
+  coordinatorKey,
+}: Founding & { readonly coordinatorKey: Uint8Array }): Promise<{ readonly open: OpenManifest; readonly values: Float32Array }> {
   const { settings, isGiven } = given;
   const { method, settings: methodSettings } = settings.adapter;
   const bundle = await ClientBundle.open(dir);
