@@ -1,0 +1,141 @@
+/**
+ * The registry of versions as a member sees it: what the verified chain of broadcasts says became of each, where it came from and how the cohort measured it.
+ * The same states as the coordinator's own registry, but from announcements that the coordinator cannot take back.
+ */
+import type { Broadcast, VersionMetrics } from '../../../../src/agreement/chain.js';
+
+/** What became of a version. */
+export type VersionStatus = 'candidate' | 'promoted' | 'rejected' | 'superseded' | 'rolledBack';
+
+/** A version and its history. */
+export interface VersionView {
+  readonly version: number;
+  /** Version that it was trained from; null: it is the first. */
+  readonly parent: number | null;
+  readonly status: VersionStatus;
+  /** Round that it came of; null for the first. */
+  readonly round: number | null;
+  /** sha256 of its parameters, hex. */
+  readonly digest: string;
+  /** Whose updates are in it. */
+  readonly participants: readonly string[];
+  /** The cohort's means on all held-out examples, and on the earlier ones, when it was measured last; null: never. Held-out data grows, so compare versions by the two below. */
+  readonly current: VersionMetrics | null;
+  readonly earlier: VersionMetrics | null;
+  /** What it gained over its rival on all held-out examples when it was judged, positive where it is better; null: it was not. */
+  readonly gain: VersionMetrics | null;
+  /** What it forgot: the same on the earlier examples, positive where it is worse. */
+  readonly forgetting: VersionMetrics | null;
+  /** Milliseconds since 1970 of its announcement. */
+  readonly at: number;
+}
+
+/** Every version of a chain, rising. @param broadcasts Verified, from the first. */
+export function versionsOf(broadcasts: readonly Broadcast[]): readonly VersionView[] {
+  const versions = new Map<number, VersionView>();
+  let promoted = 0;
+  const set = (version: number, change: Partial<VersionView>): void => {
+    const before = versions.get(version);
+    if (before !== undefined) versions.set(version, { ...before, ...change });
+  };
+  const first = { parent: null, round: null, participants: [], current: null, earlier: null, gain: null, forgetting: null } as const;
+  for (const broadcast of broadcasts) {
+    switch (broadcast.kind) {
+      case 'begin':
+        versions.set(0, { ...first, version: 0, status: 'promoted', digest: broadcast.digest, at: broadcast.at });
+        break;
+      case 'aggregate': {
+        const { version, parent, round, digest, participants, at } = broadcast;
+        versions.set(version, { ...first, version, parent, round, digest, participants, at, status: 'candidate' });
+        break;
+      }
+      case 'promote':
+      case 'reject': {
+        const { version, candidate, promoted: compared } = broadcast;
+        if (compared !== null) set(promoted, { current: compared.current, earlier: compared.earlier });
+        if (candidate !== null && compared !== null) {
+          set(version, {
+            ...candidate,
+            gain: lost(candidate.current, compared.current),
+            forgetting: lost(compared.earlier, candidate.earlier),
+          });
+        }
+        set(version, { status: broadcast.kind === 'promote' ? 'promoted' : 'rejected' });
+        if (broadcast.kind === 'reject') break;
+        if (promoted !== version) set(promoted, { status: 'superseded' });
+        promoted = version;
+        break;
+      }
+      case 'rollback': {
+        const { version, from } = broadcast;
+        for (const view of versions.values()) {
+          if (view.version === from || (view.version > version && view.status === 'superseded'))
+            set(view.version, { status: 'rolledBack' });
+        }
+        set(version, { status: 'promoted' });
+        promoted = version;
+        break;
+      }
+      case 'finish':
+        break;
+    }
+  }
+  return [...versions.values()].sort((a, b) => a.version - b.version);
+}
+
+/** The line of a version: itself, what it was trained from, and so on to the first. */
+export function lineageOf(versions: readonly VersionView[], version: number): readonly number[] {
+  const parents = new Map(versions.map((view) => [view.version, view.parent]));
+  const line: number[] = [];
+  for (let at: number | null | undefined = version; at !== null && at !== undefined && parents.has(at); at = parents.get(at)) line.push(at);
+  return line;
+}
+
+/** The versions as a table for people. */
+export function versionTable(versions: readonly VersionView[]): string {
+  const number = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4));
+  const rows = versions.map(({ version, parent, status, round, participants, current, gain, forgetting, at }) => [
+    String(version),
+    parent === null ? '-' : String(parent),
+    round === null ? '-' : String(round),
+    status,
+    participants.length === 0 ? '-' : String(participants.length),
+    number(current?.loss),
+    number(current?.accuracy),
+    number(current?.exactMatch),
+    number(gain?.loss),
+    number(forgetting?.loss),
+    new Date(at).toISOString().slice(0, 19).replace('T', ' '),
+  ]);
+  const head = [
+    'version',
+    'from',
+    'round',
+    'status',
+    'members',
+    'loss',
+    'accuracy',
+    'exact',
+    'gained (loss)',
+    'forgot (loss)',
+    'announced (UTC)',
+  ];
+  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** How much worse `after` is than `before`. */
+function lost(before: VersionMetrics, after: VersionMetrics): VersionMetrics {
+  return {
+    loss: after.loss - before.loss,
+    accuracy: before.accuracy - after.accuracy,
+    exactMatch: before.exactMatch - after.exactMatch,
+  };
+}

@@ -1,0 +1,168 @@
+/** The registry of versions as a member reads it out of its own, verified files. */
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readVersions } from '../../../../clients/typescript/federation/data/read-versions.js';
+import { lineageOf, versionsOf, versionTable } from '../../../../clients/typescript/federation/data/versions.js';
+import { type Announcement, type Broadcast, type ChainHead, signBroadcast } from '../../../../src/agreement/chain.js';
+import { type OpenManifest, signManifest } from '../../../../src/agreement/manifest.js';
+import { CutlayerError } from '../../../../src/errors.js';
+import { generateIdentity } from '../../../../src/secagg/signature.js';
+
+const metrics = (loss: number) => ({ loss, accuracy: 1 - loss / 2, exactMatch: 0.25 });
+const measured = (current: number, earlier: number) => ({ current: metrics(current), earlier: metrics(earlier) });
+const digest = (version: number) => String(version % 10).repeat(64);
+const aggregate = (version: number, parent: number): Announcement => ({
+  kind: 'aggregate',
+  round: version * 2 - 1,
+  version,
+  parent,
+  digest: digest(version),
+  participants: ['east', 'north'],
+  weight: 2,
+  clipNorm: null,
+  privacy: null,
+});
+const judged = (
+  kind: 'promote' | 'reject',
+  version: number,
+  promoted: readonly [number, number],
+  candidate: readonly [number, number],
+): Announcement => ({
+  kind,
+  version,
+  round: version * 2,
+  promoted: measured(...promoted),
+  candidate: measured(...candidate),
+  participants: ['east', 'north'],
+  privacy: null,
+});
+
+/** Two promotions, a rejection for forgetting, a way back to version 1 and a version from there. */
+const story: readonly Announcement[] = [
+  { kind: 'begin', version: 0, digest: digest(0) },
+  aggregate(1, 0),
+  judged('promote', 1, [1.6, 1.6], [1.2, 1.2]),
+  aggregate(2, 1),
+  judged('reject', 2, [1.2, 1.2], [1, 1.4]),
+  aggregate(3, 1),
+  judged('promote', 3, [1.2, 1.2], [1, 1.1]),
+  { kind: 'rollback', version: 1, from: 3 },
+  aggregate(4, 1),
+];
+
+describe('the registry of versions', () => {
+  const broadcasts = story.map(
+    (announcement, seq) => ({ federation: digest(9), seq, previous: null, at: seq * 1000, ...announcement }) as Broadcast,
+  );
+
+  it('says what became of each version, where it came from, how it measured and what it forgot', () => {
+    const versions = versionsOf(broadcasts);
+    assert.deepEqual(
+      versions.map(({ version, parent, status }) => [version, parent, status]),
+      [
+        [0, null, 'superseded'],
+        [1, 0, 'promoted'],
+        [2, 1, 'rejected'],
+        [3, 1, 'rolledBack'],
+        [4, 1, 'candidate'],
+      ],
+    );
+    assert.deepEqual(versions[2]!.current, metrics(1));
+    assert.ok(Math.abs(versions[2]!.forgetting!.loss - 0.2) < 1e-12, 'worse on earlier examples');
+    assert.ok(Math.abs(versions[2]!.gain!.loss - 0.2) < 1e-12, 'better on all');
+    assert.ok(Math.abs(versions[3]!.forgetting!.loss + 0.1) < 1e-12, 'better on earlier examples');
+    assert.ok(Math.abs(versions[2]!.forgetting!.accuracy - 0.1) < 1e-12, 'accuracy that fell is forgetting too');
+    assert.equal(versions[4]!.current, null);
+    assert.deepEqual(versions[0]!.current, metrics(1.6), 'the promoted one is measured beside the candidate');
+    assert.deepEqual(lineageOf(versions, 4), [4, 1, 0]);
+  });
+
+  it('supersedes what was promoted before, and rolls back all that came after the target', () => {
+    const more = [...story.slice(0, 7), aggregate(4, 3), judged('promote', 4, [1, 1], [0.9, 0.9])];
+    const status = (announcements: readonly Announcement[]) =>
+      versionsOf(announcements.map((one, seq) => ({ federation: digest(9), seq, previous: null, at: 0, ...one }) as Broadcast)).map(
+        (view) => view.status,
+      );
+    assert.deepEqual(status(more), ['superseded', 'superseded', 'rejected', 'superseded', 'promoted']);
+    assert.deepEqual(status([...more, { kind: 'rollback', version: 1, from: 4 }]), [
+      'superseded',
+      'promoted',
+      'rejected',
+      'rolledBack',
+      'rolledBack',
+    ]);
+  });
+
+  it('is a table for people', () => {
+    const [head, ...rows] = versionTable(versionsOf(broadcasts)).split('\n');
+    assert.match(head!, /^version +from +round +status +members +loss +accuracy +exact +gained \(loss\) +forgot \(loss\) +announced/);
+    assert.match(rows[2]!, /^2 +1 +3 +rejected +2 +1\.0000 +0\.5000 +0\.2500 +0\.2000 +0\.2000 +1970-01-01 00:00:03$/);
+    assert.equal(rows.length, 5);
+  });
+});
+
+describe('a state directory', () => {
+  const coordinator = generateIdentity();
+  const member = generateIdentity();
+  let stateDir: string;
+  let open: OpenManifest;
+  beforeEach(async () => {
+    stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-versions-'));
+    const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+    const others = ['east', 'south'].map((name) => ({ name, publicKey: hex(generateIdentity().publicKey) }));
+    open = signManifest(
+      {
+        formatVersion: 1,
+        createdAt: '2026-01-01T00:00:00.000Z',
+        founderKey: hex(coordinator.publicKey),
+        coordinatorKey: hex(coordinator.publicKey),
+        backboneDigest: digest(5),
+        settings: { name: 'pumps' },
+        parameters: [{ name: 'prompt', shape: [2, 2] }],
+        initialDigest: digest(0),
+        members: [{ name: 'north', publicKey: hex(member.publicKey) }, ...others],
+      },
+      coordinator.privateKey,
+    );
+    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+    const pin = { formatVersion: 1, federation: open.id, member: 'north', floors: { minCohort: 3, minThreshold: 2 } };
+    const manifest = { bytes: base64(open.bytes), signature: base64(open.signature) };
+    await writeFile(join(stateDir, 'pin.json'), JSON.stringify({ ...pin, manifest }));
+    let head: ChainHead | null = null;
+    for (const announcement of story) {
+      const link = signBroadcast(open.id, head, announcement, 1000, coordinator.privateKey);
+      head = link.head;
+      await appendFile(
+        join(stateDir, 'chain.jsonl'),
+        `${JSON.stringify({ bytes: base64(link.signed.bytes), signature: base64(link.signed.signature) })}\n`,
+      );
+    }
+  });
+  afterEach(() => rm(stateDir, { recursive: true, force: true }));
+
+  it('is read without its lock, and is as it was, also with half a line at the end', async () => {
+    await appendFile(join(stateDir, 'chain.jsonl'), '{"bytes": "ha');
+    const before = await readFile(join(stateDir, 'chain.jsonl'), 'utf8');
+    const { federation, name, member: own, promoted, versions } = await readVersions(stateDir);
+    assert.deepEqual([federation, name, own, promoted, versions.length], [open.id, 'pumps', 'north', 1, 5]);
+    assert.equal(await readFile(join(stateDir, 'chain.jsonl'), 'utf8'), before);
+  });
+
+  it('whose chain was changed is refused', async () => {
+    const file = join(stateDir, 'chain.jsonl');
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    lines.splice(3, 1);
+    await writeFile(file, lines.join('\n'));
+    await rejects(readVersions(stateDir), 'BROADCAST_REJECTED');
+  });
+
+  it('of nobody is not found', async () => {
+    await rejects(readVersions(join(stateDir, 'none')), 'NOT_FOUND');
+  });
+});
+
+async function rejects(promise: Promise<unknown>, code: string): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => error instanceof CutlayerError && error.code === code);
+}
