@@ -2,7 +2,9 @@
 import { Command } from 'commander';
 import { classifyCommand } from '../../clients/typescript/cli/classify-command.js';
 import { evalCommand } from '../../clients/typescript/cli/eval-command.js';
+import { federateCommand } from '../../clients/typescript/cli/federate-command.js';
 import { generateCommand } from '../../clients/typescript/cli/generate-command.js';
+import { identityCommand } from '../../clients/typescript/cli/identity-command.js';
 import { inspectCommand } from '../../clients/typescript/cli/inspect-command.js';
 import { sweepCommand } from '../../clients/typescript/cli/sweep-command.js';
 import { trainCommand } from '../../clients/typescript/cli/train-command.js';
@@ -17,6 +19,8 @@ export function clientCommand(): Command {
     .addCommand(evalCommand())
     .addCommand(generateCommand())
     .addCommand(classifyCommand())
+    .addCommand(identityCommand())
+    .addCommand(federateCommand())
     .addHelpText(
       'after',
       `

@@ -1,0 +1,141 @@
+/** The work of `cutlayer client federate`. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
+import { statementText } from '../../../src/privacy/statement.js';
+import { type Example, loadExamples } from '../data/examples.js';
+import { batchLimits } from '../evaluate.js';
+import { type CoordinatorLink, openCoordinatorLink } from '../federation/coordinator-link.js';
+import { fixedData } from '../federation/data/fixed-data.js';
+import type { LocalData } from '../federation/data/local-data.js';
+import { type EventLog, openEventLog } from '../federation/event-log.js';
+import { federatedAdapter } from '../federation/federated-adapter.js';
+import { hex, readIdentity } from '../federation/identity-file.js';
+import { Participant } from '../federation/participant.js';
+import type { ParticipantEvent, ParticipantSummary } from '../federation/participant-events.js';
+import { pinned } from '../federation/pin.js';
+import { DirectoryState } from '../federation/state-store.js';
+import { RemoteModel } from '../remote-model.js';
+import { SplitModel } from '../split-model.js';
+import { checkFits } from './advice.js';
+import type { FederateFlags } from './federate-options.js';
+import { federateReporter } from './federate-progress.js';
+import { federateSummaryLines } from './federate-summary.js';
+import { interruptible } from './progress.js';
+import { openSession, type Session } from './session.js';
+import { terminalShowsUnicode } from './sparkline.js';
+
+/** Runs the command. @throws CutlayerError */
+export async function runFederate(flags: FederateFlags): Promise<void> {
+  const identity = await readIdentity(flags.identity);
+  const state = await DirectoryState.open(flags.stateDir);
+  const reporter = federateReporter();
+  let log: EventLog | undefined;
+  const onEvent = (event: ParticipantEvent): void => {
+    if (flags.json) console.log(JSON.stringify(event));
+    else reporter.onEvent(event);
+    log?.write(event);
+  };
+  try {
+    log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
+    await interruptible(async (signal) => {
+      const link = await openLink(flags);
+      // A gateway that is away is told of by the steps that it fails.
+      const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
+        link.close();
+        throw error;
+      });
+      try {
+        const floors = {
+          ...(flags.minCohort === undefined ? {} : { minCohort: flags.minCohort }),
+          ...(flags.minThreshold === undefined ? {} : { minThreshold: flags.minThreshold }),
+        };
+        const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
+          link.manifest(),
+        );
+        const data = await openData(flags, session, pin.open.manifest, signal);
+        const participant = await Participant.open({
+          api: link,
+          federation: flags.federation,
+          identity,
+          ...session,
+          data,
+          state,
+          rounds: flags.once ? 1 : flags.rounds,
+          checkpointEvery: flags.checkpointEvery,
+          evaluateLocally: flags.measure,
+          onEvent,
+        });
+        const summary = await participant.run(signal).finally(() => data.close());
+        report(summary, participant, flags, session);
+      } finally {
+        reporter.stop();
+        link.close();
+        await session.close();
+      }
+    });
+  } finally {
+    reporter.stop();
+    await log?.close();
+    await state.close();
+  }
+}
+
+function report(summary: ParticipantSummary, participant: Participant, flags: FederateFlags, { connection }: Session): void {
+  const { privacy } = participant;
+  if (flags.json) console.log(JSON.stringify({ type: 'summary', ...summary, ...(privacy === undefined ? {} : { privacy }) }));
+  else {
+    const statement = privacy === undefined ? undefined : statementText(privacy);
+    for (const line of federateSummaryLines(summary, flags, { counters: connection.counters, statement, unicode: terminalShowsUnicode() }))
+      console.error(line);
+  }
+  if (summary.stopped === 'cancelled') process.exitCode = 130;
+}
+
+async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
+  const { coordinatorTokenFile: tokenFile, coordinatorCa: ca } = flags;
+  const token = process.env.CUTLAYER_COORDINATOR_TOKEN ?? '';
+  if (tokenFile === undefined && token === '') {
+    throw new CutlayerError(
+      'TOKEN_MISSING',
+      'no token for the coordinator: pass --coordinator-token-file, or set the environment variable CUTLAYER_COORDINATOR_TOKEN; who runs the coordinator issues it',
+    );
+  }
+  return openCoordinatorLink({
+    federation: flags.federation,
+    address: flags.coordinator,
+    insecure: flags.coordinatorInsecure,
+    ...(ca === undefined ? {} : { ca }),
+    ...(tokenFile === undefined ? { token } : { tokenFile }),
+  });
+}
+
+/** Reads the files as the federation's adapter wants them. */
+async function openData(
+  flags: FederateFlags,
+  { bundle, connection }: Session,
+  manifest: Parameters<typeof federatedAdapter>[1],
+  signal: AbortSignal,
+): Promise<LocalData> {
+  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const adapter = await federatedAdapter({ bundle, keyValues: (tokenIds) => model.keyValues(tokenIds, signal) }, manifest);
+  const limits = batchLimits(model, adapter, {});
+  const room = model.maxLength(adapter.numVirtualTokens);
+  const window = flags.objective === 'text' ? limits.maxTokensPerBatch : room;
+  const read = async (file: string): Promise<readonly Example[]> => {
+    if ((await stat(file).catch(() => undefined))?.isDirectory())
+      throw new CutlayerError('INVALID_OPTION', `${file}: expected a JSONL file, got a directory`);
+    const examples = await loadExamples(file, bundle.tokenizer, {
+      maxLength: Math.min(flags.maxLength ?? room, room, window),
+      overlong: flags.overlong,
+      appendEos: flags.eos,
+      objective: flags.objective,
+      labels: adapter.labels,
+      tasks: adapter.tasks,
+      signal,
+    });
+    checkFits(examples, limits, undefined);
+    return examples;
+  };
+  return fixedData(await read(flags.data), flags.heldOut === undefined ? [] : await read(flags.heldOut));
+}
