@@ -61,7 +61,7 @@ export class SecAggClient {
    * Draws the secrets of a round.
    *
    * @param pins the participant's own floors
-   * @throws CutlayerError SECAGG_REFUSED for a round that is not above every earlier one, or whose threshold is not above half or below the floors; INVALID_CONFIG
+   * @throws CutlayerError SECAGG_REFUSED for a round that is not above every earlier one, or whose threshold is not above half; INVALID_CONFIG
    */
   static begin(
     round: SecAggRound,

@@ -73,11 +73,15 @@ function sparseThreshold(n: number, degree: number, { colluding, dropout, sigma 
   let apart = Math.log(n);
   for (let i = 0; i < degree / 2; i++) apart += Math.log(Math.max(colluders + dropouts - i, 0) / (n - i));
   if (apart > Math.log(failure)) return undefined;
-  for (let t = degree; t >= HIDING; t--) {
-    if (n * hypergeometricRange(n - 1, n - 1 - dropouts, degree, 0, t - 1) > failure) continue;
-    return n * hypergeometricRange(n - 1, colluders, degree, t - HIDING + 1, degree) <= failure ? t : undefined;
+  let lost = 0;
+  let t = 0;
+  while (t < degree) {
+    lost += hypergeometricRange(n - 1, n - 1 - dropouts, degree, t, t);
+    if (n * lost > failure) break;
+    t++; // Fewer than t neighbours stay with a probability of at most 2^-sigma.
   }
-  return undefined;
+  const opened = n * hypergeometricRange(n - 1, colluders, degree, t - HIDING + 1, degree);
+  return t >= HIDING && opened <= failure ? t : undefined;
 }
 
 /** Fisher and Yates's shuffle of 0 … n − 1, by rejection, so that every order is equally likely. */

@@ -1,5 +1,6 @@
 /** What all parties agree on before a round of secure aggregation, and what a participant insists on whatever it is told. */
 import { CutlayerError } from '../errors.js';
+import { graphShape } from './graph.js';
 
 /** What the neighbour graph of a large cohort is built for; see `graph.ts`. */
 export interface GraphSettings {
@@ -23,7 +24,10 @@ export interface SecAggRound {
   readonly bits: number;
   /** Values in the vector. */
   readonly length: number;
-  /** The part of the cohort that has to stay to the end: (1/2, 1]; see {@link thresholdOf}. */
+  /**
+   * The part of the cohort that has to stay to the end: (1/2, 1]; see {@link thresholdOf}. A coordinator that keeps to the protocol learns a secret with as many colluders.
+   * One that shows participants different lists of survivors needs only 2t − n of them: a third of the cohort at 2/3.
+   */
   readonly threshold: number;
   /** The smallest cohort that begins; at least 2. */
   readonly minCohort: number;
@@ -50,7 +54,7 @@ export function thresholdOf(round: Pick<SecAggRound, 'threshold'>, n: number): n
   return Math.max(Math.ceil(round.threshold * n - 1e-9), Math.floor(n / 2) + 1);
 }
 
-/** @throws CutlayerError INVALID_CONFIG when a parameter is outside its range */
+/** @throws CutlayerError INVALID_CONFIG when a parameter is outside its range, or the largest cohort would need more neighbours than a secret can have holders */
 export function checkRound(round: SecAggRound): void {
   const { graph } = round;
   const whole = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to;
@@ -72,4 +76,5 @@ export function checkRound(round: SecAggRound): void {
   ];
   const broken = rules.find(([holds]) => !holds);
   if (broken !== undefined) throw new CutlayerError('INVALID_CONFIG', `secure aggregation: ${broken[1]}`);
+  graphShape(round.maxCohort, thresholdOf(round, round.maxCohort), graph);
 }

@@ -78,6 +78,14 @@ describe('a participant of secure aggregation, before a round', () => {
     assert.throws(() => begin({ round: 2 }, { ...lowPins, lastRound: 3 }), { code: 'SECAGG_REFUSED', message: /round 2: round 3/ });
   });
 
+  it('takes no settings whose largest cohort would need more neighbours than a secret can have holders', () => {
+    const graph = { completeUpTo: 64, colluding: 1 / 3, dropout: 1 / 3, sigma: 40 };
+    assert.throws(() => begin({ maxCohort: 2000, graph }), {
+      code: 'INVALID_CONFIG',
+      message: /a cohort of 2000 .* more than 254 neighbours/,
+    });
+  });
+
   it('takes no settings outside their range', () => {
     for (const bad of [
       { bits: 33 },
@@ -199,10 +207,14 @@ describe('a participant of secure aggregation, told a lie about the cohort', () 
     /sybil is not on the roster/,
   );
   refuses(
-    'refuses a member that is listed twice',
+    'refuses a member that is listed twice, each time with keys that it has signed',
     advertised,
-    share((table) => [...table.advertisements, table.advertisements[1]!]),
-    /site-001 comes twice/,
+    share((table) => {
+      const random = seededRandom('twice');
+      const keys = { encryptionKey: Uint8Array.from(random(32)), maskKey: Uint8Array.from(random(32)) };
+      return [...table.advertisements, signedBy(table.site(1), table, keys)];
+    }),
+    /cohort: site-001 comes twice/,
   );
   refuses(
     "refuses a member that signs another's keys for its own",
