@@ -7,6 +7,9 @@ import { createCipheriv, createDecipheriv } from 'node:crypto';
 /** Length of the tag that ends a ciphertext, in bytes. */
 export const TAG_BYTES = 16;
 
+/** Length of a pair of sealed shares, in bytes. */
+export const SEALED_BYTES = 64 + TAG_BYTES;
+
 const NONCE = new Uint8Array(12);
 
 /** ciphertext ‖ tag. `nonce` is there for the standard's vectors. */

@@ -11,6 +11,7 @@ import type { RevealedShares, SealedShares } from './messages.js';
 import { rawPublicKey } from './raw-keys.js';
 import { Reconstruction } from './reconstruction.js';
 import { requireRing } from './ring.js';
+import { SEALED_BYTES } from './sealing.js';
 import { sameBytes } from './transcript.js';
 import { divide, sameNames } from './verification.js';
 
@@ -28,6 +29,8 @@ export function verifySealed(cohort: Cohort, from: string, sealed: readonly Seal
   if (stranger !== undefined) throw refused(`shares of ${stranger.from}, sent by ${from}`);
   if (!sameNames(sealed.map(({ to }) => to).sort(), neighbours))
     throw refused(`shares of ${from}: expected one pair for each of its ${neighbours.length} neighbours, got ${sealed.length}`);
+  const odd = sealed.find(({ ciphertext }) => ciphertext.length !== SEALED_BYTES);
+  if (odd !== undefined) throw refused(`shares of ${from} for ${odd.to}: expected ${SEALED_BYTES} bytes, got ${odd.ciphertext.length}`);
 }
 
 /**

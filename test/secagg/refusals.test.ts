@@ -232,6 +232,12 @@ describe('a participant of secure aggregation, told a lie about the cohort', () 
     /a key of site-002 comes twice/,
   );
   refuses(
+    'refuses an advertisement without a name',
+    advertised,
+    share((table) => table.advertisements.with(2, signedBy(table.site(2), table, { participant: '' }))),
+    /without a name/,
+  );
+  refuses(
     'refuses a key of a wrong length',
     advertised,
     share((table) => table.advertisements.with(2, signedBy(table.site(2), table, { maskKey: new Uint8Array(31) }))),

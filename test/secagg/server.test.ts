@@ -95,6 +95,10 @@ describe('the coordinator of secure aggregation', () => {
       () => verifySealed(cohort, 'site-001', own.with(0, { ...own[0]!, from: 'site-002' })),
       refusal(/shares of site-002, sent by site-001/),
     );
+    assert.throws(
+      () => verifySealed(cohort, 'site-001', own.with(0, { ...own[0]!, ciphertext: new Uint8Array(79) })),
+      refusal(/expected 80 bytes, got 79/),
+    );
     assert.throws(() => verifySealed(cohort, 'stranger', own), refusal(/stranger is not in the cohort/));
   });
 
