@@ -136,8 +136,9 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
       const { update } = await read(member);
       sum.add(update.subarray(0, dimension), countDeviation === undefined ? undefined : update[dimension]);
     }
-    const { sum: noisy, withinFraction } = sum.release(random);
-    return divided(noisy, privateDivisor(context, round.submitted.length), withinFraction);
+    const divisor = privateDivisor(context, round.submitted.length);
+    const { sum: noisy, withinFraction } = sum.release(random, divisor);
+    return divided(noisy, divisor, withinFraction);
   }
   if (purpose === 'train' && needsUpdates(manifest.settings.strategy)) {
     const updates: MemberUpdate[] = [];

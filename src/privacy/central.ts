@@ -101,8 +101,13 @@ export class CentralSum {
     this.#contributions += 1;
   }
 
-  /** The sum with its noise. Once: a second release would be another event. @throws CutlayerError INVALID_ARGUMENT */
-  release(random: RandomBytes = cryptoRandom): NoisySum {
+  /**
+   * The sum with its noise. Once: a second release would be another event.
+   * @param countDivisor What the share within the bound is of: a public number. Default: the contributions; with sampling give the expected number, for the
+   *   true one is not public.
+   * @throws CutlayerError INVALID_ARGUMENT
+   */
+  release(random: RandomBytes = cryptoRandom, countDivisor = this.#contributions): NoisySum {
     if (this.#released)
       throw new CutlayerError('INVALID_ARGUMENT', 'noisy sum: it has been released; a second release would cost as much again');
     this.#released = true;
@@ -112,7 +117,7 @@ export class CentralSum {
     for (let i = 0; i < dimension; i++) sum[i] = (sum[i]! + noise[i]!) / this.#scale;
     if (countDeviation === undefined) return { sum };
     const count = (this.#countSum + noise[dimension]!) / this.#countScale;
-    return { sum, withinFraction: withinFraction(count, this.#contributions) };
+    return { sum, withinFraction: withinFraction(count, countDivisor) };
   }
 }
 

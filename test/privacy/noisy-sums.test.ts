@@ -78,6 +78,12 @@ describe('a noisy sum of one party', () => {
     near(deviationOf(Float64Array.from(noise)), 4, within(2000));
   });
 
+  it('tells the share of a public number of contributions where their own is not public', () => {
+    const sum = new CentralSum({ dimension: 1, clipNorm: 1, noiseMultiplier: 0, countDeviation: 1 });
+    for (const bit of [0.5, 0.5, 0.5, -0.5]) sum.add(new Float32Array(1), bit);
+    assert.equal(sum.release(undefined, 8).withinFraction, 1 / 8 + 0.5);
+  });
+
   it('bounds a clip bit that lies, and refuses updates that do not fit', () => {
     const sum = new CentralSum({ dimension: 2, clipNorm: 1, noiseMultiplier: 0, countDeviation: 1 });
     sum.add(new Float32Array(2), 1000);
