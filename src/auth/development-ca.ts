@@ -115,7 +115,7 @@ async function makeServer(authority: Pair, hosts: readonly string[], now: number
   const cert = await X509CertificateGenerator.create(
     {
       serialNumber: serialNumber(),
-      subject: 'CN=Cutlayer gateway',
+      subject: 'CN=Cutlayer server',
       issuer: issuer.subject,
       notBefore: new Date(now - DAY_MS),
       notAfter: new Date(Math.min(now + SERVER_DAYS * DAY_MS, issuer.notAfter.getTime())),

@@ -47,10 +47,12 @@ Examples:
   From a file; single settings replace the file's:
     $ cutlayer coordinator create --config federation.yaml --bundle ./client-bundle --set cohort.min=5 …
 
-  federation.yaml:
+  Every setting with its value, to begin a file with:
+    $ cutlayer coordinator create --name "ward notes" --print-config > federation.yaml
+
+  A file need not say more than what differs from the defaults:
     name: ward notes
     adapter: { method: prompt-tuning, settings: { virtual-tokens: 20 } }
-    cohort: { min: 3 }
     rounds: { count: 50, trainSeconds: 1800, trigger: { kind: newExamples, count: 100, members: 2 } }
     training: { epochs: 1, batchSize: 16 }
     secureAggregation: { bits: 32, bound: 8 }

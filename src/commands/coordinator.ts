@@ -66,7 +66,7 @@ function serveCommand(): Command {
 function createCommand(): Command {
   return founder(new Command('create'))
     .description('found a federation: print the id that participants pin')
-    .requiredOption('--bundle <dir>', 'client bundle of the backbone that is adapted (cutlayer pack)')
+    .option('--bundle <dir>', 'client bundle of the backbone that is adapted (cutlayer pack)')
     .option('--member <name=key>', 'a member and its public key, 64 hex digits or a file that holds them; repeat', collect, [])
     .option('--config <file>', 'settings, YAML; what is left out has a default')
     .option('--name <name>', "the federation's name")
@@ -75,6 +75,7 @@ function createCommand(): Command {
     .option('--min-cohort <n>', 'members that a round needs (default: 3)')
     .option('--set <setting=value>', 'any setting by its path, such as strategy.kind=fedadam; repeat', collect, [])
     .option('--start', 'begin at once')
+    .option('--print-config', 'print all settings, as these flags and the defaults make them, and create nothing')
     .addHelpText('after', coordinatorExamples.create)
     .action(async (flags: CreateFlags) => {
       const { create } = await import('./coordinator/founder-commands.js');

@@ -39,8 +39,11 @@ class Teardown {
     this.#steps.push(step);
   }
 
+  /** Runs all of them; the first that fails is told when the others have run. */
   async run(): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step();
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 }
 

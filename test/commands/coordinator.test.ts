@@ -10,6 +10,7 @@ import { ClientBundle } from '../../clients/typescript/client-bundle.js';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import { openChannel } from '../../clients/typescript/rpc-channel.js';
 import { openManifest, parametersDigest } from '../../src/agreement/manifest.js';
+import { readSettings } from '../../src/commands/coordinator/settings-input.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { generateIdentity, type IdentityKey } from '../../src/secagg/signature.js';
 import { loadFederationService } from '../../src/wire/federation-service.js';
@@ -100,6 +101,26 @@ describe('cutlayer coordinator', function () {
     const opened = await ClientBundle.open(bundle);
     assert.equal(manifest.backboneDigest, opened.manifest.backboneDigest);
     await opened.close();
+  });
+
+  it('prints all settings as a file from which the same federation can be created, and creates nothing', async () => {
+    const { code, stdout } = await running.run(
+      'create',
+      '--name',
+      'mail',
+      '--method',
+      'lora',
+      '--set',
+      'strategy.kind=fedadam',
+      '--print-config',
+    );
+    assert.equal(code, 0);
+    const config = join(dir, 'printed.yaml');
+    await writeFile(config, stdout);
+    const { settings } = await readSettings({ file: config, single: [] });
+    const given = await readSettings({ single: ['name=mail', 'strategy.kind=fedadam', 'adapter.method=lora'] });
+    assert.deepEqual(settings, { ...given.settings, training: { ...given.settings.training, learningRate: defaultLearningRate('lora') } });
+    assert.equal((await running.run('status', '--json')).stdout.trim().split('\n').length, 1);
   });
 
   it('shows a federation that has not begun, begins it, and shows who is waited for', async () => {
@@ -193,6 +214,7 @@ describe('cutlayer coordinator', function () {
     ['serve without TLS to everybody', () => ['serve', '--insecure', '--listen', '0.0.0.0:0'], 2, /--insecure: .*updates and tokens/],
     ['serve with a certificate without key', () => ['serve', '--tls-cert', 'x.pem'], 2, /--tls-cert and --tls-key together/],
     ['serve twice on one state', () => ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'], 1, /STORE_IN_USE/],
+    ['create without a bundle', () => ['create', '--name', 'x', ...members], 2, /--bundle: a federation needs the client bundle/],
     ['create without members', () => ['create', '--bundle', bundle, '--name', 'x'], 2, /--member: a federation needs members/],
     [
       'create with too few members',

@@ -4,6 +4,7 @@ import type { MethodSettingsInput } from '../../../clients/typescript/adapters/s
 import { ClientBundle } from '../../../clients/typescript/client-bundle.js';
 import { flatValues, parametersOf } from '../../../clients/typescript/federation/federated-adapter.js';
 import { type OpenManifest, parametersDigest, signManifest } from '../../agreement/manifest.js';
+import type { FederationSettings } from '../../agreement/settings.js';
 import { CutlayerError } from '../../errors.js';
 import type { IdentityKey } from '../../secagg/signature.js';
 import { f32 } from '../../tensor/tensor.js';
@@ -21,6 +22,14 @@ export interface Founding {
   readonly founder: IdentityKey;
   /** Milliseconds since 1970. */
   readonly now: number;
+}
+
+/** The settings of the manifest: where no learning rate was given, the method's own. @throws CutlayerError INVALID_ARGUMENT (method) */
+export function foundingSettings({ settings, isGiven }: GivenSettings): FederationSettings {
+  if (isGiven('training', 'learningRate')) return settings;
+  const { method, settings: methodSettings } = settings.adapter;
+  const learningRate = defaultLearningRate(method, methodSettings as MethodSettingsInput);
+  return { ...settings, training: { ...settings.training, learningRate } };
 }
 
 /** Makes manifest and version 0, and gives them to the coordinator. @throws CutlayerError */
@@ -47,15 +56,12 @@ export async function foundingManifest({
   now,
   coordinatorKey,
 }: Founding & { readonly coordinatorKey: Uint8Array }): Promise<{ readonly open: OpenManifest; readonly values: Float32Array }> {
-  const { settings, isGiven } = given;
+  const settings = foundingSettings(given);
   const { method, settings: methodSettings } = settings.adapter;
   const bundle = await ClientBundle.open(dir);
   try {
     // createAdapter checks them: in the manifest they are whatever a founder has written.
     const adapter = await createAdapter({ bundle }, method, methodSettings as MethodSettingsInput);
-    const learningRate = isGiven('training', 'learningRate')
-      ? settings.training.learningRate
-      : defaultLearningRate(method, methodSettings as MethodSettingsInput);
     const values = flatValues(adapter);
     const manifest = {
       formatVersion: 1,
@@ -63,7 +69,7 @@ export async function foundingManifest({
       founderKey: hex(founder.publicKey),
       coordinatorKey: hex(coordinatorKey),
       backboneDigest: bundle.manifest.backboneDigest,
-      settings: { ...settings, training: { ...settings.training, learningRate } },
+      settings,
       parameters: parametersOf(adapter),
       initialDigest: parametersDigest(values),
       members,

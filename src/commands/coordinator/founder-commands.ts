@@ -1,10 +1,11 @@
 /** What founders do: create, status, start, stop, rollback, export. Each opens a channel, asks, prints and ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stringify } from 'yaml';
 import { updateLength } from '../../agreement/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import type { ControlAction, FederationReport } from '../../federation/coordinator-api.js';
 import { reportOf } from '../../service/federation/reports.js';
-import { createFederation } from './create-federation.js';
+import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
 import {
   allReports,
@@ -22,7 +23,7 @@ import { openSigningKey } from './signing-keys.js';
 
 /** Flags of `create`. */
 export interface CreateFlags extends FounderFlags {
-  readonly bundle: string;
+  readonly bundle?: string;
   readonly member: readonly string[];
   readonly config?: string;
   readonly name?: string;
@@ -31,6 +32,7 @@ export interface CreateFlags extends FounderFlags {
   readonly minCohort?: string;
   readonly set: readonly string[];
   readonly start?: boolean;
+  readonly printConfig?: boolean;
 }
 
 /** Flags of `status`. */
@@ -76,13 +78,19 @@ export async function create(flags: CreateFlags): Promise<void> {
   const shortcuts = { name, 'adapter.method': method, 'rounds.count': rounds, 'cohort.min': minCohort };
   const single = Object.entries(shortcuts).flatMap(([path, value]) => (value === undefined ? [] : [`${path}=${yamlOf(path, value)}`]));
   const given = await readSettings({ file: flags.config, single: [...single, ...flags.set] });
+  if (flags.printConfig === true) {
+    process.stdout.write(stringify(foundingSettings(given)));
+    return;
+  }
+  const { bundle } = flags;
+  if (bundle === undefined) throw new CutlayerError('INVALID_OPTION', '--bundle: a federation needs the client bundle of its backbone');
   if (flags.member.length === 0) {
     throw new CutlayerError('INVALID_OPTION', '--member: a federation needs members; give each as --member NAME=KEY');
   }
   const members = await readRoster(flags.member);
   const founder = await openSigningKey(founderDir(flags), 'founder');
   await linked(flags, async (link) => {
-    const { id, manifest } = await createFederation(link, { given, members, bundle: flags.bundle, founder, now: Date.now() });
+    const { id, manifest } = await createFederation(link, { given, members, bundle, founder, now: Date.now() });
     if (flags.start === true) await link.call('ControlFederation', { federation: id, start: true });
     const values = updateLength(manifest);
     if (flags.json === true) {
