@@ -5,7 +5,7 @@ export const coordinatorExamples = {
   coordinator: `
 From nothing to a running federation:
   Each member makes an identity, and gives its public key to the founder:
-    $ cutlayer client identity --out identity.key
+    $ cutlayer client identity --out identity.key > north.pub
 
   The coordinator starts; the founder creates the federation and issues a token for each member:
     $ cutlayer coordinator serve
