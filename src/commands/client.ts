@@ -8,6 +8,7 @@ import { identityCommand } from '../../clients/typescript/cli/identity-command.j
 import { inspectCommand } from '../../clients/typescript/cli/inspect-command.js';
 import { sweepCommand } from '../../clients/typescript/cli/sweep-command.js';
 import { trainCommand } from '../../clients/typescript/cli/train-command.js';
+import { versionsCommand } from '../../clients/typescript/cli/versions-command.js';
 
 /** The command and its subcommands. */
 export function clientCommand(): Command {
@@ -21,6 +22,7 @@ export function clientCommand(): Command {
     .addCommand(classifyCommand())
     .addCommand(identityCommand())
     .addCommand(federateCommand())
+    .addCommand(versionsCommand())
     .addHelpText(
       'after',
       `

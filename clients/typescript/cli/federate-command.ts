@@ -28,14 +28,20 @@ Examples:
         --identity identity.key --state-dir federation --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
         --data train.jsonl --held-out valid.jsonl
 
+  With data that grows: every *.jsonl file of a directory, and a local port for programs; a tenth of it is held out to measure with:
+    $ cutlayer client federate … --data examples/ --examples-port 8091 --train-on new
+
   The same from a file, for one round:
     $ cutlayer client federate --config federation.yaml --once
+
+  See which versions there were, and what each gained and forgot:
+    $ cutlayer client versions --state-dir federation
 
   Use what was trained together:
     $ cutlayer client generate --adapter federation/adapter --prompt "..." --bundle … --gateway …
 
 In --state-dir: adapter/ (the promoted version, PEFT's format), versions/ (the newest five), log.jsonl, chain.jsonl (the coordinator's announcements, signed),
-pin.json (the manifest), privacy-ledger.jsonl, round.json.
+pin.json (the manifest), privacy-ledger.jsonl, round.json; with a --data directory data/ (which examples came when, by keyed hash; rejected lines).
 `,
     )
     .action(async (_: unknown, called: Command) => {

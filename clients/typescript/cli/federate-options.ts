@@ -1,6 +1,22 @@
 /** The options of `cutlayer client federate`. */
+
+import { trainOnChoices } from '../federation/data/rehearsal.js';
 import { connectionOptions } from './connection-options.js';
-import { type OptionTable, optional, path, positiveInteger, required, text, toggle, under, type ValuesOf, withDefault } from './option.js';
+import {
+  choice,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  type OptionTable,
+  optional,
+  path,
+  positiveInteger,
+  required,
+  text,
+  toggle,
+  under,
+  type ValuesOf,
+  withDefault,
+} from './option.js';
 import { eos, objective, overlong } from './train-options-table.js';
 
 /** The table. */
@@ -27,8 +43,52 @@ export const federateOptions = {
   }),
   ...connectionOptions,
   ...under('Data', {
-    data: required(path('file', 'JSONL to train on, as for train')),
-    heldOut: optional(path('file', 'JSONL to measure versions on; without it this member sits out evaluate rounds')),
+    data: required(
+      path('path', 'JSONL to train on, as for train; or a directory of *.jsonl files, which are read again and again while they grow'),
+    ),
+    heldOut: optional(
+      path(
+        'file',
+        'JSONL to measure versions on (default: a share of a --data directory; of a --data file none, so that this member sits out evaluate rounds)',
+      ),
+    ),
+    heldOutShare: {
+      ...optional(
+        nonNegativeNumber(
+          'share',
+          'share of a --data directory that is held out, chosen by content so that no example changes sides (default: 0.1)',
+        ),
+      ),
+      idle: ({ heldOut }: Readonly<Record<string, unknown>>) =>
+        heldOut === undefined ? undefined : '--held-out says what is held out; leave one of them out',
+    },
+    trainOn: withDefault(
+      choice(
+        'what',
+        trainOnChoices,
+        'all: every round trains on all examples. new: on those that the version trained from has not seen, and on --rehearsal',
+      ),
+      'all',
+    ),
+    rehearsal: {
+      ...optional(
+        nonNegativeNumber(
+          'share',
+          "share of earlier examples in each round's training, against forgetting; drawn afresh in each round (default: 0.3)",
+        ),
+      ),
+      idle: ({ trainOn }: Readonly<Record<string, unknown>>) =>
+        trainOn === 'new' ? undefined : 'all examples are trained on; pass --train-on new',
+    },
+    maxExamples: optional(
+      positiveInteger('n', 'most examples that are kept in memory; what does not fit waits in its file (default: 200000)'),
+    ),
+    examplesPort: optional(
+      nonNegativeInteger(
+        'port',
+        'take examples by POST /v1/examples on 127.0.0.1:port, 0 for a free one; the token is in examples-token of --state-dir',
+      ),
+    ),
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),

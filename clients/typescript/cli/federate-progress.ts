@@ -1,6 +1,7 @@
 /** What a person sees of a federation: lines for what happens, and on a terminal a bar while this member trains. */
 import { SingleBar } from 'cli-progress';
 import type { VersionMetrics } from '../../../src/agreement/chain.js';
+import type { DataEvent } from '../federation/data/local-data.js';
 import type { ParticipantEvent } from '../federation/participant-events.js';
 import { formatBytes } from './progress.js';
 
@@ -86,7 +87,9 @@ export function lineOf(event: ParticipantEvent): string | undefined {
       return `round ${event.round}: step ${event.stepInRound}/${event.stepsInRound}  loss ${event.loss.toFixed(4)}`;
     }
     case 'measured':
-      return `version ${event.version} on this member's held-out examples: ${metrics(event.current)}`;
+      return `version ${event.version} on this member's held-out examples: ${metrics(event.current)}; on the earlier ones: loss ${event.earlier.loss.toFixed(4)}`;
+    case 'unmeasured':
+      return `version ${event.version} could not be measured here: ${event.code}: ${event.message}`;
     case 'submitted':
       return `round ${event.round}: submitted ${formatBytes(event.bytes)}${event.again ? ' (the same bytes as before)' : ''}`;
     case 'answered':
@@ -108,8 +111,33 @@ export function lineOf(event: ParticipantEvent): string | undefined {
     }
     case 'rolledBack':
       return `back to version ${event.version} from ${event.from}${event.adapterDir === undefined ? '' : `; it is in ${event.adapterDir}`}`;
+    case 'data':
+      return dataLine(event);
+    case 'portOpen':
+      return `examples are taken at ${event.url}/v1/examples with the token in ${event.tokenFile}`;
+    case 'portFailed':
+      return `a request to the local port failed: ${event.code}: ${event.message}`;
     case 'finished':
       return `the federation is finished${event.reason === '' ? '' : `: ${event.reason}`}`;
+  }
+}
+
+function dataLine(event: DataEvent): string {
+  switch (event.kind) {
+    case 'added':
+      return `data: ${event.examples} more examples in ${event.file}`;
+    case 'rejected':
+      return `data: ${event.file}: ${event.lines} lines are no examples, the first is line ${event.line}; the reasons are in data/rejected.jsonl of the state directory`;
+    case 'replaced':
+      return `data: ${event.file} is another file now; read from its start`;
+    case 'removed':
+      return `data: ${event.file} is gone; its examples are not trained on any more`;
+    case 'incomplete':
+      return `data: ${event.file}: the last line has no end yet; it is read when it has one`;
+    case 'unreadable':
+      return `data: ${event.file} cannot be read now; what was read of it stays`;
+    case 'full':
+      return `data: ${event.examples} examples are kept, which is the most; the rest waits in its files: move old files away, or raise --max-examples`;
   }
 }
 

@@ -1,23 +1,15 @@
 /** The work of `cutlayer client federate`. */
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { statementText } from '../../../src/privacy/statement.js';
-import { type Example, loadExamples } from '../data/examples.js';
-import { batchLimits } from '../evaluate.js';
 import { type CoordinatorLink, openCoordinatorLink } from '../federation/coordinator-link.js';
-import { fixedData } from '../federation/data/fixed-data.js';
-import type { LocalData } from '../federation/data/local-data.js';
 import { type EventLog, openEventLog } from '../federation/event-log.js';
-import { federatedAdapter } from '../federation/federated-adapter.js';
 import { hex, readIdentity } from '../federation/identity-file.js';
 import { Participant } from '../federation/participant.js';
 import type { ParticipantEvent, ParticipantSummary } from '../federation/participant-events.js';
 import { pinned } from '../federation/pin.js';
 import { DirectoryState } from '../federation/state-store.js';
-import { RemoteModel } from '../remote-model.js';
-import { SplitModel } from '../split-model.js';
-import { checkFits } from './advice.js';
+import { type FederateData, openFederateData } from './federate-data.js';
 import type { FederateFlags } from './federate-options.js';
 import { federateReporter } from './federate-progress.js';
 import { federateSummaryLines } from './federate-summary.js';
@@ -31,10 +23,12 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   const state = await DirectoryState.open(flags.stateDir);
   const reporter = federateReporter();
   let log: EventLog | undefined;
+  let local: FederateData | undefined;
   const onEvent = (event: ParticipantEvent): void => {
     if (flags.json) console.log(JSON.stringify(event));
     else reporter.onEvent(event);
     log?.write(event);
+    local?.observe(event);
   };
   try {
     log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
@@ -53,7 +47,8 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
         const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
           link.manifest(),
         );
-        const data = await openData(flags, session, pin.open.manifest, signal);
+        local = await openFederateData(flags, session, pin, { signal, onEvent });
+        const { data } = local;
         const participant = await Participant.open({
           api: link,
           federation: flags.federation,
@@ -66,10 +61,11 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
           evaluateLocally: flags.measure,
           onEvent,
         });
-        const summary = await participant.run(signal).finally(() => data.close());
+        const summary = await participant.run(signal);
         report(summary, participant, flags, session);
       } finally {
         reporter.stop();
+        await local?.close();
         link.close();
         await session.close();
       }
@@ -108,34 +104,4 @@ async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
     ...(ca === undefined ? {} : { ca }),
     ...(tokenFile === undefined ? { token } : { tokenFile }),
   });
-}
-
-/** Reads the files as the federation's adapter wants them. */
-async function openData(
-  flags: FederateFlags,
-  { bundle, connection }: Session,
-  manifest: Parameters<typeof federatedAdapter>[1],
-  signal: AbortSignal,
-): Promise<LocalData> {
-  const model = new SplitModel(bundle, new RemoteModel(connection));
-  const adapter = await federatedAdapter({ bundle, keyValues: (tokenIds) => model.keyValues(tokenIds, signal) }, manifest);
-  const limits = batchLimits(model, adapter, {});
-  const room = model.maxLength(adapter.numVirtualTokens);
-  const window = flags.objective === 'text' ? limits.maxTokensPerBatch : room;
-  const read = async (file: string): Promise<readonly Example[]> => {
-    if ((await stat(file).catch(() => undefined))?.isDirectory())
-      throw new CutlayerError('INVALID_OPTION', `${file}: expected a JSONL file, got a directory`);
-    const examples = await loadExamples(file, bundle.tokenizer, {
-      maxLength: Math.min(flags.maxLength ?? room, room, window),
-      overlong: flags.overlong,
-      appendEos: flags.eos,
-      objective: flags.objective,
-      labels: adapter.labels,
-      tasks: adapter.tasks,
-      signal,
-    });
-    checkFits(examples, limits, undefined);
-    return examples;
-  };
-  return fixedData(await read(flags.data), flags.heldOut === undefined ? [] : await read(flags.heldOut));
 }

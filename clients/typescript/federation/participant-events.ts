@@ -3,6 +3,7 @@ import type { VersionMetrics } from '../../../src/agreement/chain.js';
 import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
 import type { RoundStage } from '../../../src/agreement/federation-api.js';
 import type { ErrorCode } from '../../../src/errors.js';
+import type { DataEvent } from './data/local-data.js';
 import type { LocalStep } from './local-training.js';
 
 /** Something that happened. */
@@ -37,6 +38,8 @@ export type ParticipantEvent =
     }
   | ({ readonly type: 'step'; readonly round: number } & LocalStep)
   | { readonly type: 'measured'; readonly version: number; readonly current: VersionMetrics; readonly earlier: VersionMetrics }
+  /** A promoted version could not be measured here. */
+  | { readonly type: 'unmeasured'; readonly version: number; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'submitted'; readonly round: number; readonly purpose: RoundPurpose; readonly bytes: number; readonly again: boolean }
   /** This member has done all that the round asks of it. */
   | { readonly type: 'answered'; readonly round: number; readonly purpose: RoundPurpose }
@@ -61,6 +64,12 @@ export type ParticipantEvent =
       readonly promoted: VersionMetrics | undefined;
     }
   | { readonly type: 'rolledBack'; readonly version: number; readonly from: number; readonly adapterDir: string | undefined }
+  /** Of a data folder. */
+  | ({ readonly type: 'data' } & DataEvent)
+  /** The local port takes examples. */
+  | { readonly type: 'portOpen'; readonly url: string; readonly tokenFile: string }
+  /** A request to it failed through no fault of the caller. */
+  | { readonly type: 'portFailed'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'finished'; readonly reason: string };
 
 /** How a participant ended. */

@@ -17,7 +17,7 @@ import { listDataFiles, MAX_FILES } from './folder-files.js';
 import { checkHeldOutShare, DEFAULT_HELD_OUT_SHARE, isHeldOut } from './held-out.js';
 import type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from './local-data.js';
 import { RecordReader } from './record-reader.js';
-import { checkRehearsal, DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount } from './rehearsal.js';
+import { checkRehearsal, DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from './rehearsal.js';
 import { RejectedList } from './rejected-list.js';
 import { SourceFile } from './source-file.js';
 
@@ -25,9 +25,6 @@ import { SourceFile } from './source-file.js';
 export const DEFAULT_MAX_EXAMPLES = 200_000;
 /** Tokens that are kept, all examples together: five bytes of memory each. */
 const MAX_TOKENS = 100_000_000;
-
-/** What of the data a round trains on. */
-export const trainOnChoices = ['all', 'new'] as const;
 
 /** How to read a folder. */
 export interface DataFolderOptions {
@@ -41,7 +38,7 @@ export interface DataFolderOptions {
   /** Default 0.1. */
   readonly heldOutShare?: number | undefined;
   /** Default `all`. */
-  readonly trainOn?: (typeof trainOnChoices)[number] | undefined;
+  readonly trainOn?: TrainOn | undefined;
   /** With `new`: share of a round's training set that earlier examples make up. Default 0.3. */
   readonly rehearsal?: number | undefined;
   /** Default 200,000. What does not fit waits in its file. */

@@ -2,6 +2,12 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import { seeded, shuffle } from '../../random.js';
 
+/** What of the data a round trains on. */
+export const trainOnChoices = ['all', 'new'] as const;
+
+/** One of {@link trainOnChoices}. */
+export type TrainOn = (typeof trainOnChoices)[number];
+
 /** Share of a round's training set that earlier examples make up, when nothing is said. */
 export const DEFAULT_REHEARSAL = 0.3;
 

@@ -212,6 +212,7 @@ describe("a participant's local port", () => {
     while (folder.counts.training === 0) await new Promise((resolve) => setImmediate(resolve));
     const closed = server.close();
     assert.deepEqual(await answer(under), [201, 1, 0, 0]);
+    assert.equal((await under).headers.get('connection'), 'close', 'so that closing need not wait for the connection');
     await closed;
     await assert.rejects(send(JSON.stringify(record(78))));
   });
