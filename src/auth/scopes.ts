@@ -4,6 +4,9 @@ import { CutlayerError } from '../errors.js';
 /** The closed list of scopes. */
 export const scopes = ['split:train', 'split:infer', 'federation:participate', 'federation:admin'] as const;
 
+/** Those that mean something at a gateway. */
+export const gatewayScopes = ['split:train', 'split:infer'] as const satisfies readonly Scope[];
+
 /** One of {@link scopes}. */
 export type Scope = (typeof scopes)[number];
 
@@ -26,15 +29,16 @@ export function knownScopes(list: string): ReadonlySet<Scope> {
 
 /**
  * Parses a list of scopes that a person gave.
+ * @param known those that may be given
  * @throws CutlayerError INVALID_ARGUMENT when it is empty or holds an unknown scope
  */
-export function parseScopes(list: string): readonly Scope[] {
+export function parseScopes(list: string, known: readonly Scope[] = scopes): readonly Scope[] {
   const words = list.split(/[\s,]+/).filter((word) => word !== '');
-  const unknown = words.find((word) => !(scopes as readonly string[]).includes(word));
+  const unknown = words.find((word) => !(known as readonly string[]).includes(word));
   if (words.length === 0 || unknown !== undefined) {
-    throw new CutlayerError('INVALID_ARGUMENT', `scope: expected one or more of ${scopes.join(', ')}, got ${unknown ?? 'nothing'}`);
+    throw new CutlayerError('INVALID_ARGUMENT', `scope: expected one or more of ${known.join(', ')}, got ${unknown ?? 'nothing'}`);
   }
-  return scopes.filter((scope) => words.includes(scope));
+  return known.filter((scope) => words.includes(scope));
 }
 
 /** @throws CutlayerError SCOPE_MISSING unless the principal has one of the scopes */

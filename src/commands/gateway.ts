@@ -103,16 +103,17 @@ function announce({ listen, admin, caFile, model, backboneDigest }: RunningGatew
 }
 
 async function token(options: { tenant: string; scope: string; ttl: string; stateDir?: string }): Promise<void> {
-  const [{ KeyRing }, { openIdentity }, { issueToken }, { parseScopes }, { parseTtl }, { defaultStateDir }] = await Promise.all([
-    import('../auth/key-ring.js'),
-    import('../auth/identity.js'),
-    import('../auth/issuer.js'),
-    import('../auth/scopes.js'),
-    import('../auth/ttl.js'),
-    import('../config/gateway.js'),
-  ]);
+  const [{ KeyRing }, { openIdentity }, { issueToken }, { gatewayScopes, parseScopes }, { parseTtl }, { defaultStateDir }] =
+    await Promise.all([
+      import('../auth/key-ring.js'),
+      import('../auth/identity.js'),
+      import('../auth/issuer.js'),
+      import('../auth/scopes.js'),
+      import('../auth/ttl.js'),
+      import('../config/gateway.js'),
+    ]);
   const stateDir = options.stateDir ?? defaultStateDir();
-  const request = { tenant: options.tenant, scopes: parseScopes(options.scope), ttlSeconds: parseTtl(options.ttl) };
+  const request = { tenant: options.tenant, scopes: parseScopes(options.scope, gatewayScopes), ttlSeconds: parseTtl(options.ttl) };
   const ring = await KeyRing.open(stateDir);
   if (ring.isNew)
     process.stderr.write(`note: made new keys in ${stateDir}; only a gateway started with this --state-dir takes the token\n`);

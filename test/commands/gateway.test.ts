@@ -69,6 +69,7 @@ describe('cutlayer command', () => {
     ],
     ['a tenant with a space', ['gateway', 'token', '--tenant', 'a b'], 1, /error INVALID_ARGUMENT: tenant: /],
     ['a life without end', ['gateway', 'token', '--tenant', 'a', '--ttl', 'forever'], 1, /error INVALID_ARGUMENT: ttl: /],
+    ['a scope of a coordinator', ['gateway', 'token', '--tenant', 'a', '--scope', 'federation:admin'], 1, /scope: .*split:infer, got fed/],
     ['an unknown scope', ['gateway', 'token', '--tenant', 'a', '--scope', 'root'], 1, /error INVALID_ARGUMENT: scope: /],
   ];
   for (const [what, args, exitCode, message] of failing) {
