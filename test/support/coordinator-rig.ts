@@ -97,6 +97,11 @@ export class CoordinatorRig {
 
   async open(): Promise<void> {
     this.database = await openDatabase(this.path, { onWrite: (name) => this.onWrite?.(name) });
+    await this.openCoordinator();
+  }
+
+  /** On the store that is open. */
+  async openCoordinator(): Promise<void> {
     const { now, schedule } = this.time;
     this.#opened += 1;
     const random = seededBytes(new Uint8Array(32).fill(this.#opened));
