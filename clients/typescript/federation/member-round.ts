@@ -53,7 +53,10 @@ export class MemberRound {
 
   /** Goes on from what is written down. @throws CutlayerError IO_ERROR, INVALID_CONFIG when it is broken */
   static async open(around: RoundSurroundings): Promise<MemberRound> {
-    return new MemberRound(around, await readRound(around.state));
+    const record = await readRound(around.state);
+    // Whoever is killed while it leaves a round has written that down first, and the rest is done now.
+    if (record !== undefined && record.active === null) await around.state.remove(PAYLOAD_FILE);
+    return new MemberRound(around, record);
   }
 
   /** The newest round that was begun; 0: none. */

@@ -425,8 +425,16 @@ export class Participant {
     const { data, evaluateLocally = true } = this.#options;
     this.#unmeasured = false;
     if (promoted === undefined || !evaluateLocally || this.#measured.has(promoted)) return;
-    if (this.#work.measuredBefore(promoted) === undefined && data.heldOut(promoted).current.length > 0)
-      await this.#work.measure(promoted, promoted, signal);
+    try {
+      if (this.#work.measuredBefore(promoted) === undefined && data.heldOut(promoted).current.length > 0)
+        await this.#work.measure(promoted, promoted, signal);
+    } catch (caught) {
+      const error = CutlayerError.from(caught);
+      this.#unmeasured = isPassing(error);
+      if (signal.aborted || isPassing(error) || error.code === 'DIGEST_MISMATCH') throw error;
+      this.#tell({ type: 'unmeasured', version: promoted, code: error.code, message: error.message });
+      return;
+    }
     const metrics = this.#work.measuredBefore(promoted);
     if (metrics !== undefined) this.#measured.set(promoted, { version: promoted, ...metrics });
   }

@@ -1,0 +1,337 @@
+/** What a coordinator may say that is not so, to a member whose others are honest: each is refused, and nothing of the member's update leaves. */
+import assert from 'node:assert/strict';
+import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
+import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
+import { signBroadcast } from '../../../src/agreement/chain.js';
+import { type Enlistment, enlistmentContext } from '../../../src/agreement/enlistment.js';
+import type { FederationApi, Task } from '../../../src/agreement/federation-api.js';
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { signPlainAdvertisement } from '../../../src/secagg/messages.js';
+import { generateIdentity } from '../../../src/secagg/signature.js';
+import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
+
+const short = {
+  training: { batchSize: 2, steps: 1, learningRate: 0.02 },
+  rounds: { count: 1, enlistSeconds: 0.05, stageSeconds: 5, trainSeconds: 5 },
+};
+const plain = { ...short, secureAggregation: null };
+
+/** What a liar makes of the real coordinator. */
+type Lie = (api: FederationApi, federation: TestFederation) => Partial<FederationApi>;
+
+/** Changes tasks of one kind. */
+function taskLie<K extends Task['kind']>(kind: K, change: (task: Extract<Task, { kind: K }>, federation: TestFederation) => Task): Lie {
+  return (api, federation) => ({
+    async nextTask(request, signal) {
+      const answer = await api.nextTask(request, signal);
+      // The kind has just been compared.
+      return answer.task.kind === kind ? { ...answer, task: change(answer.task as Extract<Task, { kind: K }>, federation) } : answer;
+    },
+  });
+}
+
+describe('a participant, told by its coordinator', () => {
+  let rig: FederationRig;
+  before(async () => {
+    rig = await federationRig();
+  });
+  after(() => rig?.close());
+
+  /** Lies to the first member until it sits a round out or gives up; tells what it said, and which stages it answered. */
+  const lieTo = async (lie: Lie, { settings = short as Readonly<Record<string, unknown>>, floors = {} } = {}) => {
+    const federation = await rig.found(settings);
+    const answered: string[] = [];
+    const honest = federation.api(0);
+    const liar = lie(honest, federation);
+    const recorded = Object.fromEntries(
+      (['enlist', 'shareKeys', 'submit', 'confirm', 'unmask'] as const).map((stage) => [
+        stage,
+        async (...given: [never, never]) => {
+          answered.push(stage);
+          await (liar[stage] ?? honest[stage]).call(honest, ...given);
+        },
+      ]),
+    );
+    const stop = new AbortController();
+    let satOut: Extract<ParticipantEvent, { type: 'satOut' }> | undefined;
+    // The api's methods are used unbound, as an interface allows.
+    const bound = Object.fromEntries(
+      (['manifest', 'nextTask', 'broadcasts', 'version'] as const).map((name) => [name, (liar[name] ?? honest[name]).bind(honest)]),
+    );
+    const api = { ...bound, ...recorded } as unknown as FederationApi;
+    const onEvent = (event: ParticipantEvent): void => {
+      if (event.type !== 'satOut') return;
+      satOut ??= event;
+      stop.abort();
+    };
+    const victim = await federation.participant(0, { api, floors, onEvent, evaluateLocally: false });
+    const others = [await federation.participant(1), await federation.participant(2)];
+    const running = others.map((other) => other.run(stop.signal));
+    let fatal: CutlayerError | undefined;
+    try {
+      await victim.run(stop.signal);
+    } catch (caught) {
+      fatal = CutlayerError.from(caught);
+    }
+    stop.abort();
+    await Promise.all(running);
+    return { satOut, fatal, answered };
+  };
+
+  const refuses = async (
+    lie: Lie,
+    code: ErrorCode,
+    message: RegExp,
+    answeredBefore: readonly string[],
+    options: Parameters<typeof lieTo>[1] = {},
+  ) => {
+    const { satOut, fatal, answered } = await lieTo(lie, options);
+    assert.equal(fatal, undefined);
+    assert.equal(satOut?.code, code, satOut?.message);
+    assert.match(satOut.message, message);
+    assert.deepEqual(answered, answeredBefore);
+  };
+
+  const exchanged = (change: (cohort: readonly Enlistment[], federation: TestFederation) => readonly Enlistment[]): Lie =>
+    taskLie('submit', (task, federation) => ({ ...task, cohort: change(task.cohort, federation) }));
+  const another = (cohort: readonly Enlistment[], name: string, change: (enlistment: Enlistment) => Enlistment) =>
+    cohort.map((enlistment) => (enlistment.advertisement.participant === name ? change(enlistment) : enlistment));
+  /** A member's own signature under a chain head. */
+  const signed = (
+    { open, identities }: TestFederation,
+    member: number,
+    { advertisement: _, ...terms }: Enlistment,
+    chainHead: string,
+  ): Enlistment => {
+    const context = enlistmentContext({ ...terms, chainHead });
+    const advertisement = signPlainAdvertisement({ federation: open.id, round: 1 }, identities[member]!, `site${member}`, context);
+    return { ...terms, chainHead, advertisement };
+  };
+
+  it('other parameters than were announced, does not use them', () =>
+    refuses(
+      (api) => ({ version: async (version) => (await api.version(version)).map((value, at) => (at === 3 ? value + 1e-3 : value)) }),
+      'DIGEST_MISMATCH',
+      /has announced [0-9a-f]{64}; this member does not use them/,
+      ['enlist', 'shareKeys'],
+    ));
+
+  it('a cohort in which a member has signed other announcements, says that the coordinator may have told two stories', () =>
+    refuses(
+      exchanged((cohort, federation) => another(cohort, 'site1', (enlistment) => signed(federation, 1, enlistment, 'ab'.repeat(32)))),
+      'CHAIN_FORKED',
+      /site1 has signed announcements that this member has never seen.*Compare the chain head/,
+      ['enlist'],
+      { settings: plain },
+    ));
+
+  it('a cohort without it, or with another enlistment of its own, refuses', async () => {
+    await refuses(
+      exchanged((cohort) => cohort.filter(({ advertisement }) => advertisement.participant !== 'site0')),
+      'ROUND_REFUSED',
+      /without this member/,
+      ['enlist'],
+      { settings: plain },
+    );
+    const forge = exchanged((cohort, federation) =>
+      another(cohort, 'site0', (enlistment) => ({
+        ...enlistment,
+        advertisement: {
+          ...enlistment.advertisement,
+          signature: signed(federation, 1, enlistment, enlistment.chainHead).advertisement.signature,
+        },
+      })),
+    );
+    await refuses(forge, 'ROUND_REFUSED', /site0 is not signed by it/, ['enlist'], { settings: plain });
+  });
+
+  it('a cohort with a signature of somebody else, refuses', () =>
+    refuses(
+      exchanged((cohort, federation) =>
+        another(cohort, 'site1', (enlistment) => {
+          const context = enlistmentContext(enlistment);
+          return {
+            ...enlistment,
+            advertisement: signPlainAdvertisement({ federation: federation.open.id, round: 1 }, generateIdentity(), 'site1', context),
+          };
+        }),
+      ),
+      'ROUND_REFUSED',
+      /the enlistment of site1 is not signed by it for this round/,
+      ['enlist'],
+      { settings: plain },
+    ));
+
+  it('other terms than a member has signed, refuses', () =>
+    refuses(
+      exchanged((cohort) => another(cohort, 'site2', (enlistment) => ({ ...enlistment, examples: 99 }))),
+      'ROUND_REFUSED',
+      /site2 has signed other terms/,
+      ['enlist'],
+      { settings: plain },
+    ));
+
+  it('a member that is not on the roster, or twice in the cohort, refuses', async () => {
+    const renamed = exchanged((cohort) =>
+      another(cohort, 'site2', (enlistment) => ({ ...enlistment, advertisement: { ...enlistment.advertisement, participant: 'mallory' } })),
+    );
+    await refuses(renamed, 'ROUND_REFUSED', /mallory is in the cohort, and not on the roster/, ['enlist'], { settings: plain });
+    await refuses(
+      exchanged((cohort) => [...cohort, cohort[1]!]),
+      'ROUND_REFUSED',
+      /in the cohort twice/,
+      ['enlist'],
+      { settings: plain },
+    );
+  });
+
+  it('a smaller cohort than its floor, refuses, whatever the coordinator’s own rule is', async () => {
+    const smaller = taskLie('shareKeys', (task) => ({
+      ...task,
+      cohort: task.cohort.filter(({ advertisement }) => advertisement.participant !== 'site2'),
+    }));
+    await refuses(smaller, 'ROUND_REFUSED', /the cohort has 2 members, this member's floor is 3/, ['enlist']);
+  });
+
+  it('a round in which fewer could open its update than its raised floor, refuses', () =>
+    refuses(() => ({}), 'SECAGG_REFUSED', /2 could open a secret, this participant's floor is 3/, ['enlist'], {
+      floors: { minThreshold: 3 },
+    }));
+
+  it('to submit before any keys were shared, refuses', () =>
+    refuses(
+      taskLie('shareKeys', ({ round }) => ({ kind: 'submit', round, cohort: [], inbox: [] })),
+      'ROUND_REFUSED',
+      /before any keys were shared/,
+      ['enlist'],
+    ));
+
+  it('a list of survivors without it, refuses to confirm', () =>
+    refuses(
+      taskLie('confirm', (task) => ({ ...task, survivors: ['site1', 'site2'] })),
+      'SECAGG_REFUSED',
+      /this participant is missing from the list/,
+      ['enlist', 'shareKeys', 'submit'],
+    ));
+
+  it('two lists of survivors, confirms one of them', async () => {
+    let asked = 0;
+    const twice: Lie = (api) => ({
+      async nextTask(request, signal) {
+        const answer = await api.nextTask(
+          request.done?.stage === 'confirming' && asked === 1 ? { ...request, done: { round: 1, stage: 'submitting' } } : request,
+          signal,
+        );
+        if (answer.task.kind === 'unmask' && asked === 1) {
+          asked = 2;
+          return {
+            ...answer,
+            task: {
+              kind: 'unmask',
+              round: 1,
+              confirmations: answer.task.confirmations.map((one) => ({ ...one, survivors: ['site0', 'site1'] })),
+            },
+          };
+        }
+        if (answer.task.kind === 'confirm') asked = 1;
+        return answer;
+      },
+    });
+    await refuses(twice, 'SECAGG_REFUSED', /./, ['enlist', 'shareKeys', 'submit', 'confirm']);
+  });
+
+  it('to train from a version that is not the promoted one, refuses', () =>
+    refuses(
+      taskLie('enlist', (task) => ({ ...task, version: 7 })),
+      'ROUND_REFUSED',
+      /told to train from version 7, but 0 is the promoted one/,
+      [],
+    ));
+
+  it('that another version is promoted than was announced, refuses', () =>
+    refuses(
+      taskLie('enlist', (task) => ({ ...task, version: 7, promoted: 7 })),
+      'ROUND_REFUSED',
+      /told that version 7 is promoted, but announced was 0/,
+      [],
+    ));
+
+  it('to measure what is no candidate, refuses', () =>
+    refuses(
+      taskLie('enlist', (task) => ({ ...task, purpose: 'evaluate' })),
+      'ROUND_REFUSED',
+      /no candidate/,
+      [],
+    ));
+
+  it('an announcement with a foreign signature, stops for good', async () => {
+    const forged = generateIdentity();
+    const { fatal, answered } = await lieTo((_, { open }) => ({
+      broadcasts: async () => [
+        signBroadcast(open.id, null, { kind: 'begin', version: 0, digest: open.manifest.initialDigest }, 1, forged.privateKey).signed,
+      ],
+    }));
+    assert.equal(fatal?.code, 'BROADCAST_REJECTED');
+    assert.match(fatal.message, /not of the coordinator of the pinned manifest/);
+    assert.deepEqual(answered, []);
+  });
+
+  it('a beginning with other parameters than the manifest names, stops for good', async () => {
+    const { fatal } = await lieTo((_, { open, coordinatorKey }) => ({
+      broadcasts: async () => [
+        signBroadcast(open.id, null, { kind: 'begin', version: 0, digest: 'cd'.repeat(32) }, 1, coordinatorKey.privateKey).signed,
+      ],
+    }));
+    assert.equal(fatal?.code, 'BROADCAST_REJECTED');
+  });
+
+  it('another manifest than it has pinned, joins nothing', async () => {
+    const [wanted, other] = [await rig.found(short), await rig.found({ ...short, name: 'others' })];
+    const code = (error: unknown): boolean =>
+      error instanceof CutlayerError && error.code === 'MANIFEST_REJECTED' && /another federation than you pinned/.test(error.message);
+    await assert.rejects(wanted.participant(0, { api: other.api(0) }), code);
+  });
+
+  it('nothing new, it still raises its floors only', async () => {
+    const federation = await rig.found(short);
+    const state = new MemoryState();
+    await federation.participant(0, { state, floors: { minThreshold: 3 } });
+    await federation.participant(0, { state });
+    const lower = (error: unknown): boolean =>
+      error instanceof CutlayerError &&
+      error.code === 'INVALID_OPTION' &&
+      /floors are only raised, and 3 is pinned here before/.test(error.message);
+    await assert.rejects(federation.participant(0, { state, floors: { minThreshold: 2 } }), lower);
+    const own = (error: unknown): boolean =>
+      error instanceof CutlayerError && /floors are only raised, and 3 is the manifest's own/.test(error.message);
+    await assert.rejects(federation.participant(1, { floors: { minCohort: 2 } }), own);
+    const most = (error: unknown): boolean => error instanceof CutlayerError && /at most 3 members/.test(error.message);
+    await assert.rejects(federation.participant(1, { floors: { minCohort: 4 } }), most);
+  });
+
+  it('of an earlier round again, goes on with the one it is in', async () => {
+    const federation = await rig.found({ ...short, rounds: { ...short.rounds, count: 2 } });
+    const real = federation.api(0);
+    const events: ParticipantEvent[] = [];
+    let replayed = 0;
+    const api: FederationApi = Object.assign(Object.create(real) as FederationApi, {
+      nextTask: async (...given: Parameters<FederationApi['nextTask']>) => {
+        const answer = await real.nextTask(...given);
+        if (answer.task.kind !== 'shareKeys' || answer.task.round !== 2 || replayed > 0) return answer;
+        replayed += 1;
+        return { ...answer, task: { kind: 'enlist', round: 1, purpose: 'train', version: 1, promoted: 1 } as const };
+      },
+    });
+    const victim = await federation.participant(0, { api, onEvent: (event) => events.push(event) });
+    const others = [await federation.participant(1), await federation.participant(2)];
+    const [summary] = await Promise.all([victim, ...others].map((participant) => participant.run()));
+    const refusals = events.filter((event) => event.type === 'satOut');
+    assert.equal(replayed, 1);
+    assert.deepEqual(
+      refusals.map(({ round, code }) => [round, code]),
+      [[1, 'ROUND_REFUSED']],
+    );
+    assert.match(refusals[0]!.message, /an earlier round would be a replay/);
+    assert.equal(summary!.rounds, 2, 'the round under way came to its end');
+  });
+});
