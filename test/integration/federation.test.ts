@@ -1,0 +1,210 @@
+/** A federation as its members run it: gateway, coordinator and three participants in processes of their own, over TLS, and kill -9. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
+import type { ParticipantEvent } from '../../clients/typescript/federation/participant-events.js';
+import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
+import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
+import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { packedFixture } from '../support/packed-fixture.js';
+import { cutlayer } from '../support/server-process.js';
+import { writeNotes } from '../support/training-data.js';
+
+const sites = ['north', 'east', 'south'] as const;
+
+/** A `client federate --json` process. */
+class Member {
+  readonly events: (ParticipantEvent | { readonly type: 'summary'; readonly rounds: number; readonly stopped: string })[] = [];
+  readonly #child: ChildProcess;
+  readonly #watchers: (() => void)[] = [];
+  #errors = '';
+
+  constructor(args: readonly string[]) {
+    this.#child = spawn(process.execPath, [MAIN, 'client', 'federate', ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    process.once('exit', () => this.#child.kill('SIGKILL'));
+    this.#child.stderr!.on('data', (chunk: Buffer) => {
+      this.#errors += chunk.toString();
+    });
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => {
+      this.events.push(JSON.parse(line) as ParticipantEvent);
+      for (const watcher of this.#watchers) watcher();
+    });
+  }
+
+  /** Resolves with the first event that fits. */
+  when(fits: (event: Member['events'][number]) => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.events.some(fits)) resolve();
+      };
+      this.#watchers.push(look);
+      this.#child.once('exit', (code) => reject(new Error(`the participant ended with ${code}:\n${this.#errors}`)));
+      look();
+    });
+  }
+
+  async end(signal?: NodeJS.Signals): Promise<number | null> {
+    if (signal !== undefined) this.#child.kill(signal);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+
+  get errors(): string {
+    return this.#errors;
+  }
+}
+
+describe('a federation of processes', function () {
+  this.timeout(180_000);
+  let dir: string;
+  let bundleDir: string;
+  let gateway: GatewayProcess;
+  let coordinator: CoordinatorProcess;
+  let federation: string;
+  const members: Member[] = [];
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-members-'));
+    const packed = await packedFixture('llama-tiny');
+    bundleDir = packed.bundleDir;
+    gateway = await startGateway({ backboneDir: packed.backboneDir, stateDir: join(dir, 'gateway') });
+    coordinator = await startCoordinator();
+    const roster: string[] = [];
+    for (const site of sites) {
+      const { code, stdout } = await cutlayer(['client', 'identity', '--out', join(dir, `${site}.key`)]);
+      assert.equal(code, 0);
+      roster.push('--member', `${site}=${stdout.trim()}`);
+      await writeFile(join(dir, `${site}.gateway-token`), await gateway.token(site));
+      await writeFile(join(dir, `${site}.coordinator-token`), await coordinator.token(site));
+      writeNotes(join(dir, `${site}.jsonl`), 32, sites.indexOf(site) + 1);
+      writeNotes(join(dir, `${site}-held-out.jsonl`), 8, sites.indexOf(site) + 11);
+    }
+    const settings = {
+      name: 'notes',
+      rounds: { count: 2, enlistSeconds: 1, stageSeconds: 60 },
+      training: { batchSize: 4, epochs: 2, learningRate: 0.02 },
+    };
+    await writeFile(join(dir, 'federation.json'), JSON.stringify({ ...settings, adapter: { settings: { virtualTokens: 3 } } }));
+    const created = await coordinator.run(
+      'create',
+      '--settings',
+      join(dir, 'federation.json'),
+      '--bundle',
+      bundleDir,
+      ...roster,
+      '--start',
+    );
+    assert.equal(created.code, 0, created.stderr);
+    federation = created.stdout.trim();
+  });
+
+  after(async () => {
+    for (const member of members) await member.end('SIGKILL');
+    await coordinator?.stop();
+    await gateway?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const flags = (site: string): string[] => [
+    ...['--federation', federation, '--coordinator', coordinator.ready.listen, '--coordinator-ca', coordinator.ready.caFile!],
+    ...[
+      '--coordinator-token-file',
+      join(dir, `${site}.coordinator-token`),
+      '--identity',
+      join(dir, `${site}.key`),
+      '--state-dir',
+      join(dir, site),
+    ],
+    ...[
+      '--bundle',
+      bundleDir,
+      '--gateway',
+      gateway.address,
+      '--ca',
+      gateway.caFile!,
+      '--token-file',
+      join(dir, `${site}.gateway-token`),
+      '--threads',
+      '1',
+    ],
+    ...['--data', join(dir, `${site}.jsonl`), '--held-out', join(dir, `${site}-held-out.jsonl`), '--checkpoint-every', '2'],
+  ];
+  const start = (site: string): Member => {
+    const member = new Member(flags(site));
+    members.push(member);
+    return member;
+  };
+
+  it('outlives kill -9 of a member in training, of the coordinator and of the gateway, and all have the same adapter', async () => {
+    const [north, east, south] = sites.map(start) as [Member, Member, Member];
+    await north.when((event) => event.type === 'step' && event.stepInRound >= 3);
+    await north.end('SIGKILL');
+    await coordinator.kill();
+    coordinator = await coordinator.restart();
+    await gateway.kill();
+    gateway = await gateway.restart();
+    const again = start('north');
+    for (const member of [again, east, south]) assert.equal(await member.end(), 0, member.errors);
+    const steps = again.events.flatMap((event) => (event.type === 'step' && event.round === 1 ? [event.stepInRound] : []));
+    assert.ok(steps.length > 0 && steps[0]! >= 3, `went on from its checkpoint with step ${steps[0]}`);
+    const summary = again.events.at(-1);
+    assert.ok(summary?.type === 'summary' && summary.stopped === 'finished' && summary.rounds === 2, JSON.stringify(summary));
+    const aggregates = again.events.filter((event) => event.type === 'aggregate');
+    assert.deepEqual(
+      aggregates.map(({ participants }) => participants.toSorted()),
+      [sites.toSorted(), sites.toSorted()],
+      'nobody was lost',
+    );
+    const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
+    const adapters = await Promise.all(sites.map((site) => loadAdapter(join(dir, site, 'adapter'), { bundle })));
+    const [first, ...others] = adapters.map(flatValues);
+    for (const other of others) assert.deepEqual(other, first);
+    await bundle.close();
+    const { code, stdout, stderr } = await cutlayer([
+      ...[
+        'client',
+        'eval',
+        '--bundle',
+        bundleDir,
+        '--gateway',
+        gateway.address,
+        '--ca',
+        gateway.caFile!,
+        '--token-file',
+        join(dir, 'north.gateway-token'),
+      ],
+      ...['--data', join(dir, 'north-held-out.jsonl'), '--adapter', join(dir, 'north', 'adapter'), '--json'],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.ok((JSON.parse(stdout) as { readonly loss: number }).loss > 0);
+  });
+
+  it('keeps secrets to the owner, and no text in its log', async () => {
+    for (const name of ['round.json', 'pin.json', 'chain.jsonl', 'log.jsonl'])
+      assert.equal((await stat(join(dir, 'north', name))).mode & 0o077, 0, name);
+    const log = await readFile(join(dir, 'north', 'log.jsonl'), 'utf8');
+    assert.match(log, /"type":"submitted"/);
+    assert.doesNotMatch(log, /pump|valve|sensor|tokenIds/);
+  });
+
+  it('refuses a second process on the same state, and an identity that is not on the roster, and says what to do', async () => {
+    const first = start('east');
+    await first.end();
+    const stranger = join(dir, 'stranger.key');
+    await cutlayer(['client', 'identity', '--out', stranger]);
+    const args = flags('east').map((flag) =>
+      flag === join(dir, 'east.key') ? stranger : flag === join(dir, 'east') ? join(dir, 'elsewhere') : flag,
+    );
+    const { code, stderr } = await cutlayer(['client', 'federate', ...args]);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /NOT_A_MEMBER.*no member on its roster \(north, east, south\) has the key [0-9a-f]{64}; use the identity whose public key you gave/s,
+    );
+  });
+});
