@@ -48,10 +48,15 @@ export function unaryCall<Request, Response>(
   });
 }
 
-/** What grpc-js says of a connection that never came about, in words that help. */
+/** What grpc-js says of a connection that never came about, or led to another server, in words that help. */
 function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
-  if (error.code !== 'UNAVAILABLE') return error;
   const { role, address } = peer;
+  if (error.code === 'UNIMPLEMENTED') {
+    const other = role === 'gateway' ? 'coordinator' : 'gateway';
+    const message = `${role} ${address}: what listens there does not offer this service; is it the address of a ${other}, or an older ${role}?`;
+    return new CutlayerError('UNIMPLEMENTED', message, { cause: error });
+  }
+  if (error.code !== 'UNAVAILABLE') return error;
   const [reason = ''] = error.message
     .replace(/^No connection established\. Last error: (Error: )?/, '')
     .split(/ Resolution note:|\. Cert:/);

@@ -1,5 +1,6 @@
 /** The federation service between a channel and a coordinator: who may ask what, and that what is said arrives. */
 import assert from 'node:assert/strict';
+import { connect } from '../../clients/typescript/connect.js';
 import type { Enlistment } from '../../src/agreement/enlistment.js';
 import type { Task, TaskAnswer } from '../../src/agreement/federation-api.js';
 import type { Scope } from '../../src/auth/scopes.js';
@@ -223,6 +224,15 @@ describe('the federation service', () => {
     abort.abort();
     await refused(call, 'CANCELLED', /./);
     assert.equal((await gone.promise).code, 'CANCELLED');
+  });
+
+  it('is not taken for a gateway', async () => {
+    const { address, ca } = running;
+    await refused(
+      connect({ address, ca, token: 'any' }),
+      'UNIMPLEMENTED',
+      /^gateway 127\.0\.0\.1:\d+: what listens there does not offer this service; is it the address of a coordinator/,
+    );
   });
 
   it('says what is wrong with a request', async () => {

@@ -42,6 +42,9 @@ export interface ScriptedCoordinator {
   readonly asked: Asked[];
   readonly observed: CallObservation[];
   readonly server: RpcServer;
+  readonly address: string;
+  /** The authority of its certificate, PEM. */
+  readonly ca: string;
   as: OpenAs;
   close(): Promise<void>;
 }
@@ -85,6 +88,8 @@ export async function startScriptedCoordinator(script: Script): Promise<Scripted
     asked,
     observed,
     server,
+    address: `127.0.0.1:${port}`,
+    ca,
     async as(tenant, ...scopes) {
       const token = await issueToken(ring, identity, { tenant, scopes, ttlSeconds: 600 }, Date.now());
       const channel = await openFederation(`127.0.0.1:${port}`, ca, token);
