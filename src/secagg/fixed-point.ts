@@ -39,12 +39,12 @@ export function scaleOf(fixedPoint: FixedPoint): number {
   if (!(bound > 0 && Number.isFinite(bound)))
     throw new CutlayerError('INVALID_CONFIG', `fixed point: bound: expected a finite number above 0, got ${bound}`);
   let scale = largest / bound;
-  while (bound * scale > largest) scale *= 1 - Number.EPSILON;
-  if (!(scale > 0 && Number.isFinite(scale)))
+  if (!(scale >= 2 ** -1000 && Number.isFinite(scale)))
     throw new CutlayerError(
       'INVALID_CONFIG',
       `fixed point: a bound of ${bound} leaves no scale for ${bits} bits; choose one nearer to the values`,
     );
+  while (bound * scale > largest) scale *= 1 - Number.EPSILON;
   return scale;
 }
 

@@ -1,5 +1,4 @@
 /** Expansion of a mask: a seed's key stream, read as little-endian uint32 and cut to `bits`, straight onto the vector, in pieces of bounded size. */
-import { CutlayerError } from '../errors.js';
 import { ringMask } from './ring.js';
 import { seededBytes } from './stream.js';
 
@@ -28,7 +27,6 @@ export function applyMask(values: Uint32Array, seed: Uint8Array, bits: number, s
 
 /** Views bytes as uint32, as the project does everywhere on little-endian machines; copies only what is not aligned. */
 function littleEndianWords(bytes: Uint8Array): Uint32Array {
-  if (bytes.length % 4 !== 0) throw new CutlayerError('INTERNAL', `key stream of ${bytes.length} bytes is no whole number of words`);
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
 }

@@ -44,8 +44,20 @@ describe('fixed point', () => {
     });
     assert.throws(() => scaleOf({ bits: 8, parties: 128, bound: 1 }), { code: 'INVALID_CONFIG', message: /128 values/ });
     assert.throws(() => scaleOf({ bits: 33, parties: 2, bound: 1 }), { code: 'INVALID_CONFIG', message: /bits/ });
-    assert.throws(() => scaleOf({ bits: 16, parties: 2, bound: 0 }), { code: 'INVALID_CONFIG', message: /bound/ });
-    assert.throws(() => scaleOf({ bits: 16, parties: 2, bound: Number.NaN }), { code: 'INVALID_CONFIG', message: /bound/ });
+    assert.throws(() => scaleOf({ bits: 16, parties: 2, bound: 0 }), {
+      code: 'INVALID_CONFIG',
+      message: /expected a finite number above 0, got 0/,
+    });
+    assert.throws(() => scaleOf({ bits: 16, parties: 2, bound: Number.NaN }), {
+      code: 'INVALID_CONFIG',
+      message: /expected a finite number above 0, got NaN/,
+    });
+    assert.throws(() => scaleOf({ bits: 16, parties: 2, bound: 5e-324 }), { code: 'INVALID_CONFIG', message: /leaves no scale/ });
+    assert.throws(() => scaleOf({ bits: 16, parties: 30_000, bound: 1.7e308 }), { code: 'INVALID_CONFIG', message: /leaves no scale/ });
+    assert.throws(() => scaleOf({ bits: 16, parties: 0, bound: 1 }), {
+      code: 'INVALID_CONFIG',
+      message: /parties: expected a whole number from 1, got 0/,
+    });
   });
 
   it('rounds without bias: the mean of many roundings is the value', () => {

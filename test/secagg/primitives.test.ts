@@ -76,6 +76,17 @@ describe('primitives of secure aggregation', () => {
     assert.ok(!verify(new Uint8Array(32).fill(0xff), new Uint8Array(0), bytes(signature)));
   });
 
+  it('takes no raw key of another length than 32 bytes', () => {
+    assert.throws(() => identityFromSeed(new Uint8Array(31)), {
+      code: 'INVALID_ARGUMENT',
+      message: /Ed25519 private key: expected 32 bytes, got 31/,
+    });
+    assert.throws(() => rawPublicKey('X25519', new Uint8Array(33)), {
+      code: 'INVALID_ARGUMENT',
+      message: /X25519 private key: expected 32 bytes, got 33/,
+    });
+  });
+
   it('HKDF-SHA256 derives as in RFC 5869 A.1 and A.3 (the first 32 bytes)', () => {
     const secret = bytes('0b'.repeat(22));
     const first = deriveKey(secret, bytes('000102030405060708090a0b0c'), bytes('f0f1f2f3f4f5f6f7f8f9'));
