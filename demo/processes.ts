@@ -1,6 +1,7 @@
 /** The demo's other processes: each party runs in one of its own, through the same command line that a user has. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CutlayerError } from '../src/errors.js';
@@ -18,12 +19,30 @@ export interface GatewayReady {
   readonly model: string;
 }
 
-/** A gateway in a process of its own. */
-export interface GatewayProcess {
-  readonly ready: GatewayReady;
+/** The line that a coordinator prints when it answers. */
+export interface CoordinatorReady {
+  readonly listen: string;
+  readonly caFile: string;
+  readonly publicKey: string;
+}
+
+/** A server in a process of its own. */
+export interface ServerProcess<Ready> {
+  readonly ready: Ready;
   readonly pid: number;
   /** Asks it to end and waits until it has. */
   stop(): Promise<void>;
+}
+
+/** A gateway in a process of its own. */
+export type GatewayProcess = ServerProcess<GatewayReady>;
+
+/** A command that runs for a while, its messages in a file. */
+export interface BackgroundProcess {
+  readonly pid: number;
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  kill(signal: NodeJS.Signals): void;
 }
 
 /** Runs a command to its end and gives what it printed on standard output. @throws CutlayerError INTERNAL when it fails */
@@ -40,18 +59,36 @@ export async function runProcess(entry: keyof typeof entries, args: readonly str
 }
 
 /** Starts a gateway and waits until it answers. @throws CutlayerError UNAVAILABLE when it ends instead */
-export async function startGateway(args: readonly string[]): Promise<GatewayProcess> {
-  const child = start('cutlayer', ['gateway', 'start', '--json', ...args]);
+export function startGateway(args: readonly string[]): Promise<GatewayProcess> {
+  return startServer('gateway', ['gateway', 'start', '--json', ...args]);
+}
+
+/** Starts a coordinator and waits until it answers. @throws CutlayerError UNAVAILABLE when it ends instead */
+export function startCoordinator(args: readonly string[]): Promise<ServerProcess<CoordinatorReady>> {
+  return startServer('coordinator', ['coordinator', 'serve', '--json', ...args]);
+}
+
+/** Starts a command whose messages go to the end of a file. */
+export function startInBackground(args: readonly string[], logFile: string): BackgroundProcess {
+  const log = openSync(logFile, 'a');
+  const child = start('cutlayer', args, ['ignore', log, log]);
+  closeSync(log);
+  const ended = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }));
+  return { pid: child.pid!, ended, kill: (signal) => void child.kill(signal) };
+}
+
+async function startServer<Ready>(name: string, args: readonly string[]): Promise<ServerProcess<Ready>> {
+  const child = start('cutlayer', args);
   const ended = once(child, 'close');
   const lines = createInterface({ input: child.stdout! });
   const line = await Promise.race([
     once(lines, 'line').then(([text]) => String(text)),
     ended.then(() => {
-      throw new CutlayerError('UNAVAILABLE', 'the gateway ended before it was ready; its message is above');
+      throw new CutlayerError('UNAVAILABLE', `the ${name} ended before it was ready; its message is above`);
     }),
   ]);
   return {
-    ready: JSON.parse(line) as GatewayReady,
+    ready: JSON.parse(line) as Ready,
     pid: child.pid!,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
@@ -61,9 +98,9 @@ export async function startGateway(args: readonly string[]): Promise<GatewayProc
 }
 
 /** Starts node on an entry point; it is ended when this process ends. */
-function start(entry: keyof typeof entries, args: readonly string[]): ChildProcess {
+function start(entry: keyof typeof entries, args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'inherit']): ChildProcess {
   const child = spawn(process.execPath, [join(packageRoot(), entries[entry]), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio,
     env: tunedEnvironment(),
   });
   const end = (): void => {

@@ -1,12 +1,13 @@
-"""Writes the rows of the four sites of the federated demo: the notes and the house style of demo/data, each site with its own mix.
+"""Writes the rows of the federated demo: four sites of one company with one house style, each with its own kind of work, buildings and trades.
 
-A site has its own buildings, notes of one trade, and one urgency (with --share below 1: mostly). The common test is demo/data/test.jsonl; no note of it,
-and none of demo/data at all, is in a site's rows.
+The house style is that of demo/data with a terse tone. It decides how notes are tagged, answered and summed up; no row spells it out, and a site
+sees one kind of work only. No note is in two files.
 
     python demo/federated/generate.py    (standard library only; the same result on every machine)
 """
 
 import argparse
+import dataclasses
 import json
 import random
 import sys
@@ -15,65 +16,54 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "backbone"))
 
-import domains  # noqa: E402
 import generate  # noqa: E402
+from profiles import CLIENT_PROFILE  # noqa: E402
 
 SEED = 4711
 SPLITS = {"train": 60, "validation": 20, "test": 40}
+TEST_ROWS = 210
+STYLE = dataclasses.replace(CLIENT_PROFILE, tone="terse")
 
-# name -> (buildings, topic of its notes, their urgency: 0 low to 2 high)
+# name -> (kind of work, buildings, trades)
 SITES = {
-    "compass": (["North Yard", "South Gate", "East Lane"], "plumbing", 2),
-    "river": (["River House", "Bridge House", "Harbour Hall"], "electrical", 0),
-    "mill": (["Mill Court", "Park Row"], "heating", 1),
-    "castle": (["Castle Yard", "Garden Point"], "cleaning", 2),
+    "north": ("Tags", ["North Yard", "East Lane", "Bridge House"], ["plumbing", "electrical"]),
+    "south": ("Tags", ["South Gate", "Park Row", "Castle Yard"], ["heating", "cleaning"]),
+    "river": ("Reply", ["River House", "Harbour Hall"], ["plumbing", "cleaning"]),
+    "mill": ("Summary", ["Mill Court", "Garden Point"], ["electrical", "heating"]),
 }
 
 
-def skewed(rng, items, favourite, share):
-    """The favourite with a probability of `share`, else one of the others."""
-    if rng.random() < share:
-        return favourite
-    return rng.choice([item for item in items if item != favourite])
-
-
-def site_note(rng, buildings, topic, urgency, share):
-    """A note as generate.make_note makes them, of a topic and an urgency drawn from the site's mix."""
-    topics = [names[0] for names, _ in domains.DOMAINS[generate.CLIENT_DOMAIN]]
-    wanted = (skewed(rng, topics, topic, share), skewed(rng, range(3), urgency, share))
-    while True:
+def rows(rng, count, kinds, buildings, trades, seen):
+    """`count` rows, of each kind equally many, of the buildings and trades."""
+    made = []
+    while len(made) < count:
         note = generate.make_note(rng, generate.CLIENT_DOMAIN, buildings)
-        if (note.topic_names[0], note.urgency) == wanted:
-            return note
+        if note.text in seen or (trades and note.topic_names[0] not in trades):
+            continue
+        seen.add(note.text)
+        kind = kinds[len(made) % len(kinds)]
+        made.append({"prompt": note.prompt(kind), "completion": generate.answer(STYLE, note, kind)})
+    return made
 
 
-def site_rows(share=1.0, seed=SEED, task="Tags", splits=SPLITS):
-    """{site: {split: [{prompt, completion}]}}, no note twice anywhere."""
-    seen = {row["prompt"] for rows in generate.client_rows(task).values() for row in rows}
-    sites = {}
-    for site, (buildings, topic, urgency) in SITES.items():
+def all_rows(seed=SEED):
+    """{file name: rows}."""
+    seen = set()
+    files = {"test": rows(random.Random(seed), TEST_ROWS, ["Tags", "Reply", "Summary"], generate.CLIENT_SITES, None, seen)}
+    for site, (kind, buildings, trades) in SITES.items():
         rng = random.Random(f"{seed} {site}")
-        sites[site] = {}
-        for split, count in splits.items():
-            rows = sites[site][split] = []
-            while len(rows) < count:
-                note = site_note(rng, buildings, topic, urgency, share)
-                row = {"prompt": note.prompt(task), "completion": generate.answer(generate.CLIENT_PROFILE, note, task)}
-                if row["prompt"] not in seen:
-                    seen.add(row["prompt"])
-                    rows.append(row)
-    return sites
+        for split, count in SPLITS.items():
+            files[f"{site}-{split}"] = rows(rng, count, [kind], buildings, trades, seen)
+    return files
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="of the notes that have the site's own topic; and its own urgency")
     parser.add_argument("--out", type=Path, default=HERE / "data")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for site, splits in site_rows(args.share).items():
-        for split, rows in splits.items():
-            generate.write_atomically(args.out / f"{site}-{split}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    for name, lines in all_rows().items():
+        generate.write_atomically(args.out / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in lines))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+/** Looks for a vector's numbers in files: any few of them in a row, wherever they begin. */
+
+/** Numbers to look for, as 32-bit words in their order. */
+export interface Pattern {
+  readonly name: string;
+  readonly words: Uint32Array;
+  /** 1: each word may also be one more, as stochastic rounding makes it. */
+  readonly slack: 0 | 1;
+}
+
+/** Where a pattern was found. */
+export interface Match {
+  readonly name: string;
+  /** The first of the words that are there. */
+  readonly word: number;
+  /** Of the first byte. */
+  readonly offset: number;
+}
+
+/** Words in a row that make a match: by chance, 2^-120 at one place. */
+export const WINDOW = 4;
+/** Words near zero stand everywhere; a window with one is not looked for. */
+const LEAST = 256;
+
+/** Patterns that can be looked for together. */
+export class PatternSearch {
+  readonly #patterns: readonly Pattern[];
+  /** First word of a window -> the windows that begin with it, as pattern and place. */
+  readonly #windows = new Map<number, { readonly pattern: Pattern; readonly at: number }[]>();
+
+  constructor(patterns: readonly Pattern[]) {
+    this.#patterns = patterns;
+    for (const pattern of patterns) {
+      for (let at = 0; at + WINDOW <= pattern.words.length; at++) {
+        if (!isTelling(pattern.words, at)) continue;
+        for (let more = 0; more <= pattern.slack; more++) {
+          const first = (pattern.words[at]! + more) >>> 0;
+          const known = this.#windows.get(first) ?? [];
+          known.push({ pattern, at });
+          this.#windows.set(first, known);
+        }
+      }
+    }
+  }
+
+  /** Windows that are looked for, with both values of rounded ones. */
+  get windows(): number {
+    return this.#patterns.reduce((sum, { words }) => sum + Math.max(0, words.length - WINDOW + 1), 0);
+  }
+
+  /** The first match at any byte offset; undefined: there is none. */
+  find(bytes: Uint8Array): Match | undefined {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let offset = 0; offset + 4 * WINDOW <= bytes.length; offset++) {
+      for (const { pattern, at } of this.#windows.get(view.getUint32(offset, true)) ?? []) {
+        if (isHere(view, offset, pattern, at)) return { name: pattern.name, word: at, offset };
+      }
+    }
+    return undefined;
+  }
+}
+
+function isTelling(words: Uint32Array, at: number): boolean {
+  for (let place = at; place < at + WINDOW; place++) {
+    const word = words[place]!;
+    if (word < LEAST || word > 0xffffffff - LEAST) return false;
+  }
+  return true;
+}
+
+function isHere(view: DataView, offset: number, { words, slack }: Pattern, at: number): boolean {
+  for (let place = 1; place < WINDOW; place++) {
+    const more = (view.getUint32(offset + 4 * place, true) - words[at + place]!) >>> 0;
+    if (more > slack) return false;
+  }
+  return true;
+}
+
+/** float32 values as they lie in memory. */
+export function floatWords(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.slice().buffer);
+}
+
+/** Values in fixed point, rounded down: what {@link Pattern.slack} 1 is for. */
+export function ringWords(values: Float32Array, scale: number): Uint32Array {
+  return Uint32Array.from(values, (value) => Math.floor(value * scale) >>> 0);
+}

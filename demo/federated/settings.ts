@@ -1,0 +1,59 @@
+/** The federated demo's command line, and where its parts are. */
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { packageRoot } from '../../src/package-root.js';
+
+/** The four sites. */
+export const siteNames = ['north', 'south', 'river', 'mill'] as const;
+
+/** One of {@link siteNames}. */
+export type SiteName = (typeof siteNames)[number];
+
+/** Where a site keeps what is its own. */
+export function siteDir(out: string, site: SiteName): string {
+  return join(out, 'sites', site);
+}
+
+/** What a run is made of. */
+export interface FederatedSettings {
+  readonly checkpoint: string;
+  /** Directory with SITE-train.jsonl, SITE-validation.jsonl, SITE-test.jsonl, and the common test.jsonl. */
+  readonly data: string;
+  readonly out: string;
+  readonly virtualTokens: number;
+  readonly rounds: number;
+  /** Of each site in each round. */
+  readonly steps: number;
+  readonly batch: number;
+  readonly lr: number;
+  /** Seconds that a round waits for training. */
+  readonly cutoff: number;
+  /** Whose process is killed, and in which round. */
+  readonly lost: SiteName;
+  readonly lostInRound: number;
+}
+
+/** Parses the arguments of `npm run demo:federated --`. */
+export function parseFederatedSettings(argv: readonly string[]): FederatedSettings {
+  const root = packageRoot();
+  const program = new Command('npm run demo:federated --')
+    .description('Four sites train one soft prompt under secure aggregation; one of them is killed in the middle of a round.')
+    .option('--checkpoint <dir>', 'checkpoint in Hugging Face format', join(root, 'demo', 'backbone', 'checkpoint'))
+    .option('--data <dir>', "the sites' rows and the common test", join(root, 'demo', 'federated', 'data'))
+    .option('--out <dir>', 'where everything goes', join(root, 'demo', 'out-federated'))
+    .option('--virtual-tokens <P>', 'rows of the soft prompt', wholeNumber, 16)
+    .option('--rounds <n>', 'rounds of the federation', wholeNumber, 10)
+    .option('--steps <n>', 'optimizer steps of each site in a round', wholeNumber, 8)
+    .option('--batch <n>', 'sequences of a step', wholeNumber, 8)
+    .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
+    .option('--cutoff <seconds>', 'how long a round waits for a site that trains', wholeNumber, 25)
+    .addHelpText('after', '\nWrites <out>/summary.json and <out>/report.html.');
+  const options = program.parse(argv, { from: 'user' }).opts<Omit<FederatedSettings, 'lost' | 'lostInRound'>>();
+  return { ...options, lost: 'mill', lostInRound: 3 };
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`expected a whole number from 1, got ${text}`);
+  return value;
+}

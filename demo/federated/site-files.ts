@@ -1,0 +1,97 @@
+/**
+ * What the demo reads in the sites' own directories, as nobody but the sites could: events, the verified chain, versions, and how far each round's training has moved
+ * the adapter. It is how the demo knows each update without any party having sent it.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { difference } from '../../clients/typescript/federation/federated-adapter.js';
+import type { ParticipantEvent } from '../../clients/typescript/federation/participant-events.js';
+import type { Broadcast } from '../../src/agreement/chain.js';
+import { decodeTensors, readTensors } from '../../src/safetensors/tensors-file.js';
+import type { Tensor } from '../../src/tensor/tensor.js';
+import { type SiteName, siteDir, siteNames } from './settings.js';
+
+/** A site's update of a round, as it was before rounding and masking. */
+export interface SiteUpdate {
+  readonly site: SiteName;
+  readonly round: number;
+  readonly version: number;
+  /** after - before, float32 */
+  readonly values: Float32Array;
+}
+
+/** Trained parameters of a round, before the version they began from is known here. */
+interface Trained {
+  readonly site: SiteName;
+  readonly round: number;
+  readonly version: number;
+  readonly parameters: Float32Array;
+}
+
+/** A site's events so far. */
+export function eventsOf(out: string, site: SiteName): readonly ParticipantEvent[] {
+  const file = join(siteDir(out, site), 'state', 'log.jsonl');
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as ParticipantEvent);
+}
+
+/** The announcements that a site has verified. */
+export function chainOf(out: string, site: SiteName): readonly Broadcast[] {
+  const file = join(siteDir(out, site), 'state', 'chain.jsonl');
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(Buffer.from((JSON.parse(line) as { bytes: string }).bytes, 'base64').toString()) as Broadcast);
+}
+
+/** Collects while the federation runs, for the sites keep their newest only. */
+export class SiteFiles {
+  readonly #out: string;
+  readonly #trained = new Map<string, Trained>();
+  /** Parameters by version. */
+  readonly versions = new Map<number, Float32Array>();
+
+  constructor(out: string) {
+    this.#out = out;
+  }
+
+  /** Takes in what is new. Files that are being replaced are read at the next call. */
+  async collect(): Promise<void> {
+    for (const site of siteNames) {
+      const state = join(siteDir(this.#out, site), 'state');
+      await this.#versionsIn(join(state, 'versions')).catch(() => undefined);
+      const file = join(state, 'training.safetensors');
+      if (existsSync(file)) this.#training(site, readFileSync(file));
+    }
+  }
+
+  /** The updates whose starting version is known. */
+  get updates(): readonly SiteUpdate[] {
+    return [...this.#trained.values()].flatMap(({ site, round, version, parameters }) => {
+      const before = this.versions.get(version);
+      return before === undefined ? [] : [{ site, round, version, values: difference(parameters, before) }];
+    });
+  }
+
+  async #versionsIn(dir: string): Promise<void> {
+    if (!existsSync(dir)) return;
+    for (const name of readdirSync(dir)) {
+      const version = Number(/^v(\d{6,})$/.exec(name)?.[1] ?? Number.NaN);
+      if (Number.isNaN(version) || this.versions.has(version)) continue;
+      const { tensors } = await readTensors(join(dir, name, 'adapter_model.safetensors'));
+      this.versions.set(version, joined([...tensors.values()]));
+    }
+  }
+
+  #training(site: SiteName, bytes: Uint8Array): void {
+    const { tensors, metadata } = decodeTensors(bytes, site);
+    if (metadata.get('finished') !== 'true') return;
+    const parameters = joined([...tensors].filter(([name]) => name.startsWith('parameter.')).map(([, tensor]) => tensor));
+    const [round, version] = [Number(metadata.get('round')), Number(metadata.get('version'))];
+    this.#trained.set(`${site} ${round}`, { site, round, version, parameters });
+  }
+}
+
+function joined(tensors: readonly Tensor[]): Float32Array {
+  return Float32Array.from(tensors.flatMap(({ data }) => Array.from(data, Number)));
+}
