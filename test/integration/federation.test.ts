@@ -1,63 +1,18 @@
 /** A federation as its members run it: gateway, coordinator and three participants in processes of their own, over TLS, and kill -9. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
-import type { ParticipantEvent } from '../../clients/typescript/federation/participant-events.js';
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
-import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { FederateProcess } from '../support/federate-process.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { cutlayer } from '../support/server-process.js';
 import { writeNotes } from '../support/training-data.js';
 
 const sites = ['north', 'east', 'south'] as const;
-
-/** A `client federate --json` process. */
-class Member {
-  readonly events: (ParticipantEvent | { readonly type: 'summary'; readonly rounds: number; readonly stopped: string })[] = [];
-  readonly #child: ChildProcess;
-  readonly #watchers: (() => void)[] = [];
-  #errors = '';
-
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [MAIN, 'client', 'federate', ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
-    process.once('exit', () => this.#child.kill('SIGKILL'));
-    this.#child.stderr!.on('data', (chunk: Buffer) => {
-      this.#errors += chunk.toString();
-    });
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => {
-      this.events.push(JSON.parse(line) as ParticipantEvent);
-      for (const watcher of this.#watchers) watcher();
-    });
-  }
-
-  /** Resolves with the first event that fits. */
-  when(fits: (event: Member['events'][number]) => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (this.events.some(fits)) resolve();
-      };
-      this.#watchers.push(look);
-      this.#child.once('exit', (code) => reject(new Error(`the participant ended with ${code}:\n${this.#errors}`)));
-      look();
-    });
-  }
-
-  async end(signal?: NodeJS.Signals): Promise<number | null> {
-    if (signal !== undefined) this.#child.kill(signal);
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
-    return this.#child.exitCode;
-  }
-
-  get errors(): string {
-    return this.#errors;
-  }
-}
 
 describe('a federation of processes', function () {
   this.timeout(180_000);
@@ -66,7 +21,7 @@ describe('a federation of processes', function () {
   let gateway: GatewayProcess;
   let coordinator: CoordinatorProcess;
   let federation: string;
-  const members: Member[] = [];
+  const members: FederateProcess[] = [];
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-members-'));
@@ -89,16 +44,8 @@ describe('a federation of processes', function () {
       rounds: { count: 2, enlistSeconds: 1, stageSeconds: 60 },
       training: { batchSize: 4, epochs: 2, learningRate: 0.02 },
     };
-    await writeFile(join(dir, 'federation.json'), JSON.stringify({ ...settings, adapter: { settings: { virtualTokens: 3 } } }));
-    const created = await coordinator.run(
-      'create',
-      '--settings',
-      join(dir, 'federation.json'),
-      '--bundle',
-      bundleDir,
-      ...roster,
-      '--start',
-    );
+    await writeFile(join(dir, 'federation.yaml'), JSON.stringify({ ...settings, adapter: { settings: { virtualTokens: 3 } } }));
+    const created = await coordinator.run('create', '--config', join(dir, 'federation.yaml'), '--bundle', bundleDir, ...roster, '--start');
     assert.equal(created.code, 0, created.stderr);
     federation = created.stdout.trim();
   });
@@ -134,16 +81,19 @@ describe('a federation of processes', function () {
     ],
     ...['--data', join(dir, `${site}.jsonl`), '--held-out', join(dir, `${site}-held-out.jsonl`), '--checkpoint-every', '2'],
   ];
-  const start = (site: string): Member => {
-    const member = new Member(flags(site));
+  const start = (site: string): FederateProcess => {
+    const member = new FederateProcess(flags(site));
     members.push(member);
     return member;
   };
 
   it('outlives kill -9 of a member in training, of the coordinator and of the gateway, and all have the same adapter', async () => {
-    const [north, east, south] = sites.map(start) as [Member, Member, Member];
+    const [north, east, south] = sites.map(start) as [FederateProcess, FederateProcess, FederateProcess];
     await north.when((event) => event.type === 'step' && event.stepInRound >= 3);
     await north.end('SIGKILL');
+    const second = await cutlayer(['client', 'federate', ...flags('east')]);
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /ALREADY_EXISTS.*has been taking part in a federation here since.*another --state-dir/s);
     await coordinator.kill();
     coordinator = await coordinator.restart();
     await gateway.kill();
@@ -192,9 +142,7 @@ describe('a federation of processes', function () {
     assert.doesNotMatch(log, /pump|valve|sensor|tokenIds/);
   });
 
-  it('refuses a second process on the same state, and an identity that is not on the roster, and says what to do', async () => {
-    const first = start('east');
-    await first.end();
+  it('refuses an identity that is not on the roster, and says what to do', async () => {
     const stranger = join(dir, 'stranger.key');
     await cutlayer(['client', 'identity', '--out', stranger]);
     const args = flags('east').map((flag) =>
