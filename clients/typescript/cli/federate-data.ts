@@ -110,7 +110,7 @@ function statusAfter(status: ParticipantStatus, event: ParticipantEvent): Partic
     case 'joined':
       return { ...status, round: event.round === 0 ? null : event.round, version: event.version ?? null };
     case 'round':
-      return { ...status, round: event.round };
+      return { ...status, round: event.round, ...(event.purpose === 'train' ? { version: event.version } : {}) };
     case 'promoted':
     case 'rolledBack':
       return { ...status, version: event.version };
