@@ -137,6 +137,16 @@ describe('primitives of secure aggregation', () => {
     assert.equal(hex(transcriptDigest('d', 'ab', 258, bytes('ff'))), 'a9769a959546e55c376b6a55154cdfdbbf7578d3362c917871ce8fd91b7ce93f');
   });
 
+  it('takes no number into a transcript that u64 would not hold as it is, and keeps fields apart', () => {
+    for (const number of [-1, 0.5, 2 ** 53, Number.NaN])
+      assert.throws(() => transcriptDigest('d', number), {
+        code: 'INVALID_ARGUMENT',
+        message: /d: a number in a transcript is a whole one/,
+      });
+    assert.notDeepEqual(transcriptDigest('d', 'ab', 'c'), transcriptDigest('d', 'a', 'bc'));
+    assert.notDeepEqual(transcriptDigest('d', 'ab'), transcriptDigest('da', 'b'));
+  });
+
   it('GF(2^8) multiplies as in FIPS 197 sec. 4.2, and every element but 0 has its inverse', () => {
     assert.equal(multiply(0x57, 0x83), 0xc1);
     assert.equal(multiply(0x57, 0x13), 0xfe);
