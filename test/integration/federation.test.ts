@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
+import type { FederationReport } from '../../src/federation/coordinator-api.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
@@ -132,6 +133,21 @@ describe('a federation of processes', function () {
     ]);
     assert.equal(code, 0, stderr);
     assert.ok((JSON.parse(stdout) as { readonly loss: number }).loss > 0);
+  });
+
+  it('is exported as every member has it: the same adapter, and the same chain from the first announcement to the last', async () => {
+    const out = join(dir, 'exported');
+    const { code, stderr } = await coordinator.run('export', '--bundle', bundleDir, '--out', out);
+    assert.equal(code, 0, stderr);
+    const chain = await readFile(join(out, 'chain.jsonl'), 'utf8');
+    const adapter = await readFile(join(out, 'adapter', 'adapter_model.safetensors'));
+    for (const site of sites) {
+      assert.equal(await readFile(join(dir, site, 'chain.jsonl'), 'utf8'), chain, site);
+      assert.deepEqual(await readFile(join(dir, site, 'adapter', 'adapter_model.safetensors')), adapter, site);
+    }
+    const { stdout } = await coordinator.run('status', '--json');
+    const { state, versions } = JSON.parse(stdout) as FederationReport;
+    assert.deepEqual([state, versions.length], ['finished', 3], stdout);
   });
 
   it('keeps secrets to the owner, and no text in its log', async () => {
