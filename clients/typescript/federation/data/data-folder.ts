@@ -5,6 +5,7 @@
  */
 import { mkdir, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { Broadcast } from '../../../../src/agreement/chain.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Example, ExampleOptions } from '../../data/examples.js';
@@ -20,6 +21,7 @@ import { RecordReader } from './record-reader.js';
 import { checkRehearsal, DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from './rehearsal.js';
 import { RejectedList } from './rejected-list.js';
 import { SourceFile } from './source-file.js';
+import { LINES_AT_A_TIME } from './tailed-file.js';
 
 /** Examples that are kept when nothing is said. */
 export const DEFAULT_MAX_EXAMPLES = 200_000;
@@ -177,7 +179,8 @@ export class DataFolder implements LocalData {
       const hashes = new Set<string>();
       const taken: string[] = [];
       const added: Example[] = [];
-      const outcomes = lines.map((line, at): Admission => {
+      const outcomes: Admission[] = [];
+      const judge = (line: string, at: number): Admission => {
         const read = this.#reader.read(line, `example ${at}`);
         if ('reason' in read) return read;
         const hash = this.#index.hash(read.content);
@@ -186,7 +189,11 @@ export class DataFolder implements LocalData {
         taken.push(line);
         added.push(...read.examples);
         return 'accepted';
-      });
+      };
+      for (const [at, line] of lines.entries()) {
+        if (at % LINES_AT_A_TIME === LINES_AT_A_TIME - 1) await setImmediate();
+        outcomes.push(judge(line, at));
+      }
       if (taken.length === 0) return outcomes;
       if (this.#full || !this.#store.hasRoom(added)) {
         throw new CutlayerError(

@@ -3,9 +3,12 @@
  * to say whether the file was only appended to or is another one now. A last line without its end is not there yet.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
 import { MAX_LINE_BYTES } from '../../data/lines.js';
 
 const CHUNK_BYTES = 256 * 1024;
+/** Lines between which other work gets its turn: each may take a millisecond to tokenize. */
+export const LINES_AT_A_TIME = 32;
 /** Bytes at the file's start and before the place read to that must stay what they were. */
 const WITNESS_BYTES = 4096;
 
@@ -62,8 +65,14 @@ export class TailedFile {
         this.#restart();
         reader.onReset();
       }
-      const finished = await this.#readOn(file, size, reader, signal);
-      this.#seen = finished ? { ino, size, mtimeMs } : { ino, size: this.#offset, mtimeMs: -1 };
+      let finished = false;
+      try {
+        finished = await this.#readOn(file, size, reader, signal);
+      } finally {
+        // Also when it was stopped: the next look goes on from here.
+        await this.#witness(file);
+        this.#seen = finished ? { ino, size, mtimeMs } : { ino, size: this.#offset, mtimeMs: -1 };
+      }
       return 'read';
     } catch (error) {
       // Only what the file system says is about the file.
@@ -104,15 +113,16 @@ export class TailedFile {
       for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
         const bytes = pendingBytes + end - start;
         const line = bytes > MAX_LINE_BYTES ? undefined : Buffer.concat([...pending, chunk.subarray(start, end)]);
-        if (!reader.onLine(this.#decode(line))) {
-          await this.#witness(file);
-          return false;
-        }
+        if (!reader.onLine(this.#decode(line))) return false;
         this.#lines += 1;
         this.#offset += bytes + 1;
         pending = [];
         pendingBytes = 0;
         start = end + 1;
+        if (this.#lines % LINES_AT_A_TIME === 0) {
+          await setImmediate();
+          signal?.throwIfAborted();
+        }
       }
       const rest = chunk.subarray(start);
       pendingBytes += rest.length;
@@ -120,7 +130,6 @@ export class TailedFile {
       else pending = [];
     }
     this.#incomplete = pendingBytes > 0;
-    await this.#witness(file);
     return true;
   }
 

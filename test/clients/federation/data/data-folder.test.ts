@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { DataFolder } from '../../../../clients/typescript/federation/data/data-folder.js';
 import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
 import { FolderFixture, lines, record } from './folder-fixture.js';
@@ -176,6 +177,35 @@ describe('a data folder', () => {
       assert.doesNotMatch(await readFile(join(fixture.stateDir, 'data', name), 'latin1'), /pump/);
     }
     assert.equal((await stat(join(fixture.stateDir, 'data/examples.index'))).mode & 0o777, 0o600);
+  });
+
+  it('lets other work have its turn while it reads a long file, and goes on where it was stopped', async () => {
+    const folder = await fixture.open();
+    await fixture.write('a.jsonl', lines(0, 300));
+    const halves = async (work: Promise<unknown>, of: () => number, most: number): Promise<number> => {
+      let seen = 0;
+      let over = false;
+      const ended = work.finally(() => {
+        over = true;
+      });
+      while (!over) {
+        await setImmediate();
+        if (of() > 0 && of() < most) seen += 1;
+      }
+      await ended;
+      return seen;
+    };
+    const stop = new AbortController();
+    const reading = folder.refresh(stop.signal);
+    reading.catch(() => undefined);
+    while (folder.counts.training === 0) await setImmediate();
+    stop.abort();
+    await rejects(reading, 'CANCELLED', /reading examples/);
+    const { training: before } = folder.counts;
+    assert.ok(before > 0 && before < 300, `stopped at ${before}`);
+    assert.ok((await halves(folder.refresh(), () => folder.counts.training, 300)) > 0);
+    assert.deepEqual([folder.counts.training, folder.counts.duplicates], [300, 0]);
+    assert.equal(fixture.events.filter(({ kind }) => kind === 'replaced').length, 0, 'what was read is not read again');
   });
 
   it('stops reading when it is told to', async () => {
