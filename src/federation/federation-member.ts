@@ -62,6 +62,7 @@ export class FederationMember implements FederationApi {
     const federation = this.#federation;
     const { policy, now } = federation.context;
     const until = now() + request.waitMs;
+    federation.waiting.replace(this.#member);
     await this.#report(request);
     for (;;) {
       if (federation.closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; ask again');

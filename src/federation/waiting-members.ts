@@ -16,7 +16,7 @@ export class WaitingMembers {
 
   /** Waits for a change, until `atMs`. A later call of the same member ends this one. @throws CutlayerError CANCELLED */
   wait(member: string, atMs: number, signal?: AbortSignal): Promise<Woken> {
-    this.#waiting.get(member)?.('replaced');
+    this.replace(member);
     return new Promise((resolve, reject) => {
       const cancelTimer = this.#schedule(atMs, () => done('timeout'));
       const over = (): void => {
@@ -36,6 +36,11 @@ export class WaitingMembers {
       if (signal?.aborted === true) aborted();
       else signal?.addEventListener('abort', aborted, { once: true });
     });
+  }
+
+  /** Ends the member's earlier call: it has made a newer one. */
+  replace(member: string): void {
+    this.#waiting.get(member)?.('replaced');
   }
 
   /** Wakes everybody. */
