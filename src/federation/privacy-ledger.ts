@@ -3,7 +3,7 @@
  * away, so a crash between spending and releasing counts too much, never too little.
  */
 import type { RoundPurpose } from '../agreement/enlistment.js';
-import { maxCohortOf, privacyEventOf } from '../agreement/round-mechanism.js';
+import { amplifyingRate, maxCohortOf, privacyEventOf } from '../agreement/round-mechanism.js';
 import { epsilonOf } from '../privacy/accountant.js';
 import { type PrivacyEvent, parsePrivacyEvent } from '../privacy/event.js';
 import { mayRelease } from '../privacy/ledger.js';
@@ -63,17 +63,19 @@ export async function spend(transaction: Transaction, ledger: Ledger, round: Rou
 
 /** What has been spent so far; null without differential privacy. */
 export async function privacySpent(transaction: Transaction, ledger: Ledger): Promise<PrivacyReport | null> {
-  const { privacy, cohort, secureAggregation } = ledger.manifest.settings;
+  const { privacy, cohort } = ledger.manifest.settings;
   if (privacy === null) return null;
   const events = await spentEvents(transaction, ledger);
   const { epsilon } = epsilonOf(events, privacy.delta);
-  const counted = cohort.sampling.kind === 'poisson' && secureAggregation === null;
   return {
     unit: privacy.unit,
     epsilon: Number.isFinite(epsilon) ? epsilon : Number.MAX_VALUE,
     delta: privacy.delta,
     rounds: events.length,
-    sampling: cohort.sampling.kind === 'poisson' ? `poisson, rate ${cohort.sampling.rate}${counted ? '' : ', not counted'}` : 'none',
+    sampling:
+      cohort.sampling.kind === 'poisson'
+        ? `poisson, rate ${cohort.sampling.rate}${amplifyingRate(ledger.manifest) === null ? ', not counted' : ''}`
+        : 'none',
     maxEpsilon: privacy.maxEpsilon,
   };
 }

@@ -97,6 +97,7 @@ function begin(state: FederationMemory, event: Extract<RoundEvent, { kind: 'begi
     trainedAt: purpose === 'train' ? now : state.trainedAt,
     ready: purpose === 'train' ? [] : state.ready,
   };
+  if (drawn?.length === 0 && policy.minCohort === 0) return settle(begun, round, now, policy, true);
   if (drawn === null || drawn.length >= policy.minCohort) return unchanged(begun);
   return then(abort(begun, `${drawn.length} members were drawn, a round needs ${policy.minCohort}`, now, 1), (next) =>
     finishWhenDone(next, policy),
@@ -116,7 +117,7 @@ function inRound(
       const known = round.enlisted.some(({ name }) => name === member);
       if (round.stage !== 'enlisting' || known || !eligibleMembers(round, policy).includes(member)) return unchanged(state);
       const enlisted = [...round.enlisted, { name: member, examples }];
-      const deadline = enlisted.length === policy.minCohort ? now + policy.enlistMs : round.deadline;
+      const deadline = enlisted.length === Math.max(1, policy.minCohort) ? now + policy.enlistMs : round.deadline;
       return settle(state, { ...round, enlisted, deadline, gone: without(round.gone, member) }, now, policy, false);
     }
     case 'answered': {

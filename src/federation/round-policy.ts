@@ -1,12 +1,13 @@
 /** The part of a manifest that decides how rounds go, in milliseconds and counts: what the pure machine is given. */
 import type { Manifest } from '../agreement/manifest.js';
-import { fewestSurvivors, maxCohortOf } from '../agreement/round-mechanism.js';
+import { amplifyingRate, fewestSurvivors, maxCohortOf } from '../agreement/round-mechanism.js';
 import type { FederationSettings } from '../agreement/settings.js';
 
 /** Rules of rounds. */
 export interface RoundPolicy {
   readonly members: readonly string[];
   readonly secure: boolean;
+  /** 0: a round is released whoever was drawn, see `amplifyingRate`. */
   readonly minCohort: number;
   readonly maxCohort: number;
   /** How many of a cohort have to answer each stage. */
@@ -26,12 +27,13 @@ export interface RoundPolicy {
 export function roundPolicy(manifest: Pick<Manifest, 'settings' | 'members'>): RoundPolicy {
   const { settings, members } = manifest;
   const { rounds, cohort } = settings;
+  const released = amplifyingRate(manifest) !== null;
   return {
     members: members.map(({ name }) => name).sort(),
     secure: settings.secureAggregation !== null,
-    minCohort: cohort.min,
+    minCohort: released ? 0 : cohort.min,
     maxCohort: maxCohortOf(manifest),
-    threshold: (size) => fewestSurvivors(manifest, size),
+    threshold: (size) => (released ? 0 : fewestSurvivors(manifest, size)),
     trigger: rounds.trigger,
     count: rounds.count,
     enlistMs: rounds.enlistSeconds * 1000,

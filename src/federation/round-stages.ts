@@ -67,7 +67,10 @@ function next(round: RoundState, policy: RoundPolicy, now: number): RoundState {
     deadline: duration === null ? null : now + duration,
   });
   const followers: { readonly [Stage in CoordinatorStage]: () => RoundState } = {
-    enlisting: () => (policy.secure ? enter('sharing', policy.stageMs) : enter('submitting', policy.trainMs)),
+    enlisting: () => {
+      if (round.enlisted.length === 0) return enter('releasing', null);
+      return policy.secure ? enter('sharing', policy.stageMs) : enter('submitting', policy.trainMs);
+    },
     sharing: () => enter('submitting', policy.trainMs),
     submitting: () => (policy.secure ? enter('confirming', policy.stageMs) : enter('releasing', null)),
     confirming: () => enter('unmasking', policy.stageMs),
