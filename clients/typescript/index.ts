@@ -1,11 +1,14 @@
 /** Cutlayer's client library: adapt a vendor's model to one's own data without sending text or labels. */
 
 // What appears in the signatures above.
+export type { Broadcast } from '../../src/agreement/chain.js';
+export type { FederationApi } from '../../src/agreement/federation-api.js';
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
 export { epsilonOf, type Guarantee } from '../../src/privacy/accountant.js';
 export { gaussianEvent, type PrivacyEvent, type Sampling } from '../../src/privacy/event.js';
 export { poissonSample } from '../../src/privacy/random.js';
 export { type PrivacyStatement, statementText } from '../../src/privacy/statement.js';
+export type { IdentityKey } from '../../src/secagg/signature.js';
 export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 export type { WireDType } from '../../src/wire/wire-dtype.js';
 export {
@@ -42,6 +45,17 @@ export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.js';
+export { type CoordinatorLink, openCoordinatorLink } from './federation/coordinator-link.js';
+export { DataFolder, type DataFolderOptions } from './federation/data/data-folder.js';
+export { type ExamplesServer, type ExamplesServerOptions, serveExamples } from './federation/data/examples-server.js';
+export { fixedData } from './federation/data/fixed-data.js';
+export type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from './federation/data/local-data.js';
+export { readVersions, type VersionRegistry } from './federation/data/read-versions.js';
+export { type VersionView, versionsOf } from './federation/data/versions.js';
+export { createIdentity, readIdentity } from './federation/identity-file.js';
+export { Participant, type ParticipantOptions } from './federation/participant.js';
+export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
+export { DirectoryState, MemoryState, type StateStore } from './federation/state-store.js';
 export { type GenerateOptions, generate, generateTokens } from './generate.js';
 export type { ModelCard } from './model-card.js';
 export { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';

@@ -59,8 +59,7 @@ export const federateOptions = {
           'share of a --data directory that is held out, chosen by content so that no example changes sides (default: 0.1)',
         ),
       ),
-      idle: ({ heldOut }: Readonly<Record<string, unknown>>) =>
-        heldOut === undefined ? undefined : '--held-out says what is held out; leave one of them out',
+      idle: ({ heldOut }: Readonly<Record<string, unknown>>) => (heldOut === undefined ? undefined : '--held-out says what is held out'),
     },
     trainOn: withDefault(
       choice(
