@@ -88,8 +88,19 @@ export function privacyEventOf(manifest: RoundRules, purpose: RoundPurpose, shap
   if (arithmetic.kind === 'distributed') return arithmetic.plan.event;
   if (arithmetic.kind === 'fixed' || arithmetic.noise === null) return null;
   const { event } = new CentralSum({ ...arithmetic.noise, dimension: 1 });
-  const { sampling } = manifest.settings.cohort;
-  return sampling.kind === 'poisson' ? { ...event, sampling: { kind: 'poisson', rate: sampling.rate } } : event;
+  const rate = amplifyingRate(manifest);
+  return rate === null ? event : { ...event, sampling: { kind: 'poisson', rate } };
+}
+
+/**
+ * The rate of Poisson sampling where it makes a release cheaper; null where it does not. It does only when a round is released whoever was drawn, nobody at all included
+ * (`cohort.min` 1): where a draw that is too small is thrown away, a round that was released tells that others were drawn, and who completes the smallest cohort is not
+ * hidden by chance at all. With noise of the members' own the sum's noise would depend on the draw.
+ */
+export function amplifyingRate({ settings }: Pick<Manifest, 'settings'>): number | null {
+  const { cohort, secureAggregation, privacy } = settings;
+  if (privacy === null || secureAggregation !== null || cohort.min > 1 || cohort.sampling.kind !== 'poisson') return null;
+  return cohort.sampling.rate;
 }
 
 /** Sensitivity and noise, wherever the noise is added; null without privacy. */

@@ -66,9 +66,17 @@ describe('the arithmetic of a round', () => {
     const all = event({});
     assert.ok(all?.kind === 'gaussian' && Math.abs(all.noiseMultiplier - 1.5) < 1e-9);
     assert.deepEqual(all.sampling, { kind: 'none' });
-    const sampled = event({ sampling: { kind: 'poisson', rate: 0.5 } });
+    const sampled = event({ min: 1, sampling: { kind: 'poisson', rate: 0.5 } });
     assert.ok(sampled?.kind === 'gaussian');
     assert.deepEqual(sampled.sampling, { kind: 'poisson', rate: 0.5 });
+  });
+
+  it('does not count sampling where a draw that is too small is thrown away: what was released then tells of the draw', () => {
+    const central = { secureAggregation: null, privacy: { ...privacy, clip: { kind: 'fixed', norm: 1 } }, evaluation: null };
+    const { manifest } = open({ ...central, cohort: { min: 2, sampling: { kind: 'poisson', rate: 0.5 } } });
+    const cost = privacyEventOf(manifest, 'train', { cohort: 3, clipNorm: 1 });
+    assert.ok(cost?.kind === 'gaussian');
+    assert.deepEqual(cost.sampling, { kind: 'none' });
   });
 
   it('has no cost, and no secure aggregation, where the manifest has none', () => {

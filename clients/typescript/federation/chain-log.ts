@@ -3,6 +3,7 @@
  * story, and two links of one number are a proof that the coordinator has told two.
  */
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/agreement/chain.js';
+import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
 import type { OpenManifest } from '../../../src/agreement/manifest.js';
 import { initialClipNorm } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
@@ -24,7 +25,7 @@ export class ChainLog {
   #finished: string | undefined;
   readonly #digests = new Map<number, string>();
   readonly #hashes = new Set<string>();
-  readonly #released = new Set<number>();
+  readonly #released = new Map<number, RoundPurpose>();
 
   private constructor(state: StateStore, { id, manifest }: OpenManifest) {
     this.#state = state;
@@ -75,8 +76,8 @@ export class ChainLog {
     return this.#finished;
   }
 
-  /** Rounds that ended in a release, train and evaluate. */
-  get released(): ReadonlySet<number> {
+  /** Rounds that ended in a release, and for what they were run. */
+  get released(): ReadonlyMap<number, RoundPurpose> {
     return this.#released;
   }
 
@@ -124,7 +125,7 @@ export class ChainLog {
         break;
       case 'aggregate':
         this.#digests.set(broadcast.version, broadcast.digest);
-        this.#released.add(broadcast.round);
+        this.#released.set(broadcast.round, 'train');
         this.#candidate = broadcast.version;
         this.#clipNorm = broadcast.clipNorm ?? this.#clipNorm;
         break;
@@ -148,7 +149,7 @@ export class ChainLog {
 
   #decided(round: number | null): void {
     this.#candidate = undefined;
-    if (round !== null) this.#released.add(round);
+    if (round !== null) this.#released.set(round, 'evaluate');
   }
 }
 

@@ -3,7 +3,8 @@
  * counts whether the round came to something or not.
  */
 import { z } from 'zod';
-import type { OpenManifest } from '../../../src/agreement/manifest.js';
+import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
+import { amplifyingRate, initialClipNorm, privacyEventOf, type RoundRules } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { type PrivacyEvent, parsePrivacyEvent } from '../../../src/privacy/event.js';
 import { mayRelease } from '../../../src/privacy/ledger.js';
@@ -18,18 +19,18 @@ const lineSchema = z.strictObject({ round: z.int().min(1), event: z.unknown() })
 /** The account. */
 export class OwnLedger {
   readonly #state: StateStore;
-  readonly #privacy: OpenManifest['manifest']['settings']['privacy'];
-  readonly #sampled: boolean;
+  readonly #manifest: RoundRules;
+  readonly #privacy: RoundRules['settings']['privacy'];
   readonly #events = new Map<number, PrivacyEvent>();
 
-  private constructor(state: StateStore, { settings }: Pick<OpenManifest['manifest'], 'settings'>) {
+  private constructor(state: StateStore, manifest: RoundRules) {
     this.#state = state;
-    this.#privacy = settings.privacy;
-    this.#sampled = settings.cohort.sampling.kind === 'poisson' && settings.secureAggregation === null;
+    this.#manifest = manifest;
+    this.#privacy = manifest.settings.privacy;
   }
 
   /** Reads the account. @throws CutlayerError IO_ERROR when it is broken: an account that cannot be read allows nothing */
-  static async open(state: StateStore, manifest: Pick<OpenManifest['manifest'], 'settings'>): Promise<OwnLedger> {
+  static async open(state: StateStore, manifest: RoundRules): Promise<OwnLedger> {
     const ledger = new OwnLedger(state, manifest);
     const lines = new TextDecoder().decode((await state.read(LEDGER_FILE)) ?? new Uint8Array(0)).split('\n');
     const whole = lines.slice(0, -1);
@@ -53,14 +54,13 @@ export class OwnLedger {
 
   /**
    * Whether a round fits into the manifest's budget.
-   * @param released rounds that the chain says were released: with sampling, a round in which this member was not drawn counts too
+   * @param released rounds that the chain says were released, and for what
    * @throws CutlayerError BUDGET_EXHAUSTED
    */
-  require(round: number, event: PrivacyEvent | null, released: Iterable<number>): void {
+  require(round: number, event: PrivacyEvent | null, released: ReadonlyMap<number, RoundPurpose>): void {
     if (event === null || this.#privacy === null || this.#events.has(round)) return;
-    const others = this.#sampled ? [...released].filter((number) => number !== round && !this.#events.has(number)).map(() => event) : [];
     const { maxEpsilon: epsilon, delta } = this.#privacy;
-    const decision = mayRelease([...this.#events.values(), ...others], event, { epsilon, delta });
+    const decision = mayRelease([...this.#events.values(), ...this.#undrawn(round, released)], event, { epsilon, delta });
     if (decision.allowed) return;
     throw new CutlayerError(
       'BUDGET_EXHAUSTED',
@@ -75,9 +75,20 @@ export class OwnLedger {
     this.#events.set(round, event);
   }
 
-  /** What has been spent, with unit and numbers; undefined without privacy, or before the first round. */
-  statement(): PrivacyStatement | undefined {
+  /** What has been spent, with unit and numbers; undefined without privacy, or before the first round. @param released As in {@link OwnLedger.require}. */
+  statement(released: ReadonlyMap<number, RoundPurpose>): PrivacyStatement | undefined {
     if (this.#privacy === null || this.#events.size === 0) return undefined;
-    return privacyStatement('client', [...this.#events.values()], this.#privacy.delta);
+    return privacyStatement('client', [...this.#events.values(), ...this.#undrawn(undefined, released)], this.#privacy.delta);
+  }
+
+  /** Where sampling makes a round cheaper, the price is that of every round: of those too for which this member was not drawn. */
+  #undrawn(round: number | undefined, released: ReadonlyMap<number, RoundPurpose>): PrivacyEvent[] {
+    const manifest = this.#manifest;
+    if (amplifyingRate(manifest) === null) return [];
+    const others = [...released].filter(([number]) => number !== round && !this.#events.has(number));
+    return others.flatMap(([, purpose]) => {
+      const clipNorm = purpose === 'train' ? initialClipNorm(manifest) : null;
+      return privacyEventOf(manifest, purpose, { cohort: manifest.settings.cohort.min, clipNorm }) ?? [];
+    });
   }
 }

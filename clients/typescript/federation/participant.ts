@@ -175,7 +175,7 @@ export class Participant {
 
   /** What this member's own account says; undefined without differential privacy. */
   get privacy(): PrivacyStatement | undefined {
-    return this.#ledger.statement();
+    return this.#ledger.statement(this.#chain.released);
   }
 
   /**

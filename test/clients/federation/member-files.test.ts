@@ -86,13 +86,18 @@ describe('files of a member of a federation', () => {
 
   it('account for each round once, count a round that came to nothing, and with sampling the rounds of others', async () => {
     const privacy = { noiseMultiplier: 5, clip: { kind: 'fixed', norm: 1 }, delta: 1e-5, maxEpsilon: 7.0878 };
-    const manifest = (more: object) => ({ settings: federationSettingsSchema.parse({ name: 'x', privacy, evaluation: null, ...more }) });
+    const manifest = (more: object) => ({
+      settings: federationSettingsSchema.parse({ name: 'x', privacy, evaluation: null, ...more }),
+      parameters: [{ name: 'prompt', shape: [2] }],
+      members: [],
+    });
+    const none = new Map();
     const state = new MemoryState();
     const event = gaussianEvent(5);
     let ledger = await OwnLedger.open(state, manifest({}));
     // facts: 50 rounds at multiplier 5 and delta 1e-5 cost 7.087861629.
     for (let round = 1; round <= 49; round++) {
-      ledger.require(round, event, []);
+      ledger.require(round, event, none);
       await ledger.spend(round, event);
       await ledger.spend(round, event);
     }
@@ -101,15 +106,18 @@ describe('files of a member of a federation', () => {
     await state.write(LEDGER_FILE, bytes.subarray(0, bytes.length - 1)); // killed in the middle of a line
     ledger = await OwnLedger.open(state, manifest({}));
     assert.equal(ledger.rounds, 49);
-    ledger.require(49, event, []); // said before: it may be said again
-    assert.throws(() => ledger.require(50, event, []), code('BUDGET_EXHAUSTED', /7\.0878.*nothing more is sent/s));
+    ledger.require(49, event, none); // said before: it may be said again
+    assert.throws(() => ledger.require(50, event, none), code('BUDGET_EXHAUSTED', /7\.0878.*nothing more is sent/s));
     const sampled = await OwnLedger.open(
       new MemoryState(),
-      manifest({ secureAggregation: null, cohort: { sampling: { kind: 'poisson', rate: 1 } } }),
+      manifest({ secureAggregation: null, cohort: { min: 1, sampling: { kind: 'poisson', rate: 1 } } }),
     );
-    const rounds = Array.from({ length: 49 }, (_, at) => at + 1);
-    assert.throws(() => sampled.require(50, event, rounds), code('BUDGET_EXHAUSTED', /0 rounds/));
-    sampled.require(50, event, rounds.slice(1));
+    const rounds = Array.from({ length: 49 }, (_, at) => [at + 1, 'train'] as const);
+    assert.throws(() => sampled.require(50, event, new Map(rounds)), code('BUDGET_EXHAUSTED', /0 rounds/));
+    sampled.require(50, event, new Map(rounds.slice(1)));
+    await sampled.spend(50, event);
+    const { epsilon } = sampled.statement(new Map(rounds))!;
+    assert.ok(Math.abs(epsilon! - 7.087861629) < 1e-8, `said ${epsilon}: rounds in which this member was not drawn count`);
     await appendFile(join(dir, 'x'), '');
     await state.append(LEDGER_FILE, 'not json');
     await assert.rejects(OwnLedger.open(state, manifest({})), code('IO_ERROR', /not what was written here/));
