@@ -1,5 +1,6 @@
 /** What the federation is compared with: a site that trains alone, and one that has everybody's data. The same adapter, steps, batches and learning rate. */
 import { join } from 'node:path';
+import { setFlatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import {
   type Adapter,
   ClientBundle,
@@ -14,7 +15,6 @@ import {
   SplitModel,
   TrainingClient,
 } from '../../clients/typescript/index.js';
-import { setFlatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import { type FederatedSettings, type SiteName, siteNames } from './settings.js';
 import type { Score, ScorePoint } from './summary.js';
 
@@ -63,7 +63,11 @@ export class Comparison {
     const read = (name: string) => loadExamples(join(settings.data, `${name}.jsonl`), bundle.tokenizer, { maxLength });
     const all = async (split: string) =>
       new Map(await Promise.all(siteNames.map(async (site) => [site, await read(`${site}-${split}`)] as const)));
-    return new Comparison(settings, bundle, connection, { train: await all('train'), ownTest: await all('test'), test: await read('test') });
+    return new Comparison(settings, bundle, connection, {
+      train: await all('train'),
+      ownTest: await all('test'),
+      test: await read('test'),
+    });
   }
 
   async close(): Promise<void> {
@@ -74,6 +78,11 @@ export class Comparison {
   /** Sizes of the data sets. */
   get sizes(): { readonly train: number; readonly ownTest: number; readonly test: number } {
     return { train: this.#train.get('north')!.length, ownTest: this.#ownTest.get('north')!.length, test: this.#test.length };
+  }
+
+  /** The common test before any training. */
+  async before(): Promise<number> {
+    return this.#exactMatch(await this.#newAdapter(), this.#test);
   }
 
   /** Measures a version. */
@@ -94,7 +103,10 @@ export class Comparison {
    * Trains on one site's rows, or on all.
    * @param points Measured on the common test after these rounds' worth of steps.
    */
-  async train(who: SiteName | 'pooled', points: ReadonlySet<number>): Promise<{ readonly score: Score; readonly curve: readonly ScorePoint[] }> {
+  async train(
+    who: SiteName | 'pooled',
+    points: ReadonlySet<number>,
+  ): Promise<{ readonly score: Score; readonly curve: readonly ScorePoint[] }> {
     const { rounds, steps, batch, lr } = this.#settings;
     const examples = who === 'pooled' ? siteNames.flatMap((site) => this.#train.get(site)!) : this.#train.get(who)!;
     const adapter = await this.#newAdapter();
@@ -119,7 +131,9 @@ export class Comparison {
   }
 
   async #score(adapter: Adapter): Promise<Score> {
-    const own = await Promise.all(siteNames.map(async (site) => [site, await this.#exactMatch(adapter, this.#ownTest.get(site)!)] as const));
+    const own = await Promise.all(
+      siteNames.map(async (site) => [site, await this.#exactMatch(adapter, this.#ownTest.get(site)!)] as const),
+    );
     return { common: await this.#exactMatch(adapter, this.#test), own: Object.fromEntries(own) as Score['own'] };
   }
 

@@ -27,7 +27,10 @@ const anyPort = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'];
 const quiet = ['--log-level', 'error'];
 
 /** Starts gateway and coordinator, over TLS. */
-export async function startServers(out: string, packed: { readonly backboneDir: string; readonly clientBundleDir: string }): Promise<Parties> {
+export async function startServers(
+  out: string,
+  packed: { readonly backboneDir: string; readonly clientBundleDir: string },
+): Promise<Parties> {
   const gatewayDir = join(out, 'gateway');
   const coordinatorDir = join(out, 'coordinator');
   const gateway = await startGateway(['--backbone', packed.backboneDir, '--state-dir', gatewayDir, ...anyPort, ...quiet]);
@@ -78,7 +81,16 @@ export async function found(settings: FederatedSettings, parties: Parties): Prom
 export function startSite(site: SiteName, federation: string, { out, data }: FederatedSettings, parties: Parties): BackgroundProcess {
   const dir = siteDir(out, site);
   const { gateway, coordinator, bundleDir } = parties;
-  const args = ['client', 'federate', '--federation', federation, '--state-dir', join(dir, 'state'), '--identity', join(dir, 'identity.key')];
+  const args = [
+    'client',
+    'federate',
+    '--federation',
+    federation,
+    '--state-dir',
+    join(dir, 'state'),
+    '--identity',
+    join(dir, 'identity.key'),
+  ];
   args.push('--coordinator', coordinator.ready.listen, '--coordinator-ca', coordinator.ready.caFile);
   args.push('--coordinator-token-file', join(dir, 'coordinator.token'));
   args.push('--gateway', gateway.ready.listen, '--ca', gateway.ready.caFile, '--token-file', join(dir, 'gateway.token'));
@@ -89,5 +101,9 @@ export function startSite(site: SiteName, federation: string, { out, data }: Fed
 
 /** The end of a site's messages, for people. */
 export function lastWords(out: string, site: SiteName): string {
-  return readFileSync(join(siteDir(out, site), 'federate.log'), 'utf8').trimEnd().split('\n').slice(-12).join('\n');
+  return readFileSync(join(siteDir(out, site), 'federate.log'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(-12)
+    .join('\n');
 }

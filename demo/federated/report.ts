@@ -1,0 +1,59 @@
+/** Renders a run of the federated demo as one HTML page. */
+import { renderChart } from '../../src/report/chart.js';
+import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../../src/report/page.js';
+import { renderHoldings } from '../report.js';
+import { siteNames } from './settings.js';
+import type { FederatedSummary } from './summary.js';
+
+/** The page's HTML. */
+export function renderFederated(summary: FederatedSummary): string {
+  const { local, federated, pooled, rows, settings, search, lost } = summary;
+  const best = Math.max(...siteNames.map((site) => local[site].common));
+  const body = `<h1>Four sites train one soft prompt, and nobody sees a site's update</h1>
+<p>A gateway with the backbone of <b>${escapeHtml(summary.model)}</b>, a coordinator and four sites, each a process of its own, over TLS. Each site has one kind of work of the same house: north and
+south tag notes, river answers them, mill sums them up. ${settings.rounds} rounds of ${settings.steps} steps of ${settings.batch} at each site, averaged under secure aggregation; alone and pooled trained as many steps.</p>
+<section class="cards">
+${card('Federated, common test', percent(federated.common), `${rows.test} notes; before training ${percent(summary.before)}`)}
+${card('Best site alone', percent(best), siteNames.map((site) => `${site} ${percent(local[site].common)}`).join(', '))}
+${card('Pooled', percent(pooled.common), 'all rows at one place, for comparison')}
+${card('Lost and found', `${escapeHtml(lost.site)}, round ${lost.round}`, lost.back === null ? 'killed; did not come back' : `killed after sharing keys; back in round ${lost.back}`)}
+</section>
+<h2>Exact answers on the common test</h2>
+${renderChart(
+  Object.entries(summary.curves).map(([name, points]) => ({
+    name,
+    points: [[0, summary.before] as const, ...points.map(({ round, exactMatch }) => [round, exactMatch] as const)],
+    dots: name === 'federated',
+  })),
+  { label: 'exact answers by round', top: 1, format: (y) => `${Math.round(100 * y)} %` },
+)}
+<h2>Every site</h2>
+${renderTable(
+  [
+    { title: 'Site' },
+    ...['alone, common', 'federated, common', 'alone, own notes', 'federated, own notes', 'pooled, own notes'].map((title) => ({
+      title,
+      number: true,
+    })),
+  ],
+  siteNames.map((site) => [
+    site,
+    ...[local[site].common, federated.common, local[site].own[site], federated.own[site], pooled.own[site]].map(percent),
+  ]),
+)}
+<h2>Rounds</h2>
+${renderTable(
+  [{ title: 'Round', number: true }, { title: 'Version', number: true }, { title: 'In the sum' }],
+  summary.rounds.map(({ round, version, participants }) => [String(round), String(version), participants.map(escapeHtml).join(', ')]),
+)}
+<p>${kibibytes(summary.bytes.toCoordinator)} went to the coordinator in rounds, ${kibibytes(summary.bytes.fromCoordinator)} came back.</p>
+<h2>What the coordinator has stored</h2>
+<p>${search.updates} updates were looked for as float32 and in fixed point, any four numbers in a row, at every byte of ${count(search.bytes)} bytes: all files of the coordinator, the database's
+write-ahead log among them, at ${search.snapshots} moments. ${search.matches.length === 0 ? '<b>None of them is there.</b>' : `<b>Found: ${escapeHtml(search.matches.join('; '))}</b>`}
+Planted in a copy they are ${search.control ? 'found' : '<b>not found</b>'}; their mean is the step from version to version to ${search.meanError.toExponential(1)}, so they are the real ones.</p>
+<h2>Who holds what</h2>
+${renderHoldings(summary.holdings)}
+<footer>Secure aggregation hides an update from the coordinator and from other sites. The vendor, through whose gateway each site trains, sees activations and gradients of that training. See the
+documentation on federation and on privacy.</footer>`;
+  return renderPage({ title: `Cutlayer federated demo: ${summary.model}`, body });
+}

@@ -1,0 +1,112 @@
+/** Everything that the coordinator has stored, at several moments, and the search for the sites' updates in it. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { openManifest } from '../../src/agreement/manifest.js';
+import { roundArithmetic } from '../../src/agreement/round-mechanism.js';
+import { CutlayerError } from '../../src/errors.js';
+import { scaleOf } from '../../src/secagg/fixed-point.js';
+import { floatWords, type Pattern, PatternSearch, ringWords } from './pattern-search.js';
+import { siteDir, siteNames } from './settings.js';
+import type { SiteFiles, SiteUpdate } from './site-files.js';
+import type { RoundRecord, SearchRecord } from './summary.js';
+
+const snapshotsDir = (out: string): string => join(out, 'coordinator-snapshots');
+
+/** Copies the coordinator's files: the database with its write-ahead log, keys, certificates, all. */
+export function takeSnapshot(coordinatorDir: string, out: string, name: string): void {
+  const target = join(snapshotsDir(out), name);
+  mkdirSync(target, { recursive: true });
+  for (const file of filesIn(coordinatorDir)) {
+    try {
+      copyFileSync(file, join(target, relative(coordinatorDir, file).replaceAll('/', '_')));
+    } catch (error) {
+      // Files come and go while the coordinator runs.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
+/** Looks for every update that a site has made, as it was trained and as it goes into the ring. */
+export function searchStored(
+  out: string,
+  federation: string,
+  { updates, versions }: Pick<SiteFiles, 'updates' | 'versions'>,
+  rounds: readonly RoundRecord[],
+): SearchRecord {
+  const scale = ringScale(out, federation);
+  const patterns = updates.flatMap(({ site, round, values }): Pattern[] => [
+    { name: `${site}'s update of round ${round}, float32`, words: floatWords(values), slack: 0 },
+    { name: `${site}'s update of round ${round}, fixed point`, words: ringWords(values, scale), slack: 1 },
+  ]);
+  const search = new PatternSearch(patterns);
+  const dir = snapshotsDir(out);
+  const files = filesIn(dir);
+  const matches: string[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    const content = readFileSync(file);
+    bytes += content.length;
+    const match = search.find(content);
+    if (match !== undefined) matches.push(`${match.name}, value ${match.word}, at byte ${match.offset} of ${relative(dir, file)}`);
+  }
+  return {
+    updates: updates.length,
+    windows: search.windows,
+    files: files.length,
+    bytes,
+    snapshots: readdirSync(dir).length,
+    matches,
+    control: isPlantedFound(search, patterns, files),
+    meanError: meanError(updates, versions, rounds),
+  };
+}
+
+/** Whether each pattern is found once a few of its numbers are written into the largest of the files, at an odd place. */
+function isPlantedFound(search: PatternSearch, patterns: readonly Pattern[], files: readonly string[]): boolean {
+  const contents = files.map((file) => readFileSync(file)).sort((a, b) => b.length - a.length);
+  const [largest] = contents;
+  if (largest === undefined || patterns.length === 0) return false;
+  return [patterns[0]!, patterns.at(-1)!].every(({ name, words, slack }) => {
+    const planted = new Uint8Array(largest);
+    const some = words.slice(100, 116).map((word) => word + slack);
+    planted.set(new Uint8Array(some.buffer), Math.floor(planted.length / 2) | 1);
+    return search.find(planted)?.name === name;
+  });
+}
+
+/** In rounds with everybody: how far the mean of the updates is from the step between the versions. They are the same but for the rounding. */
+function meanError(updates: readonly SiteUpdate[], versions: ReadonlyMap<number, Float32Array>, rounds: readonly RoundRecord[]): number {
+  let largest = 0;
+  let compared = 0;
+  for (const { round, version, participants } of rounds) {
+    const own = updates.filter((update) => update.round === round && participants.includes(update.site));
+    const after = versions.get(version);
+    const before = own[0] === undefined ? undefined : versions.get(own[0].version);
+    if (own.length !== participants.length || after === undefined || before === undefined) continue;
+    compared += 1;
+    for (let i = 0; i < after.length; i++) {
+      const mean = own.reduce((sum, { values }) => sum + values[i]!, 0) / own.length;
+      largest = Math.max(largest, Math.abs(mean - (after[i]! - before[i]!)));
+    }
+  }
+  if (compared === 0) throw new CutlayerError('INTERNAL', 'no round whose updates are all known');
+  return largest;
+}
+
+/** Integers per unit of the ring, from the manifest that a site has pinned. */
+function ringScale(out: string, federation: string): number {
+  const pin = JSON.parse(readFileSync(join(siteDir(out, siteNames[0]), 'state', 'pin.json'), 'utf8')) as {
+    readonly manifest: { readonly bytes: string; readonly signature: string };
+  };
+  const bytes = (text: string): Uint8Array => Buffer.from(text, 'base64');
+  const { manifest } = openManifest({ bytes: bytes(pin.manifest.bytes), signature: bytes(pin.manifest.signature) }, federation);
+  const arithmetic = roundArithmetic(manifest, 'train', { cohort: siteNames.length, clipNorm: null });
+  if (arithmetic.kind === 'fixed') return scaleOf(arithmetic.fixedPoint);
+  throw new CutlayerError('INTERNAL', `expected a federation with secure aggregation in fixed point, got ${arithmetic.kind}`);
+}
+
+function filesIn(dir: string): readonly string[] {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
