@@ -90,6 +90,11 @@ export function lineOf(event: ParticipantEvent): string | undefined {
       return `version ${event.version} on this member's held-out examples: ${metrics(event.current)}; on the earlier ones: loss ${event.earlier.loss.toFixed(4)}`;
     case 'unmeasured':
       return `version ${event.version} could not be measured here: ${event.code}: ${event.message}`;
+    case 'compared': {
+      const { loss } = event.forgotten;
+      const words = loss > 0 ? 'worse: that much was forgotten' : 'better: nothing was forgotten';
+      return `version ${event.version} against ${event.promoted} on this member's earlier examples: loss ${Math.abs(loss).toFixed(4)} ${words}`;
+    }
     case 'submitted':
       return `round ${event.round}: submitted ${formatBytes(event.bytes)}${event.again ? ' (the same bytes as before)' : ''}`;
     case 'answered':

@@ -40,6 +40,8 @@ export type ParticipantEvent =
   | { readonly type: 'measured'; readonly version: number; readonly current: VersionMetrics; readonly earlier: VersionMetrics }
   /** A promoted version could not be measured here. */
   | { readonly type: 'unmeasured'; readonly version: number; readonly code: ErrorCode; readonly message: string }
+  /** What a candidate has forgotten against the promoted version, on this member's earlier held-out examples; negative where it is better. */
+  | { readonly type: 'compared'; readonly version: number; readonly promoted: number; readonly forgotten: VersionMetrics }
   | { readonly type: 'submitted'; readonly round: number; readonly purpose: RoundPurpose; readonly bytes: number; readonly again: boolean }
   /** This member has done all that the round asks of it. */
   | { readonly type: 'answered'; readonly round: number; readonly purpose: RoundPurpose }

@@ -10,6 +10,7 @@ import type { RetryEnvironment } from '../retry.js';
 import type { SplitModel } from '../split-model.js';
 import type { TrainingClient } from '../training-client.js';
 import type { ChainLog } from './chain-log.js';
+import { worsening } from './data/forgetting.js';
 import type { LocalData } from './data/local-data.js';
 import { evaluationPayload, type MeasuredVersion, measureSlices } from './data/measure.js';
 import { trainLocally } from './local-training.js';
@@ -113,6 +114,8 @@ export class RoundWork {
   async measureBoth({ version, promoted, clipNorm, enlistment }: ActiveRound, cohort: number, signal: AbortSignal): Promise<RoundPayload> {
     const { open, random } = this.#around;
     const measured = { promoted: await this.measure(promoted, promoted, signal), candidate: await this.measure(version, promoted, signal) };
+    const forgotten = worsening(measured.promoted.earlier, measured.candidate.earlier);
+    this.#around.tell({ type: 'compared', version, promoted, forgotten });
     const lossCap = open.manifest.settings.evaluation?.lossCap ?? 1;
     return metricsPayload(open.manifest, evaluationPayload(measured, lossCap), { cohort, clipNorm, examples: enlistment.examples, random });
   }

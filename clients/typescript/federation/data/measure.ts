@@ -37,15 +37,6 @@ export async function measureSlices(
   return { current: metricsOf(all), earlier: metricsOf(old) };
 }
 
-/**
- * How much worse a version is than another on the earlier examples, in the metric's own unit; negative: better.
- * @see evaluation.maxForgetting of a federation's settings, which bounds the cohort's mean of it
- */
-export function forgetting(before: MeasuredVersion, after: MeasuredVersion, metric: keyof VersionMetrics): number {
-  const risen = after.earlier[metric] - before.earlier[metric];
-  return metric === 'loss' ? risen : -risen;
-}
-
 /** The numbers of an evaluate round, each in [0, 1]: what {@link metricIndex} says where. @param lossCap Nats; a loss above it, or one that is no number, counts as it. */
 export function evaluationPayload(
   measured: { readonly promoted: MeasuredVersion; readonly candidate: MeasuredVersion },

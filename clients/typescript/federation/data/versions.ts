@@ -3,6 +3,7 @@
  * The same states as the coordinator's own registry, but from announcements that the coordinator cannot take back.
  */
 import type { Broadcast, VersionMetrics } from '../../../../src/agreement/chain.js';
+import { worsening } from './forgetting.js';
 
 /** What became of a version. */
 export type VersionStatus = 'candidate' | 'promoted' | 'rejected' | 'superseded' | 'rolledBack';
@@ -56,8 +57,8 @@ export function versionsOf(broadcasts: readonly Broadcast[]): readonly VersionVi
         if (candidate !== null && compared !== null) {
           set(version, {
             ...candidate,
-            gain: lost(candidate.current, compared.current),
-            forgetting: lost(compared.earlier, candidate.earlier),
+            gain: worsening(candidate.current, compared.current),
+            forgetting: worsening(compared.earlier, candidate.earlier),
           });
         }
         set(version, { status: broadcast.kind === 'promote' ? 'promoted' : 'rejected' });
@@ -129,13 +130,4 @@ export function versionTable(versions: readonly VersionView[]): string {
         .trimEnd(),
     )
     .join('\n');
-}
-
-/** How much worse `after` is than `before`. */
-function lost(before: VersionMetrics, after: VersionMetrics): VersionMetrics {
-  return {
-    loss: after.loss - before.loss,
-    accuracy: before.accuracy - after.accuracy,
-    exactMatch: before.exactMatch - after.exactMatch,
-  };
 }

@@ -100,6 +100,9 @@ describe('continuous improvement', function () {
     assert.ok(forgot > 0.3, `expected valves to overwrite pumps, got ${forgot} nats`);
     const own = plain.events.filter((event) => event.type === 'measured').filter(({ version }) => version === 2);
     assert.ok(own.length > 0 && own.every(({ earlier }) => Number.isFinite(earlier.loss)));
+    const compared = plain.events.filter((event) => event.type === 'compared').find(({ version }) => version === 2)!;
+    // One member: its own number is the cohort's, but for the cohort's rounding to float32.
+    assert.ok(Math.abs(compared.forgotten.loss - forgot) < 1e-4, `${compared.forgotten.loss} and ${forgot}`);
     assert.ok(own[0]!.earlier.loss > own[0]!.current.loss, 'the earlier examples are those that suffer');
   });
 
