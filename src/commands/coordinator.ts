@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { CreateFlags, ExportFlags, RollbackFlags, StatusFlags, StopFlags } from './coordinator/founder-commands.js';
 import type { FederationFlags } from './coordinator/founder-link.js';
+import { simulateCommand } from './coordinator/simulate-command.js';
 import type { CoordinatorTokenFlags } from './coordinator/token-command.js';
 import { coordinatorExamples } from './coordinator-examples.js';
 
@@ -15,6 +16,7 @@ export function coordinatorCommand(): Command {
   for (const command of steeringCommands()) coordinator.addCommand(command);
   coordinator.addCommand(exportCommand());
   coordinator.addCommand(tokenCommand());
+  coordinator.addCommand(simulateCommand());
   return coordinator.addHelpText('after', coordinatorExamples.coordinator);
 }
 

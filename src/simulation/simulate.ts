@@ -4,6 +4,7 @@
  * shows what a federation would learn, and protects nobody.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClientBundle } from '../../clients/typescript/client-bundle.js';
@@ -126,6 +127,8 @@ class Simulation {
     const coordinator = await openCoordinator({ database, signingKey, now, schedule, random: this.#random('coordinator') });
     const stop = new AbortController();
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    // Every participant listens to it, in several places.
+    setMaxListeners(0, either);
     const links = names.map((name) => new SimulatedLink(coordinator.member(open.id, name), name, this.#around()));
     try {
       await coordinator.create(open, values);
