@@ -150,6 +150,21 @@ describe('coordinator', () => {
     assertValues(await rig.version(1), (i) => 2 * unit(i), 1e-5);
   });
 
+  it('counts an answer once that was committed although its call failed', async () => {
+    rig = await CoordinatorRig.start({ manifest: testManifest({ rounds: { count: 1 }, evaluation: null }) });
+    await rig.play(({ round }) => round?.stage === 'submitting');
+    const [first] = rig.members;
+    rig.onWrite = (name) => {
+      if (name === 'after commit') throw new Error('the reply is lost');
+    };
+    await assert.rejects(first!.step(rig.api(first!.name)));
+    rig.onWrite = undefined;
+    await first!.step(rig.api(first!.name));
+    const report = await rig.play();
+    assert.deepEqual([report.released, report.versions[1]!.participants], [1, 3]);
+    assertValues(await rig.version(1), (i) => 2 * unit(i), 1e-5);
+  });
+
   it('keeps federations apart: one that is stuck does not hold another up', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ rounds: { count: 1 }, evaluation: null }) });
     const other = CoordinatorRig.bare({ manifest: testManifest({ rounds: { count: 5 }, evaluation: null }, 4) });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { enlistmentContext } from '../../src/agreement/enlistment.js';
 import { signManifest } from '../../src/agreement/manifest.js';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
-import { signPlainAdvertisement } from '../../src/secagg/messages.js';
+import { signAdvertisement, signPlainAdvertisement } from '../../src/secagg/messages.js';
 import { identityFromSeed } from '../../src/secagg/signature.js';
 import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
 
@@ -115,8 +115,10 @@ describe('a coordinator refuses, and the round goes on', () => {
         await api.enlist(round, enlistment);
       },
     });
-    const stolen = { ...sent!, advertisement: { ...sent!.advertisement, participant: second!.name } };
-    await assert.rejects(rig.api(second!.name).enlist(1, stolen), /not signed by its identity/);
+    const thief = identityFromSeed(new Uint8Array(32).fill(2));
+    const { signature: _, ...fields } = { ...sent!.advertisement, participant: second!.name };
+    const stolen = { ...sent!, advertisement: signAdvertisement({ federation: rig.id, round: 1 }, thief, fields) };
+    await refuses(rig.api(second!.name).enlist(1, stolen), 'INVALID_ARGUMENT', /expected keys of its own/);
     assert.equal((await rig.play()).released, 1);
   });
 
