@@ -283,6 +283,7 @@ describe('a participant, told by its coordinator', () => {
       ],
     }));
     assert.equal(fatal?.code, 'BROADCAST_REJECTED');
+    assert.match(fatal.message, /begins with other parameters than the manifest names/);
   });
 
   it('another manifest than it has pinned, joins nothing', async () => {
