@@ -12,6 +12,7 @@ import { createCallMetrics } from '../observability/metrics.js';
 import { federationService } from '../service/federation/handlers.js';
 import { createRpcServer, type RpcServer } from '../service/server.js';
 import { openDatabase } from '../store/database.js';
+import { addFederationGauges } from './coordinator/federation-gauges.js';
 import { removeLocalServer, writeLocalServer } from './coordinator/local-server.js';
 import { openSigningKey } from './coordinator/signing-keys.js';
 import { openAuth } from './open-auth.js';
@@ -82,6 +83,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
       now,
     });
     metrics.addGauges(gauges, () => ({ inFlightCalls: server.inFlight }));
+    addFederationGauges(metrics, coordinator);
     const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator' });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port);
     teardown.add(() => admin.close());

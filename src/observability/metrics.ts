@@ -18,11 +18,16 @@ export interface CallObservation {
 /** Name and help text of each gauge. */
 export type GaugeTable<Key extends string> = Readonly<Record<Key, readonly [name: string, help: string]>>;
 
+/** The values of one thing's gauges, by the thing's label; a gauge that does not apply to it is left out. */
+export type LabelledValues<Key extends string> = ReadonlyMap<string, Readonly<Partial<Record<Key, number>>>>;
+
 /** Where a server reports, and what `/metrics` serves. */
 export interface CallMetrics {
   observeCall(call: CallObservation): void;
   /** Registers gauges, read from their source at each scrape. */
   addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<Key, number>>): void;
+  /** Registers gauges with one series for each of the things that their source tells of, read at each scrape. */
+  addLabelledGauges<Key extends string>(label: string, table: GaugeTable<Key>, source: () => Promise<LabelledValues<Key>>): void;
   /** The text exposition. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -76,6 +81,24 @@ export function createCallMetrics({ process = true }: { readonly process?: boole
           registers,
           collect() {
             this.set(source()[key]);
+          },
+        });
+      }
+    },
+    addLabelledGauges<Key extends string>(label: string, table: GaugeTable<Key>, source: () => Promise<LabelledValues<Key>>) {
+      for (const key of Object.keys(table) as Key[]) {
+        const [name, help] = table[key];
+        new Gauge({
+          name,
+          help,
+          labelNames: [label],
+          registers,
+          async collect() {
+            this.reset();
+            for (const [of, values] of await source()) {
+              const value = values[key];
+              if (value !== undefined) this.set({ [label]: of }, value);
+            }
           },
         });
       }
