@@ -42,7 +42,7 @@ export function parseFederatedSettings(argv: readonly string[]): FederatedSettin
     .option('--data <dir>', "the sites' rows and the common test", join(root, 'demo', 'federated', 'data'))
     .option('--out <dir>', 'where everything goes', join(root, 'demo', 'out-federated'))
     .option('--virtual-tokens <P>', 'rows of the soft prompt', wholeNumber, 16)
-    .option('--rounds <n>', 'rounds of the federation', wholeNumber, 10)
+    .option('--rounds <n>', 'rounds of the federation', wholeNumber, 12)
     .option('--steps <n>', 'optimizer steps of each site in a round', wholeNumber, 8)
     .option('--batch <n>', 'sequences of a step', wholeNumber, 8)
     .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
