@@ -2,20 +2,16 @@
  * One federation as it runs: events go one after the other through the pure machine, each in a transaction with everything that follows from it. The state in
  * memory is replaced, members are woken and timers set only after the commit; when a transaction fails the state is read again from the store.
  */
-import type { Announcement, ChainHead } from '../agreement/chain.js';
-import { parametersDigest } from '../agreement/manifest.js';
+import type { ChainHead } from '../agreement/chain.js';
 import { CutlayerError, type ErrorCode } from '../errors.js';
 import type { Transaction } from '../store/database.js';
-import { announce } from './announce.js';
 import type { FederationContext } from './federation-context.js';
-import { bytesOf } from './payload-bytes.js';
-import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
 import { loadCohort, type RoundCohort } from './round-cohort.js';
 import type { RoundEvent } from './round-event.js';
 import { wakeAt } from './round-machine.js';
+import { type Happening, releaseRound } from './round-release.js';
 import type { FederationMemory, RoundState } from './round-state.js';
-import { announcedSpend, writeTransition } from './transition-writer.js';
-import { type Evaluation, isBetter, recordMetrics, type VersionDetails } from './version-registry.js';
+import { writeTransition } from './transition-writer.js';
 import { WaitingMembers } from './waiting-members.js';
 
 /** A timer that failed to write, or an aggregate that could not be stored, is tried again after. */
@@ -35,14 +31,6 @@ const roundFailures: readonly ErrorCode[] = [
 interface Written {
   readonly memory: FederationMemory;
   readonly head: ChainHead;
-}
-
-/** What a transaction's work has found to happen. */
-export interface Happening<T> {
-  /** null: nothing. */
-  readonly event: RoundEvent | null;
-  readonly evaluation?: Evaluation;
-  readonly result: T;
 }
 
 /** See the module's header. */
@@ -109,11 +97,13 @@ export class DurableFederation {
       const now = context.now();
       const [bytesIn, bytesOut] = [this.#bytesIn, this.#bytesOut];
       let after = this.#written;
+      let decided = false;
       let result: T;
       try {
         result = await context.database.transaction(async (transaction) => {
           const { event, evaluation, result: found } = await work(transaction);
           if (event === null) return found;
+          decided = true;
           const next = await writeTransition(transaction, context, this.memory, event, now, evaluation ?? null);
           if (next === this.memory) return found;
           const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
@@ -123,7 +113,7 @@ export class DurableFederation {
         });
       } catch (caught) {
         // The commit may have succeeded although its promise did not: the store knows.
-        this.#stale = true;
+        this.#stale = decided;
         throw caught;
       }
       if (after !== this.#written) {
@@ -197,8 +187,7 @@ export class DurableFederation {
   async #release(round: RoundState): Promise<void> {
     const { log, id } = this.context;
     try {
-      const gathered = await gatherRound(this.context, round, this.#abort.signal);
-      await (round.purpose === 'train' ? this.#releaseVersion(round, gathered) : this.#releaseMetrics(round, gathered));
+      await releaseRound(this, round, this.#abort.signal);
     } catch (caught) {
       if (this.#closed) return;
       const { code, message } = CutlayerError.from(caught);
@@ -222,53 +211,12 @@ export class DurableFederation {
     });
   }
 
-  async #releaseVersion(round: RoundState, gathered: Gathered): Promise<void> {
-    const { context } = this;
-    const { id } = context;
-    const made = await makeVersion(context, round, gathered);
-    await this.apply(async (transaction) => {
-      if (!isReleasing(this.memory.round, round)) return { event: null, result: undefined };
-      const version = this.memory.newest + 1;
-      const digest = parametersDigest(made.parameters);
-      const details: VersionDetails = { participants: round.submitted.length, current: null, earlier: null };
-      const at = context.now();
-      const place = { version, parent: round.version, round: round.round, digest } as const;
-      const parameters = bytesOf(made.parameters);
-      await transaction.versions.create({ federation: id, ...place, status: 'candidate', details, parameters, at });
-      await transaction.serverState.write(id, version, made.serverState);
-      const announcement: Announcement = {
-        kind: 'aggregate',
-        ...place,
-        participants: [...round.submitted],
-        weight: made.weight,
-        clipNorm: made.clipNorm,
-        privacy: await announcedSpend(transaction, context),
-      };
-      await announce(transaction, context, announcement, at);
-      return { event: { kind: 'released', round: round.round, clipNorm: made.clipNorm }, result: undefined };
-    });
-  }
-
-  async #releaseMetrics(round: RoundState, gathered: Gathered): Promise<void> {
-    const { context } = this;
-    const { evaluation: rule } = context.manifest.settings;
-    const evaluation: Evaluation = { ...measuredVersions(context, gathered), participants: round.submitted };
-    await this.apply(async (transaction) => {
-      if (rule === null || !isReleasing(this.memory.round, round)) return { event: null, result: undefined };
-      await recordMetrics(transaction, context.id, { promoted: round.promoted, candidate: round.version }, evaluation);
-      const better = isBetter(rule, evaluation);
-      return { event: { kind: 'evaluated', round: round.round, better }, evaluation, result: undefined };
-    });
-  }
-
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#queue.then(work);
     this.#queue = run.catch(() => {});
     return run;
   }
 }
-
-const isReleasing = (now: RoundState | null, round: RoundState): boolean => now?.round === round.round && now.stage === 'releasing';
 
 async function read(transaction: Transaction, id: string): Promise<Written> {
   const row = await transaction.federations.read(id);

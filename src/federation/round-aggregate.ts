@@ -4,6 +4,7 @@
  */
 import type { VersionMetrics } from '../agreement/chain.js';
 import { evaluatedVersions, evaluationMetrics, evaluationSlices, metricIndex, payloadLength, weightFactor } from '../agreement/payload.js';
+import type { MeasuredVersion } from '../agreement/promotion.js';
 import { roundArithmetic } from '../agreement/round-mechanism.js';
 import { CutlayerError } from '../errors.js';
 import { nextClipNorm } from '../privacy/adaptive-clip.js';
@@ -22,7 +23,6 @@ import { decodeRevealed } from './message-codec.js';
 import { float32Payload, uint32Payload } from './payload-bytes.js';
 import { loadCohort } from './round-cohort.js';
 import type { RoundState } from './round-state.js';
-import type { MeasuredVersion } from './version-registry.js';
 
 /** A mean of payloads, or what a robust strategy needs instead. */
 export interface Gathered {

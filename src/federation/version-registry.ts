@@ -3,19 +3,13 @@
 import { z } from 'zod';
 import type { Announcement, VersionMetrics } from '../agreement/chain.js';
 import { metricsSchema } from '../agreement/chain.js';
-import type { FederationSettings } from '../agreement/settings.js';
+import type { MeasuredVersion } from '../agreement/promotion.js';
 import { CutlayerError } from '../errors.js';
 import type { Transaction } from '../store/database.js';
 import type { VersionSummary } from '../store/repositories/versions.js';
 
 /** Parameters of so many versions are kept besides the first, the promoted one and the candidate, to go back to. */
 const KEPT_VERSIONS = 16;
-
-/** What the cohort measured of a version: on all held-out examples, and on the earlier ones. */
-export interface MeasuredVersion {
-  readonly current: VersionMetrics;
-  readonly earlier: VersionMetrics;
-}
 
 /** An evaluate round's result. */
 export interface Evaluation {
@@ -39,17 +33,6 @@ export function versionDetails({ version, details }: Pick<VersionSummary, 'versi
   if (!parsed.success)
     throw new CutlayerError('STORE_CORRUPT', `version ${version}: its details are not those of a version; restore a backup`);
   return parsed.data;
-}
-
-/** Whether a candidate takes the promoted version's place: better by more than asked for, and not much worse on the earlier examples. */
-export function isBetter(
-  { metric, minImprovement, maxForgetting }: NonNullable<FederationSettings['evaluation']>,
-  { promoted, candidate }: Pick<Evaluation, 'promoted' | 'candidate'>,
-): boolean {
-  // Losses are better when lower.
-  const gain = (slice: keyof MeasuredVersion): number =>
-    metric === 'loss' ? promoted[slice].loss - candidate[slice].loss : candidate[slice][metric] - promoted[slice][metric];
-  return gain('current') > minImprovement && (maxForgetting === null || gain('earlier') >= -maxForgetting);
 }
 
 /** Writes down what an evaluation has found of both versions. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EVALUATION_LENGTH, evaluationMetrics, metricIndex } from '../../src/agreement/payload.js';
-import { isBetter } from '../../src/federation/version-registry.js';
+import { isBetter } from '../../src/agreement/promotion.js';
 import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
 
 /** Metrics as a member sends them: the same everywhere but the candidate's losses (as parts of lossCap). */

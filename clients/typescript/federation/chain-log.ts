@@ -1,8 +1,9 @@
 /**
  * The coordinator's announcements as this member has seen them, kept for good: one signed link a line. What was accepted once is never given up for another
- * story, and two links of one number are a proof that the coordinator has told two.
+ * story, two links of one number are a proof that the coordinator has told two, and one that the manifest does not allow is a proof too.
  */
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/agreement/chain.js';
+import { type ChainState, follow, untold } from '../../../src/agreement/chain-rules.js';
 import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
 import type { OpenManifest } from '../../../src/agreement/manifest.js';
 import { initialClipNorm } from '../../../src/agreement/round-mechanism.js';
@@ -12,15 +13,21 @@ import type { StateStore } from './state-store.js';
 /** The file's name. */
 export const CHAIN_FILE = 'chain.jsonl';
 
+/** A link that has been checked, and what has been told with it. */
+interface OpenedLink {
+  readonly broadcast: Broadcast;
+  readonly head: ChainHead;
+  readonly told: ChainState;
+}
+
 /** The verified chain. */
 export class ChainLog {
   readonly #state: StateStore;
   readonly #federation: string;
   readonly #coordinatorKey: Uint8Array;
-  readonly #initialDigest: string;
+  readonly #manifest: OpenManifest['manifest'];
   #head: ChainHead | null = null;
-  #promoted: number | undefined;
-  #candidate: number | undefined;
+  #told: ChainState = untold;
   #clipNorm: number | null;
   #finished: string | undefined;
   readonly #digests = new Map<number, string>();
@@ -31,7 +38,7 @@ export class ChainLog {
     this.#state = state;
     this.#federation = id;
     this.#coordinatorKey = Buffer.from(manifest.coordinatorKey, 'hex');
-    this.#initialDigest = manifest.initialDigest;
+    this.#manifest = manifest;
     this.#clipNorm = initialClipNorm(manifest);
   }
 
@@ -58,12 +65,12 @@ export class ChainLog {
 
   /** Version to use and to train from; undefined before the first link. */
   get promoted(): number | undefined {
-    return this.#promoted;
+    return this.#told.begun ? this.#told.promoted : undefined;
   }
 
   /** The newest aggregate, while nothing has been decided about it. */
   get candidate(): number | undefined {
-    return this.#candidate;
+    return this.#told.candidate ?? undefined;
   }
 
   /** Of the next train round; null without clipping. */
@@ -102,54 +109,40 @@ export class ChainLog {
     return this.#believe(opened).broadcast;
   }
 
-  #open(signed: SignedBroadcast) {
+  #open(signed: SignedBroadcast): OpenedLink {
     const opened = openBroadcast(signed, { federation: this.#federation, coordinatorKey: this.#coordinatorKey, head: this.#head });
-    const { broadcast } = opened;
-    if (broadcast.kind === 'begin' && broadcast.digest !== this.#initialDigest)
-      throw new CutlayerError('BROADCAST_REJECTED', 'broadcast 0: it begins with other parameters than the manifest names');
-    return opened;
+    return { ...opened, told: follow(this.#told, opened.broadcast, this.#manifest) };
   }
 
-  #take(signed: SignedBroadcast) {
+  #take(signed: SignedBroadcast): OpenedLink {
     return this.#believe(this.#open(signed));
   }
 
-  #believe(opened: ReturnType<typeof openBroadcast>): ReturnType<typeof openBroadcast> {
-    const { broadcast, head } = opened;
+  #believe(opened: OpenedLink): OpenedLink {
+    const { broadcast, head, told } = opened;
     this.#head = head;
+    this.#told = told;
     this.#hashes.add(head.hash);
     switch (broadcast.kind) {
       case 'begin':
         this.#digests.set(0, broadcast.digest);
-        this.#promoted = 0;
         break;
       case 'aggregate':
         this.#digests.set(broadcast.version, broadcast.digest);
         this.#released.set(broadcast.round, 'train');
-        this.#candidate = broadcast.version;
         this.#clipNorm = broadcast.clipNorm ?? this.#clipNorm;
         break;
       case 'promote':
-        this.#promoted = broadcast.version;
-        this.#decided(broadcast.round);
-        break;
       case 'reject':
-        this.#decided(broadcast.round);
-        break;
-      case 'rollback':
-        this.#promoted = broadcast.version;
-        this.#candidate = undefined;
+        if (broadcast.round !== null) this.#released.set(broadcast.round, 'evaluate');
         break;
       case 'finish':
         this.#finished = broadcast.reason;
         break;
+      default: // a rollback is in what has been told
+        break;
     }
     return opened;
-  }
-
-  #decided(round: number | null): void {
-    this.#candidate = undefined;
-    if (round !== null) this.#released.set(round, 'evaluate');
   }
 }
 
