@@ -86,6 +86,8 @@ export class Participant {
   readonly #work: RoundWork;
   #done: { readonly round: number; readonly stage: RoundStage } | null = null;
   #waitingFor = '';
+  /** Version in `adapter/`, as far as this process knows. */
+  #written: number | undefined;
   #failures = 0;
   #unmeasured = false;
   readonly #undecided = new Set<number>();
@@ -232,21 +234,38 @@ export class Participant {
     if (this.#failures > 0) this.#tell({ type: 'online' });
     this.#failures = 0;
     if (answer.broadcasts > known) await this.#catchUp();
+    // Whoever was killed between an announcement and its adapter has the adapter still to write.
+    else if (this.#chain.promoted !== this.#written) await this.#writeAdapter();
     const { task } = answer;
-    if (task.kind === 'finished' || (task.kind === 'wait' && this.#chain.finished !== undefined)) {
-      const reason = this.#chain.finished ?? (task.kind === 'finished' ? task.reason : '');
-      this.#tell({ type: 'finished', reason });
+    const { finished } = this.#chain;
+    if (finished !== undefined && (task.kind === 'finished' || task.kind === 'wait')) {
+      this.#tell({ type: 'finished', reason: finished });
       return 'finished';
     }
-    const idle = task.kind === 'wait' || this.#isDone(task);
-    if (!idle) await this.#answer(task, answer, signal);
-    else if (this.#unmeasured) await this.#measurePromoted(signal);
-    else if (task.kind === 'wait' && task.reason !== this.#waitingFor) {
-      this.#waitingFor = task.reason;
-      this.#tell({ type: 'waiting', reason: task.reason });
+    // The end is announced to everybody, or it is not the end.
+    if (task.kind === 'finished') {
+      this.#waitFor('the coordinator says that it is over, and has announced no end');
+      return this.#rest(began, known, signal);
     }
+    if (task.kind !== 'wait' && !this.#isDone(task)) {
+      await this.#answer(task, answer, signal);
+      return 'on';
+    }
+    if (this.#unmeasured) await this.#measurePromoted(signal);
+    else if (task.kind === 'wait') this.#waitFor(task.reason);
+    return this.#rest(began, known, signal);
+  }
+
+  #waitFor(reason: string): void {
+    if (reason === this.#waitingFor) return;
+    this.#waitingFor = reason;
+    this.#tell({ type: 'waiting', reason });
+  }
+
+  /** With nothing to do: not at once again. */
+  async #rest(began: number, known: number, signal: AbortSignal): Promise<'on'> {
     const took = this.#environment.now() - began;
-    if (idle && took < LEAST_WAIT_MS && this.#chain.length === known)
+    if (took < LEAST_WAIT_MS && this.#chain.length === known)
       await this.#environment.sleep(LEAST_WAIT_MS * (0.5 + this.#environment.random()), signal);
     return 'on';
   }
@@ -279,7 +298,7 @@ export class Participant {
           : CutlayerError.from(caught);
       // What passes is waited out, and the same stage answered again.
       if (signal.aborted || fatal.includes(error.code) || isPassing(error)) throw error;
-      await this.#sitOut(round, error);
+      await this.#sitOut(round, error, signal);
     }
   }
 
@@ -354,7 +373,7 @@ export class Participant {
     await this.#round.enlist({ round, purpose, version, promoted, clipNorm, chainHead, examples });
   }
 
-  async #sitOut(round: number, { code, message }: CutlayerError): Promise<void> {
+  async #sitOut(round: number, { code, message }: CutlayerError, signal: AbortSignal): Promise<void> {
     // A replayed round is no round to leave: the one under way goes on.
     if (round >= this.#round.number) {
       await this.#round.leave(round, { keepTraining: false });
@@ -362,6 +381,8 @@ export class Participant {
     }
     this.#satOut += 1;
     this.#tell({ type: 'satOut', round, code, message });
+    // Rounds that are declined as fast as they are offered would keep a processor busy.
+    await this.#environment.sleep(LEAST_WAIT_MS * (0.5 + this.#environment.random()), signal).catch(() => undefined);
   }
 
   /** Fetches what has been announced, checks it, and acts on it. @throws CutlayerError BROADCAST_REJECTED */
@@ -415,8 +436,13 @@ export class Participant {
   async #writeAdapter(): Promise<string | undefined> {
     const { directory } = this.#options.state;
     const { promoted } = this.#chain;
-    if (directory === undefined || promoted === undefined) return undefined;
-    return writeVersion(directory, promoted, await this.#work.use(promoted));
+    if (directory === undefined || promoted === undefined) {
+      this.#written = promoted;
+      return undefined;
+    }
+    const dir = await writeVersion(directory, promoted, await this.#work.use(promoted));
+    this.#written = promoted;
+    return dir;
   }
 
   /** For the person who runs this: how good the promoted version is here. */

@@ -8,6 +8,8 @@ import type { ParticipantEvent } from '../../../clients/typescript/federation/pa
 import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
 import { DirectoryState } from '../../../clients/typescript/federation/state-store.js';
 import { loadAdapter, TrainingClient, train } from '../../../clients/typescript/index.js';
+import type { FederationApi } from '../../../src/agreement/federation-api.js';
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
 
 const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);
@@ -101,5 +103,59 @@ describe('participants of a federation', () => {
     };
     const [free, pulled] = [await moved({ kind: 'fedavg' }), await moved({ kind: 'fedprox', mu: 30 })];
     assert.ok(pulled < 0.8 * free, `moved by ${pulled}, without the term by ${free}`);
+  });
+
+  it('wait for a coordinator that is away, longer each time, and go on when it is back', async () => {
+    const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 1, enlistSeconds: 0.01 } }, 1);
+    const real = federation.api(0);
+    const codes: readonly ErrorCode[] = ['UNAVAILABLE', 'TOKEN_EXPIRED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE'];
+    let asked = 0;
+    let submitted = 0;
+    const api: FederationApi = Object.assign(Object.create(real) as FederationApi, {
+      nextTask: async (...given: Parameters<FederationApi['nextTask']>) => {
+        const code = codes[asked++];
+        if (code !== undefined) throw new CutlayerError(code, 'away');
+        return real.nextTask(...given);
+      },
+      submit: async (round: number, payload: Uint8Array) => {
+        if (submitted++ === 0) throw new CutlayerError('UNAVAILABLE', 'away');
+        await real.submit(round, payload);
+      },
+    });
+    const events: ParticipantEvent[] = [];
+    const environment = { now: () => performance.now(), random: () => 1, sleep: async () => undefined };
+    const summary = await (await federation.participant(0, { api, environment, onEvent: (event) => events.push(event) })).run();
+    assert.deepEqual([summary.stopped, summary.rounds, summary.satOut], ['finished', 1, 0]);
+    const offline = events.filter((event) => event.type === 'offline');
+    assert.deepEqual(
+      offline.map(({ code, delayMs }) => [code, delayMs]),
+      [...codes.map((code, at) => [code, 1000 * 2 ** at]), ['UNAVAILABLE', 1000]],
+    );
+    assert.equal(events.filter((event) => event.type === 'online').length, 2);
+    assert.deepEqual(
+      events.flatMap((event) => (event.type === 'submitted' ? [event.again] : [])),
+      [true],
+      'the same bytes went again',
+    );
+  });
+
+  it('write the adapter of an announced version also when they were killed before they had it', async () => {
+    const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 1, enlistSeconds: 0.01 } }, 1);
+    const directory = join(rig.dir, 'late');
+    const real = federation.api(0);
+    const stop = new AbortController();
+    const api: FederationApi = Object.assign(Object.create(real) as FederationApi, {
+      version: async (version: number) => {
+        if (version === 0) return real.version(0);
+        stop.abort();
+        throw new CutlayerError('CANCELLED', 'killed');
+      },
+    });
+    const first = await federation.participant(0, { api, state: await DirectoryState.open(directory) });
+    assert.equal((await first.run(stop.signal)).stopped, 'cancelled');
+    await first.close();
+    const second = await federation.participant(0, { state: await DirectoryState.open(directory) });
+    await second.run();
+    assert.deepEqual(flatValues(await loadAdapter(join(directory, 'adapter'), { bundle: rig.bundle })), await real.version(1));
   });
 });
