@@ -1,7 +1,7 @@
 /** The registry of versions: which is promoted, what became of the others, and the rule by which a candidate is judged. */
 
 import { z } from 'zod';
-import type { Announcement, VersionMetrics } from '../agreement/chain.js';
+import type { Announcement } from '../agreement/chain.js';
 import { metricsSchema } from '../agreement/chain.js';
 import type { MeasuredVersion } from '../agreement/promotion.js';
 import { CutlayerError } from '../errors.js';
