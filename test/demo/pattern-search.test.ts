@@ -29,8 +29,15 @@ describe("the demo's search for updates in stored bytes", () => {
   });
 
   it('finds an update in fixed point, however it was rounded', () => {
-    const rounded = Uint32Array.from(update.slice(40, 60), (value) => (Math.floor(value * scale) + random.integer(2)) >>> 0);
-    assert.deepEqual(search.find(hidden(bytesOf(rounded))), { name: 'ring', word: 40, offset: 1013 });
+    for (const ups of [
+      [0, 0, 0, 0],
+      [1, 1, 1, 1],
+      [0, 1, 0, 1],
+      [1, 0, 0, 1],
+    ]) {
+      const rounded = Uint32Array.from(ups, (up, at) => (Math.floor(update[40 + at]! * scale) + up) >>> 0);
+      assert.deepEqual(search.find(hidden(bytesOf(rounded))), { name: 'ring', word: 40, offset: 1013 });
+    }
   });
 
   it('finds nothing in noise, in a masked update, in zeros, nor in three numbers', () => {
