@@ -162,10 +162,7 @@ export class DurableFederation {
     const { memory } = this;
     const at = wakeAt(memory, this.context.policy);
     if (at !== null) this.#wakeAt(at);
-    if (memory.round?.stage === 'releasing')
-      this.#releasing ??= this.#release(memory.round).finally(() => {
-        this.#releasing = undefined;
-      });
+    if (memory.round?.stage === 'releasing') this.#startRelease(memory.round);
     if (this.#cohort !== undefined && this.#cohort.round !== memory.round?.round) this.#cohort = undefined;
     this.waiting.wake();
   }
@@ -181,6 +178,15 @@ export class DurableFederation {
         log.error({ federation: id, err: caught }, 'a cutoff could not be written; trying again');
         this.#wakeAt(now() + RETRY_MS);
       });
+    });
+  }
+
+  /** One at a time; a round that begins with nobody in it can be due before the release of the one before has returned. */
+  #startRelease(round: RoundState): void {
+    this.#releasing ??= this.#release(round).finally(() => {
+      this.#releasing = undefined;
+      const { round: next } = this.memory;
+      if (!this.#closed && next?.stage === 'releasing' && next.round !== round.round) this.#startRelease(next);
     });
   }
 
