@@ -151,7 +151,8 @@ export function brokenFile(state: StateStore, name: string, cause: unknown): Cut
   const where = state.directory === undefined ? name : join(state.directory, name);
   return new CutlayerError(
     'IO_ERROR',
-    `${where}: not what was written here; restore it from a backup, or join again with another --state-dir`,
+    `${where}: not what was written here; join again with another --state-dir. An older copy of this directory must not be put back: ` +
+      'this member would not know what it has said since, and could say it twice in two ways',
     { cause },
   );
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
-import { signBroadcast } from '../../../src/agreement/chain.js';
+import { broadcastHash, signBroadcast } from '../../../src/agreement/chain.js';
 import { type Enlistment, enlistmentContext } from '../../../src/agreement/enlistment.js';
 import type { FederationApi, Task } from '../../../src/agreement/federation-api.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
@@ -263,6 +263,105 @@ describe('a participant, told by its coordinator', () => {
       /no candidate/,
       [],
     ));
+
+  it('to submit without secure aggregation although the manifest has it, masks nothing for it', () =>
+    refuses(
+      taskLie('submit', (task) => ({ ...task, inbox: [] })),
+      'SECAGG_REFUSED',
+      /1 of the 2 shares that are needed/,
+      ['enlist', 'shareKeys'],
+    ));
+
+  it('shares of another receiver, or that were altered on their way, refuses', async () => {
+    const altered = taskLie('submit', (task) => ({
+      ...task,
+      inbox: task.inbox.map((sealed) => ({ ...sealed, ciphertext: sealed.ciphertext.map((byte, at) => (at === 5 ? byte ^ 1 : byte)) })),
+    }));
+    await refuses(altered, 'SECAGG_REFUSED', /do not open/, ['enlist', 'shareKeys']);
+    const swapped = taskLie('submit', (task) => ({ ...task, inbox: task.inbox.map((sealed) => ({ ...sealed, to: 'site1' })) }));
+    await refuses(swapped, 'SECAGG_REFUSED', /shares from site1 for site1|shares from site2 for site1/, ['enlist', 'shareKeys']);
+  });
+
+  it('to confirm a list with somebody whose shares it never had, refuses', () =>
+    refuses(
+      taskLie('confirm', (task) => ({ ...task, survivors: [...task.survivors, 'site9'] })),
+      'SECAGG_REFUSED',
+      /site9 is not in the cohort/,
+      ['enlist', 'shareKeys', 'submit'],
+    ));
+
+  it('to confirm fewer survivors than the threshold, refuses', () =>
+    refuses(
+      taskLie('confirm', (task) => ({ ...task, survivors: ['site0'] })),
+      'SECAGG_REFUSED',
+      /survivors: 1, the threshold is 2/,
+      ['enlist', 'shareKeys', 'submit'],
+    ));
+
+  it('to unmask with fewer confirmations than the threshold, or one counted twice, reveals nothing', async () => {
+    const before = ['enlist', 'shareKeys', 'submit', 'confirm'];
+    await refuses(
+      taskLie('unmask', (task) => ({ ...task, confirmations: task.confirmations.slice(0, 1) })),
+      'SECAGG_REFUSED',
+      /confirmations: 1, the threshold is 2/,
+      before,
+    );
+    await refuses(
+      taskLie('unmask', (task) => ({ ...task, confirmations: [task.confirmations[0]!, task.confirmations[0]!] })),
+      'SECAGG_REFUSED',
+      /comes twice/,
+      before,
+    );
+  });
+
+  it('to unmask before it has confirmed anything, reveals nothing', () =>
+    refuses(
+      taskLie('confirm', ({ round }) => ({ kind: 'unmask', round, confirmations: [] })),
+      'SECAGG_REFUSED',
+      /no list of survivors was confirmed/,
+      ['enlist', 'shareKeys', 'submit'],
+    ));
+
+  it('a stage of a round that it never entered, refuses', () =>
+    refuses(
+      taskLie('shareKeys', (task) => ({ ...task, round: 2 })),
+      'ROUND_REFUSED',
+      /this member's round is 1/,
+      ['enlist'],
+    ));
+
+  it('that the federation is over, without an announcement, goes on waiting', async () => {
+    const stop = new AbortController();
+    const events: ParticipantEvent[] = [];
+    const federation = await rig.found(short);
+    const real = federation.api(0);
+    const api: FederationApi = Object.assign(Object.create(real) as FederationApi, {
+      nextTask: async () => ({ task: { kind: 'finished', reason: 'go home' }, broadcasts: 1, remainingMs: 0 }),
+    });
+    const onEvent = (event: ParticipantEvent): void => {
+      events.push(event);
+      if (event.type === 'waiting') stop.abort();
+    };
+    const summary = await (await federation.participant(0, { api, onEvent, evaluateLocally: false })).run(stop.signal);
+    assert.equal(summary.stopped, 'cancelled');
+    assert.ok(!events.some(({ type }) => type === 'finished'));
+  });
+
+  it('a story that the manifest does not allow, the same to everybody, stops for good', async () => {
+    const { fatal, answered } = await lieTo((api, { open, coordinatorKey }) => ({
+      async broadcasts(from) {
+        const links = await api.broadcasts(from);
+        if (from > 0) return links;
+        const [first] = links;
+        const head = { seq: 0, hash: broadcastHash(first!.bytes) };
+        const lie = { kind: 'rollback', version: 4, from: 0 } as const;
+        return [first!, signBroadcast(open.id, head, lie, 1, coordinatorKey.privateKey).signed];
+      },
+    }));
+    assert.equal(fatal?.code, 'BROADCAST_REJECTED');
+    assert.match(fatal.message, /which cannot be gone back to/);
+    assert.deepEqual(answered, []);
+  });
 
   it('an announcement with a foreign signature, stops for good', async () => {
     const forged = generateIdentity();
