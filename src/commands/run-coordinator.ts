@@ -48,6 +48,9 @@ class Teardown {
   }
 }
 
+/** Calls of one member at once; it may be in several federations. */
+const CALLS_OF_A_MEMBER = 64;
+
 const gauges = {
   inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered; waiting participants are among them.'],
 } as const;
@@ -76,7 +79,13 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
       role: 'coordinator',
       services: [federationService(coordinator, now)],
       verify,
-      limits: { maxMessageBytes: config.maxMessage, maxDeadlineMs: config.maxDeadline, maxInFlight: config.maxInFlight },
+      limits: {
+        maxMessageBytes: config.maxMessage,
+        maxDeadlineMs: config.maxDeadline,
+        maxInFlight: config.maxInFlight,
+        // A member waits with one call in each of its federations, and answers with another. Whoever holds more holds the others' places.
+        maxInFlightPerTenant: CALLS_OF_A_MEMBER,
+      },
       credentials,
       metrics,
       log,

@@ -34,6 +34,7 @@ export interface CallsOptions {
   /** What the server is, in errors. */
   readonly role: ServerRole;
   readonly maxInFlight: number;
+  readonly maxInFlightPerTenant?: number | undefined;
   readonly maxDeadlineMs: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -45,6 +46,8 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #open = new Set<OpenCall>();
   #reserved = 0;
+  /** Open calls by tenant; no tenant without one. */
+  readonly #ofTenant = new Map<string, number>();
   readonly #draining = new AbortController();
   #idle: (() => void) | undefined;
 
@@ -76,13 +79,17 @@ export class Calls {
   /**
    * Opens an authenticated call that holds a place.
    * @param deadline milliseconds since 1970; capped by the server's longest
-   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already
+   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already; QUEUE_FULL when the tenant has as many as it may
    */
   open(method: string, principal: Principal, deadline: number): Call {
-    const { now, maxDeadlineMs } = this.#options;
+    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
     const controller = new AbortController();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
+    const { tenant } = principal;
+    const others = this.#ofTenant.get(tenant) ?? 0;
+    if (others >= maxInFlightPerTenant)
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
     const last = Math.min(deadline, startedAt + maxDeadlineMs);
     const timer = setTimeout(
       () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
@@ -93,6 +100,7 @@ export class Calls {
     const draining = this.#draining.signal;
     const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt };
     this.#open.add(call);
+    this.#ofTenant.set(tenant, others + 1);
     return call;
   }
 
@@ -101,10 +109,14 @@ export class Calls {
     const open = call as OpenCall;
     if (!this.#open.delete(open)) return;
     clearTimeout(open.timer);
+    const { tenant } = call.principal;
+    const left = (this.#ofTenant.get(tenant) ?? 0) - 1;
+    if (left > 0) this.#ofTenant.set(tenant, left);
+    else this.#ofTenant.delete(tenant);
     open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
     const { code, ...amounts } = open.outcome;
     const seconds = (this.#options.now() - open.startedAt) / 1000;
-    this.#options.onEnd({ method: call.method, tenant: call.principal.tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
+    this.#options.onEnd({ method: call.method, tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
   }
 
   /** Admits no more calls; resolves when the last one has ended. */

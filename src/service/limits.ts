@@ -7,4 +7,6 @@ export interface CallLimits {
   readonly maxDeadlineMs: number;
   /** Calls at once, over all tenants; more are refused as retryable. */
   readonly maxInFlight: number;
+  /** Of these, one tenant's; more are refused as retryable. Default: all. */
+  readonly maxInFlightPerTenant?: number | undefined;
 }

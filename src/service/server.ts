@@ -42,8 +42,8 @@ const LAST_ANSWERS_MS = 1000;
 /** Builds the server; `listen` starts it. */
 export function createRpcServer({ role, services, verify, limits, credentials, metrics, log, now }: RpcServerOptions): RpcServer {
   const observe = metrics.observeCall.bind(metrics);
-  const { maxInFlight, maxDeadlineMs } = limits;
-  const calls = new Calls({ role, maxInFlight, maxDeadlineMs, now, onEnd: observe });
+  const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
+  const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
   const admitted: AdmittedCalls = new WeakMap();
   const names = services.map(({ name }) => name);
   const server = new Server({

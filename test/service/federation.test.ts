@@ -206,6 +206,28 @@ describe('the federation service', () => {
     assert.ok(longest > 57_000 && longest <= 59_000, `${longest}`);
   });
 
+  it('leaves places for the others, however many calls one member makes', async () => {
+    const waiting = later<void>();
+    let waits = 0;
+    script.nextTask = (signal) =>
+      new Promise((_, reject) => {
+        signal!.addEventListener('abort', () => reject(signal!.reason));
+        waits += 1;
+        if (waits === 4) waiting.resolve();
+      });
+    const greedy = await channel('greedy', 'federation:participate');
+    const abort = new AbortController();
+    const ask = () => greedy.call('NextTask', { federation: FEDERATION, waitMs: 30_000 }, { signal: abort.signal });
+    const held = Array.from({ length: 4 }, () => refused(ask(), 'CANCELLED', /./));
+    await waiting.promise;
+    await refused(greedy.call('GetVersion', { federation: FEDERATION, version: 0 }), 'QUEUE_FULL', /4 calls of greedy are in flight/);
+    const acme = await channel('acme', 'federation:participate');
+    assert.equal((await acme.call('GetBroadcasts', { federation: FEDERATION, from: 0 })).broadcasts.length, 1);
+    abort.abort();
+    await Promise.all(held);
+    await greedy.call('GetBroadcasts', { federation: FEDERATION, from: 0 });
+  });
+
   it('tells the coordinator that a waiting member has gone', async () => {
     const gone = later<CutlayerError>();
     const waiting = later<void>();

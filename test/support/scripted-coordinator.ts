@@ -68,7 +68,7 @@ export async function startScriptedCoordinator(script: Script): Promise<Scripted
     role: 'coordinator',
     services: [federationService(scripted(script, asked), Date.now)],
     verify,
-    limits: { maxMessageBytes: 1 << 20, maxDeadlineMs: 60_000, maxInFlight: 8 },
+    limits: { maxMessageBytes: 1 << 20, maxDeadlineMs: 60_000, maxInFlight: 8, maxInFlightPerTenant: 4 },
     credentials,
     metrics: {
       observeCall(call) {
