@@ -46,7 +46,9 @@ async function writeEvent(
   if (problem !== null && event.kind !== 'failed')
     return writeEvent(transaction, context, before, { kind: 'failed', round: problem.round, reason: problem.reason }, now, null);
   const { kind, ...body } = event;
-  await transaction.events.append({ federation: id, kind, body: summary(body), at: now });
+  const seq = await transaction.events.append({ federation: id, kind, body: summary(body), at: now });
+  // Also between two rounds: members can make events there as often as they like.
+  if (seq % KEPT_EVENTS === 0) await transaction.events.prune(id, KEPT_EVENTS);
   for (const effect of effects) await writeEffect(transaction, context, effect, { after: state, now, evaluation });
   const ending = effects.some((effect) => effect.kind === 'ended') ? state.recent[0] : undefined;
   if (ending?.aborted != null)
