@@ -175,7 +175,7 @@ async function federate(
 
 /** Rounds after which everything is measured. */
 function measuredRounds(rounds: number): ReadonlySet<number> {
-  return new Set(Array.from({ length: rounds }, (_, at) => at + 1).filter((round) => round % 3 === 0 || round === rounds));
+  return new Set(Array.from({ length: rounds }, (_, at) => at + 1).filter((round) => round % 4 === 0 || round === rounds));
 }
 
 async function compare(settings: FederatedSettings, comparison: Comparison) {
