@@ -1,6 +1,6 @@
 /** One unary call, once: its token, deadline and cancellation, and in words what a connection that never came about means. */
 import { type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { CutlayerError } from '../../src/errors.js';
+import { CutlayerError, type ErrorCode } from '../../src/errors.js';
 import { fromServiceError } from '../../src/wire/status.js';
 
 /** Whom a call goes to, for the words of its errors. */
@@ -48,6 +48,8 @@ export function unaryCall<Request, Response>(
   });
 }
 
+const tokenCodes: readonly ErrorCode[] = ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'TOKEN_MISSING', 'SCOPE_MISSING'];
+
 /** What grpc-js says of a connection that never came about, or led to another server, in words that help. */
 function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
   const { role, address } = peer;
@@ -56,6 +58,8 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
     const message = `${role} ${address}: what listens there does not offer this service; is it the address of a ${other}, or an older ${role}?`;
     return new CutlayerError('UNIMPLEMENTED', message, { cause: error });
   }
+  // Whoever holds tokens for two servers has to know which of them is meant.
+  if (tokenCodes.includes(error.code)) return new CutlayerError(error.code, `${role} ${address}: ${error.message}`, { cause: error });
   if (error.code !== 'UNAVAILABLE') return error;
   const [reason = ''] = error.message
     .replace(/^No connection established\. Last error: (Error: )?/, '')

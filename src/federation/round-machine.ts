@@ -26,7 +26,7 @@ export function transition(state: FederationMemory, event: RoundEvent, now: numb
     case 'pause':
       if (state.status !== 'running') return unchanged(state);
       return then(abort(state, 'the federation was paused', now, 0), (next) =>
-        unchanged({ ...next, status: 'paused', reason: 'it was paused' }),
+        unchanged({ ...next, status: 'paused', reason: 'its founder has paused it' }),
       );
     case 'finish':
       return then(abort(state, 'the federation was finished', now, 0), (next) => finish(next, event.reason));

@@ -257,6 +257,15 @@ describe('the federation service', () => {
     );
   });
 
+  it('is named when it refuses a token, for whoever holds tokens for two servers', async () => {
+    const tenant = await channel('acme', 'split:train');
+    await refused(
+      tenant.call('NextTask', { federation: FEDERATION }),
+      'SCOPE_MISSING',
+      /^coordinator 127\.0\.0\.1:\d+: token: this call needs the scope federation:participate/,
+    );
+  });
+
   it('says what is wrong with a request', async () => {
     const acme = await channel('acme', 'federation:participate');
     const founder = await channel('vendor', 'federation:admin');

@@ -9,6 +9,8 @@ import { Participant } from '../federation/participant.js';
 import type { ParticipantEvent, ParticipantSummary } from '../federation/participant-events.js';
 import { pinned } from '../federation/pin.js';
 import { DirectoryState } from '../federation/state-store.js';
+import { requireTokenOf } from '../federation/token-owner.js';
+import { type TokenOptions, tokenSource } from '../token-source.js';
 import { type FederateData, openFederateData } from './federate-data.js';
 import type { FederateFlags } from './federate-options.js';
 import { federateReporter } from './federate-progress.js';
@@ -47,6 +49,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
         const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
           link.manifest(),
         );
+        requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
         local = await openFederateData(flags, session, pin, { signal, onEvent });
         const { data } = local;
         const participant = await Participant.open({
@@ -88,20 +91,23 @@ function report(summary: ParticipantSummary, participant: Participant, flags: Fe
   if (summary.stopped === 'cancelled') process.exitCode = 130;
 }
 
-async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
-  const { coordinatorTokenFile: tokenFile, coordinatorCa: ca } = flags;
+function coordinatorToken({ coordinatorTokenFile: tokenFile }: FederateFlags): TokenOptions {
+  if (tokenFile !== undefined) return { tokenFile };
   const token = process.env.CUTLAYER_COORDINATOR_TOKEN ?? '';
-  if (tokenFile === undefined && token === '') {
-    throw new CutlayerError(
-      'TOKEN_MISSING',
-      'no token for the coordinator: pass --coordinator-token-file, or set the environment variable CUTLAYER_COORDINATOR_TOKEN; who runs the coordinator issues it',
-    );
-  }
+  if (token !== '') return { token };
+  throw new CutlayerError(
+    'TOKEN_MISSING',
+    'no token for the coordinator: pass --coordinator-token-file, or set the environment variable CUTLAYER_COORDINATOR_TOKEN; who runs the coordinator issues it',
+  );
+}
+
+async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
+  const { coordinatorCa: ca } = flags;
   return openCoordinatorLink({
     federation: flags.federation,
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,
     ...(ca === undefined ? {} : { ca }),
-    ...(tokenFile === undefined ? { token } : { tokenFile }),
+    ...coordinatorToken(flags),
   });
 }

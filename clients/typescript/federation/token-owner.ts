@@ -1,0 +1,25 @@
+/** Whose token it is: with one member's token and another's identity a participant would ask for tasks that are not its own, and wait for ever. */
+import { CutlayerError } from '../../../src/errors.js';
+
+/**
+ * Compares a token's tenant with the member that an identity is. The token is not verified here, its server does that; one that cannot be read is left to it.
+ * @throws CutlayerError NOT_A_MEMBER
+ */
+export function requireTokenOf(member: string, token: string): void {
+  const tenant = tenantOf(token);
+  if (tenant === undefined || tenant === member) return;
+  throw new CutlayerError(
+    'NOT_A_MEMBER',
+    `the token for the coordinator was issued to ${tenant}, and --identity is ${member}'s on the roster; pass the token and the identity of one member`,
+  );
+}
+
+function tenantOf(token: string): string | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
+    if (typeof claims !== 'object' || claims === null || !('tenant' in claims)) return undefined;
+    return typeof claims.tenant === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(claims.tenant) ? claims.tenant : undefined;
+  } catch {
+    return undefined;
+  }
+}
