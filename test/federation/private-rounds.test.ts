@@ -83,6 +83,34 @@ describe('private rounds', () => {
     assert.deepEqual([report.privacy!.rounds, report.released, report.aborted], [1, 0, 2]);
   });
 
+  for (const secureAggregation of [{}, null]) {
+    it(`killed between spending and announcing, one noising is announced and one is paid for, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
+      const settings = { evaluation: null, secureAggregation, rounds: { count: 1 }, privacy: privacy() };
+      const manifest = testManifest(settings, 3);
+      let kills = 0;
+      const announced = async () =>
+        (await rig.coordinator.reader(rig.id).broadcasts(0))
+          .map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()))
+          .filter(({ kind }) => kind === 'aggregate');
+      rig = await CoordinatorRig.start({ manifest });
+      const dying = (name: string): void => {
+        if (name !== 'before insert versions') return;
+        kills += 1;
+        throw new Error('killed');
+      };
+      rig.onWrite = dying;
+      for (let life = 0; life < 3; life++) {
+        await rig.play(() => kills > life);
+        assert.deepEqual([(await rig.report()).privacy!.rounds, (await announced()).length], [1, 0]);
+        await assert.rejects(rig.version(1), /none of this number/);
+        await rig.reopen();
+        rig.onWrite = life < 2 ? dying : undefined;
+      }
+      const report = await rig.play();
+      assert.deepEqual([report.privacy!.rounds, report.released, (await announced()).length], [1, 1, 1]);
+    });
+  }
+
   it('amplification is claimed for Poisson sampling by a coordinator that adds the noise itself', async () => {
     const cohort = { min: 1, sampling: { kind: 'poisson', rate: 0.5 } } as const;
     const settings = { cohort, evaluation: null, secureAggregation: null, rounds: { count: 3 }, privacy: privacy() };
