@@ -98,6 +98,10 @@ export class FederationMember implements FederationApi {
 
   async submit(round: number, payload: Uint8Array): Promise<void> {
     const { id, manifest, policy } = this.#federation.context;
+    // Before it takes its turn: the others would wait while megabytes that are no payload are hashed.
+    const most = 4 * Math.max(payloadLength(manifest, 'train'), payloadLength(manifest, 'evaluate'));
+    if (payload.length > most)
+      throw new CutlayerError('INVALID_ARGUMENT', `payload: expected at most ${most} bytes in this federation, got ${payload.length}`);
     await this.#receive(this.#answer(round, 'submitting', payload, !policy.secure), async (transaction, state) => {
       const length = payloadLength(manifest, state.purpose);
       if (!policy.secure) {

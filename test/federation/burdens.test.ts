@@ -68,6 +68,17 @@ describe('a member that means harm', () => {
     assert.ok(Math.abs((await rig.version(1))[0]! - mean([0, 1, 2])) < 1e-6);
   });
 
+  it('repeats its update with megabytes behind it: they are refused before anybody waits for them', async () => {
+    rig = await CoordinatorRig.start({ manifest: testManifest(open) });
+    await rig.play(({ round }) => round?.stage === 'submitting');
+    const api = rig.api('member-000');
+    await api.submit(1, new Uint8Array(32));
+    await assert.rejects(
+      api.submit(1, new Uint8Array(1 << 20)),
+      (error) => error instanceof CutlayerError && error.code === 'INVALID_ARGUMENT' && /expected at most 48 bytes/.test(error.message),
+    );
+  });
+
   it('asks with numbers that make no sense: it is answered as any other', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest(one) });
     const api = rig.api('member-000');
