@@ -102,7 +102,7 @@ const secureAggregationSchema = z.strictObject({
   bits: whole(16, 32).prefault(32),
   /** Largest value of one coordinate of one update; a larger update is scaled down to it as a whole. */
   bound: positive.prefault(8),
-  /** Share of the cohort that must stay to the end, and that would have to collude; above 1/2. */
+  /** t/n: share of the cohort that must stay to the end; above 1/2. So many would have to collude, or 2t - n of them with a coordinator that breaks the protocol. */
   thresholdFraction: z
     .number()
     .gt(0.5)
@@ -125,7 +125,7 @@ const privacySchema = z.strictObject({
       initialNorm: positive,
       quantile: z.number().min(0).max(1).prefault(0.5),
       learningRate: positive.prefault(0.2),
-      /** Deviation of the noise on the count of unclipped participants; null: a twentieth of the smallest cohort, at least 1. */
+      /** Deviation of the noise on the count of unclipped participants; null: a twentieth of the smallest cohort, at least 1 and the noise multiplier. */
       countNoise: positive.nullable().prefault(null),
     }),
   ]),
@@ -190,6 +190,12 @@ export const federationSettingsSchema = z
       fail(['weights', 'kind'], 'expected uniform with privacy: example counts would weigh, and show, a client');
     if (privacy !== null && evaluation !== null && evaluation.noiseMultiplier === null) {
       fail(['evaluation', 'noiseMultiplier'], 'expected a number with privacy: metrics are released too; or set evaluation to null');
+    }
+    if (privacy !== null && privacy.clip.kind === 'adaptive') {
+      const { countNoise } = privacy.clip;
+      const least = privacy.noiseMultiplier / 2;
+      if (countNoise !== null && countNoise <= least)
+        fail(['privacy', 'clip', 'countNoise'], `expected more than ${least}, half the noise multiplier: count and update share one budget; or null`);
     }
     if (cohort.sampling.kind === 'poisson' && cohort.max !== null)
       fail(['cohort', 'max'], 'expected none with poisson sampling: a cap would not be the sampling that is accounted');
