@@ -118,7 +118,7 @@ function centralMechanism(manifest: RoundRules, purpose: RoundPurpose, { clipNor
     dimension: payloadLength(manifest, 'train') - (adaptive ? 1 : 0),
     clipNorm,
     noiseMultiplier,
-    ...(adaptive ? { countDeviation: clip.countNoise ?? Math.max(1, cohort.min / 20) } : {}),
+    ...(adaptive ? { countDeviation: clip.countNoise ?? Math.max(1, cohort.min / 20, noiseMultiplier) } : {}),
   };
 }
 

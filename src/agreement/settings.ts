@@ -195,7 +195,10 @@ export const federationSettingsSchema = z
       const { countNoise } = privacy.clip;
       const least = privacy.noiseMultiplier / 2;
       if (countNoise !== null && countNoise <= least)
-        fail(['privacy', 'clip', 'countNoise'], `expected more than ${least}, half the noise multiplier: count and update share one budget; or null`);
+        fail(
+          ['privacy', 'clip', 'countNoise'],
+          `expected more than ${least}, half the noise multiplier: count and update share one budget; or null`,
+        );
     }
     if (cohort.sampling.kind === 'poisson' && cohort.max !== null)
       fail(['cohort', 'max'], 'expected none with poisson sampling: a cap would not be the sampling that is accounted');

@@ -41,7 +41,10 @@ export async function budgetRefusal(
     const last = planned.at(-1);
     if (last === undefined) continue;
     const decision = mayRelease([...spent, ...planned.slice(0, -1)], last, budget);
-    if (!decision.allowed) return `the privacy budget is spent: another round is not begun, ${decision.reason}`;
+    if (decision.allowed) continue;
+    const [before, after] = [epsilonOf(spent, privacy.delta), decision.after].map(({ epsilon }) => epsilon.toPrecision(4));
+    const what = planned.length > 1 ? 'another round and its evaluation' : 'another round';
+    return `the privacy budget is spent: epsilon is ${before} of ${privacy.maxEpsilon} at delta ${privacy.delta}, and ${what} would bring it to ${after}`;
   }
   return null;
 }

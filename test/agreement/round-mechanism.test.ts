@@ -46,13 +46,25 @@ describe('the arithmetic of a round', () => {
     assert.ok(largestOf(arithmetic.fixedPoint) > 1e6);
   });
 
+  it('has count noise for every noise multiplier, and refuses one that leaves nothing for the update', () => {
+    for (const noiseMultiplier of [0.5, 2, 10]) {
+      const { manifest } = open({ privacy: { ...privacy, noiseMultiplier }, evaluation });
+      assert.ok(privacyEventOf(manifest, 'train', { cohort: 3, clipNorm: 0.2 }) !== null);
+    }
+    const clip = { ...privacy.clip, countNoise: 0.75 };
+    assert.throws(() => open({ privacy: { ...privacy, clip }, evaluation }), {
+      code: 'INVALID_CONFIG',
+      message: /privacy\.clip\.countNoise: expected more than 0\.75, half the noise multiplier/,
+    });
+  });
+
   it('sizes noise for the members that have to stay, and counts evaluate rounds too', () => {
     const { manifest } = open({ privacy, evaluation });
     assert.equal(initialClipNorm(manifest), 0.2);
     const train = roundArithmetic(manifest, 'train', { cohort: 6, clipNorm: 0.3 });
     assert.ok(train.kind === 'distributed');
     const { mechanism, length } = train.plan;
-    assert.deepEqual([mechanism.minSurvivors, mechanism.maxParties, mechanism.countDeviation, length], [4, 6, 1, 13]);
+    assert.deepEqual([mechanism.minSurvivors, mechanism.maxParties, mechanism.countDeviation, length], [4, 6, 1.5, 13]);
     assert.equal(fewestSurvivors(manifest, 6), 4);
     const evaluate = roundArithmetic(manifest, 'evaluate', { cohort: 6, clipNorm: null });
     assert.ok(evaluate.kind === 'distributed');
