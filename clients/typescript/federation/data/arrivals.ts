@@ -98,13 +98,7 @@ export class Arrivals {
   }
 
   async #write(state: State): Promise<void> {
-    try {
-      await writeFileAtomic(this.#path, `${JSON.stringify(state)}\n`);
-    } catch (cause) {
-      throw new CutlayerError('IO_ERROR', `${this.#path}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'it failed'})`, {
-        cause,
-      });
-    }
+    await writeFileAtomic(this.#path, `${JSON.stringify(state)}\n`);
     this.#state = state;
   }
 }
