@@ -106,13 +106,21 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
   return { update: difference(flatValues(client.adapter), before), steps: plan.length, loss };
 }
 
-/** Makes the moments of a round's training those that the next round begins with; does nothing when they are not of that round, or not at its end. */
+/** Makes the moments of a round's training those that the next round begins with; does nothing when they are not of that round, not at its end, or broken. */
 export async function keepMoments(state: StateStore, round: number): Promise<void> {
   const bytes = await state.read(TRAINING_FILE);
   if (bytes === undefined) return;
-  const { metadata } = decodeTensors(bytes, TRAINING_FILE);
-  const { round: of, finished } = metadataSchema.parse(Object.fromEntries(metadata));
-  if (of === round && finished === 'true') await state.write(OPTIMIZER_FILE, bytes);
+  const saved = metadataOf(bytes);
+  if (saved?.round === round && saved.finished === 'true') await state.write(OPTIMIZER_FILE, bytes);
+}
+
+/** Undefined for a broken file: moments are worth keeping, and nobody's promise. */
+function metadataOf(bytes: Uint8Array): z.output<typeof metadataSchema> | undefined {
+  try {
+    return metadataSchema.safeParse(Object.fromEntries(decodeTensors(bytes, TRAINING_FILE).metadata)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Optimizer steps of the round, each as lists of example indexes that fit into one call. */
