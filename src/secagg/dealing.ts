@@ -5,7 +5,7 @@ import { type Cohort, refused } from './cohort.js';
 import { polynomialSeed, sealingContext, sealingKey } from './key-schedule.js';
 import type { SealedShares } from './messages.js';
 import { open, seal } from './sealing.js';
-import { splitSecret } from './shamir.js';
+import { drawPolynomials, shareAt } from './shamir.js';
 import { seededBytes } from './stream.js';
 
 /** What a participant draws when a round begins; 32 bytes each. Everything that it ever answers in the round follows from these and from what it is sent. */
@@ -28,13 +28,17 @@ export interface HeldShares {
 
 const SHARE_BYTES = 32;
 
-/** The shares of `owner`'s secrets for all its holders, by name; the same at every call. */
-export function dealShares(cohort: Cohort, owner: string, secrets: RoundSecrets): ReadonlyMap<string, HeldShares> {
+/** Deals the shares of `owner`'s secrets to its holders: the same at every call. */
+function dealer(cohort: Cohort, owner: string, secrets: RoundSecrets): (holder: string) => HeldShares {
   const random = seededBytes(polynomialSeed(cohort, secrets.polynomials, owner));
   const holders = cohort.holdersOf(owner);
-  const maskKeys = splitSecret(secrets.maskKey, cohort.holderThreshold, holders.length, random);
-  const selfMasks = splitSecret(secrets.selfMask, cohort.holderThreshold, holders.length, random);
-  return new Map(holders.map((holder, i) => [holder, { maskKey: maskKeys[i]!, selfMask: selfMasks[i]! }]));
+  const places = new Map(holders.map((holder, i) => [holder, i + 1]));
+  const maskKey = drawPolynomials(secrets.maskKey, cohort.holderThreshold, holders.length, random);
+  const selfMask = drawPolynomials(secrets.selfMask, cohort.holderThreshold, holders.length, random);
+  return (holder) => {
+    const x = places.get(holder)!;
+    return { maskKey: shareAt(maskKey, x), selfMask: shareAt(selfMask, x) };
+  };
 }
 
 /**
@@ -44,9 +48,9 @@ export function dealShares(cohort: Cohort, owner: string, secrets: RoundSecrets)
  * @throws CutlayerError SECAGG_REFUSED for a neighbour's key of low order
  */
 export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets, agreements: Agreements): SealedShares[] {
-  const dealt = dealShares(cohort, owner, secrets);
+  const deal = dealer(cohort, owner, secrets);
   return cohort.neighboursOf(owner).map((to) => {
-    const { maskKey, selfMask } = dealt.get(to)!;
+    const { maskKey, selfMask } = deal(to);
     const key = sealingKey(cohort, agreements.with(to, cohort.advertisementOf(to).encryptionKey), owner, to);
     const ciphertext = seal(key, Buffer.concat([maskKey, selfMask]), sealingContext(cohort, owner, to));
     return { from: owner, to, ciphertext };
@@ -69,7 +73,7 @@ export function openInbox(
   agreements: Agreements,
 ): ReadonlyMap<string, HeldShares> {
   const neighbours = new Set(cohort.neighboursOf(holder));
-  const held = new Map<string, HeldShares>([[holder, dealShares(cohort, holder, secrets).get(holder)!]]);
+  const held = new Map<string, HeldShares>([[holder, dealer(cohort, holder, secrets)(holder)]]);
   for (const { from, to, ciphertext } of inbox) {
     if (!neighbours.has(from)) throw refused(`inbox: shares from ${from}, who is no neighbour`);
     if (to !== holder) throw refused(`inbox: shares from ${from} for ${to}`);

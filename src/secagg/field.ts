@@ -3,13 +3,17 @@
  * and without branches on a secret.
  */
 
-/** a · b */
+/**
+ * a · b
+ *
+ * @param a one element, or four of them as the bytes of a 32-bit word: the products are the bytes of the result, at the cost of one
+ */
 export function multiply(a: number, b: number): number {
   let product = 0;
   let factor = a;
   for (let bit = 0; bit < 8; bit++) {
     product ^= factor & -((b >> bit) & 1);
-    factor = ((factor << 1) & 0xff) ^ (0x1b & -(factor >> 7));
+    factor = ((factor & 0x7f7f7f7f) << 1) ^ Math.imul((factor >>> 7) & 0x01010101, 0x1b);
   }
   return product;
 }

@@ -15,6 +15,14 @@ export interface SharePoint {
   readonly share: Uint8Array;
 }
 
+/** A secret that is split, as the polynomials whose values are the shares: as secret as the secret. */
+export interface SplitSecret {
+  /** Of a share, in bytes. */
+  readonly length: number;
+  /** Highest power first; the secret is the constant term. Each filled up with zeros to whole words. */
+  readonly coefficients: readonly Uint32Array[];
+}
+
 /**
  * Splits a secret among holders 1 … `holders`.
  *
@@ -22,19 +30,36 @@ export interface SharePoint {
  * @throws CutlayerError INVALID_ARGUMENT unless 1 <= threshold <= holders <= 255
  */
 export function splitSecret(secret: Uint8Array, threshold: number, holders: number, random: RandomBytes): Uint8Array[] {
+  const split = drawPolynomials(secret, threshold, holders, random);
+  return Array.from({ length: holders }, (_, holder) => shareAt(split, holder + 1));
+}
+
+/**
+ * Draws what {@link splitSecret} evaluates, for single shares.
+ *
+ * @throws CutlayerError INVALID_ARGUMENT unless 1 <= threshold <= holders <= 255
+ */
+export function drawPolynomials(secret: Uint8Array, threshold: number, holders: number, random: RandomBytes): SplitSecret {
   if (!Number.isInteger(threshold) || !Number.isInteger(holders) || threshold < 1 || threshold > holders || holders > MAX_HOLDERS)
     throw new CutlayerError(
       'INVALID_ARGUMENT',
       `secret sharing: expected 1 <= threshold <= holders <= ${MAX_HOLDERS}, got ${threshold} of ${holders}`,
     );
-  // Highest power first; the secret is the constant term.
-  const coefficients = Array.from({ length: threshold - 1 }, () => random(secret.length));
-  return Array.from({ length: holders }, (_, holder) => {
-    const share = new Uint8Array(secret.length);
-    for (const coefficient of [...coefficients, secret])
-      for (let i = 0; i < share.length; i++) share[i] = multiply(share[i]!, holder + 1) ^ coefficient[i]!; // Horner
-    return share;
-  });
+  const drawn = Array.from({ length: threshold - 1 }, () => random(secret.length));
+  return { length: secret.length, coefficients: [...drawn, secret].map(wholeWords) };
+}
+
+/** The share of the holder at `x`, 1 … 255. */
+export function shareAt({ length, coefficients }: SplitSecret, x: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  for (const coefficient of coefficients) for (let i = 0; i < words.length; i++) words[i] = multiply(words[i]!, x) ^ coefficient[i]!; // Horner
+  return new Uint8Array(words.buffer).slice(0, length);
+}
+
+function wholeWords(bytes: Uint8Array): Uint32Array {
+  const words = new Uint32Array(Math.ceil(bytes.length / 4));
+  new Uint8Array(words.buffer).set(bytes);
+  return words;
 }
 
 /**

@@ -8,20 +8,27 @@ import { CutlayerError } from '../errors.js';
 /** A field: text as UTF-8, a number (a whole one from 0 to 2^53 − 1) as u64 little-endian, bytes as they are. */
 export type TranscriptField = string | number | Uint8Array;
 
+const LENGTH_BYTES = 4;
+const NUMBER_BYTES = 8;
+
 /**
  * Encodes `domain` and `fields`, each as its length (u32 little-endian) and its bytes.
  *
  * @throws CutlayerError INVALID_ARGUMENT for a number that is negative, fractional or above 2^53 − 1
  */
 export function transcript(domain: string, ...fields: readonly TranscriptField[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  for (const field of [domain, ...fields]) {
-    const bytes = fieldBytes(domain, field);
-    const length = new Uint8Array(4);
-    new DataView(length.buffer).setUint32(0, bytes.length, true);
-    parts.push(length, bytes);
+  const all = [domain, ...fields];
+  const lengths = all.map((field) => fieldLength(domain, field));
+  const encoded = Buffer.alloc(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0));
+  let at = 0;
+  for (const [i, field] of all.entries()) {
+    at = encoded.writeUInt32LE(lengths[i]!, at);
+    if (typeof field === 'string') encoded.write(field, at);
+    else if (typeof field === 'number') encoded.writeBigUInt64LE(BigInt(field), at);
+    else encoded.set(field, at);
+    at += lengths[i]!;
   }
-  return new Uint8Array(Buffer.concat(parts));
+  return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.length);
 }
 
 /** sha256 of {@link transcript}, 32 bytes. */
@@ -38,12 +45,10 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
-function fieldBytes(domain: string, field: TranscriptField): Uint8Array {
-  if (typeof field === 'string') return new TextEncoder().encode(field);
-  if (typeof field !== 'number') return field;
+function fieldLength(domain: string, field: TranscriptField): number {
+  if (typeof field === 'string') return Buffer.byteLength(field);
+  if (typeof field !== 'number') return field.length;
   if (!Number.isSafeInteger(field) || field < 0)
     throw new CutlayerError('INVALID_ARGUMENT', `${domain}: a number in a transcript is a whole one from 0 to 2^53 - 1, got ${field}`);
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(field), true);
-  return bytes;
+  return NUMBER_BYTES;
 }
