@@ -13,6 +13,7 @@ import {
   loadExamples,
   RemoteModel,
   SplitModel,
+  schedule,
   TrainingClient,
 } from '../../clients/typescript/index.js';
 import { type FederatedSettings, type SiteName, siteNames } from './settings.js';
@@ -108,9 +109,10 @@ export class Comparison {
     points: ReadonlySet<number>,
   ): Promise<{ readonly score: Score; readonly curve: readonly ScorePoint[] }> {
     const { rounds, steps, batch, lr } = this.#settings;
+    const falling = schedule(this.#settings.schedule, { totalSteps: rounds * steps });
     const examples = who === 'pooled' ? siteNames.flatMap((site) => this.#train.get(site)!) : this.#train.get(who)!;
     const adapter = await this.#newAdapter();
-    const client = new TrainingClient(this.#bundle, this.#connection, adapter, { learningRate: lr, maxGradNorm: 1 });
+    const client = new TrainingClient(this.#bundle, this.#connection, adapter, { learningRate: lr, schedule: falling, maxGradNorm: 1 });
     const curve: ScorePoint[] = [];
     const lengths = examples.map(({ tokenIds }) => tokenIds.length);
     let queue: (readonly number[])[] = [];

@@ -57,7 +57,7 @@ async function enrol(site: SiteName, out: string, { gatewayDir, coordinatorDir }
 
 /** Enrols the sites and creates the federation. @returns its id */
 export async function found(settings: FederatedSettings, parties: Parties): Promise<string> {
-  const { out, virtualTokens, rounds, steps, batch, lr, cutoff } = settings;
+  const { out, virtualTokens, rounds, steps, batch, lr, schedule, cutoff } = settings;
   const members: string[] = [];
   for (const site of siteNames) members.push('--member', `${site}=${await enrol(site, out, parties)}`);
   const config = {
@@ -65,7 +65,7 @@ export async function found(settings: FederatedSettings, parties: Parties): Prom
     adapter: { method: 'prompt-tuning', settings: { 'virtual-tokens': virtualTokens } },
     cohort: { min: 3 },
     rounds: { count: rounds, enlistSeconds: 15, trainSeconds: cutoff, stageSeconds: cutoff },
-    training: { epochs: null, steps, batchSize: batch, learningRate: lr },
+    training: { epochs: null, steps, batchSize: batch, learningRate: lr, schedule },
     strategy: { kind: 'fedavg' },
     secureAggregation: { bits: 32, bound: 8 },
     evaluation: null,

@@ -1,6 +1,7 @@
 /** The federated demo's command line, and where its parts are. */
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { type ScheduleName, scheduleNames } from '../../clients/typescript/index.js';
 import { packageRoot } from '../../src/package-root.js';
 
 /** The four sites. */
@@ -26,6 +27,8 @@ export interface FederatedSettings {
   readonly steps: number;
   readonly batch: number;
   readonly lr: number;
+  /** Of the learning rate over all steps. */
+  readonly schedule: ScheduleName;
   /** Seconds that a round waits for training. */
   readonly cutoff: number;
   /** Whose process is killed, and in which round. */
@@ -46,6 +49,7 @@ export function parseFederatedSettings(argv: readonly string[]): FederatedSettin
     .option('--steps <n>', 'optimizer steps of each site in a round', wholeNumber, 6)
     .option('--batch <n>', 'sequences of a step', wholeNumber, 8)
     .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
+    .addOption(new Option('--schedule <name>', 'of the learning rate over all steps').choices(scheduleNames).default('linear'))
     .option('--cutoff <seconds>', 'how long a round waits for a site that trains', wholeNumber, 25)
     .addHelpText('after', '\nWrites <out>/summary.json and <out>/report.html.');
   const options = program.parse(argv, { from: 'user' }).opts<Omit<FederatedSettings, 'lost' | 'lostInRound'>>();

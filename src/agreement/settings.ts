@@ -56,6 +56,8 @@ const trainingSchema = z
     steps: whole(1, 1_000_000).nullable().prefault(null),
     batchSize: whole(1, 65_536).prefault(16),
     learningRate: positive.prefault(0.01),
+    /** Factor of the learning rate over all the steps of `rounds.count` aggregates, falling to 0; `constant`: always 1. */
+    schedule: z.enum(['constant', 'linear', 'cosine']).prefault('constant'),
     maxGradNorm: positive.nullable().prefault(1),
     weightDecay: z.number().min(0).max(10).prefault(0),
     /** `keep`: AdamW's moments stay with the participant from round to round. `reset`: each round starts without. */
@@ -171,7 +173,7 @@ export const federationSettingsSchema = z
   })
   .superRefine((settings, context) => {
     const fail = (path: PropertyKey[], message: string): void => context.addIssue({ code: 'custom', path, message });
-    const { cohort, strategy, weights, secureAggregation, privacy, evaluation } = settings;
+    const { cohort, rounds, training, strategy, weights, secureAggregation, privacy, evaluation } = settings;
     const robust = isRobust(strategy);
     if (robust && secureAggregation !== null) {
       fail(
@@ -181,6 +183,8 @@ export const federationSettingsSchema = z
     }
     if (robust && privacy !== null)
       fail(['strategy', 'kind'], `${strategy.kind} has no bounded sensitivity; leave privacy out, or choose fedavg`);
+    if (training.schedule !== 'constant' && rounds.count === null)
+      fail(['training', 'schedule'], `expected constant without rounds.count: ${training.schedule} falls to 0 at the last of them`);
     const fewest = fewestMembers(strategy);
     if (cohort.min < fewest)
       fail(['cohort', 'min'], `expected at least ${fewest} with this ${strategy.kind}: it can make nothing of fewer`);

@@ -13,6 +13,7 @@ import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } 
 import { batchLimits } from '../evaluate.js';
 import type { AdamWState } from '../optimizers/adamw.js';
 import type { Proximal } from '../optimizers/proximal.js';
+import { schedule } from '../optimizers/schedule.js';
 import { mayRepeat, type RetryEnvironment, retryDelayMs } from '../retry.js';
 import type { StepResult, TrainingClient } from '../training-client.js';
 import type { RoundExamples } from './data/local-data.js';
@@ -44,9 +45,11 @@ export interface LocalStep extends StepResult {
 export interface LocalTrainingOptions {
   readonly state: StateStore;
   readonly client: TrainingClient;
-  readonly settings: Pick<Manifest['settings'], 'training' | 'strategy'>;
+  readonly settings: Pick<Manifest['settings'], 'rounds' | 'strategy' | 'training'>;
   readonly round: number;
   readonly version: number;
+  /** Aggregates there have been: how far the schedule of the learning rate has come. */
+  readonly aggregates: number;
   /** The version's parameters, one array each. */
   readonly start: readonly Float32Array[];
   readonly data: RoundExamples;
@@ -80,11 +83,12 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
   await client.loadValues(resumed?.parameters ?? start, resumed?.optimizers ?? kept?.optimizers ?? fresh(start));
   const plan = planSteps(options);
   const proximal: Proximal | undefined = strategy.kind === 'fedprox' && strategy.mu > 0 ? { mu: strategy.mu, center: start } : undefined;
+  const factor = roundSchedule(options, plan.length);
   const watch = new DivergenceWatch({ factor: DEFAULT_DIVERGENCE_FACTOR, steps: DEFAULT_DIVERGENCE_STEPS });
   const save = (finished: boolean) => writeTraining(state, client, { round, version, data: digest, stepsBefore, finished });
   let loss: number | undefined;
   for (let at = client.step - stepsBefore; at < plan.length; at++) {
-    const result = await step(options, plan[at]!, proximal);
+    const result = await step(options, plan[at]!, { proximal, learningRate: client.learningRate * factor(at) });
     loss = result.loss;
     const divergence = watch.observe(result.step, result.loss);
     if (divergence !== undefined) {
@@ -153,7 +157,7 @@ function planSteps({ client, settings, data, round, seed }: LocalTrainingOptions
 async function step(
   { client, data, environment, signal, onRetry }: LocalTrainingOptions,
   calls: readonly (readonly number[])[],
-  proximal: Proximal | undefined,
+  update: { readonly proximal: Proximal | undefined; readonly learningRate: number },
 ): Promise<StepResult> {
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted) throw new CutlayerError('CANCELLED', 'local training was stopped');
@@ -163,7 +167,7 @@ async function step(
           indexes.map((index) => data.examples[index]!),
           { signal },
         );
-      return await client.optimStep({ proximal });
+      return await client.optimStep(update);
     } catch (caught) {
       await client.discard();
       const error = CutlayerError.from(caught);
@@ -172,6 +176,14 @@ async function step(
       await environment.sleep(retryDelayMs(attempt, { initialDelayMs: 1000, maxDelayMs: 30_000 }, environment.random), signal);
     }
   }
+}
+
+/** Factor of the learning rate at a step of this round, of `steps`: the schedule over all rounds, as if each had as many. */
+function roundSchedule({ settings, aggregates }: LocalTrainingOptions, steps: number): (at: number) => number {
+  const { count } = settings.rounds;
+  if (count === null) return () => 1;
+  const whole = schedule(settings.training.schedule, { totalSteps: count * steps });
+  return (at) => whole(aggregates * steps + at);
 }
 
 function fresh(start: readonly Float32Array[]): readonly AdamWState[] {

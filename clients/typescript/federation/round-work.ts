@@ -88,7 +88,7 @@ export class RoundWork {
 
   /** Trains from the round's version; the update as it goes into the round. */
   async train(round: number, active: ActiveRound, cohort: number, signal: AbortSignal): Promise<RoundPayload> {
-    const { open, data, state, client, seed, checkpointEvery, environment, random, tell } = this.#around;
+    const { open, chain, data, state, client, seed, checkpointEvery, environment, random, tell } = this.#around;
     const { version, clipNorm, enlistment } = active;
     const start = this.#split(await this.version(version));
     const examples = await data.roundExamples(round, version);
@@ -98,6 +98,7 @@ export class RoundWork {
       settings: open.manifest.settings,
       round,
       version,
+      aggregates: [...chain.released.values()].filter((purpose) => purpose === 'train').length,
       start,
       data: examples,
       seed,

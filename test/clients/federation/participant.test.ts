@@ -7,7 +7,7 @@ import { flatValues, parametersOf, setFlatValues } from '../../../clients/typesc
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
 import { DirectoryState } from '../../../clients/typescript/federation/state-store.js';
-import { loadAdapter, TrainingClient, train } from '../../../clients/typescript/index.js';
+import { loadAdapter, schedule, TrainingClient, train } from '../../../clients/typescript/index.js';
 import type { FederationApi } from '../../../src/agreement/federation-api.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
@@ -49,23 +49,27 @@ describe('participants of a federation', () => {
     assert.ok(!existsSync(join(directory, 'round-payload.bin')));
   });
 
-  it('come to what plain training comes to when there is one of them, moments and all', async () => {
-    const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 3, enlistSeconds: 0.01 } }, 1);
-    const examples = rig.examples(0, 10);
-    const summary = await (await federation.participant(0, { data: fixedData(examples) })).run();
-    assert.equal(summary.rounds, 3);
-    const adapter = await rig.adapter();
-    setFlatValues(adapter, federation.initial);
-    const client = new TrainingClient(rig.bundle, rig.connection, adapter, {
-      learningRate: 0.02,
-      optimizer: { weightDecay: 0 },
-      maxGradNorm: 1,
+  for (const name of ['constant', 'cosine'] as const)
+    it(`come to what plain training comes to when there is one of them, moments and all, with a learning rate that is ${name}`, async () => {
+      const training = { epochs: 1, batchSize: 4, learningRate: 0.02, schedule: name };
+      const settings = { cohort: { min: 1 }, secureAggregation: null, rounds: { count: 3, enlistSeconds: 0.01 }, training };
+      const federation = await rig.found(settings, 1);
+      const examples = rig.examples(0, 10);
+      const summary = await (await federation.participant(0, { data: fixedData(examples) })).run();
+      assert.equal(summary.rounds, 3);
+      const adapter = await rig.adapter();
+      setFlatValues(adapter, federation.initial);
+      const client = new TrainingClient(rig.bundle, rig.connection, adapter, {
+        learningRate: 0.02,
+        schedule: schedule(name, { totalSteps: 9 }),
+        optimizer: { weightDecay: 0 },
+        maxGradNorm: 1,
+      });
+      await train(client, { outDir: join(rig.dir, `plain-${name}`), examples, totalSteps: 9, batchSize: 4, tensorboard: false });
+      const off = difference(await federation.api(0).version(3), flatValues(adapter));
+      assert.ok(off < 1e-6, `off by ${off}`);
+      assert.ok(difference(federation.initial, flatValues(adapter)) > 1e-3, 'training moved the adapter');
     });
-    await train(client, { outDir: join(rig.dir, 'plain'), examples, totalSteps: 9, batchSize: 4, tensorboard: false });
-    const off = difference(await federation.api(0).version(3), flatValues(adapter));
-    assert.ok(off < 1e-6, `off by ${off}`);
-    assert.ok(difference(federation.initial, flatValues(adapter)) > 1e-3, 'training moved the adapter');
-  });
 
   it('come to what one comes to when they are alike, under secure aggregation to the grid of its fixed point', async () => {
     const settings = { secureAggregation: { bound: 1 }, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 20 } };
