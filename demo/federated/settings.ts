@@ -48,8 +48,8 @@ export function parseFederatedSettings(argv: readonly string[]): FederatedSettin
     .option('--rounds <n>', 'rounds of the federation', wholeNumber, 16)
     .option('--steps <n>', 'optimizer steps of each site in a round', wholeNumber, 6)
     .option('--batch <n>', 'sequences of a step', wholeNumber, 8)
-    .option('--lr <rate>', 'learning rate of AdamW', Number, 0.01)
-    .addOption(new Option('--schedule <name>', 'of the learning rate over all steps').choices(scheduleNames).default('linear'))
+    .option('--lr <rate>', 'learning rate of AdamW', Number, 0.015)
+    .addOption(new Option('--schedule <name>', 'of the learning rate over all steps').choices(scheduleNames).default('cosine'))
     .option('--cutoff <seconds>', 'how long a round waits for a site that trains', wholeNumber, 25)
     .addHelpText('after', '\nWrites <out>/summary.json and <out>/report.html.');
   const options = program.parse(argv, { from: 'user' }).opts<Omit<FederatedSettings, 'lost' | 'lostInRound'>>();
