@@ -128,21 +128,22 @@ function metadataOf(bytes: Uint8Array): z.output<typeof metadataSchema> | undefi
 }
 
 /** Optimizer steps of the round, each as lists of example indexes that fit into one call. */
-function planSteps({ client, settings, data, round, seed }: LocalTrainingOptions): readonly (readonly (readonly number[])[])[] {
+function planSteps({ client, settings, data, aggregates, seed }: LocalTrainingOptions): readonly (readonly (readonly number[])[])[] {
   const { epochs, steps, batchSize } = settings.training;
   const lengths = data.examples.map(({ tokenIds }) => tokenIds.length);
   const limits = batchLimits(client.model, client.adapter, { batchSize });
   // Batches are the manifest's, whatever the gateway takes at a time.
   const order = { batchSize, maxTokensPerBatch: Number.MAX_SAFE_INTEGER, seed, shuffle: true };
-  const perRound = Math.max(1, Math.ceil(steps === null ? (epochs ?? 1) : 1));
+  const perEpoch = Math.ceil(lengths.length / batchSize);
+  const perRound = steps ?? Math.max(1, Math.round((epochs ?? 1) * perEpoch));
+  // A round goes on in the order of the data where the last one stopped, as a run would.
+  const from = aggregates * perRound;
   const planned: (readonly number[])[] = [];
-  for (let epoch = 0; ; epoch++) {
-    const batches = epochBatches(lengths, (round - 1) * perRound + epoch, order);
-    const share = steps === null ? Math.min(1, (epochs ?? 1) - epoch) : 1;
-    planned.push(...batches.slice(0, Math.max(epoch === 0 ? 1 : 0, Math.round(share * batches.length))));
-    if (steps === null ? epoch + 1 >= (epochs ?? 1) : planned.length >= steps) break;
+  for (let epoch = Math.floor(from / perEpoch); planned.length < perRound; epoch++) {
+    const begin = Math.max(0, from - epoch * perEpoch);
+    planned.push(...epochBatches(lengths, epoch, order).slice(begin, begin + perRound - planned.length));
   }
-  return planned.slice(0, steps ?? planned.length).map((batch) => {
+  return planned.map((batch) => {
     const longest = batch.reduce((most, index) => Math.max(most, lengths[index]!), 0);
     if (batch.length <= limits.batchSize && batch.length * longest <= limits.maxTokensPerBatch) return [batch];
     const places = evaluationBatches(
