@@ -11,6 +11,7 @@ import type { RoundEvent } from './round-event.js';
 import { wakeAt } from './round-machine.js';
 import { type Happening, releaseRound } from './round-release.js';
 import type { FederationMemory, RoundState } from './round-state.js';
+import { SealedInboxes } from './sealed-inboxes.js';
 import { writeTransition } from './transition-writer.js';
 import { WaitingMembers } from './waiting-members.js';
 
@@ -43,6 +44,7 @@ export class DurableFederation {
   #queue: Promise<unknown> = Promise.resolve();
   #cancelTimer: () => void = () => {};
   #cohort: RoundCohort | undefined;
+  #inboxes: SealedInboxes | undefined;
   #releasing: Promise<void> | undefined;
   readonly #abort = new AbortController();
   #bytesIn = 0;
@@ -141,6 +143,12 @@ export class DurableFederation {
     return this.#cohort;
   }
 
+  /** What members sealed for each other in the present round; kept while it is handed out. */
+  async inboxesOf(transaction: Transaction, { round, sharers }: RoundState): Promise<SealedInboxes> {
+    if (this.#inboxes?.round !== round) this.#inboxes = await SealedInboxes.load(transaction, this.context.id, round, sharers);
+    return this.#inboxes;
+  }
+
   /** Lets go of timers and waiting members, and waits for what is being written. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -164,6 +172,7 @@ export class DurableFederation {
     if (at !== null) this.#wakeAt(at);
     if (memory.round?.stage === 'releasing') this.#startRelease(memory.round);
     if (this.#cohort !== undefined && this.#cohort.round !== memory.round?.round) this.#cohort = undefined;
+    if (memory.round?.stage !== 'submitting') this.#inboxes = undefined;
     this.waiting.wake();
   }
 

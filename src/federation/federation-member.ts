@@ -11,12 +11,12 @@ import { CutlayerError } from '../errors.js';
 import type { Confirmation, RevealedShares, SealedShares } from '../secagg/messages.js';
 import { addInto } from '../secagg/ring.js';
 import { verifySealed } from '../secagg/server.js';
-import { divide, verifyConfirmation, verifyMasked, verifyRevealed } from '../secagg/verification.js';
+import { verifyConfirmation, verifyMasked, verifyRevealed } from '../secagg/verification.js';
 import type { Transaction } from '../store/database.js';
 import type { DurableFederation } from './durable-federation.js';
 import { FederationFiles } from './federation-reader.js';
 import { type MemberTask, memberTask, stageGivenUp } from './member-task.js';
-import { decodeConfirmation, decodeSealed, encodeConfirmation, encodeEnlistment, encodeRevealed, encodeSealed } from './message-codec.js';
+import { decodeConfirmation, encodeConfirmation, encodeEnlistment, encodeRevealed, encodeSealed } from './message-codec.js';
 import { bytesOf, float32Payload, uint32Payload } from './payload-bytes.js';
 import { MASKED_SUM } from './round-aggregate.js';
 import { checkEnlistment } from './round-cohort.js';
@@ -163,7 +163,7 @@ export class FederationMember implements FederationApi {
       const { round } = federation.memory;
       const message = { ...key, bytes, keepBytes, at: now() };
       if (round?.round !== number) throw this.#closed(number, stage);
-      if ((await transaction.messages.members(name, number, stage)).includes(this.#member)) {
+      if (await transaction.messages.has(key)) {
         await transaction.messages.put(message);
         return { event: null, result: undefined };
       }
@@ -198,13 +198,8 @@ export class FederationMember implements FederationApi {
     if (stage === 'sharing') return { kind: 'shareKeys', round, cohort: cohort.enlistments };
     if (stage === 'submitting') {
       if (!policy.secure) return { kind: 'submit', round, cohort: cohort.enlistments, inbox: [] };
-      const [senders] = divide(cohort.secure!.neighboursOf(this.#member), state.sharers); // formed when sharing began
-      const inbox: SealedShares[] = [];
-      for (const member of senders) {
-        const row = await transaction.messages.read({ federation: id, round, stage: 'sharing', member });
-        const mine = decodeSealed(row!.bytes!).find(({ to }) => to === this.#member); // a sharer's message is kept until the round ends
-        if (mine !== undefined) inbox.push(mine);
-      }
+      const inboxes = await federation.inboxesOf(transaction, state);
+      const inbox = await inboxes.of(transaction, cohort.secure!, this.#member); // formed when sharing began
       federation.count({ sent: inbox.reduce((total, { ciphertext }) => total + ciphertext.length, 0) });
       return { kind: 'submit', round, cohort: [], inbox };
     }

@@ -66,6 +66,11 @@ export class Messages {
     return this.#one(key).select(columns).executeTakeFirst();
   }
 
+  /** Whether there is one. */
+  async has(key: MessageKey): Promise<boolean> {
+    return (await this.#one(key).select('member').executeTakeFirst()) !== undefined;
+  }
+
   /** Who has sent one, by name. */
   async members(federation: string, round: number, stage: string): Promise<string[]> {
     const rows = await this.#ofStage(federation, round, stage).select('member').execute();
