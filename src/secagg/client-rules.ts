@@ -3,6 +3,7 @@ import type { Member } from './client-state.js';
 import { type Cohort, refused } from './cohort.js';
 import type { Advertisement, Confirmation, SealedShares } from './messages.js';
 import type { Pins, SecAggRound } from './settings.js';
+import type { Verify } from './signature.js';
 import { sameBytes } from './transcript.js';
 import { divide, verifyAdvertisement, verifyConfirmation } from './verification.js';
 
@@ -11,12 +12,12 @@ import { divide, verifyAdvertisement, verifyConfirmation } from './verification.
  *
  * @throws CutlayerError SECAGG_REFUSED
  */
-export function requireMembers(round: SecAggRound, cohort: Cohort, roster: ReadonlyMap<string, Uint8Array>): Member[] {
+export function requireMembers(round: SecAggRound, cohort: Cohort, roster: ReadonlyMap<string, Uint8Array>, check?: Verify): Member[] {
   return cohort.names.map((name) => {
     const identityKey = roster.get(name);
     if (identityKey === undefined) throw refused(`cohort: ${name} is not on the roster`);
     const advertisement = cohort.advertisementOf(name);
-    verifyAdvertisement(round, advertisement, identityKey);
+    verifyAdvertisement(round, advertisement, identityKey, check);
     return { ...advertisement, identityKey };
   });
 }
@@ -76,6 +77,7 @@ export function requireConfirmed(
   members: readonly Member[],
   survivors: readonly string[],
   confirmations: readonly Confirmation[],
+  check?: Verify,
 ): void {
   const identityKeys = new Map(members.map(({ participant, identityKey }) => [participant, identityKey]));
   const seen = new Set<string>();
@@ -85,7 +87,7 @@ export function requireConfirmed(
     if (identityKey === undefined) throw refused(`confirmation by ${participant}, who is not in the cohort`);
     if (seen.has(participant)) throw refused(`confirmations: ${participant} comes twice`);
     seen.add(participant);
-    verifyConfirmation(cohort, survivors, confirmation, identityKey);
+    verifyConfirmation(cohort, survivors, confirmation, identityKey, check);
   }
   if (seen.size < cohort.threshold) throw refused(`confirmations: ${seen.size}, the threshold is ${cohort.threshold}`);
 }

@@ -20,7 +20,7 @@ import { Agreements } from './agreements.js';
 import { requireConfirmed, requireFloors, requireMembers, requireOwn, requireSurvivors, sameInbox } from './client-rules.js';
 import { type ClientMemory, decodeState, encodeState, type SecAggState } from './client-state.js';
 import { Cohort, refused } from './cohort.js';
-import { openInbox, sealDealt } from './dealing.js';
+import { type HeldShares, openInbox, sealDealt } from './dealing.js';
 import { pairMaskSeed, selfMaskCommitment, selfMaskSeed } from './key-schedule.js';
 import { applyMask } from './mask.js';
 import {
@@ -38,7 +38,7 @@ import { cryptoRandom, type RandomBytes } from './random.js';
 import { rawPublicKey } from './raw-keys.js';
 import { requireRing } from './ring.js';
 import { checkRound, type Pins, type SecAggRound } from './settings.js';
-import { type IdentityKey, sign } from './signature.js';
+import { type IdentityKey, sign, type Verify } from './signature.js';
 import { SEED_BYTES } from './stream.js';
 import { sameBytes, transcriptDigest } from './transcript.js';
 import { divide, ownersHeldBy, sameNames } from './verification.js';
@@ -47,12 +47,16 @@ import { divide, ownersHeldBy, sameNames } from './verification.js';
 export class SecAggClient {
   readonly #memory: ClientMemory;
   readonly #identity: IdentityKey;
+  readonly #check: Verify | undefined;
   readonly #sealing: Agreements;
   #cohort: Cohort | undefined;
+  /** What the inbox that was masked with has opened to. */
+  #held: ReadonlyMap<string, HeldShares> | undefined;
 
-  private constructor(memory: ClientMemory, identity: IdentityKey) {
+  private constructor(memory: ClientMemory, identity: IdentityKey, check?: Verify) {
     this.#memory = memory;
     this.#identity = identity;
+    this.#check = check;
     this.#sealing = new Agreements(memory.secrets.encryptionKey);
     if (memory.cohort !== undefined) this.#cohort = Cohort.form(memory.round, memory.cohort);
   }
@@ -61,6 +65,7 @@ export class SecAggClient {
    * Draws the secrets of a round.
    *
    * @param pins the participant's own floors
+   * @param check of signatures; default: each is checked each time
    * @throws CutlayerError SECAGG_REFUSED for a round that is not above every earlier one, or whose threshold is not above half; INVALID_CONFIG
    */
   static begin(
@@ -69,26 +74,28 @@ export class SecAggClient {
     participant: string,
     identity: IdentityKey,
     random: RandomBytes = cryptoRandom,
+    check?: Verify,
   ): SecAggClient {
     if (!(round.threshold > 0.5)) throw refused(`threshold: a part of ${round.threshold} of the cohort is not more than half`);
     checkRound(round);
     if (round.round <= pins.lastRound) throw refused(`round ${round.round}: round ${pins.lastRound} has already begun`);
     const draw = () => Uint8Array.from(random(SEED_BYTES));
     const secrets = { encryptionKey: draw(), maskKey: draw(), selfMask: draw(), polynomials: draw() };
-    return new SecAggClient({ round, pins, participant, identityKey: identity.publicKey, secrets }, identity);
+    return new SecAggClient({ round, pins, participant, identityKey: identity.publicKey, secrets }, identity, check);
   }
 
   /**
    * Goes on from a saved state.
    *
+   * @param check as in {@link SecAggClient.begin}
    * @throws CutlayerError INVALID_CONFIG when it is none, or another identity's
    */
-  static fromState(state: unknown, identity: IdentityKey): SecAggClient {
+  static fromState(state: unknown, identity: IdentityKey, check?: Verify): SecAggClient {
     const memory = decodeState(state);
     checkRound(memory.round);
     if (!sameBytes(memory.identityKey, identity.publicKey))
       throw new CutlayerError('INVALID_CONFIG', 'state of a secure-aggregation round: it belongs to another identity');
-    return new SecAggClient(memory, identity);
+    return new SecAggClient(memory, identity, check);
   }
 
   /** What {@link SecAggClient.fromState} reads; holds the round's secrets. */
@@ -131,7 +138,7 @@ export class SecAggClient {
       const formed = Cohort.form(memory.round, cohort);
       if (this.#cohort !== undefined && !sameBytes(this.#cohort.digest, formed.digest))
         throw refused('shareKeys: asked again with another cohort');
-      const members = requireMembers(memory.round, formed, roster);
+      const members = requireMembers(memory.round, formed, roster, this.#check);
       requireOwn(formed, this.#advertisement(memory.context));
       requireFloors(formed, memory.pins);
       const sealed = sealDealt(formed, memory.participant, memory.secrets, this.#sealing);
@@ -175,6 +182,7 @@ export class SecAggClient {
         applyMask(masked, seed, round.bits, participant < from ? 'add' : 'subtract');
       }
       memory.masking = { inbox: sorted, inputDigest };
+      this.#held = held;
       return masked;
     });
   }
@@ -215,8 +223,8 @@ export class SecAggClient {
       const confirmationsDigest = digestOf(confirmations);
       if (memory.confirmationsDigest !== undefined && !sameBytes(memory.confirmationsDigest, confirmationsDigest))
         throw refused('unmask: asked a second time');
-      requireConfirmed(cohort, memory.cohort ?? [], survivors, confirmations);
-      const held = openInbox(cohort, participant, memory.secrets, masking.inbox, this.#sealing);
+      requireConfirmed(cohort, memory.cohort ?? [], survivors, confirmations, this.#check);
+      const held = this.#held ?? openInbox(cohort, participant, memory.secrets, masking.inbox, this.#sealing);
       const [alive, gone] = divide(ownersHeldBy(cohort, participant, [...held.keys()]), survivors);
       const shares = (owners: readonly string[], kind: 'maskKey' | 'selfMask'): Share[] =>
         owners.map((owner) => ({ owner, share: held.get(owner)![kind] }));

@@ -1,7 +1,7 @@
 /** The protocol's messages, as they travel, and what each signature covers. Names are those on the federation's roster. */
 import { CutlayerError } from '../errors.js';
 import type { SecAggRound } from './settings.js';
-import { type IdentityKey, sign, verify } from './signature.js';
+import { type IdentityKey, sign, type Verify, verify } from './signature.js';
 import { transcript } from './transcript.js';
 
 /**
@@ -58,8 +58,13 @@ export function signAdvertisement(round: RoundName, identity: IdentityKey, field
 }
 
 /** Whether an advertisement's signature is `identityKey`'s, for this federation and round; says nothing about the keys in it. */
-export function isAdvertisementSigned(round: RoundName, advertisement: Advertisement, identityKey: Uint8Array): boolean {
-  return verify(identityKey, advertisementTranscript(round, advertisement), advertisement.signature);
+export function isAdvertisementSigned(
+  round: RoundName,
+  advertisement: Advertisement,
+  identityKey: Uint8Array,
+  check: Verify = verify,
+): boolean {
+  return check(identityKey, advertisementTranscript(round, advertisement), advertisement.signature);
 }
 
 /** An advertisement for a round without secure aggregation: no keys, only the signed context. */

@@ -37,6 +37,9 @@ export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(signBytes(null, bytes, key));
 }
 
+/** A check of signatures: {@link verify}, or one that gives the same answers and remembers them. */
+export type Verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
+
 /** Whether `signature` is `publicKey`'s on `bytes`; a key or a signature of a wrong length, or that is no curve point, is just false. */
 export function verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;

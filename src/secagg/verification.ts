@@ -10,16 +10,21 @@ import {
 } from './messages.js';
 import { ringMask } from './ring.js';
 import type { SecAggRound } from './settings.js';
-import { verify } from './signature.js';
+import { type Verify, verify } from './signature.js';
 
 /**
  * Checks an advertisement's fields and that `identityKey` signed it for this federation and round.
  *
  * @throws CutlayerError SECAGG_REFUSED
  */
-export function verifyAdvertisement(round: SecAggRound, advertisement: Advertisement, identityKey: Uint8Array): void {
+export function verifyAdvertisement(
+  round: SecAggRound,
+  advertisement: Advertisement,
+  identityKey: Uint8Array,
+  check: Verify = verify,
+): void {
   requireKeys(advertisement);
-  if (!isAdvertisementSigned(round, advertisement, identityKey))
+  if (!isAdvertisementSigned(round, advertisement, identityKey, check))
     throw refused(`advertisement of ${advertisement.participant}: not signed by its identity for this federation and round`);
 }
 
@@ -35,12 +40,13 @@ export function verifyConfirmation(
   survivors: readonly string[],
   confirmation: Confirmation,
   identityKey: Uint8Array,
+  check: Verify = verify,
 ): void {
   const { participant, signature } = confirmation;
   if (!survivors.includes(participant)) throw refused(`confirmation by ${participant}, who is not among the survivors`);
   if (confirmation.survivors.length > 0 && !sameNames(confirmation.survivors, survivors))
     throw refused(`${participant} confirmed another list of survivors`);
-  if (!verify(identityKey, confirmationTranscript(cohort.round, cohort.digest, participant, survivors), signature))
+  if (!check(identityKey, confirmationTranscript(cohort.round, cohort.digest, participant, survivors), signature))
     throw refused(`confirmation of ${participant}: not signed by its identity for this cohort and list`);
 }
 

@@ -22,6 +22,7 @@ import { CutlayerError } from '../errors.js';
 import { openCoordinator } from '../federation/coordinator.js';
 import { type IdentityKey, identityFromSeed } from '../secagg/signature.js';
 import { seededBytes } from '../secagg/stream.js';
+import { VerifiedSignatures } from '../secagg/verified-signatures.js';
 import { openDatabase } from '../store/database.js';
 import { Gate } from './gate.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
@@ -96,6 +97,8 @@ class Simulation {
   readonly #seed: number;
   readonly #clock = new VirtualClock();
   readonly #gate: Gate;
+  /** All participants check the same ones. */
+  readonly #signatures: VerifiedSignatures;
   readonly #activity: Activity = { busy: 0, events: 0 };
 
   constructor(options: SimulationOptions, scratch: string, bundle: ClientBundle, model: SplitModel) {
@@ -105,6 +108,7 @@ class Simulation {
     this.#model = model;
     this.#seed = options.seed ?? 0;
     this.#gate = new Gate(options.concurrency ?? 2);
+    this.#signatures = new VerifiedSignatures(4 * options.participants);
   }
 
   async run(): Promise<SimulationSummary> {
@@ -192,6 +196,7 @@ class Simulation {
         seed: this.#seed,
         checkpointEvery: Number.MAX_SAFE_INTEGER,
         random: this.#random(name),
+        signatures: this.#signatures,
         environment: { now: this.#clock.now, sleep: (ms, aborted) => api.rest(ms, aborted), random: random.next },
         onEvent: (event) => {
           this.#activity.events += 1;

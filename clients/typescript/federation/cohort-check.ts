@@ -3,6 +3,7 @@ import { type Enlistment, hasTerms } from '../../../src/agreement/enlistment.js'
 import { maxCohortOf } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { isAdvertisementSigned } from '../../../src/secagg/messages.js';
+import type { Verify } from '../../../src/secagg/signature.js';
 import { sameBytes } from '../../../src/secagg/transcript.js';
 import type { Pin } from './pin.js';
 
@@ -12,6 +13,8 @@ export interface OwnView {
   readonly round: number;
   /** As this member has sent it. */
   readonly enlistment: Enlistment;
+  /** Checks signatures. */
+  readonly check?: Verify | undefined;
   /** Whether a chain head is of a link that this member has. */
   readonly knows: (chainHead: string) => boolean;
 }
@@ -20,7 +23,7 @@ export interface OwnView {
  * Every member of the cohort is on the roster, has signed these very terms for this round, and has seen the same announcements.
  * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED
  */
-export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlistment, knows }: OwnView): void {
+export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlistment, check, knows }: OwnView): void {
   const { open, member, floors } = pin;
   const refuse = (why: string): CutlayerError => new CutlayerError('ROUND_REFUSED', `round ${round}: ${why}; this member sits it out`);
   const roster = new Map(open.manifest.members.map(({ name, publicKey }) => [name, Buffer.from(publicKey, 'hex')]));
@@ -31,7 +34,7 @@ export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlis
     if (key === undefined) throw refuse(`${participant} is in the cohort, and not on the roster`);
     if (names.has(participant)) throw refuse(`${participant} is in the cohort twice`);
     names.add(participant);
-    if (!isAdvertisementSigned({ federation: open.id, round }, other.advertisement, key))
+    if (!isAdvertisementSigned({ federation: open.id, round }, other.advertisement, key, check))
       throw refuse(`the enlistment of ${participant} is not signed by it for this round`);
     if (!hasTerms(other)) throw refuse(`${participant} has signed other terms than the coordinator shows`);
     if (other.purpose !== enlistment.purpose)

@@ -10,7 +10,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { SecAggClient } from '../../../src/secagg/client.js';
 import { signPlainAdvertisement } from '../../../src/secagg/messages.js';
 import type { RandomBytes } from '../../../src/secagg/random.js';
-import type { IdentityKey } from '../../../src/secagg/signature.js';
+import type { IdentityKey, Verify } from '../../../src/secagg/signature.js';
 import { requireCohort } from './cohort-check.js';
 import { TRAINING_FILE } from './local-training.js';
 import type { Pin } from './pin.js';
@@ -35,6 +35,8 @@ export interface RoundSurroundings {
   readonly pin: Pin;
   readonly identity: IdentityKey;
   readonly random: RandomBytes;
+  /** Checks signatures. Default: each is checked each time. */
+  readonly check?: Verify | undefined;
   readonly api: Pick<FederationApi, 'enlist' | 'shareKeys' | 'submit' | 'confirm' | 'unmask'>;
 }
 
@@ -48,7 +50,7 @@ export class MemberRound {
     this.#around = around;
     this.#record = record;
     const secagg = record?.active?.secagg ?? null;
-    if (secagg !== null) this.#client = SecAggClient.fromState(secagg, around.identity);
+    if (secagg !== null) this.#client = SecAggClient.fromState(secagg, around.identity, around.check);
   }
 
   /** Goes on from what is written down. @throws CutlayerError IO_ERROR, INVALID_CONFIG when it is broken */
@@ -97,9 +99,9 @@ export class MemberRound {
   /** @param knows whether this member has an announcement of that hash @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED, SECAGG_REFUSED */
   async shareKeys({ round, cohort }: Extract<Task, { kind: 'shareKeys' }>, knows: (hash: string) => boolean): Promise<void> {
     const active = this.#require(round);
-    const { pin, api } = this.#around;
+    const { pin, api, check } = this.#around;
     const client = this.#secagg(round);
-    requireCohort(cohort, { pin, round, enlistment: active.enlistment, knows });
+    requireCohort(cohort, { pin, round, enlistment: active.enlistment, check, knows });
     const shares = client.shareKeys(
       cohort.map(({ advertisement }) => advertisement),
       new Map(pin.open.manifest.members.map(({ name, publicKey }) => [name, new Uint8Array(Buffer.from(publicKey, 'hex'))])),
@@ -120,12 +122,12 @@ export class MemberRound {
     spend: (active: ActiveRound, cohort: number) => Promise<void>,
   ): Promise<{ readonly bytes: number; readonly again: boolean }> {
     const { round } = task;
-    const { state, api, pin } = this.#around;
+    const { state, api, pin, check } = this.#around;
     const again = this.#require(round).payloadDigest !== null;
     if (!again) {
       const before = this.#require(round);
       const secret = pin.open.manifest.settings.secureAggregation !== null;
-      if (!secret) requireCohort(task.cohort, { pin, round, enlistment: before.enlistment, knows });
+      if (!secret) requireCohort(task.cohort, { pin, round, enlistment: before.enlistment, check, knows });
       const cohort = secret ? before.cohort : task.cohort.length;
       if (cohort === null) throw refused(round, 'asked for an update before any keys were shared');
       const payload = await make(before, cohort);
@@ -172,7 +174,7 @@ export class MemberRound {
     readonly enlistment: Enlistment;
     readonly client: SecAggClient | undefined;
   } {
-    const { pin, identity, random } = this.#around;
+    const { pin, identity, random, check } = this.#around;
     const terms = { purpose, chainHead, examples };
     const context = enlistmentContext(terms);
     if (pin.open.manifest.settings.secureAggregation === null) {
@@ -185,6 +187,7 @@ export class MemberRound {
       pin.member,
       identity,
       random,
+      check,
     );
     return { enlistment: { ...terms, advertisement: client.advertise(context) }, client };
   }

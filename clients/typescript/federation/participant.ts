@@ -9,6 +9,7 @@ import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import { cryptoRandom, type RandomBytes } from '../../../src/secagg/random.js';
 import type { IdentityKey } from '../../../src/secagg/signature.js';
+import { VerifiedSignatures } from '../../../src/secagg/verified-signatures.js';
 import type { ClientBundle } from '../client-bundle.js';
 import type { Connection } from '../connect.js';
 import { RemoteModel } from '../remote-model.js';
@@ -16,6 +17,7 @@ import { mayRepeat, type RetryEnvironment, retryDelayMs, systemEnvironment } fro
 import { SplitModel } from '../split-model.js';
 import { TrainingClient } from '../training-client.js';
 import { ChainLog } from './chain-log.js';
+import { cutoffSignal } from './cutoff.js';
 import type { LocalData } from './data/local-data.js';
 import { federatedAdapter } from './federated-adapter.js';
 import { hex } from './identity-file.js';
@@ -53,6 +55,8 @@ export interface ParticipantOptions {
   /** Of the data order. Default 0. */
   readonly seed?: number | undefined;
   readonly random?: RandomBytes | undefined;
+  /** Signatures that were found right. Default: this participant's own; participants of one process may share them. */
+  readonly signatures?: VerifiedSignatures | undefined;
   readonly environment?: RetryEnvironment | undefined;
   readonly onEvent?: ((event: ParticipantEvent) => void) | undefined;
 }
@@ -135,7 +139,7 @@ export class Participant {
    * @throws CutlayerError MANIFEST_REJECTED, NOT_A_MEMBER, BACKBONE_MISMATCH, ADAPTER_MISMATCH, ADAPTER_UNSUPPORTED, INVALID_OPTION, BROADCAST_REJECTED, IO_ERROR
    */
   static async open(options: ParticipantOptions): Promise<Participant> {
-    const { api, state, identity, bundle, connection, data, random = cryptoRandom } = options;
+    const { api, state, identity, bundle, connection, data, random = cryptoRandom, signatures = new VerifiedSignatures() } = options;
     const pin = await pinned(state, { federation: options.federation, publicKey: hex(identity.publicKey), floors: options.floors }, () =>
       api.manifest(),
     );
@@ -161,7 +165,7 @@ export class Participant {
       if (broadcast.kind === 'aggregate' && broadcast.participants.includes(pin.member)) await keepMoments(state, broadcast.round);
     });
     const ledger = await OwnLedger.open(state, manifest);
-    const round = await MemberRound.open({ state, pin, identity, random, api });
+    const round = await MemberRound.open({ state, pin, identity, random, check: signatures.verify, api });
     return new Participant(options, { pin, chain, round, ledger, client });
   }
 
@@ -281,7 +285,7 @@ export class Participant {
     const { round } = task;
     const stage = stageOf[task.kind];
     this.#waitingFor = '';
-    const cutoff = remainingMs > 0 ? AbortSignal.timeout(Math.min(remainingMs, 2 ** 31 - 1)) : undefined;
+    const cutoff = cutoffSignal(remainingMs);
     const either = cutoff === undefined ? signal : AbortSignal.any([signal, cutoff]);
     try {
       await this.#stage(task, remainingMs, either);
