@@ -35,7 +35,8 @@ export class RoundWatch {
   readonly #aggregates = new Map<number, Aggregate>();
   readonly #tested = new Map<number, VersionMetrics | null>();
   #head: ChainHead | null = null;
-  #last = { coordinator: { up: 0, down: 0 }, gateway: { up: 0, down: 0 } };
+  /** Of the gateway, at the newest point. */
+  #last = { up: 0, down: 0 };
   #report: FederationReport | undefined;
 
   constructor(options: WatchOptions) {
@@ -46,6 +47,8 @@ export class RoundWatch {
   async look(): Promise<string | undefined> {
     const { open, coordinator } = this.#options;
     const reader = coordinator.reader(open.id);
+    // Before the announcements: what the end was announced after is then among them.
+    [this.#report] = await coordinator.status(open.id);
     const links = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
     const news: Broadcast[] = [];
     for (const signed of links) {
@@ -54,7 +57,6 @@ export class RoundWatch {
       this.#head = head;
       news.push(broadcast);
     }
-    [this.#report] = await coordinator.status(open.id);
     // All versions are fetched before the first is measured: the coordinator keeps few.
     const fetched = new Map<number, Float32Array | undefined>();
     for (const broadcast of news) {
@@ -66,7 +68,13 @@ export class RoundWatch {
     for (const broadcast of news) {
       if (broadcast.kind === 'begin') this.#add(0, true, null, null);
       if (broadcast.kind === 'promote' || broadcast.kind === 'reject')
-        this.#add(broadcast.version, broadcast.kind === 'promote', broadcast.candidate?.current ?? null, broadcast.privacy);
+        this.#add(
+          broadcast.version,
+          broadcast.kind === 'promote',
+          broadcast.candidate?.current ?? null,
+          broadcast.privacy,
+          broadcast.round,
+        );
     }
     return this.#ended();
   }
@@ -113,21 +121,24 @@ export class RoundWatch {
     return { loss, accuracy, exactMatch };
   }
 
-  #add(version: number, promoted: boolean, heldOut: VersionMetrics | null, privacy: SimulationPoint['privacy']): void {
+  /** @param evaluated the round that decided about the version, when it was another than the one that made it */
+  #add(
+    version: number,
+    promoted: boolean,
+    heldOut: VersionMetrics | null,
+    privacy: SimulationPoint['privacy'],
+    evaluated: number | null = null,
+  ): void {
     const { links, model, onPoint } = this.#options;
     const aggregate = this.#aggregates.get(version);
     const round = aggregate?.round ?? 0;
-    const total = {
-      coordinator: {
-        up: links.reduce((sum, { traffic }) => sum + traffic.up, 0),
-        down: links.reduce((sum, { traffic }) => sum + traffic.down, 0),
-      },
-      gateway: { up: model.remote.connection.counters.bytesUp, down: model.remote.connection.counters.bytesDown },
+    const taken = links.map((link) => link.takeTraffic(evaluated ?? round));
+    const coordinator = {
+      up: taken.reduce((sum, { up }) => sum + up, 0),
+      down: taken.reduce((sum, { down }) => sum + down, 0),
     };
-    const since = (key: 'coordinator' | 'gateway') => ({
-      up: total[key].up - this.#last[key].up,
-      down: total[key].down - this.#last[key].down,
-    });
+    const { bytesUp, bytesDown } = model.remote.connection.counters;
+    const gateway = { up: bytesUp - this.#last.up, down: bytesDown - this.#last.down };
     const point: SimulationPoint = {
       version,
       round,
@@ -137,12 +148,12 @@ export class RoundWatch {
       test: this.#tested.get(version) ?? null,
       heldOut,
       promoted,
-      coordinator: since('coordinator'),
-      gateway: since('gateway'),
+      coordinator,
+      gateway,
       privacy,
       rssBytes: process.memoryUsage.rss(),
     };
-    this.#last = total;
+    this.#last = { up: bytesUp, down: bytesDown };
     this.points.push(point);
     onPoint?.(point);
   }

@@ -48,12 +48,27 @@ export class SimulatedLink implements FederationApi {
   readonly member: string;
   readonly #inner: FederationApi;
   readonly #around: LinkSurroundings;
+  /** By round, what comes between two rounds with the later one: participants are not all as far as the round that the simulation looks at. */
+  readonly #byRound = new Map<number, Traffic>();
+  #round = 1;
   #leave: () => void = () => undefined;
 
   constructor(inner: FederationApi, member: string, around: LinkSurroundings) {
     this.#inner = inner;
     this.member = member;
     this.#around = around;
+  }
+
+  /** Bytes of the rounds up to this one that were not taken before. */
+  takeTraffic(through: number): Traffic {
+    const sum: Traffic = { up: 0, down: 0 };
+    for (const [round, { up, down }] of this.#byRound) {
+      if (round > through) continue;
+      sum.up += up;
+      sum.down += down;
+      this.#byRound.delete(round);
+    }
+    return sum;
   }
 
   async nextTask(request: TaskRequest, signal?: AbortSignal): Promise<TaskAnswer> {
@@ -66,6 +81,7 @@ export class SimulatedLink implements FederationApi {
         continue;
       }
       if (task.kind === 'submit') this.#leave = await this.#around.gate.enter();
+      if ('round' in task) this.#round = task.round;
       // How often it waits, and for what, is a matter of timing.
       return task.kind === 'wait' ? answer : this.#received(answer);
     }
@@ -76,7 +92,8 @@ export class SimulatedLink implements FederationApi {
   }
 
   broadcasts(from: number) {
-    return this.#call([from], this.#inner.broadcasts(from));
+    // How many announcements come at a time is a matter of timing, and with it how often this is asked.
+    return this.#call([], this.#inner.broadcasts(from));
   }
 
   version(version: number) {
@@ -94,14 +111,16 @@ export class SimulatedLink implements FederationApi {
   async submit(...args: Parameters<FederationApi['submit']>): Promise<void> {
     this.#leave();
     await this.#call(args, this.#inner.submit(...args));
+    this.#answered(args[0]);
   }
 
   confirm(...args: Parameters<FederationApi['confirm']>) {
     return this.#call(args, this.#inner.confirm(...args));
   }
 
-  unmask(...args: Parameters<FederationApi['unmask']>) {
-    return this.#call(args, this.#inner.unmask(...args));
+  async unmask(...args: Parameters<FederationApi['unmask']>): Promise<void> {
+    await this.#call(args, this.#inner.unmask(...args));
+    this.#answered(args[0]);
   }
 
   /** Sleeps in the simulation's time. @throws CutlayerError CANCELLED */
@@ -113,6 +132,11 @@ export class SimulatedLink implements FederationApi {
   /** To be called when the participant has ended: others may have its place. */
   close(): void {
     this.#leave();
+  }
+
+  /** It may be the member's last answer of the round. */
+  #answered(round: number): void {
+    this.#round = round + 1;
   }
 
   #waitForTask(request: TaskRequest, signal: AbortSignal | undefined): Promise<TaskAnswer> {
@@ -142,13 +166,21 @@ export class SimulatedLink implements FederationApi {
 
   async #call<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> {
     this.#around.activity.events += 1;
-    this.traffic.up += payloadSize(args);
+    this.#count('up', args);
     return this.#received(await answer);
   }
 
   #received<T>(answer: T): T {
-    this.traffic.down += payloadSize(answer);
+    this.#count('down', answer);
     return answer;
+  }
+
+  #count(way: keyof Traffic, value: unknown): void {
+    const bytes = payloadSize(value);
+    const counted = this.#byRound.get(this.#round) ?? { up: 0, down: 0 };
+    this.#byRound.set(this.#round, counted);
+    counted[way] += bytes;
+    this.traffic[way] += bytes;
   }
 }
 
