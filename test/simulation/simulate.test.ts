@@ -108,7 +108,7 @@ describe('simulated federations', function () {
     const settings = ['rounds.count=3', 'training.steps=1'];
     await assert.rejects(run(settings, { data, participants: 100, onPoint, signal: stop.signal }), { code: 'CANCELLED' });
     const [, first, second] = held as [number, number, number];
-    // What participants know of one round is about 10 MB; the gateway keeps inputs of 100 steps, below 1 MB, for a retry.
+    // What participants know of one round is about 35 MB; the gateway keeps inputs of 100 steps, below 1 MB, for a retry.
     assert.ok(second - first < 5e6, `bytes held after each round: ${held.join(' ')}`);
     assert.ok(process[2]! - process[1]! < 64e6, `bytes of the process after each round: ${process.join(' ')}`);
   });
