@@ -119,7 +119,7 @@ describe('a state directory', () => {
         founderKey: hex(coordinator.publicKey),
         coordinatorKey: hex(coordinator.publicKey),
         backboneDigest: digest(5),
-        settings: { name: 'pumps' },
+        settings: { name: 'pumps', evaluation: { maxForgetting: 0.15 } },
         parameters: [{ name: 'prompt', shape: [2, 2] }],
         initialDigest: digest(0),
         members: [{ name: 'north', publicKey: hex(member.publicKey) }, ...others],
