@@ -106,9 +106,18 @@ describe('opening a store', () => {
     const message = { federation: FEDERATION, round: 7, stage: 'submitting', member: 'anna', bytes: secret, at: 1 };
     await database.transaction((tx) => tx.messages.put(message));
     const needle = Buffer.from(secret.subarray(1000, 1064));
-    assert.ok((await readFile(`${path}-wal`)).includes(needle), 'the test looks for the wrong bytes');
+    assert.ok((await stored(path)).includes(needle), 'the test looks for the wrong bytes');
     await database.transaction((tx) => tx.messages.pruneRound(FEDERATION, 7));
     await database.close();
-    for (const file of [path, `${path}-wal`]) assert.ok(!(await readFile(file)).includes(needle), file);
+    assert.ok(!(await stored(path)).includes(needle), 'an ended round is still there');
   });
 });
+
+/** The database and its log; the engine removes the log when it has no use for it. */
+async function stored(path: string): Promise<Buffer> {
+  const log = await readFile(`${path}-wal`).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return Buffer.alloc(0);
+    throw cause;
+  });
+  return Buffer.concat([await readFile(path), log]);
+}
