@@ -6,6 +6,7 @@
  */
 import { CutlayerError } from '../../src/errors.js';
 import { allFinite } from '../../src/tensor/finite.js';
+import { l2Norm } from '../../src/tensor/l2-norm.js';
 import type { Adapter, StepParts } from './adapters/adapter.js';
 import { readTrainingState, writeTrainingState } from './checkpoint.js';
 import type { ClientBundle } from './client-bundle.js';
@@ -16,7 +17,7 @@ import { type GenerateOptions, generate } from './generate.js';
 import { GradientSum, joinResults, type StepSum } from './gradient-sum.js';
 import { checkAdapter } from './model-card.js';
 import { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';
-import { clipGradNorm, l2Norm } from './optimizers/clip.js';
+import { clipGradNorm } from './optimizers/clip.js';
 import { addProximal, type Proximal } from './optimizers/proximal.js';
 import type { Schedule } from './optimizers/schedule.js';
 import { Pipeline } from './pipeline.js';

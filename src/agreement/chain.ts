@@ -8,8 +8,8 @@ import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 import { sign, verify } from '../secagg/signature.js';
 import { canonicalBytes } from './canonical-json.js';
+import { hex32 } from './manifest.js';
 
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.int().min(0);
 
 /** The means of an evaluated version over its cohort. */

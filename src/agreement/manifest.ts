@@ -12,7 +12,8 @@ import { isRobust, MOST_ROBUST_MEMBERS } from './strategy-limits.js';
 
 /** A member's name is the tenant of its token. */
 const memberName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 of [A-Za-z0-9._-], a letter or digit first');
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
+/** 32 bytes: a sha256 or a public key. */
+export const hex32 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits');
 
 /** A trained tensor of the adapter. */
 const parameterSchema = z.strictObject({

@@ -1,18 +1,12 @@
 /** Clipping by the L2 norm of several arrays together: what bounds how much one contribution can change a sum. */
 import { CutlayerError } from '../errors.js';
+import { l2Norm } from '../tensor/l2-norm.js';
 
 /** The smallest bound: far above where float32 loses its precision. */
 export const LEAST_CLIP_NORM = 1e-12;
 
 /** Just below 1 by a few units of float32: enough to undo values that were rounded up. */
 const SHRINK = 1 - 2 ** -22;
-
-/** The L2 norm of all values together, summed in float64. */
-export function l2Norm(parts: readonly Float32Array[]): number {
-  let sum = 0;
-  for (const values of parts) for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
-  return Math.sqrt(sum);
-}
 
 /**
  * Scales the values in place so that their norm is at most `bound`, also after they are rounded to float32.

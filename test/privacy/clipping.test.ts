@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { clipBit, nextClipNorm, updateNoiseMultiplier } from '../../src/privacy/adaptive-clip.js';
-import { clipByNorm, l2Norm } from '../../src/privacy/clip.js';
+import { clipByNorm } from '../../src/privacy/clip.js';
+import { l2Norm } from '../../src/tensor/l2-norm.js';
 
 describe('clipping by norm', () => {
   it('never leaves a norm above the bound, also after rounding to float32', () => {

@@ -1,11 +1,5 @@
 /** Gradient clipping by the global norm over all parameters, as `torch.nn.utils.clip_grad_norm_` does it. */
-
-/** The L2 norm of all values together, summed in float64. */
-export function l2Norm(gradients: readonly Float32Array[]): number {
-  let sum = 0;
-  for (const values of gradients) for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
-  return Math.sqrt(sum);
-}
+import { l2Norm } from '../../../src/tensor/l2-norm.js';
 
 /**
  * Scales the gradients in place by maxNorm / (norm + 1e-6) when that is below 1.
