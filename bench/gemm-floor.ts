@@ -5,10 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GraphBuilder } from '../src/onnx/builder.js';
-import { symbol } from '../src/onnx/dim.js';
-import { encodeModel } from '../src/onnx/encoder.js';
-import type { Value } from '../src/onnx/value.js';
+import { GraphBuilder } from '../src/compiler/onnx/builder.js';
+import { symbol } from '../src/compiler/onnx/dim.js';
+import { encodeModel } from '../src/compiler/onnx/encoder.js';
+import type { Value } from '../src/compiler/onnx/value.js';
 import type { SafetensorsHeader } from '../src/safetensors/header.js';
 
 /** Sizes of the backbone. */

@@ -9,7 +9,7 @@ import { createAdapter } from '../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../clients/typescript/adapters/settings.js';
 import { ClientBundle, type Connection, connect, TrainingClient } from '../clients/typescript/index.js';
 import { runProcess, startGateway } from '../demo/processes.js';
-import type { WireDType } from '../src/wire/wire-dtype.js';
+import type { WireDType } from '../src/protocol/wire/wire-dtype.js';
 import type { StepSize } from './compiler.js';
 import { elapsedMs, median, paired } from './paired.js';
 import { startPeft } from './peft.js';

@@ -1,8 +1,8 @@
 /** Collects measured figures, prints them as a table and writes them to `bench/out/latest.json`. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../src/atomic-file.js';
-import { packageRoot } from '../src/package-root.js';
+import { writeFileAtomic } from '../src/files/atomic-file.js';
+import { packageRoot } from '../src/files/package-root.js';
 
 /** One measured figure. `ratio` is `value / baseline`, both from the same run; null where there is no baseline. */
 export interface Figure {

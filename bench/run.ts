@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { runProcess } from '../demo/processes.js';
-import { packageRoot } from '../src/package-root.js';
+import { packageRoot } from '../src/files/package-root.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';

@@ -6,16 +6,16 @@
 import { createCipheriv } from 'node:crypto';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
-import { packageRoot } from '../src/package-root.js';
-import { SecAggClient } from '../src/secagg/client.js';
-import { Cohort } from '../src/secagg/cohort.js';
-import { fromRing, scaleOf, stochasticRound, toRing } from '../src/secagg/fixed-point.js';
-import type { Confirmation } from '../src/secagg/messages.js';
-import { addInto } from '../src/secagg/ring.js';
-import { inboxOf, unmaskSum, verifySealed } from '../src/secagg/server.js';
-import { defaultGraph, type SecAggRound } from '../src/secagg/settings.js';
-import { generateIdentity, type IdentityKey } from '../src/secagg/signature.js';
-import { verifyConfirmation, verifyMasked, verifyRevealed } from '../src/secagg/verification.js';
+import { packageRoot } from '../src/files/package-root.js';
+import { SecAggClient } from '../src/protocol/secagg/client.js';
+import { Cohort } from '../src/protocol/secagg/cohort.js';
+import { fromRing, scaleOf, stochasticRound, toRing } from '../src/protocol/secagg/fixed-point.js';
+import type { Confirmation } from '../src/protocol/secagg/messages.js';
+import { addInto } from '../src/protocol/secagg/ring.js';
+import { inboxOf, unmaskSum, verifySealed } from '../src/protocol/secagg/server.js';
+import { defaultGraph, type SecAggRound } from '../src/protocol/secagg/settings.js';
+import { generateIdentity, type IdentityKey } from '../src/protocol/secagg/signature.js';
+import { verifyConfirmation, verifyMasked, verifyRevealed } from '../src/protocol/secagg/verification.js';
 import { median } from './paired.js';
 import type { Report } from './report.js';
 

@@ -24,7 +24,7 @@ import {
   TrainingClient,
   train,
 } from '../clients/typescript/index.js';
-import { writeFileAtomic } from '../src/atomic-file.js';
+import { writeFileAtomic } from '../src/files/atomic-file.js';
 import type { DemoSettings } from './settings.js';
 import type { Splits } from './splits.js';
 import type { CurvePoint, Sample, Score } from './summary.js';

@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CutlayerError } from '../src/errors.js';
-import { packageRoot } from '../src/package-root.js';
+import { packageRoot } from '../src/files/package-root.js';
 import { tunedEnvironment } from '../src/runtime/malloc.js';
 
 /** Compiled entry points, below the package's root. */

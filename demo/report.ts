@@ -1,6 +1,6 @@
 /** Renders a demo run as one HTML page. */
-import { renderChart } from '../src/report/chart.js';
-import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../src/report/page.js';
+import { renderChart } from '../src/commands/report/chart.js';
+import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../src/commands/report/page.js';
 import type { CurvePoint, DemoSummary, Holding, Sample } from './summary.js';
 
 /** The page's HTML. */

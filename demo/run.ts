@@ -4,8 +4,8 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { writeFileAtomic } from '../src/atomic-file.js';
 import { CutlayerError } from '../src/errors.js';
+import { writeFileAtomic } from '../src/files/atomic-file.js';
 import type { ClientResult, ClientTask } from './client.js';
 import { printSummary } from './print.js';
 import { type GatewayProcess, runProcess, startGateway } from './processes.js';

@@ -1,7 +1,7 @@
 /** The demo's command line, and the settings that it hands to the client's process. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageRoot } from '../src/package-root.js';
+import { packageRoot } from '../src/files/package-root.js';
 
 /** What a run is made of. */
 export interface DemoSettings {

@@ -6,12 +6,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { clientCommand } from './commands/client.js';
-import { coordinatorCommand } from './commands/coordinator.js';
+import { clientCommand } from './commands/client-command.js';
+import { coordinatorCommand } from './commands/coordinator/coordinator-command.js';
 import { reportFailure } from './commands/failure.js';
-import { gatewayCommand } from './commands/gateway.js';
-import { packCommand } from './commands/pack.js';
-import { packageRoot } from './package-root.js';
+import { gatewayCommand } from './commands/gateway/gateway-command.js';
+import { packCommand } from './commands/pack/pack-command.js';
+import { packageRoot } from './files/package-root.js';
 
 const EXAMPLES = `
 The vendor packs a checkpoint, serves its backbone, and issues a token:

@@ -1,16 +1,16 @@
 /** Cutlayer's client library: adapt a vendor's model to one's own data without sending text or labels. */
 
-// What appears in the signatures above.
-export type { Broadcast } from '../../src/agreement/chain.js';
-export type { FederationApi } from '../../src/agreement/federation-api.js';
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
 export { epsilonOf, type Guarantee } from '../../src/privacy/accountant.js';
 export { gaussianEvent, type PrivacyEvent, type Sampling } from '../../src/privacy/event.js';
 export { poissonSample } from '../../src/privacy/random.js';
 export { type PrivacyStatement, statementText } from '../../src/privacy/statement.js';
-export type { IdentityKey } from '../../src/secagg/signature.js';
+// What appears in the signatures above.
+export type { Broadcast } from '../../src/protocol/federation/chain.js';
+export type { FederationApi } from '../../src/protocol/federation/federation-api.js';
+export type { IdentityKey } from '../../src/protocol/secagg/signature.js';
+export type { WireDType } from '../../src/protocol/wire/wire-dtype.js';
 export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
-export type { WireDType } from '../../src/wire/wire-dtype.js';
 export {
   type Adapter,
   type AdapterDims,
@@ -28,9 +28,9 @@ export { Prefix } from './adapters/prefix.js';
 export { createAdapter, defaultLearningRate, methods } from './adapters/registry.js';
 export { type MethodSettings, type MethodSettingsInput, methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
-export { type Classification, type ClassifyOptions, classify } from './classify.js';
-export { ClientBundle, type OpenBundleOptions } from './client-bundle.js';
-export { type Connection, type ConnectOptions, connect, type WireCounters } from './connect.js';
+export { type Connection, type ConnectOptions, connect, type WireCounters } from './connection/connect.js';
+export type { RetryNotice, RetryPolicy } from './connection/retry.js';
+export type { ModelCard } from './connection/served-model.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';
 export {
   type Example,
@@ -44,7 +44,6 @@ export {
 export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';
-export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate.js';
 export { type CoordinatorLink, openCoordinatorLink } from './federation/coordinator-link.js';
 export { DataFolder, type DataFolderOptions } from './federation/data/data-folder.js';
 export { type ExamplesServer, type ExamplesServerOptions, serveExamples } from './federation/data/examples-server.js';
@@ -56,16 +55,17 @@ export { createIdentity, readIdentity } from './federation/identity-file.js';
 export { Participant, type ParticipantOptions } from './federation/participant.js';
 export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
 export { DirectoryState, MemoryState, type StateStore } from './federation/state-store.js';
-export { type GenerateOptions, generate, generateTokens } from './generate.js';
-export type { ModelCard } from './model-card.js';
+export { type Classification, type ClassifyOptions, classify } from './inference/classify.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './inference/evaluate.js';
+export { type GenerateOptions, generate, generateTokens } from './inference/generate.js';
+export { ClientBundle, type OpenBundleOptions } from './model/client-bundle.js';
+export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './model/remote-model.js';
+export { type BatchResult, type GradientResult, SplitModel } from './model/split-model.js';
 export { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';
 export { clipGradNorm } from './optimizers/clip.js';
 export { type Schedule, type ScheduleName, schedule, scheduleNames } from './optimizers/schedule.js';
-export type { StepPrivacy } from './privacy/private-gradient-sum.js';
-export type { RunPrivacy } from './privacy/run-ledger.js';
-export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './remote-model.js';
-export type { RetryNotice, RetryPolicy } from './retry.js';
-export { type BatchResult, type GradientResult, SplitModel } from './split-model.js';
-export { stepsOfEpochs, train } from './train.js';
-export type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './train-options.js';
-export { type StepResult, TrainingClient, type TrainingOptions } from './training-client.js';
+export type { StepPrivacy } from './training/privacy/private-gradient-sum.js';
+export type { RunPrivacy } from './training/privacy/run-ledger.js';
+export { stepsOfEpochs, train } from './training/train.js';
+export type { StepRecord, TrainEvent, TrainOptions, TrainSummary } from './training/train-options.js';
+export { type StepResult, TrainingClient, type TrainingOptions } from './training/training-client.js';

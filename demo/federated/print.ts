@@ -1,5 +1,5 @@
 /** Prints a run's result for a terminal. */
-import { count, percent } from '../../src/report/page.js';
+import { count, percent } from '../../src/commands/report/page.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';
 

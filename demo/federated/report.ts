@@ -1,6 +1,6 @@
 /** Renders a run of the federated demo as one HTML page. */
-import { renderChart } from '../../src/report/chart.js';
-import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../../src/report/page.js';
+import { renderChart } from '../../src/commands/report/chart.js';
+import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../../src/commands/report/page.js';
 import { renderHoldings } from '../report.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';

@@ -6,8 +6,8 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeFileAtomic } from '../../src/atomic-file.js';
 import { CutlayerError } from '../../src/errors.js';
+import { writeFileAtomic } from '../../src/files/atomic-file.js';
 import { type BackgroundProcess, runProcess } from '../processes.js';
 import type { Holding } from '../summary.js';
 import { Comparison } from './baselines.js';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { type ScheduleName, scheduleNames } from '../../clients/typescript/index.js';
-import { packageRoot } from '../../src/package-root.js';
+import { packageRoot } from '../../src/files/package-root.js';
 
 /** The four sites. */
 export const siteNames = ['north', 'south', 'river', 'mill'] as const;

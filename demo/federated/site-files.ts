@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { difference } from '../../clients/typescript/federation/federated-adapter.js';
 import type { ParticipantEvent } from '../../clients/typescript/federation/participant-events.js';
-import type { Broadcast } from '../../src/agreement/chain.js';
+import type { Broadcast } from '../../src/protocol/federation/chain.js';
 import { decodeTensors, readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { type SiteName, siteDir, siteNames } from './settings.js';

@@ -1,10 +1,10 @@
 /** Everything that the coordinator has stored, at several moments, and the search for the sites' updates in it. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { openManifest } from '../../src/agreement/manifest.js';
-import { roundArithmetic } from '../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../src/errors.js';
-import { scaleOf } from '../../src/secagg/fixed-point.js';
+import { openManifest } from '../../src/protocol/federation/manifest.js';
+import { roundArithmetic } from '../../src/protocol/federation/round-mechanism.js';
+import { scaleOf } from '../../src/protocol/secagg/fixed-point.js';
 import { floatWords, type Pattern, PatternSearch, ringWords } from './pattern-search.js';
 import { siteDir, siteNames } from './settings.js';
 import type { SiteFiles, SiteUpdate } from './site-files.js';

@@ -1,5 +1,5 @@
 /**
- * The manifests of the two artifacts that `cutlayer pack` writes (design section 4): the vendor's backbone and the client
+ * The manifests of the two artifacts that `cutlayer pack` writes (docs/architecture.md): the vendor's backbone and the client
  * bundle. A manifest names every file beside it with its size and sha256, the cut, the dims and the graphs; the ONNX graphs
  * hold no weights, their initializers point into `weightsFile`. Parsed once, at the edge, into the types below.
  */

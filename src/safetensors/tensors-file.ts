@@ -1,7 +1,7 @@
 /** Small safetensors files as whole tensors in memory: adapters, optimizer state, fixtures. */
 import { readFile, stat } from 'node:fs/promises';
-import { writeFileAtomic } from '../atomic-file.js';
 import { CutlayerError } from '../errors.js';
+import { writeFileAtomic } from '../files/atomic-file.js';
 import { dtypes } from '../tensor/dtype.js';
 import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
 import type { Tensor, TensorDType } from '../tensor/tensor.js';

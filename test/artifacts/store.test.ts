@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { digestFile, sha256Hex } from '../../src/artifacts/digest.js';
 import { isPlainRelativePath } from '../../src/artifacts/manifest.js';
 import { loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
-import { pack } from '../../src/compile/pack.js';
+import { pack } from '../../src/compiler/pack/pack.js';
 import { fixtureDir } from '../support/packed-model.js';
 
 /** The text of a manifest, changed. */

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeModel, families } from '../../src/models/registry.js';
-import type { DecoderSpec, RopeSpec } from '../../src/models/spec.js';
+import { describeModel, families } from '../../src/compiler/models/registry.js';
+import type { DecoderSpec, RopeSpec } from '../../src/compiler/models/spec.js';
 import { referenceFixtures } from '../support/reference-fixtures.js';
 
 const fixtures = referenceFixtures();

@@ -4,7 +4,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClientBundle, type Connection, connect, SoftPrompt, schedule, TrainingClient } from '../../clients/typescript/index.js';
 import type { CutlayerError } from '../../src/errors.js';
-import { createEngine, type Engine } from '../../src/runtime/engine.js';
+import { createEngine, type Engine } from '../../src/gateway/engine/engine.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { readCurves } from '../support/curves.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';

@@ -1,6 +1,6 @@
-"""Writes test/clients/optimizer-vectors.json: what torch's AdamW and clip_grad_norm_ and transformers' schedules give.
+"""Writes test/clients/optimizers/optimizer-vectors.json: what torch's AdamW and clip_grad_norm_ and transformers' schedules give.
 
-    python test/conformance/optimizer_vectors.py > test/clients/optimizer-vectors.json
+    python test/conformance/optimizer_vectors.py > test/clients/optimizers/optimizer-vectors.json
 """
 
 import json

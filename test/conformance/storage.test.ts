@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pack } from '../../src/compile/pack.js';
+import { pack } from '../../src/compiler/pack/pack.js';
 import { withVariant } from '../support/checkpoint-variant.js';
 import { referenceFixtures } from '../support/reference-fixtures.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { adapterKinds } from '../../src/artifacts/manifest.js';
-import { families } from '../../src/models/registry.js';
+import { families } from '../../src/compiler/models/registry.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { contracted } from '../support/contraction.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { seeded } from '../../clients/typescript/random.js';
 import { floatWords, type Pattern, PatternSearch, ringWords } from '../../demo/federated/pattern-search.js';
+import { seeded } from '../../src/tensor/random.js';
 
 const random = seeded(5);
 const update = Float32Array.from({ length: 300 }, () => random.normal() / 100);

@@ -1,7 +1,8 @@
 /** docs/families.md: what each family of the registry computes, read from the parsed configs of its fixtures, and which keys it refuses, by trying them. */
+
+import { describeModel, families } from '../../src/compiler/models/registry.js';
+import type { DecoderSpec, RopeSpec } from '../../src/compiler/models/spec.js';
 import { CutlayerError } from '../../src/errors.js';
-import { describeModel, families } from '../../src/models/registry.js';
-import type { DecoderSpec, RopeSpec } from '../../src/models/spec.js';
 import { type ReferenceFixture, referenceFixtures } from '../support/reference-fixtures.js';
 
 type FamilyName = keyof typeof families;

@@ -1,7 +1,7 @@
 /** Writes the generated documents: `npm run generate:docs`. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/package-root.js';
+import { packageRoot } from '../../src/files/package-root.js';
 import { documents } from './documents.js';
 
 for (const [path, write] of Object.entries(documents)) {

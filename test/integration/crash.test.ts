@@ -19,7 +19,7 @@ import {
   TrainingClient,
   train,
 } from '../../clients/typescript/index.js';
-import { Pipeline } from '../../clients/typescript/pipeline.js';
+import { Pipeline } from '../../clients/typescript/model/pipeline.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';

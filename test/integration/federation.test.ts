@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
-import type { FederationReport } from '../../src/federation/coordinator-api.js';
+import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';

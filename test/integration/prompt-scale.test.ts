@@ -1,11 +1,11 @@
 /** Where a soft prompt enters a model that scales its embedding: PEFT's space is that of transformers' `inputs_embeds`. */
 import assert from 'node:assert/strict';
 import { SoftPrompt } from '../../clients/typescript/adapters/soft-prompt.js';
-import { ClientBundle } from '../../clients/typescript/client-bundle.js';
-import { type Connection, connect } from '../../clients/typescript/connect.js';
+import { type Connection, connect } from '../../clients/typescript/connection/connect.js';
 import { makeBatch } from '../../clients/typescript/data/batch.js';
-import { RemoteModel } from '../../clients/typescript/remote-model.js';
-import { SplitModel } from '../../clients/typescript/split-model.js';
+import { ClientBundle } from '../../clients/typescript/model/client-bundle.js';
+import { RemoteModel } from '../../clients/typescript/model/remote-model.js';
+import { SplitModel } from '../../clients/typescript/model/split-model.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';

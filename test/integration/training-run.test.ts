@@ -24,7 +24,7 @@ import {
   train,
   type WireDType,
 } from '../../clients/typescript/index.js';
-import { packageRoot } from '../../src/package-root.js';
+import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Example } from '../../clients/typescript/index.js';
-import { packageRoot } from '../../src/package-root.js';
+import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 

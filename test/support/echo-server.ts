@@ -8,8 +8,8 @@ import {
   ServerCredentials,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
-import { clientChannelOptions, serverChannelOptions } from '../../src/wire/channel.js';
-import { applyFlowControl } from '../../src/wire/flow-control.js';
+import { clientChannelOptions, serverChannelOptions } from '../../src/protocol/wire/channel.js';
+import { applyFlowControl } from '../../src/protocol/wire/flow-control.js';
 
 const bytes = (value: Buffer): Buffer => value;
 const METHOD = {

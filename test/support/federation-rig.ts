@@ -16,11 +16,11 @@ import {
   type Example,
   toExamples,
 } from '../../clients/typescript/index.js';
-import type { FederationApi } from '../../src/agreement/federation-api.js';
-import { type OpenManifest, parametersDigest, signManifest } from '../../src/agreement/manifest.js';
-import { type Coordinator, openCoordinator } from '../../src/federation/coordinator.js';
-import { generateIdentity, type IdentityKey, identityFromSeed } from '../../src/secagg/signature.js';
-import { type Database, openDatabase } from '../../src/store/database.js';
+import { type Coordinator, openCoordinator } from '../../src/coordinator/coordinator.js';
+import { type Database, openDatabase } from '../../src/coordinator/tables/database.js';
+import type { FederationApi } from '../../src/protocol/federation/federation-api.js';
+import { type OpenManifest, parametersDigest, signManifest } from '../../src/protocol/federation/manifest.js';
+import { generateIdentity, type IdentityKey, identityFromSeed } from '../../src/protocol/secagg/signature.js';
 import { packedFixture } from './packed-fixture.js';
 import { startTestGateway, type TestGateway } from './test-gateway.js';
 

@@ -1,7 +1,7 @@
 /** What is checked of every op's VJP rule: broadcasts, attributes and every differentiable input. */
-import type { GraphBuilder } from '../../src/onnx/builder.js';
-import type { OpName } from '../../src/onnx/op-signatures.js';
-import type { Value } from '../../src/onnx/value.js';
+import type { GraphBuilder } from '../../src/compiler/onnx/builder.js';
+import type { OpName } from '../../src/compiler/onnx/op-signatures.js';
+import type { Value } from '../../src/compiler/onnx/value.js';
 import { tensor } from '../../src/tensor/tensor.js';
 import type { CheckedInput, GradientCase } from './gradient-check.js';
 

@@ -1,10 +1,10 @@
 /** Compares a vjp with central differences, through ONNX Runtime. */
-import { vjpRules } from '../../src/autodiff/rules.js';
-import { vjp } from '../../src/autodiff/vjp.js';
-import type { VjpRules } from '../../src/autodiff/vjp-rules.js';
-import { GraphBuilder } from '../../src/onnx/builder.js';
-import type { OpName } from '../../src/onnx/op-signatures.js';
-import type { Value } from '../../src/onnx/value.js';
+import { vjpRules } from '../../src/compiler/autodiff/rules.js';
+import { vjp } from '../../src/compiler/autodiff/vjp.js';
+import type { VjpRules } from '../../src/compiler/autodiff/vjp-rules.js';
+import { GraphBuilder } from '../../src/compiler/onnx/builder.js';
+import type { OpName } from '../../src/compiler/onnx/op-signatures.js';
+import type { Value } from '../../src/compiler/onnx/value.js';
 import { type Tensor, tensor } from '../../src/tensor/tensor.js';
 import { seeded, uniform } from './random.js';
 import { type LoadedGraph, load } from './session.js';

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { FederationApi } from '../../src/agreement/federation-api.js';
+import type { FederationApi } from '../../src/protocol/federation/federation-api.js';
 
 /** One call; `member` empty: of the rig itself. */
 export interface CoordinatorCall {

@@ -5,11 +5,11 @@ import type { Adapter } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterContext, AdapterModel } from '../../clients/typescript/adapters/context.js';
 import { createAdapter } from '../../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../../clients/typescript/adapters/settings.js';
-import type { ClientBundle } from '../../clients/typescript/client-bundle.js';
 import { makeBatch } from '../../clients/typescript/data/batch.js';
 import type { Example } from '../../clients/typescript/data/examples.js';
-import type { SplitModel } from '../../clients/typescript/split-model.js';
-import { packageRoot } from '../../src/package-root.js';
+import type { ClientBundle } from '../../clients/typescript/model/client-bundle.js';
+import type { SplitModel } from '../../clients/typescript/model/split-model.js';
+import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 

@@ -1,9 +1,9 @@
 /** What methods ask of a bundle, without a checkpoint: their graphs, compiled and run as packed ones are, and a small random embedding. */
 import type { AdapterDims, Feeds } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
-import type { GraphPair } from '../../src/compile/client-graphs.js';
-import { promptMethodGraphs } from '../../src/compile/prompt-method-graphs.js';
-import type { Graph } from '../../src/onnx/graph.js';
+import type { GraphPair } from '../../src/compiler/graphs/client-graphs.js';
+import { promptMethodGraphs } from '../../src/compiler/graphs/prompt-method-graphs.js';
+import type { Graph } from '../../src/compiler/onnx/graph.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type LoadedGraph, load, type Tensors } from './session.js';
 

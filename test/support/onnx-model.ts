@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { modelProto } from '../../src/onnx/onnx-proto.js';
+import { modelProto } from '../../src/compiler/onnx/onnx-proto.js';
 import { dtypes } from '../../src/tensor/dtype.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 

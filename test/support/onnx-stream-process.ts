@@ -1,7 +1,7 @@
 /** A process that imports a model's weights as packing does and prints, as JSON, the resident memory before and the most there was. */
-import { backbonePorts, compileOnnxBackbone } from '../../src/compile/onnx-backbone.js';
-import { weightsOf, writeWeights } from '../../src/compile/onnx-weights.js';
-import { openModel } from '../../src/onnx/import/model.js';
+import { backbonePorts, compileOnnxBackbone } from '../../src/compiler/graphs/onnx-backbone.js';
+import { openModel } from '../../src/compiler/onnx/import/model.js';
+import { weightsOf, writeWeights } from '../../src/compiler/pack/onnx-weights.js';
 
 const [model, target] = process.argv.slice(2) as [string, string];
 const before = process.memoryUsage().rss;

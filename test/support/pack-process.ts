@@ -1,5 +1,5 @@
 /** A process that packs and prints, as JSON, the resident memory before and the most there was. */
-import { pack } from '../../src/compile/pack.js';
+import { pack } from '../../src/compiler/pack/pack.js';
 
 const [checkpointDir, outDir] = process.argv.slice(2) as [string, string];
 const before = process.memoryUsage().rss;

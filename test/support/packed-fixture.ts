@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pack } from '../../src/compile/pack.js';
-import { packageRoot } from '../../src/package-root.js';
+import { pack } from '../../src/compiler/pack/pack.js';
+import { packageRoot } from '../../src/files/package-root.js';
 
 /** Where the two artifacts lie. */
 export interface PackedFixture {

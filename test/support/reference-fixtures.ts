@@ -1,7 +1,7 @@
 /** The checkpoints of `test/fixtures` that have reference values: found by looking, so that none can be forgotten. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/package-root.js';
+import { packageRoot } from '../../src/files/package-root.js';
 
 /** A batch as `reference.json` holds it. */
 export interface ReferenceBatch {

@@ -1,17 +1,17 @@
 /** A member that plays its part of each round with real keys and masks, and answers from what it has written down: asked twice it sends the same bytes. */
 import { createHash } from 'node:crypto';
-import { broadcastHash } from '../../src/agreement/chain.js';
-import { type EnlistmentTerms, enlistmentContext, type RoundPurpose } from '../../src/agreement/enlistment.js';
-import type { FederationApi, RoundStage, Task, TaskRequest } from '../../src/agreement/federation-api.js';
-import type { OpenManifest } from '../../src/agreement/manifest.js';
-import { hasClipBit, weightFactor } from '../../src/agreement/payload.js';
-import { initialClipNorm, roundArithmetic, secAggRoundOf } from '../../src/agreement/round-mechanism.js';
 import { encodeDistributed } from '../../src/privacy/distributed.js';
-import { SecAggClient } from '../../src/secagg/client.js';
-import { scaleOf, stochasticRound, toRing } from '../../src/secagg/fixed-point.js';
-import { signPlainAdvertisement } from '../../src/secagg/messages.js';
-import type { IdentityKey } from '../../src/secagg/signature.js';
-import { seededBytes } from '../../src/secagg/stream.js';
+import { broadcastHash } from '../../src/protocol/federation/chain.js';
+import { type EnlistmentTerms, enlistmentContext, type RoundPurpose } from '../../src/protocol/federation/enlistment.js';
+import type { FederationApi, RoundStage, Task, TaskRequest } from '../../src/protocol/federation/federation-api.js';
+import type { OpenManifest } from '../../src/protocol/federation/manifest.js';
+import { hasClipBit, weightFactor } from '../../src/protocol/federation/payload.js';
+import { initialClipNorm, roundArithmetic, secAggRoundOf } from '../../src/protocol/federation/round-mechanism.js';
+import { SecAggClient } from '../../src/protocol/secagg/client.js';
+import { scaleOf, stochasticRound, toRing } from '../../src/protocol/secagg/fixed-point.js';
+import { signPlainAdvertisement } from '../../src/protocol/secagg/messages.js';
+import type { IdentityKey } from '../../src/protocol/secagg/signature.js';
+import { seededBytes } from '../../src/protocol/secagg/stream.js';
 
 /** What a member gives into a round. */
 export type PayloadOf = (purpose: RoundPurpose, round: number, version: number) => Float32Array;

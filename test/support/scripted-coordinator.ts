@@ -2,21 +2,21 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openChannel } from '../../clients/typescript/rpc-channel.js';
-import type { FederationApi, TaskAnswer } from '../../src/agreement/federation-api.js';
-import { openIdentity } from '../../src/auth/identity.js';
-import { issueToken } from '../../src/auth/issuer.js';
-import { KeyRing } from '../../src/auth/key-ring.js';
-import type { Scope } from '../../src/auth/scopes.js';
-import { openAuth } from '../../src/commands/open-auth.js';
-import { openTls } from '../../src/commands/open-tls.js';
-import type { ListeningConfig } from '../../src/config/security.js';
-import type { CoordinatorApi, FederationReport } from '../../src/federation/coordinator-api.js';
-import { createLogger } from '../../src/observability/log.js';
-import { type CallObservation, createCallMetrics } from '../../src/observability/metrics.js';
-import { federationService } from '../../src/service/federation/handlers.js';
-import { createRpcServer, type RpcServer } from '../../src/service/server.js';
-import { loadFederationService } from '../../src/wire/federation-service.js';
+import { openChannel } from '../../clients/typescript/connection/rpc-channel.js';
+import type { CoordinatorApi, FederationReport } from '../../src/coordinator/coordinator-api.js';
+import { federationService } from '../../src/coordinator/service/handlers.js';
+import type { FederationApi, TaskAnswer } from '../../src/protocol/federation/federation-api.js';
+import { loadFederationService } from '../../src/protocol/wire/federation-service.js';
+import { openIdentity } from '../../src/server/auth/identity.js';
+import { issueToken } from '../../src/server/auth/issuer.js';
+import { KeyRing } from '../../src/server/auth/key-ring.js';
+import { openAuth } from '../../src/server/auth/open-auth.js';
+import type { Scope } from '../../src/server/auth/scopes.js';
+import { createLogger } from '../../src/server/observability/log.js';
+import { type CallObservation, createCallMetrics } from '../../src/server/observability/metrics.js';
+import { createRpcServer, type RpcServer } from '../../src/server/rpc/server.js';
+import type { ListeningConfig } from '../../src/server/security.js';
+import { openTls } from '../../src/server/tls/open-tls.js';
 
 /** A call that reached the coordinator: for whom, what, and with which arguments. */
 export interface Asked {

@@ -1,15 +1,15 @@
 /** A cohort around an honest coordinator in one process: each stage is run for the names given, with every check that a coordinator makes. Repeatable: all randomness is seeded. */
 import { createHash } from 'node:crypto';
-import { SecAggClient } from '../../src/secagg/client.js';
-import { Cohort } from '../../src/secagg/cohort.js';
-import type { Advertisement, Confirmation, RevealedShares, SealedShares } from '../../src/secagg/messages.js';
-import type { RandomBytes } from '../../src/secagg/random.js';
-import { addInto, ringMask } from '../../src/secagg/ring.js';
-import { inboxOf, requireStage, type Unmasked, unmaskSum, verifySealed } from '../../src/secagg/server.js';
-import { defaultGraph, type Pins, type SecAggRound } from '../../src/secagg/settings.js';
-import { generateIdentity, type IdentityKey } from '../../src/secagg/signature.js';
-import { seededBytes } from '../../src/secagg/stream.js';
-import { verifyAdvertisement, verifyConfirmation, verifyMasked, verifyRevealed } from '../../src/secagg/verification.js';
+import { SecAggClient } from '../../src/protocol/secagg/client.js';
+import { Cohort } from '../../src/protocol/secagg/cohort.js';
+import type { Advertisement, Confirmation, RevealedShares, SealedShares } from '../../src/protocol/secagg/messages.js';
+import type { RandomBytes } from '../../src/protocol/secagg/random.js';
+import { addInto, ringMask } from '../../src/protocol/secagg/ring.js';
+import { inboxOf, requireStage, type Unmasked, unmaskSum, verifySealed } from '../../src/protocol/secagg/server.js';
+import { defaultGraph, type Pins, type SecAggRound } from '../../src/protocol/secagg/settings.js';
+import { generateIdentity, type IdentityKey } from '../../src/protocol/secagg/signature.js';
+import { seededBytes } from '../../src/protocol/secagg/stream.js';
+import { verifyAdvertisement, verifyConfirmation, verifyMasked, verifyRevealed } from '../../src/protocol/secagg/verification.js';
 
 /** Random bytes that are the same for the same seed. */
 export function seededRandom(seed: number | string): RandomBytes {

@@ -1,7 +1,7 @@
 /** Runs a graph through ONNX Runtime, as the product does. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { type EncodeOptions, encodeModel } from '../../src/onnx/encoder.js';
-import type { Graph } from '../../src/onnx/graph.js';
+import { type EncodeOptions, encodeModel } from '../../src/compiler/onnx/encoder.js';
+import type { Graph } from '../../src/compiler/onnx/graph.js';
 import { type Tensor, type TensorDType, tensor } from '../../src/tensor/tensor.js';
 
 /** Tensors by the name of a graph's input or output. */

@@ -1,7 +1,7 @@
 /** A small decoder with soft-prompt rows, symbolic sizes and frozen random weights: what the compiler's parts meet in use. */
-import { GraphBuilder } from '../../src/onnx/builder.js';
-import { type Dim, multiplyDims, symbol } from '../../src/onnx/dim.js';
-import type { Value } from '../../src/onnx/value.js';
+import { GraphBuilder } from '../../src/compiler/onnx/builder.js';
+import { type Dim, multiplyDims, symbol } from '../../src/compiler/onnx/dim.js';
+import type { Value } from '../../src/compiler/onnx/value.js';
 import { type Tensor, tensor } from '../../src/tensor/tensor.js';
 import { seeded, uniform } from './random.js';
 

@@ -1,5 +1,5 @@
 /** A process that writes a store and is killed: `run PATH N` at the Nth write (-1: never; prints the writes' names), `hold PATH` when its parent says so. */
-import { openDatabase } from '../../src/store/database.js';
+import { openDatabase } from '../../src/coordinator/tables/database.js';
 import { runScript } from './store-script.js';
 
 const [mode, path, at] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /** A sequence of transactions that touches every table, and the whole content of a store to compare with: for tests that kill it on the way. */
 import { createHash } from 'node:crypto';
-import type { Database, Transaction } from '../../src/store/database.js';
+import type { Database, Transaction } from '../../src/coordinator/tables/database.js';
 
 /** The federation that the script writes. */
 export const FEDERATION = 'f'.repeat(64);

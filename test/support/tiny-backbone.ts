@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { sha256Hex } from '../../src/artifacts/digest.js';
 import { type AdapterKind, type BackboneManifest, FORMAT_VERSION, type StepGraphs } from '../../src/artifacts/manifest.js';
 import { type BackboneArtifact, loadBackbone } from '../../src/artifacts/store.js';
-import { GraphBuilder } from '../../src/onnx/builder.js';
-import { addDims, multiplyDims, symbol } from '../../src/onnx/dim.js';
-import { encodeModel } from '../../src/onnx/encoder.js';
-import type { Graph } from '../../src/onnx/graph.js';
-import type { Value } from '../../src/onnx/value.js';
+import { GraphBuilder } from '../../src/compiler/onnx/builder.js';
+import { addDims, multiplyDims, symbol } from '../../src/compiler/onnx/dim.js';
+import { encodeModel } from '../../src/compiler/onnx/encoder.js';
+import type { Graph } from '../../src/compiler/onnx/graph.js';
+import type { Value } from '../../src/compiler/onnx/value.js';
 import { f32 } from '../../src/tensor/tensor.js';
 
 /** The backbone's size. */

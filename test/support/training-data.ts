@@ -1,6 +1,6 @@
 /** Small data files for training the llama-tiny fixture. */
 import { writeFileSync } from 'node:fs';
-import { seeded } from '../../clients/typescript/random.js';
+import { seeded } from '../../src/tensor/random.js';
 
 const parts = ['pump', 'valve', 'sensor', 'filter', 'motor', 'pipe'];
 const signs = ['lost pressure', 'runs hot', 'leaks oil', 'stopped', 'is noisy'];

@@ -1,5 +1,5 @@
 /** A clock that a test moves, and timers on it. */
-import type { Schedule } from '../../src/federation/federation-context.js';
+import type { Schedule } from '../../src/coordinator/rounds/federation-context.js';
 
 /** Time stands still until it is moved. */
 export class VirtualTime {

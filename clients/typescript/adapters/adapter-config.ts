@@ -2,8 +2,8 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
 import { allFinite } from '../../../src/tensor/finite.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';

@@ -4,8 +4,8 @@
  * PEFT's it lies in that adapter's files, as PEFT's SEQ_CLS has it.
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';

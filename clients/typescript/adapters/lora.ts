@@ -4,8 +4,8 @@
  * @see arXiv:2106.09685; scale and first values as PEFT's
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import { loadLora, saveLora } from './lora-files.js';

@@ -7,9 +7,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
-import { taskOf } from '../task.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
@@ -18,6 +17,7 @@ import { promptTuningConfig } from './peft.js';
 import { scaled } from './scaled.js';
 import { readSidecar, writeSidecar } from './sidecar.js';
 import { initialPrompt, promptInit } from './soft-prompt.js';
+import { taskOf } from './task.js';
 import { checkParameters, normalTensor, type ParameterShape } from './torch-init.js';
 
 /** PEFT's spread of a task's factors. */

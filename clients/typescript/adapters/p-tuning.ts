@@ -7,8 +7,8 @@
  * @see arXiv:2103.10385 sec. 3.2; PEFT 0.21 `tuners/p_tuning/model.py`
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { modelFields, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';

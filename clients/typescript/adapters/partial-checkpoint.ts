@@ -4,8 +4,8 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
 import { writeTensors } from '../../../src/safetensors/tensors-file.js';
 import { allFinite } from '../../../src/tensor/finite.js';

@@ -5,8 +5,9 @@
  * more steps.
  * @see arXiv:2101.00190 sec. 4.3; PEFT 0.21 `tuners/prefix_tuning/model.py`
  */
+
+import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, AdapterDims, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import { savePrefixTuning } from './peft.js';

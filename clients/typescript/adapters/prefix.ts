@@ -3,8 +3,8 @@
  * @see arXiv:2101.00190; positions and layout as PEFT's PREFIX_TUNING without projection
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';

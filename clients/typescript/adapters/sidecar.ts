@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../../../src/atomic-file.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { type MethodName, methodNames } from './adapter.js';
 import type { ModelIdentity } from './context.js';
 

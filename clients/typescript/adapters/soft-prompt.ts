@@ -3,8 +3,8 @@
  * @see arXiv:2104.08691 sec. 2; initial values after sec. 3.2
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { seeded } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import { seeded } from '../random.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';

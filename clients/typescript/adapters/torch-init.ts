@@ -4,8 +4,8 @@
  * @see torch 2.13 `nn.Linear.reset_parameters` (kaiming uniform at a = sqrt(5)), `nn.RNNBase.reset_parameters`, `nn.Embedding.reset_parameters`
  */
 import { CutlayerError } from '../../../src/errors.js';
+import type { Random } from '../../../src/tensor/random.js';
 import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Random } from '../random.js';
 import type { Parameter } from './adapter.js';
 
 /** A parameter that is to be. */

@@ -1,5 +1,5 @@
 /** Options that say which bundle, which gateway and how to get in. */
-import { type WireDType, wireDTypeNames } from '../../../src/wire/wire-dtype.js';
+
 import {
   choice,
   optional,
@@ -12,7 +12,8 @@ import {
   under,
   type ValuesOf,
   withDefault,
-} from './option.js';
+} from '../../../src/options/option.js';
+import { type WireDType, wireDTypeNames } from '../../../src/protocol/wire/wire-dtype.js';
 
 /** The table. */
 export const connectionOptions = under('Model and gateway', {

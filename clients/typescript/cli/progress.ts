@@ -1,7 +1,7 @@
 /** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and what ctrl-C does. */
 import { SingleBar } from 'cli-progress';
-import type { RetryNotice } from '../retry.js';
-import type { TrainEvent } from '../train-options.js';
+import type { RetryNotice } from '../connection/retry.js';
+import type { TrainEvent } from '../training/train-options.js';
 
 /** Reports a run to standard error, so that standard output stays free. */
 export interface ProgressReporter {

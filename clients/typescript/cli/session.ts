@@ -1,8 +1,8 @@
 /** Opens what every command needs: the bundle and the connection to the gateway that serves its backbone. */
 import { CutlayerError } from '../../../src/errors.js';
-import { ClientBundle } from '../client-bundle.js';
-import { type Connection, connect } from '../connect.js';
-import type { RetryNotice } from '../retry.js';
+import { type Connection, connect } from '../connection/connect.js';
+import type { RetryNotice } from '../connection/retry.js';
+import { ClientBundle } from '../model/client-bundle.js';
 import type { ConnectionFlags } from './connection-options.js';
 
 /** An open bundle and a connection to the gateway that serves its backbone. */

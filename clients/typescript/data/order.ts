@@ -1,6 +1,6 @@
 /** The order of examples in an epoch: seeded, bucketed by length, cut to micro-batches. A pure function of seed and epoch. */
 import { CutlayerError } from '../../../src/errors.js';
-import { seeded, shuffle } from '../random.js';
+import { seeded, shuffle } from '../../../src/tensor/random.js';
 
 /** Limits of a micro-batch and the seed of its order. */
 export interface OrderOptions {

@@ -2,12 +2,13 @@
  * The coordinator's announcements as this member has seen them, kept for good: one signed link a line. What was accepted once is never given up for another
  * story, two links of one number are a proof that the coordinator has told two, and one that the manifest does not allow is a proof too.
  */
-import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/agreement/chain.js';
-import { type ChainState, follow, untold } from '../../../src/agreement/chain-rules.js';
-import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
-import type { OpenManifest } from '../../../src/agreement/manifest.js';
-import { initialClipNorm } from '../../../src/agreement/round-mechanism.js';
+
 import { CutlayerError } from '../../../src/errors.js';
+import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/protocol/federation/chain.js';
+import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
+import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
+import type { OpenManifest } from '../../../src/protocol/federation/manifest.js';
+import { initialClipNorm } from '../../../src/protocol/federation/round-mechanism.js';
 import type { StateStore } from './state-store.js';
 
 /** The file's name. */

@@ -1,10 +1,11 @@
 /** What a member insists on before it shares anything with a cohort, beyond what secure aggregation checks by itself. */
-import { type Enlistment, hasTerms } from '../../../src/agreement/enlistment.js';
-import { maxCohortOf } from '../../../src/agreement/round-mechanism.js';
+
 import { CutlayerError } from '../../../src/errors.js';
-import { isAdvertisementSigned } from '../../../src/secagg/messages.js';
-import type { Verify } from '../../../src/secagg/signature.js';
-import { sameBytes } from '../../../src/secagg/transcript.js';
+import { type Enlistment, hasTerms } from '../../../src/protocol/federation/enlistment.js';
+import { maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { isAdvertisementSigned } from '../../../src/protocol/secagg/messages.js';
+import type { Verify } from '../../../src/protocol/secagg/signature.js';
+import { sameBytes } from '../../../src/protocol/secagg/transcript.js';
 import type { Pin } from './pin.js';
 
 /** What this member knows of the round. */

@@ -1,14 +1,15 @@
 /** A coordinator over gRPC: {@link FederationApi} in messages of the federation service. */
-import type { Enlistment } from '../../../src/agreement/enlistment.js';
-import type { FederationApi, Task } from '../../../src/agreement/federation-api.js';
+
 import { CutlayerError } from '../../../src/errors.js';
-import { purposeOf, wirePurposes, wireStages } from '../../../src/wire/federation-names.js';
-import { loadFederationService } from '../../../src/wire/federation-service.js';
-import type { Enlistment__Output } from '../../../src/wire/generated/cutlayer/v1/Enlistment.js';
-import type { NextTaskResponse__Output } from '../../../src/wire/generated/cutlayer/v1/NextTaskResponse.js';
-import type { SignedBytes__Output } from '../../../src/wire/generated/cutlayer/v1/SignedBytes.js';
-import { decodeTensor } from '../../../src/wire/tensor-codec.js';
-import { type ChannelOptions, openChannel } from '../rpc-channel.js';
+import type { Enlistment } from '../../../src/protocol/federation/enlistment.js';
+import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
+import { purposeOf, wirePurposes, wireStages } from '../../../src/protocol/wire/federation-names.js';
+import { loadFederationService } from '../../../src/protocol/wire/federation-service.js';
+import type { Enlistment__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/Enlistment.js';
+import type { NextTaskResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/NextTaskResponse.js';
+import type { SignedBytes__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/SignedBytes.js';
+import { decodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
+import { type ChannelOptions, openChannel } from '../connection/rpc-channel.js';
 
 /** How to reach a coordinator, and which federation is meant. */
 export interface CoordinatorLinkOptions extends ChannelOptions {

@@ -1,6 +1,7 @@
 /** The adapter that a manifest describes, as one member builds it, and its parameters as one vector. */
-import { type Manifest, updateLength } from '../../../src/agreement/manifest.js';
+
 import { CutlayerError } from '../../../src/errors.js';
+import { type Manifest, updateLength } from '../../../src/protocol/federation/manifest.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { AdapterContext } from '../adapters/context.js';
 import { createAdapter } from '../adapters/registry.js';

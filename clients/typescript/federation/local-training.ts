@@ -4,18 +4,18 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Manifest } from '../../../src/agreement/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
+import type { Manifest } from '../../../src/protocol/federation/manifest.js';
 import { decodeTensors, encodeTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { mayRepeat, type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
 import { epochBatches, evaluationBatches } from '../data/order.js';
-import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } from '../divergence.js';
-import { batchLimits } from '../evaluate.js';
+import { batchLimits } from '../inference/evaluate.js';
 import type { AdamWState } from '../optimizers/adamw.js';
 import type { Proximal } from '../optimizers/proximal.js';
 import { schedule } from '../optimizers/schedule.js';
-import { mayRepeat, type RetryEnvironment, retryDelayMs } from '../retry.js';
-import type { StepResult, TrainingClient } from '../training-client.js';
+import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } from '../training/divergence.js';
+import type { StepResult, TrainingClient } from '../training/training-client.js';
 import type { RoundExamples } from './data/local-data.js';
 import { difference, flatValues } from './federated-adapter.js';
 import type { StateStore } from './state-store.js';

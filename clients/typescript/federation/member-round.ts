@@ -3,14 +3,14 @@
  * coordinator asks is held against the pinned manifest, the member's floors and the chain before it is answered.
  */
 import { createHash } from 'node:crypto';
-import { type Enlistment, enlistmentContext, type RoundPurpose } from '../../../src/agreement/enlistment.js';
-import type { FederationApi, Task } from '../../../src/agreement/federation-api.js';
-import { secAggRoundOf } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
-import { SecAggClient } from '../../../src/secagg/client.js';
-import { signPlainAdvertisement } from '../../../src/secagg/messages.js';
-import type { RandomBytes } from '../../../src/secagg/random.js';
-import type { IdentityKey, Verify } from '../../../src/secagg/signature.js';
+import { type Enlistment, enlistmentContext, type RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
+import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
+import { secAggRoundOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { SecAggClient } from '../../../src/protocol/secagg/client.js';
+import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
+import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
+import type { IdentityKey, Verify } from '../../../src/protocol/secagg/signature.js';
 import { requireCohort } from './cohort-check.js';
 import { TRAINING_FILE } from './local-training.js';
 import type { Pin } from './pin.js';

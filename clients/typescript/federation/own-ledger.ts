@@ -3,12 +3,12 @@
  * counts whether the round came to something or not.
  */
 import { z } from 'zod';
-import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
-import { amplifyingRate, initialClipNorm, privacyEventOf, type RoundRules } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { type PrivacyEvent, parsePrivacyEvent } from '../../../src/privacy/event.js';
 import { mayRelease } from '../../../src/privacy/ledger.js';
 import { type PrivacyStatement, privacyStatement } from '../../../src/privacy/statement.js';
+import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
+import { amplifyingRate, initialClipNorm, privacyEventOf, type RoundRules } from '../../../src/protocol/federation/round-mechanism.js';
 import { brokenFile, type StateStore } from './state-store.js';
 
 /** The file's name. */

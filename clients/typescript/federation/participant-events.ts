@@ -1,8 +1,9 @@
 /** What a participant tells while it runs. No text, token or number of the local data is in it beyond counts and metrics, which stay on this machine. */
-import type { VersionMetrics } from '../../../src/agreement/chain.js';
-import type { RoundPurpose } from '../../../src/agreement/enlistment.js';
-import type { RoundStage } from '../../../src/agreement/federation-api.js';
+
 import type { ErrorCode } from '../../../src/errors.js';
+import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
+import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
+import type { RoundStage } from '../../../src/protocol/federation/federation-api.js';
 import type { DataEvent } from './data/local-data.js';
 import type { LocalStep } from './local-training.js';
 

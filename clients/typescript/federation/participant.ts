@@ -2,20 +2,21 @@
  * A member of a federation at work: asks the coordinator what to do, checks it, does it, and goes on for as long as there is something to do. It outlives
  * coordinators and gateways that go away, and its own end at any moment: everything it has promised is in its state before it is said.
  */
-import type { Broadcast } from '../../../src/agreement/chain.js';
-import type { FederationApi, RoundStage, Task, TaskAnswer } from '../../../src/agreement/federation-api.js';
-import { privacyEventOf } from '../../../src/agreement/round-mechanism.js';
+
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
-import { cryptoRandom, type RandomBytes } from '../../../src/secagg/random.js';
-import type { IdentityKey } from '../../../src/secagg/signature.js';
-import { VerifiedSignatures } from '../../../src/secagg/verified-signatures.js';
-import type { ClientBundle } from '../client-bundle.js';
-import type { Connection } from '../connect.js';
-import { RemoteModel } from '../remote-model.js';
-import { mayRepeat, type RetryEnvironment, retryDelayMs, systemEnvironment } from '../retry.js';
-import { SplitModel } from '../split-model.js';
-import { TrainingClient } from '../training-client.js';
+import type { Broadcast } from '../../../src/protocol/federation/chain.js';
+import type { FederationApi, RoundStage, Task, TaskAnswer } from '../../../src/protocol/federation/federation-api.js';
+import { privacyEventOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { cryptoRandom, type RandomBytes } from '../../../src/protocol/secagg/random.js';
+import type { IdentityKey } from '../../../src/protocol/secagg/signature.js';
+import { VerifiedSignatures } from '../../../src/protocol/secagg/verified-signatures.js';
+import type { Connection } from '../connection/connect.js';
+import { mayRepeat, type RetryEnvironment, retryDelayMs, systemEnvironment } from '../connection/retry.js';
+import type { ClientBundle } from '../model/client-bundle.js';
+import { RemoteModel } from '../model/remote-model.js';
+import { SplitModel } from '../model/split-model.js';
+import { TrainingClient } from '../training/training-client.js';
 import { ChainLog } from './chain-log.js';
 import { cutoffSignal } from './cutoff.js';
 import type { LocalData } from './data/local-data.js';

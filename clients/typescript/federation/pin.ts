@@ -1,8 +1,8 @@
 /** What a member has agreed to, kept in its own files: the manifest and its floors. What the coordinator says later is held against it. */
 import { z } from 'zod';
-import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/agreement/manifest.js';
-import { fewestSurvivors, maxCohortOf } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/protocol/federation/manifest.js';
+import { fewestSurvivors, maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
 import { brokenFile, readJson, type StateStore } from './state-store.js';
 
 /** The file's name. */

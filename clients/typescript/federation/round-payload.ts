@@ -1,14 +1,15 @@
 /** From a local update, or from metrics, to the numbers that go into a round: clipped, weighted, rounded, with noise where the manifest asks for it. */
-import type { Manifest } from '../../../src/agreement/manifest.js';
-import { hasClipBit, weightFactor } from '../../../src/agreement/payload.js';
-import { type RoundArithmetic, type RoundShape, roundArithmetic } from '../../../src/agreement/round-mechanism.js';
+
 import { CutlayerError } from '../../../src/errors.js';
 import { clipBit } from '../../../src/privacy/adaptive-clip.js';
 import { clipByNorm } from '../../../src/privacy/clip.js';
 import { encodeDistributed } from '../../../src/privacy/distributed.js';
-import { scaleOf, stochasticRound, toRing } from '../../../src/secagg/fixed-point.js';
-import type { RandomBytes } from '../../../src/secagg/random.js';
-import { ringMask } from '../../../src/secagg/ring.js';
+import type { Manifest } from '../../../src/protocol/federation/manifest.js';
+import { hasClipBit, weightFactor } from '../../../src/protocol/federation/payload.js';
+import { type RoundArithmetic, type RoundShape, roundArithmetic } from '../../../src/protocol/federation/round-mechanism.js';
+import { scaleOf, stochasticRound, toRing } from '../../../src/protocol/secagg/fixed-point.js';
+import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
+import { ringMask } from '../../../src/protocol/secagg/ring.js';
 import { allFinite } from '../../../src/tensor/finite.js';
 
 /** What is sent: the ring's elements, still to be masked, or float32 as it is. */

@@ -3,7 +3,7 @@
  * says the same bytes or nothing: two answers to one question could take the masks off its update.
  */
 import { z } from 'zod';
-import type { Enlistment } from '../../../src/agreement/enlistment.js';
+import type { Enlistment } from '../../../src/protocol/federation/enlistment.js';
 import { brokenFile, readJson, type StateStore } from './state-store.js';
 
 /** The file's name. */

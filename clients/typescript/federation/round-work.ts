@@ -1,14 +1,15 @@
 /** What a member computes in a round, through the gateway and on its own data: an update, or metrics; and what it knows of versions. */
-import type { VersionMetrics } from '../../../src/agreement/chain.js';
-import type { FederationApi } from '../../../src/agreement/federation-api.js';
-import { type OpenManifest, parametersDigest } from '../../../src/agreement/manifest.js';
+
 import { CutlayerError } from '../../../src/errors.js';
-import type { RandomBytes } from '../../../src/secagg/random.js';
+import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
+import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
+import { type OpenManifest, parametersDigest } from '../../../src/protocol/federation/manifest.js';
+import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
 import type { Adapter } from '../adapters/adapter.js';
-import { batchLimits } from '../evaluate.js';
-import type { RetryEnvironment } from '../retry.js';
-import type { SplitModel } from '../split-model.js';
-import type { TrainingClient } from '../training-client.js';
+import type { RetryEnvironment } from '../connection/retry.js';
+import { batchLimits } from '../inference/evaluate.js';
+import type { SplitModel } from '../model/split-model.js';
+import type { TrainingClient } from '../training/training-client.js';
 import type { ChainLog } from './chain-log.js';
 import { worsening } from './data/forgetting.js';
 import type { LocalData } from './data/local-data.js';

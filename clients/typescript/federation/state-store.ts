@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
-import { lockRun, type RunLock } from '../run-lock.js';
+import { lockRun, type RunLock } from '../../../src/files/run-lock.js';
 
 /** Named byte strings. A write has happened for good when its promise resolves, or not at all. */
 export interface StateStore {

@@ -1,7 +1,7 @@
 /** Promoted versions on disk, in PEFT's format: `adapter/` is the one to use, `versions/` the newest few. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDirectoryAtomic } from '../../../src/atomic-file.js';
+import { writeDirectoryAtomic } from '../../../src/files/atomic-file.js';
 import type { Adapter } from '../adapters/adapter.js';
 
 const KEPT_VERSIONS = 5;

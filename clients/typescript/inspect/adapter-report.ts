@@ -7,8 +7,8 @@ import { CONFIG_FILE, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapte
 import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
 import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
-import { latestCheckpoint } from '../checkpoint.js';
-import { METRICS_FILE, readMetrics } from '../metrics.js';
+import { latestCheckpoint } from '../training/checkpoint.js';
+import { METRICS_FILE, readMetrics } from '../training/metrics.js';
 import { type TensorReport, tensorReports } from './tensor-report.js';
 
 /** One adapter; a combination has several. */

@@ -1,14 +1,14 @@
 /** Makes a federation: settings, roster and the adapter's first values become a signed manifest, which the coordinator takes on. */
 import { createAdapter, defaultLearningRate } from '../../../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../../../clients/typescript/adapters/settings.js';
-import { ClientBundle } from '../../../clients/typescript/client-bundle.js';
 import { flatValues, parametersOf } from '../../../clients/typescript/federation/federated-adapter.js';
-import { type OpenManifest, parametersDigest, signManifest } from '../../agreement/manifest.js';
-import type { FederationSettings } from '../../agreement/settings.js';
+import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { CutlayerError } from '../../errors.js';
-import type { IdentityKey } from '../../secagg/signature.js';
+import { type OpenManifest, parametersDigest, signManifest } from '../../protocol/federation/manifest.js';
+import type { FederationSettings } from '../../protocol/federation/settings.js';
+import type { IdentityKey } from '../../protocol/secagg/signature.js';
+import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { f32 } from '../../tensor/tensor.js';
-import { encodeTensor } from '../../wire/tensor-codec.js';
 import type { FounderLink } from './founder-link.js';
 import type { Member } from './roster.js';
 import type { GivenSettings } from './settings-input.js';

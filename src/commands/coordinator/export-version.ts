@@ -1,14 +1,14 @@
 /** Writes a version with what proves it: its parameters, the manifest, the whole chain, and where a bundle is at hand the adapter in PEFT's files. */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClientBundle } from '../../../clients/typescript/client-bundle.js';
 import { federatedAdapter, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
-import { type OpenManifest, parametersDigest, updateLength } from '../../agreement/manifest.js';
-import { writeDirectoryAtomic, writeFileAtomic } from '../../atomic-file.js';
+import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { CutlayerError } from '../../errors.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../files/atomic-file.js';
+import { type OpenManifest, parametersDigest, updateLength } from '../../protocol/federation/manifest.js';
+import { decodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { writeTensors } from '../../safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
-import { decodeTensor } from '../../wire/tensor-codec.js';
 import type { FounderLink } from './founder-link.js';
 import { announcedDigest, fetchChain, promotedVersion, type VerifiedChain } from './verified-chain.js';
 

@@ -1,10 +1,11 @@
 /** What founders do: create, status, start, stop, rollback, export. Each opens a channel, asks, prints and ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { updateLength } from '../../agreement/manifest.js';
+import type { ControlAction, FederationReport } from '../../coordinator/coordinator-api.js';
+import { reportOf } from '../../coordinator/service/reports.js';
+import { openSigningKey } from '../../coordinator/signing-keys.js';
 import { CutlayerError } from '../../errors.js';
-import type { ControlAction, FederationReport } from '../../federation/coordinator-api.js';
-import { reportOf } from '../../service/federation/reports.js';
+import { updateLength } from '../../protocol/federation/manifest.js';
 import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { reportText } from './report-text.js';
 import { readRoster } from './roster.js';
 import { readSettings } from './settings-input.js';
-import { openSigningKey } from './signing-keys.js';
 
 /** Flags of `create`. */
 export interface CreateFlags extends FounderFlags {

@@ -1,15 +1,15 @@
 /** A founder's channel to a coordinator: on its own machine by its state directory alone, else by address and token. */
-import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/rpc-channel.js';
-import { openIdentity } from '../../auth/identity.js';
-import { issueToken } from '../../auth/issuer.js';
-import { KeyRing } from '../../auth/key-ring.js';
-import { defaultCoordinatorDir } from '../../config/coordinator.js';
+import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/connection/rpc-channel.js';
+import { defaultCoordinatorDir } from '../../coordinator/config.js';
+import type { FederationReport } from '../../coordinator/coordinator-api.js';
+import { readLocalServer } from '../../coordinator/local-server.js';
+import { reportOf } from '../../coordinator/service/reports.js';
 import { CutlayerError } from '../../errors.js';
-import type { FederationReport } from '../../federation/coordinator-api.js';
-import { reportOf } from '../../service/federation/reports.js';
-import { loadFederationService } from '../../wire/federation-service.js';
-import type { FederationDefinition } from '../../wire/generated/cutlayer/v1/Federation.js';
-import { readLocalServer } from './local-server.js';
+import { loadFederationService } from '../../protocol/wire/federation-service.js';
+import type { FederationDefinition } from '../../protocol/wire/generated/cutlayer/v1/Federation.js';
+import { openIdentity } from '../../server/auth/identity.js';
+import { issueToken } from '../../server/auth/issuer.js';
+import { KeyRing } from '../../server/auth/key-ring.js';
 
 /** Flags that every founder's command has. */
 export interface FounderFlags {

@@ -1,7 +1,8 @@
 /** A federation's report for people. */
-import type { VersionMetrics } from '../../agreement/chain.js';
-import type { RoundStage } from '../../agreement/federation-api.js';
-import type { FederationReport, RoundReport, VersionReport } from '../../federation/coordinator-api.js';
+
+import type { FederationReport, RoundReport, VersionReport } from '../../coordinator/coordinator-api.js';
+import type { VersionMetrics } from '../../protocol/federation/chain.js';
+import type { RoundStage } from '../../protocol/federation/federation-api.js';
 
 /** What members do in a stage. */
 const doing: Readonly<Record<RoundStage, string>> = {

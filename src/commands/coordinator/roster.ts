@@ -1,7 +1,7 @@
 /** A federation's roster as its founder gives it: names with the members' public keys, in hex or in files. */
 import { readFile, stat } from 'node:fs/promises';
-import { TENANT_PATTERN } from '../../auth/scopes.js';
 import { CutlayerError } from '../../errors.js';
+import { TENANT_PATTERN } from '../../server/auth/scopes.js';
 
 /** A member: its name is the tenant of its token. */
 export interface Member {

@@ -1,8 +1,8 @@
 /** `cutlayer coordinator serve`. */
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
-import { type CoordinatorConfig, parseCoordinatorConfig } from '../../config/coordinator.js';
-import { createLogger } from '../../observability/log.js';
-import { type RunningCoordinator, runCoordinator } from '../run-coordinator.js';
+import { type CoordinatorConfig, parseCoordinatorConfig } from '../../coordinator/config.js';
+import { type RunningCoordinator, runCoordinator } from '../../coordinator/run.js';
+import { createLogger } from '../../server/observability/log.js';
 import { untilSignalled } from '../until-signalled.js';
 
 /** Serves until SIGTERM or SIGINT. @throws CutlayerError */

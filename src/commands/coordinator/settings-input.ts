@@ -5,9 +5,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import { nearest } from '../../../clients/typescript/cli/nearest.js';
-import { type FederationSettings, federationSettingsSchema } from '../../agreement/settings.js';
 import { CutlayerError } from '../../errors.js';
+import { nearest } from '../../options/nearest.js';
+import { type FederationSettings, federationSettingsSchema } from '../../protocol/federation/settings.js';
 import { knownKeys, knownValues } from './known-keys.js';
 
 const MAX_BYTES = 1 << 20;

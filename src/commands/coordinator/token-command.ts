@@ -1,11 +1,12 @@
 /** `cutlayer coordinator token`. */
-import { openIdentity } from '../../auth/identity.js';
-import { issueToken } from '../../auth/issuer.js';
-import { KeyRing } from '../../auth/key-ring.js';
-import type { Scope } from '../../auth/scopes.js';
-import { parseTtl } from '../../auth/ttl.js';
-import { defaultCoordinatorDir } from '../../config/coordinator.js';
+
+import { defaultCoordinatorDir } from '../../coordinator/config.js';
 import { CutlayerError } from '../../errors.js';
+import { openIdentity } from '../../server/auth/identity.js';
+import { issueToken } from '../../server/auth/issuer.js';
+import { KeyRing } from '../../server/auth/key-ring.js';
+import type { Scope } from '../../server/auth/scopes.js';
+import { parseTtl } from '../../server/auth/ttl.js';
 
 /** Its flags. */
 export interface CoordinatorTokenFlags {

@@ -1,7 +1,8 @@
 /** A federation's manifest and broadcast chain as a coordinator serves them, checked from the first link to the newest. */
-import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../agreement/chain.js';
-import { type OpenManifest, openManifest } from '../../agreement/manifest.js';
+
 import { CutlayerError } from '../../errors.js';
+import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../protocol/federation/chain.js';
+import { type OpenManifest, openManifest } from '../../protocol/federation/manifest.js';
 import type { FounderLink } from './founder-link.js';
 
 /** What was fetched and found right. */

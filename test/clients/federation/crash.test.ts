@@ -6,9 +6,9 @@ import { LEDGER_FILE } from '../../../clients/typescript/federation/own-ledger.j
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { PAYLOAD_FILE, ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
 import { MemoryState, type StateStore } from '../../../clients/typescript/federation/state-store.js';
-import { signBroadcast } from '../../../src/agreement/chain.js';
-import type { FederationApi } from '../../../src/agreement/federation-api.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { signBroadcast } from '../../../src/protocol/federation/chain.js';
+import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
 
 const settings = {

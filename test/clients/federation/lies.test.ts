@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
-import { broadcastHash, signBroadcast } from '../../../src/agreement/chain.js';
-import { type Enlistment, enlistmentContext } from '../../../src/agreement/enlistment.js';
-import type { FederationApi, Task } from '../../../src/agreement/federation-api.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { signPlainAdvertisement } from '../../../src/secagg/messages.js';
-import { generateIdentity } from '../../../src/secagg/signature.js';
+import { broadcastHash, signBroadcast } from '../../../src/protocol/federation/chain.js';
+import { type Enlistment, enlistmentContext } from '../../../src/protocol/federation/enlistment.js';
+import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
+import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
+import { generateIdentity } from '../../../src/protocol/secagg/signature.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
 
 const short = {

@@ -8,9 +8,9 @@ import { createIdentity, hex, readIdentity } from '../../../clients/typescript/f
 import { LEDGER_FILE, OwnLedger } from '../../../clients/typescript/federation/own-ledger.js';
 import { DirectoryState, MemoryState } from '../../../clients/typescript/federation/state-store.js';
 import { adapterDirectoryOf, writeVersion } from '../../../clients/typescript/federation/version-files.js';
-import { federationSettingsSchema } from '../../../src/agreement/settings.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { gaussianEvent } from '../../../src/privacy/event.js';
+import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
 
 const code = (wanted: string, message: RegExp) => (error: unknown) =>
   error instanceof CutlayerError && error.code === wanted && message.test(error.message);

@@ -8,8 +8,8 @@ import type { ParticipantEvent } from '../../../clients/typescript/federation/pa
 import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
 import { DirectoryState } from '../../../clients/typescript/federation/state-store.js';
 import { loadAdapter, schedule, TrainingClient, train } from '../../../clients/typescript/index.js';
-import type { FederationApi } from '../../../src/agreement/federation-api.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
 
 const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);

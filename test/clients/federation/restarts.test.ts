@@ -4,14 +4,14 @@ import { MemberRound } from '../../../clients/typescript/federation/member-round
 import type { RoundPayload } from '../../../clients/typescript/federation/round-payload.js';
 import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
 import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
-import { type Enlistment, enlistmentContext } from '../../../src/agreement/enlistment.js';
-import { payloadLength } from '../../../src/agreement/payload.js';
-import { secAggRoundOf } from '../../../src/agreement/round-mechanism.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { SecAggClient } from '../../../src/secagg/client.js';
-import type { Confirmation, SealedShares } from '../../../src/secagg/messages.js';
-import { identityFromSeed } from '../../../src/secagg/signature.js';
-import { seededBytes } from '../../../src/secagg/stream.js';
+import { type Enlistment, enlistmentContext } from '../../../src/protocol/federation/enlistment.js';
+import { payloadLength } from '../../../src/protocol/federation/payload.js';
+import { secAggRoundOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { SecAggClient } from '../../../src/protocol/secagg/client.js';
+import type { Confirmation, SealedShares } from '../../../src/protocol/secagg/messages.js';
+import { identityFromSeed } from '../../../src/protocol/secagg/signature.js';
+import { seededBytes } from '../../../src/protocol/secagg/stream.js';
 import { testManifest } from '../../support/coordinator-rig.js';
 
 const open = testManifest({ evaluation: {} }, 4);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { metricsPayload, trainPayload } from '../../../clients/typescript/federation/round-payload.js';
-import type { Manifest } from '../../../src/agreement/manifest.js';
-import { roundArithmetic } from '../../../src/agreement/round-mechanism.js';
-import { federationSettingsSchema } from '../../../src/agreement/settings.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { decodeDistributed } from '../../../src/privacy/distributed.js';
-import { fromRing, scaleOf } from '../../../src/secagg/fixed-point.js';
-import { addInto } from '../../../src/secagg/ring.js';
-import { seededBytes } from '../../../src/secagg/stream.js';
+import type { Manifest } from '../../../src/protocol/federation/manifest.js';
+import { roundArithmetic } from '../../../src/protocol/federation/round-mechanism.js';
+import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
+import { fromRing, scaleOf } from '../../../src/protocol/secagg/fixed-point.js';
+import { addInto } from '../../../src/protocol/secagg/ring.js';
+import { seededBytes } from '../../../src/protocol/secagg/stream.js';
 
 const random = seededBytes(new Uint8Array(32).fill(7));
 const members = ['a', 'b', 'c'].map((name, at) => ({ name, publicKey: `0${at}`.repeat(32) }));

@@ -10,9 +10,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Broadcast } from '../../../../src/agreement/chain.js';
-import { writeFileAtomic } from '../../../../src/atomic-file.js';
 import { CutlayerError } from '../../../../src/errors.js';
+import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
+import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 
 const count = z.int().min(0);
 const stateSchema = z.strictObject({

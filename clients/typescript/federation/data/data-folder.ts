@@ -6,8 +6,8 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import type { Broadcast } from '../../../../src/agreement/chain.js';
 import { CutlayerError } from '../../../../src/errors.js';
+import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example, ExampleOptions } from '../../data/examples.js';
 import type { TextTokenizer } from '../../data/text-tokenizer.js';
 import { Arrivals } from './arrivals.js';

@@ -7,9 +7,9 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { writeFileAtomic } from '../../../../src/atomic-file.js';
 import { CutlayerError } from '../../../../src/errors.js';
-import { crc32c } from '../../tensorboard/crc32c.js';
+import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
+import { crc32c } from '../../training/tensorboard/crc32c.js';
 
 const MAGIC = Buffer.from('CLXIDX1\n', 'latin1');
 const KEY_BYTES = 32;

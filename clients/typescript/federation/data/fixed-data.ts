@@ -1,6 +1,6 @@
 /** Examples that do not change while a participant runs: a file that was read once, or one site of a simulation. */
 import { createHash } from 'node:crypto';
-import type { Broadcast } from '../../../../src/agreement/chain.js';
+import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example } from '../../data/examples.js';
 import type { LocalData } from './local-data.js';
 

@@ -1,5 +1,5 @@
 /** What a participant trains and measures with: examples that may grow while it runs. Files, a list in memory and a simulation's split are all seen through it. */
-import type { Broadcast } from '../../../../src/agreement/chain.js';
+import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example } from '../../data/examples.js';
 
 /** Numbers about the data, without a word of it. */

@@ -1,17 +1,18 @@
 /** What an evaluate round is about: a version measured on both held-out slices, and the payload that two measured versions make. */
-import type { VersionMetrics } from '../../../../src/agreement/chain.js';
+
+import { CutlayerError } from '../../../../src/errors.js';
+import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import {
   EVALUATION_LENGTH,
   evaluatedVersions,
   evaluationMetrics,
   evaluationSlices,
   metricIndex,
-} from '../../../../src/agreement/payload.js';
-import { CutlayerError } from '../../../../src/errors.js';
+} from '../../../../src/protocol/federation/payload.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import type { Example } from '../../data/examples.js';
-import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate.js';
-import type { SplitModel } from '../../split-model.js';
+import { type EvaluateOptions, type Evaluation, evaluate } from '../../inference/evaluate.js';
+import type { SplitModel } from '../../model/split-model.js';
 import type { HeldOut } from './local-data.js';
 
 /** A version's metrics on a participant's held-out examples. */

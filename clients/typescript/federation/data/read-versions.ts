@@ -1,9 +1,9 @@
 /** Reads the registry of versions out of a participant's state directory, also while the participant runs. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Broadcast } from '../../../../src/agreement/chain.js';
-import { openManifest } from '../../../../src/agreement/manifest.js';
 import { CutlayerError } from '../../../../src/errors.js';
+import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
+import { openManifest } from '../../../../src/protocol/federation/manifest.js';
 import { ChainLog } from '../chain-log.js';
 import { PIN_FILE, readPin } from '../pin.js';
 import type { StateStore } from '../state-store.js';

@@ -1,6 +1,7 @@
 /** From one line to the examples of its record, with the same readers as `client train`; and what makes two records the same. */
-import { canonicalJson } from '../../../../src/agreement/canonical-json.js';
+
 import { CutlayerError } from '../../../../src/errors.js';
+import { canonicalJson } from '../../../../src/protocol/federation/canonical-json.js';
 import { type Example, type ExampleOptions, toExamples } from '../../data/examples.js';
 import { type DataRecord, parseRecord } from '../../data/records.js';
 import type { TextTokenizer } from '../../data/text-tokenizer.js';

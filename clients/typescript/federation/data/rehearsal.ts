@@ -1,6 +1,6 @@
 /** Which earlier examples are trained on again beside new ones, so that the adapter does not forget them. @see Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal" */
 import { CutlayerError } from '../../../../src/errors.js';
-import { seeded, shuffle } from '../../random.js';
+import { seeded, shuffle } from '../../../../src/tensor/random.js';
 
 /** What of the data a round trains on. */
 export const trainOnChoices = ['all', 'new'] as const;

@@ -2,7 +2,7 @@
  * The registry of versions as a member sees it: what the verified chain of broadcasts says became of each, where it came from and how the cohort measured it.
  * The same states as the coordinator's own registry, but from announcements that the coordinator cannot take back.
  */
-import type { Broadcast, VersionMetrics } from '../../../../src/agreement/chain.js';
+import type { Broadcast, VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import { worsening } from './forgetting.js';
 
 /** What became of a version. */

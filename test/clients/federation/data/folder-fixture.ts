@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { TextTokenizer } from '../../../../clients/typescript/data/text-tokenizer.js';
 import { DataFolder, type DataFolderOptions } from '../../../../clients/typescript/federation/data/data-folder.js';
 import type { DataEvent } from '../../../../clients/typescript/federation/data/local-data.js';
-import { packageRoot } from '../../../../src/package-root.js';
+import { packageRoot } from '../../../../src/files/package-root.js';
 
 /** The tokenizer of llama-tiny. */
 export async function tinyTokenizer(): Promise<TextTokenizer> {

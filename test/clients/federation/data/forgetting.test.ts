@@ -10,7 +10,7 @@ import { DataFolder, type DataFolderOptions } from '../../../../clients/typescri
 import { lineageOf, type VersionView, versionsOf } from '../../../../clients/typescript/federation/data/versions.js';
 import type { ParticipantEvent } from '../../../../clients/typescript/federation/participant-events.js';
 import { MemoryState } from '../../../../clients/typescript/federation/state-store.js';
-import { type Broadcast, type ChainHead, openBroadcast } from '../../../../src/agreement/chain.js';
+import { type Broadcast, type ChainHead, openBroadcast } from '../../../../src/protocol/federation/chain.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../../support/federation-rig.js';
 
 /** Examples of one kind: notes whose right answer is always the same part. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { DataFolder } from '../../../../clients/typescript/federation/data/data-folder.js';
 import { ExampleIndex } from '../../../../clients/typescript/federation/data/example-index.js';
 import { drawRehearsal, rehearsalCount } from '../../../../clients/typescript/federation/data/rehearsal.js';
-import type { Announcement, Broadcast } from '../../../../src/agreement/chain.js';
+import type { Announcement, Broadcast } from '../../../../src/protocol/federation/chain.js';
 import { FolderFixture, lines } from './folder-fixture.js';
 
 describe('generations of examples', () => {

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readVersions } from '../../../../clients/typescript/federation/data/read-versions.js';
 import { lineageOf, versionsOf, versionTable } from '../../../../clients/typescript/federation/data/versions.js';
-import { type Announcement, type Broadcast, type ChainHead, signBroadcast } from '../../../../src/agreement/chain.js';
-import { type OpenManifest, signManifest } from '../../../../src/agreement/manifest.js';
 import { CutlayerError } from '../../../../src/errors.js';
-import { generateIdentity } from '../../../../src/secagg/signature.js';
+import { type Announcement, type Broadcast, type ChainHead, signBroadcast } from '../../../../src/protocol/federation/chain.js';
+import { type OpenManifest, signManifest } from '../../../../src/protocol/federation/manifest.js';
+import { generateIdentity } from '../../../../src/protocol/secagg/signature.js';
 
 const metrics = (loss: number) => ({ loss, accuracy: 1 - loss / 2, exactMatch: 0.25 });
 const measured = (current: number, earlier: number) => ({ current: metrics(current), earlier: metrics(earlier) });

@@ -1,0 +1,23 @@
+/** Options of `cutlayer client eval`. */
+import { optional, path, positiveInteger, required, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
+import { connectionOptions } from '../connection-options.js';
+import { eos, objective, overlong } from '../train/train-options-table.js';
+
+/** Options of the command. */
+export const evalOptions = {
+  ...connectionOptions,
+  ...under('Evaluation', {
+    data: required(path('file', 'JSONL, as for train')),
+    adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
+    batch: withDefault(positiveInteger('n', 'sequences at a time'), 8),
+    maxTokens: optional(positiveInteger('n', "rows of a padded batch (default: the gateway's limit)")),
+    generate: optional(positiveInteger('n', 'also generate the completions of the first n examples and compare them')),
+    objective,
+    overlong: withDefault(overlong, 'error'),
+    eos,
+    json: toggle(false, 'one JSON object on standard output'),
+  }),
+};
+
+/** Parsed options of the command. */
+export type EvalFlags = ValuesOf<typeof evalOptions>;

@@ -1,0 +1,52 @@
+/** `cutlayer client federate` */
+import { Command } from 'commander';
+import { readOptions, withConfigFile, withOptions } from '../../../../src/options/command-options.js';
+import { federateOptions } from './federate-options.js';
+
+/** The command. */
+export function federateCommand(): Command {
+  const command = new Command('federate').description(
+    'train one adapter together with others: your data stays here, and nobody sees your update',
+  );
+  return withOptions(withConfigFile(command), federateOptions)
+    .addHelpText(
+      'after',
+      `
+How it goes: the coordinator opens a round, this member trains on its own data from the version that all have, and sends its update masked, so that the
+coordinator learns the sum of all updates and no single one. Method, batch size, learning rate and privacy are the federation's, in the manifest whose id you
+pass. The command runs until the federation is finished, and waits for a gateway or coordinator that is away. Stop it with ctrl-C and start it again with the
+same flags whenever you like: it goes on where it was, and never says two things about one round.
+
+The vendor whose gateway you train through sees the activations and cotangents of your training, as in cutlayer client train.
+
+Examples:
+  Once: make an identity, and give the printed public key to the founder of the federation:
+    $ cutlayer client identity --out identity.key
+
+  Then, with the id that the founder gives back:
+    $ cutlayer client federate --federation 5b1c… --coordinator consortium.example:443 --coordinator-token-file coordinator-token \\
+        --identity identity.key --state-dir federation --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
+        --data train.jsonl --held-out valid.jsonl
+
+  With data that grows: every *.jsonl file of a directory, and a local port for programs; a tenth of it is held out to measure with:
+    $ cutlayer client federate … --data examples/ --examples-port 8091 --train-on new
+
+  The same from a file, for one round:
+    $ cutlayer client federate --config federation.yaml --once
+
+  See which versions there were, and what each gained and forgot:
+    $ cutlayer client versions --state-dir federation
+
+  Use what was trained together:
+    $ cutlayer client generate --adapter federation/adapter --prompt "..." --bundle … --gateway …
+
+In --state-dir: adapter/ (the promoted version, PEFT's format), versions/ (the newest five), log.jsonl, chain.jsonl (the coordinator's announcements, signed),
+pin.json (the manifest), privacy-ledger.jsonl, round.json; with a --data directory data/ (which examples came when, by keyed hash; rejected lines).
+`,
+    )
+    .action(async (_: unknown, called: Command) => {
+      const flags = await readOptions(called, federateOptions);
+      const { runFederate } = await import('./run-federate.js');
+      await runFederate(flags);
+    });
+}

@@ -1,0 +1,144 @@
+/** The data of `cutlayer client federate`: a file that is read once, or a folder that grows, with a local port to hand examples in at. */
+import { stat } from 'node:fs/promises';
+import { CutlayerError } from '../../../../src/errors.js';
+import { type ExampleOptions, loadExamples } from '../../data/examples.js';
+import { DataFolder } from '../../federation/data/data-folder.js';
+import type { ParticipantStatus } from '../../federation/data/examples-app.js';
+import { type ExamplesServer, serveExamples } from '../../federation/data/examples-server.js';
+import { fixedData } from '../../federation/data/fixed-data.js';
+import type { LocalData } from '../../federation/data/local-data.js';
+import { federatedAdapter } from '../../federation/federated-adapter.js';
+import type { ParticipantEvent } from '../../federation/participant-events.js';
+import type { Pin } from '../../federation/pin.js';
+import { batchLimits } from '../../inference/evaluate.js';
+import { RemoteModel } from '../../model/remote-model.js';
+import { SplitModel } from '../../model/split-model.js';
+import type { Session } from '../session.js';
+import { checkFits } from '../train/advice.js';
+import type { FederateFlags } from './federate-options.js';
+
+/** A participant's data, and the port if one was asked for. */
+export interface FederateData {
+  readonly data: LocalData;
+  /** Where examples are handed in. */
+  readonly server: ExamplesServer | undefined;
+  /** Keeps what the port tells of the participant up to date. */
+  observe(event: ParticipantEvent): void;
+  close(): Promise<void>;
+}
+
+/** Reads the data as the federation's adapter wants it. @throws CutlayerError INVALID_OPTION, INVALID_DATA, NOT_FOUND, IO_ERROR, CANCELLED */
+export async function openFederateData(
+  flags: FederateFlags,
+  { bundle, connection }: Session,
+  { open, member }: Pick<Pin, 'open' | 'member'>,
+  { signal, onEvent }: { readonly signal: AbortSignal; readonly onEvent: (event: ParticipantEvent) => void },
+): Promise<FederateData> {
+  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const adapter = await federatedAdapter({ bundle, keyValues: (tokenIds) => model.keyValues(tokenIds, signal) }, open.manifest);
+  const limits = batchLimits(model, adapter, {});
+  const room = model.maxLength(adapter.numVirtualTokens);
+  const examples: ExampleOptions = {
+    maxLength: Math.min(flags.maxLength ?? room, room, flags.objective === 'text' ? limits.maxTokensPerBatch : room),
+    overlong: flags.overlong,
+    appendEos: flags.eos,
+    objective: flags.objective,
+    labels: adapter.labels,
+    tasks: adapter.tasks,
+    signal,
+  };
+  if (!(await isDirectory(flags.data))) {
+    requireFolder(flags);
+    const read = async (file: string) => {
+      const found = await loadExamples(file, bundle.tokenizer, examples);
+      checkFits(found, limits, undefined);
+      return found;
+    };
+    const data = fixedData(await read(flags.data), flags.heldOut === undefined ? [] : await read(flags.heldOut));
+    return { data, server: undefined, observe: () => undefined, close: () => data.close() };
+  }
+  const folder = await DataFolder.open(
+    {
+      directory: flags.data,
+      stateDir: flags.stateDir,
+      tokenizer: bundle.tokenizer,
+      // A line that the gateway would not take is rejected like any other, and the rest goes on.
+      examples: { ...examples, maxLength: Math.min(examples.maxLength, limits.maxTokensPerBatch) },
+      heldOutFile: flags.heldOut,
+      heldOutShare: flags.heldOutShare,
+      trainOn: flags.trainOn,
+      rehearsal: flags.rehearsal,
+      maxExamples: flags.maxExamples,
+      onEvent: (event) => onEvent({ type: 'data', ...event }),
+    },
+    signal,
+  );
+  let status: ParticipantStatus = { federation: open.id, member, round: null, version: null };
+  const close = async (server: ExamplesServer | undefined) => {
+    await server?.close();
+    await folder.close();
+  };
+  try {
+    const server =
+      flags.examplesPort === undefined
+        ? undefined
+        : await serveExamples({
+            folder,
+            stateDir: flags.stateDir,
+            port: flags.examplesPort,
+            status: () => status,
+            onFailure: ({ code, message }) => onEvent({ type: 'portFailed', code, message }),
+          });
+    if (server !== undefined) onEvent({ type: 'portOpen', url: server.url, tokenFile: server.tokenFile });
+    return {
+      data: folder,
+      server,
+      observe: (event) => {
+        status = statusAfter(status, event);
+      },
+      close: () => close(server),
+    };
+  } catch (error) {
+    await close(undefined);
+    throw error;
+  }
+}
+
+/** What the port tells after an event. */
+function statusAfter(status: ParticipantStatus, event: ParticipantEvent): ParticipantStatus {
+  switch (event.type) {
+    case 'joined':
+      return { ...status, round: event.round === 0 ? null : event.round, version: event.version ?? null };
+    case 'round':
+      return { ...status, round: event.round, ...(event.purpose === 'train' ? { version: event.version } : {}) };
+    case 'promoted':
+    case 'rolledBack':
+      return { ...status, version: event.version };
+    default:
+      return status;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `--data ${path}: no such file or directory (or it cannot be read)`, { cause });
+  });
+  return info.isDirectory();
+}
+
+/** A file is read once: nothing is new to it, and nothing can be added. @throws CutlayerError INVALID_OPTION */
+function requireFolder({ data, trainOn, rehearsal, heldOutShare, maxExamples, examplesPort }: FederateFlags): void {
+  const given = {
+    '--train-on new': trainOn === 'new',
+    '--rehearsal': rehearsal !== undefined,
+    '--held-out-share': heldOutShare !== undefined,
+    '--max-examples': maxExamples !== undefined,
+    '--examples-port': examplesPort !== undefined,
+  };
+  const flag = Object.entries(given).find(([, is]) => is)?.[0];
+  if (flag === undefined) return;
+  throw new CutlayerError(
+    'INVALID_OPTION',
+    `${flag}: --data ${data} is a file, which is read once; put it into a directory and pass that as --data`,
+  );
+}

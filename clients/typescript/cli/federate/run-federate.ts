@@ -1,0 +1,113 @@
+/** The work of `cutlayer client federate`. */
+import { join } from 'node:path';
+import { CutlayerError } from '../../../../src/errors.js';
+import { statementText } from '../../../../src/privacy/statement.js';
+import { type TokenOptions, tokenSource } from '../../connection/token-source.js';
+import { type CoordinatorLink, openCoordinatorLink } from '../../federation/coordinator-link.js';
+import { type EventLog, openEventLog } from '../../federation/event-log.js';
+import { hex, readIdentity } from '../../federation/identity-file.js';
+import { Participant } from '../../federation/participant.js';
+import type { ParticipantEvent, ParticipantSummary } from '../../federation/participant-events.js';
+import { pinned } from '../../federation/pin.js';
+import { DirectoryState } from '../../federation/state-store.js';
+import { requireTokenOf } from '../../federation/token-owner.js';
+import { interruptible } from '../progress.js';
+import { openSession, type Session } from '../session.js';
+import { terminalShowsUnicode } from '../sparkline.js';
+import { type FederateData, openFederateData } from './federate-data.js';
+import type { FederateFlags } from './federate-options.js';
+import { federateReporter } from './federate-progress.js';
+import { federateSummaryLines } from './federate-summary.js';
+
+/** Runs the command. @throws CutlayerError */
+export async function runFederate(flags: FederateFlags): Promise<void> {
+  const identity = await readIdentity(flags.identity);
+  const state = await DirectoryState.open(flags.stateDir);
+  const reporter = federateReporter();
+  let log: EventLog | undefined;
+  let local: FederateData | undefined;
+  const onEvent = (event: ParticipantEvent): void => {
+    if (flags.json) console.log(JSON.stringify(event));
+    else reporter.onEvent(event);
+    log?.write(event);
+    local?.observe(event);
+  };
+  try {
+    log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
+    await interruptible(async (signal) => {
+      const link = await openLink(flags);
+      // A gateway that is away is told of by the steps that it fails.
+      const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
+        link.close();
+        throw error;
+      });
+      try {
+        const floors = {
+          ...(flags.minCohort === undefined ? {} : { minCohort: flags.minCohort }),
+          ...(flags.minThreshold === undefined ? {} : { minThreshold: flags.minThreshold }),
+        };
+        const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
+          link.manifest(),
+        );
+        requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
+        local = await openFederateData(flags, session, pin, { signal, onEvent });
+        const { data } = local;
+        const participant = await Participant.open({
+          api: link,
+          federation: flags.federation,
+          identity,
+          ...session,
+          data,
+          state,
+          rounds: flags.once ? 1 : flags.rounds,
+          checkpointEvery: flags.checkpointEvery,
+          evaluateLocally: flags.measure,
+          onEvent,
+        });
+        const summary = await participant.run(signal);
+        report(summary, participant, flags, session);
+      } finally {
+        reporter.stop();
+        await local?.close();
+        link.close();
+        await session.close();
+      }
+    });
+  } finally {
+    reporter.stop();
+    await log?.close();
+    await state.close();
+  }
+}
+
+function report(summary: ParticipantSummary, participant: Participant, flags: FederateFlags, { connection }: Session): void {
+  const { privacy } = participant;
+  if (flags.json) console.log(JSON.stringify({ type: 'summary', ...summary, ...(privacy === undefined ? {} : { privacy }) }));
+  else {
+    const statement = privacy === undefined ? undefined : statementText(privacy);
+    for (const line of federateSummaryLines(summary, flags, { counters: connection.counters, statement, unicode: terminalShowsUnicode() }))
+      console.error(line);
+  }
+  if (summary.stopped === 'cancelled') process.exitCode = 130;
+}
+
+function coordinatorToken({ coordinatorTokenFile: tokenFile }: FederateFlags): TokenOptions {
+  if (tokenFile !== undefined) return { tokenFile };
+  const token = process.env.CUTLAYER_COORDINATOR_TOKEN ?? '';
+  if (token !== '') return { token };
+  throw new CutlayerError(
+    'TOKEN_MISSING',
+    'no token for the coordinator: pass --coordinator-token-file, or set the environment variable CUTLAYER_COORDINATOR_TOKEN; who runs the coordinator issues it',
+  );
+}
+
+async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
+  const { coordinatorCa: ca } = flags;
+  return openCoordinatorLink({
+    federation: flags.federation,
+    address: flags.coordinator,
+    insecure: flags.coordinatorInsecure,
+    ...(ca === undefined ? {} : { ca }),
+    ...coordinatorToken(flags),
+  });
+}

@@ -1,0 +1,31 @@
+/** Options of `cutlayer client generate`. */
+import {
+  nonNegativeInteger,
+  nonNegativeNumber,
+  optional,
+  path,
+  positiveInteger,
+  positiveNumber,
+  text,
+  under,
+  type ValuesOf,
+  withDefault,
+} from '../../../../src/options/option.js';
+import { connectionOptions } from '../connection-options.js';
+
+/** Options of the command. */
+export const generateOptions = {
+  ...connectionOptions,
+  ...under('Generation', {
+    prompt: optional(text('text', 'the prompt (default: standard input)')),
+    adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
+    task: optional(text('name', 'the task, for an adapter with tasks')),
+    maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),
+    temperature: withDefault(nonNegativeNumber('t', '0: always the most probable token'), 0),
+    topP: withDefault(positiveNumber('p', 'draw from the smallest set of tokens with this much probability'), 1),
+    seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
+  }),
+};
+
+/** Parsed options of the command. */
+export type GenerateFlags = ValuesOf<typeof generateOptions>;

@@ -1,0 +1,202 @@
+/** From the options of `train` or `sweep` to runs that can be started: model, data, adapters and batch limits. */
+import { CutlayerError } from '../../../../src/errors.js';
+import type { Adapter } from '../../adapters/adapter.js';
+import { Combined } from '../../adapters/combine.js';
+import { loadAdapter } from '../../adapters/load.js';
+import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
+import { methodSettingsSchema } from '../../adapters/settings.js';
+import { type Example, loadExamples } from '../../data/examples.js';
+import { batchLimits } from '../../inference/evaluate.js';
+import { adapterDirectory } from '../../inspect/adapter-report.js';
+import { RemoteModel } from '../../model/remote-model.js';
+import { SplitModel } from '../../model/split-model.js';
+import { schedule } from '../../optimizers/schedule.js';
+import type { StepPrivacy } from '../../training/privacy/private-gradient-sum.js';
+import type { RunPrivacy } from '../../training/privacy/run-ledger.js';
+import { stepsOfEpochs } from '../../training/train.js';
+import type { TrainEvent, TrainSummary } from '../../training/train-options.js';
+import { TrainingClient } from '../../training/training-client.js';
+import { TrainingRun } from '../../training/training-run.js';
+import type { Session } from '../session.js';
+import { checkFits, type RunFigures, withAdvice } from './advice.js';
+import { choosePrivacy } from './privacy-options.js';
+import { writeRunConfig } from './run-config.js';
+import type { TrainFlags } from './train-options-table.js';
+
+/** Options with every choice made: what a run's config.yaml holds. */
+export type ResolvedTrainFlags = TrainFlags & { readonly lr: number };
+
+/** Makes the choices that depend on others: the learning rate is the method's when none is given. */
+export function resolveTrainFlags(flags: TrainFlags): ResolvedTrainFlags {
+  return { ...flags, lr: flags.lr ?? defaultLearningRate(flags.method, flags) };
+}
+
+/** A model, data and options that fit each other. */
+export interface PreparedTraining {
+  readonly totalSteps: number;
+  /** Trainable numbers of an adapter. */
+  readonly parameters: number;
+  /** Makes a new adapter and trains it. @throws CutlayerError with advice in its message */
+  run(flags: ResolvedTrainFlags, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
+}
+
+/** Opens data and makes a first adapter, so that what cannot work fails before any step. @throws CutlayerError */
+export async function prepareTraining(flags: ResolvedTrainFlags, session: Session, signal: AbortSignal): Promise<PreparedTraining> {
+  const { bundle, connection } = session;
+  // Before any work: does this bundle belong to this gateway?
+  const model = new SplitModel(bundle, new RemoteModel(connection));
+  let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
+  const { numVirtualTokens } = adapter;
+  const examples = await readExamples(flags.data, flags, session, model, adapter, signal);
+  const validation =
+    flags.validation === undefined ? undefined : await readExamples(flags.validation, flags, session, model, adapter, signal);
+  const limits = limitsOf(flags, model, adapter);
+  for (const read of [examples, validation ?? []]) checkFits(read, limits, flags.maxTokens);
+  const order = { ...limits, seed: flags.seed, shuffle: true };
+  const totalSteps = flags.steps ?? stepsOf(flags, examples, order);
+  const privacy = choosePrivacy(flags, { examples: examples.length, totalSteps });
+  const longest = examples.reduce((most, { tokenIds }) => Math.max(most, tokenIds.length), 0);
+  const figures: RunFigures = { totalSteps, maxTokensPerBatch: limits.maxTokensPerBatch + numVirtualTokens, longest };
+  const parameters = adapter.parameters.reduce((sum, { value }) => sum + value.data.length, 0);
+  return {
+    totalSteps,
+    parameters,
+    async run(chosen, onEvent) {
+      // The first run takes the adapter that is there; each later one starts from the same values.
+      const fresh = adapter ?? (await newAdapter(chosen, session, model, signal));
+      adapter = undefined;
+      try {
+        const client = newClient(chosen, session, fresh, totalSteps, privacy?.step);
+        return await runToEnd(client, chosen, { examples, validation, totalSteps, privacy: privacy?.run, signal, onEvent });
+      } catch (caught) {
+        throw withAdvice(caught, chosen, figures);
+      }
+    },
+  };
+}
+
+/** Optimizer steps of `--epochs`; of a private run, for which an epoch is one on average. */
+function stepsOf(flags: TrainFlags, examples: readonly Example[], order: Parameters<typeof stepsOfEpochs>[2]): number {
+  const { epochs, batch, accumulation, dpClipNorm } = flags;
+  if (dpClipNorm === undefined) return stepsOfEpochs(examples, epochs, order, accumulation);
+  return Math.ceil((epochs * examples.length) / (batch * accumulation));
+}
+
+function newClient(
+  flags: ResolvedTrainFlags,
+  { bundle, connection }: Session,
+  adapter: Adapter,
+  totalSteps: number,
+  privacy: StepPrivacy | undefined,
+): TrainingClient {
+  return new TrainingClient(bundle, connection, adapter, {
+    learningRate: flags.lr,
+    schedule: schedule(flags.schedule, { warmupSteps: flags.warmup, totalSteps }),
+    optimizer: { weightDecay: flags.weightDecay },
+    maxGradNorm: flags.clip === 0 ? undefined : flags.clip,
+    pipelineDepth: flags.pipeline,
+    privacy,
+  });
+}
+
+/** What of a run its flags do not say. */
+interface RunInputs {
+  readonly examples: readonly Example[];
+  readonly validation: readonly Example[] | undefined;
+  readonly totalSteps: number;
+  readonly privacy: RunPrivacy | undefined;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: TrainEvent) => void;
+}
+
+async function runToEnd(client: TrainingClient, flags: ResolvedTrainFlags, inputs: RunInputs): Promise<TrainSummary> {
+  const { schedule, warmup, weightDecay, clip } = flags;
+  const run = await TrainingRun.open(client, {
+    ...inputs,
+    outDir: flags.out,
+    batchSize: flags.batch,
+    maxTokensPerBatch: flags.maxTokens,
+    accumulation: flags.accumulation,
+    seed: flags.seed,
+    checkpointEvery: flags.checkpointEvery,
+    evalEvery: flags.evalEvery,
+    patience: flags.patience,
+    divergenceFactor: flags.divergenceFactor,
+    tensorboard: flags.tensorboard,
+    resume: flags.resume,
+    settings: { schedule, warmup, weightDecay, clip },
+  });
+  try {
+    await writeRunConfig(flags);
+    return await run.toEnd();
+  } finally {
+    await run.close();
+  }
+}
+
+function limitsOf(flags: TrainFlags, model: SplitModel, adapter: Adapter) {
+  return batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
+}
+
+async function readExamples(
+  file: string,
+  flags: TrainFlags,
+  { bundle }: Session,
+  model: SplitModel,
+  adapter: Adapter,
+  signal: AbortSignal,
+): Promise<readonly Example[]> {
+  const room = model.maxLength(adapter.numVirtualTokens);
+  // Documents become windows of this length, so the gateway's limit only makes the windows shorter.
+  const window = flags.objective === 'text' ? limitsOf(flags, model, adapter).maxTokensPerBatch : room;
+  const maxLength = Math.min(flags.maxLength ?? room, room, window);
+  try {
+    return await loadExamples(file, bundle.tokenizer, {
+      maxLength,
+      overlong: flags.overlong,
+      appendEos: flags.eos,
+      objective: flags.objective,
+      labels: adapter.labels,
+      tasks: adapter.tasks,
+      signal,
+    });
+  } catch (caught) {
+    const error = CutlayerError.from(caught);
+    if (error.code !== 'INVALID_DATA' || !/tokens, the most is/.test(error.message)) throw error;
+    const wider = maxLength < room ? `, or --max-length up to ${room}` : '';
+    throw new CutlayerError(error.code, `${error.message}: --overlong truncate or --overlong skip${wider}`, { cause: error });
+  }
+}
+
+async function newAdapter(flags: TrainFlags, { bundle, connection }: Session, model: SplitModel, signal: AbortSignal): Promise<Adapter> {
+  const context = { bundle, keyValues: (tokenIds: readonly number[]) => model.keyValues(tokenIds, signal) };
+  const { initAdapter, method } = flags;
+  const adapter = await (initAdapter === undefined
+    ? createAdapter(context, method, methodSettingsOf(flags))
+    : loadAdapter(await adapterDirectory(initAdapter), context));
+  const made = methodsOf(adapter);
+  if (initAdapter !== undefined && [...made].sort().join() !== method.split('+').sort().join()) {
+    throw new CutlayerError(
+      'INVALID_ADAPTER',
+      `--init-adapter ${initAdapter}: was made by ${made.join('+')}, but --method is ${method}; pass --method ${made.join('+')}`,
+    );
+  }
+  const most = connection.card.limits.maxVirtualTokens;
+  if (adapter.numVirtualTokens > most) {
+    throw new CutlayerError(
+      'LIMIT_EXCEEDED',
+      `--virtual-tokens ${adapter.numVirtualTokens}: the gateway takes at most ${most}; pass --virtual-tokens ${most} or fewer`,
+    );
+  }
+  return adapter;
+}
+
+function methodsOf(adapter: Adapter): readonly string[] {
+  return adapter instanceof Combined ? adapter.adapters.map(({ method }) => method) : [adapter.method];
+}
+
+/** The options that are settings of methods. */
+function methodSettingsOf(flags: TrainFlags): Parameters<typeof createAdapter>[2] {
+  const wanted = new Set(Object.keys(methodSettingsSchema.shape));
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => wanted.has(name)));
+}

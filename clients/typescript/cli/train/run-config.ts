@@ -1,0 +1,17 @@
+/** `config.yaml` of a run's directory: every option as it was decided, so that the same run can be started again. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
+import { configText } from '../../../../src/options/config-file.js';
+import { type TrainFlags, trainOptions } from './train-options-table.js';
+
+/** The file's name. */
+export const RUN_CONFIG_FILE = 'config.yaml';
+
+/** Writes the file into the run's directory. */
+export async function writeRunConfig(flags: TrainFlags): Promise<void> {
+  const heading = [
+    'The settings of this run; those that were not given have their defaults. To repeat it:',
+    '  cutlayer client train --config config.yaml --out ANOTHER_DIRECTORY',
+  ];
+  await writeFileAtomic(join(flags.out, RUN_CONFIG_FILE), configText(trainOptions, flags, heading));
+}

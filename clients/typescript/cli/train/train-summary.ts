@@ -1,0 +1,93 @@
+/** What `train` says at its end: what was done, what it cost, how the loss went, and what to do next. */
+import { join } from 'node:path';
+import { statementText } from '../../../../src/privacy/statement.js';
+import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
+import type { TrainSummary } from '../../training/train-options.js';
+import { formatBytes } from '../progress.js';
+import { sparkline } from '../sparkline.js';
+import type { ResolvedTrainFlags } from './prepare-training.js';
+
+/** Characters of the loss curve. */
+const CURVE_WIDTH = 40;
+
+/** The lines of the summary. @param parameters Trainable numbers of the adapter. */
+export async function summaryLines(
+  summary: TrainSummary,
+  flags: ResolvedTrainFlags,
+  parameters: number,
+  unicode: boolean,
+): Promise<readonly string[]> {
+  const records = await readMetrics(join(flags.out, METRICS_FILE));
+  const lossesOf = (type: string) => records.filter((record) => record.type === type).map(({ loss }) => Number(loss));
+  const [losses, validations] = [lossesOf('step'), lossesOf('validation')];
+  const lines = [
+    headline(summary, flags.out),
+    row('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
+    row('cost', cost(summary)),
+  ];
+  if (losses.length > 0) lines.push(row('training loss', curve(losses, unicode)));
+  if (validations.length > 0) {
+    const best = summary.bestValidationLoss === undefined ? '' : `, best ${summary.bestValidationLoss.toFixed(4)}`;
+    lines.push(row('validation loss', `${curve(validations, unicode)}${best}`));
+  }
+  if (summary.privacy !== undefined) lines.push(row('privacy', statementText(summary.privacy)));
+  if (summary.adapterDir !== undefined) {
+    const bundle = flags.bundle;
+    lines.push(row('adapter', summary.adapterDir));
+    lines.push(row('look at it', `cutlayer client inspect ${summary.adapterDir} --bundle ${bundle}`));
+    lines.push(row('try it', tryIt(flags, summary.adapterDir)));
+  }
+  return lines;
+}
+
+/** What ended a run before its last step. */
+const why: { readonly [Stopped in Exclude<TrainSummary['stopped'], 'cancelled'>]: string } = {
+  finished: '',
+  patience: ' (the validation loss no longer fell)',
+  budget: ' (one more would go over --dp-epsilon)',
+};
+
+function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out: string): string {
+  const [which, value] = bestValidationLoss === undefined ? ['last training loss', loss] : ['best validation loss', bestValidationLoss];
+  const end = value === undefined ? '' : `, ${which} ${value.toFixed(4)}`;
+  if (stopped === 'cancelled') {
+    const kept = step === 0 ? 'Nothing was written yet' : `The checkpoint is in ${out}; go on with the same command plus --resume`;
+    return `Stopped after step ${step}${end}. ${kept}.`;
+  }
+  return `Done after step ${step}${why[stopped]}${end}.`;
+}
+
+function cost({ seconds, tokens, bytesUp, bytesDown, step }: TrainSummary): string {
+  const perStep = step === 0 ? '' : ` (${formatBytes((bytesUp + bytesDown) / step)} per step)`;
+  const speed = seconds === 0 ? '' : `, ${Math.round(tokens / seconds)} tokens/s`;
+  return `${step} steps in ${duration(seconds)}${speed}; sent ${formatBytes(bytesUp)}, received ${formatBytes(bytesDown)}${perStep}`;
+}
+
+function curve(losses: readonly number[], unicode: boolean): string {
+  return `${losses[0]!.toFixed(4)} ${sparkline(losses, { width: CURVE_WIDTH, unicode })} ${losses.at(-1)!.toFixed(4)}`;
+}
+
+/** The command that uses the adapter; a classifier generates nothing. */
+function tryIt(flags: ResolvedTrainFlags, adapterDir: string): string {
+  const connection = [`--bundle ${flags.bundle}`, `--gateway ${flags.gateway}`];
+  if (flags.ca !== undefined) connection.push(`--ca ${flags.ca}`);
+  if (flags.tokenFile !== undefined) connection.push(`--token-file ${flags.tokenFile}`);
+  if (flags.insecure) connection.push('--insecure');
+  const classifies = flags.method.split('+').includes('classification-head');
+  const task = flags.method.split('+').includes('multitask-prompt-tuning') ? ` --task ${flags.tasks[0]}` : '';
+  const what = classifies
+    ? `eval --adapter ${adapterDir} --data ${flags.validation ?? flags.data}`
+    : `generate --adapter ${adapterDir}${task} --prompt "..."`;
+  return `cutlayer client ${what} ${connection.join(' ')}`;
+}
+
+function row(name: string, text: string): string {
+  return `  ${name.padEnd(16)} ${text}`;
+}
+
+/** A duration for people. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,59 @@
+/** TLS of a channel: whom to trust, and under which name a server is asked for. */
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
+import { CutlayerError } from '../../../src/errors.js';
+import type { Peer } from './unary-call.js';
+
+/** What decides about a channel's credentials. */
+export interface CredentialOptions {
+  /** `host:port` */
+  readonly address: string;
+  /** PEM text, or the path of a PEM file. */
+  readonly ca?: string;
+  readonly insecure?: boolean;
+}
+
+/**
+ * TLS sends no address as server name (RFC 6066), and node warns when asked to. So a server that is reached by its address is asked for under a
+ * name that means nothing, and its certificate is checked against the address.
+ */
+const NO_NAME = 'server.invalid';
+
+function hostOf(address: string): string {
+  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+}
+
+/** Channel options for a server that is reached by its address rather than by a name. */
+export function nameOptions(address: string): ClientOptions {
+  return isIP(hostOf(address)) > 0 ? { 'grpc.ssl_target_name_override': NO_NAME } : {};
+}
+
+/**
+ * The credentials of a channel.
+ * @param role what to call the server in errors
+ * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND
+ */
+export async function channelCredentials({ ca, insecure, address }: CredentialOptions, role: Peer['role']): Promise<ChannelCredentials> {
+  if (insecure === true) {
+    if (ca !== undefined) throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: either a CA or insecure, not both`);
+    return credentials.createInsecure();
+  }
+  const host = hostOf(address);
+  const verify =
+    isIP(host) === 0 ? {} : { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+  if (ca === undefined) return credentials.createSsl(null, null, null, verify);
+  const pem = ca.includes('-----BEGIN')
+    ? Buffer.from(ca)
+    : await readFile(ca).catch((cause: unknown) => {
+        throw new CutlayerError('NOT_FOUND', `${ca}: no CA file; the ${role} prints the path of its development CA at start`, { cause });
+      });
+  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `${ca}: expected a PEM file with a certificate; the ${role} prints the path of its development CA at start`,
+    );
+  }
+  return credentials.createSsl(pem, null, null, verify);
+}

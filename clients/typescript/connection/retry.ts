@@ -1,0 +1,92 @@
+/** Repeats a call by the error table, with exponential backoff and jitter, for a bounded time. */
+import { CutlayerError } from '../../../src/errors.js';
+
+/** How long and how often a call is repeated. */
+export interface RetryPolicy {
+  /** Give up when a call has not succeeded this long after it first failed. Default 5 minutes, so that a gateway may be restarted. */
+  readonly retryForMs?: number;
+  /** First delay. Default 200. */
+  readonly initialDelayMs?: number;
+  /** Longest delay. Default 5,000. */
+  readonly maxDelayMs?: number;
+}
+
+/** Clock, sleep and randomness, so that tests need neither. */
+export interface RetryEnvironment {
+  readonly now: () => number;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly random: () => number;
+}
+
+/** What is told about a call that will be repeated. */
+export interface RetryNotice {
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly error: CutlayerError;
+}
+
+/** The real clock. */
+export const systemEnvironment: RetryEnvironment = { now: () => performance.now(), sleep, random: Math.random };
+
+/** The delay before attempt `attempt` (1 = the first repetition): half fixed, half random, doubling up to the longest. */
+export function retryDelayMs(attempt: number, policy: RetryPolicy, random: () => number): number {
+  const { initialDelayMs = 200, maxDelayMs = 5000 } = policy;
+  const bound = Math.min(maxDelayMs, initialDelayMs * 2 ** Math.min(30, attempt - 1));
+  return bound * (0.5 + 0.5 * random());
+}
+
+/** Whether the same call may be sent again as it is. An evicted step may not: its Forward has to be sent again first. */
+export function mayRepeat(error: CutlayerError): boolean {
+  return error.retryable && error.code !== 'STEP_EVICTED';
+}
+
+/**
+ * Runs `attempt` until it succeeds, fails with an error that repeating does not mend, or time is up.
+ * @throws CutlayerError the last attempt's error; CANCELLED
+ */
+export async function retrying<T>(
+  attempt: () => Promise<T>,
+  policy: RetryPolicy,
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
+    readonly environment?: RetryEnvironment;
+  } = {},
+): Promise<T> {
+  const { now, sleep: pause, random } = options.environment ?? systemEnvironment;
+  const { retryForMs = 300_000 } = policy;
+  let firstFailure: number | undefined;
+  for (let repetition = 1; ; repetition++) {
+    try {
+      return await attempt();
+    } catch (caught) {
+      const error = CutlayerError.from(caught);
+      if (!mayRepeat(error) || options.signal?.aborted) throw error;
+      firstFailure ??= now();
+      const delayMs = retryDelayMs(repetition, policy, random);
+      if (now() - firstFailure + delayMs > retryForMs) {
+        throw new CutlayerError(error.code, `${error.message} (gave up after repeating the call for ${Math.round(retryForMs / 1000)} s)`, {
+          details: error.details,
+          cause: error,
+        });
+      }
+      options.onRetry?.({ attempt: repetition, delayMs, error });
+      await pause(delayMs, options.signal);
+    }
+  }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(new CutlayerError('CANCELLED', 'the call was cancelled while waiting to be repeated'));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  });
+}

@@ -1,0 +1,130 @@
+/** A channel to a service of ours: TLS, token, deadlines, cancellation and repetition. What the service says is not known here. */
+import { Client, type ClientOptions, type MethodDefinition } from '@grpc/grpc-js';
+import { CutlayerError } from '../../../src/errors.js';
+import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
+import { channelCredentials, nameOptions } from './channel-credentials.js';
+import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
+import { type TokenOptions, type TokenSource, tokenSource } from './token-source.js';
+import { type Peer, type Unary, unaryCall } from './unary-call.js';
+
+/** How to reach a server. */
+export interface ChannelOptions extends TokenOptions {
+  /** `host:port` */
+  readonly address: string;
+  /** PEM text, or the path of a PEM file, of the authority that signed the server's certificate; default: the system's. */
+  readonly ca?: string;
+  /** Plain text instead of TLS: only for a server on this machine or behind a proxy that adds TLS. */
+  readonly insecure?: boolean;
+  /** Deadline of each call. Default 120,000. */
+  readonly deadlineMs?: number;
+  readonly retry?: RetryPolicy;
+  /** Told of every call that will be repeated. */
+  readonly onRetry?: (notice: RetryNotice) => void;
+}
+
+/** What one call may have otherwise than its channel. */
+export interface ChannelCallOptions {
+  readonly deadlineMs?: number | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  readonly onRetry?: ((notice: RetryNotice) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The part of a generated service definition that a client needs: its methods by name. */
+type MethodName<Definition> = keyof Definition & string;
+type RequestOf<Method> = Method extends { requestSerialize: (request: infer Request) => Buffer } ? Request : never;
+type ResponseOf<Method> = Method extends { responseDeserialize: (bytes: Buffer) => infer Response } ? Response : never;
+/** Generated definitions have an index signature beside their methods; this leaves the methods. */
+export type MethodsOf<Definition> = {
+  [M in keyof Definition as string extends M ? never : M]: Definition[M];
+};
+
+const DEFAULT_DEADLINE_MS = 120_000;
+
+/** An open channel to one service. `Definition` is its generated definition, without the index signature. */
+export class RpcChannel<Definition> {
+  readonly address: string;
+  readonly #client: Client;
+  readonly #definition: Definition;
+  readonly #peer: Peer;
+  readonly #token: TokenSource;
+  readonly #options: ChannelOptions;
+
+  /** Use {@link openChannel}. */
+  constructor(client: Client, definition: Definition, peer: Peer, token: TokenSource, options: ChannelOptions) {
+    this.address = options.address;
+    this.#client = client;
+    this.#definition = definition;
+    this.#peer = peer;
+    this.#token = token;
+    this.#options = options;
+  }
+
+  /**
+   * One call, repeated by the error table until it succeeds or `retry.retryForMs` has passed.
+   * @throws CutlayerError what the server said; UNAVAILABLE; CERTIFICATE_REJECTED; DEADLINE_EXCEEDED; CANCELLED; TOKEN_*
+   */
+  call<M extends MethodName<Definition>>(
+    method: M,
+    request: RequestOf<Definition[M]>,
+    options: ChannelCallOptions = {},
+  ): Promise<ResponseOf<Definition[M]>> {
+    const { deadlineMs = this.#options.deadlineMs ?? DEFAULT_DEADLINE_MS, signal } = options;
+    const send = this.#unary<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>(method);
+    const once = async (fresh: boolean): Promise<ResponseOf<Definition[M]>> =>
+      unaryCall(send, request, { token: await this.#token(fresh), deadlineMs, signal, ...this.#peer });
+    const attempt = async (): Promise<ResponseOf<Definition[M]>> => {
+      try {
+        return await once(false);
+      } catch (caught) {
+        const error = CutlayerError.from(caught);
+        if (error.code !== 'TOKEN_EXPIRED' || this.#options.token !== undefined) throw error;
+        return once(true);
+      }
+    };
+    const tell = options.onRetry ?? this.#options.onRetry;
+    return retrying(attempt, options.retry ?? this.#options.retry ?? {}, {
+      signal,
+      onRetry: (notice) => {
+        // A channel that lost its server waits long before it looks again; the caller is waiting now.
+        this.#client.getChannel().getConnectivityState(true);
+        tell?.(notice);
+      },
+    });
+  }
+
+  /** Closes the channel; calls under way fail with CANCELLED or UNAVAILABLE. */
+  close(): void {
+    this.#client.close();
+  }
+
+  #unary<Request, Response>(method: MethodName<Definition>): Unary<Request, Response> {
+    // Every value of a generated definition is one of a method, whose types are those that the caller was given.
+    const { path, requestSerialize, responseDeserialize } = this.#definition[method] as MethodDefinition<Request, Response>;
+    return (request, metadata, options, done) =>
+      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
+  }
+}
+
+/**
+ * Opens a channel; nothing is sent before the first call.
+ * @param service the generated definition, as `loadSplitService().service`
+ * @param role what to call the server in errors
+ * @throws CutlayerError INVALID_ARGUMENT (address, CA, token options), NOT_FOUND (CA file)
+ */
+export async function openChannel<Definition>(
+  service: Definition,
+  role: Peer['role'],
+  options: ChannelOptions,
+): Promise<RpcChannel<MethodsOf<Definition>>> {
+  const { address, insecure = false } = options;
+  if (!/^.+:\d+$/.test(address)) {
+    throw new CutlayerError('INVALID_ARGUMENT', `${role} address: expected host:port, got ${address}`);
+  }
+  const token = tokenSource(options, role);
+  const client = new Client(address, await channelCredentials(options, role), {
+    ...clientChannelOptions(),
+    ...nameOptions(address),
+  } satisfies ClientOptions);
+  return new RpcChannel<MethodsOf<Definition>>(client, service, { role, address, insecure }, token, options);
+}

@@ -1,0 +1,122 @@
+/** What a gateway says of the backbone that it serves, and whether a client bundle fits it. */
+import { CutlayerError } from '../../../src/errors.js';
+import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
+import { type WireDType, wireDTypeNames, wireDTypes } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Adapter, AdapterKind } from '../adapters/adapter.js';
+
+/** The model card. */
+export interface ModelCard {
+  readonly name: string;
+  readonly family: string;
+  readonly backboneDigest: string;
+  readonly dims: {
+    readonly hiddenSize: number;
+    /** Blocks of the backbone alone. */
+    readonly numLayers: number;
+    readonly numHeads: number;
+    readonly numKvHeads: number;
+    readonly headDim: number;
+    readonly maxPositions: number;
+  };
+  readonly cut: { readonly bottom: number; readonly top: number };
+  readonly limits: {
+    readonly maxMessageBytes: number;
+    readonly maxBatch: number;
+    /** Rows of a step: batch x sequence + virtual tokens. */
+    readonly maxTokens: number;
+    readonly maxVirtualTokens: number;
+    readonly maxDeadlineMs: number;
+  };
+  readonly wireDtypes: readonly WireDType[];
+  /** What may go through the backbone beside the text. */
+  readonly adapters: readonly AdapterKind[];
+  /** Whether the vendor gives out keys and values of real tokens, for a prefix to begin from. */
+  readonly prefixInit: boolean;
+}
+
+/** What of a client bundle's manifest has to agree with the card. */
+export interface BundleIdentity {
+  readonly dir: string;
+  readonly backboneDigest: string;
+  readonly dims: ModelCard['dims'];
+  readonly cut: ModelCard['cut'];
+}
+
+/** Parses the answer of GetModel. @throws CutlayerError INTERNAL when the gateway's answer lacks parts. */
+export function parseModelCard(answer: GetModelResponse__Output): ModelCard {
+  const { dims, cut, limits } = answer;
+  if (dims === null || cut === null || limits === null) {
+    throw new CutlayerError('INTERNAL', 'the gateway answered GetModel without dims, cut or limits; is it a Cutlayer gateway?');
+  }
+  return {
+    name: answer.name,
+    family: answer.family,
+    backboneDigest: answer.backboneDigest,
+    dims,
+    cut,
+    limits,
+    wireDtypes: wireDTypeNames.filter((name) => answer.wireDtypes.includes(wireDTypes[name].proto)),
+    adapters: answer.adapters.flatMap((kind) => adapterKinds[kind] ?? []),
+    prefixInit: answer.prefixInit,
+  };
+}
+
+/** @throws CutlayerError BACKBONE_MISMATCH saying what to do */
+export function checkBundle(card: ModelCard, bundle: BundleIdentity, address: string): void {
+  if (bundle.backboneDigest !== card.backboneDigest) {
+    throw new CutlayerError(
+      'BACKBONE_MISMATCH',
+      `the client bundle in ${bundle.dir} belongs to backbone ${bundle.backboneDigest.slice(0, 12)}, but the gateway at ${address} serves ` +
+        `${card.backboneDigest.slice(0, 12)} (${card.name}); get the client bundle that was packed together with that backbone, ` +
+        'or connect to the gateway that serves yours',
+      { details: { bundle: bundle.backboneDigest, gateway: card.backboneDigest } },
+    );
+  }
+  const wanted = { ...bundle.dims, bottom: bundle.cut.bottom, top: bundle.cut.top };
+  const offered: Readonly<Record<string, number>> = { ...card.dims, ...card.cut };
+  for (const [name, value] of Object.entries(wanted)) {
+    if (offered[name] === undefined || offered[name] === value) continue;
+    throw new CutlayerError(
+      'BACKBONE_MISMATCH',
+      `${name}: the client bundle in ${bundle.dir} says ${value}, the gateway at ${address} says ${offered[name]}; pack both again`,
+    );
+  }
+}
+
+const adapterKinds: Readonly<Partial<Record<string, AdapterKind>>> = {
+  ADAPTER_KIND_SOFT_PROMPT: 'softPrompt',
+  ADAPTER_KIND_PREFIX: 'prefix',
+};
+
+/**
+ * Whether a gateway can run an adapter's steps: told before any work.
+ * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, saying what to do
+ */
+export function checkAdapter(
+  card: Pick<ModelCard, 'name' | 'adapters' | 'limits'>,
+  { method, spanKind, numVirtualTokens }: Pick<Adapter, 'method' | 'spanKind' | 'numVirtualTokens'>,
+): void {
+  if (spanKind !== 'none' && !card.adapters.includes(spanKind)) {
+    const instead = card.adapters.includes('softPrompt')
+      ? 'train a soft prompt (prompt-tuning, p-tuning)'
+      : 'train what the client holds (lora)';
+    const why = spanKind === 'prefix' ? ': it has no inputs for keys and values' : '';
+    throw new CutlayerError('ADAPTER_UNSUPPORTED', `${method}: the backbone ${card.name} takes no ${spanKind}${why}; ${instead} instead`, {
+      details: { adapter: spanKind },
+    });
+  }
+  const { maxVirtualTokens } = card.limits;
+  if (numVirtualTokens > maxVirtualTokens) {
+    throw new CutlayerError(
+      'LIMIT_EXCEEDED',
+      `${method}: ${numVirtualTokens} virtual tokens, the gateway takes at most ${maxVirtualTokens}; use fewer, or ask the vendor for more`,
+      { details: { limit: maxVirtualTokens } },
+    );
+  }
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT when the gateway does not take this element type. */
+export function checkWireDType(card: ModelCard, dtype: WireDType): void {
+  if (card.wireDtypes.includes(dtype)) return;
+  throw new CutlayerError('INVALID_ARGUMENT', `wire dtype ${dtype}: the gateway takes ${card.wireDtypes.join(', ')}`);
+}

@@ -1,0 +1,90 @@
+/** One unary call, once: its token, deadline and cancellation, and in words what a connection that never came about means. */
+import { type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { fromServiceError } from '../../../src/protocol/wire/status.js';
+
+/** Whom a call goes to, for the words of its errors. */
+export interface Peer {
+  readonly role: 'gateway' | 'coordinator';
+  readonly address: string;
+  readonly insecure: boolean;
+}
+
+/** A method as grpc-js calls it. */
+export type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: { deadline: Date },
+  done: (error: ServiceError | null, response?: Response) => void,
+) => ClientUnaryCall;
+
+/** What a call needs beside its request. */
+export interface UnaryCallOptions extends Peer {
+  readonly token: string;
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends a call. @throws CutlayerError */
+export function unaryCall<Request, Response>(
+  send: Unary<Request, Response>,
+  request: Request,
+  { token, deadlineMs, signal, ...peer }: UnaryCallOptions,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(new CutlayerError('CANCELLED', 'the call was cancelled before it was sent'));
+      return;
+    }
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${token}`);
+    const cancel = () => call.cancel();
+    const call = send(request, metadata, { deadline: new Date(Date.now() + deadlineMs) }, (error, response) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error !== null) reject(explainTransport(fromServiceError(error), peer));
+      else resolve(response as Response);
+    });
+    signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+const tokenCodes: readonly ErrorCode[] = ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'TOKEN_MISSING', 'SCOPE_MISSING'];
+
+/** What grpc-js says of a connection that never came about, or led to another server, in words that help. */
+function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
+  const { role, address } = peer;
+  if (error.code === 'UNIMPLEMENTED') {
+    const other = role === 'gateway' ? 'coordinator' : 'gateway';
+    const message = `${role} ${address}: what listens there does not offer this service; is it the address of a ${other}, or an older ${role}?`;
+    return new CutlayerError('UNIMPLEMENTED', message, { cause: error });
+  }
+  // Whoever holds tokens for two servers has to know which of them is meant.
+  if (tokenCodes.includes(error.code)) return new CutlayerError(error.code, `${role} ${address}: ${error.message}`, { cause: error });
+  if (error.code !== 'UNAVAILABLE') return error;
+  const [reason = ''] = error.message
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .split(/ Resolution note:|\. Cert:/);
+  if (/certificate|altnames|self[- ]signed/i.test(reason)) {
+    return new CutlayerError(
+      'CERTIFICATE_REJECTED',
+      `${role} ${address}: its certificate is not trusted (${reason.replace(/\.$/, '')}); pass the authority that signed it as CA, and reach the ${role} by a name in the certificate`,
+      { cause: error },
+    );
+  }
+  const other = otherProtocol(reason, peer);
+  if (other !== undefined) return new CutlayerError('UNAVAILABLE', `${role} ${address}: ${other}`, { cause: error });
+  return reason === error.message
+    ? error
+    : new CutlayerError('UNAVAILABLE', `${role} ${address} does not answer: ${reason}`, { cause: error });
+}
+
+/** What a failed handshake says of who listens there; undefined when nothing. */
+function otherProtocol(reason: string, { role, insecure }: Peer): string | undefined {
+  if (!insecure && /wrong version number|packet length too long/.test(reason))
+    return `what listens there does not speak TLS; use the address of --listen, not of --admin, and pass --insecure for a ${role} that was started with it`;
+  if (insecure && reason.startsWith('Protocol error'))
+    return 'what listens there does not speak gRPC; use the address of --listen, not of --admin';
+  if (insecure && reason.startsWith('Failed to connect'))
+    return `what listens there ended the connection, as a ${role} with TLS does; leave --insecure out, and pass the CA of its certificate (--ca)`;
+  return undefined;
+}

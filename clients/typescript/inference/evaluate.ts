@@ -1,0 +1,163 @@
+/** Measures a model on examples: loss, perplexity, accuracy and exact match. */
+import { CutlayerError } from '../../../src/errors.js';
+import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Adapter, StepParts } from '../adapters/adapter.js';
+import { taskOf } from '../adapters/task.js';
+import { makeBatch, tasksApart } from '../data/batch.js';
+import type { Example } from '../data/examples.js';
+import { evaluationBatches } from '../data/order.js';
+import { Pipeline } from '../model/pipeline.js';
+import type { BatchResult, SplitModel } from '../model/split-model.js';
+import { generateGreedy } from './generate.js';
+
+/** What was measured. For a classification head the targets are the examples, and a class takes the place of a token. */
+export interface Evaluation {
+  /** Mean negative log likelihood of the label tokens, in nats. */
+  readonly loss: number;
+  /** exp(loss) */
+  readonly perplexity: number;
+  /** Share of label tokens that are the most probable token, given the right tokens before them. */
+  readonly accuracy: number;
+  /** Share of examples all of whose label tokens are (greedy, teacher-forced): what greedy decoding reproduces token for token. */
+  readonly exactMatch: number;
+  /** Share of examples whose greedily generated text is the expected one, blanks at its ends aside; absent unless asked for. */
+  readonly generationExactMatch?: number;
+  readonly targets: number;
+  readonly examples: number;
+  /** The same of each task by name, for adapters with tasks. */
+  readonly tasks?: Readonly<Record<string, Omit<Evaluation, 'tasks' | 'generationExactMatch'>>>;
+}
+
+/** How to evaluate. */
+export interface EvaluateOptions {
+  /** Sequences at a time. Default 8. */
+  readonly batchSize?: number;
+  readonly maxTokensPerBatch?: number;
+  /** Batches under way at a time. Default 2. */
+  readonly pipelineDepth?: number;
+  /** Also generate, for at most this many examples that have a prompt. */
+  readonly generateExamples?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many of the examples are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Evaluates. @param adapter Undefined: the bare model. @throws CutlayerError CANCELLED, or what the calls fail with */
+export async function evaluate(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  examples: readonly Example[],
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
+  if (adapter?.labels !== undefined && options.generateExamples !== undefined) {
+    throw new CutlayerError('INVALID_ARGUMENT', 'evaluate: a classification adapter generates no text; leave generation out');
+  }
+  const limits = batchLimits(model, adapter, options);
+  const pipeline = new Pipeline(options.pipelineDepth ?? 2);
+  const groups = tasksApart(examples, adapter?.tasks);
+  let done = 0;
+  const measure = async (group: readonly number[]): Promise<Measured> => {
+    const task = taskOf(adapter, examples[group[0] ?? 0]?.task);
+    const parts = await adapter?.parts(task);
+    const lengths = group.map((index) => examples[index]!.tokenIds.length);
+    const results = await Promise.all(
+      evaluationBatches(lengths, limits).map((places) =>
+        pipeline.run(async () => {
+          options.signal?.throwIfAborted();
+          const result = await model.evaluate(makeBatch(places.map((place) => examples[group[place]!]!)), parts, options.signal);
+          done += places.length;
+          options.onProgress?.(done, examples.length);
+          return result;
+        }),
+      ),
+    );
+    return { task, results, examples: group.length };
+  };
+  const measured: Measured[] = [];
+  for (const group of groups) measured.push(await measure(group));
+  const generated = options.generateExamples === undefined ? undefined : await generationExactMatch(model, adapter, examples, options);
+  return {
+    ...summary(measured),
+    ...(generated === undefined ? {} : { generationExactMatch: generated }),
+    ...(adapter?.tasks === undefined
+      ? {}
+      : { tasks: Object.fromEntries(measured.map((group) => [adapter.tasks![group.task!]!, summary([group])])) }),
+  };
+}
+
+/** The batches of one task. */
+interface Measured {
+  readonly task: number | undefined;
+  readonly results: readonly BatchResult[];
+  readonly examples: number;
+}
+
+function summary(groups: readonly Measured[]): Omit<Evaluation, 'tasks' | 'generationExactMatch'> {
+  const results = groups.flatMap((group) => group.results);
+  const sum = (value: (result: BatchResult) => number) => results.reduce((total, result) => total + value(result), 0);
+  const examples = groups.reduce((total, group) => total + group.examples, 0);
+  const targets = sum((result) => result.targets);
+  const loss = sum((result) => result.lossSum) / Math.max(1, targets);
+  return {
+    loss,
+    perplexity: Math.exp(loss),
+    accuracy: sum((result) => result.correct) / Math.max(1, targets),
+    exactMatch: sum((result) => result.exact.filter(Boolean).length) / Math.max(1, examples),
+    targets,
+    examples,
+  };
+}
+
+/** Limits of a batch: the caller's, within the gateway's. */
+export function batchLimits(
+  model: SplitModel,
+  adapter: Pick<Adapter, 'numVirtualTokens'> | undefined,
+  options: { readonly batchSize?: number | undefined; readonly maxTokensPerBatch?: number | undefined },
+): { readonly batchSize: number; readonly maxTokensPerBatch: number } {
+  const { wireDtype, card } = model.remote.connection;
+  const { limits, dims } = card;
+  // Rows of the largest message, hidden states and adapter together.
+  const rowsOfMessage = Math.floor(limits.maxMessageBytes / wireBytes([1, dims.hiddenSize], wireDtype));
+  const room = Math.min(limits.maxTokens, rowsOfMessage) - (adapter?.numVirtualTokens ?? 0);
+  return {
+    batchSize: Math.min(options.batchSize ?? 8, limits.maxBatch),
+    maxTokensPerBatch: Math.min(options.maxTokensPerBatch ?? room, room),
+  };
+}
+
+async function generationExactMatch(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  examples: readonly Example[],
+  options: EvaluateOptions,
+): Promise<number> {
+  const { tokenizer } = model.bundle;
+  const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
+  const limits = batchLimits(model, adapter, options);
+  const batches: { readonly parts: StepParts | undefined; readonly indexes: readonly number[] }[] = [];
+  for (const group of tasksApart(asked, adapter?.tasks)) {
+    const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
+    const lengths = group.map((index) => asked[index]!.tokenIds.length + GENERATION_SLACK);
+    for (const places of evaluationBatches(lengths, limits)) batches.push({ parts, indexes: places.map((place) => group[place]!) });
+  }
+  let right = 0;
+  for (const { parts, indexes } of batches) {
+    const chosen = indexes.map((index) => asked[index]!);
+    const wanted = chosen.map(({ tokenIds, promptLength }) => {
+      const ids = Array.from(tokenIds.subarray(promptLength));
+      return tokenizer.stopTokenIds.has(ids.at(-1) ?? -1) ? ids.slice(0, -1) : ids;
+    });
+    const prompts = chosen.map(({ tokenIds, promptLength }, at) => ({
+      ids: Array.from(tokenIds.subarray(0, promptLength)),
+      maxNewTokens: wanted[at]!.length + GENERATION_SLACK,
+    }));
+    const generated = await generateGreedy(model, parts, prompts, options.signal);
+    generated.forEach((ids, at) => {
+      if (tokenizer.decode(ids).trim() === tokenizer.decode(wanted[at]!).trim()) right += 1;
+    });
+  }
+  return right / Math.max(1, asked.length);
+}
+
+/** Tokens generated beyond the expected ones, to see that it stops there. */
+const GENERATION_SLACK = 4;

@@ -1,0 +1,143 @@
+/** Generation by running the whole forward pass again for each token: slow, but exact at every cut and with every adapter. */
+import { CutlayerError } from '../../../src/errors.js';
+import { type Random, seeded } from '../../../src/tensor/random.js';
+import type { Adapter, StepParts } from '../adapters/adapter.js';
+import { taskOf } from '../adapters/task.js';
+import { makeBatch } from '../data/batch.js';
+import type { TextTokenizer } from '../data/text-tokenizer.js';
+import type { SplitModel } from '../model/split-model.js';
+
+/** How tokens are chosen and when to stop. */
+export interface GenerateOptions {
+  /** Default 128. */
+  readonly maxNewTokens?: number;
+  /** 0, the default, always takes the most probable token. */
+  readonly temperature?: number;
+  /** Draw from the smallest set of tokens with this much probability. Default 1: all. */
+  readonly topP?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  /** The task's name, for an adapter with tasks. */
+  readonly task?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Yields the ids that follow a prompt, up to and without a stop token. @throws CutlayerError INVALID_ARGUMENT, CANCELLED */
+export async function* generateTokens(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  promptIds: readonly number[],
+  options: GenerateOptions = {},
+): AsyncGenerator<number> {
+  refuseClassifier(adapter);
+  const choose = chooser(options);
+  const task = taskOf(adapter, options.task);
+  const parts = await adapter?.parts(task);
+  const ids = [...promptIds];
+  const room = model.maxLength(adapter?.numVirtualTokens ?? 0) - ids.length;
+  if (ids.length === 0 || room < 1) {
+    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${ids.length + room - 1} tokens, got ${ids.length}`);
+  }
+  for (let count = Math.min(room, options.maxNewTokens ?? 128); count > 0; count--) {
+    const logits = await model.nextLogits(asBatch([ids]), parts, options.signal);
+    const next = choose(logits.data);
+    if (model.bundle.tokenizer.stopTokenIds.has(next)) return;
+    ids.push(next);
+    yield next;
+  }
+}
+
+/** Streams the text that follows a prompt. The prompt is tokenized as `prompt` of a training record. */
+export async function* generate(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  prompt: string,
+  options: GenerateOptions = {},
+): AsyncGenerator<string> {
+  const { tokenizer } = model.bundle;
+  const generated: number[] = [];
+  let shown = '';
+  for await (const id of generateTokens(model, adapter, promptIds(tokenizer, prompt), options)) {
+    generated.push(id);
+    const text = tokenizer.decode(generated);
+    // A character may be spread over several tokens: wait for all of it.
+    if (text.endsWith('\uFFFD') || !text.startsWith(shown)) continue;
+    if (text.length > shown.length) yield text.slice(shown.length);
+    shown = text;
+  }
+  const whole = tokenizer.decode(generated);
+  if (whole.length > shown.length && whole.startsWith(shown)) yield whole.slice(shown.length);
+}
+
+/** Greedy continuations of several prompts at once, each up to its own number of tokens. @param parts Of an adapter (and task). */
+export async function generateGreedy(
+  model: SplitModel,
+  parts: StepParts | undefined,
+  prompts: readonly { readonly ids: readonly number[]; readonly maxNewTokens: number }[],
+  signal?: AbortSignal,
+): Promise<readonly (readonly number[])[]> {
+  const stop = model.bundle.tokenizer.stopTokenIds;
+  const states = prompts.map(({ ids, maxNewTokens }) => ({ ids: [...ids], generated: [] as number[], left: maxNewTokens }));
+  const longest = model.maxLength(parts?.softPrompt?.shape[0] ?? parts?.prefix?.shape[2] ?? 0);
+  for (;;) {
+    const active = states.filter((state) => state.left > 0 && state.ids.length < longest);
+    if (active.length === 0) return states.map((state) => state.generated);
+    const logits = await model.nextLogits(asBatch(active.map((state) => state.ids)), parts, signal);
+    active.forEach((state, row) => {
+      const next = argmax(logits.data.subarray(row * model.bundle.vocabSize, (row + 1) * model.bundle.vocabSize));
+      state.left = stop.has(next) ? 0 : state.left - 1;
+      if (stop.has(next)) return;
+      state.ids.push(next);
+      state.generated.push(next);
+    });
+  }
+}
+
+/** The ids of a prompt, as in a training record. */
+export function promptIds(tokenizer: TextTokenizer, prompt: string): readonly number[] {
+  return [...tokenizer.leading, ...tokenizer.encode(prompt)];
+}
+
+function refuseClassifier(adapter: Adapter | undefined): void {
+  if (adapter?.labels === undefined) return;
+  throw new CutlayerError(
+    'INVALID_ARGUMENT',
+    `generate: this adapter is a classification head (${adapter.labels.slice(0, 5).join(', ')}) and generates no text; classify with it, or evaluate it`,
+  );
+}
+
+function asBatch(sequences: readonly (readonly number[])[]) {
+  return makeBatch(sequences.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
+}
+
+function chooser({ temperature = 0, topP = 1, seed = 0 }: GenerateOptions): (logits: Float32Array) => number {
+  if (!(temperature >= 0) || !(topP > 0 && topP <= 1)) {
+    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected temperature >= 0 and 0 < topP <= 1, got ${temperature} and ${topP}`);
+  }
+  if (temperature === 0) return argmax;
+  const random = seeded(seed, 0x534d);
+  return (logits) => sampleTopP(logits, temperature, topP, random);
+}
+
+/** Draws a token from the smallest most probable set that holds `topP` of the probability. */
+export function sampleTopP(logits: Float32Array, temperature: number, topP: number, random: Random): number {
+  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - largest) / temperature));
+  const order = Uint32Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]! || a - b);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let kept = 0;
+  let mass = 0;
+  while (kept < order.length && (kept === 0 || mass < topP * total)) mass += weights[order[kept++]!]!;
+  let draw = random.next() * mass;
+  for (let rank = 0; rank < kept; rank++) {
+    draw -= weights[order[rank]!]!;
+    if (draw < 0) return order[rank]!;
+  }
+  return order[kept - 1]!;
+}
+
+function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}

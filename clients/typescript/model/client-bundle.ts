@@ -1,0 +1,337 @@
+/** The client's half of the model: tokenizer, embedding, bottom, top, head and loss, run from the bundle's graphs off the main thread. */
+import { join } from 'node:path';
+import { clientGraphEntries, type GraphEntry, type SpanGraphs } from '../../../src/artifacts/manifest.js';
+import { type ClientBundle as BundleArtifact, loadClientBundle } from '../../../src/artifacts/store.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { openGraphs } from '../../../src/runtime/graphs.js';
+import { openSafetensors } from '../../../src/safetensors/reader.js';
+import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
+import type { AdapterDims, Feeds, SpanKind, StepCotangents, StepParts } from '../adapters/adapter.js';
+import type { AdapterModel, ClientBlockWeight, ModelIdentity } from '../adapters/context.js';
+import { retrying } from '../connection/retry.js';
+import type { BundleIdentity } from '../connection/served-model.js';
+import { TextTokenizer } from '../data/text-tokenizer.js';
+
+/** The worker threads that run a bundle's graphs. */
+type GraphPool = Awaited<ReturnType<typeof openGraphs>>;
+
+/** The two spans that the client holds. */
+export type ClientSpan = 'bottom' | 'top';
+
+/** How a bundle is opened. */
+export interface OpenBundleOptions {
+  /** Worker threads that run graphs. Default 1. */
+  readonly workers?: number;
+  /** Threads of each worker. Default: the machine's cores, divided among the workers. */
+  readonly threads?: number;
+  /** False skips the digest of the weights file. Default true. */
+  readonly verify?: boolean;
+}
+
+/** Which of a span's graphs runs. */
+export interface SpanVariant {
+  readonly span: ClientSpan;
+  readonly kind: SpanKind;
+  /** With the span's block weights as inputs. */
+  readonly trained: boolean;
+}
+
+/** How a span's vjp runs. */
+export interface SpanVjpOptions {
+  /** Block weights whose cotangents are wanted, of a trained span's; no others are fetched. */
+  readonly weights?: Feeds | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What stands in for the checkpoint's own head. */
+export type HeadParts = Pick<StepParts, 'headLora' | 'tokenRows' | 'classifier'>;
+/** The cotangents of {@link HeadParts}; of `tokenRows` only what comes through a tied head. */
+export type HeadCotangents = Pick<StepCotangents, 'headLora' | 'tokenRows' | 'classifier'>;
+
+/** What `loss` gives for some rows. */
+export interface RowLosses {
+  /** [rows], of each row's label; unweighted. */
+  readonly nll: Float32Array;
+  /** [rows], 1 where the most probable token (or class) is the label. */
+  readonly correct: Float32Array;
+  /** [rows, d], of the sum; absent unless asked for. */
+  readonly cotangent?: Float32Array;
+  /** Of the sum; absent unless asked for. */
+  readonly head?: HeadCotangents;
+}
+
+/** An open client bundle. */
+export class ClientBundle implements AdapterModel {
+  readonly dir: string;
+  readonly manifest: BundleArtifact['manifest'];
+  readonly dims: AdapterDims;
+  readonly #tokenizer: TextTokenizer | undefined;
+  readonly #graphs: GraphPool;
+  readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
+
+  private constructor(artifact: BundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool) {
+    this.dir = artifact.dir;
+    this.manifest = artifact.manifest;
+    this.#tokenizer = tokenizer;
+    this.#graphs = graphs;
+    const { dims, cut } = artifact.manifest;
+    this.dims = { ...dims, bottom: cut.bottom, backbone: dims.numLayers, top: cut.top };
+  }
+
+  /** Opens and checks a bundle. A graph's session is opened when it is first run. @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH */
+  static async open(dir: string, options: OpenBundleOptions = {}): Promise<ClientBundle> {
+    const artifact = await loadClientBundle(dir, { verify: options.verify ?? true });
+    const { manifest } = artifact;
+    const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
+    const graphs = await openGraphs(
+      { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: clientGraphEntries(manifest.graphs).map(({ file }) => file) },
+      { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }), warm: false },
+    );
+    return new ClientBundle(artifact, tokenizer, graphs);
+  }
+
+  /** @throws CutlayerError NOT_FOUND when the checkpoint came without one: token ids still work. */
+  get tokenizer(): TextTokenizer {
+    if (this.#tokenizer !== undefined) return this.#tokenizer;
+    throw new CutlayerError('NOT_FOUND', `${this.dir}: the bundle has no tokenizer; pack a checkpoint that has tokenizer.json`);
+  }
+
+  get vocabSize(): number {
+    return this.manifest.vocabSize;
+  }
+
+  get family(): string {
+    return this.manifest.family;
+  }
+
+  get embedScale(): number {
+    return this.manifest.embedScale;
+  }
+
+  get promptScale(): number {
+    return this.manifest.promptScale;
+  }
+
+  get modules(): AdapterModel['modules'] {
+    return this.manifest.modules;
+  }
+
+  get tiedHead(): boolean {
+    return this.manifest.tiedHead;
+  }
+
+  get linearLayout(): 'outIn' | 'inOut' {
+    return this.manifest.linearLayout;
+  }
+
+  get blockWeights(): readonly ClientBlockWeight[] {
+    const { bottom, top } = this.manifest.blockWeights;
+    return [...bottom, ...top];
+  }
+
+  /** For the check against the gateway's model card, and what adapters are bound to. */
+  get identity(): BundleIdentity & ModelIdentity {
+    const { backboneDigest, dims, cut, files } = this.manifest;
+    const tokenizerDigest = files.find(({ path }) => path === 'tokenizer.json')?.sha256;
+    return { dir: this.dir, backboneDigest, tokenizerDigest, dims, cut };
+  }
+
+  encode(text: string): readonly number[] {
+    return this.tokenizer.encode(text);
+  }
+
+  async embed(tokenIds: readonly number[]): Promise<Tensor<'float32'>> {
+    const ids = BigInt64Array.from(tokenIds, BigInt);
+    const { data } = await this.inputsEmbeds(tensor('int64', [1, ids.length], ids));
+    return tensor('float32', [ids.length, this.dims.hiddenSize], data);
+  }
+
+  /** @param tokenIds int64 [batch, sequence] @returns [batch, sequence, hiddenSize] */
+  async inputsEmbeds(tokenIds: Tensor<'int64'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    return this.#single(this.manifest.graphs.embed, { tokenIds }, signal);
+  }
+
+  /** Whether a span has graphs; without them it is the identity. */
+  has(span: ClientSpan): boolean {
+    return this.manifest.graphs[span] !== undefined;
+  }
+
+  /** Whether some of these weights belong to a span's blocks. */
+  holdsSome(span: ClientSpan, weights: Feeds | undefined): boolean {
+    return weights !== undefined && this.manifest.blockWeights[span].some(({ name }) => name in weights);
+  }
+
+  /** All weights of a span's blocks: the given ones, and the checkpoint's own of the others. */
+  async spanWeights(span: ClientSpan, given: Feeds): Promise<Feeds> {
+    const entries = this.manifest.blockWeights[span].map(
+      async ({ name }) => [name, given[name] ?? (await this.#blockWeight(name))] as const,
+    );
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** Runs a span forward. Inputs that its graph does not take are left out. */
+  spanForward(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal): Promise<Feeds> {
+    return this.#run(this.#span(variant).forward, feeds, signal);
+  }
+
+  /** Runs a span's vjp: its inputs and the cotangents of its outputs in, the cotangents of its inputs out. */
+  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<Feeds> {
+    const { vjp } = this.#span(variant);
+    const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
+    return this.#run(
+      vjp,
+      feeds,
+      signal,
+      vjp.outputs.filter((name) => !unwanted.has(name)),
+    );
+  }
+
+  /** @param rows [N, d] @returns logits [N, vocabSize], or with a classifier [N, classes] */
+  logits(rows: Tensor<'float32'>, head: HeadParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const { graphs } = this.manifest;
+    const graph = head.classifier === undefined ? graphs.head[this.#headVariant(head)] : graphs.classifier.forward;
+    return this.#single(this.#present(graph, 'head'), { rows, ...headFeeds(head) }, signal);
+  }
+
+  /**
+   * Negative log likelihoods of labels, and, where they are wanted, the cotangents of their sum; the likelihoods are the same bits either way.
+   * @param rows [N, d] @param labels int64 [N]: token ids, or with a classifier class ids
+   */
+  async losses(
+    rows: Tensor<'float32'>,
+    labels: BigInt64Array,
+    options: { readonly wantCotangent: boolean; readonly head?: HeadParts; readonly signal?: AbortSignal | undefined },
+  ): Promise<RowLosses> {
+    const { wantCotangent, head = {}, signal } = options;
+    const { graphs } = this.manifest;
+    // With a few classes the cotangents cost next to nothing, so they have no graph without them.
+    const variants = wantCotangent ? graphs.loss : graphs.likelihood;
+    const graph = this.#present(head.classifier === undefined ? variants[this.#headVariant(head)] : graphs.classifier.loss, 'loss');
+    const weights = tensor('float32', [labels.length], new Float32Array(labels.length).fill(1));
+    const feeds = { rows, labels: tensor('int64', [labels.length], labels), weights, ...headFeeds(head) };
+    const cotangents = graph.outputs.filter((name) => name.toLowerCase().endsWith('cotangent'));
+    const outputs = await this.#run(graph, feeds, signal, wantCotangent ? ['nll', 'correct', ...cotangents] : ['nll', 'correct']);
+    return {
+      nll: outputs.nll!.data as Float32Array,
+      correct: outputs.correct!.data as Float32Array,
+      ...(wantCotangent ? { cotangent: outputs.cotangent!.data as Float32Array, head: headCotangents(outputs) } : {}),
+    };
+  }
+
+  async weight(name: string): Promise<Tensor<'float32'>> {
+    const file = await openSafetensors(join(this.dir, this.manifest.weightsFile));
+    try {
+      const info = file.tensors.get(name);
+      if (info === undefined) throw new CutlayerError('MISSING_TENSOR', `${this.dir}: the bundle holds no weight ${name}`);
+      const data = new Float32Array(info.shape.reduce((product, dim) => product * dim, 1));
+      let at = 0;
+      for await (const chunk of file.chunks(name)) {
+        data.set(chunk, at);
+        at += chunk.length;
+      }
+      return f32(info.shape, data);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /**
+   * What the blocks of a span would cache for one sequence.
+   * @param rows [1, sequence, hiddenSize]: the bottom's `inputsEmbeds`, the top's `hiddenStates`.
+   * @returns [blocks, 2, sequence, numKvHeads, headDim]: keys after rotary embedding, and values.
+   */
+  keyValues(span: ClientSpan, rows: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const graph = this.#present(this.manifest.graphs.keyValues?.[span], `graph of the ${span}'s keys and values`);
+    return this.#single(graph, { inputsEmbeds: rows, hiddenStates: rows }, signal);
+  }
+
+  runMethod(name: string, feeds: Feeds): Promise<Feeds> {
+    return this.#run(this.#method(name).forward, feeds);
+  }
+
+  runMethodVjp(name: string, feeds: Feeds): Promise<Feeds> {
+    return this.#run(this.#method(name).vjp, feeds);
+  }
+
+  /** Stops the worker threads. */
+  close(): Promise<void> {
+    return this.#graphs.close();
+  }
+
+  #span({ span, kind, trained }: SpanVariant): SpanGraphs {
+    const frozen = this.manifest.graphs[span];
+    const graphs = trained ? frozen?.trained?.[kind] : frozen?.[kind];
+    return this.#present(graphs, `${trained ? 'trained ' : ''}${span} graphs for ${kind}`);
+  }
+
+  #method(name: string): SpanGraphs {
+    const graphs: Readonly<Record<string, SpanGraphs | undefined>> = this.manifest.graphs.methods;
+    return this.#present(graphs[name], `graphs of the method ${name}`);
+  }
+
+  /** Trained rows of the embedding change the head only where it is tied. */
+  #headVariant({ headLora, tokenRows }: HeadParts): 'plain' | 'lora' | 'tokens' | 'loraTokens' {
+    const tokens = tokenRows !== undefined && this.tiedHead;
+    if (headLora === undefined) return tokens ? 'tokens' : 'plain';
+    return tokens ? 'loraTokens' : 'lora';
+  }
+
+  #present<T>(found: T | undefined, what: string): T {
+    if (found !== undefined) return found;
+    throw new CutlayerError('INVALID_ARTIFACT', `${this.dir}: the bundle has no ${what}; pack the checkpoint again`);
+  }
+
+  #blockWeight(name: string): Promise<Tensor<'float32'>> {
+    const known = this.#blockWeights.get(name) ?? this.weight(name);
+    this.#blockWeights.set(name, known);
+    // A failed read is tried again the next time.
+    known.catch(() => this.#blockWeights.delete(name));
+    return known;
+  }
+
+  #run(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal, fetches: readonly string[] = graph.outputs): Promise<Feeds> {
+    const taken = Object.fromEntries(
+      graph.inputs.map((name) => {
+        const value = feeds[name];
+        if (value === undefined) throw new CutlayerError('INTERNAL', `${graph.file}: no value for its input ${name}`);
+        return [name, value];
+      }),
+    );
+    // Again when its worker thread crashed, which starts anew by itself.
+    return retrying(() => this.#graphs.run(graph.file, taken, { fetches, signal }), { retryForMs: 10_000 }, { signal });
+  }
+
+  async #single(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const outputs = await this.#run(graph, feeds, signal);
+    // The bundle's graphs compute in float32 throughout.
+    return outputs[graph.outputs[0]!] as Tensor<'float32'>;
+  }
+}
+
+function headFeeds({ headLora, tokenRows, classifier }: HeadParts): Feeds {
+  return {
+    ...(headLora === undefined ? {} : { loraA: headLora.a, loraB: headLora.b, loraScale: f32([], Float32Array.of(headLora.scale)) }),
+    ...(tokenRows === undefined
+      ? {}
+      : {
+          tokenIds: tensor('int64', [tokenRows.tokenIds.length], BigInt64Array.from(tokenRows.tokenIds, BigInt)),
+          tokenRows: tokenRows.rows,
+        }),
+    ...(classifier === undefined ? {} : { classifierWeight: classifier }),
+  };
+}
+
+function headCotangents(outputs: Feeds): HeadCotangents {
+  // The bundle's graphs compute in float32 throughout.
+  const {
+    loraACotangent: a,
+    loraBCotangent: b,
+    tokenRowsCotangent: tokenRows,
+    classifierWeightCotangent: classifier,
+  } = outputs as Readonly<Record<string, Tensor<'float32'>>>;
+  return {
+    ...(a === undefined || b === undefined ? {} : { headLora: { a, b } }),
+    ...(tokenRows === undefined ? {} : { tokenRows }),
+    ...(classifier === undefined ? {} : { classifier }),
+  };
+}

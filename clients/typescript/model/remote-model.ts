@@ -1,0 +1,175 @@
+/**
+ * Layer 1: the vendor's backbone as one differentiable call. `forward` answers with the hidden rows and with `backward`, the vjp of that very
+ * step; both are repeated by the error table, and a step that the gateway no longer has is sent again under its own id.
+ */
+import { randomUUID } from 'node:crypto';
+import { CutlayerError } from '../../../src/errors.js';
+import type { BackwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
+import type { ForwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import type { KeyValuesRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/KeyValuesRequest.js';
+import { decodeTensor, encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
+import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { AdapterKind } from '../adapters/adapter.js';
+import type { Connection } from '../connection/connect.js';
+import { Pipeline } from './pipeline.js';
+
+/** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
+export interface ForwardInput {
+  /** [batch, sequence, hiddenSize], right-padded. */
+  readonly hiddenStates: Tensor<'float32'>;
+  /** Real tokens of each sequence. */
+  readonly lengths: readonly number[];
+  /** Soft prompt [P, hiddenSize], or prefix [backbone layers, 2, P, kvHeads, headDim]. */
+  readonly adapter?: { readonly kind: AdapterKind; readonly value: Tensor<'float32'> } | undefined;
+  /** Rows wanted, strictly increasing (numbered as in split.proto); absent: all. */
+  readonly positions?: readonly number[] | undefined;
+  /** Whether `backward` will be called. Default true. */
+  readonly training?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `backward` gives. */
+export interface Cotangents {
+  /** The adapter's shape, summed over the batch; absent without an adapter. */
+  readonly adapter?: Tensor<'float32'>;
+  /** [batch, sequence, hiddenSize], when wanted. */
+  readonly hiddenStates?: Tensor<'float32'>;
+}
+
+/** A step whose forward pass has run. */
+export interface RemoteStep {
+  readonly stepId: string;
+  /** [rows, hiddenSize] */
+  readonly output: Tensor<'float32'>;
+  /**
+   * The vjp of the step.
+   * @param cotangent [rows, hiddenSize], of `output`.
+   * @throws CutlayerError INVALID_ARGUMENT when the step was not run for training
+   */
+  backward(cotangent: Tensor<'float32'>, options?: BackwardOptions): Promise<Cotangents>;
+}
+
+/** What `backward` is to give besides the adapter's cotangent. */
+export interface BackwardOptions {
+  readonly wantHiddenStates?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How often a step is sent again before the gateway's memory is called too small. */
+const MAX_RESENDS = 8;
+
+/** The backbone behind a connection. Many steps may be under way at once. */
+export class RemoteModel {
+  readonly connection: Connection;
+  readonly #run = randomUUID();
+  #steps = 0;
+  readonly #recovery = new Pipeline(1);
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  /** Runs the backbone. @throws CutlayerError by the gateway's checks; UNAVAILABLE when it stays away; CANCELLED; NON_FINITE */
+  async forward(input: ForwardInput): Promise<RemoteStep> {
+    const { wireDtype, card } = this.connection;
+    const training = input.training ?? true;
+    const stepId = `${this.#run}.${this.#steps++}`;
+    const { hiddenStates, adapter, lengths, positions = [] } = input;
+    const request: ForwardRequest = {
+      stepId,
+      backboneDigest: card.backboneDigest,
+      hiddenStates: encodeTensor(hiddenStates, wireDtype, 'hiddenStates'),
+      lengths: [...lengths],
+      positions: [...positions],
+      training,
+      ...(adapter === undefined ? {} : { [adapter.kind]: encodeTensor(adapter.value, wireDtype, adapter.kind), adapter: adapter.kind }),
+    };
+    const promptRows = adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0;
+    const rows = positions.length || promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
+    const payloadUp = wireBytes(hiddenStates.shape, wireDtype) + (adapter === undefined ? 0 : wireBytes(adapter.value.shape, wireDtype));
+    const send = async (signal?: AbortSignal): Promise<Tensor<'float32'>> => {
+      const response = await this.connection.call('Forward', request, { signal });
+      this.#count(payloadUp, response.hiddenStates?.data, response.hiddenStates?.scales);
+      return decodeTensor(response.hiddenStates, { name: 'Forward.hiddenStates', shape: [rows, card.dims.hiddenSize] });
+    };
+    const output = await send(input.signal);
+    return {
+      stepId,
+      output,
+      backward: (cotangent, options = {}) => {
+        if (!training) throw new CutlayerError('INVALID_ARGUMENT', `step ${stepId} was run with training: false and has no backward`);
+        return this.#backward(stepId, input, cotangent, options, send);
+      },
+    };
+  }
+
+  /**
+   * What the backbone's blocks would cache for one sequence, in float32.
+   * @param hiddenStates [1, sequence, hiddenSize], as it enters the backbone.
+   * @returns [layers of the backbone, 2, sequence, numKvHeads, headDim]: keys after rotary embedding, and values.
+   * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy; else as forward
+   */
+  async keyValues(hiddenStates: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const { backboneDigest, dims } = this.connection.card;
+    const request: KeyValuesRequest = { backboneDigest, hiddenStates: encodeTensor(hiddenStates, 'f32', 'hiddenStates') };
+    const { keyValues } = await this.connection.call('KeyValues', request, { signal });
+    this.#count(wireBytes(hiddenStates.shape, 'f32'), keyValues?.data);
+    const shape = [dims.numLayers, 2, hiddenStates.shape[1]!, dims.numKvHeads, dims.headDim];
+    return decodeTensor(keyValues, { name: 'KeyValues.keyValues', shape });
+  }
+
+  async #backward(
+    stepId: string,
+    input: ForwardInput,
+    cotangent: Tensor<'float32'>,
+    options: BackwardOptions,
+    resend: (signal?: AbortSignal) => Promise<unknown>,
+  ): Promise<Cotangents> {
+    const { wireDtype } = this.connection;
+    const request: BackwardRequest = {
+      stepId,
+      cotangent: encodeTensor(cotangent, wireDtype, 'cotangent'),
+      wantHiddenStates: options.wantHiddenStates ?? false,
+    };
+    const payloadUp = wireBytes(cotangent.shape, wireDtype);
+    const send = async (): Promise<Cotangents> => {
+      const response = await this.connection.call('Backward', request, { signal: options.signal });
+      const { adapterCotangent, hiddenStatesCotangent } = response;
+      this.#count(payloadUp, adapterCotangent?.data, adapterCotangent?.scales, hiddenStatesCotangent?.data, hiddenStatesCotangent?.scales);
+      const { adapter, hiddenStates } = input;
+      return {
+        ...(adapter === undefined
+          ? {}
+          : { adapter: decodeTensor(adapterCotangent, { name: 'Backward.adapterCotangent', shape: adapter.value.shape }) }),
+        ...(request.wantHiddenStates
+          ? { hiddenStates: decodeTensor(hiddenStatesCotangent, { name: 'Backward.hiddenStatesCotangent', shape: hiddenStates.shape }) }
+          : {}),
+      };
+    };
+    const evicted = await send().catch(keepIfEvicted);
+    if (!(evicted instanceof CutlayerError)) return evicted;
+    // One at a time: steps that are sent again side by side would evict each other for ever.
+    return this.#recovery.run(async () => {
+      for (let resends = 1; ; resends++) {
+        await resend(options.signal);
+        const result = await send().catch(keepIfEvicted);
+        if (!(result instanceof CutlayerError)) return result;
+        if (resends === MAX_RESENDS) throw result;
+      }
+    });
+  }
+
+  #count(up: number, ...received: readonly (Uint8Array | undefined)[]): void {
+    const { counters } = this.connection;
+    counters.bytesUp += up;
+    for (const bytes of received) counters.bytesDown += bytes?.length ?? 0;
+  }
+}
+
+/** Lets an eviction through as a value; every other error stays an error. */
+function keepIfEvicted(caught: unknown): CutlayerError {
+  const error = CutlayerError.from(caught);
+  if (error.code === 'STEP_EVICTED') return error;
+  throw error;
+}

@@ -1,0 +1,146 @@
+/**
+ * The whole model as the client sees it: its own bottom, the vendor's backbone, its own top, head and loss, composed for one batch and what an adapter
+ * puts into it. The composition and its vjp are exact: `top(backbone(bottom(x))) == full(x)`.
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import type { StepCotangents, StepParts } from '../adapters/adapter.js';
+import { checkBundle } from '../connection/served-model.js';
+import { type Batch, classRows, lastRows, lossRows } from '../data/batch.js';
+import type { ClientBundle } from './client-bundle.js';
+import { wholeKeyValues } from './key-values.js';
+import type { RemoteModel } from './remote-model.js';
+import { rowLosses } from './row-losses.js';
+import { promptRowsOf, splitStep } from './split-step.js';
+
+/** What a batch came to. */
+export interface BatchResult {
+  /** Sum of the negative log likelihoods of all targets, in nats. */
+  readonly lossSum: number;
+  /** Targets that carry loss: label tokens, or with a classifier the examples. */
+  readonly targets: number;
+  /** Targets whose label is the most probable token or class. */
+  readonly correct: number;
+  /** For each sequence: whether every one of its targets is right. */
+  readonly exact: readonly boolean[];
+  /** Rows that went through the backbone. */
+  readonly rows: number;
+}
+
+/** A training step's result: {@link BatchResult} and the cotangents of `lossSum` with respect to every part of the step. */
+export interface GradientResult extends BatchResult {
+  readonly cotangents: StepCotangents;
+}
+
+/** Most bytes of logits that one run of the head or the loss makes. */
+const LOGIT_BYTES = 64 * 1024 * 1024;
+
+/** Client bundle and backbone together. */
+export class SplitModel {
+  readonly bundle: ClientBundle;
+  readonly remote: RemoteModel;
+
+  /** @throws CutlayerError BACKBONE_MISMATCH when the bundle belongs to another backbone than the gateway's. */
+  constructor(bundle: ClientBundle, remote: RemoteModel) {
+    checkBundle(remote.connection.card, bundle.identity, remote.connection.address);
+    this.bundle = bundle;
+    this.remote = remote;
+  }
+
+  /** Longest sequence of real tokens with this many virtual tokens before it. */
+  maxLength(numVirtualTokens: number): number {
+    return this.remote.connection.card.dims.maxPositions - numVirtualTokens;
+  }
+
+  /** Loss of a batch, without a gradient. @param parts An adapter's; none: the bare model. */
+  async evaluate(batch: Batch, parts: StepParts = {}, signal?: AbortSignal): Promise<BatchResult> {
+    const { result } = await this.#loss(batch, parts, false, signal);
+    return result;
+  }
+
+  /**
+   * Loss of a batch and its gradient, summed over targets: divide by the number of targets of all batches of an optimizer step.
+   * @throws CutlayerError DIVERGED when the loss is not finite
+   */
+  async gradient(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<GradientResult> {
+    const { result, backward } = await this.#loss(batch, parts, true, signal);
+    if (!Number.isFinite(result.lossSum)) {
+      throw new CutlayerError('DIVERGED', `the loss is ${result.lossSum}; lower the learning rate or clip the gradient more tightly`);
+    }
+    return { ...result, cotangents: backward === undefined ? {} : await backward() };
+  }
+
+  /**
+   * Keys and values of the whole model for some tokens, from which a prefix may begin: [layers, 2, tokens, numKvHeads, headDim].
+   * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy
+   */
+  keyValues(tokenIds: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    return wholeKeyValues(this.bundle, this.remote, tokenIds, signal);
+  }
+
+  /** Logits [sequences, vocabSize] of the token after each sequence. @throws CutlayerError INVALID_ARGUMENT with a classifier */
+  async nextLogits(batch: Batch, parts: StepParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    if (parts.classifier !== undefined) {
+      throw new CutlayerError('INVALID_ARGUMENT', 'a classification head gives logits of classes, not of tokens; call classLogits');
+    }
+    return this.#lastLogits(batch, parts, this.bundle.vocabSize, signal);
+  }
+
+  /** Logits [sequences, classes] of each sequence. @throws CutlayerError INVALID_ARGUMENT without a classifier */
+  async classLogits(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    if (parts.classifier === undefined) {
+      throw new CutlayerError('INVALID_ARGUMENT', 'the adapter has no classification head; train one with the method classification-head');
+    }
+    return this.#lastLogits(batch, parts, parts.classifier.shape[0]!, signal);
+  }
+
+  async #lastLogits(batch: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const { positions } = lastRows(batch, promptRowsOf(parts));
+    const { rows } = await splitStep(this.bundle, this.remote, { batch, parts, positions, training: false, signal });
+    const [count, d] = rows.shape as [number, number];
+    const logits = new Float32Array(count * width);
+    const chunkRows = chunkOf(width);
+    for (let at = 0; at < count; at += chunkRows) {
+      const end = Math.min(count, at + chunkRows);
+      const chunk = await this.bundle.logits(f32([end - at, d], rows.data.slice(at * d, end * d)), parts, signal);
+      logits.set(chunk.data, at * width);
+    }
+    return f32([count, width], logits);
+  }
+
+  async #loss(batch: Batch, parts: StepParts, training: boolean, signal?: AbortSignal) {
+    const [count, sequence] = batch.tokenIds.shape as [number, number];
+    const promptRows = promptRowsOf(parts);
+    const targets = parts.classifier === undefined ? lossRows(batch, promptRows) : classRows(batch, promptRows, parts.classifier.shape[0]!);
+    const exact = batch.lengths.map(() => true);
+    const rows = promptRows + count * sequence;
+    if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, rows } };
+    const step = await splitStep(this.bundle, this.remote, { batch, parts, positions: targets.positions, training, signal });
+    const chunkRows = chunkOf(parts.classifier?.shape[0] ?? this.bundle.vocabSize);
+    const losses = await rowLosses(this.bundle, step.rows, targets, { chunkRows, wantCotangent: training, head: parts, signal });
+    let lossSum = 0;
+    let correct = 0;
+    targets.labels.forEach((_, target) => {
+      lossSum += losses.nll[target]!;
+      if (losses.correct[target] === 1) correct += 1;
+      else exact[targets.sequenceOfTarget[target]!] = false;
+    });
+    const result: BatchResult = { lossSum, targets: targets.labels.length, correct, exact, rows };
+    const { cotangent, head } = losses;
+    if (cotangent === undefined || head === undefined) return { result };
+    return { result, backward: async () => withHead(await step.backward(cotangent), head) };
+  }
+}
+
+/** Rows of logits of one run, by their width. */
+function chunkOf(width: number): number {
+  return Math.max(1, Math.floor(LOGIT_BYTES / (4 * width)));
+}
+
+/** The cotangents of the spans with those of the head; a tied table gets both. */
+function withHead(spans: StepCotangents, head: Pick<StepCotangents, 'headLora' | 'tokenRows' | 'classifier'>): StepCotangents {
+  if (spans.tokenRows === undefined || head.tokenRows === undefined) return { ...head, ...spans };
+  const tied = head.tokenRows.data;
+  const data = spans.tokenRows.data.map((value, i) => value + tied[i]!);
+  return { ...head, ...spans, tokenRows: f32(spans.tokenRows.shape, data) };
+}

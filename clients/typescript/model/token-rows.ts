@@ -1,0 +1,50 @@
+/** Trained rows of the embedding table: put into a batch's embeddings, and their cotangents taken out of it. */
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import type { TokenRows } from '../adapters/adapter.js';
+import type { Batch } from '../data/batch.js';
+
+/**
+ * Replaces the rows of trained tokens, in place.
+ * @param inputsEmbeds [batch, sequence, d], as the embedding gave it. @param embedScale Factor between the table's rows and those.
+ */
+export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, trained: TokenRows, embedScale: number): void {
+  const d = inputsEmbeds.shape[2]!;
+  const scale = Math.fround(embedScale);
+  const { data: rows } = trained.rows;
+  forEachOccurrence(batch, trained, (at, row) => {
+    for (let j = 0; j < d; j++) inputsEmbeds.data[at * d + j] = rows[row * d + j]! * scale;
+  });
+}
+
+/**
+ * The cotangent [T, d] of the trained rows: over all occurrences, the cotangents of the embeddings there.
+ * @param inputsEmbedsCotangent [batch, sequence, d]
+ */
+export function tokenRowsCotangent(
+  inputsEmbedsCotangent: Tensor<'float32'>,
+  batch: Batch,
+  trained: TokenRows,
+  embedScale: number,
+): Tensor<'float32'> {
+  const d = inputsEmbedsCotangent.shape[2]!;
+  const sum = new Float64Array(trained.tokenIds.length * d);
+  forEachOccurrence(batch, trained, (at, row) => {
+    for (let j = 0; j < d; j++) sum[row * d + j] = sum[row * d + j]! + inputsEmbedsCotangent.data[at * d + j]!;
+  });
+  return f32(
+    [trained.tokenIds.length, d],
+    Float32Array.from(sum, (value) => value * embedScale),
+  );
+}
+
+/** Calls back with (flat token index, row of the trained tokens), for real tokens only: nobody reads what padding produces. */
+function forEachOccurrence(batch: Batch, { tokenIds }: TokenRows, visit: (at: number, row: number) => void): void {
+  const rowOf = new Map(tokenIds.map((id, row) => [BigInt(id), row]));
+  const sequence = batch.tokenIds.shape[1]!;
+  batch.lengths.forEach((length, b) => {
+    for (let s = 0; s < length; s++) {
+      const row = rowOf.get(batch.tokenIds.data[b * sequence + s]!);
+      if (row !== undefined) visit(b * sequence + s, row);
+    }
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * Training state on disk: the adapter in PEFT's format, `parameters.safetensors` with every trained tensor by name (an encoder's weights too, which
+ * PEFT's files leave out), `optimizer.safetensors` with AdamW's moments of each, and `state.json`. A checkpoint directory appears whole or not at all; the
+ * newest two are kept.
+ */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CutlayerError } from '../../../src/errors.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
+import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import type { Adapter, Parameter } from '../adapters/adapter.js';
+import type { AdamWState } from '../optimizers/adamw.js';
+
+const STATE_FILE = 'state.json';
+const PARAMETERS_FILE = 'parameters.safetensors';
+const OPTIMIZER_FILE = 'optimizer.safetensors';
+const KEPT_CHECKPOINTS = 2;
+
+const stateSchema = z.object({
+  format: z.literal('cutlayer-training-state'),
+  formatVersion: z.literal(2),
+  method: z.string(),
+  step: z.int().min(0),
+  extra: z.record(z.string(), z.unknown()),
+});
+
+/** What is read back: one entry per parameter of the adapter, in its order. */
+export interface TrainingState {
+  readonly parameters: readonly Float32Array[];
+  readonly optimizers: readonly AdamWState[];
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+/** Writes a state, replacing the directory if it exists. @param state.optimizers One of each parameter, in the adapter's order. */
+export async function writeTrainingState(
+  dir: string,
+  state: {
+    readonly adapter: Adapter;
+    readonly optimizers: readonly AdamWState[];
+    readonly extra: Readonly<Record<string, unknown>>;
+  },
+): Promise<void> {
+  const { adapter, optimizers, extra } = state;
+  const moments: Record<string, Tensor<'float32'>> = {};
+  adapter.parameters.forEach(({ name, value: { shape } }, at) => {
+    const { expAvg, expAvgSq } = optimizers[at]!;
+    moments[`exp_avg.${name}`] = f32(shape, expAvg);
+    moments[`exp_avg_sq.${name}`] = f32(shape, expAvgSq);
+  });
+  await writeDirectoryAtomic(dir, async (temporary) => {
+    await adapter.save(temporary);
+    await writeTensors(join(temporary, PARAMETERS_FILE), Object.fromEntries(adapter.parameters.map(({ name, value }) => [name, value])));
+    await writeTensors(join(temporary, OPTIMIZER_FILE), moments);
+    const step = optimizers[0]?.step ?? 0;
+    const json = { format: 'cutlayer-training-state', formatVersion: 2, method: adapter.method, step, extra };
+    await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(json, null, 2)}\n`);
+  });
+}
+
+/**
+ * Reads a state for an adapter in training, which is not changed.
+ * @throws CutlayerError ADAPTER_MISMATCH (of another method, or of other shapes); NOT_FOUND, INVALID_ADAPTER or INVALID_SAFETENSORS: it is broken
+ */
+export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'method' | 'parameters'>): Promise<TrainingState> {
+  const { method, step, extra } = await readStateFile(dir);
+  if (method !== adapter.method) {
+    throw new CutlayerError(
+      'ADAPTER_MISMATCH',
+      `${dir}: holds a run of ${method}, but ${adapter.method} is in training; use the same --method`,
+    );
+  }
+  const [values, moments] = [await readTensors(join(dir, PARAMETERS_FILE)), await readTensors(join(dir, OPTIMIZER_FILE))];
+  const expected = new Set(adapter.parameters.map(({ name }) => name));
+  const other = [...values.tensors.keys()].find((name) => !expected.has(name));
+  if (other !== undefined) {
+    throw new CutlayerError('ADAPTER_MISMATCH', `${join(dir, PARAMETERS_FILE)}: ${other} is not trained now; use the settings of that run`);
+  }
+  const read = (tensors: ReadonlyMap<string, Tensor>, file: string, name: string, { value }: Parameter): Float32Array => {
+    const found = tensors.get(name);
+    const wanted = value.shape.join(', ');
+    if (found?.dtype !== 'float32' || found.shape.join(', ') !== wanted) {
+      throw new CutlayerError(
+        'ADAPTER_MISMATCH',
+        `${join(dir, file)}: ${name}: expected float32 [${wanted}], got ${found === undefined ? 'nothing' : `${found.dtype} [${found.shape.join(', ')}]`}; ` +
+          'use the settings of that run',
+      );
+    }
+    return found.data as Float32Array;
+  };
+  return {
+    parameters: adapter.parameters.map((parameter) => read(values.tensors, PARAMETERS_FILE, parameter.name, parameter)),
+    optimizers: adapter.parameters.map((parameter) => ({
+      step,
+      expAvg: read(moments.tensors, OPTIMIZER_FILE, `exp_avg.${parameter.name}`, parameter),
+      expAvgSq: read(moments.tensors, OPTIMIZER_FILE, `exp_avg_sq.${parameter.name}`, parameter),
+    })),
+    extra,
+  };
+}
+
+async function readStateFile(dir: string): Promise<z.infer<typeof stateSchema>> {
+  const file = join(dir, STATE_FILE);
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${dir}: no ${STATE_FILE} here; PEFT's files alone cannot resume training`, { cause });
+  });
+  try {
+    return stateSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new CutlayerError('INVALID_ADAPTER', `${file}: not a training state of this version`, { cause });
+  }
+}
+
+/** The directory of the checkpoint after `step`. */
+export function checkpointPath(outDir: string, step: number): string {
+  return join(outDir, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+}
+
+/** The newest checkpoint of a run; undefined when there is none. */
+export async function latestCheckpoint(outDir: string): Promise<string | undefined> {
+  return (await checkpointsOf(outDir))[0];
+}
+
+/** The checkpoints of a run, the newest first. */
+export async function checkpointsOf(outDir: string): Promise<readonly string[]> {
+  return (await listCheckpoints(outDir)).map((name) => join(outDir, 'checkpoints', name)).reverse();
+}
+
+/** The newest checkpoint that was written before `step`; undefined when there is none. */
+export async function checkpointBefore(outDir: string, step: number): Promise<string | undefined> {
+  const earlier = (await listCheckpoints(outDir)).filter((name) => Number(name.slice('step-'.length)) < step).at(-1);
+  return earlier === undefined ? undefined : join(outDir, 'checkpoints', earlier);
+}
+
+/** Removes all but the newest checkpoints, and what an interrupted write has left. @param keep The path of one that stays whatever its age. */
+export async function pruneCheckpoints(outDir: string, keep?: string): Promise<void> {
+  const dir = join(outDir, 'checkpoints');
+  const old = (await listCheckpoints(outDir)).slice(0, -KEPT_CHECKPOINTS).filter((name) => join(dir, name) !== keep);
+  const doomed = old.map((name) => join(dir, name));
+  for (const parent of [outDir, dir]) {
+    doomed.push(...(await entries(parent)).filter((name) => name.startsWith('.tmp-')).map((name) => join(parent, name)));
+  }
+  for (const path of doomed) await rm(path, { recursive: true, force: true });
+}
+
+async function listCheckpoints(outDir: string): Promise<readonly string[]> {
+  return (await entries(join(outDir, 'checkpoints'))).filter((name) => /^step-\d{8,}$/.test(name)).sort();
+}
+
+function entries(dir: string): Promise<readonly string[]> {
+  return readdir(dir).catch(() => []);
+}

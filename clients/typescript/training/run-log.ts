@@ -1,0 +1,77 @@
+/** What a run writes down as it goes: `metrics.jsonl`, and the same figures as TensorBoard's event files. */
+import { join } from 'node:path';
+import type { PrivacyStatement } from '../../../src/privacy/statement.js';
+import { METRICS_FILE, MetricsLog } from './metrics.js';
+import { EventLog } from './tensorboard/event-log.js';
+import type { StepRecord } from './train-options.js';
+
+/** A validation's line. */
+interface ValidationRecord {
+  readonly step: number;
+  readonly loss: number;
+  readonly perplexity: number;
+  readonly accuracy: number;
+  readonly exactMatch: number;
+  readonly best: boolean;
+}
+
+/** Figures of a step that are curves; the others are constant or sums. */
+const stepCurves = ['loss', 'gradNorm', 'learningRate', 'tokensPerSecond', 'bytesUp', 'bytesDown'] as const;
+const validationCurves = ['loss', 'perplexity', 'accuracy', 'exactMatch'] as const;
+
+/** The open files of a run. */
+export class RunLog {
+  readonly #metrics: MetricsLog;
+  readonly #events: EventLog | undefined;
+
+  private constructor(metrics: MetricsLog, events: EventLog | undefined) {
+    this.#metrics = metrics;
+    this.#events = events;
+  }
+
+  /** Opens the files; what they say of steps after `throughStep` no longer holds. */
+  static async open(outDir: string, throughStep: number, tensorboard: boolean): Promise<RunLog> {
+    const metrics = await MetricsLog.open(join(outDir, METRICS_FILE), throughStep);
+    return new RunLog(metrics, tensorboard ? await EventLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
+  }
+
+  /** The steps that earlier starts of the run have taken. */
+  get earlierSteps(): readonly StepRecord[] {
+    // The file is this class's own.
+    return this.#metrics.earlier.filter((record) => record.type === 'step') as unknown as readonly StepRecord[];
+  }
+
+  async step(record: StepRecord): Promise<void> {
+    await this.#metrics.write({ type: 'step', ...record });
+    await this.#events?.scalars(record.step, Object.fromEntries(stepCurves.map((name) => [`train/${name}`, record[name]])));
+  }
+
+  async validation(record: ValidationRecord): Promise<void> {
+    await this.#metrics.write({ type: 'validation', ...record });
+    await this.#events?.scalars(record.step, Object.fromEntries(validationCurves.map((name) => [`validation/${name}`, record[name]])));
+  }
+
+  /** What a private run has spent by now. */
+  async privacy(step: number, statement: PrivacyStatement): Promise<void> {
+    const { unit, epsilon, delta, rounds, sampling, noiseMultiplier } = statement;
+    const rate = sampling.kind === 'poisson' ? { samplingRate: sampling.rate } : {};
+    const bound = epsilon === null ? {} : { epsilon };
+    await this.#metrics.write({
+      type: 'privacy',
+      step,
+      unit,
+      ...bound,
+      delta,
+      steps: rounds,
+      sampling: sampling.kind,
+      ...rate,
+      noiseMultiplier,
+    });
+    if (epsilon !== null) await this.#events?.scalars(step, { 'privacy/epsilon': epsilon });
+  }
+
+  async close(): Promise<void> {
+    await this.#metrics.close();
+    await this.#events?.close();
+  }
+}

@@ -1,0 +1,50 @@
+/** Which examples each optimizer step of a run takes, from where the run stands; without an end. */
+import { CutlayerError } from '../../../src/errors.js';
+import { poissonSample, type RandomBytes } from '../../../src/privacy/random.js';
+import { epochBatches, type OrderOptions, refuseOverlong } from '../data/order.js';
+
+/** One step's examples. */
+export interface PlannedStep {
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  /** Micro-batches, as indexes of examples. */
+  readonly batches: readonly (readonly number[])[];
+}
+
+/** Epoch after epoch, every example once in each. @param lengths Tokens of each example. @throws CutlayerError INVALID_DATA */
+export function* epochSteps(
+  lengths: readonly number[],
+  from: Pick<PlannedStep, 'epoch' | 'stepInEpoch'>,
+  options: Omit<OrderOptions, 'shuffle'> & { readonly accumulation: number },
+): Generator<PlannedStep, never> {
+  if (lengths.length === 0) throw new CutlayerError('INVALID_DATA', 'training: there are no examples');
+  const { accumulation } = options;
+  let { epoch, stepInEpoch } = from;
+  for (;;) {
+    const batches = epochBatches(lengths, epoch, { ...options, shuffle: true });
+    for (; stepInEpoch * accumulation < batches.length; stepInEpoch++) {
+      yield { epoch, stepInEpoch, batches: batches.slice(stepInEpoch * accumulation, (stepInEpoch + 1) * accumulation) };
+    }
+    epoch += 1;
+    stepInEpoch = 0;
+  }
+}
+
+/**
+ * For private steps: each example by itself with probability `expected / lengths.length`, drawn anew for every step, also after a resume. An epoch is as many
+ * steps as it takes to draw every example once on average.
+ * @param step Steps that have been taken. @throws CutlayerError INVALID_DATA, INVALID_ARGUMENT (fewer examples than expected in a step)
+ */
+export function* sampledSteps(
+  lengths: readonly number[],
+  step: number,
+  options: { readonly expected: number; readonly maxTokensPerBatch: number; readonly random?: RandomBytes | undefined },
+): Generator<PlannedStep, never> {
+  const { expected, maxTokensPerBatch, random } = options;
+  refuseOverlong(lengths, maxTokensPerBatch);
+  for (let at = step; ; at++) {
+    const epoch = Math.floor((at * expected) / lengths.length);
+    const stepInEpoch = at - Math.ceil((epoch * lengths.length) / expected);
+    yield { epoch, stepInEpoch, batches: [poissonSample(lengths.length, expected, random)] };
+  }
+}

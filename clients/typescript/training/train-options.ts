@@ -1,0 +1,106 @@
+/** What `train()` is told, what it tells while it runs, and what it gives. */
+import { CutlayerError } from '../../../src/errors.js';
+import type { PrivacyStatement } from '../../../src/privacy/statement.js';
+import type { Example } from '../data/examples.js';
+import type { Evaluation } from '../inference/evaluate.js';
+import type { RunPrivacy } from './privacy/run-ledger.js';
+import type { RunSettings } from './run-settings.js';
+import type { StepResult } from './training-client.js';
+
+/** What a run is told besides its {@link TrainingClient}. */
+export interface TrainOptions {
+  /** Directory of the run, which no other run uses meanwhile: `checkpoints/`, `metrics.jsonl`, and at the end `adapter/` in PEFT's format. */
+  readonly outDir: string;
+  readonly examples: readonly Example[];
+  /** Validation examples. With them the adapter of the best validation loss is kept in the end. */
+  readonly validation?: readonly Example[] | undefined;
+  /** Optimizer steps in all. */
+  readonly totalSteps: number;
+  /** Sequences of a micro-batch. Default 8. */
+  readonly batchSize?: number | undefined;
+  /** Most rows of a padded micro-batch. Default: the gateway's limit. */
+  readonly maxTokensPerBatch?: number | undefined;
+  /** Micro-batches of an optimizer step. Default 1. */
+  readonly accumulation?: number | undefined;
+  /** Of the data order. Default 0. */
+  readonly seed?: number | undefined;
+  /** Steps between checkpoints. Default 50. */
+  readonly checkpointEvery?: number | undefined;
+  /** Steps between validations. Default: as often as checkpoints. */
+  readonly evalEvery?: number | undefined;
+  /** Stop after this many validations without a better loss. Default: never. */
+  readonly patience?: number | undefined;
+  /** The run has diverged when for ten steps in a row the loss is more than this many times its best smoothed value. Default 3; 0: never. */
+  readonly divergenceFactor?: number | undefined;
+  /** Also write event files for TensorBoard, into `outDir/tensorboard`. Default true. */
+  readonly tensorboard?: boolean | undefined;
+  /** Go on from the newest intact checkpoint in `outDir`, if there is one. */
+  readonly resume?: boolean | undefined;
+  /** For a client that trains privately, and only then: at which delta its spend is told, and how large epsilon may become. */
+  readonly privacy?: RunPrivacy | undefined;
+  /** More settings that a resumed run must share, such as the learning rate and the schedule. */
+  readonly settings?: RunSettings | undefined;
+  /** On abort a checkpoint of the last whole step is written and the run returns. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined;
+}
+
+/** What happens during a run. */
+export type TrainEvent =
+  /** A checkpoint that cannot be read: the run resumes from an earlier one `instead`. */
+  | { readonly type: 'broken-checkpoint'; readonly dir: string; readonly reason: string; readonly instead: string }
+  | { readonly type: 'start'; readonly step: number; readonly totalSteps: number }
+  | ({ readonly type: 'step'; readonly totalSteps: number } & StepRecord)
+  | { readonly type: 'validation'; readonly step: number; readonly evaluation: Evaluation; readonly best: boolean }
+  | { readonly type: 'checkpoint'; readonly step: number; readonly dir: string };
+
+/** A step with what it cost. */
+export interface StepRecord extends StepResult {
+  /** Counted from 0. */
+  readonly epoch: number;
+  /** Real tokens of the step's examples. */
+  readonly tokens: number;
+  readonly tokensPerSecond: number;
+  /** Tensor payload bytes of this step. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly seconds: number;
+}
+
+/** How a run ended. Costs are those of all its steps, over all starts. */
+export interface TrainSummary {
+  /** `budget`: one more step would have gone over the privacy budget. */
+  readonly stopped: 'finished' | 'patience' | 'budget' | 'cancelled';
+  readonly step: number;
+  readonly loss: number | undefined;
+  readonly bestValidationLoss: number | undefined;
+  /** PEFT's files; absent when the run was cancelled. */
+  readonly adapterDir?: string;
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Of a private run: what all its steps have spent, over all starts. */
+  readonly privacy?: PrivacyStatement;
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT naming the option */
+export function checkTrainOptions(options: TrainOptions): void {
+  positive('totalSteps', options.totalSteps);
+  for (const name of ['batchSize', 'accumulation', 'checkpointEvery', 'evalEvery', 'patience', 'maxTokensPerBatch'] as const) {
+    if (options[name] !== undefined) positive(name, options[name]);
+  }
+  for (const name of ['patience', 'evalEvery'] as const) {
+    if (options[name] === undefined || options.validation !== undefined) continue;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `${name}: it is about validations, but there is no validation data; give some, or leave ${name} out`,
+    );
+  }
+}
+
+function positive(name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new CutlayerError('INVALID_ARGUMENT', `${name}: expected a whole number of at least 1, got ${value}`);
+  }
+}

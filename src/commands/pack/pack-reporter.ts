@@ -1,0 +1,52 @@
+/** Shows how far packing is: a bar with its ETA on a terminal, a line every tenth elsewhere. */
+import { SingleBar } from 'cli-progress';
+import type { PackProgress } from '../../compiler/pack/artifact-files.js';
+
+/** A running display. */
+export interface PackReporter {
+  readonly progress: (progress: PackProgress) => void;
+  /** Ends the display; may be called twice. */
+  readonly stop: () => void;
+}
+
+/** Megabytes, with decimals only where they say something. */
+const megabytes = (bytes: number): number => (bytes < 1e7 ? Math.round(bytes / 1e4) / 100 : Math.round(bytes / 1e6));
+
+/** A display on a stream, normally stderr. */
+export function packReporter(stream: NodeJS.WriteStream): PackReporter {
+  return stream.isTTY ? barReporter(stream) : lineReporter(stream);
+}
+
+function barReporter(stream: NodeJS.WriteStream): PackReporter {
+  const bar = new SingleBar({
+    format: 'packing {bar} {percentage} % | {value}/{total} MB | {eta_formatted} left | {weight}',
+    stream,
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let started = false;
+  return {
+    progress({ done, total, weight }) {
+      if (!started) bar.start(megabytes(total), 0, { weight });
+      started = true;
+      bar.update(megabytes(done), { weight });
+    },
+    stop() {
+      if (started) bar.stop();
+      started = false;
+    },
+  };
+}
+
+function lineReporter(stream: NodeJS.WriteStream): PackReporter {
+  let tenth = 0;
+  return {
+    progress({ done, total }) {
+      const now = Math.floor((10 * done) / total);
+      if (now <= tenth) return;
+      tenth = now;
+      stream.write(`packing: ${10 * now} %, ${megabytes(done)} of ${megabytes(total)} MB\n`);
+    },
+    stop() {},
+  };
+}

@@ -1,0 +1,164 @@
+/** Watches a simulated federation from outside, as its founder could: checks what is announced, measures each version on the common test, counts bytes. */
+import type { Adapter } from '../../../clients/typescript/adapters/adapter.js';
+import type { Example } from '../../../clients/typescript/data/examples.js';
+import { setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
+import { evaluate } from '../../../clients/typescript/inference/evaluate.js';
+import type { SplitModel } from '../../../clients/typescript/model/split-model.js';
+import type { CoordinatorApi, FederationReport } from '../../coordinator/coordinator-api.js';
+import { type Broadcast, type ChainHead, openBroadcast, type VersionMetrics } from '../../protocol/federation/chain.js';
+import type { OpenManifest } from '../../protocol/federation/manifest.js';
+import type { SimulatedLink } from './simulated-link.js';
+import type { Site } from './simulation-data.js';
+import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
+
+/** What is watched, and with what. */
+export interface WatchOptions {
+  readonly open: OpenManifest;
+  readonly coordinator: CoordinatorApi;
+  readonly model: SplitModel;
+  readonly adapter: Adapter;
+  readonly test: readonly Example[];
+  readonly links: readonly SimulatedLink[];
+  readonly onPoint?: ((point: SimulationPoint) => void) | undefined;
+}
+
+type Aggregate = Extract<Broadcast, { kind: 'aggregate' }>;
+
+/** Rounds that may fail for each one that succeeds, before the simulation is given up. */
+const MOST_ABORTED = 10;
+
+/** See the module's header. */
+export class RoundWatch {
+  readonly points: SimulationPoint[] = [];
+  readonly #options: WatchOptions;
+  readonly #began = performance.now();
+  readonly #aggregates = new Map<number, Aggregate>();
+  readonly #tested = new Map<number, VersionMetrics | null>();
+  #head: ChainHead | null = null;
+  /** Of the gateway, at the newest point. */
+  #last = { up: 0, down: 0 };
+  #report: FederationReport | undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in what is new. @returns why the federation has ended, when it has */
+  async look(): Promise<string | undefined> {
+    const { open, coordinator } = this.#options;
+    const reader = coordinator.reader(open.id);
+    // Before the announcements: what the end was announced after is then among them.
+    [this.#report] = await coordinator.status(open.id);
+    const links = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
+    const news: Broadcast[] = [];
+    for (const signed of links) {
+      const coordinatorKey = Buffer.from(open.manifest.coordinatorKey, 'hex');
+      const { broadcast, head } = openBroadcast(signed, { federation: open.id, coordinatorKey, head: this.#head });
+      this.#head = head;
+      news.push(broadcast);
+    }
+    // All versions are fetched before the first is measured: the coordinator keeps few.
+    const fetched = new Map<number, Float32Array | undefined>();
+    for (const broadcast of news) {
+      if (broadcast.kind !== 'begin' && broadcast.kind !== 'aggregate') continue;
+      fetched.set(broadcast.version, await reader.version(broadcast.version).catch(() => undefined));
+      if (broadcast.kind === 'aggregate') this.#aggregates.set(broadcast.version, broadcast);
+    }
+    for (const [version, values] of fetched) this.#tested.set(version, values === undefined ? null : await this.#measure(values));
+    for (const broadcast of news) {
+      if (broadcast.kind === 'begin') this.#add(0, true, null, null);
+      if (broadcast.kind === 'promote' || broadcast.kind === 'reject')
+        this.#add(
+          broadcast.version,
+          broadcast.kind === 'promote',
+          broadcast.candidate?.current ?? null,
+          broadcast.privacy,
+          broadcast.round,
+        );
+    }
+    return this.#ended();
+  }
+
+  /** @param stopped Why it has ended. */
+  summary(
+    stopped: string,
+    sites: readonly Site[],
+    { seed, split, dropout }: { readonly seed: number; readonly split: string; readonly dropout: number },
+  ): SimulationSummary {
+    const { open, links, test } = this.#options;
+    return {
+      federation: open.id,
+      settings: open.manifest.settings,
+      seed,
+      split,
+      dropout,
+      stopped,
+      seconds: this.#seconds(),
+      released: this.#report?.released ?? 0,
+      aborted: this.#report?.aborted ?? 0,
+      testExamples: test.length,
+      points: this.points,
+      participants: links.map(({ member, traffic, vanished }, at) => {
+        const { training, heldOut, labels } = sites[at]!;
+        return { name: member, training: training.length, heldOut: heldOut.length, labels, ...traffic, vanished: vanished.length };
+      }),
+    };
+  }
+
+  #ended(): string | undefined {
+    const report = this.#report;
+    if (report === undefined) return undefined;
+    if (report.state === 'finished' || report.state === 'paused') return report.reason;
+    if (report.aborted > MOST_ABORTED * (report.released + 1))
+      return `${report.aborted} rounds were aborted; the last: ${report.recent.find(({ aborted }) => aborted !== null)?.aborted ?? 'unknown'}`;
+    return undefined;
+  }
+
+  async #measure(values: Float32Array): Promise<VersionMetrics> {
+    const { adapter, model, test } = this.#options;
+    setFlatValues(adapter, values);
+    const { loss, accuracy, exactMatch } = await evaluate(model, adapter, test, { batchSize: 32 });
+    return { loss, accuracy, exactMatch };
+  }
+
+  /** @param evaluated the round that decided about the version, when it was another than the one that made it */
+  #add(
+    version: number,
+    promoted: boolean,
+    heldOut: VersionMetrics | null,
+    privacy: SimulationPoint['privacy'],
+    evaluated: number | null = null,
+  ): void {
+    const { links, model, onPoint } = this.#options;
+    const aggregate = this.#aggregates.get(version);
+    const round = aggregate?.round ?? 0;
+    const taken = links.map((link) => link.takeTraffic(evaluated ?? round));
+    const coordinator = {
+      up: taken.reduce((sum, { up }) => sum + up, 0),
+      down: taken.reduce((sum, { down }) => sum + down, 0),
+    };
+    const { bytesUp, bytesDown } = model.remote.connection.counters;
+    const gateway = { up: bytesUp - this.#last.up, down: bytesDown - this.#last.down };
+    const point: SimulationPoint = {
+      version,
+      round,
+      seconds: this.#seconds(),
+      participants: aggregate?.participants.length ?? 0,
+      vanished: links.filter(({ vanished }) => vanished.some((lost) => lost.round === round)).length,
+      test: this.#tested.get(version) ?? null,
+      heldOut,
+      promoted,
+      coordinator,
+      gateway,
+      privacy,
+      rssBytes: process.memoryUsage.rss(),
+    };
+    this.#last = { up: bytesUp, down: bytesDown };
+    this.points.push(point);
+    onPoint?.(point);
+  }
+
+  #seconds(): number {
+    return (performance.now() - this.#began) / 1000;
+  }
+}

@@ -1,0 +1,115 @@
+/** The work of `cutlayer coordinator simulate`: flags to settings, progress, tables, files. */
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { interruptible } from '../../../clients/typescript/cli/progress.js';
+import { terminalShowsUnicode } from '../../../clients/typescript/cli/sparkline.js';
+import { CutlayerError } from '../../errors.js';
+import { writeFileAtomic } from '../../files/atomic-file.js';
+import { readSettings } from '../coordinator/settings-input.js';
+import type { LabelRule } from './labelled-data.js';
+import { simulate } from './simulate.js';
+import { renderSimulation } from './simulation-report.js';
+import { pointLine, summaryLines } from './simulation-text.js';
+
+/** Its flags. */
+export interface SimulateFlags {
+  readonly backbone: string;
+  readonly bundle: string;
+  readonly data: string;
+  readonly out: string;
+  readonly test?: string;
+  readonly participants: number;
+  readonly split: 'iid' | 'dirichlet';
+  readonly alpha: number;
+  readonly labelField: string;
+  readonly labelPattern?: string;
+  readonly rounds?: number;
+  readonly steps?: number;
+  readonly strategy?: string;
+  readonly secureAggregation: boolean;
+  readonly noiseMultiplier?: number;
+  readonly clipNorm: number;
+  readonly delta: number;
+  readonly maxEpsilon: number;
+  readonly dropout: number;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly concurrency: number;
+  readonly threads?: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+const DEFAULT_ROUNDS = 5;
+
+/** The founder's settings that the flags stand for. `--set` comes last and wins. */
+export function settingsOf(flags: SimulateFlags): readonly string[] {
+  const { config, rounds, steps, strategy, secureAggregation, noiseMultiplier, clipNorm, delta, maxEpsilon, set } = flags;
+  const named = config === undefined ? ['name=simulation', 'evaluation=null'] : [];
+  // Cutoffs are in the simulation's time, where waiting costs nothing; but each participant gives up what takes it as long in real time.
+  const times = ['rounds.trainSeconds=86400', 'rounds.stageSeconds=3600'];
+  const count = rounds ?? (config === undefined ? DEFAULT_ROUNDS : undefined);
+  const privacy = { noiseMultiplier, clip: { kind: 'fixed', norm: clipNorm }, delta, maxEpsilon };
+  return [
+    ...named,
+    ...times,
+    ...(count === undefined ? [] : [`rounds.count=${count}`]),
+    ...(steps === undefined ? [] : [`training.steps=${steps}`]),
+    ...(strategy === undefined ? [] : [`strategy={kind: ${strategy}}`]),
+    ...(secureAggregation ? [] : ['secureAggregation=null']),
+    ...(noiseMultiplier === undefined ? [] : [`privacy=${JSON.stringify(privacy)}`]),
+    ...set,
+  ];
+}
+
+/** Runs it. @throws CutlayerError */
+export async function runSimulate(flags: SimulateFlags): Promise<void> {
+  const { out, split, alpha, json = false } = flags;
+  const given = await readSettings({ file: flags.config, single: settingsOf(flags) });
+  const total = given.settings.rounds.count;
+  if (total === null) throw new CutlayerError('INVALID_OPTION', 'rounds.count: a simulation has to end; pass --rounds');
+  await mkdir(out, { recursive: true });
+  const curves = await open(join(out, 'curves.jsonl'), 'w');
+  try {
+    await interruptible(async (signal) => {
+      const began = performance.now();
+      let written: Promise<unknown> = Promise.resolve();
+      const summary = await simulate({
+        ...flags,
+        given,
+        signal,
+        split: split === 'iid' ? { kind: 'iid' } : { kind: 'dirichlet', alpha },
+        label: split === 'iid' ? undefined : labelRule(flags),
+        onPoint(point) {
+          const line = JSON.stringify(point);
+          written = written.then(() => curves.appendFile(`${line}\n`));
+          if (json) process.stdout.write(`${line}\n`);
+          else process.stderr.write(`${pointLine(point, { total, seconds: (performance.now() - began) / 1000 })}\n`);
+        },
+        onSubmitted(round, submitted, participants) {
+          if (process.stderr.isTTY) process.stderr.write(`\rround ${round}: ${submitted} of ${participants} have submitted\u001b[K\r`);
+        },
+      });
+      await written;
+      await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+      await writeFileAtomic(join(out, 'report.html'), renderSimulation(summary));
+      if (!json)
+        process.stdout.write(
+          `${summaryLines(summary, { unicode: terminalShowsUnicode() }).join('\n')}\nreport: ${join(out, 'report.html')}\n`,
+        );
+      if (summary.released < total)
+        throw new CutlayerError('ROUND_CLOSED', `the simulation ended after ${summary.released} of ${total} rounds: ${summary.stopped}`);
+    });
+  } finally {
+    await curves.close();
+  }
+}
+
+function labelRule({ labelField: field, labelPattern }: SimulateFlags): LabelRule {
+  if (labelPattern === undefined) return { field };
+  try {
+    return { field, pattern: new RegExp(labelPattern, 'u') };
+  } catch (cause) {
+    throw new CutlayerError('INVALID_OPTION', `--label-pattern ${labelPattern}: not a regular expression`, { cause });
+  }
+}

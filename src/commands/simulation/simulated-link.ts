@@ -1,0 +1,190 @@
+/**
+ * A participant's way to its coordinator in a simulation: calls go straight through. It counts bytes, lets few participants compute at a time, knows whether
+ * its participant has something to do, and loses the participant in the rounds in which the simulation wants it lost.
+ */
+
+import { CutlayerError } from '../../errors.js';
+import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '../../protocol/federation/federation-api.js';
+import type { Gate } from './gate.js';
+import { payloadSize } from './payload-size.js';
+import type { VirtualClock } from './virtual-clock.js';
+
+/** What all links of a simulation share. */
+export interface LinkSurroundings {
+  readonly clock: VirtualClock;
+  /** Held while a participant trains or measures. */
+  readonly gate: Gate;
+  /** At which stage of a round a participant vanishes until the round is over; null: it stays. */
+  readonly vanishing: (member: string, round: number) => RoundStage | null;
+  readonly activity: Activity;
+}
+
+/** Whether anybody has something to do. */
+export interface Activity {
+  /** Participants that do not wait for a task. */
+  busy: number;
+  /** Grows with whatever happens. */
+  events: number;
+}
+
+/** Bytes of a member to and from the coordinator. */
+export interface Traffic {
+  up: number;
+  down: number;
+}
+
+const stageOf: Readonly<Partial<Record<Task['kind'], RoundStage>>> = {
+  enlist: 'enlisting',
+  shareKeys: 'sharing',
+  submit: 'submitting',
+  confirm: 'confirming',
+  unmask: 'unmasking',
+};
+
+/** See the module's header. */
+export class SimulatedLink implements FederationApi {
+  readonly traffic: Traffic = { up: 0, down: 0 };
+  /** Rounds in which the participant was lost. */
+  readonly vanished: { readonly round: number; readonly stage: RoundStage }[] = [];
+  readonly member: string;
+  readonly #inner: FederationApi;
+  readonly #around: LinkSurroundings;
+  /** By round, what comes between two rounds with the later one: participants are not all as far as the round that the simulation looks at. */
+  readonly #byRound = new Map<number, Traffic>();
+  #round = 1;
+  #leave: () => void = () => undefined;
+
+  constructor(inner: FederationApi, member: string, around: LinkSurroundings) {
+    this.#inner = inner;
+    this.member = member;
+    this.#around = around;
+  }
+
+  /** Bytes of the rounds up to this one that were not taken before. */
+  takeTraffic(through: number): Traffic {
+    const sum: Traffic = { up: 0, down: 0 };
+    for (const [round, { up, down }] of this.#byRound) {
+      if (round > through) continue;
+      sum.up += up;
+      sum.down += down;
+      this.#byRound.delete(round);
+    }
+    return sum;
+  }
+
+  async nextTask(request: TaskRequest, signal?: AbortSignal): Promise<TaskAnswer> {
+    this.#leave();
+    for (;;) {
+      const answer = await this.#waitForTask(request, signal);
+      const { task } = answer;
+      if ('round' in task && this.#isLost(task)) {
+        await this.rest(Math.max(1, answer.remainingMs + 1), signal);
+        continue;
+      }
+      if (task.kind === 'submit') this.#leave = await this.#around.gate.enter();
+      if ('round' in task) this.#round = task.round;
+      // How often it waits, and for what, is a matter of timing.
+      return task.kind === 'wait' ? answer : this.#received(answer);
+    }
+  }
+
+  manifest() {
+    return this.#call([], this.#inner.manifest());
+  }
+
+  broadcasts(from: number) {
+    // How many announcements come at a time is a matter of timing, and with it how often this is asked.
+    return this.#call([], this.#inner.broadcasts(from));
+  }
+
+  version(version: number) {
+    return this.#call([version], this.#inner.version(version));
+  }
+
+  enlist(...args: Parameters<FederationApi['enlist']>) {
+    return this.#call(args, this.#inner.enlist(...args));
+  }
+
+  shareKeys(...args: Parameters<FederationApi['shareKeys']>) {
+    return this.#call(args, this.#inner.shareKeys(...args));
+  }
+
+  async submit(...args: Parameters<FederationApi['submit']>): Promise<void> {
+    this.#leave();
+    await this.#call(args, this.#inner.submit(...args));
+    this.#answered(args[0]);
+  }
+
+  confirm(...args: Parameters<FederationApi['confirm']>) {
+    return this.#call(args, this.#inner.confirm(...args));
+  }
+
+  async unmask(...args: Parameters<FederationApi['unmask']>): Promise<void> {
+    await this.#call(args, this.#inner.unmask(...args));
+    this.#answered(args[0]);
+  }
+
+  /** Sleeps in the simulation's time. @throws CutlayerError CANCELLED */
+  async rest(ms: number, signal?: AbortSignal): Promise<void> {
+    await this.#idle(() => this.#around.clock.sleep(ms, signal));
+    if (signal?.aborted) throw cancelled();
+  }
+
+  /** To be called when the participant has ended: others may have its place. */
+  close(): void {
+    this.#leave();
+  }
+
+  /** It may be the member's last answer of the round. */
+  #answered(round: number): void {
+    this.#round = round + 1;
+  }
+
+  #waitForTask(request: TaskRequest, signal: AbortSignal | undefined): Promise<TaskAnswer> {
+    return this.#idle(() => this.#inner.nextTask(request, signal));
+  }
+
+  /** Counts the participant as idle meanwhile. */
+  async #idle<T>(wait: () => Promise<T>): Promise<T> {
+    const { activity } = this.#around;
+    activity.busy -= 1;
+    activity.events += 1;
+    try {
+      return await wait();
+    } finally {
+      activity.busy += 1;
+      activity.events += 1;
+    }
+  }
+
+  #isLost({ kind, round }: Extract<Task, { readonly round: number }>): boolean {
+    if (this.vanished.some((lost) => lost.round === round)) return true;
+    const stage = stageOf[kind];
+    if (stage === undefined || this.#around.vanishing(this.member, round) !== stage) return false;
+    this.vanished.push({ round, stage });
+    return true;
+  }
+
+  async #call<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> {
+    this.#around.activity.events += 1;
+    this.#count('up', args);
+    return this.#received(await answer);
+  }
+
+  #received<T>(answer: T): T {
+    this.#count('down', answer);
+    return answer;
+  }
+
+  #count(way: keyof Traffic, value: unknown): void {
+    const bytes = payloadSize(value);
+    const counted = this.#byRound.get(this.#round) ?? { up: 0, down: 0 };
+    this.#byRound.set(this.#round, counted);
+    counted[way] += bytes;
+    this.traffic[way] += bytes;
+  }
+}
+
+function cancelled(): CutlayerError {
+  return new CutlayerError('CANCELLED', 'the wait was cancelled');
+}

@@ -1,0 +1,46 @@
+/** The gateway of a simulation: the real one, in this process, on the loopback interface, and one connection to it that all participants share. */
+import { join } from 'node:path';
+import { type Connection, connect } from '../../../clients/typescript/connection/connect.js';
+import { parseGatewayConfig } from '../../gateway/config.js';
+import { runGateway } from '../../gateway/run.js';
+import { openIdentity } from '../../server/auth/identity.js';
+import { issueToken } from '../../server/auth/issuer.js';
+import { KeyRing } from '../../server/auth/key-ring.js';
+import { createLogger } from '../../server/observability/log.js';
+
+/** A gateway that answers. */
+export interface SimulationGateway {
+  readonly connection: Connection;
+  close(): Promise<void>;
+}
+
+/** More than any simulation runs: its token serves it to the end. */
+const TOKEN_SECONDS = 30 * 24 * 3600;
+
+/** Starts it. @param directory for its keys @throws CutlayerError of artifact or port */
+export async function openSimulationGateway(
+  backbone: string,
+  directory: string,
+  { threads }: { readonly threads?: number | undefined } = {},
+): Promise<SimulationGateway> {
+  const stateDir = join(directory, 'gateway');
+  const anyPort = '127.0.0.1:0';
+  const options = { backbone, stateDir, listen: anyPort, admin: anyPort, insecure: true, logLevel: 'silent', queueLimit: 4096, grace: 5 };
+  const config = parseGatewayConfig({ ...options, ...(threads === undefined ? {} : { threads }) });
+  const gateway = await runGateway(config, createLogger({ level: 'silent' }));
+  try {
+    const request = { tenant: 'simulation', scopes: ['split:train', 'split:infer'] as const, ttlSeconds: TOKEN_SECONDS };
+    const token = await issueToken(await KeyRing.open(stateDir), await openIdentity(stateDir), request, Date.now());
+    const connection = await connect({ address: gateway.listen, insecure: true, token });
+    return {
+      connection,
+      async close() {
+        connection.close();
+        await gateway.close();
+      },
+    };
+  } catch (error) {
+    await gateway.close();
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Keys and values of real tokens, from which a prefix may begin instead of from noise: for each span a graph that runs one sequence from
+ * position 0 and gives what each of its blocks would cache. Keys are after normalization and rope, as a prefix holds them.
+ * @see arXiv:2101.00190 sec. 4.3: a prefix that begins from real activations
+ */
+import type { Cut } from '../../artifacts/manifest.js';
+import { blocks } from '../models/decoder.js';
+import { DecoderGraph } from '../models/decoder-weights.js';
+import { addLearnedPositions } from '../models/embedding.js';
+import type { ModelDescription } from '../models/registry.js';
+import { type RowLayout, rowPositions } from '../models/rows.js';
+import { GraphBuilder } from '../onnx/builder.js';
+import type { Graph } from '../onnx/graph.js';
+import type { Value } from '../onnx/value.js';
+import { type Spans, spansOf } from './cut.js';
+import { dims } from './span.js';
+
+/**
+ * A span's keys and values. Input: `hiddenStates` [1,S,d], for the bottom `inputsEmbeds` of that shape.
+ * Output: `keyValues` [layers,2,S,numKvHeads,headDim], the layout of a prefix.
+ */
+export function compileKeyValues(model: ModelDescription, cut: Cut, part: keyof Spans): Graph {
+  const g = new GraphBuilder();
+  const decoder = new DecoderGraph(g, model.spec, model.weights);
+  const { S } = dims;
+  const { hiddenSize, position, attention } = model.spec;
+  const [first, end] = spansOf(cut)[part];
+  const isBottom = part === 'bottom';
+  const sequence = g.input(isBottom ? 'inputsEmbeds' : 'hiddenStates', 'float32', [1, S, hiddenSize]);
+  const layout: RowLayout = { batch: 1, sequence: S, virtualTokens: 0, promptRows: 0 };
+  const text = g.reshape(sequence, [S, hiddenSize]); // [S, d]
+  const rows =
+    isBottom && position.kind === 'learned' ? addLearnedPositions(decoder, text, rowPositions(g, layout, g.scalar(0, 'int64'))) : text;
+  const parts: Value[] = [];
+  const row = (value: Value): Value => g.reshape(value, [1, S, attention.numKvHeads, attention.headDim]); // [1, S, kv, headDim]
+  blocks(decoder, layout, rows, { first, end, onKeyValue: (_, { key, value }) => parts.push(row(key), row(value)) });
+  const stacked = g.concat(parts, 0); // [2 * layers, S, kv, headDim]
+  const keyValues = g.reshape(stacked, [end - first, 2, S, attention.numKvHeads, attention.headDim]); // [layers, 2, S, kv, headDim]
+  return g.build({ outputs: { keyValues }, inputs: [sequence] });
+}

@@ -1,0 +1,197 @@
+/**
+ * Causal self-attention over flat rows. Projections run on all rows at once; only the scores are taken apart: the prompt's rows
+ * attend among themselves, once; the text's rows attend to the shared keys and values of the virtual tokens and to their own
+ * sequence. Query heads of one group lie side by side as rows, so grouped keys and values are never repeated. Padding is on the
+ * right and attention is causal, so no real token ever attends to it and no padding mask exists.
+ */
+
+import { f32 } from '../../tensor/tensor.js';
+import type { GraphBuilder } from '../onnx/builder.js';
+import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
+import type { Value } from '../onnx/value.js';
+import type { DecoderGraph } from './decoder-weights.js';
+import { normalize } from './norm.js';
+import { type Rotation, rotate } from './rope.js';
+import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
+
+/** What a block's attention must know of its span. */
+export interface AttentionContext {
+  readonly layout: RowLayout;
+  /** Present with rope. */
+  readonly rotation?: Rotation;
+  /** The rows that go on from here, of [R, ...]: all of them, or in the last block those that are wanted. */
+  readonly pick: (rows: Value) => Value;
+  /** Told of each block's own keys (after normalization and rope) and values, each [R, numKvHeads * headDim]. */
+  readonly onKeyValue?: ((layer: number, own: PrefixBlock) => void) | undefined;
+}
+
+/** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
+export interface PrefixBlock {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** What the softmax adds to scores of keys that lie ahead: exp of it is 0, and it is finite, so nothing becomes NaN. */
+const AHEAD = -1e30;
+
+/**
+ * Attention of one block.
+ * @param x [R, hiddenSize]
+ * @returns [R, hiddenSize], or what the context picks of it
+ */
+export function attention(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix?: PrefixBlock): Value {
+  const { g, spec } = decoder;
+  const { headDim, numKvHeads, outputBias, windows } = spec.attention;
+  const window = windows[layer] ?? null;
+  const { layout } = context;
+  const { query, key, value } = project(decoder, context, layer, x);
+  context.onKeyValue?.(layer, { key, value });
+  const queries = splitRows(g, query, layout);
+  const keys = splitRows(g, key, layout);
+  const values = splitRows(g, value, layout);
+
+  const heads = (rows: Value): Value => g.reshape(rows, [layout.virtualTokens, numKvHeads, headDim]); // [P, numKvHeads, headDim]
+  const shared =
+    keys.prompt !== undefined && values.prompt !== undefined ? { key: heads(keys.prompt), value: heads(values.prompt) } : prefix;
+  const attended: SplitRows = {
+    ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, window, queries.prompt, shared) }),
+    text: attendText(decoder, layout, window, queries.text, keys.text, values.text, shared),
+  };
+  return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
+}
+
+interface Projections {
+  /** [R, numHeads * headDim] */
+  readonly query: Value;
+  /** [R, numKvHeads * headDim] */
+  readonly key: Value;
+  /** [R, numKvHeads * headDim] */
+  readonly value: Value;
+}
+
+function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: number, x: Value): Projections {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim, projections, qkvBias } = spec.attention;
+  const [queryWidth, kvWidth] = [numHeads * headDim, numKvHeads * headDim];
+  const split = (): readonly Value[] => [
+    decoder.linear(x, layer, 'query', qkvBias ? 'queryBias' : undefined),
+    decoder.linear(x, layer, 'key', qkvBias ? 'keyBias' : undefined),
+    decoder.linear(x, layer, 'value', qkvBias ? 'valueBias' : undefined),
+  ];
+  const fused = (): readonly Value[] =>
+    g.split(decoder.linear(x, layer, 'qkv', qkvBias ? 'qkvBias' : undefined), [queryWidth, kvWidth, kvWidth], 1);
+  const [query, key, value] = (projections === 'fused' ? fused() : split()) as readonly [Value, Value, Value];
+  const placed = (rows: Value, norm: 'queryNorm' | 'keyNorm'): Value => {
+    const normed = normalizeHeads(decoder, layer, rows, norm);
+    return rotation === undefined ? normed : rotate(g, normed, rotation, headDim);
+  };
+  return { query: placed(query, 'queryNorm'), key: placed(key, 'keyNorm'), value };
+}
+
+/**
+ * Queries or keys with the spec's norm: of each head, of all heads together, or none.
+ * @param x [R, heads * headDim]
+ * @returns [R, heads * headDim]
+ */
+function normalizeHeads(decoder: DecoderGraph, layer: number, x: Value, role: 'queryNorm' | 'keyNorm'): Value {
+  const { headDim, queryKeyNorm } = decoder.spec.attention;
+  const [rows, width] = x.shape as readonly [Dim, number];
+  switch (queryKeyNorm) {
+    case 'none':
+      return x;
+    case 'projection':
+      return normalize(decoder, x, decoder.block(layer, role));
+    case 'head': {
+      const heads = decoder.g.reshape(x, [rows, width / headDim, headDim]); // [R, heads, headDim]
+      return decoder.g.reshape(normalize(decoder, heads, decoder.block(layer, role)), [rows, width]); // [R, heads * headDim]
+    }
+  }
+}
+
+/**
+ * The scores of queries against keys: scaled, and capped where the spec caps them.
+ * @param queries [..., Q, headDim]
+ * @param keys [..., K, headDim]
+ * @returns [..., Q, K]
+ */
+function scoresOf({ g, spec }: DecoderGraph, queries: Value, keys: Value): Value {
+  const { scale, softcap } = spec.attention;
+  if (softcap === null) return g.fusedMatMul(queries, keys, { alpha: scale, transB: 1 });
+  return g.mul(g.tanh(g.fusedMatMul(queries, keys, { alpha: scale / softcap, transB: 1 })), softcap);
+}
+
+/**
+ * The prompt's rows attend among themselves.
+ * @param query [P, numHeads * headDim]
+ * @returns [P, numHeads * headDim]
+ */
+function attendPrompt(
+  decoder: DecoderGraph,
+  { promptRows: P }: RowLayout,
+  window: number | null,
+  query: Value,
+  shared: PrefixBlock,
+): Value {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim } = spec.attention;
+  const group = numHeads / numKvHeads;
+  const grouped = g.transpose(g.reshape(query, [P, numKvHeads, group, headDim]), [1, 2, 0, 3]); // [kv, group, P, headDim]
+  const rows = g.reshape(grouped, [numKvHeads, multiplyDims(group, P), headDim]); // [kv, group * P, headDim]
+  const scores = scoresOf(decoder, rows, g.transpose(shared.key, [1, 0, 2])); // [kv, group * P, P]
+  const masked = g.add(g.reshape(scores, [numKvHeads, group, P, P]), causalMask(g, P, 0, window)); // [kv, group, P, P]
+  const weights = g.reshape(g.softmax(masked), [numKvHeads, multiplyDims(group, P), P]); // [kv, group * P, P]
+  const mixed = g.matMul(weights, g.transpose(shared.value, [1, 0, 2])); // [kv, group * P, headDim]
+  const byToken = g.transpose(g.reshape(mixed, [numKvHeads, group, P, headDim]), [2, 0, 1, 3]); // [P, kv, group, headDim]
+  return g.reshape(byToken, [P, numHeads * headDim]); // [P, numHeads * headDim]
+}
+
+/**
+ * The text's rows attend to the virtual tokens and to their own sequence.
+ * @param query [B * S, numHeads * headDim]
+ * @param key [B * S, numKvHeads * headDim]
+ * @param value [B * S, numKvHeads * headDim]
+ * @returns [B * S, numHeads * headDim]
+ */
+function attendText(
+  decoder: DecoderGraph,
+  layout: RowLayout,
+  window: number | null,
+  query: Value,
+  key: Value,
+  value: Value,
+  shared: PrefixBlock | undefined,
+): Value {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim } = spec.attention;
+  const { batch: B, sequence: S, virtualTokens: P } = layout;
+  const group = numHeads / numKvHeads;
+  const T = addDims(P, S);
+  const grouped = g.transpose(g.reshape(query, [B, S, numKvHeads, group, headDim]), [0, 2, 3, 1, 4]); // [B, kv, group, S, headDim]
+  const rows = g.reshape(grouped, [B, numKvHeads, multiplyDims(group, S), headDim]); // [B, kv, group * S, headDim]
+  const bySequence = (own: Value, virtual: Value | undefined): Value => {
+    const ownHeads = g.reshape(own, [B, S, numKvHeads, headDim]); // [B, S, kv, headDim]
+    if (virtual === undefined) return g.transpose(ownHeads, [0, 2, 1, 3]); // [B, kv, S, headDim]
+    const everywhere = g.expand(virtual, [B, P, numKvHeads, headDim]); // P rows a sequence: small beside the scores
+    return g.transpose(g.concat([everywhere, ownHeads], 1), [0, 2, 1, 3]); // [B, kv, P + S, headDim]
+  };
+  const scores = scoresOf(decoder, rows, bySequence(key, shared?.key)); // [B, kv, group * S, P + S]
+  const masked = g.add(g.reshape(scores, [B, numKvHeads, group, S, T]), causalMask(g, S, P, window)); // [B, kv, group, S, P + S]
+  const weights = g.reshape(g.softmax(masked), [B, numKvHeads, multiplyDims(group, S), T]); // [B, kv, group * S, P + S]
+  const mixed = g.matMul(weights, bySequence(value, shared?.value)); // [B, kv, group * S, headDim]
+  const byToken = g.transpose(g.reshape(mixed, [B, numKvHeads, group, S, headDim]), [0, 3, 1, 2, 4]); // [B, S, kv, group, headDim]
+  return g.reshape(byToken, [textRows(layout), numHeads * headDim]); // [B * S, numHeads * headDim]
+}
+
+/**
+ * What is added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key, then {@link AHEAD}; with a window
+ * also for keys that lie `window` or more behind the query.
+ * @returns [rows, before + rows]
+ */
+function causalMask(g: GraphBuilder, rows: Dim, before: Dim, window: number | null): Value {
+  const all = addDims(before, rows);
+  const keys = g.range(0, all); // [before + rows]
+  const last = g.unsqueeze(g.range(before, all), [1]); // [rows, 1]: the last key that each query sees
+  const unseen = g.constant(f32([], [AHEAD]));
+  const upToOwn = g.where(g.lessOrEqual(keys, last), g.constant(f32([], [0])), unseen);
+  return window === null ? upToOwn : g.where(g.less(g.sub(last, window), keys), upToOwn, unseen);
+}

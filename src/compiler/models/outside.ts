@@ -1,0 +1,245 @@
+/**
+ * What a client holds when the blocks are an imported graph: token embedding, LM head and perhaps the final norm. The directory's config and
+ * tensors say which they are; what they do not say, the caller must.
+ */
+import { z } from 'zod';
+import { CutlayerError } from '../../errors.js';
+import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported } from './config.js';
+import { describeModel, isFamily, type ModelDescription, parseConfig } from './registry.js';
+import type { DecoderSpec } from './spec.js';
+import type { ModelRole, Weight, WeightNames, WeightTable } from './weights.js';
+
+/** Which side does something that must be done once. */
+export type Side = 'bundle' | 'backbone';
+
+/** What the caller says of the parts outside the graph. */
+export interface OutsideOptions {
+  /** Where the final norm is applied; must be said where the directory holds one. */
+  readonly finalNorm?: Side | undefined;
+  /** Where embeddings are scaled; must be said for families whose model scales whatever embeddings it is given. */
+  readonly embedScale?: Side | undefined;
+  /** The tensor that embeds tokens; with it the config's family is not asked. */
+  readonly embedTensor?: string | undefined;
+  readonly headTensor?: string | undefined;
+  /** Longest sequence; by default the config's. */
+  readonly maxPositions?: number | undefined;
+}
+
+/** Tensors of a directory, by name. */
+export type TensorShapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
+const EMBEDDINGS = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embedding)\.weight$/;
+const HEADS = /(^|\.)(lm_head|embed_out)\.weight$/;
+const FINAL_NORMS = /^([a-z_]+\.){0,3}(norm|ln_f|norm_f|final_layernorm|final_layer_norm|final_norm)\.weight$/;
+
+const generic = z.object({
+  vocab_size: positiveInt.nullish(),
+  hidden_size: positiveInt.nullish(),
+  n_embd: positiveInt.nullish(),
+  d_model: positiveInt.nullish(),
+  max_position_embeddings: positiveInt.nullish(),
+  n_positions: positiveInt.nullish(),
+  max_seq_len: positiveInt.nullish(),
+  tie_word_embeddings: z.boolean().default(true),
+});
+
+/** Keys of configs that change what embedding or head compute; of an unknown family we cannot know how. */
+const CHANGES_THE_ENDS = [
+  'final_logit_softcapping',
+  'logits_scaling',
+  'logit_scale',
+  'lm_head_multiplier',
+  'output_multiplier_scale',
+  'embedding_multiplier',
+  'embedding_multiplier_scale',
+  'scale_embedding',
+  'scale_emb',
+  'embed_scale',
+];
+
+/** Keys of configs that say how wide embeddings are: as wide as the rest, or a projection lies between. */
+const EMBEDDING_WIDTHS = ['word_embed_proj_dim', 'embedding_size', 'embed_dim'];
+
+/**
+ * Describes the parts outside the graph as a model whose blocks are elsewhere.
+ * @param hiddenSize of the graph; the directory's must be the same
+ * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG, MISSING_TENSOR, INVALID_SHAPE and what {@link describeModel} throws
+ */
+export function describeOutside(configText: string, tensors: TensorShapes, hiddenSize: number, options: OutsideOptions): ModelDescription {
+  const config = parseConfig(configText);
+  const { model_type: modelType } = config;
+  const known = options.embedTensor === undefined && typeof modelType === 'string' && isFamily(modelType);
+  const parts = known ? knownFamily(configText, tensors, options) : anyFamily(config, tensors, options);
+  const { spec, weights, names } = parts;
+  if (spec.hiddenSize !== hiddenSize)
+    throw new CutlayerError('INVALID_SHAPE', `config.json: hidden size: the graph's is ${hiddenSize}, the directory's ${spec.hiddenSize}`);
+  return {
+    family: { name: 'onnx', names: { model: names, block: {}, ignored: [] }, parse: () => spec },
+    spec: { ...spec, maxPositions: options.maxPositions ?? spec.maxPositions },
+    weights: tableOf(weights),
+    specialTokens: specialTokensOf(config, spec.vocabSize),
+  };
+}
+
+interface Parts {
+  readonly spec: DecoderSpec;
+  readonly weights: readonly Weight[];
+  /** transformers' names of embedding and head. */
+  readonly names: WeightNames['model'];
+}
+
+function tableOf(all: readonly Weight[]): WeightTable {
+  const find = (role: string): Weight => {
+    const weight = all.find((candidate) => candidate.role === role);
+    if (weight === undefined) throw new CutlayerError('INVALID_CONFIG', `weights: this bundle has no ${role}`);
+    return weight;
+  };
+  return { all, model: find, block: (_, role) => find(role) };
+}
+
+/** A family that we know says what its embedding, norm and head do. */
+function knownFamily(configText: string, tensors: TensorShapes, options: OutsideOptions): Parts {
+  const { spec, weights, family } = describeModel(configText);
+  const prefix = family.names.optionalPrefix ?? '';
+  const held = (name: string): string | undefined =>
+    [name, ...(prefix !== '' && name.startsWith(prefix) ? [name.slice(prefix.length)] : [])].find((candidate) => tensors.has(candidate));
+  const roles: readonly ModelRole[] = ['embedTokens', 'finalNorm', 'finalNormBias', 'head'];
+  const norm = family.names.model.finalNorm;
+  const normedBelow = finalNormSide(norm === undefined ? undefined : held(norm), options) === 'backbone';
+  const wanted = weights.all.filter(({ role, layer }) => layer === undefined && roles.some((known) => known === role));
+  const used = wanted.filter(({ role }) => !normedBelow || !role.startsWith('finalNorm'));
+  return {
+    names: family.names.model,
+    spec: {
+      ...spec,
+      ...scales(spec, family.name, options),
+      ...(normedBelow && { normedBelow }),
+      position: { kind: 'learned' },
+    },
+    weights: used.map((weight) => {
+      const named = weight.role === 'head' && options.headTensor !== undefined ? options.headTensor : weight.name;
+      return found(tensors, held(named) ?? named, weight.role as ModelRole, weight.shape);
+    }),
+  };
+}
+
+/** The scales of a family; where the model scales whatever embeddings it is given, an exported graph may do so already. */
+function scales(spec: DecoderSpec, family: string, { embedScale }: OutsideOptions): Pick<DecoderSpec, 'embedScale' | 'promptScale'> {
+  if (spec.promptScale === 1) {
+    if (embedScale !== 'backbone') return spec;
+    throw new CutlayerError(
+      'INVALID_CONFIG',
+      `--embed-scale: a ${family} scales in its token embedding, which the bundle holds; leave it out`,
+    );
+  }
+  if (embedScale === undefined)
+    throw new CutlayerError(
+      'INVALID_CONFIG',
+      `--embed-scale: a ${family} multiplies the embeddings that it is given by ${spec.promptScale}; say backbone where the graph does so (an export of the model from inputs_embeds), bundle where it begins after it`,
+    );
+  return embedScale === 'bundle' ? spec : { embedScale: 1, promptScale: 1 };
+}
+
+/** A family that we do not know: tensors by their usual names, or by the names given; nothing is scaled or normed. */
+function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOptions): Parts {
+  for (const key of CHANGES_THE_ENDS) {
+    const value = config[key];
+    if (value !== undefined && value !== null && value !== false && value !== 1)
+      throw unsupported(key, value, 'nothing: it may change what embedding or head compute, in a family that is not known');
+  }
+  const read = parseKeys(generic, config);
+  const embed = options.embedTensor ?? only(tensors, EMBEDDINGS, 'token embedding', '--embed-tensor');
+  if (embed === undefined)
+    throw new CutlayerError('MISSING_TENSOR', 'checkpoint: holds no token embedding by a usual name; say which: --embed-tensor NAME');
+  const head = options.headTensor ?? only(tensors, HEADS, 'LM head', '--head-tensor');
+  const tied = head === undefined || (read.tie_word_embeddings && config.tie_word_embeddings === true && options.headTensor === undefined);
+  if (head === undefined && !read.tie_word_embeddings)
+    throw new CutlayerError(
+      'MISSING_TENSOR',
+      'checkpoint: holds no LM head by a usual name and config.json does not tie it; say which: --head-tensor NAME',
+    );
+  const bias = head?.replace(/weight$/, 'bias');
+  if (bias !== undefined && bias !== head && tensors.has(bias))
+    throw unsupported(bias, 'a tensor', 'none: LM heads with a bias are not known');
+  const [norm] = [...tensors.keys()].filter((name) => FINAL_NORMS.test(name));
+  if (finalNormSide(norm, options) === 'bundle')
+    throw new CutlayerError(
+      'UNSUPPORTED_CONFIG',
+      `--final-norm bundle: how ${norm ?? 'the norm'} is applied is known for known families only, not for ${JSON.stringify(config.model_type ?? null).slice(0, 64)}; export the graph with its final norm and say --final-norm backbone`,
+    );
+  const shape = tensors.get(embed)?.shape ?? [];
+  const [vocabSize = 0, hiddenSize = 0] = shape;
+  const stated = read.hidden_size ?? read.n_embd ?? read.d_model;
+  if (shape.length !== 2 || (stated != null && stated !== hiddenSize) || (read.vocab_size != null && read.vocab_size !== vocabSize))
+    throw new CutlayerError(
+      'INVALID_SHAPE',
+      `checkpoint: ${embed}: expected [${read.vocab_size ?? 'vocabulary'}, ${stated ?? 'hidden size'}], got [${shape.join(', ')}]`,
+    );
+  for (const key of EMBEDDING_WIDTHS) {
+    if (config[key] != null && config[key] !== hiddenSize) throw unsupported(key, config[key], `${hiddenSize}, the hidden size`);
+  }
+  const maxPositions = options.maxPositions ?? read.max_position_embeddings ?? read.n_positions ?? read.max_seq_len;
+  if (maxPositions == null)
+    throw new CutlayerError('INVALID_CONFIG', 'config.json: says no max_position_embeddings; say the longest sequence: --max-positions N');
+  const weights = [found(tensors, embed, 'embedTokens', [vocabSize, hiddenSize])];
+  if (!tied) weights.push(found(tensors, head!, 'head', [vocabSize, hiddenSize]));
+  const names = { embedTokens: embed, head: head ?? 'lm_head.weight' };
+  return { spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }), weights, names };
+}
+
+/** The one tensor with a usual name. */
+function only(tensors: TensorShapes, names: RegExp, what: string, flag: string): string | undefined {
+  const matching = [...tensors.keys()].filter((name) => names.test(name));
+  if (matching.length <= 1) return matching[0];
+  throw new CutlayerError(
+    'INVALID_CONFIG',
+    `${flag}: several tensors look like the ${what}: ${matching.slice(0, 5).join(', ')}; say which`,
+  );
+}
+
+function finalNormSide(held: string | undefined, { finalNorm }: OutsideOptions): Side {
+  if (finalNorm !== undefined) return finalNorm;
+  if (held === undefined) return 'backbone';
+  throw new CutlayerError(
+    'INVALID_CONFIG',
+    `--final-norm: the directory holds a final norm, ${held}; say where it is applied: backbone where the graph's output is normed already (torch exports of last_hidden_state are), bundle where the graph ends before it`,
+  );
+}
+
+function found(tensors: TensorShapes, name: string, role: ModelRole, wanted: readonly number[]): Weight {
+  const shape = tensors.get(name)?.shape;
+  if (shape === undefined) throw new CutlayerError('MISSING_TENSOR', `checkpoint: lacks ${name}, the ${role} of the client bundle`);
+  if (shape.length !== wanted.length || shape.some((dim, axis) => dim !== wanted[axis]))
+    throw new CutlayerError('INVALID_SHAPE', `checkpoint: ${name}: expected [${wanted.join(', ')}], got [${shape.join(', ')}]`);
+  return { role, name, shape: wanted };
+}
+
+/** The spec of a model of which only the ends are here; what it says of blocks is never read. */
+function bareSpec(ends: Pick<DecoderSpec, 'vocabSize' | 'hiddenSize' | 'maxPositions' | 'tiedHead'>): DecoderSpec {
+  return {
+    ...ends,
+    normedBelow: true,
+    numLayers: 1,
+    position: { kind: 'learned' },
+    norm: { kind: 'rmsNorm', epsilon: 1e-6, weightOffset: 0, placement: 'before' },
+    attention: {
+      numHeads: 1,
+      numKvHeads: 1,
+      headDim: ends.hiddenSize,
+      projections: 'split',
+      qkvBias: false,
+      outputBias: false,
+      queryKeyNorm: 'none',
+      scale: 1,
+      softcap: null,
+      windows: [null],
+    },
+    mlp: { kind: 'plain', projections: 'split', intermediateSize: 1, activation: 'relu', bias: false },
+    linearLayout: 'outIn',
+    residualScale: 1,
+    embedScale: 1,
+    promptScale: 1,
+    logitScale: 1,
+    logitSoftcap: null,
+  };
+}

@@ -1,0 +1,81 @@
+/** The families, by `model_type`, and the one way from the text of a `config.json` to a model description. */
+import { CutlayerError } from '../../errors.js';
+import { type ConfigJson, specialTokensOf } from './config.js';
+import { gemma } from './families/gemma.js';
+import { gemma2 } from './families/gemma2.js';
+import { gemma3Text } from './families/gemma3-text.js';
+import { gpt2 } from './families/gpt2.js';
+import { granite } from './families/granite.js';
+import { llama } from './families/llama.js';
+import { mistral } from './families/mistral.js';
+import { olmo2 } from './families/olmo2.js';
+import { phi3 } from './families/phi3.js';
+import { qwen2 } from './families/qwen2.js';
+import { qwen3 } from './families/qwen3.js';
+import type { Family } from './family.js';
+import type { DecoderSpec, SpecialTokens } from './spec.js';
+import { type WeightTable, weightTable } from './weights.js';
+
+/** The closed table of families. */
+export const families = {
+  gpt2,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3_text: gemma3Text,
+  phi3,
+  olmo2,
+  granite,
+} as const satisfies Readonly<Record<string, Family>>;
+
+/** A model as its config describes it. */
+export interface ModelDescription {
+  readonly family: Family;
+  readonly spec: DecoderSpec;
+  readonly weights: WeightTable;
+  readonly specialTokens: SpecialTokens;
+}
+
+/**
+ * Describes a model from the text of its `config.json`.
+ * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT
+ */
+export function describeModel(configText: string): ModelDescription {
+  const config = parseConfig(configText);
+  const modelType = config.model_type;
+  if (typeof modelType !== 'string') throw new CutlayerError('INVALID_CONFIG', 'config.json: model_type: expected a string');
+  if (!isFamily(modelType)) {
+    throw new CutlayerError(
+      'UNSUPPORTED_FAMILY',
+      `config.json: model_type: expected one of ${Object.keys(families).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}. ` +
+        'Any other comes in as a graph: cutlayer pack --onnx',
+    );
+  }
+  const family: Family = families[modelType];
+  const spec = family.parse(config);
+  return { family, spec, weights: weightTable(spec, family.names), specialTokens: specialTokensOf(config, spec.vocabSize) };
+}
+
+/** Whether a `model_type` is that of a known family. */
+export function isFamily(name: string): name is keyof typeof families {
+  return Object.hasOwn(families, name);
+}
+
+/**
+ * The object in the text of a `config.json`.
+ * @throws CutlayerError INVALID_CONFIG
+ */
+export function parseConfig(text: string): ConfigJson {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CutlayerError('INVALID_CONFIG', 'config.json: expected JSON, got text that does not parse', { cause });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new CutlayerError('INVALID_CONFIG', 'config.json: expected an object');
+  return json as ConfigJson; // an object from JSON has string keys
+}

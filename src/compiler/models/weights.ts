@@ -1,0 +1,150 @@
+/**
+ * The weights of a decoder: which roles a spec has, the shape of each, and how a family's names map to them. A role is what a
+ * weight does; a name is what the checkpoint calls it.
+ */
+import { CutlayerError } from '../../errors.js';
+import type { DecoderSpec } from './spec.js';
+
+/** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
+export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalNormBias' | 'head';
+
+/** Weights of a block. */
+export type BlockRole =
+  | 'attentionNorm'
+  | 'attentionNormBias'
+  | 'attentionPostNorm'
+  | 'attentionPostNormBias'
+  | 'qkv'
+  | 'qkvBias'
+  | 'query'
+  | 'queryBias'
+  | 'key'
+  | 'keyBias'
+  | 'value'
+  | 'valueBias'
+  | 'queryNorm'
+  | 'keyNorm'
+  | 'attentionOutput'
+  | 'attentionOutputBias'
+  | 'mlpNorm'
+  | 'mlpNormBias'
+  | 'mlpPostNorm'
+  | 'mlpPostNormBias'
+  | 'mlpGateUp'
+  | 'mlpGateUpBias'
+  | 'mlpGate'
+  | 'mlpGateBias'
+  | 'mlpUp'
+  | 'mlpUpBias'
+  | 'mlpDown'
+  | 'mlpDownBias';
+
+/** A family's names, by role; `{layer}` stands for the block's index. */
+export interface WeightNames {
+  readonly model: { readonly [R in ModelRole]?: string };
+  readonly block: { readonly [R in BlockRole]?: string };
+  /** A prefix that checkpoints of the bare model lack, e.g. `transformer.`; names above are written with it. */
+  readonly optionalPrefix?: string;
+  /** Names of buffers that hold no parameters and are left behind. */
+  readonly ignored: readonly RegExp[];
+}
+
+/** One weight that a spec asks for. */
+export interface Weight {
+  readonly role: ModelRole | BlockRole;
+  /** The block it belongs to; absent outside the blocks. */
+  readonly layer?: number;
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** The weights of a decoder, findable by role. */
+export interface WeightTable {
+  readonly all: readonly Weight[];
+  /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight. */
+  model(role: ModelRole): Weight;
+  /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight. */
+  block(layer: number, role: BlockRole): Weight;
+}
+
+type Shapes<Role extends string> = readonly (readonly [Role, readonly number[]])[];
+
+function modelShapes(spec: DecoderSpec): Shapes<ModelRole> {
+  const { vocabSize, hiddenSize, maxPositions } = spec;
+  const shapes: [ModelRole, readonly number[]][] = [['embedTokens', [vocabSize, hiddenSize]]];
+  if (spec.position.kind === 'learned') shapes.push(['embedPositions', [maxPositions, hiddenSize]]);
+  shapes.push(['finalNorm', [hiddenSize]]);
+  if (spec.norm.kind === 'layerNorm') shapes.push(['finalNormBias', [hiddenSize]]);
+  if (!spec.tiedHead) shapes.push(['head', [vocabSize, hiddenSize]]);
+  return shapes;
+}
+
+function blockShapes(spec: DecoderSpec): Shapes<BlockRole> {
+  const { hiddenSize, norm, attention, mlp } = spec;
+  const queryWidth = attention.numHeads * attention.headDim;
+  const kvWidth = attention.numKvHeads * attention.headDim;
+  const shapes: [BlockRole, readonly number[]][] = [];
+  const normed = (where: 'before' | 'after', weight: BlockRole, bias: BlockRole): void => {
+    if (norm.placement !== where && norm.placement !== 'around') return;
+    shapes.push([weight, [hiddenSize]]);
+    if (norm.kind === 'layerNorm') shapes.push([bias, [hiddenSize]]);
+  };
+  const linear = (weight: BlockRole, bias: BlockRole, inputs: number, outputs: number, hasBias: boolean): void => {
+    shapes.push([weight, spec.linearLayout === 'outIn' ? [outputs, inputs] : [inputs, outputs]]);
+    if (hasBias) shapes.push([bias, [outputs]]);
+  };
+  normed('before', 'attentionNorm', 'attentionNormBias');
+  if (attention.projections === 'fused') linear('qkv', 'qkvBias', hiddenSize, queryWidth + 2 * kvWidth, attention.qkvBias);
+  else {
+    linear('query', 'queryBias', hiddenSize, queryWidth, attention.qkvBias);
+    linear('key', 'keyBias', hiddenSize, kvWidth, attention.qkvBias);
+    linear('value', 'valueBias', hiddenSize, kvWidth, attention.qkvBias);
+  }
+  if (attention.queryKeyNorm !== 'none') {
+    const whole = attention.queryKeyNorm === 'projection';
+    shapes.push(['queryNorm', [whole ? queryWidth : attention.headDim]], ['keyNorm', [whole ? kvWidth : attention.headDim]]);
+  }
+  linear('attentionOutput', 'attentionOutputBias', queryWidth, hiddenSize, attention.outputBias);
+  normed('after', 'attentionPostNorm', 'attentionPostNormBias');
+  normed('before', 'mlpNorm', 'mlpNormBias');
+  const { intermediateSize } = mlp;
+  if (mlp.projections === 'fused') linear('mlpGateUp', 'mlpGateUpBias', hiddenSize, 2 * intermediateSize, mlp.bias);
+  else {
+    if (mlp.kind === 'gated') linear('mlpGate', 'mlpGateBias', hiddenSize, intermediateSize, mlp.bias);
+    linear('mlpUp', 'mlpUpBias', hiddenSize, intermediateSize, mlp.bias);
+  }
+  linear('mlpDown', 'mlpDownBias', intermediateSize, hiddenSize, mlp.bias);
+  normed('after', 'mlpPostNorm', 'mlpPostNormBias');
+  return shapes;
+}
+
+/**
+ * The weights that a spec asks for, under a family's names: embeddings first, then block by block, then final norm and head.
+ * @throws CutlayerError INVALID_CONFIG when the family has no name for a role that the spec has.
+ */
+export function weightTable(spec: DecoderSpec, names: WeightNames): WeightTable {
+  const outside = modelShapes(spec).map(([role, shape]): Weight => ({ role, name: named(names.model[role], role), shape }));
+  const inBlock = blockShapes(spec);
+  const blocks = Array.from({ length: spec.numLayers }, (_, layer) =>
+    inBlock.map(
+      ([role, shape]): Weight => ({ role, layer, name: named(names.block[role], role).replace('{layer}', String(layer)), shape }),
+    ),
+  );
+  const isEmbedding = ({ role }: Weight): boolean => role === 'embedTokens' || role === 'embedPositions';
+  return {
+    all: [...outside.filter(isEmbedding), ...blocks.flat(), ...outside.filter((weight) => !isEmbedding(weight))],
+    model: (role) => found(outside, role),
+    block: (layer, role) => found(blocks[layer] ?? [], role),
+  };
+}
+
+function named(name: string | undefined, role: string): string {
+  if (name !== undefined) return name;
+  throw new CutlayerError('INVALID_CONFIG', `weights: this family has no name for ${role}, which its config asks for`);
+}
+
+function found(weights: readonly Weight[], role: string): Weight {
+  const weight = weights.find((candidate) => candidate.role === role);
+  if (weight === undefined) throw new CutlayerError('INVALID_CONFIG', `weights: this decoder has no ${role}`);
+  return weight;
+}

@@ -1,0 +1,272 @@
+/**
+ * The graph builder: one camelCase method per op, values in, values out, on top of leaves and sizes.
+ * Methods that would change nothing (a reshape to the same shape, a transpose with the identity) return their input.
+ */
+import type { DType } from '../../tensor/dtype.js';
+import { type Dim, dimsEqual, type Shape, shapesEqual } from './dim.js';
+import { buildGraph, type Graph } from './graph.js';
+import { LeafBuilder } from './leaf-builder.js';
+import type { AttributeArguments, OpInputs } from './op-signatures.js';
+import type { Value } from './value.js';
+
+/** An operand of a binary method: a number becomes a constant of the other operand's element type. */
+export type Operand = Value | number;
+
+/** The last index of any axis, for {@link GraphBuilder.slice}. */
+export const END = Number.MAX_SAFE_INTEGER;
+
+/** Builds one graph. Every method may throw CutlayerError INVALID_SHAPE naming the node and the dimensions. */
+export class GraphBuilder extends LeafBuilder {
+  // ---- elementwise
+
+  /** A + B, broadcast. */
+  add(A: Operand, B: Operand): Value {
+    return this.apply('Add', this.#pair(A, B));
+  }
+  /** A - B, broadcast. */
+  sub(A: Operand, B: Operand): Value {
+    return this.apply('Sub', this.#pair(A, B));
+  }
+  /** A * B element by element, broadcast. */
+  mul(A: Operand, B: Operand): Value {
+    return this.apply('Mul', this.#pair(A, B));
+  }
+  /** A / B element by element, broadcast. */
+  div(A: Operand, B: Operand): Value {
+    return this.apply('Div', this.#pair(A, B));
+  }
+  /** X to a constant power. */
+  pow(X: Value, Y: Operand): Value {
+    return this.apply('Pow', { X, Y: typeof Y === 'number' ? this.scalar(Y, X.dtype) : Y });
+  }
+  neg(X: Value): Value {
+    return this.apply('Neg', { X });
+  }
+  abs(X: Value): Value {
+    return this.apply('Abs', { X });
+  }
+  sqrt(X: Value): Value {
+    return this.apply('Sqrt', { X });
+  }
+  reciprocal(X: Value): Value {
+    return this.apply('Reciprocal', { X });
+  }
+  exp(input: Value): Value {
+    return this.apply('Exp', { input });
+  }
+  log(input: Value): Value {
+    return this.apply('Log', { input });
+  }
+  sin(input: Value): Value {
+    return this.apply('Sin', { input });
+  }
+  cos(input: Value): Value {
+    return this.apply('Cos', { input });
+  }
+  tanh(input: Value): Value {
+    return this.apply('Tanh', { input });
+  }
+  erf(input: Value): Value {
+    return this.apply('Erf', { input });
+  }
+  sigmoid(X: Value): Value {
+    return this.apply('Sigmoid', { X });
+  }
+  relu(X: Value): Value {
+    return this.apply('Relu', { X });
+  }
+  /** The Gaussian error linear unit, exact (`none`) or by its tanh approximation. */
+  gelu(X: Value, approximate: 'none' | 'tanh' = 'none'): Value {
+    return this.apply('Gelu', { X }, { approximate });
+  }
+  /** X * sigmoid(alpha X); SiLU at alpha 1. */
+  quickGelu(X: Value, alpha = 1.702): Value {
+    return this.apply('QuickGelu', { X }, { alpha });
+  }
+  identity(input: Value): Value {
+    return this.apply('Identity', { input });
+  }
+  /** The value converted to another element type. */
+  cast(input: Value, to: DType): Value {
+    return input.dtype === to ? input : this.apply('Cast', { input }, { to });
+  }
+  /** X where condition, else Y. */
+  where(condition: Value, X: Operand, Y: Operand): Value {
+    const { A, B } = this.#pair(X, Y);
+    return this.apply('Where', { condition, X: A, Y: B });
+  }
+  equal(A: Operand, B: Operand): Value {
+    return this.apply('Equal', this.#pair(A, B));
+  }
+  less(A: Operand, B: Operand): Value {
+    return this.apply('Less', this.#pair(A, B));
+  }
+  lessOrEqual(A: Operand, B: Operand): Value {
+    return this.apply('LessOrEqual', this.#pair(A, B));
+  }
+
+  and(A: Value, B: Value): Value {
+    return this.apply('And', { A, B });
+  }
+  not(X: Value): Value {
+    return this.apply('Not', { X });
+  }
+
+  // ---- linear algebra
+
+  matMul(A: Value, B: Value): Value {
+    return this.apply('MatMul', { A, B });
+  }
+  /** alpha A' B' + beta C on matrices, where ' is a transpose if asked. */
+  gemm(inputs: OpInputs<'Gemm', Value>, attributes: AttributeArguments<'Gemm'> = {}): Value {
+    return this.apply('Gemm', inputs, attributes);
+  }
+  /** alpha A' B' over the last two axes, batched, where ' is a transpose if asked. */
+  fusedMatMul(A: Value, B: Value, attributes: AttributeArguments<'FusedMatMul'> = {}): Value {
+    return this.apply('FusedMatMul', { A, B }, attributes);
+  }
+
+  // ---- reduction
+
+  /** The sum over axes; kept as size 1 unless keepdims is 0. */
+  reduceSum(data: Value, axes: readonly number[], keepdims = 1): Value {
+    return axes.length === 0 ? data : this.apply('ReduceSum', { data, axes: this.ints(axes) }, { keepdims });
+  }
+  /** The mean over axes; kept as size 1 unless keepdims is 0. */
+  reduceMean(data: Value, axes: readonly number[], keepdims = 1): Value {
+    return axes.length === 0 ? data : this.apply('ReduceMean', { data, axes: this.ints(axes) }, { keepdims });
+  }
+  /** The maximum over axes; kept as size 1 unless keepdims is 0. */
+  reduceMax(data: Value, axes: readonly number[], keepdims = 1): Value {
+    return axes.length === 0 ? data : this.apply('ReduceMax', { data, axes: this.ints(axes) }, { keepdims });
+  }
+  argMax(data: Value, axis: number, keepdims = 1): Value {
+    return this.apply('ArgMax', { data }, { axis, keepdims });
+  }
+  softmax(input: Value, axis = -1): Value {
+    return this.apply('Softmax', { input }, { axis });
+  }
+  logSoftmax(input: Value, axis = -1): Value {
+    return this.apply('LogSoftmax', { input }, { axis });
+  }
+
+  // ---- normalization
+
+  /** Layer normalization over the last axes. */
+  layerNormalization(inputs: OpInputs<'LayerNormalization', Value>, attributes: AttributeArguments<'LayerNormalization'> = {}): Value {
+    return this.apply('LayerNormalization', inputs, attributes);
+  }
+  /** Root-mean-square normalization over the last axes. */
+  simplifiedLayerNormalization(
+    inputs: OpInputs<'SimplifiedLayerNormalization', Value>,
+    attributes: AttributeArguments<'SimplifiedLayerNormalization'> = {},
+  ): Value {
+    return this.apply('SimplifiedLayerNormalization', inputs, attributes);
+  }
+
+  // ---- movement
+
+  /** The value with its axes in another order. */
+  transpose(data: Value, perm: readonly number[]): Value {
+    if (perm.length === data.shape.length && perm.every((axis, at) => axis === at)) return data;
+    return this.apply('Transpose', { data }, { perm });
+  }
+  /** The value with its last two axes exchanged. */
+  transposeLast2(data: Value): Value {
+    const rank = data.shape.length;
+    return this.transpose(data, [...Array(Math.max(rank - 2, 0)).keys(), rank - 1, rank - 2]);
+  }
+  /**
+   * The same elements in another shape, which may be symbolic: 0 and -1 are used where they say enough, else the shape is
+   * computed at run time.
+   */
+  reshape(data: Value, dims: Shape): Value {
+    if (shapesEqual(data.shape, dims)) return data;
+    const copies = dims.map((dim, axis) =>
+      typeof dim !== 'number' && data.shape[axis] !== undefined && dimsEqual(dim, data.shape[axis]) ? 0 : dim,
+    );
+    const free = copies.findIndex((dim) => typeof dim !== 'number');
+    const reshaped = this.apply('Reshape', { data, shape: this.shapeVector(copies.map((dim, axis) => (axis === free ? -1 : dim))) });
+    // A -1 makes the sizes fit by itself; the result must still be what was asked for.
+    return shapesEqual(reshaped.shape, dims) ? reshaped : this.apply('Reshape', { data, shape: this.shapeVector(dims) });
+  }
+  /** The value without the given axes, each of size 1. */
+  squeeze(data: Value, axes: readonly number[]): Value {
+    return axes.length === 0 ? data : this.apply('Squeeze', { data, axes: this.ints(axes) });
+  }
+  /** The value with axes of size 1 added at these positions of the result. */
+  unsqueeze(data: Value, axes: readonly number[]): Value {
+    return axes.length === 0 ? data : this.apply('Unsqueeze', { data, axes: this.ints(axes) });
+  }
+  /** The value repeated along axes of size 1, and along new leading axes. */
+  expand(input: Value, dims: Shape): Value {
+    return shapesEqual(input.shape, dims) ? input : this.apply('Expand', { input, shape: this.shapeVector(dims) });
+  }
+  /** Values joined along an axis. */
+  concat(inputs: readonly Value[], axis: number): Value {
+    return inputs.length === 1 ? inputs[0]! : this.apply('Concat', { inputs }, { axis });
+  }
+  /** The parts of a value along an axis, of the given sizes. */
+  split(input: Value, sizes: Shape, axis: number): readonly Value[] {
+    return sizes.length === 1 ? [input] : this.applyAll('Split', { input, split: this.shapeVector(sizes) }, { axis });
+  }
+  /** Elements start to end (excluded) along one axis; negative numbers count from the end, {@link END} is the end. */
+  slice(data: Value, axis: number, start: Dim, end: Dim): Value {
+    const axes = this.ints([axis]);
+    return this.apply('Slice', { data, starts: this.shapeVector([start]), ends: this.shapeVector([end]), axes });
+  }
+  /** The value with zeros before and after it along each axis. */
+  pad(data: Value, before: Shape, after: Shape): Value {
+    return this.apply('Pad', { data, pads: this.shapeVector([...before, ...after]) });
+  }
+  /** The upper (1) or lower (0) triangle of the last two axes, offset by k; other elements become 0. */
+  trilu(input: Value, upper: 0 | 1, k = 0): Value {
+    return this.apply('Trilu', { input, k: this.scalar(k, 'int64') }, { upper });
+  }
+
+  // ---- indexing
+
+  /** Rows of data along an axis, chosen by indices. */
+  gather(data: Value, indices: Value, axis = 0): Value {
+    return this.apply('Gather', { data, indices }, { axis });
+  }
+  gatherElements(data: Value, indices: Value, axis = 0): Value {
+    return this.apply('GatherElements', { data, indices }, { axis });
+  }
+  gatherND(data: Value, indices: Value): Value {
+    return this.apply('GatherND', { data, indices });
+  }
+  scatterElements(data: Value, indices: Value, updates: Value, attributes: AttributeArguments<'ScatterElements'> = {}): Value {
+    return this.apply('ScatterElements', { data, indices, updates }, attributes);
+  }
+  scatterND(data: Value, indices: Value, updates: Value, reduction: 'none' | 'add' = 'none'): Value {
+    return this.apply('ScatterND', { data, indices, updates }, { reduction });
+  }
+
+  /** The run-time shape of a value, int64. */
+  shape(data: Value): Value {
+    return this.apply('Shape', { data });
+  }
+  // ---- the graph
+
+  /**
+   * The graph of what the outputs need; all else is left out.
+   * @param options.inputs inputs to declare although nothing needs them
+   * @param options.cut values to be fed under these names instead of being computed
+   */
+  build(options: {
+    readonly outputs: Readonly<Record<string, Value>>;
+    readonly inputs?: readonly Value[];
+    readonly cut?: ReadonlyMap<Value, string>;
+  }): Graph {
+    return buildGraph(this, options);
+  }
+
+  #pair(A: Operand, B: Operand): { readonly A: Value; readonly B: Value } {
+    const dtype = typeof A !== 'number' ? A.dtype : typeof B !== 'number' ? B.dtype : 'float32';
+    return {
+      A: typeof A === 'number' ? this.scalar(A, dtype) : A,
+      B: typeof B === 'number' ? this.scalar(B, dtype) : B,
+    };
+  }
+}

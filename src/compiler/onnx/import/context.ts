@@ -1,0 +1,224 @@
+/** What a translator of one op is given: the node's inputs as values, its attributes, and the means to refuse it. */
+import { CutlayerError } from '../../../errors.js';
+import { type DType, dtypes } from '../../../tensor/dtype.js';
+import { type Tensor, tensor } from '../../../tensor/tensor.js';
+import type { GraphBuilder } from '../builder.js';
+import { type Dim, dimText } from '../dim.js';
+import type { Value } from '../value.js';
+import type { ModelTensor } from './model.js';
+import type { AttributeProto, NodeProto, TensorProto } from './proto.js';
+import { computedDType, storedDType } from './tensor-source.js';
+
+/** What a name stands for: a value, or the parts that `SplitToSequence` makes. */
+export type Binding = Value | { readonly sequence: readonly Value[] };
+
+/** Whether a binding is one value. */
+export const isValue = (binding: Binding | undefined): binding is Value => binding !== undefined && 'dtype' in binding;
+
+/** `AttributeProto.AttributeType` */
+export const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, graphs: 10 } as const;
+
+/** What is known of the elements of values beside {@link Value.content}: whole numbers of types other than int64. */
+export type Known = WeakMap<Value, readonly Dim[]>;
+
+/** What a {@link NodeContext} stands in. */
+export interface Surroundings {
+  readonly g: GraphBuilder;
+  readonly known: Known;
+  readonly tensorOf: (proto: TensorProto) => ModelTensor;
+  /** The version of the node's operator set. */
+  readonly opset: number;
+  readonly attributes: ReadonlyMap<string, AttributeProto>;
+  readonly inputs: readonly (Binding | undefined)[];
+}
+
+/** One node under translation. */
+export class NodeContext {
+  readonly g: GraphBuilder;
+  readonly opset: number;
+
+  constructor(
+    readonly node: NodeProto,
+    private readonly around: Surroundings,
+  ) {
+    this.g = around.g;
+    this.opset = around.opset;
+  }
+
+  /** The error of a node that does not fit the specification. */
+  fail(why: string): CutlayerError {
+    return new CutlayerError('INVALID_ONNX', `${nodeLabel(this.node)}: ${why}`, {
+      details: { op: this.node.op_type, node: this.node.name },
+    });
+  }
+
+  /** The error of a node that means something we have no rule for. */
+  unsupported(why: string): CutlayerError {
+    return new CutlayerError('UNSUPPORTED_OP', `${nodeLabel(this.node)}: ${why}`, {
+      details: { op: this.node.op_type, node: this.node.name },
+    });
+  }
+
+  // ---- inputs
+
+  get inputCount(): number {
+    return this.around.inputs.length;
+  }
+
+  binding(at: number): Binding | undefined {
+    return this.around.inputs[at];
+  }
+
+  /** An input that may be absent. */
+  optional(at: number): Value | undefined {
+    const binding = this.around.inputs[at];
+    if (binding !== undefined && !isValue(binding)) throw this.fail(`input ${at} is a sequence, expected a tensor`);
+    return binding;
+  }
+
+  /** @throws CutlayerError INVALID_ONNX when it is absent */
+  input(at: number): Value {
+    const value = this.optional(at);
+    if (value === undefined) throw this.fail(`input ${at} is missing`);
+    return value;
+  }
+
+  /** All inputs, none of them absent. */
+  inputs(): readonly Value[] {
+    return this.around.inputs.map((_, at) => this.input(at));
+  }
+
+  // ---- what is known of elements
+
+  /** The whole numbers that a scalar or vector holds, where they are known. */
+  content(value: Value): readonly Dim[] | undefined {
+    return value.content ?? this.around.known.get(value);
+  }
+
+  /** As {@link content}, of an input that must be known. */
+  sizes(at: number, what: string): readonly Dim[] {
+    const content = this.content(this.input(at));
+    if (content === undefined) throw this.unsupported(`${what} depends on data; only constants and sizes of inputs are followed`);
+    return content;
+  }
+
+  /** As {@link sizes}, where every element must be a number. */
+  numbers(at: number, what: string): readonly number[] {
+    return this.sizes(at, what).map((dim) => {
+      if (typeof dim !== 'number') throw this.unsupported(`${what} must be constant, got ${dimText(dim)}`);
+      return dim;
+    });
+  }
+
+  /** The number that a constant holds in its one element, or undefined. */
+  constantNumber(value: Value | undefined): number | undefined {
+    if (value === undefined) return undefined;
+    const { node } = value;
+    if (node.kind === 'constant' && node.tensor.data.length === 1) return Number(node.tensor.data[0]);
+    const [only, ...more] = this.content(value) ?? [];
+    return typeof only === 'number' && more.length === 0 ? only : undefined;
+  }
+
+  /** A scalar or vector of whole numbers as a value: what is known of them needs no op. */
+  valueOf(content: readonly Dim[], rank: 0 | 1, dtype: DType): Value {
+    const whole = rank === 0 ? this.g.dim(content[0]!) : this.g.shapeVector(content);
+    const value = this.g.cast(whole, dtype);
+    if (value.content === undefined) this.around.known.set(value, content);
+    return value;
+  }
+
+  // ---- attributes
+
+  has(name: string): boolean {
+    return this.around.attributes.has(name);
+  }
+
+  int(name: string, otherwise?: number): number {
+    return this.attribute(name, ATTRIBUTE.int, ({ i }) => i, otherwise);
+  }
+  float(name: string, otherwise?: number): number {
+    return this.attribute(name, ATTRIBUTE.float, ({ f }) => f, otherwise);
+  }
+  string(name: string, otherwise?: string): string {
+    return this.attribute(name, ATTRIBUTE.string, ({ s }) => Buffer.from(s).toString(), otherwise);
+  }
+  ints(name: string, otherwise?: readonly number[]): readonly number[] {
+    return this.attribute(name, ATTRIBUTE.ints, ({ ints }) => ints, otherwise);
+  }
+  floats(name: string): readonly number[] {
+    return this.attribute(name, ATTRIBUTE.floats, ({ floats }) => floats, undefined);
+  }
+  tensor(name: string): ModelTensor {
+    const proto = this.attribute(name, ATTRIBUTE.tensor, ({ t }) => t, undefined);
+    if (proto === null) throw this.fail(`attribute "${name}" holds no tensor`);
+    return this.around.tensorOf(proto);
+  }
+
+  /** The tensor of a `Constant`, as a value. */
+  constant(): Value {
+    return tensorValue(this.g, this.around.known, this.tensor('value'));
+  }
+
+  /** The whole number in an attribute that holds a tensor of one; undefined where it holds a fraction. */
+  whole(name: string): { readonly number: number; readonly dtype: DType } | undefined {
+    const source = this.tensor(name);
+    if (source.elements !== 1 || dtypes[source.dtype].real) return undefined;
+    const number = this.constantNumber(tensorValue(this.g, this.around.known, { ...source, shape: [] }));
+    return number === undefined ? undefined : { number, dtype: source.dtype };
+  }
+
+  /** The element type that an attribute or another value of ONNX's numbering stands for. */
+  dtype(onnx: number): DType {
+    const stored = storedDType(onnx);
+    if (stored === undefined)
+      throw this.unsupported(`expected one of the element types ${Object.keys(dtypes).join(', ')}; got ONNX's ${onnx}`);
+    return computedDType(stored);
+  }
+
+  private attribute<T>(name: string, type: number, read: (attribute: AttributeProto) => T, otherwise: T | undefined): T {
+    const found = this.around.attributes.get(name);
+    if (found === undefined) {
+      if (otherwise !== undefined) return otherwise;
+      throw this.fail(`attribute "${name}" is missing`);
+    }
+    // Writers of old leave the type out; 0 is then what it is.
+    if (found.type !== type && found.type !== 0) throw this.fail(`attribute "${name}" has another type than the specification's`);
+    return read(found);
+  }
+}
+
+/** A node's op and name, for messages. */
+export function nodeLabel({ op_type: op, domain, name, output }: NodeProto): string {
+  const full = domain === '' || domain === 'ai.onnx' ? op : `${domain}::${op}`;
+  return `node "${(name || output[0] || '').slice(0, 200)}" (${full.slice(0, 100)})`;
+}
+
+/** A model's tensor as a value: a constant where it is small, else a weight. */
+export function tensorValue(g: GraphBuilder, known: Known, source: ModelTensor): Value {
+  const { bytes, dtype, shape, weightName } = source;
+  if (bytes === undefined) return g.weight(weightName, dtype, shape);
+  const { buffer } = bytes;
+  switch (dtype) {
+    case 'float32':
+      return g.constant(tensor(dtype, shape, new Float32Array(buffer as ArrayBuffer)));
+    case 'float64':
+      return g.constant(tensor(dtype, shape, new Float64Array(buffer as ArrayBuffer)));
+    case 'int64':
+      return g.constant(tensor(dtype, shape, new BigInt64Array(buffer as ArrayBuffer)));
+    case 'int32':
+      return remember(known, g.constant(tensor(dtype, shape, new Int32Array(buffer as ArrayBuffer))));
+    default: {
+      // Bytes have no tensors of their own in a graph: they are int64 ones, cast.
+      const whole = dtype === 'int8' ? new Int8Array(buffer as ArrayBuffer) : bytes;
+      const wide = g.constant(tensor('int64', shape, BigInt64Array.from(whole, BigInt)));
+      const value = g.cast(wide, dtype);
+      if (wide.content !== undefined) known.set(value, wide.content);
+      return value;
+    }
+  }
+}
+
+function remember(known: Known, value: Value): Value {
+  if (value.node.kind === 'constant' && value.shape.length <= 1) known.set(value, Array.from((value.node.tensor as Tensor<'int32'>).data));
+  return value;
+}

@@ -1,0 +1,57 @@
+/** The shape rule of every op: from the types of its inputs and its attributes to the types of its outputs. */
+import { CutlayerError } from '../../errors.js';
+import { shapeText } from './dim.js';
+import { type AttributeValue, inputsOfOp, type OpName } from './op-signatures.js';
+import type { ShapeContext, ShapeRules } from './shape-rules/context.js';
+import { creationShapes } from './shape-rules/creation.js';
+import { elementwiseShapes } from './shape-rules/elementwise.js';
+import { indexingShapes } from './shape-rules/indexing.js';
+import { linalgShapes } from './shape-rules/linalg.js';
+import { movementShapes } from './shape-rules/movement.js';
+import { normalizationShapes } from './shape-rules/normalization.js';
+import { reductionShapes } from './shape-rules/reduction.js';
+import type { Value, ValueType } from './value.js';
+
+/** One rule per op. */
+export const shapeRules: ShapeRules = {
+  ...elementwiseShapes,
+  ...linalgShapes,
+  ...reductionShapes,
+  ...normalizationShapes,
+  ...movementShapes,
+  ...indexingShapes,
+  ...creationShapes,
+};
+
+/** An op's inputs by name, as the caller or a rule sees them; a variadic input is an array. */
+export type NamedInputs = Readonly<Record<string, Value | readonly Value[] | undefined>>;
+
+/** The inputs of a node, given in the order of its signature, by name. */
+export function nameInputs(op: OpName, inputs: readonly (Value | undefined)[]): NamedInputs {
+  const named: Record<string, Value | readonly Value[] | undefined> = {};
+  for (const [at, [name, { arity }]] of inputsOfOp(op).entries()) {
+    named[name] = arity === 'variadic' ? inputs.slice(at).filter((input) => input !== undefined) : inputs[at];
+  }
+  return named;
+}
+
+/**
+ * The types of an op's outputs.
+ * @param where gives the node's name in messages
+ * @throws CutlayerError INVALID_SHAPE naming the node, the shapes wanted and the shapes that came
+ */
+export function inferTypes<Op extends OpName>(
+  op: Op,
+  inputs: readonly (Value | undefined)[],
+  attributes: Readonly<Record<string, AttributeValue>>,
+  where: () => string,
+): readonly ValueType[] {
+  const named = nameInputs(op, inputs);
+  const invalid = (why: string): CutlayerError => {
+    const node = where();
+    const shapes = inputs.map((input) => (input === undefined ? '-' : shapeText(input.shape))).join(' ');
+    return new CutlayerError('INVALID_SHAPE', `${node}: ${why}`, { details: { op, node, shapes } });
+  };
+  // The named inputs and attributes were made from this op's own signature, which is what ShapeContext<Op> is derived from.
+  return shapeRules[op]({ ...named, ...attributes, invalid } as unknown as ShapeContext<Op>);
+}

@@ -1,0 +1,81 @@
+/** The immutable intermediate representation: nodes and the values that they compute. Only the node table makes them. */
+import type { DType } from '../../tensor/dtype.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import type { Dim, Shape } from './dim.js';
+import type { AttributeValue, OpName } from './op-signatures.js';
+
+/** Element type and shape of a value, and the elements themselves where a shape rule could follow them. */
+export interface ValueType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The elements of an int64 scalar or vector that are known while building: constants and arithmetic on dimensions. */
+  readonly content?: readonly Dim[];
+}
+
+/** One output of a node. Two values are the same computation exactly when they are the same object. */
+export interface Value extends ValueType {
+  readonly node: Node;
+  readonly index: number;
+}
+
+interface NodeBase {
+  /** Grows with creation: every node's id is above those of its inputs. */
+  readonly id: number;
+  readonly outputs: readonly Value[];
+}
+
+/** A value fed at run time. */
+export interface InputNode extends NodeBase {
+  readonly kind: 'input';
+  readonly name: string;
+}
+
+/** A frozen parameter, whose bytes lie in an external file. */
+export interface WeightNode extends NodeBase {
+  readonly kind: 'weight';
+  readonly name: string;
+}
+
+/** A small tensor held in the graph itself. */
+export interface ConstantNode extends NodeBase {
+  readonly kind: 'constant';
+  readonly tensor: Tensor;
+}
+
+/** The run-time size of a symbol, int64 [1]; read from the shape of some graph input when the graph is built. */
+export interface SymbolNode extends NodeBase {
+  readonly kind: 'symbol';
+  readonly symbol: string;
+}
+
+/** An op applied to values. `inputs` follow the order of the signature; an absent optional input is undefined. */
+export interface OpNode extends NodeBase {
+  readonly kind: 'op';
+  readonly op: OpName;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** The scope in which the node was first made: a readable prefix of its name. */
+  readonly scope: string;
+}
+
+/** A node of the graph. */
+export type Node = InputNode | WeightNode | ConstantNode | SymbolNode | OpNode;
+
+/** The values that a node reads. */
+export function inputsOf(node: Node): readonly Value[] {
+  return node.kind === 'op' ? node.inputs.filter((input) => input !== undefined) : [];
+}
+
+/** A name for messages: the input's or weight's own name, or scope, op and id. */
+export function nodeText(node: Node): string {
+  switch (node.kind) {
+    case 'op':
+      return `${node.scope}${node.scope === '' ? '' : '/'}${node.op}#${node.id}`;
+    case 'constant':
+      return `constant#${node.id}`;
+    case 'symbol':
+      return `symbol ${node.symbol}`;
+    default:
+      return node.name;
+  }
+}

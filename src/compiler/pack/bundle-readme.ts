@@ -1,0 +1,35 @@
+/** The client bundle's README: what it is, what it holds, what it may be used for and what it does not hide. */
+import type { ClientBundleManifest } from '../../artifacts/manifest.js';
+
+const number = (value: number): string => value.toLocaleString('en-US');
+
+/** The card's Markdown. */
+export function modelCard(manifest: Omit<ClientBundleManifest, 'files'>, backboneParameters: number): string {
+  const { cut, dims } = manifest;
+  const blocks = (first: number, end: number): string => (first === end ? 'none' : dims.numHeads === 0 ? 'all' : `${first}..${end - 1}`);
+  // The inside of an imported graph is not known.
+  const heads = dims.numHeads === 0 ? '' : ` ${dims.numHeads} heads, ${dims.numKvHeads} key/value heads of ${dims.headDim},`;
+  const kind = dims.numHeads === 0 ? 'model whose backbone is an imported graph' : `${manifest.family} model of ${cut.numLayers} blocks`;
+  return `# ${manifest.name}: client bundle
+
+The client's part of a ${kind}, for training adapters, and the blocks and the head that it holds, through a gateway that serves the rest.
+
+| part | blocks | held by | parameters |
+|---|---|---|---|
+| bottom: embedding and blocks | ${blocks(0, cut.bottom)} | client | |
+| backbone | ${blocks(cut.bottom, cut.numLayers - cut.top)} | vendor | ${number(backboneParameters)} |
+| top: blocks, final norm and LM head | ${blocks(cut.numLayers - cut.top, cut.numLayers)} | client | |
+| bottom and top together | | client | ${number(manifest.parameters)} |
+
+Hidden size ${dims.hiddenSize},${heads} at most ${number(dims.maxPositions)} positions, vocabulary ${number(manifest.vocabSize)}.
+Backbone: sha256 \`${manifest.backboneDigest}\`.
+
+\`manifest.json\` names every file with its sha256 and every graph with its inputs and outputs. The ONNX graphs hold no weights; they point into \`${manifest.weightsFile}\`.
+
+Text, labels and the trained adapter stay with the client: they are not part of any message. Activations and gradients are, and whoever holds the backbone${
+    cut.bottom === 0
+      ? ' knows the embedding table too and can look tokens up from activations'
+      : ' may still infer something about the text from them'
+  }.
+`;
+}

@@ -1,0 +1,91 @@
+/** The files of a checkpoint directory beside its weights: config, generation config and tokenizer. */
+import { copyFile, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { digestFile } from '../../artifacts/digest.js';
+import type { ArtifactFile } from '../../artifacts/manifest.js';
+import { CutlayerError } from '../../errors.js';
+
+const MAX_CONFIG_BYTES = 4 << 20;
+
+/** What a client needs to turn text into tokens, copied as it is where it exists. */
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'generation_config.json',
+];
+
+const generationConfig = z.object({ eos_token_id: z.union([z.int().min(0), z.array(z.int().min(0)).max(1024)]).nullish() });
+
+/**
+ * The text of `config.json`.
+ * @throws CutlayerError NOT_FOUND, INVALID_CONFIG
+ */
+export async function readConfig(dir: string): Promise<string> {
+  const path = join(dir, 'config.json');
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${path}: no such file; is this a Hugging Face checkpoint directory?`, { cause });
+  });
+  if (!found.isFile() || found.size > MAX_CONFIG_BYTES)
+    throw new CutlayerError('INVALID_CONFIG', `${path}: expected a file of at most ${MAX_CONFIG_BYTES} bytes`);
+  return readFile(path, 'utf8');
+}
+
+/**
+ * The end-of-sequence tokens that `generation_config.json` adds; none where there is no such file.
+ * @throws CutlayerError INVALID_CONFIG
+ */
+export async function generationEosTokens(dir: string, vocabSize: number): Promise<readonly number[]> {
+  const path = join(dir, 'generation_config.json');
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return [];
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new CutlayerError('INVALID_CONFIG', `${path}: expected JSON`, { cause });
+  }
+  const parsed = generationConfig.safeParse(json);
+  const eos = parsed.data?.eos_token_id ?? [];
+  const ids = Array.isArray(eos) ? eos : [eos];
+  if (!parsed.success || ids.some((id) => id >= vocabSize))
+    throw new CutlayerError('INVALID_CONFIG', `${path}: eos_token_id: expected token ids below ${vocabSize}`);
+  return ids;
+}
+
+/** Copies the tokenizer files that exist. */
+export async function copyTokenizerFiles(from: string, to: string, signal?: AbortSignal): Promise<readonly ArtifactFile[]> {
+  const copied: ArtifactFile[] = [];
+  for (const path of TOKENIZER_FILES) {
+    signal?.throwIfAborted();
+    const found = await stat(join(from, path)).catch(() => undefined);
+    if (found === undefined || !found.isFile()) continue;
+    await copyFile(join(from, path), join(to, path));
+    copied.push({ path, ...(await digestFile(join(to, path), signal)) });
+  }
+  return copied;
+}
+
+/**
+ * A tokenizer that clients cannot read is found before anything is written, and not by each of them.
+ * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer; INVALID_CONFIG (`generation_config.json`)
+ */
+export async function checkTokenizer(dir: string, vocabSize: number): Promise<void> {
+  await generationEosTokens(dir, vocabSize);
+  const file = join(dir, 'tokenizer.json');
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined || !found.isFile()) return;
+  const config = await readFile(join(dir, 'tokenizer_config.json'), 'utf8').catch(() => '{}');
+  try {
+    new Tokenizer(JSON.parse(await readFile(file, 'utf8')) as object, JSON.parse(config) as object);
+  } catch (cause) {
+    throw new CutlayerError(
+      'UNSUPPORTED_CHECKPOINT',
+      `${file}: cannot be read as a Hugging Face tokenizer; save it again with tokenizer.save_pretrained, or take it away and let clients bring token ids`,
+      { cause },
+    );
+  }
+}

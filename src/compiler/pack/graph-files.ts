@@ -1,0 +1,69 @@
+/** Writes graphs as ONNX files whose weights lie in one safetensors file beside them, and keeps the list of what was written. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256Hex } from '../../artifacts/digest.js';
+import type { AdapterKind, ArtifactFile, GraphEntry, SpanGraphs, StepGraphs } from '../../artifacts/manifest.js';
+import { CutlayerError } from '../../errors.js';
+import type { SafetensorsLayout } from '../../safetensors/layout.js';
+import type { Partition } from '../autodiff/partition.js';
+import type { GraphPair } from '../graphs/client-graphs.js';
+import { encodeModel } from '../onnx/encoder.js';
+import type { Graph } from '../onnx/graph.js';
+
+/** The graphs of one artifact. */
+export class GraphFiles {
+  private readonly written: ArtifactFile[] = [];
+
+  constructor(
+    private readonly dir: string,
+    private readonly layout: SafetensorsLayout,
+    private readonly weightsFile: string,
+  ) {}
+
+  /** Every file written so far. */
+  get files(): readonly ArtifactFile[] {
+    return this.written;
+  }
+
+  /**
+   * Writes one graph; its initializers point into the weights file.
+   * @throws CutlayerError INVALID_GRAPH when it uses a weight of the other side.
+   */
+  async write(file: string, graph: Graph): Promise<GraphEntry> {
+    const externalData = (name: string): { location: string; offset: number; length: number } => {
+      const info = this.layout.tensors.get(name);
+      if (info === undefined) throw new CutlayerError('INVALID_GRAPH', `${file}: uses ${name}, which ${this.weightsFile} does not hold`);
+      return { location: this.weightsFile, offset: info.offset, length: info.bytes };
+    };
+    const bytes = encodeModel(graph, { externalData, name: file.replace(/\.onnx$/, '') });
+    this.written.push(await this.writeBytes(file, bytes));
+    return { file, inputs: graph.inputs.map(({ name }) => name), outputs: graph.outputs.map(({ name }) => name) };
+  }
+
+  /** Writes the pairs of all adapter kinds: `<name>-<kind>.onnx` and `<name>-<kind>-vjp.onnx`. */
+  async writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Promise<Record<AdapterKind, SpanGraphs>> {
+    const pair = (kind: AdapterKind): Promise<SpanGraphs> => this.writePair(`${name}-${kind}`, compile(kind));
+    return { none: await pair('none'), softPrompt: await pair('softPrompt'), prefix: await pair('prefix') };
+  }
+
+  /** Writes a function and its vjp: `<name>.onnx` and `<name>-vjp.onnx`. */
+  async writePair(name: string, { forward, vjp }: GraphPair): Promise<SpanGraphs> {
+    return { forward: await this.write(`${name}.onnx`, forward), vjp: await this.write(`${name}-vjp.onnx`, vjp) };
+  }
+
+  /** Writes the graphs of a step under one adapter kind: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
+  async writeStep(kind: AdapterKind, { forward, infer, vjp, residuals }: Partition): Promise<StepGraphs> {
+    return {
+      forward: await this.write(`forward-${kind}.onnx`, forward),
+      infer: await this.write(`infer-${kind}.onnx`, infer),
+      vjp: await this.write(`vjp-${kind}.onnx`, vjp),
+      residuals: residuals.map(({ name }) => name),
+    };
+  }
+
+  /** Writes any small file: at once, as a bundle holds a hundred of them and each would wait for the thread pool three times. */
+  async writeBytes(path: string, bytes: Uint8Array): Promise<ArtifactFile> {
+    writeFileSync(join(this.dir, path), bytes, { flag: 'wx' });
+    return { path, bytes: bytes.length, sha256: sha256Hex(bytes) };
+  }
+}

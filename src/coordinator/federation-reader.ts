@@ -1,0 +1,42 @@
+/** What anybody with a right to a federation may read: manifest, announcements, versions. */
+
+import { CutlayerError } from '../errors.js';
+import type { SignedBroadcast } from '../protocol/federation/chain.js';
+import type { SignedManifest } from '../protocol/federation/manifest.js';
+import type { FederationReader } from './coordinator-api.js';
+import type { DurableFederation } from './rounds/durable-federation.js';
+
+/** Most announcements of one answer. */
+export const MAX_LINKS = 256;
+
+/** See {@link FederationReader}. */
+export class FederationFiles implements FederationReader {
+  readonly #federation: DurableFederation;
+
+  constructor(federation: DurableFederation) {
+    this.#federation = federation;
+  }
+
+  async manifest(): Promise<SignedManifest> {
+    const { bytes, signature } = this.#federation.context;
+    return { bytes, signature };
+  }
+
+  async broadcasts(from: number): Promise<readonly SignedBroadcast[]> {
+    const { database, id } = this.#federation.context;
+    const rows = await database.transaction(({ broadcasts }) =>
+      broadcasts.list(id, { ...(from > 0 ? { after: from - 1 } : {}), limit: MAX_LINKS }),
+    );
+    return rows.map(({ bytes, signature }) => ({ bytes, signature }));
+  }
+
+  async version(version: number): Promise<Float32Array> {
+    const { database, id } = this.#federation.context;
+    const row = await database.transaction(({ versions }) => versions.read(id, version));
+    if (row === undefined) throw new CutlayerError('NOT_FOUND', `version ${version}: the federation has none of this number`);
+    if (row.parameters === null)
+      throw new CutlayerError('NOT_FOUND', `version ${version}: its parameters are no longer kept; ask for a newer one`);
+    this.#federation.count({ sent: row.parameters.length });
+    return new Float32Array(row.parameters.slice().buffer);
+  }
+}

@@ -1,0 +1,57 @@
+/** A federation as its founder sees it. */
+
+import type { FederationReport, RoundReport, VersionReport } from './coordinator-api.js';
+import type { DurableFederation } from './rounds/durable-federation.js';
+import { privacySpent } from './rounds/privacy-ledger.js';
+import { answeredMembers, cohortOf } from './rounds/round-stages.js';
+import type { RoundState } from './rounds/round-state.js';
+import { versionDetails } from './rounds/version-registry.js';
+import type { Transaction } from './tables/database.js';
+
+/** Puts the report together. */
+export async function federationReport(transaction: Transaction, federation: DurableFederation): Promise<FederationReport> {
+  const { memory, head, context, bytes } = federation;
+  const versions = (await transaction.versions.list(context.id)).map(
+    ({ version, parent, round, status, digest, createdAt, details }): VersionReport => ({
+      ...versionDetails({ version, details }),
+      version,
+      parent,
+      round,
+      status,
+      digest,
+      at: createdAt,
+    }),
+  );
+  return {
+    federation: context.id,
+    name: context.manifest.settings.name,
+    state: memory.status,
+    reason: memory.reason,
+    round: memory.round === null ? null : roundReport(memory.round, context.policy.secure, context.now()),
+    versions,
+    released: memory.released,
+    aborted: memory.aborted,
+    privacy: await privacySpent(transaction, context),
+    bytesIn: bytes.received,
+    bytesOut: bytes.sent,
+    broadcasts: head.seq + 1,
+    chainHead: head.hash,
+    recent: memory.recent,
+  };
+}
+
+function roundReport(round: RoundState, secure: boolean, now: number): RoundReport {
+  const { stage, deadline, purpose } = round;
+  // The coordinator's own stage is not one that members know: to them the last one is just full.
+  const last = secure
+    ? ({ stage: 'unmasking', answered: round.unmasked } as const)
+    : ({ stage: 'submitting', answered: round.submitted } as const);
+  const shown = stage === 'releasing' ? last : { stage, answered: answeredMembers(round) };
+  return {
+    round: round.round,
+    purpose,
+    ...shown,
+    remainingMs: deadline === null ? 0 : Math.max(1, deadline - now),
+    cohort: cohortOf(round),
+  };
+}

@@ -1,0 +1,249 @@
+/**
+ * One federation as it runs: events go one after the other through the pure machine, each in a transaction with everything that follows from it. The state in
+ * memory is replaced, members are woken and timers set only after the commit; when a transaction fails the state is read again from the store.
+ */
+
+import { CutlayerError, type ErrorCode } from '../../errors.js';
+import type { ChainHead } from '../../protocol/federation/chain.js';
+import type { Transaction } from '../tables/database.js';
+import type { FederationContext } from './federation-context.js';
+import { loadCohort, type RoundCohort } from './round-cohort.js';
+import type { RoundEvent } from './round-event.js';
+import { wakeAt } from './round-machine.js';
+import { type Happening, releaseRound } from './round-release.js';
+import type { FederationMemory, RoundState } from './round-state.js';
+import { SealedInboxes } from './sealed-inboxes.js';
+import { writeTransition } from './transition-writer.js';
+import { WaitingMembers } from './waiting-members.js';
+
+/** A timer that failed to write, or an aggregate that could not be stored, is tried again after. */
+const RETRY_MS = 1000;
+
+/** Errors that are the round's own: it is aborted. Others are the machine's or the disk's: the same is tried again. */
+const roundFailures: readonly ErrorCode[] = [
+  'SECAGG_FAILED',
+  'SECAGG_REFUSED',
+  'NON_FINITE',
+  'INVALID_ARGUMENT',
+  'INVALID_SHAPE',
+  'INVALID_CONFIG',
+];
+
+/** What the store says, or will say once the transaction under way is committed. */
+interface Written {
+  readonly memory: FederationMemory;
+  readonly head: ChainHead;
+}
+
+/** See the module's header. */
+export class DurableFederation {
+  readonly context: FederationContext;
+  readonly waiting: WaitingMembers;
+  #written: Written;
+  #stale = false;
+  #closed = false;
+  #queue: Promise<unknown> = Promise.resolve();
+  #cancelTimer: () => void = () => {};
+  #cohort: RoundCohort | undefined;
+  #inboxes: SealedInboxes | undefined;
+  #releasing: Promise<void> | undefined;
+  readonly #abort = new AbortController();
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  private constructor(context: FederationContext, written: Written) {
+    this.context = context;
+    this.waiting = new WaitingMembers(context.schedule);
+    this.#written = written;
+  }
+
+  /** Goes on from where the store says that it was. */
+  static async open(context: FederationContext): Promise<DurableFederation> {
+    const federation = new DurableFederation(context, await context.database.transaction((transaction) => read(transaction, context.id)));
+    federation.#goOn();
+    return federation;
+  }
+
+  get memory(): FederationMemory {
+    return this.#written.memory;
+  }
+
+  /** The newest announcement. */
+  get head(): ChainHead {
+    return this.#written.head;
+  }
+
+  /** Counts bytes of rounds; they are written with the next event. */
+  count({ received = 0, sent = 0 }: { readonly received?: number; readonly sent?: number }): void {
+    this.#bytesIn += received;
+    this.#bytesOut += sent;
+  }
+
+  /** Bytes so far, written or not. */
+  get bytes(): { readonly received: number; readonly sent: number } {
+    return { received: this.memory.bytesIn + this.#bytesIn, sent: this.memory.bytesOut + this.#bytesOut };
+  }
+
+  /**
+   * Lets `work` look at the state, write, and say what has happened: all of it durable when the promise resolves, none when it rejects.
+   * @throws CutlayerError what `work` throws, and the store's
+   */
+  apply<T>(work: (transaction: Transaction) => Promise<Happening<T>>): Promise<T> {
+    return this.#exclusive(async () => {
+      if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');
+      const { context } = this;
+      if (this.#stale) {
+        this.#written = await context.database.transaction((transaction) => read(transaction, context.id));
+        this.#stale = false;
+        this.#goOn();
+      }
+      const now = context.now();
+      const [bytesIn, bytesOut] = [this.#bytesIn, this.#bytesOut];
+      let after = this.#written;
+      let decided = false;
+      let result: T;
+      try {
+        result = await context.database.transaction(async (transaction) => {
+          const { event, evaluation, result: found } = await work(transaction);
+          if (event === null) return found;
+          decided = true;
+          const next = await writeTransition(transaction, context, this.memory, event, now, evaluation ?? null);
+          if (next === this.memory) return found;
+          const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
+          await transaction.federations.update(context.id, { status: memory.status, state: memory, at: now });
+          after = { memory, head: await newestLink(transaction, context.id) };
+          return found;
+        });
+      } catch (caught) {
+        // The commit may have succeeded although its promise did not: the store knows.
+        this.#stale = decided;
+        throw caught;
+      }
+      if (after !== this.#written) {
+        this.#written = after;
+        this.#bytesIn -= bytesIn;
+        this.#bytesOut -= bytesOut;
+        this.#goOn();
+      }
+      return result;
+    });
+  }
+
+  /** One event that needs nothing else to be written. */
+  happen(event: RoundEvent): Promise<void> {
+    return this.apply(async () => ({ event, result: undefined }));
+  }
+
+  /** The present round's cohort; kept until the round ends. */
+  async cohortOf(transaction: Transaction, round: RoundState): Promise<RoundCohort> {
+    const known = this.#cohort;
+    const formed = round.stage !== 'enlisting' && this.context.policy.secure;
+    if (known?.round === round.round && known.enlistments.length === round.enlisted.length && (known.secure !== null) === formed)
+      return known;
+    this.#cohort = await loadCohort(transaction, this.context, round);
+    return this.#cohort;
+  }
+
+  /** What members sealed for each other in the present round; kept while it is handed out. */
+  async inboxesOf(transaction: Transaction, { round, sharers }: RoundState): Promise<SealedInboxes> {
+    if (this.#inboxes?.round !== round) this.#inboxes = await SealedInboxes.load(transaction, this.context.id, round, sharers);
+    return this.#inboxes;
+  }
+
+  /** Lets go of timers and waiting members, and waits for what is being written. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer();
+    this.#abort.abort();
+    this.waiting.wake();
+    await this.#releasing;
+    await this.#queue;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** After a commit, or at the start: wakes members, sets the timer, makes the aggregate that is due. */
+  #goOn(): void {
+    this.#cancelTimer();
+    if (this.#closed) return;
+    const { memory } = this;
+    const at = wakeAt(memory, this.context.policy);
+    if (at !== null) this.#wakeAt(at);
+    if (memory.round?.stage === 'releasing') this.#startRelease(memory.round);
+    if (this.#cohort !== undefined && this.#cohort.round !== memory.round?.round) this.#cohort = undefined;
+    if (memory.round?.stage !== 'submitting') this.#inboxes = undefined;
+    this.waiting.wake();
+  }
+
+  #wakeAt(at: number): void {
+    const { now, schedule, log, id } = this.context;
+    this.#cancelTimer();
+    this.#cancelTimer = schedule(at, () => {
+      if (this.#closed) return;
+      if (now() < at) return this.#wakeAt(at);
+      this.happen({ kind: 'tick' }).catch((caught: unknown) => {
+        if (this.#closed) return;
+        log.error({ federation: id, err: caught }, 'a cutoff could not be written; trying again');
+        this.#wakeAt(now() + RETRY_MS);
+      });
+    });
+  }
+
+  /** One at a time; a round that begins with nobody in it can be due before the release of the one before has returned. */
+  #startRelease(round: RoundState): void {
+    this.#releasing ??= this.#release(round).finally(() => {
+      this.#releasing = undefined;
+      const { round: next } = this.memory;
+      if (!this.#closed && next?.stage === 'releasing' && next.round !== round.round) this.#startRelease(next);
+    });
+  }
+
+  async #release(round: RoundState): Promise<void> {
+    const { log, id } = this.context;
+    try {
+      await releaseRound(this, round, this.#abort.signal);
+    } catch (caught) {
+      if (this.#closed) return;
+      const { code, message } = CutlayerError.from(caught);
+      const failed = roundFailures.includes(code);
+      if (!failed) log.error({ federation: id, round: round.round, err: caught }, 'the aggregate could not be made; trying again');
+      const again = (): void => this.#retryRelease(round);
+      if (failed) await this.happen({ kind: 'failed', round: round.round, reason: message }).catch(again);
+      else again();
+    }
+  }
+
+  #retryRelease(round: RoundState): void {
+    if (this.#closed) return;
+    this.#cancelTimer();
+    this.#cancelTimer = this.context.schedule(this.context.now() + RETRY_MS, () => {
+      // Reads the state again where that is needed, and goes on with the release that is still due.
+      this.apply(async () => ({ event: null, result: undefined })).then(
+        () => this.#goOn(),
+        () => this.#retryRelease(round),
+      );
+    });
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(work);
+    this.#queue = run.catch(() => {});
+    return run;
+  }
+}
+
+async function read(transaction: Transaction, id: string): Promise<Written> {
+  const row = await transaction.federations.read(id);
+  if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
+  const memory = row.state as FederationMemory; // only this file writes it
+  if (memory.format !== 1) throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of a newer program; update this one`);
+  return { memory, head: await newestLink(transaction, id) };
+}
+
+async function newestLink({ broadcasts }: Transaction, id: string): Promise<ChainHead> {
+  const newest = await broadcasts.head(id);
+  if (newest === undefined) throw new CutlayerError('STORE_CORRUPT', `federation ${id}: its chain is empty; restore a backup`);
+  return { seq: newest.seq, hash: newest.hash };
+}

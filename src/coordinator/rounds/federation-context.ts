@@ -1,0 +1,42 @@
+/** What the parts of a coordinator share about one federation. */
+import type { OpenManifest } from '../../protocol/federation/manifest.js';
+import type { RandomBytes } from '../../protocol/secagg/random.js';
+import type { IdentityKey } from '../../protocol/secagg/signature.js';
+import type { Database } from '../tables/database.js';
+import type { RoundPolicy } from './round-policy.js';
+
+/** Calls `run` once at `atMs` (milliseconds since 1970) or soon after; the returned function cancels. */
+export type Schedule = (atMs: number, run: () => void) => () => void;
+
+/** Where a coordinator writes what people should see; a pino logger fits. Payloads and shares never go there. */
+export interface CoordinatorLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** One federation's surroundings. */
+export interface FederationContext extends OpenManifest {
+  readonly policy: RoundPolicy;
+  readonly database: Database;
+  readonly signingKey: IdentityKey;
+  readonly now: () => number;
+  readonly schedule: Schedule;
+  readonly random: RandomBytes;
+  readonly log: CoordinatorLog;
+}
+
+/** setTimeout holds no more than about 24 days: whoever is called early looks at the clock and waits again. */
+const MOST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Timers of the process, which do not keep it alive. @param now the clock that the times are of */
+export function processSchedule(now: () => number): Schedule {
+  return (atMs, run) => {
+    const timer = setTimeout(run, Math.min(MOST_TIMEOUT_MS, Math.max(0, atMs - now())));
+    timer.unref();
+    return () => clearTimeout(timer);
+  };
+}
+
+/** Says nothing. */
+export const silentLog: CoordinatorLog = { info: () => {}, warn: () => {}, error: () => {} };

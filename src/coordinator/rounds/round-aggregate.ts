@@ -1,0 +1,175 @@
+/**
+ * From what a round has gathered to its result: the mean of the payloads, then a new version or metrics. Whoever came first, and whether the coordinator
+ * was restarted in between, the result is the same to the last bit, but for the noise that a coordinator without secure aggregation draws.
+ */
+
+import { CutlayerError } from '../../errors.js';
+import { nextClipNorm } from '../../privacy/adaptive-clip.js';
+import { CentralSum } from '../../privacy/central.js';
+import { decodeDistributed } from '../../privacy/distributed.js';
+import type { VersionMetrics } from '../../protocol/federation/chain.js';
+import {
+  evaluatedVersions,
+  evaluationMetrics,
+  evaluationSlices,
+  metricIndex,
+  payloadLength,
+  weightFactor,
+} from '../../protocol/federation/payload.js';
+import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
+import { roundArithmetic } from '../../protocol/federation/round-mechanism.js';
+import { fromRing, scaleOf } from '../../protocol/secagg/fixed-point.js';
+import { unmaskSum } from '../../protocol/secagg/server.js';
+import { applyDelta } from '../aggregate/apply-delta.js';
+import type { MemberUpdate } from '../aggregate/member-update.js';
+import type { ServerState } from '../aggregate/server-optimizers.js';
+import { aggregate, needsUpdates } from '../aggregate/strategies.js';
+import { MeanSum } from '../aggregate/weighted-mean.js';
+import type { Transaction } from '../tables/database.js';
+import type { FederationContext } from './federation-context.js';
+import { decodeRevealed } from './message-codec.js';
+import { float32Payload, uint32Payload } from './payload-bytes.js';
+import { loadCohort } from './round-cohort.js';
+import type { RoundState } from './round-state.js';
+
+/** A mean of payloads, or what a robust strategy needs instead. */
+export interface Gathered {
+  readonly input: { readonly mean: Float64Array } | { readonly updates: readonly MemberUpdate[] };
+  /** What the sum was divided by. */
+  readonly weight: number;
+  /** Noisy share of members whose update was within the clip norm. */
+  readonly withinFraction?: number | undefined;
+}
+
+/** A new version, not yet announced. */
+export interface NewVersion {
+  readonly parameters: Float32Array;
+  readonly serverState: ServerState;
+  readonly weight: number;
+  /** Of the next train round. */
+  readonly clipNorm: number | null;
+}
+
+/** Adds a round up. @throws CutlayerError SECAGG_FAILED, NON_FINITE, CANCELLED */
+export async function gatherRound(context: FederationContext, round: RoundState, signal: AbortSignal): Promise<Gathered> {
+  const { manifest, database } = context;
+  return manifest.settings.secureAggregation === null
+    ? database.transaction((transaction) => gatherPlain(transaction, context, round))
+    : gatherSecure(context, round, signal);
+}
+
+/** The next version, from the one that the round was trained from. @throws CutlayerError NON_FINITE, INVALID_ARGUMENT */
+export async function makeVersion(context: FederationContext, round: RoundState, gathered: Gathered): Promise<NewVersion> {
+  const { id, manifest, database } = context;
+  const { parameters, before } = await database.transaction(async ({ versions, serverState }) => {
+    const parent = await versions.read(id, round.version);
+    if (parent?.parameters == null)
+      throw new CutlayerError('STORE_CORRUPT', `version ${round.version}: its parameters are gone; restore a backup`);
+    return { parameters: new Float32Array(parent.parameters.slice().buffer), before: await serverState.read(id, round.version) };
+  });
+  const { delta, state } = aggregate(manifest.settings.strategy, before, gathered.input);
+  const clip = manifest.settings.privacy?.clip;
+  const moves = clip?.kind === 'adaptive' && round.clipNorm !== null && gathered.withinFraction !== undefined;
+  const clipNorm = moves ? nextClipNorm(clip, round.clipNorm, gathered.withinFraction) : round.clipNorm;
+  return { parameters: applyDelta(parameters, delta), serverState: state, weight: gathered.weight, clipNorm };
+}
+
+/** The metrics that an evaluate round has measured, promoted version and candidate. */
+export function measuredVersions(
+  { manifest }: Pick<FederationContext, 'manifest'>,
+  { input }: Gathered,
+): Record<(typeof evaluatedVersions)[number], MeasuredVersion> {
+  if (!('mean' in input)) throw new CutlayerError('INTERNAL', 'evaluate round: expected the mean of its metrics');
+  const lossCap = manifest.settings.evaluation?.lossCap ?? 1;
+  const [promoted, candidate] = evaluatedVersions.map((version) => {
+    const [current, earlier] = evaluationSlices.map((slice) => {
+      const [loss, accuracy, exactMatch] = evaluationMetrics.map((metric) => input.mean[metricIndex(version, slice, metric)]!);
+      return { loss: loss! * lossCap, accuracy: accuracy!, exactMatch: exactMatch! } satisfies VersionMetrics;
+    });
+    return { current: current!, earlier: earlier! };
+  });
+  return { promoted: promoted!, candidate: candidate! };
+}
+
+async function gatherSecure(context: FederationContext, round: RoundState, signal: AbortSignal): Promise<Gathered> {
+  const { id, manifest, database, log } = context;
+  const { sharers, submitted: survivors } = round;
+  const { cohort, sum, revealed, enlistments } = await database.transaction(async (transaction) => {
+    const { secure, enlistments } = await loadCohort(transaction, context, round);
+    const masked = await transaction.accumulators.read(id, round.round, MASKED_SUM);
+    const rows = await transaction.messages.list(id, round.round, 'unmasking');
+    if (secure === null || masked === undefined || masked.members.join() !== survivors.join())
+      throw new CutlayerError('STORE_CORRUPT', `round ${round.round}: its sum is not that of its survivors; restore a backup`);
+    const ring = uint32Payload(masked.bytes, payloadLength(manifest, round.purpose));
+    return { cohort: secure, sum: ring, revealed: rows.map(({ bytes }) => decodeRevealed(bytes!)), enlistments };
+  });
+  const unmasked = await unmaskSum(sum, { cohort, sharers, survivors, revealed, signal });
+  if (unmasked.liars.length > 0) log.warn({ federation: id, round: round.round, members: unmasked.liars }, 'wrong shares were left out');
+  const arithmetic = roundArithmetic(manifest, round.purpose, { cohort: round.enlisted.length, clipNorm: round.clipNorm });
+  const integers = fromRing(unmasked.sum, cohort.round.bits);
+  if (arithmetic.kind === 'distributed') {
+    const { sum: noisy, withinFraction } = decodeDistributed(arithmetic.plan, integers, survivors.length);
+    return divided(noisy, privateDivisor(context, survivors.length), withinFraction);
+  }
+  if (arithmetic.kind !== 'fixed') throw new CutlayerError('INTERNAL', `round ${round.round}: expected ring arithmetic`);
+  const scale = scaleOf(arithmetic.fixedPoint);
+  const present = new Set(survivors);
+  const weight = enlistments.reduce(
+    (total, terms) => (present.has(terms.advertisement.participant) ? total + weightFactor(manifest, terms) : total),
+    0,
+  );
+  return divided(
+    Float64Array.from(integers, (value) => value / scale),
+    weight,
+  );
+}
+
+async function gatherPlain(transaction: Transaction, context: FederationContext, round: RoundState): Promise<Gathered> {
+  const { id, manifest, random } = context;
+  const { purpose } = round;
+  const length = payloadLength(manifest, purpose);
+  const arithmetic = roundArithmetic(manifest, purpose, { cohort: round.enlisted.length, clipNorm: round.clipNorm });
+  if (arithmetic.kind !== 'plain') throw new CutlayerError('INTERNAL', `round ${round.round}: expected plain arithmetic`);
+  const examples = new Map(round.enlisted.map((member) => [member.name, member.examples]));
+  const read = async (member: string): Promise<MemberUpdate> => {
+    const row = await transaction.messages.read({ federation: id, round: round.round, stage: 'submitting', member });
+    const update = float32Payload(row!.bytes!, length, purpose); // a submitted update is kept until the round ends
+    return { member, update, weight: weightFactor(manifest, { purpose, examples: examples.get(member)! }) };
+  };
+  // Names are sorted: the order of arrival is not in the result.
+  if (arithmetic.noise !== null) {
+    const { dimension, countDeviation } = arithmetic.noise;
+    const sum = new CentralSum(arithmetic.noise);
+    for (const member of round.submitted) {
+      const { update } = await read(member);
+      sum.add(update.subarray(0, dimension), countDeviation === undefined ? undefined : update[dimension]);
+    }
+    const divisor = privateDivisor(context, round.submitted.length);
+    const { sum: noisy, withinFraction } = sum.release(random, divisor);
+    return divided(noisy, divisor, withinFraction);
+  }
+  if (purpose === 'train' && needsUpdates(manifest.settings.strategy)) {
+    const updates: MemberUpdate[] = [];
+    for (const member of round.submitted) updates.push(await read(member));
+    return { input: { updates }, weight: updates.length };
+  }
+  const sum = new MeanSum(length);
+  for (const member of round.submitted) sum.add(await read(member));
+  return { input: { mean: sum.mean() }, weight: sum.weight };
+}
+
+/** Name of the running sum of masked vectors. */
+export const MASKED_SUM = 'masked';
+
+/**
+ * What a private sum is divided by. With Poisson sampling the expected cohort, since the number drawn depends on who is a member; else those who took part,
+ * whose names are public: the guarantee is about what their data is, not about their being on the list.
+ */
+function privateDivisor({ manifest }: Pick<FederationContext, 'manifest'>, contributions: number): number {
+  const { sampling } = manifest.settings.cohort;
+  return sampling.kind === 'poisson' ? sampling.rate * manifest.members.length : contributions;
+}
+
+function divided(sum: Float64Array, weight: number, withinFraction?: number): Gathered {
+  return { input: { mean: sum.map((value) => value / weight) }, weight, withinFraction };
+}

@@ -1,0 +1,46 @@
+/** What can happen to a federation, and what the coordinator has to write down because of it, in the same transaction as the new state. */
+import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
+import type { RoundStage } from '../../protocol/federation/federation-api.js';
+
+/** A stage after enlisting. */
+export type AnswerStage = Exclude<RoundStage, 'enlisting'>;
+
+/** An event. What it says has been checked: signatures, payloads and roster are not the machine's. */
+export type RoundEvent =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'finish'; readonly reason: string }
+  | { readonly kind: 'rollback'; readonly version: number }
+  /** Time has passed. */
+  | { readonly kind: 'tick' }
+  /** A member has, or no longer has, enough new examples. */
+  | { readonly kind: 'ready'; readonly member: string; readonly ready: boolean }
+  /** A round is due. `drawn`: by sampling; `refusal`: why the privacy budget forbids it. */
+  | { readonly kind: 'begin'; readonly purpose: RoundPurpose; readonly drawn: readonly string[] | null; readonly refusal: string | null }
+  | { readonly kind: 'enlisted'; readonly round: number; readonly member: string; readonly examples: number }
+  | { readonly kind: 'answered'; readonly round: number; readonly stage: AnswerStage; readonly member: string }
+  /** A member will not answer the present stage. */
+  | { readonly kind: 'gaveUp'; readonly round: number; readonly stage: RoundStage; readonly member: string }
+  /** The aggregate of a train round is made; `clipNorm`: of the next round. */
+  | { readonly kind: 'released'; readonly round: number; readonly clipNorm: number | null }
+  /** The metrics of an evaluate round are known. */
+  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean }
+  /** The round can come to nothing. */
+  | { readonly kind: 'failed'; readonly round: number; readonly reason: string };
+
+/** What has to be written with the new state. */
+export type RoundEffect =
+  /** From here on the round's sum can become known. */
+  | { readonly kind: 'spend'; readonly round: number }
+  /** The round is over: its messages and sums go. */
+  | { readonly kind: 'ended'; readonly round: number }
+  | { readonly kind: 'promote'; readonly version: number; readonly previous: number; readonly round: number | null }
+  | { readonly kind: 'reject'; readonly version: number; readonly round: number | null }
+  | { readonly kind: 'rolledBack'; readonly version: number; readonly from: number }
+  | { readonly kind: 'finished'; readonly reason: string };
+
+/** A state and what led to it. */
+export interface Transition<State> {
+  readonly state: State;
+  readonly effects: readonly RoundEffect[];
+}

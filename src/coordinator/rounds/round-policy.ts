@@ -1,0 +1,45 @@
+/** The part of a manifest that decides how rounds go, in milliseconds and counts: what the pure machine is given. */
+import type { Manifest } from '../../protocol/federation/manifest.js';
+import { amplifyingRate, fewestSurvivors, maxCohortOf } from '../../protocol/federation/round-mechanism.js';
+import type { FederationSettings } from '../../protocol/federation/settings.js';
+
+/** Rules of rounds. */
+export interface RoundPolicy {
+  readonly members: readonly string[];
+  readonly secure: boolean;
+  /** 0: a round is released whoever was drawn, see `amplifyingRate`. */
+  readonly minCohort: number;
+  readonly maxCohort: number;
+  /** How many of a cohort have to answer each stage. */
+  readonly threshold: (cohort: number) => number;
+  readonly trigger: FederationSettings['rounds']['trigger'];
+  /** Train rounds to release; null: without end. */
+  readonly count: number | null;
+  readonly enlistMs: number;
+  readonly gatherMs: number;
+  readonly trainMs: number;
+  readonly stageMs: number;
+  /** Whether candidates are measured before they are promoted. */
+  readonly evaluates: boolean;
+}
+
+/** The rules that a manifest gives. */
+export function roundPolicy(manifest: Pick<Manifest, 'settings' | 'members'>): RoundPolicy {
+  const { settings, members } = manifest;
+  const { rounds, cohort } = settings;
+  const released = amplifyingRate(manifest) !== null;
+  return {
+    members: members.map(({ name }) => name).sort(),
+    secure: settings.secureAggregation !== null,
+    minCohort: released ? 0 : cohort.min,
+    maxCohort: maxCohortOf(manifest),
+    threshold: (size) => (released ? 0 : fewestSurvivors(manifest, size)),
+    trigger: rounds.trigger,
+    count: rounds.count,
+    enlistMs: rounds.enlistSeconds * 1000,
+    gatherMs: rounds.gatherSeconds * 1000,
+    trainMs: rounds.trainSeconds * 1000,
+    stageMs: rounds.stageSeconds * 1000,
+    evaluates: settings.evaluation !== null,
+  };
+}

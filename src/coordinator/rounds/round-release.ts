@@ -1,0 +1,72 @@
+/** The end of a round that has everything: the aggregate is made outside of any transaction, and written with its announcement and the transition in one. */
+import type { Announcement } from '../../protocol/federation/chain.js';
+import { parametersDigest } from '../../protocol/federation/manifest.js';
+import { isBetter } from '../../protocol/federation/promotion.js';
+import type { Transaction } from '../tables/database.js';
+import { announce } from './announce.js';
+import type { FederationContext } from './federation-context.js';
+import { bytesOf } from './payload-bytes.js';
+import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
+import type { RoundEvent } from './round-event.js';
+import type { FederationMemory, RoundState } from './round-state.js';
+import { announcedSpend } from './transition-writer.js';
+import { type Evaluation, recordMetrics, type VersionDetails } from './version-registry.js';
+
+/** What a transaction's work has found to happen. */
+export interface Happening<T> {
+  /** null: nothing. */
+  readonly event: RoundEvent | null;
+  /** What an `evaluated` event rests on. */
+  readonly evaluation?: Evaluation;
+  readonly result: T;
+}
+
+/** A federation whose state can be looked at and changed, see `DurableFederation`. */
+export interface ReleasingFederation {
+  readonly context: FederationContext;
+  readonly memory: FederationMemory;
+  apply<T>(work: (transaction: Transaction) => Promise<Happening<T>>): Promise<T>;
+}
+
+const nothing: Happening<void> = { event: null, result: undefined };
+
+/** Makes and writes what comes of the round; nothing when the round is over already. @throws CutlayerError the round's own failures, or the store's */
+export async function releaseRound(federation: ReleasingFederation, round: RoundState, signal: AbortSignal): Promise<void> {
+  const gathered = await gatherRound(federation.context, round, signal);
+  await (round.purpose === 'train' ? releaseVersion(federation, round, gathered) : releaseMetrics(federation, round, gathered));
+}
+
+async function releaseVersion(federation: ReleasingFederation, round: RoundState, gathered: Gathered): Promise<void> {
+  const { context } = federation;
+  const { id } = context;
+  const { parameters, serverState, weight, clipNorm } = await makeVersion(context, round, gathered);
+  const digest = parametersDigest(parameters);
+  await federation.apply(async (transaction) => {
+    if (!isReleasing(federation.memory, round)) return nothing;
+    const version = federation.memory.newest + 1;
+    const details: VersionDetails = { participants: round.submitted.length, current: null, earlier: null };
+    const at = context.now();
+    const place = { version, parent: round.version, round: round.round, digest };
+    await transaction.versions.create({ federation: id, ...place, status: 'candidate', details, parameters: bytesOf(parameters), at });
+    await transaction.serverState.write(id, version, serverState);
+    const privacy = await announcedSpend(transaction, context);
+    const announcement: Announcement = { kind: 'aggregate', ...place, participants: [...round.submitted], weight, clipNorm, privacy };
+    await announce(transaction, context, announcement, at);
+    return { event: { kind: 'released', round: round.round, clipNorm }, result: undefined };
+  });
+}
+
+async function releaseMetrics(federation: ReleasingFederation, round: RoundState, gathered: Gathered): Promise<void> {
+  const { context } = federation;
+  const { evaluation: rule } = context.manifest.settings;
+  const evaluation: Evaluation = { ...measuredVersions(context, gathered), participants: round.submitted };
+  await federation.apply(async (transaction) => {
+    if (rule === null || !isReleasing(federation.memory, round)) return nothing;
+    await recordMetrics(transaction, context.id, { promoted: round.promoted, candidate: round.version }, evaluation);
+    return { event: { kind: 'evaluated', round: round.round, better: isBetter(rule, evaluation) }, evaluation, result: undefined };
+  });
+}
+
+function isReleasing({ round }: FederationMemory, { round: number }: RoundState): boolean {
+  return round?.round === number && round.stage === 'releasing';
+}

@@ -1,0 +1,102 @@
+/**
+ * What a coordinator knows of a federation between two events: names, numbers and deadlines, never a payload. Plain JSON, so that the store keeps it as it
+ * is and a restarted coordinator goes on from it.
+ */
+import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
+import type { RoundStage } from '../../protocol/federation/federation-api.js';
+import type { FederationState, RoundEnding } from '../coordinator-api.js';
+
+/** The stages that members answer, and the coordinator's own one: everything is there, the aggregate is being made. */
+export type CoordinatorStage = RoundStage | 'releasing';
+
+/** A member in a round. */
+export interface EnlistedMember {
+  readonly name: string;
+  /** As it stated, see `EnlistmentTerms`. */
+  readonly examples: number;
+}
+
+/** The round under way. */
+export interface RoundState {
+  readonly round: number;
+  readonly purpose: RoundPurpose;
+  readonly stage: CoordinatorStage;
+  /** End of the stage, ms since 1970; null while releasing. */
+  readonly deadline: number | null;
+  /** The version to train from, or to measure. */
+  readonly version: number;
+  readonly promoted: number;
+  /** Of a train round with differential privacy. */
+  readonly clipNorm: number | null;
+  /** The members drawn for it; null: everybody. */
+  readonly drawn: readonly string[] | null;
+  /** In the order in which they came. */
+  readonly enlisted: readonly EnlistedMember[];
+  /** Who answered each later stage, sorted. */
+  readonly sharers: readonly string[];
+  readonly submitted: readonly string[];
+  readonly confirmed: readonly string[];
+  readonly unmasked: readonly string[];
+  /** Who has said that it will not answer the present stage, sorted. */
+  readonly gone: readonly string[];
+}
+
+/** A federation. */
+export interface FederationMemory {
+  readonly format: 1;
+  readonly status: FederationState;
+  /** Why, for people. */
+  readonly reason: string;
+  readonly round: RoundState | null;
+  /** Number of the newest round; 0 before the first. */
+  readonly rounds: number;
+  readonly promoted: number;
+  /** A version that waits for its evaluation. */
+  readonly candidate: number | null;
+  /** Number of the newest version. */
+  readonly newest: number;
+  /** Of the next train round. */
+  readonly clipNorm: number | null;
+  /** Released train rounds, and rounds that came to nothing. */
+  readonly released: number;
+  readonly aborted: number;
+  /** Rounds aborted one after the other. */
+  readonly failures: number;
+  /** No round begins before, ms since 1970. */
+  readonly notBefore: number;
+  /** When the newest train round began; null before the first. */
+  readonly trainedAt: number | null;
+  /** Who has reported enough new examples, sorted. */
+  readonly ready: readonly string[];
+  /** Newest first. */
+  readonly recent: readonly RoundEnding[];
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** Endings of rounds that are kept. */
+export const RECENT_ENDINGS = 20;
+
+/** A federation that has not been started. */
+export function newFederation(clipNorm: number | null): FederationMemory {
+  return {
+    format: 1,
+    status: 'created',
+    reason: 'it has not been started',
+    round: null,
+    rounds: 0,
+    promoted: 0,
+    candidate: null,
+    newest: 0,
+    clipNorm,
+    released: 0,
+    aborted: 0,
+    failures: 0,
+    notBefore: 0,
+    trainedAt: null,
+    ready: [],
+    recent: [],
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+}

@@ -1,0 +1,98 @@
+/** The registry of versions: which is promoted, what became of the others, and the rule by which a candidate is judged. */
+
+import { z } from 'zod';
+import { CutlayerError } from '../../errors.js';
+import type { Announcement } from '../../protocol/federation/chain.js';
+import { metricsSchema } from '../../protocol/federation/chain.js';
+import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
+import type { Transaction } from '../tables/database.js';
+import type { VersionSummary } from '../tables/versions.js';
+
+/** Parameters of so many versions are kept besides the first, the promoted one and the candidate, to go back to. */
+const KEPT_VERSIONS = 16;
+
+/** An evaluate round's result. */
+export interface Evaluation {
+  readonly promoted: MeasuredVersion;
+  readonly candidate: MeasuredVersion;
+  readonly participants: readonly string[];
+}
+
+const detailsSchema = z.object({
+  participants: z.int().min(0),
+  current: metricsSchema.nullable(),
+  earlier: metricsSchema.nullable(),
+});
+
+/** What a version's row keeps besides its place. */
+export type VersionDetails = z.output<typeof detailsSchema>;
+
+/** @throws CutlayerError STORE_CORRUPT */
+export function versionDetails({ version, details }: Pick<VersionSummary, 'version' | 'details'>): VersionDetails {
+  const parsed = detailsSchema.safeParse(details);
+  if (!parsed.success)
+    throw new CutlayerError('STORE_CORRUPT', `version ${version}: its details are not those of a version; restore a backup`);
+  return parsed.data;
+}
+
+/** Writes down what an evaluation has found of both versions. */
+export async function recordMetrics(
+  { versions }: Transaction,
+  federation: string,
+  numbers: { readonly promoted: number; readonly candidate: number },
+  evaluation: Evaluation,
+): Promise<void> {
+  for (const which of ['promoted', 'candidate'] as const) {
+    const row = await versions.read(federation, numbers[which]);
+    if (row !== undefined) await versions.setStatus(federation, row.version, row.status, { ...versionDetails(row), ...evaluation[which] });
+  }
+}
+
+/** Puts a version in the promoted one's place. */
+export async function promoteVersion({ versions }: Transaction, federation: string, version: number, previous: number): Promise<void> {
+  await versions.setStatus(federation, previous, 'superseded');
+  await versions.setStatus(federation, version, 'promoted');
+}
+
+/** Goes back: the promoted version, and every one promoted since the target, is rolled back. */
+export async function rollBackVersions({ versions }: Transaction, federation: string, target: number, from: number): Promise<void> {
+  for (const { version, status } of await versions.list(federation)) {
+    if (version === from || (version > target && status === 'superseded')) await versions.setStatus(federation, version, 'rolledBack');
+  }
+  await versions.setStatus(federation, target, 'promoted');
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT when the version cannot be gone back to, NOT_FOUND */
+export async function requireRollbackTarget({ versions }: Transaction, federation: string, target: number): Promise<void> {
+  const row = await versions.read(federation, target);
+  if (row === undefined) throw new CutlayerError('NOT_FOUND', `version ${target}: the federation has none of this number`);
+  if (row.status !== 'superseded' && row.status !== 'rolledBack')
+    throw new CutlayerError('INVALID_ARGUMENT', `version ${target}: expected one that was promoted before, got one that is ${row.status}`);
+  if (row.parameters === null)
+    throw new CutlayerError('INVALID_ARGUMENT', `version ${target}: its parameters are no longer kept; choose a newer one`);
+}
+
+/** Drops parameters and optimizer state that nobody can go back to. */
+export async function pruneVersions(
+  { versions, serverState }: Transaction,
+  federation: string,
+  inUse: readonly (number | null)[],
+): Promise<void> {
+  const all = await versions.list(federation);
+  const once = all.filter(({ status }) => status === 'superseded' || status === 'rolledBack').map(({ version }) => version);
+  const keep = [0, ...inUse.filter((version) => version !== null), ...once.slice(-KEPT_VERSIONS)];
+  await versions.dropParameters(federation, { keep });
+  await serverState.dropExcept(federation, { keep });
+}
+
+/** The announcement of a judgement. */
+export function judgement(
+  kind: 'promote' | 'reject',
+  version: number,
+  round: number | null,
+  evaluation: Evaluation | null,
+  privacy: Extract<Announcement, { kind: 'promote' | 'reject' }>['privacy'],
+): Announcement {
+  const { promoted = null, candidate = null, participants = [] } = evaluation ?? {};
+  return { kind, version, round, promoted, candidate, participants: [...participants], privacy };
+}

@@ -1,0 +1,127 @@
+/** Wires a coordinator together: store, federations, tokens, TLS, gRPC server, admin port; and takes it apart again. */
+import { join } from 'node:path';
+import { showAddress } from '../options/address.js';
+import { createAdminApp } from '../server/admin/app.js';
+import { listenAdmin } from '../server/admin/listen.js';
+import { openAuth } from '../server/auth/open-auth.js';
+import type { Logger } from '../server/observability/log.js';
+import { createCallMetrics } from '../server/observability/metrics.js';
+import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
+import { openStateDir } from '../server/state-files.js';
+import { openTls } from '../server/tls/open-tls.js';
+import type { CoordinatorConfig } from './config.js';
+import { openCoordinator } from './coordinator.js';
+import type { CoordinatorApi } from './coordinator-api.js';
+import { addFederationGauges } from './gauges.js';
+import { removeLocalServer, writeLocalServer } from './local-server.js';
+import { federationService } from './service/handlers.js';
+import { openSigningKey } from './signing-keys.js';
+import { openDatabase } from './tables/database.js';
+
+/** A coordinator that answers calls. */
+export interface RunningCoordinator {
+  /** host:port, with the real port. */
+  readonly listen: string;
+  readonly admin: string;
+  /** Certificate authority to give to participants; undefined with a certificate of one's own, or without TLS. */
+  readonly caFile: string | undefined;
+  readonly database: string;
+  readonly coordinator: CoordinatorApi;
+  readonly server: RpcServer;
+  /** Finishes what is in flight, within the configured grace; rounds go on at the next start. */
+  close(): Promise<void>;
+}
+
+/** Steps that take apart what was opened, run in the reverse order. */
+class Teardown {
+  readonly #steps: (() => Promise<unknown>)[] = [];
+
+  add(step: () => Promise<unknown>): void {
+    this.#steps.push(step);
+  }
+
+  /** Runs all of them; the first that fails is told when the others have run. */
+  async run(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Calls of one member at once; it may be in several federations. */
+const CALLS_OF_A_MEMBER = 64;
+
+const gauges = {
+  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered; waiting participants are among them.'],
+} as const;
+
+/**
+ * Starts a coordinator; resolves when it answers.
+ * @throws CutlayerError of configuration, store, state directory or port
+ */
+export async function runCoordinator(config: CoordinatorConfig, log: Logger, now: () => number = Date.now): Promise<RunningCoordinator> {
+  const { stateDir } = config;
+  await openStateDir(stateDir);
+  const [{ credentials, caFile }, { verify, jwks }, signingKey] = await Promise.all([
+    openTls(config, { secrets: 'updates and tokens', log, now }),
+    openAuth(config, 'coordinator', now),
+    openSigningKey(stateDir, 'coordinator'),
+  ]);
+  const teardown = new Teardown();
+  try {
+    const path = config.database ?? join(stateDir, 'coordinator.db');
+    const database = await openDatabase(path);
+    teardown.add(() => database.close());
+    const coordinator = await openCoordinator({ database, signingKey, now, log });
+    teardown.add(() => coordinator.close());
+    const metrics = createCallMetrics();
+    const server = createRpcServer({
+      role: 'coordinator',
+      services: [federationService(coordinator, now)],
+      verify,
+      limits: {
+        maxMessageBytes: config.maxMessage,
+        maxDeadlineMs: config.maxDeadline,
+        maxInFlight: config.maxInFlight,
+        // A member waits with one call in each of its federations, and answers with another. Whoever holds more holds the others' places.
+        maxInFlightPerTenant: CALLS_OF_A_MEMBER,
+      },
+      credentials,
+      metrics,
+      log,
+      now,
+    });
+    metrics.addGauges(gauges, () => ({ inFlightCalls: server.inFlight }));
+    addFederationGauges(metrics, coordinator);
+    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator' });
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port);
+    teardown.add(() => admin.close());
+    const port = await server.listen(showAddress(config.listen));
+    teardown.add(() => server.drain(config.grace));
+    await writeLocalServer(stateDir, {
+      address: showAddress({ host: localHost(config.listen.host), port }),
+      caFile: caFile ?? null,
+      insecure: config.insecure,
+      pid: process.pid,
+    });
+    teardown.add(() => removeLocalServer(stateDir, process.pid));
+    return {
+      listen: showAddress({ ...config.listen, port }),
+      admin: showAddress({ ...config.admin, port: admin.port }),
+      caFile,
+      database: path,
+      coordinator,
+      server,
+      close: () => teardown.run(),
+    };
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+/** How this machine reaches a server that listens on every interface. */
+function localHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}

@@ -1,0 +1,22 @@
+/** Ed25519 keys of a coordinator's state directory: the one that signs broadcasts, and the founder's, which signs manifests. */
+
+import { CutlayerError } from '../errors.js';
+import { generateIdentity, type IdentityKey, identityFromSeed } from '../protocol/secagg/signature.js';
+import { createStateFile, openStateDir, readStateFile } from '../server/state-files.js';
+
+/** Files of the two keys: the private key's 32 bytes in hex, readable by their owner alone. */
+const keyFiles = { coordinator: 'coordinator-key.hex', founder: 'founder-key.hex' } as const;
+
+/** Opens a key, made when missing. @throws CutlayerError IO_ERROR */
+export async function openSigningKey(dir: string, whose: keyof typeof keyFiles): Promise<IdentityKey> {
+  const file = keyFiles[whose];
+  await openStateDir(dir);
+  const read = () => readStateFile(dir, file, { secret: true });
+  let text = await read();
+  if (text === undefined) {
+    await createStateFile(dir, file, `${Buffer.from(generateIdentity().privateKey).toString('hex')}\n`, { secret: true });
+    text = await read();
+  }
+  if (text !== undefined && /^[0-9a-f]{64}\n?$/.test(text)) return identityFromSeed(Buffer.from(text.trim(), 'hex'));
+  throw new CutlayerError('IO_ERROR', `${file} in ${dir}: expected 64 hex digits, got something else; restore it from a backup`);
+}

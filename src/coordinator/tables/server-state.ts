@@ -1,0 +1,54 @@
+/**
+ * The server optimizer's named vectors. They belong to the version that they led to, so that whoever goes on from an earlier version goes on with
+ * that version's momentum: a rejected candidate leaves no trace in it.
+ */
+import type { Kysely } from 'kysely';
+import { CutlayerError } from '../../errors.js';
+import type { StoreSchema } from './schema.js';
+
+/** Within one transaction. */
+export class ServerStates {
+  readonly #db: Kysely<StoreSchema>;
+
+  constructor(db: Kysely<StoreSchema>) {
+    this.#db = db;
+  }
+
+  /** Replaces the vectors of a version. @throws CutlayerError NOT_FOUND when there is no such version */
+  async write(federation: string, version: number, vectors: Readonly<Record<string, Float64Array>>): Promise<void> {
+    await this.#db.deleteFrom('server_state').where('federation', '=', federation).where('version', '=', version).execute();
+    for (const name of Object.keys(vectors).sort()) {
+      const { buffer, byteOffset, byteLength } = vectors[name]!;
+      const vector = new Uint8Array(buffer, byteOffset, byteLength);
+      await this.#db.insertInto('server_state').values({ federation, version, name, vector }).execute();
+    }
+  }
+
+  /** Empty when the version has none. @throws CutlayerError STORE_CORRUPT */
+  async read(federation: string, version: number): Promise<Record<string, Float64Array>> {
+    const rows = await this.#db
+      .selectFrom('server_state')
+      .select(['name', 'vector'])
+      .where('federation', '=', federation)
+      .where('version', '=', version)
+      .orderBy('name')
+      .execute();
+    return Object.fromEntries(rows.map(({ name, vector }) => [name, toFloat64(vector, `server state ${name} of version ${version}`)]));
+  }
+
+  /** Drops the vectors of all versions but those of `keep` and returns how many went. */
+  async dropExcept(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
+    let query = this.#db.deleteFrom('server_state').where('federation', '=', federation);
+    if (keep.length > 0) query = query.where('version', 'not in', [...keep]);
+    const { numDeletedRows } = await query.executeTakeFirstOrThrow();
+    return Number(numDeletedRows);
+  }
+}
+
+/** A copy: the engine's bytes may lie at any alignment. */
+function toFloat64(bytes: Uint8Array, what: string): Float64Array {
+  if (bytes.length % 8 !== 0) {
+    throw new CutlayerError('STORE_CORRUPT', `${what}: expected whole float64 values, got ${bytes.length} bytes; restore a backup`);
+  }
+  return new Float64Array(bytes.slice().buffer);
+}

@@ -1,0 +1,130 @@
+/**
+ * The lock of a run's directory: two runs that write the same metrics and checkpoints would spoil both. A lock whose process has died is taken over.
+ */
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CutlayerError } from '../errors.js';
+
+const LOCK_FILE = 'run.lock';
+/** Two starts that find the same dead lock may disturb each other; a third attempt finds a living one. */
+const ATTEMPTS = 3;
+
+const holderSchema = z.object({
+  id: z.string(),
+  pid: z.int().min(1),
+  host: z.string(),
+  since: z.string(),
+  /** When the process began, by the kernel's clock: a process number may come again. Empty where the system does not tell. */
+  processStart: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** A lock that is held. */
+export interface RunLock {
+  /** Gives it back. May be called twice. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock of a directory, making the directory where there is none.
+ * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR where no directory can be made or written
+ */
+export async function lockRun(dir: string): Promise<RunLock> {
+  await mkdir(dir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'EEXIST' || cause.code === 'ENOTDIR' ? 'a file is in the way' : (cause.code ?? 'it failed');
+    throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another --out`, { cause });
+  });
+  const path = join(dir, LOCK_FILE);
+  const mine: Holder = {
+    id: randomUUID(),
+    pid: process.pid,
+    host: hostname(),
+    since: new Date().toISOString(),
+    processStart: await processStart(process.pid),
+  };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await create(path, mine)) return { release: () => release(path, mine) };
+    const holder = await readHolder(path);
+    if (holder !== undefined && (await alive(holder))) throw refusal(dir, holder);
+    await clearAway(path, holder);
+  }
+  throw new CutlayerError('ALREADY_EXISTS', `${dir}: another run is being started here; choose another --out`);
+}
+
+function refusal(dir: string, { pid, host, since }: Holder): CutlayerError {
+  const elsewhere =
+    host === hostname() ? '' : `; whether it still runs cannot be told from this machine: if it does not, delete ${join(dir, LOCK_FILE)}`;
+  return new CutlayerError(
+    'ALREADY_EXISTS',
+    `${dir}: process ${pid} on ${host} has been writing a run here since ${since}; wait for its end, or choose another --out${elsewhere}`,
+    { details: { pid, host } },
+  );
+}
+
+/** Creates the lock with its content in one step; false when there is one. */
+async function create(path: string, holder: Holder): Promise<boolean> {
+  const temporary = `${path}.${holder.id}`;
+  const file = await open(temporary, 'wx').catch((cause: NodeJS.ErrnoException) => {
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be written (${cause.code ?? 'it failed'}); choose another --out`, { cause });
+  });
+  try {
+    await file.writeFile(`${JSON.stringify(holder)}\n`);
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(temporary, path);
+    return true;
+  } catch (caught) {
+    if ((caught as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be written`, { cause: caught });
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Undefined when there is none, or not a whole one. */
+async function readHolder(path: string): Promise<Holder | undefined> {
+  try {
+    return holderSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+async function alive({ pid, host, processStart: started }: Holder): Promise<boolean> {
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (caught) {
+    // EPERM: it lives, and belongs to somebody else.
+    return (caught as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return started === '' || started === (await processStart(pid));
+}
+
+/** Removes the lock of a dead process; puts it back when somebody else has taken it over in between. */
+async function clearAway(path: string, dead: Holder | undefined): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return;
+  }
+  const moved = await readHolder(aside);
+  if (moved !== undefined && moved.id !== dead?.id) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+async function release(path: string, mine: Holder): Promise<void> {
+  if ((await readHolder(path))?.id === mine.id) await rm(path, { force: true });
+}
+
+/** Field 22 of Linux's /proc/<pid>/stat; the name in field 2 may hold blanks and brackets. */
+async function processStart(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}

@@ -1,0 +1,408 @@
+/**
+ * The one door to the backbone: forward and backward of a step, by tenant and step id (docs/architecture.md).
+ *
+ * Measured choice: residuals of the weight products are fetched and kept. At GPT-2-small shape they are 0.33 MB a row; keeping
+ * them takes 1.78 s of one core per step of 272 rows, running the forward again 2.53 s (1.4 times as much). They are dropped
+ * with the first successful vjp; a Backward that comes again, or after eviction, runs the forward again from the kept inputs,
+ * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there. ONNX Runtime
+ * computes and holds every output of a graph, fetched or not, so a forward that keeps no residuals runs a graph without them: at
+ * GPT-2-small shape and 528 rows 110 MiB less and 2-6% of the time, the output the same bits.
+ */
+
+import { adapterKinds } from '../../artifacts/manifest.js';
+import { stepGraphsOf } from '../../artifacts/step-graphs.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import { loadBackbone } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import { throwIfCancelled } from '../../runtime/cancellation.js';
+import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
+import type { NamedTensors } from '../../runtime/protocol.js';
+import { releaseTensors, tensorBytes } from '../../runtime/release.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { OpTimes, type OpTiming } from './op-times.js';
+import { checkStepInputs, expectShape, type StepInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import { StepStore, type StepStoreStats } from './step-store.js';
+import { KeyedTurns } from './turns.js';
+
+export type { AdapterInput, StepInputs } from './step-inputs.js';
+
+/** A forward of one step. */
+export interface ForwardStep extends StepInputs {
+  readonly tenant: string;
+  /** Unique within the tenant; the same id with the same inputs is a retry. */
+  readonly stepId: string;
+  /** Keep what `backward` needs. */
+  readonly training: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The vjp of a step that ran forward before. */
+export interface BackwardStep {
+  readonly tenant: string;
+  readonly stepId: string;
+  /** [N, hiddenSize]: of forward's output, row by row. */
+  readonly cotangent: Tensor<'float32'>;
+  /** Also give the cotangent of the hidden states. */
+  readonly wantHiddenStates: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a vjp gives. */
+export interface BackwardResult {
+  /** The adapter's shape, summed over the batch; absent without an adapter. */
+  readonly adapterCotangent?: Tensor<'float32'>;
+  /** [B, S, hiddenSize], when wanted. */
+  readonly hiddenStatesCotangent?: Tensor<'float32'>;
+}
+
+/** The engine's state, for metrics. */
+export interface EngineStats extends HostStats, StepStoreStats {
+  /** Backwards that had to run the forward again. */
+  readonly recomputes: number;
+  readonly draining: boolean;
+  /** Time in the workers, by kind of work. */
+  readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
+}
+
+/** How to make an engine. */
+export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'spawn' | 'restartPauseMs'> {
+  /** Directory of the packed backbone; or `artifact`, one that has been loaded. */
+  readonly backboneDir?: string;
+  readonly artifact?: BackboneArtifact;
+  /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
+  readonly threadsPerWorker?: number;
+  /** Bytes of inputs and residuals kept between forward and backward. Default 1 GiB. */
+  readonly residualMemoryBytes?: number;
+  /** Steps remembered at most. Default 4,096. */
+  readonly maxSteps?: number;
+  /** A step that is not touched for this long is forgotten. Default one hour. */
+  readonly stepIdleMs?: number;
+  /** The clock in milliseconds; monotonic. */
+  readonly now?: () => number;
+  /** True opens every graph before the engine is there; by default only those of training steps' forwards are, the others follow by themselves. */
+  readonly warm?: boolean;
+  /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
+  readonly verify?: boolean;
+  /** True answers `keyValues` too. Default false. */
+  readonly keyValues?: boolean;
+}
+
+/** One sequence whose keys and values are wanted. */
+export interface KeyValuesInput {
+  /** [1, S, hiddenSize]: what enters the backbone, at positions 0..S-1. */
+  readonly hiddenStates: Tensor<'float32'>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The backbone, running. */
+export interface Engine {
+  readonly artifact: BackboneArtifact;
+  /**
+   * Gives the backbone's rows at `positions`: [N, hiddenSize].
+   * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
+   * WORKER_CRASHED, DRAINING, INTERNAL
+   */
+  forward(step: ForwardStep): Promise<Tensor<'float32'>>;
+  /**
+   * Gives the cotangents of a step's inputs; the same call again gives the same bits.
+   * @throws CutlayerError as forward, and STEP_EVICTED when the step is not held (any more): send forward again
+   */
+  backward(step: BackwardStep): Promise<BackwardResult>;
+  /**
+   * Gives what the backbone's blocks would cache for a sequence: [numLayers, 2, S, numKvHeads, headDim], keys after rotary embedding, and values.
+   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was made for it; INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, QUEUE_FULL, CANCELLED,
+   * WORKER_CRASHED, DRAINING, INTERNAL
+   */
+  keyValues(input: KeyValuesInput): Promise<Tensor<'float32'>>;
+  /** Whether {@link keyValues} is answered. */
+  readonly answersKeyValues: boolean;
+  stats(): EngineStats;
+  /** Refuses new calls with DRAINING and waits until the present ones have been answered. */
+  drain(): Promise<void>;
+  /** Drains, then ends the threads and frees what is held. */
+  close(): Promise<void>;
+}
+
+/** The part of the budget in which answered steps wait for a retry of their Backward. */
+const ANSWERED_SHARE = 1 / 16;
+
+/** A vjp frees memory, so it goes before forwards that wait. */
+const VJP_PRIORITY = 1;
+
+/**
+ * Opens a packed backbone and starts its workers.
+ * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, INVALID_ARGUMENT, UNAVAILABLE
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
+  const { dir, manifest } = artifact;
+  const steps = adapterKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
+  const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
+  if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
+  // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
+  const warm = options.warm === true || steps.map(({ forward }) => forward.file);
+  const { threadsPerWorker, workers, queueLimit = 64, spawn, restartPauseMs } = options;
+  const host = await openGraphs(
+    { dir, weightsFile: manifest.weightsFile, graphs },
+    {
+      queueLimit,
+      warm,
+      ...(workers === undefined ? {} : { workers }),
+      ...(threadsPerWorker === undefined ? {} : { threads: threadsPerWorker }),
+      ...(spawn === undefined ? {} : { spawn }),
+      ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
+    },
+  );
+  return new BackboneEngine(artifact, host, queueLimit, options);
+}
+
+class BackboneEngine implements Engine {
+  readonly artifact: BackboneArtifact;
+  readonly answersKeyValues: boolean;
+  readonly #host: SessionHost;
+  readonly #steps: StepStore<StepInputs, NamedTensors>;
+  readonly #turns = new KeyedTurns();
+  readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
+  readonly #callLimit: number;
+  /** Residual bytes per row of the last forward of each kind: tells beforehand whether fetching them makes sense. */
+  readonly #residualBytesPerRow = new Map<string, number>();
+  #recomputes = 0;
+  #calls = 0;
+  #draining = false;
+  #idle: (() => void)[] = [];
+
+  constructor(artifact: BackboneArtifact, host: SessionHost, queueLimit: number, options: EngineOptions) {
+    this.artifact = artifact;
+    this.answersKeyValues = options.keyValues === true;
+    this.#host = host;
+    this.#callLimit = queueLimit + host.stats().workers;
+    const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
+    this.#steps = new StepStore({
+      budgetBytes,
+      answeredBytes: budgetBytes * ANSWERED_SHARE,
+      maxSteps: options.maxSteps ?? 4096,
+      idleMs: options.stepIdleMs ?? 3_600_000,
+      now: options.now ?? (() => performance.now()),
+      inputBytes: stepInputBytes,
+      residualBytes: (residuals) => tensorBytes(Object.values(residuals)),
+      release: (residuals) => releaseTensors(Object.values(residuals)),
+    });
+  }
+
+  forward(step: ForwardStep): Promise<Tensor<'float32'>> {
+    return this.#call(async () => {
+      const { signal } = step;
+      const inputs: StepInputs = { hiddenStates: step.hiddenStates, adapter: step.adapter, positions: step.positions };
+      this.#graphs(inputs); // refuses an adapter that this backbone cannot have
+      checkStepInputs(inputs, this.artifact.manifest.dims);
+      if (!step.training) return (await this.#runForward('forward', inputs, [], { signal })).output;
+      const key = stepKey(step);
+      return this.#turns.take(key, async () => {
+        throwIfCancelled(signal);
+        this.#steps.admit(key, stepDigest(inputs), inputs);
+        const wanted = this.#wantsResiduals(key, inputs) ? this.#graphs(inputs).residuals : [];
+        const { output, residuals } = await this.#runForward('forward', inputs, wanted, { signal });
+        if (wanted.length > 0) this.#steps.keepResiduals(key, residuals);
+        return output;
+      });
+    });
+  }
+
+  backward(step: BackwardStep): Promise<BackwardResult> {
+    return this.#call(async () => {
+      const key = stepKey(step);
+      return this.#turns.take(key, async () => {
+        throwIfCancelled(step.signal);
+        const { inputs, residuals } = this.#steps.take(key);
+        try {
+          expectShape('cotangent', step.cotangent, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
+        } catch (caught) {
+          if (residuals !== undefined) this.#steps.keepResiduals(key, residuals);
+          throw caught;
+        }
+        const usable = residuals ?? (await this.#recompute(inputs, step.signal));
+        return this.#runVjp(key, step, inputs, usable);
+      });
+    });
+  }
+
+  keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
+    return this.#call(async () => {
+      const { dims } = this.artifact.manifest;
+      if (!this.answersKeyValues) throw prefixInitRefused();
+      expectShape('hiddenStates', hiddenStates, [1, '*', dims.hiddenSize]);
+      const sequence = hiddenStates.shape[1]!;
+      if (sequence > dims.maxPositions) {
+        throw new CutlayerError('LIMIT_EXCEEDED', `hiddenStates: ${sequence} tokens, the model has ${dims.maxPositions} positions`);
+      }
+      const fetches = ['keyValues'];
+      const { outputs, runMs } = await this.#host.runTimed(
+        keyValuesGraph(this.artifact),
+        { hiddenStates },
+        { signal, fetches, finite: fetches },
+      );
+      this.#times.add('keyValues', runMs);
+      return asFloat32('keyValues', outputs.keyValues);
+    });
+  }
+
+  stats(): EngineStats {
+    return {
+      ...this.#host.stats(),
+      ...this.#steps.stats(),
+      recomputes: this.#recomputes,
+      draining: this.#draining,
+      ops: this.#times.snapshot(),
+    };
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#calls > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  async close(): Promise<void> {
+    await this.drain();
+    await this.#host.close();
+    this.#steps.clear();
+  }
+
+  /** Counts a call, and refuses it while draining or when too many are under way. */
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#draining) throw new CutlayerError('DRAINING', 'gateway: it is shutting down; connect again in a moment');
+    if (this.#calls >= this.#callLimit) {
+      throw new CutlayerError('QUEUE_FULL', `queue: ${this.#calls} calls are under way, the limit is ${this.#callLimit}; try again later`, {
+        details: { limit: this.#callLimit },
+      });
+    }
+    this.#calls++;
+    try {
+      return await work();
+    } catch (caught) {
+      throw CutlayerError.from(caught);
+    } finally {
+      this.#calls--;
+      if (this.#calls === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #graphs(inputs: StepInputs): BackboneArtifact['manifest']['graphs']['none'] {
+    return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
+  }
+
+  /** Whether to fetch residuals: not when they are here already, nor when they would not fit anyway. */
+  #wantsResiduals(key: string, inputs: StepInputs): boolean {
+    const perRow = this.#residualBytesPerRow.get(inputs.adapter.kind) ?? 0;
+    return !this.#steps.hasResiduals(key) && this.#steps.fits(key, perRow * rowCount(inputs));
+  }
+
+  async #runForward(
+    op: 'forward' | 'recompute',
+    inputs: StepInputs,
+    residualNames: readonly string[],
+    options: Pick<RunOptions, 'signal' | 'priority'>,
+  ): Promise<{ readonly output: Tensor<'float32'>; readonly residuals: NamedTensors }> {
+    const { forward, infer } = this.#graphs(inputs);
+    const { file } = residualNames.length > 0 ? forward : infer;
+    const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs), {
+      ...options,
+      fetches: ['output', ...residualNames],
+      finite: ['output'],
+    });
+    this.#times.add(op, runMs);
+    const { output, ...residuals } = outputs;
+    if (residualNames.length > 0) {
+      this.#residualBytesPerRow.set(inputs.adapter.kind, tensorBytes(Object.values(residuals)) / rowCount(inputs));
+    }
+    return { output: asFloat32('output', output), residuals };
+  }
+
+  async #recompute(inputs: StepInputs, signal: AbortSignal | undefined): Promise<NamedTensors> {
+    const { residuals: names } = this.#graphs(inputs);
+    if (names.length === 0) return {};
+    this.#recomputes++;
+    const { output, residuals } = await this.#runForward('recompute', inputs, names, { signal, priority: VJP_PRIORITY });
+    releaseTensors([output]);
+    return residuals;
+  }
+
+  async #runVjp(key: string, step: BackwardStep, inputs: StepInputs, residuals: NamedTensors): Promise<BackwardResult> {
+    const { vjp } = this.#graphs(inputs);
+    const { kind } = inputs.adapter;
+    const adapterName = kind === 'none' ? undefined : `${kind}Cotangent`;
+    const wanted = new Set([
+      ...(adapterName === undefined ? [] : [adapterName]),
+      ...(step.wantHiddenStates ? ['hiddenStatesCotangent'] : []),
+    ]);
+    if (wanted.size === 0) {
+      if (Object.keys(residuals).length > 0) this.#steps.keepResiduals(key, residuals);
+      return {};
+    }
+    // The step keeps its inputs, so those are copied; the residuals go over as they are.
+    const inputFeeds = Object.entries({ ...stepFeeds(inputs), cotangent: step.cotangent })
+      .filter(([name]) => vjp.inputs.includes(name))
+      .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
+    const fetches = [...wanted];
+    try {
+      const { outputs, runMs } = await this.#host.runTimed(
+        vjp.file,
+        { ...Object.fromEntries(inputFeeds), ...residuals },
+        {
+          fetches,
+          finite: fetches,
+          transfer: true,
+          priority: VJP_PRIORITY,
+          signal: step.signal,
+        },
+      );
+      this.#times.add('vjp', runMs);
+      this.#steps.answered(key);
+      return {
+        ...(adapterName === undefined ? {} : { adapterCotangent: asFloat32(adapterName, outputs[adapterName]) }),
+        ...(step.wantHiddenStates ? { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) } : {}),
+      };
+    } catch (caught) {
+      // Refused or cancelled before it started: the residuals are still whole.
+      if (isWhole(residuals)) this.#steps.keepResiduals(key, residuals);
+      throw caught;
+    }
+  }
+}
+
+const stepKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId: string }): string => JSON.stringify([tenant, stepId]);
+
+const rowCount = ({ hiddenStates: { shape } }: StepInputs): number => shape[0]! * shape[1]!;
+
+/** Whether no array has gone over to a worker. */
+const isWhole = (tensors: NamedTensors): boolean => {
+  const all = Object.values(tensors);
+  return all.length > 0 && all.every(({ shape, data }) => data.length > 0 || shape.includes(0));
+};
+
+function asFloat32(name: string, value: Tensor | undefined): Tensor<'float32'> {
+  if (value?.dtype === 'float32') return value as Tensor<'float32'>;
+  throw new CutlayerError('INVALID_ARTIFACT', `${name}: expected a float32 output of the backbone's graph, got ${value?.dtype ?? 'none'}`);
+}
+
+/** The file of the graph behind `keyValues`. @throws CutlayerError INVALID_ARTIFACT */
+function keyValuesGraph({ dir, manifest }: BackboneArtifact): string {
+  const graph = manifest.graphs.keyValues;
+  if (graph !== undefined) return graph.file;
+  throw new CutlayerError(
+    'INVALID_ARTIFACT',
+    `${dir}: this backbone has no graph of keys and values, so no prefix can begin from real ones`,
+  );
+}
+
+/** The refusal of keys and values, the same wherever it is said. */
+export function prefixInitRefused(): CutlayerError {
+  return new CutlayerError(
+    'PREFIX_INIT_REFUSED',
+    "keyValues: the vendor's policy does not give out keys and values of real tokens; begin the prefix with --init RANDOM",
+  );
+}
+
+function requiredDir(dir: string | undefined): string {
+  if (dir !== undefined) return dir;
+  throw new CutlayerError('INVALID_ARGUMENT', 'createEngine: expected backboneDir or artifact');
+}

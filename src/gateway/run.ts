@@ -1,0 +1,117 @@
+/** Wires a gateway together: engine, tokens, TLS, gRPC server, admin port; and takes it apart again. */
+
+import { showAddress } from '../options/address.js';
+import { createAdminApp } from '../server/admin/app.js';
+import { listenAdmin } from '../server/admin/listen.js';
+import { openAuth } from '../server/auth/open-auth.js';
+import type { Logger } from '../server/observability/log.js';
+import { createCallMetrics } from '../server/observability/metrics.js';
+import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
+import { openTls } from '../server/tls/open-tls.js';
+import type { GatewayConfig } from './config.js';
+import { createEngine, type Engine } from './engine/engine.js';
+import { type GatewayGauges, gatewayGauges } from './gauges.js';
+import { splitService } from './split/handlers.js';
+import { resolveLimits } from './split/limits.js';
+
+/** A gateway that answers calls. */
+export interface RunningGateway {
+  /** host:port, with the real port. */
+  readonly listen: string;
+  readonly admin: string;
+  /** Certificate authority to give to clients; undefined with a certificate of one's own, or without TLS. */
+  readonly caFile: string | undefined;
+  readonly model: string;
+  readonly backboneDigest: string;
+  readonly engine: Engine;
+  readonly server: RpcServer;
+  /** Finishes what is in flight, within the configured grace, and frees everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a gateway; resolves when it answers.
+ * @throws CutlayerError of configuration, artifact, state directory or port
+ */
+export async function runGateway(config: GatewayConfig, log: Logger, now: () => number = Date.now): Promise<RunningGateway> {
+  const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
+    openTls(config, { secrets: 'activations and tokens', log, now }),
+    openAuth(config, 'gateway', now),
+  ]);
+  const engine = await createEngine({
+    backboneDir: config.backbone,
+    residualMemoryBytes: config.residualMemory,
+    queueLimit: config.queueLimit,
+    verify: config.verify,
+    keyValues: config.allowPrefixInit,
+    ...(config.workers !== undefined && { workers: config.workers }),
+    ...(config.threads !== undefined && { threadsPerWorker: config.threads }),
+  });
+  try {
+    const { manifest, digest } = engine.artifact;
+    const limits = resolveLimits(manifest.dims, {
+      ...(config.maxBatch !== undefined && { maxBatch: config.maxBatch }),
+      ...(config.maxTokens !== undefined && { maxTokens: config.maxTokens }),
+      ...(config.maxVirtualTokens !== undefined && { maxVirtualTokens: config.maxVirtualTokens }),
+      ...(config.maxDeadline !== undefined && { maxDeadlineMs: config.maxDeadline }),
+      ...(config.maxInFlight !== undefined && { maxInFlight: config.maxInFlight }),
+    });
+    const metrics = createCallMetrics();
+    const server = createRpcServer({
+      role: 'gateway',
+      services: [splitService(engine, limits)],
+      verify,
+      limits,
+      credentials,
+      metrics,
+      log,
+      now,
+    });
+    metrics.addGauges(gatewayGauges, () => gauges(engine, server));
+    const admin = await listenAdmin(
+      createAdminApp({ jwks, metrics, draining: () => server.draining, log }),
+      config.admin.host,
+      config.admin.port,
+    );
+    try {
+      const port = await server.listen(showAddress(config.listen));
+      return {
+        listen: showAddress({ ...config.listen, port }),
+        admin: showAddress({ ...config.admin, port: admin.port }),
+        caFile,
+        model: manifest.name,
+        backboneDigest: digest,
+        engine,
+        server,
+        async close() {
+          await server.drain(config.grace);
+          await engine.close();
+          await admin.close();
+        },
+      };
+    } catch (error) {
+      await admin.close();
+      throw error;
+    }
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+function gauges(engine: Engine, server: RpcServer): GatewayGauges {
+  const { queueLength, running, stepsHeld, residualBytes, inputBytes, evictedResiduals, evictedInputs, recomputes, workerRestarts } =
+    engine.stats();
+  return {
+    inFlightCalls: server.inFlight,
+    queuedJobs: queueLength,
+    runningJobs: running,
+    keptSteps: stepsHeld,
+    residualBytes,
+    inputBytes,
+    evictedResiduals,
+    evictedInputs,
+    recomputes,
+    workerRestarts,
+  };
+}

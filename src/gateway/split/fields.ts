@@ -1,0 +1,35 @@
+/** Checks that the methods share. */
+import { CutlayerError } from '../../errors.js';
+import { type WireDType, wireDTypeOf } from '../../protocol/wire/wire-dtype.js';
+
+const STEP_ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** @throws CutlayerError INVALID_ARGUMENT */
+export function checkStepId(stepId: string): string {
+  if (STEP_ID_PATTERN.test(stepId)) return stepId;
+  throw new CutlayerError('INVALID_ARGUMENT', `stepId: expected 1 to 64 of [A-Za-z0-9._-], got ${stepId.length} characters`, {
+    details: { field: 'stepId' },
+  });
+}
+
+/** @throws CutlayerError BACKBONE_MISMATCH */
+export function checkDigest(got: string, wanted: string): void {
+  if (got === wanted) return;
+  const shown = /^[0-9a-f]{64}$/.test(got) ? got : 'something that is not a sha256 in hex';
+  throw new CutlayerError(
+    'BACKBONE_MISMATCH',
+    `backboneDigest: expected ${wanted}, got ${shown}; use the client bundle that was packed with this backbone`,
+    { details: { field: 'backboneDigest', expected: wanted } },
+  );
+}
+
+/** @throws CutlayerError LIMIT_EXCEEDED */
+export function checkLimit(field: string, got: number, limit: number): void {
+  if (got <= limit) return;
+  throw new CutlayerError('LIMIT_EXCEEDED', `${field}: expected at most ${limit}, got ${got}`, { details: { field, limit } });
+}
+
+/** The element type of the answer: the one asked for, else that of the request's tensor. @throws CutlayerError INVALID_DTYPE */
+export function answerDType(asked: string | number, ofRequest: WireDType): WireDType {
+  return asked === 'DTYPE_UNSPECIFIED' ? ofRequest : wireDTypeOf(asked, 'responseDtype');
+}

@@ -1,0 +1,119 @@
+/** From a received ForwardRequest to a step that the engine may trust. Everything is checked before a tensor is decoded. */
+import { stepGraphsOf } from '../../artifacts/step-graphs.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import type { ForwardRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
+import type { WireDType } from '../../protocol/wire/wire-dtype.js';
+import type { ForwardStep } from '../engine/engine.js';
+import { answerDType, checkDigest, checkLimit, checkStepId } from './fields.js';
+import type { SplitLimits } from './limits.js';
+
+/** A checked forward: the step without its tenant, and how to answer. */
+export interface ParsedForward {
+  readonly step: Omit<ForwardStep, 'tenant' | 'signal'>;
+  readonly answerDType: WireDType;
+  /** Rows that go through the backbone. */
+  readonly rows: number;
+}
+
+type Adapter = ForwardStep['adapter'];
+
+const wrong = (field: string, message: string): CutlayerError =>
+  new CutlayerError('INVALID_ARGUMENT', `${field}: ${message}`, { details: { field } });
+
+/**
+ * Checks and decodes a forward.
+ * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
+ */
+export function parseForward(request: ForwardRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedForward {
+  const { dims } = backbone.manifest;
+  const stepId = checkStepId(request.stepId);
+  checkDigest(request.backboneDigest, backbone.digest);
+  const hiddenExpected: ExpectedTensor = { name: 'hiddenStates', shape: ['*', '*', dims.hiddenSize] };
+  const hidden = checkTensor(request.hiddenStates, hiddenExpected);
+  const [batch, sequence] = hidden.shape as readonly [number, number, number];
+  checkLimit('hiddenStates batch', batch, limits.maxBatch);
+  const adapterExpected = expectedAdapter(request, backbone.manifest);
+  const virtualTokens = adapterExpected === undefined ? 0 : virtualTokensOf(request, adapterExpected);
+  checkLimit(`${adapterExpected?.name ?? 'adapter'} virtual tokens`, virtualTokens, limits.maxVirtualTokens);
+  checkLimit('hiddenStates sequence with virtual tokens', sequence + virtualTokens, dims.maxPositions);
+  checkLimit('rows (batch * sequence + virtual tokens)', batch * sequence + virtualTokens, limits.maxTokens);
+  checkLengths(request.lengths, batch, sequence);
+  const promptRows = adapterExpected?.name === 'softPrompt' ? virtualTokens : 0;
+  const positions = expandPositions(request.positions, { promptRows, batch, sequence, lengths: request.lengths });
+  return {
+    step: {
+      stepId,
+      hiddenStates: decodeTensor(request.hiddenStates, hiddenExpected),
+      adapter: decodeAdapter(request, adapterExpected),
+      positions,
+      training: request.training,
+    },
+    answerDType: answerDType(request.responseDtype, hidden.dtype),
+    rows: promptRows + batch * sequence,
+  };
+}
+
+/** What the adapter that was sent must look like; undefined when none was sent. */
+function expectedAdapter(request: ForwardRequest__Output, manifest: BackboneArtifact['manifest']): ExpectedTensor | undefined {
+  const { dims } = manifest;
+  const softPrompt = request.softPrompt ?? null;
+  const prefix = request.prefix ?? null;
+  if (softPrompt !== null && prefix !== null) throw wrong('adapter', 'expected a soft prompt or a prefix, got both');
+  if (softPrompt !== null) return { name: 'softPrompt', shape: ['*', dims.hiddenSize] };
+  if (prefix !== null) stepGraphsOf(manifest, 'prefix');
+  if (prefix !== null) return { name: 'prefix', shape: [dims.numLayers, 2, '*', dims.numKvHeads, dims.headDim] };
+  return undefined;
+}
+
+function virtualTokensOf(request: ForwardRequest__Output, expected: ExpectedTensor): number {
+  const { shape } = checkTensor(expected.name === 'prefix' ? request.prefix : request.softPrompt, expected);
+  return shape[expected.name === 'prefix' ? 2 : 0]!;
+}
+
+function decodeAdapter(request: ForwardRequest__Output, expected: ExpectedTensor | undefined): Adapter {
+  if (expected === undefined) return { kind: 'none' };
+  if (expected.name === 'prefix') return { kind: 'prefix', value: decodeTensor(request.prefix, expected) };
+  return { kind: 'softPrompt', value: decodeTensor(request.softPrompt, expected) };
+}
+
+function checkLengths(lengths: readonly number[], batch: number, sequence: number): void {
+  if (lengths.length !== batch) throw wrong('lengths', `expected ${batch}, one per batch row, got ${lengths.length}`);
+  const bad = lengths.findIndex((length) => length < 1 || length > sequence);
+  if (bad >= 0) throw wrong('lengths', `expected 1 to ${sequence}, got ${lengths[bad]} at row ${bad}`);
+}
+
+/** Where rows lie: the soft prompt's first, then those of the sequences, right-padded. */
+interface RowLayout {
+  readonly promptRows: number;
+  readonly batch: number;
+  readonly sequence: number;
+  readonly lengths: readonly number[];
+}
+
+/** All rows when none are named; else the named ones, checked: strictly increasing, in range, none of them padding. */
+function expandPositions(positions: readonly number[], { promptRows, batch, sequence, lengths }: RowLayout): BigInt64Array {
+  const rows = promptRows + batch * sequence;
+  const count = positions.length === 0 ? rows : positions.length;
+  const out = new BigInt64Array(count);
+  // Little-endian 64-bit integers below 2^32: the low words are the values. Many times faster than making BigInts.
+  const low = new Uint32Array(out.buffer);
+  if (positions.length === 0) {
+    for (let row = 0; row < rows; row++) low[2 * row] = row;
+    return out;
+  }
+  let previous = -1;
+  for (let i = 0; i < count; i++) {
+    const row = positions[i]!;
+    if (row <= previous) throw wrong('positions', `expected a strictly increasing list, got ${row} after ${previous} at index ${i}`);
+    if (row >= rows) throw wrong('positions', `expected rows below ${rows}, got ${row} at index ${i}`);
+    const text = row - promptRows;
+    if (text >= 0 && text % sequence >= lengths[Math.floor(text / sequence)]!) {
+      throw wrong('positions', `expected rows of real tokens, got row ${row}, which is padding, at index ${i}`);
+    }
+    low[2 * i] = row;
+    previous = row;
+  }
+  return out;
+}

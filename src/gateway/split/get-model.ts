@@ -1,0 +1,26 @@
+/** The model card: what a client has to know of a backbone, and nothing that would tell its weights. */
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
+import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
+import type { SplitLimits } from './limits.js';
+
+/** The answer to GetModel. */
+export function modelCard(
+  { manifest, digest }: BackboneArtifact,
+  limits: SplitLimits,
+  policy: { readonly prefixInit: boolean },
+): GetModelResponse {
+  const { name, family, dims, cut, graphs } = manifest;
+  const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
+  return {
+    name,
+    family,
+    backboneDigest: digest,
+    dims: { ...dims },
+    cut: { bottom: cut.bottom, top: cut.top },
+    limits: { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs },
+    wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
+    adapters: ['ADAPTER_KIND_SOFT_PROMPT', ...(graphs.prefix === undefined ? [] : ['ADAPTER_KIND_PREFIX' as const])],
+    prefixInit: policy.prefixInit,
+  };
+}

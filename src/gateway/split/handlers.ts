@@ -1,0 +1,67 @@
+/** The split service: what each of its methods does, once its request is parsed and its caller known. */
+
+import type { SplitDefinition } from '../../protocol/wire/generated/cutlayer/v1/Split.js';
+import { splitRequestLayouts } from '../../protocol/wire/split-layouts.js';
+import { loadSplitService, SPLIT_SERVICE } from '../../protocol/wire/split-service.js';
+import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
+import { requireScope } from '../../server/auth/scopes.js';
+import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
+import { type Engine, prefixInitRefused } from '../engine/engine.js';
+import { parseBackward } from './backward-request.js';
+import { parseForward } from './forward-request.js';
+import { modelCard } from './get-model.js';
+import { parseKeyValues } from './key-values-request.js';
+import type { SplitLimits } from './limits.js';
+
+/** The split service over one engine, for a server to offer. */
+export function splitService(engine: Engine, limits: SplitLimits): RpcService {
+  return rpcService({
+    name: SPLIT_SERVICE,
+    definition: loadSplitService().service,
+    layouts: splitRequestLayouts(limits.maxTokens),
+    handlers: splitHandlers(engine, limits),
+  });
+}
+
+/** The handlers of one engine. The tenant of each call is part of the engine's step keys: no tenant reaches another's step. */
+export function splitHandlers(engine: Engine, limits: SplitLimits): HandlersOf<SplitDefinition> {
+  const { artifact } = engine;
+  const card = modelCard(artifact, limits, { prefixInit: engine.answersKeyValues });
+  return {
+    GetModel(_request, { principal }) {
+      requireScope(principal, 'split:train', 'split:infer');
+      return card;
+    },
+
+    async Forward(request, { principal, signal, outcome }) {
+      requireScope(principal, ...(request.training ? (['split:train'] as const) : (['split:infer', 'split:train'] as const)));
+      const { step, answerDType, rows } = parseForward(request, artifact, limits);
+      outcome.rows = rows;
+      const output = await engine.forward({ ...step, tenant: principal.tenant, signal });
+      return { hiddenStates: encodeTensor(output, answerDType, 'hiddenStates of the answer') };
+    },
+
+    async Backward(request, { principal, signal, outcome }) {
+      requireScope(principal, 'split:train');
+      const { answerDType, ...step } = parseBackward(request, artifact, limits);
+      const { adapterCotangent, hiddenStatesCotangent } = await engine.backward({ ...step, tenant: principal.tenant, signal });
+      outcome.rows = step.cotangent.shape[0]!;
+      return {
+        ...(adapterCotangent && { adapterCotangent: encodeTensor(adapterCotangent, answerDType, 'adapterCotangent') }),
+        ...(hiddenStatesCotangent && {
+          hiddenStatesCotangent: encodeTensor(hiddenStatesCotangent, answerDType, 'hiddenStatesCotangent'),
+        }),
+      };
+    },
+
+    async KeyValues(request, { principal, signal, outcome }) {
+      requireScope(principal, 'split:train');
+      // The policy comes before the request: what is refused anyway need not be right.
+      if (!engine.answersKeyValues) throw prefixInitRefused();
+      const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
+      outcome.rows = rows;
+      const keyValues = await engine.keyValues({ ...input, signal });
+      return { keyValues: encodeTensor(keyValues, answerDType, 'keyValues') };
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * Configuration files: YAML, one key per option. A key is the flag without its dashes (`weight-decay`); the camelCase spelling is understood too.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { parseDocument, stringify } from 'yaml';
+import { CutlayerError } from '../errors.js';
+import { nearest } from './nearest.js';
+import { complaint, kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';
+
+const MAX_BYTES = 1 << 20;
+
+/** What other tools call an option. */
+const otherNames: Readonly<Record<string, string>> = {
+  adapter: 'method',
+  'batch-size': 'batch',
+  'gradient-accumulation-steps': 'accumulation',
+  'learning-rate': 'lr',
+  'lora-alpha': 'alpha',
+  'max-grad-norm': 'clip',
+  'max-steps': 'steps',
+  'num-train-epochs': 'epochs',
+  'num-virtual-tokens': 'virtual-tokens',
+  r: 'rank',
+  'target-modules': 'targets',
+  'warmup-steps': 'warmup',
+  'wire-dtype': 'wire',
+};
+
+/**
+ * Reads a file: the options that it gives, checked, with paths resolved against its directory. A key without a value counts as not given.
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
+ */
+export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
+  const content = parseYaml(file, await read(file));
+  const nameOf = new Map(Object.keys(table).map((name) => [kebab(name), name]));
+  const values: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(content)) {
+    const spelled = kebab(key);
+    const name = nameOf.get(spelled);
+    if (name === undefined) throw unknownKey(file, key, spelled, [...nameOf.keys()]);
+    if (Object.hasOwn(values, name)) throw invalid(file, `${spelled} is given twice, once in camelCase; leave one`);
+    values[name] = value === null ? undefined : readValue(file, spelled, table[name]!, value);
+  }
+  return values;
+}
+
+/** The file that gives these values again, from any directory. Secrets are no options, so it holds none. */
+export function configText<Table extends OptionTable>(table: Table, values: ValuesOf<Table>, heading: readonly string[]): string {
+  const lines = heading.map((line) => `# ${line}\n`);
+  let group: string | undefined;
+  for (const [name, row] of Object.entries(table)) {
+    const value = values[name as keyof Table] as unknown;
+    if (value === undefined || row.transient === true || (Array.isArray(value) && value.length === 0)) continue;
+    if (row.group !== group) lines.push(`\n# ${row.group ?? 'Other'}\n`);
+    group = row.group;
+    lines.push(stringify({ [kebab(name)]: row.path === true ? resolve(String(value)) : value }, { lineWidth: 0 }));
+  }
+  return lines.join('');
+}
+
+async function read(file: string): Promise<string> {
+  const found = await stat(file).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${file}: no such configuration file`, { cause });
+  });
+  if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
+  return readFile(file, 'utf8');
+}
+
+function parseYaml(file: string, source: string): object {
+  const document = parseDocument(source);
+  const [error] = document.errors;
+  if (error !== undefined) throw invalid(file, `not YAML: ${error.message.split('\n')[0]}`);
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== 'object' || Array.isArray(content)) throw invalid(file, 'expected one option per line, as `lr: 0.01`');
+  return content as object;
+}
+
+function readValue(file: string, key: string, row: OptionRow, value: unknown): unknown {
+  const given = row.list === true && !Array.isArray(value) ? (typeof value === 'string' ? row.fromText(value) : [value]) : value;
+  const wrong = complaint(row, given);
+  if (wrong !== undefined) throw invalid(file, `${key}: ${wrong}, got ${JSON.stringify(value)?.slice(0, 60) ?? String(value)}`);
+  return row.path === true ? resolve(dirname(file), String(given)) : given;
+}
+
+function unknownKey(file: string, key: string, spelled: string, known: readonly string[]): CutlayerError {
+  if (spelled === 'token')
+    return invalid(file, 'a token does not belong into a file of settings; write it to a file of its own and give token-file');
+  const other = otherNames[spelled];
+  const near = other !== undefined && known.includes(other) ? other : nearest(spelled, known);
+  return invalid(file, `there is no option ${key}${near === undefined ? '' : `; did you mean ${near}?`} (--help shows all)`);
+}
+
+function invalid(file: string, message: string): CutlayerError {
+  return new CutlayerError('INVALID_OPTION', `${file}: ${message}`);
+}

@@ -1,0 +1,151 @@
+/**
+ * What a chain of announcements may say, beyond signatures and hashes: the story has to be one that the manifest allows. A coordinator that tells all members the
+ * same lie is not caught by comparing chain heads; here it is caught by what it has said before.
+ */
+import { CutlayerError } from '../../errors.js';
+import type { Broadcast } from './chain.js';
+import type { Manifest } from './manifest.js';
+import { isBetter } from './promotion.js';
+import { amplifyingRate, fewestSurvivors, maxCohortOf } from './round-mechanism.js';
+
+/** What has been announced so far. */
+export interface ChainState {
+  readonly begun: boolean;
+  readonly promoted: number;
+  /** Announced, and not yet decided about. */
+  readonly candidate: number | null;
+  readonly newest: number;
+  /** Number of the newest round that was released; 0 before the first. */
+  readonly round: number;
+  /** Spent so far, as announced. */
+  readonly epsilon: number;
+  readonly spentRounds: number;
+  readonly finished: boolean;
+}
+
+/** Before the first announcement. */
+export const untold: ChainState = {
+  begun: false,
+  promoted: 0,
+  candidate: null,
+  newest: 0,
+  round: 0,
+  epsilon: 0,
+  spentRounds: 0,
+  finished: false,
+};
+
+type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest'>;
+type Told<Kind extends Broadcast['kind']> = Extract<Broadcast, { readonly kind: Kind }>;
+
+/** The state after an announcement. @throws CutlayerError BROADCAST_REJECTED when the manifest and what was said before do not allow it */
+export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules): ChainState {
+  const reject = (why: string): CutlayerError => new CutlayerError('BROADCAST_REJECTED', `broadcast ${broadcast.seq}: ${why}`);
+  const fault =
+    state.begun === (broadcast.kind === 'begin')
+      ? `expected ${state.begun ? 'no second beginning' : 'a beginning'}`
+      : state.finished
+        ? 'the federation had been announced to be finished'
+        : faultOf(state, broadcast, manifest);
+  if (fault !== null) throw reject(fault);
+  switch (broadcast.kind) {
+    case 'begin':
+      return { ...untold, begun: true };
+    case 'aggregate': {
+      const { version, round } = broadcast;
+      return { ...state, ...spentBy(state, broadcast), candidate: version, newest: version, round };
+    }
+    case 'promote':
+    case 'reject': {
+      const promoted = broadcast.kind === 'promote' ? broadcast.version : state.promoted;
+      return { ...state, ...spentBy(state, broadcast), promoted, candidate: null, round: broadcast.round ?? state.round };
+    }
+    case 'rollback':
+      return { ...state, promoted: broadcast.version, candidate: null };
+    case 'finish':
+      return { ...state, finished: true };
+  }
+}
+
+/** What is wrong with an announcement; null: nothing. */
+function faultOf(state: ChainState, broadcast: Broadcast, manifest: Rules): string | null {
+  switch (broadcast.kind) {
+    case 'begin':
+      return broadcast.digest === manifest.initialDigest ? null : 'it begins with other parameters than the manifest names';
+    case 'aggregate':
+      return aggregateFault(state, broadcast, manifest);
+    case 'promote':
+    case 'reject':
+      return judgementFault(state, broadcast, manifest);
+    case 'rollback': {
+      const { version, from } = broadcast;
+      if (from !== state.promoted) return `it goes back from version ${from}, and ${state.promoted} is the promoted one`;
+      return version > state.newest || version === from ? `it goes back to version ${version}, which cannot be gone back to` : null;
+    }
+    case 'finish':
+      return null;
+  }
+}
+
+function aggregateFault(state: ChainState, told: Told<'aggregate'>, manifest: Rules): string | null {
+  const { version, parent, round, weight } = told;
+  if (state.candidate !== null) return `nothing has been decided about version ${state.candidate}`;
+  if (version !== state.newest + 1) return `expected version ${state.newest + 1}, got ${version}`;
+  if (parent !== state.promoted) return `version ${version} is made from ${parent}, and ${state.promoted} is the promoted one`;
+  if (round <= state.round) return `round ${round} was over: round ${state.round} has been released`;
+  if (!(weight > 0)) return `expected a weight above 0, got ${weight}`;
+  return membersFault(told.participants, manifest) ?? clipFault(told.clipNorm, manifest) ?? spendFault(state, told.privacy, manifest, 1);
+}
+
+function judgementFault(state: ChainState, told: Told<'promote' | 'reject'>, manifest: Rules): string | null {
+  const { kind, version, round, promoted, candidate, participants } = told;
+  const { evaluation } = manifest.settings;
+  if (version !== state.candidate) return `version ${version} is no candidate, and nothing can be decided about it`;
+  if (round === null) {
+    if (kind === 'promote' && evaluation !== null)
+      return `version ${version} is promoted without the evaluation that the manifest asks for`;
+    return spendFault(state, told.privacy, manifest, 0);
+  }
+  if (evaluation === null) return 'the manifest has no evaluation';
+  if (round <= state.round) return `round ${round} was over: round ${state.round} has been released`;
+  if (promoted === null || candidate === null) return `version ${version} is judged without metrics`;
+  if (isBetter(evaluation, { promoted, candidate }) !== (kind === 'promote'))
+    return `version ${version} is ${kind === 'promote' ? 'promoted' : 'rejected'} against the manifest's rule and the metrics that are announced`;
+  return membersFault(participants, manifest) ?? spendFault(state, told.privacy, manifest, 1);
+}
+
+function membersFault(participants: readonly string[], manifest: Rules): string | null {
+  const roster = new Set(manifest.members.map(({ name }) => name));
+  const stranger = participants.find((name) => !roster.has(name));
+  if (stranger !== undefined) return `${stranger} is not on the roster`;
+  if (new Set(participants).size < participants.length) return 'a member is counted twice';
+  const fewest = amplifyingRate(manifest) === null ? fewestSurvivors(manifest, manifest.settings.cohort.min) : 0;
+  const most = maxCohortOf(manifest);
+  const within = participants.length >= fewest && participants.length <= most;
+  return within ? null : `expected ${fewest} to ${most} members, got ${participants.length}`;
+}
+
+/** A wrong clip norm would be another sensitivity than the one that the noise is made for. */
+function clipFault(clipNorm: number | null, { settings: { privacy } }: Rules): string | null {
+  if (privacy === null) return clipNorm === null ? null : `the manifest has no clip norm, got ${clipNorm}`;
+  const { clip } = privacy;
+  if (clip.kind === 'fixed') return clipNorm === clip.norm ? null : `expected the manifest's clip norm ${clip.norm}, got ${clipNorm}`;
+  return clipNorm !== null && clipNorm > 0 ? null : `expected a clip norm above 0, got ${clipNorm}`;
+}
+
+function spendFault(
+  { epsilon, spentRounds }: ChainState,
+  spent: Told<'aggregate'>['privacy'],
+  { settings: { privacy } }: Rules,
+  releases: 0 | 1,
+): string | null {
+  if (privacy === null || spent === null) return privacy === spent ? null : 'its account of privacy does not go with the manifest';
+  if (spent.delta !== privacy.delta) return `its account is for delta ${spent.delta}, the manifest's is ${privacy.delta}`;
+  if (spent.epsilon < epsilon || spent.rounds < spentRounds + releases)
+    return `its account has epsilon ${spent.epsilon} after ${spent.rounds} rounds, and ${epsilon} after ${spentRounds} were announced before`;
+  return spent.epsilon > privacy.maxEpsilon ? `epsilon ${spent.epsilon} is over the manifest's ${privacy.maxEpsilon}` : null;
+}
+
+function spentBy(state: ChainState, { privacy }: Told<'aggregate' | 'promote' | 'reject'>): Pick<ChainState, 'epsilon' | 'spentRounds'> {
+  return privacy === null ? state : { epsilon: privacy.epsilon, spentRounds: privacy.rounds };
+}

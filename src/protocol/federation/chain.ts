@@ -1,0 +1,142 @@
+/**
+ * The broadcast chain: every announcement of the coordinator, each signed and bound to the one before by its hash. Participants state the hash of the
+ * newest one they know when they enlist, inside their own signature, and refuse a cohort in which another member states a different one: a coordinator
+ * that tells two members different things has to forge one of their signatures.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { CutlayerError } from '../../errors.js';
+import { sign, verify } from '../secagg/signature.js';
+import { canonicalBytes } from './canonical-json.js';
+import { hex32 } from './manifest.js';
+
+const count = z.int().min(0);
+
+/** The means of an evaluated version over its cohort. */
+export const metricsSchema = z.strictObject({ loss: z.number(), accuracy: z.number(), exactMatch: z.number() });
+
+/** Means of a version, in nats and shares of 1. */
+export type VersionMetrics = z.output<typeof metricsSchema>;
+
+/** An evaluated version: on all held-out examples, and on the earlier ones. */
+const evaluatedSchema = z.strictObject({ current: metricsSchema, earlier: metricsSchema });
+
+/** What differential privacy has cost so far. */
+const spentSchema = z.strictObject({
+  unit: z.literal('client'),
+  epsilon: z.number(),
+  delta: z.number(),
+  rounds: count,
+  sampling: z.string(),
+});
+
+const base = { federation: hex32, seq: count, previous: hex32.nullable(), at: z.int() };
+
+const broadcastSchema = z.discriminatedUnion('kind', [
+  /** seq 0: version 0 exists and is the promoted one. */
+  z.strictObject({ ...base, kind: z.literal('begin'), version: z.literal(0), digest: hex32 }),
+  /** A round has ended in a new version. */
+  z.strictObject({
+    ...base,
+    kind: z.literal('aggregate'),
+    round: count,
+    version: count,
+    /** The version that it was trained from. */
+    parent: count,
+    digest: hex32,
+    /** Whose updates are in it. */
+    participants: z.array(z.string()),
+    /** What the sum was divided by. */
+    weight: z.number(),
+    /** Clip norm of the next round; null without clipping. */
+    clipNorm: z.number().nullable(),
+    privacy: spentSchema.nullable(),
+  }),
+  /** The version is the one to use and to train from. */
+  z.strictObject({
+    ...base,
+    kind: z.enum(['promote', 'reject']),
+    version: count,
+    /** The evaluate round that decided; null: no evaluation is asked for. */
+    round: count.nullable(),
+    promoted: evaluatedSchema.nullable(),
+    candidate: evaluatedSchema.nullable(),
+    participants: z.array(z.string()),
+    privacy: spentSchema.nullable(),
+  }),
+  /** A person went back to an earlier version. */
+  z.strictObject({ ...base, kind: z.literal('rollback'), version: count, from: count }),
+  z.strictObject({ ...base, kind: z.literal('finish'), reason: z.string().max(256) }),
+]);
+
+/** An announcement. */
+export type Broadcast = z.output<typeof broadcastSchema>;
+
+type WithoutBase<T> = T extends unknown ? Omit<T, 'federation' | 'seq' | 'previous' | 'at'> : never;
+
+/** What is announced, before it has its place in the chain. */
+export type Announcement = WithoutBase<Broadcast>;
+
+/** An announcement as it travels and is kept. */
+export interface SignedBroadcast {
+  /** Canonical JSON, UTF-8. */
+  readonly bytes: Uint8Array;
+  /** Ed25519 over {@link bytes}, by the coordinator's key. */
+  readonly signature: Uint8Array;
+}
+
+/** The newest link: what the next one is bound to. */
+export interface ChainHead {
+  readonly seq: number;
+  /** sha256 of its bytes, hex. */
+  readonly hash: string;
+}
+
+/** sha256 of a link's bytes, hex. */
+export function broadcastHash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Signs the next link. @param head The newest one; null for the first. @param at milliseconds since 1970 */
+export function signBroadcast(
+  federation: string,
+  head: ChainHead | null,
+  announcement: Announcement,
+  at: number,
+  coordinatorPrivateKey: Uint8Array,
+): { readonly broadcast: Broadcast; readonly signed: SignedBroadcast; readonly head: ChainHead } {
+  const seq = head === null ? 0 : head.seq + 1;
+  const broadcast = broadcastSchema.parse({ ...announcement, federation, seq, previous: head?.hash ?? null, at });
+  const bytes = canonicalBytes(broadcast);
+  return { broadcast, signed: { bytes, signature: sign(coordinatorPrivateKey, bytes) }, head: { seq, hash: broadcastHash(bytes) } };
+}
+
+/**
+ * Checks the link that follows `head`.
+ * @param coordinatorKey From the pinned manifest.
+ * @throws CutlayerError BROADCAST_REJECTED when signature, place or content is wrong
+ */
+export function openBroadcast(
+  { bytes, signature }: SignedBroadcast,
+  {
+    federation,
+    coordinatorKey,
+    head,
+  }: { readonly federation: string; readonly coordinatorKey: Uint8Array; readonly head: ChainHead | null },
+): { readonly broadcast: Broadcast; readonly head: ChainHead } {
+  const seq = head === null ? 0 : head.seq + 1;
+  const reject = (why: string, cause?: unknown): CutlayerError =>
+    new CutlayerError('BROADCAST_REJECTED', `broadcast ${seq}: ${why}`, { cause });
+  if (!verify(coordinatorKey, bytes, signature)) throw reject('its signature is not of the coordinator of the pinned manifest');
+  let broadcast: Broadcast;
+  try {
+    broadcast = broadcastSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+  } catch (cause) {
+    throw reject('expected an announcement', cause);
+  }
+  if (broadcast.federation !== federation) throw reject('it belongs to another federation');
+  if (broadcast.seq !== seq) throw reject(`expected number ${seq}, got ${broadcast.seq}`);
+  if (broadcast.previous !== (head?.hash ?? null))
+    throw reject('it does not follow the one before: the coordinator has told another story before');
+  return { broadcast, head: { seq, hash: broadcastHash(bytes) } };
+}

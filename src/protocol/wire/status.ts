@@ -1,0 +1,81 @@
+/**
+ * Errors on the wire. Every failure of ours travels as a gRPC status whose trailers hold a google.rpc.Status with an ErrorInfo (reason =
+ * our code, domain = `cutlayer`, metadata = details), for clients in any language, and the bare code as text, for people with grpcurl.
+ */
+import { status as grpcStatus, Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { CutlayerError, type ErrorCode, errorTable, isErrorCode } from '../../errors.js';
+import { decodeStatus, encodeStatus, type RichStatus } from './status-proto.js';
+
+/** The trailer that gRPC's richer error model uses. */
+export const STATUS_DETAILS_TRAILER = 'grpc-status-details-bin';
+/** The trailer that holds our code as text. */
+export const ERROR_CODE_TRAILER = 'cutlayer-error-code';
+
+const DOMAIN = 'cutlayer';
+/** Trailers share one HTTP/2 header list; a message never needs more. */
+const MAX_MESSAGE_CHARS = 1024;
+
+/** Well-formed Unicode of bounded length: grpc-js percent-encodes messages and throws at lone surrogates. */
+function safeMessage(message: string): string {
+  return Buffer.from(message.slice(0, MAX_MESSAGE_CHARS), 'utf8').toString('utf8');
+}
+
+/** The status that a server answers with; an error that we did not foresee becomes INTERNAL with a fixed public message. */
+export function toServiceError(caught: unknown): StatusObject {
+  const { code, message, details } = CutlayerError.from(caught).toRecord();
+  const metadata = new Metadata();
+  const text = safeMessage(message);
+  const entries = Object.entries(details).map(([key, value]) => [key, safeMessage(String(value))]);
+  metadata.set(ERROR_CODE_TRAILER, code);
+  metadata.set(
+    STATUS_DETAILS_TRAILER,
+    encodeStatus({
+      grpcStatus: errorTable[code].grpc,
+      message: text,
+      info: { reason: code, domain: DOMAIN, metadata: Object.fromEntries(entries) },
+    }),
+  );
+  return { code: errorTable[code].grpc, details: text, metadata };
+}
+
+/** What a status without details of ours means: grpc-js's own, a proxy's, or another implementation's. */
+const codeOfStatus: Readonly<Partial<Record<number, ErrorCode>>> = {
+  [grpcStatus.CANCELLED]: 'CANCELLED',
+  [grpcStatus.INVALID_ARGUMENT]: 'INVALID_ARGUMENT',
+  [grpcStatus.DEADLINE_EXCEEDED]: 'DEADLINE_EXCEEDED',
+  [grpcStatus.NOT_FOUND]: 'NOT_FOUND',
+  [grpcStatus.ALREADY_EXISTS]: 'ALREADY_EXISTS',
+  [grpcStatus.PERMISSION_DENIED]: 'SCOPE_MISSING',
+  [grpcStatus.RESOURCE_EXHAUSTED]: 'QUEUE_FULL',
+  [grpcStatus.UNIMPLEMENTED]: 'UNIMPLEMENTED',
+  [grpcStatus.UNAVAILABLE]: 'UNAVAILABLE',
+  [grpcStatus.UNAUTHENTICATED]: 'TOKEN_INVALID',
+};
+
+function isServiceError(caught: unknown): caught is ServiceError {
+  return caught instanceof Error && 'code' in caught && typeof caught.code === 'number' && 'details' in caught;
+}
+
+function richStatusOf(error: ServiceError): RichStatus | undefined {
+  const [value] = error.metadata?.get(STATUS_DETAILS_TRAILER) ?? [];
+  const rich = value instanceof Buffer ? decodeStatus(value) : undefined;
+  return rich?.info.domain === DOMAIN ? rich : undefined;
+}
+
+/** The code of a status that bears no details of ours. */
+function foreignCode({ code, details }: ServiceError): ErrorCode {
+  if (code === grpcStatus.RESOURCE_EXHAUSTED && /larger than/.test(details)) return 'MESSAGE_TOO_LARGE';
+  // A connection that breaks under a call: grpc-js says INTERNAL when the stream dies before the session does.
+  if (code === grpcStatus.INTERNAL && /RST_STREAM|ECONNRESET|EPIPE|socket/i.test(details)) return 'UNAVAILABLE';
+  return codeOfStatus[code] ?? 'INTERNAL';
+}
+
+/** What a client makes of a failed call. Details come back as text. */
+export function fromServiceError(caught: unknown): CutlayerError {
+  if (!isServiceError(caught)) return CutlayerError.from(caught);
+  const rich = richStatusOf(caught);
+  if (rich !== undefined && isErrorCode(rich.info.reason)) {
+    return new CutlayerError(rich.info.reason, rich.message, { details: rich.info.metadata, cause: caught });
+  }
+  return new CutlayerError(foreignCode(caught), caught.details || caught.message, { cause: caught });
+}

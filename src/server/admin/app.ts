@@ -1,0 +1,56 @@
+/** The admin port's HTTP interface: public keys for verifiers, liveness for orchestrators, metrics for Prometheus. */
+import express, { type ErrorRequestHandler, type Express } from 'express';
+import { CutlayerError, errorTable } from '../../errors.js';
+import type { PublicJwks } from '../auth/key-ring.js';
+import type { Logger } from '../observability/log.js';
+import type { CallMetrics } from '../observability/metrics.js';
+
+/** What the admin port shows. */
+export interface AdminOptions {
+  /** Public keys of the embedded issuer; absent with an external one. */
+  readonly jwks: (() => PublicJwks) | undefined;
+  readonly metrics: CallMetrics;
+  readonly draining: () => boolean;
+  readonly log: Logger;
+  /** What the server is, in errors. */
+  readonly role?: 'gateway' | 'coordinator';
+}
+
+/** Seconds for which verifiers may keep the public keys. */
+const JWKS_MAX_AGE = 300;
+
+/** Builds the app; nothing listens yet. */
+export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway' }: AdminOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use((_request, response, next) => {
+    response.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
+    next();
+  });
+  app.get('/.well-known/jwks.json', (_request, response) => {
+    if (jwks === undefined) throw new CutlayerError('NOT_FOUND', `jwks: this ${role} trusts an external issuer; ask that one for its keys`);
+    response.set('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`).json(jwks());
+  });
+  app.get('/healthz', (_request, response) => {
+    const status = draining() ? 'draining' : 'serving';
+    response.status(status === 'serving' ? 200 : 503).json({ status });
+  });
+  app.get('/metrics', async (_request, response) => {
+    response.set('Content-Type', metrics.contentType).send(await metrics.text());
+  });
+  app.use(() => {
+    throw new CutlayerError('NOT_FOUND', 'path: expected /.well-known/jwks.json, /healthz or /metrics');
+  });
+  const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
+    const error = CutlayerError.from(isBadRequest(caught) ? new CutlayerError('INVALID_ARGUMENT', 'request: malformed') : caught);
+    if (error.code === 'INTERNAL') log.error({ err: error.cause }, 'admin request failed');
+    response.status(errorTable[error.code].http).json({ error: error.toRecord() });
+  };
+  app.use(onError);
+  return app;
+}
+
+/** Whether express itself found the request malformed (a path that does not decode, for one). */
+function isBadRequest(caught: unknown): boolean {
+  return caught instanceof Error && 'status' in caught && caught.status === 400;
+}

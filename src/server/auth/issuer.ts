@@ -1,0 +1,43 @@
+/** The embedded issuer: access tokens in the profile of RFC 9068 (JWT, `typ` at+jwt), signed with Ed25519. */
+import { randomUUID } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { CutlayerError } from '../../errors.js';
+import type { Identity } from './identity.js';
+import type { KeyRing } from './key-ring.js';
+import { type Scope, TENANT_PATTERN } from './scopes.js';
+
+/** Longest life of a token: a year. */
+export const MAX_TTL_SECONDS = 366 * 24 * 3600;
+
+/** What a token shall say. */
+export interface TokenRequest {
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+  readonly ttlSeconds: number;
+}
+
+/**
+ * Issues a token. It is a secret: print it to its owner, never to a log.
+ * @param now milliseconds since 1970
+ * @throws CutlayerError INVALID_ARGUMENT
+ */
+export async function issueToken(keyRing: KeyRing, identity: Identity, request: TokenRequest, now: number): Promise<string> {
+  const { tenant, scopes, ttlSeconds } = request;
+  if (!TENANT_PATTERN.test(tenant)) {
+    throw new CutlayerError('INVALID_ARGUMENT', 'tenant: expected 1 to 64 of [A-Za-z0-9._-], a letter or digit first');
+  }
+  if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > MAX_TTL_SECONDS) {
+    throw new CutlayerError('INVALID_ARGUMENT', `ttl: expected 1 to ${MAX_TTL_SECONDS} seconds, got ${ttlSeconds}`);
+  }
+  const { kid, key } = await keyRing.signingKey();
+  const issuedAt = Math.floor(now / 1000);
+  return new SignJWT({ scope: scopes.join(' '), tenant })
+    .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid })
+    .setIssuer(identity.issuer)
+    .setAudience(identity.audience)
+    .setSubject(tenant)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + ttlSeconds)
+    .setJti(randomUUID())
+    .sign(key);
+}

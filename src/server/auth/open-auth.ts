@@ -1,0 +1,28 @@
+/** Who may call a server: those with tokens of its embedded issuer, or of an external one. */
+
+import type { ServerRole } from '../rpc/calls.js';
+import type { ListeningConfig } from '../security.js';
+import { openIdentity } from './identity.js';
+import { KeyRing, type PublicJwks } from './key-ring.js';
+import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from './verifier.js';
+
+/** How tokens are checked. */
+export interface Auth {
+  readonly verify: Verifier;
+  /** Public keys of the embedded issuer; undefined with an external one. */
+  readonly jwks: (() => PublicJwks) | undefined;
+}
+
+/** @param now milliseconds since 1970. @throws CutlayerError IO_ERROR */
+export async function openAuth(
+  { stateDir, issuer, audience, jwksUrl }: ListeningConfig,
+  role: ServerRole,
+  now: () => number,
+): Promise<Auth> {
+  if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
+    return { verify: createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now), jwks: undefined };
+  }
+  const ring = await KeyRing.open(stateDir);
+  const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
+  return { verify: createVerifier(identity, keyRingKeys(ring, now), now), jwks: () => ring.publicJwks() };
+}

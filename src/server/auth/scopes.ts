@@ -1,0 +1,48 @@
+/** What a token may allow. */
+import { CutlayerError } from '../../errors.js';
+
+/** The closed list of scopes. */
+export const scopes = ['split:train', 'split:infer', 'federation:participate', 'federation:admin'] as const;
+
+/** Those that mean something at a gateway. */
+export const gatewayScopes = ['split:train', 'split:infer'] as const satisfies readonly Scope[];
+
+/** One of {@link scopes}. */
+export type Scope = (typeof scopes)[number];
+
+/** Who calls, as a verified token says. */
+export interface Principal {
+  readonly tenant: string;
+  readonly scopes: ReadonlySet<Scope>;
+  /** The token's id, for the log. */
+  readonly tokenId: string;
+}
+
+/** What a tenant's name looks like: 1 to 64 of [A-Za-z0-9._-], a letter or digit first. It becomes part of keys and metric labels. */
+export const TENANT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The known scopes of a space-separated list; unknown ones are left out (RFC 6749 sec. 3.3). */
+export function knownScopes(list: string): ReadonlySet<Scope> {
+  const words = new Set(list.split(' '));
+  return new Set(scopes.filter((scope) => words.has(scope)));
+}
+
+/**
+ * Parses a list of scopes that a person gave.
+ * @param known those that may be given
+ * @throws CutlayerError INVALID_ARGUMENT when it is empty or holds an unknown scope
+ */
+export function parseScopes(list: string, known: readonly Scope[] = scopes): readonly Scope[] {
+  const words = list.split(/[\s,]+/).filter((word) => word !== '');
+  const unknown = words.find((word) => !(known as readonly string[]).includes(word));
+  if (words.length === 0 || unknown !== undefined) {
+    throw new CutlayerError('INVALID_ARGUMENT', `scope: expected one or more of ${known.join(', ')}, got ${unknown ?? 'nothing'}`);
+  }
+  return known.filter((scope) => words.includes(scope));
+}
+
+/** @throws CutlayerError SCOPE_MISSING unless the principal has one of the scopes */
+export function requireScope(principal: Principal, ...anyOf: readonly Scope[]): void {
+  if (anyOf.some((scope) => principal.scopes.has(scope))) return;
+  throw new CutlayerError('SCOPE_MISSING', `token: this call needs the scope ${anyOf.join(' or ')}`);
+}

@@ -1,0 +1,100 @@
+/**
+ * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): EdDSA only, the exact issuer and audience, expiry, the header type, and our own
+ * claims. A failure says expired, invalid or scope, and no more: why exactly is nobody's business but ours.
+ */
+import {
+  createRemoteJWKSet,
+  errors,
+  type FlattenedJWSInput,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { CutlayerError } from '../../errors.js';
+import type { Identity } from './identity.js';
+import type { KeyRing } from './key-ring.js';
+import { knownScopes, type Principal, TENANT_PATTERN } from './scopes.js';
+
+/** Checks a bearer token. @throws CutlayerError TOKEN_INVALID, TOKEN_EXPIRED, UNAVAILABLE (an external issuer's keys cannot be had) */
+export type Verifier = (token: string) => Promise<Principal>;
+
+/** Leeway between the clocks of issuer and gateway. */
+const CLOCK_TOLERANCE_SECONDS = 5;
+/** Longer tokens are not parsed at all. */
+const MAX_TOKEN_CHARS = 8192;
+/** An unknown key id makes the key ring be read again, but no more often than this. */
+const RELOAD_INTERVAL_MS = 1000;
+
+const invalid = (cause?: unknown): CutlayerError => new CutlayerError('TOKEN_INVALID', 'token: invalid', { cause });
+
+/** Finds keys in the ring; reads its file again, at most once a second, when another process may have rotated. */
+export function keyRingKeys(ring: KeyRing, now: () => number): JWTVerifyGetKey {
+  let reloadedAt = Number.NEGATIVE_INFINITY;
+  return async (header: JWTHeaderParameters, _token: FlattenedJWSInput) => {
+    const { kid } = header;
+    if (kid === undefined) throw invalid();
+    let key = await ring.publicKey(kid);
+    if (key === undefined && now() - reloadedAt >= RELOAD_INTERVAL_MS) {
+      reloadedAt = now();
+      await ring.reload();
+      key = await ring.publicKey(kid);
+    }
+    if (key === undefined) throw invalid();
+    return key;
+  };
+}
+
+/** Finds keys at another issuer's JWKS address; cached and fetched again at most every 30 seconds. */
+export function remoteKeys(jwksUrl: URL): JWTVerifyGetKey {
+  const get = createRemoteJWKSet(jwksUrl, { timeoutDuration: 5000, cooldownDuration: 30_000 });
+  return async (header, token) => {
+    try {
+      return await get(header, token);
+    } catch (cause) {
+      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw invalid(cause);
+      throw new CutlayerError('UNAVAILABLE', 'token: the keys of its issuer cannot be fetched; try again', { cause });
+    }
+  };
+}
+
+/** @param now milliseconds since 1970 */
+export function createVerifier(identity: Identity, getKey: JWTVerifyGetKey, now: () => number): Verifier {
+  return async (token) => {
+    if (token.length > MAX_TOKEN_CHARS) throw invalid();
+    const payload = await verifyClaims(token, identity, getKey, now);
+    return principalOf(payload, now);
+  };
+}
+
+async function verifyClaims(
+  token: string,
+  { issuer, audience }: Identity,
+  getKey: JWTVerifyGetKey,
+  now: () => number,
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(token, getKey, {
+      algorithms: ['EdDSA'],
+      typ: 'at+jwt',
+      issuer,
+      audience,
+      requiredClaims: ['exp', 'iat', 'jti', 'scope', 'tenant'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(now()),
+    });
+    return payload;
+  } catch (cause) {
+    if (cause instanceof CutlayerError) throw cause;
+    if (cause instanceof errors.JWTExpired)
+      throw new CutlayerError('TOKEN_EXPIRED', 'token: expired; ask its issuer for a new one', { cause });
+    throw invalid(cause);
+  }
+}
+
+function principalOf({ iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
+  const fromTheFuture = iat === undefined || iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS;
+  if (fromTheFuture || typeof jti !== 'string' || typeof scope !== 'string') throw invalid();
+  if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) throw invalid();
+  return { tenant, scopes: knownScopes(scope), tokenId: jti.slice(0, 64) };
+}

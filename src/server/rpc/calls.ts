@@ -1,0 +1,140 @@
+/**
+ * The calls that a server is working on: how many, until when, by whom, and how each ended. Pure bookkeeping; the interceptor admits
+ * calls, the handlers work on them, the connection ends them.
+ */
+
+import { CutlayerError } from '../../errors.js';
+import type { Principal } from '../auth/scopes.js';
+import type { CallObservation } from '../observability/metrics.js';
+
+/** A call from admission to its end. */
+export interface Call {
+  readonly method: string;
+  readonly principal: Principal;
+  /** Milliseconds since 1970 at which the call fails as DEADLINE_EXCEEDED. */
+  readonly deadline: number;
+  /** Aborts when the caller goes away, the deadline passes, or the server must go. Its reason is a CutlayerError. */
+  readonly signal: AbortSignal;
+  /** Aborts when the server begins to shut down: a call that only waits for something answers now. */
+  readonly draining: AbortSignal;
+  /** What is known of it so far; the handler fills it in. */
+  readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
+}
+
+/** What a server is to those who call it. */
+export type ServerRole = 'gateway' | 'coordinator';
+
+interface OpenCall extends Call {
+  readonly controller: AbortController;
+  readonly timer: NodeJS.Timeout;
+  readonly startedAt: number;
+}
+
+/** What the bookkeeping needs. */
+export interface CallsOptions {
+  /** What the server is, in errors. */
+  readonly role: ServerRole;
+  readonly maxInFlight: number;
+  readonly maxInFlightPerTenant?: number | undefined;
+  readonly maxDeadlineMs: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly onEnd: (call: CallObservation) => void;
+}
+
+/** All calls in flight. */
+export class Calls {
+  readonly #options: CallsOptions;
+  readonly #open = new Set<OpenCall>();
+  #reserved = 0;
+  /** Open calls by tenant; no tenant without one. */
+  readonly #ofTenant = new Map<string, number>();
+  readonly #draining = new AbortController();
+  #idle: (() => void) | undefined;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** Calls admitted and not yet ended. */
+  get inFlight(): number {
+    return this.#reserved;
+  }
+
+  /** Takes a place for a call, before it is known whose it is. @throws CutlayerError DRAINING, QUEUE_FULL */
+  reserve(): void {
+    const { maxInFlight, role } = this.#options;
+    if (this.#draining.signal.aborted) throw this.#shuttingDown();
+    if (this.#reserved >= maxInFlight) {
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+    }
+    this.#reserved++;
+  }
+
+  /** Gives a place back. */
+  release(): void {
+    this.#reserved--;
+    if (this.#reserved === 0) this.#idle?.();
+  }
+
+  /**
+   * Opens an authenticated call that holds a place.
+   * @param deadline milliseconds since 1970; capped by the server's longest
+   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already; QUEUE_FULL when the tenant has as many as it may
+   */
+  open(method: string, principal: Principal, deadline: number): Call {
+    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
+    const controller = new AbortController();
+    const startedAt = now();
+    if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
+    const { tenant } = principal;
+    const others = this.#ofTenant.get(tenant) ?? 0;
+    if (others >= maxInFlightPerTenant)
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
+    const last = Math.min(deadline, startedAt + maxDeadlineMs);
+    const timer = setTimeout(
+      () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
+      last - startedAt,
+    );
+    const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
+    const { signal } = controller;
+    const draining = this.#draining.signal;
+    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt };
+    this.#open.add(call);
+    this.#ofTenant.set(tenant, others + 1);
+    return call;
+  }
+
+  /** Ends a call, however it ended. What still works on it is told to stop. */
+  end(call: Call): void {
+    const open = call as OpenCall;
+    if (!this.#open.delete(open)) return;
+    clearTimeout(open.timer);
+    const { tenant } = call.principal;
+    const left = (this.#ofTenant.get(tenant) ?? 0) - 1;
+    if (left > 0) this.#ofTenant.set(tenant, left);
+    else this.#ofTenant.delete(tenant);
+    open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
+    const { code, ...amounts } = open.outcome;
+    const seconds = (this.#options.now() - open.startedAt) / 1000;
+    this.#options.onEnd({ method: call.method, tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
+  }
+
+  /** Admits no more calls; resolves when the last one has ended. */
+  drain(): Promise<void> {
+    this.#draining.abort();
+    if (this.#reserved === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** Makes every open call fail as retryable. */
+  abortAll(): void {
+    for (const { controller } of this.#open) controller.abort(this.#shuttingDown());
+  }
+
+  #shuttingDown(): CutlayerError {
+    return new CutlayerError('DRAINING', `${this.#options.role}: shutting down; connect again`);
+  }
+}

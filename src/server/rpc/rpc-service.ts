@@ -1,0 +1,61 @@
+/** A gRPC service as a server offers it: its generated definition, what its requests may look like, and what its methods do. */
+import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { MessageLayout } from '../../protocol/wire/message-layout.js';
+import type { Logger } from '../observability/log.js';
+import type { AdmittedCalls } from './admit.js';
+import type { Call } from './calls.js';
+import { type Codec, unary } from './unary.js';
+
+/** What a method does with a parsed request; the response type is what the generated code serialises. */
+export type Handler<Request, Response> = (request: Request, call: Call) => Promise<Response> | Response;
+
+/** The methods of a generated definition, without its index signature. */
+type MethodName<Definition> = keyof { [M in keyof Definition as string extends M ? never : M]: true };
+
+/** One handler per method of a generated definition, with its request and response types. */
+export type HandlersOf<Definition> = {
+  readonly [M in MethodName<Definition>]: Definition[M & keyof Definition] extends Codec<infer Request, infer Response>
+    ? Handler<Request, Response>
+    : never;
+};
+
+/** The parts of a service. Handlers and layouts are keyed as the methods are. */
+export interface RpcServiceParts<Definition extends ServiceDefinition> {
+  /** Full name, as `cutlayer.v1.Split`. */
+  readonly name: string;
+  readonly definition: Definition;
+  readonly layouts: Readonly<Record<MethodName<Definition> & string, MessageLayout>>;
+  readonly handlers: HandlersOf<Definition>;
+}
+
+/** A service that a server can offer. */
+export interface RpcService {
+  readonly name: string;
+  readonly definition: ServiceDefinition;
+  /** The methods as grpc-js calls them, for {@link RpcService.definition}. */
+  implement(admitted: AdmittedCalls, log: Logger): UntypedServiceImplementation;
+}
+
+const identity = (bytes: Buffer): Buffer => bytes;
+
+/** Puts a service together; that each method has its layout and its handler, the types hold. */
+export function rpcService<Definition extends ServiceDefinition>(parts: RpcServiceParts<Definition>): RpcService {
+  const { name, definition } = parts;
+  const layouts: Readonly<Record<string, MessageLayout>> = parts.layouts;
+  // HandlersOf fits each handler to the codec of the same name, which is the one that it is paired with below.
+  const handlers = parts.handlers as Readonly<Record<string, Handler<unknown, unknown>>>;
+  const methods = Object.entries(definition);
+  return {
+    name,
+    definition: Object.fromEntries(
+      methods.map(([method, codec]) => [method, { ...codec, requestDeserialize: identity, responseSerialize: identity }]),
+    ),
+    implement: (admitted, log) =>
+      Object.fromEntries(
+        methods.map(([method, codec]): [string, handleUnaryCall<Buffer, Buffer>] => [
+          method,
+          unary({ definition: codec, layout: layouts[method]!, admitted, log, run: handlers[method]! }),
+        ]),
+      ),
+  };
+}

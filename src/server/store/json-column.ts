@@ -1,0 +1,26 @@
+/** JSON in text columns: bounded when written, checked when read. */
+import { CutlayerError } from '../../errors.js';
+
+/** Most bytes of a JSON column, unless it says otherwise. */
+export const MAX_JSON_BYTES = 4 * 1024 * 1024;
+
+/**
+ * @param what For the message.
+ * @throws CutlayerError LIMIT_EXCEEDED when it is longer than `limit` bytes, INTERNAL when it is no JSON value
+ */
+export function toJsonColumn(value: unknown, what: string, limit = MAX_JSON_BYTES): string {
+  const text: string | undefined = JSON.stringify(value);
+  if (text === undefined) throw new CutlayerError('INTERNAL', `${what}: expected a JSON value, got ${typeof value}`);
+  const length = Buffer.byteLength(text);
+  if (length > limit) throw new CutlayerError('LIMIT_EXCEEDED', `${what}: expected at most ${limit} bytes of JSON, got ${length}`);
+  return text;
+}
+
+/** @throws CutlayerError STORE_CORRUPT */
+export function fromJsonColumn(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CutlayerError('STORE_CORRUPT', `${what}: expected JSON in the store, got something else; restore a backup`, { cause });
+  }
+}

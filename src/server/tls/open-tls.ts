@@ -1,0 +1,62 @@
+/** The TLS that a server was configured with: a certificate of its own, a development certificate, or none. */
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { ServerCredentials } from '@grpc/grpc-js';
+import { CutlayerError } from '../../errors.js';
+import type { Logger } from '../observability/log.js';
+import type { ListeningConfig } from '../security.js';
+
+/** Credentials to listen with. */
+export interface Tls {
+  readonly credentials: ServerCredentials;
+  /** Certificate authority to give to clients; undefined with a certificate of one's own, or without TLS. */
+  readonly caFile: string | undefined;
+}
+
+/** What opening needs beside the configuration. */
+export interface OpenTlsOptions {
+  /** What would travel in the clear without TLS. */
+  readonly secrets: string;
+  readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Opens, or makes, what the configuration names. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+export async function openTls(config: ListeningConfig, { secrets, log, now }: OpenTlsOptions): Promise<Tls> {
+  if (config.insecure) {
+    log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
+    return { credentials: ServerCredentials.createInsecure(), caFile: undefined };
+  }
+  if (config.tlsCert !== undefined && config.tlsKey !== undefined) {
+    const [cert, key] = await Promise.all([readPem(config.tlsCert), readPem(config.tlsKey)]);
+    return { credentials: sslCredentials(cert, key, config.tlsCert), caFile: undefined };
+  }
+  const { openDevelopmentTls } = await import('./development-ca.js');
+  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, [config.listen.host, ...config.tlsNames], now());
+  log.warn(
+    { caFile },
+    newAuthority
+      ? 'DEVELOPMENT CERTIFICATE: made a new certificate authority; give its file to clients (--ca). For production pass --tls-cert and --tls-key'
+      : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
+  );
+  return { credentials: sslCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be read`, { cause });
+  }
+}
+
+function sslCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
+  try {
+    // grpc-js would look at them only when it binds: this tells a wrong or mismatched pair at once.
+    createSecureContext({ cert, key });
+    return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }], false);
+  } catch (cause) {
+    throw new CutlayerError('INVALID_CONFIG', `${what}: expected a PEM certificate chain and its private key`, { cause });
+  }
+}

@@ -1,0 +1,171 @@
+/** Calls are repeated by the error table, for a bounded time, and tokens are renewed. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mayRepeat, type RetryEnvironment, retryDelayMs, retrying } from '../../../clients/typescript/connection/retry.js';
+import { tokenSource } from '../../../clients/typescript/connection/token-source.js';
+import { connect } from '../../../clients/typescript/index.js';
+import { Pipeline } from '../../../clients/typescript/model/pipeline.js';
+import { CutlayerError, type ErrorCode, errorTable } from '../../../src/errors.js';
+import { packageRoot } from '../../../src/files/package-root.js';
+import { startTestGateway } from '../../support/test-gateway.js';
+
+/** A clock that stands still but for sleeping. */
+function frozen(): RetryEnvironment & { readonly slept: number[] } {
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => slept.reduce((sum, ms) => sum + ms, 0),
+    sleep: async (ms) => {
+      slept.push(ms);
+    },
+    random: () => 1,
+  };
+}
+
+const failing = (times: number, code: ErrorCode) => {
+  let calls = 0;
+  const attempt = async () => {
+    calls += 1;
+    if (calls <= times) throw new CutlayerError(code, `failure ${calls}`);
+    return calls;
+  };
+  return { attempt, calls: () => calls };
+};
+
+describe('retrying', () => {
+  for (const code of Object.keys(errorTable) as ErrorCode[]) {
+    const repeated = errorTable[code].retryable && code !== 'STEP_EVICTED';
+    it(`${repeated ? 'repeats' : 'does not repeat'} ${code}`, async () => {
+      const { attempt, calls } = failing(1, code);
+      assert.equal(mayRepeat(new CutlayerError(code, '')), repeated);
+      await retrying(attempt, {}, { environment: frozen() }).catch((error: unknown) => {
+        assert.ok(!repeated && error instanceof CutlayerError && error.code === code);
+      });
+      assert.equal(calls(), repeated ? 2 : 1);
+    });
+  }
+
+  it('doubles the delay up to the longest, with jitter of a half', async () => {
+    const environment = frozen();
+    await retrying(failing(6, 'UNAVAILABLE').attempt, { initialDelayMs: 100, maxDelayMs: 1000 }, { environment });
+    assert.deepEqual(environment.slept, [100, 200, 400, 800, 1000, 1000]);
+    assert.equal(
+      retryDelayMs(1, { initialDelayMs: 100 }, () => 0),
+      50,
+    );
+    assert.equal(
+      retryDelayMs(5000, { maxDelayMs: 700 }, () => 1),
+      700,
+    );
+  });
+
+  it('rides out an outage shorter than its time and gives up after it, saying so', async () => {
+    const policy = { retryForMs: 60_000 };
+    assert.equal(await retrying(failing(10, 'UNAVAILABLE').attempt, policy, { environment: frozen() }), 11);
+    const outage = retrying(failing(1e9, 'UNAVAILABLE').attempt, policy, { environment: frozen() });
+    await assert.rejects(outage, { code: 'UNAVAILABLE', message: /gave up after repeating the call for 60 s/ });
+  });
+
+  it('ends at once when it is cancelled while it waits', async () => {
+    const controller = new AbortController();
+    const work = retrying(failing(1e9, 'UNAVAILABLE').attempt, {}, { signal: controller.signal, onRetry: () => controller.abort() });
+    await assert.rejects(work, { code: 'CANCELLED' });
+  });
+});
+
+describe('tokens', () => {
+  it('come from exactly one place', () => {
+    for (const options of [{}, { token: 'a', tokenFile: 'b' }]) {
+      assert.throws(() => tokenSource(options), { code: 'INVALID_ARGUMENT', message: /exactly one of token, tokenFile and tokenProvider/ });
+    }
+  });
+
+  it('are kept, and fetched again only when a fresh one is wanted', async () => {
+    let made = 0;
+    const source = tokenSource({ tokenProvider: async () => `token-${++made}` });
+    assert.deepEqual(
+      [await source(false), await source(false), await source(true), await source(false)],
+      ['token-1', 'token-1', 'token-2', 'token-2'],
+    );
+  });
+
+  it('are read again from their file, and refused without being shown when they are none', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-token-'));
+    const file = join(dir, 'token');
+    const source = tokenSource({ tokenFile: file });
+    await assert.rejects(source(false), { code: 'NOT_FOUND' });
+    await writeFile(file, 'abc.def\n');
+    assert.equal(await source(false), 'abc.def');
+    await writeFile(file, 'secret with spaces');
+    await assert.rejects(source(true), (error: Error) => !error.message.includes('secret'));
+    await rm(dir, { recursive: true });
+  });
+});
+
+describe('connect', () => {
+  const options = { address: '127.0.0.1:1', token: 'x', retry: { retryForMs: 0 } };
+
+  it('says that nobody answers', async () => {
+    await assert.rejects(connect({ ...options, insecure: true }), { code: 'UNAVAILABLE' });
+  });
+
+  it('says in words that the gateway has TLS, that it has none, and that a port is not for calls', async () => {
+    const [withTls, without] = [await startTestGateway({}), await startTestGateway({ start: { insecure: true } })];
+    const retry = { retryForMs: 0 };
+    const refused = (address: string, insecure: boolean, message: RegExp) =>
+      assert.rejects(connect({ address, insecure, token: 'x', retry }), { code: 'UNAVAILABLE', message });
+    try {
+      await refused(
+        withTls.gateway.listen,
+        true,
+        /: what listens there ended the connection, as a gateway with TLS does; leave --insecure out/,
+      );
+      await refused(without.gateway.listen, false, /: what listens there does not speak TLS; .* pass --insecure/);
+      await refused(without.gateway.admin, true, /: what listens there does not speak gRPC; use the address of --listen, not of --admin/);
+      await refused(without.gateway.admin, false, /does not speak TLS; use the address of --listen, not of --admin/);
+    } finally {
+      await withTls.close();
+      await without.close();
+    }
+  });
+
+  it('refuses an address without port, a CA file that is not there or is none, and a CA with insecure', async () => {
+    await assert.rejects(connect({ ...options, address: 'localhost' }), { code: 'INVALID_ARGUMENT', message: /host:port/ });
+    await assert.rejects(connect({ ...options, ca: '/absent/ca.pem' }), { code: 'NOT_FOUND', message: /no CA file/ });
+    const notPem = join(packageRoot(), 'package.json');
+    await assert.rejects(connect({ ...options, ca: notPem }), { code: 'INVALID_ARGUMENT', message: /package\.json: expected a PEM file/ });
+    await assert.rejects(connect({ ...options, ca: 'x', insecure: true }), { code: 'INVALID_ARGUMENT' });
+  });
+});
+
+describe('Pipeline', () => {
+  it('runs at most its limit at a time and starts in the order of the calls', async () => {
+    const pipeline = new Pipeline(2);
+    let running = 0;
+    let most = 0;
+    const started: number[] = [];
+    const results = await Promise.all(
+      Array.from({ length: 9 }, (_, i) =>
+        pipeline.run(async () => {
+          started.push(i);
+          running += 1;
+          most = Math.max(most, running);
+          for (let turn = 0; turn <= 9 - i; turn++) await Promise.resolve();
+          running -= 1;
+          return i;
+        }),
+      ),
+    );
+    assert.equal(most, 2);
+    assert.deepEqual(started, [...Array(9).keys()]);
+    assert.deepEqual(results, [...Array(9).keys()]);
+  });
+
+  it('goes on after a failure', async () => {
+    const pipeline = new Pipeline(1);
+    await assert.rejects(pipeline.run(() => Promise.reject(new Error('one'))));
+    assert.equal(await pipeline.run(async () => 2), 2);
+  });
+});

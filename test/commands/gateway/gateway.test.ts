@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { credentials } from '@grpc/grpc-js';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { reportFailure } from '../../../src/commands/failure.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
+import { GLIBC_TUNABLES } from '../../../src/runtime/malloc.js';
+import { bearer, splitCalls } from '../../support/test-gateway.js';
+import { tinyBackbone } from '../../support/tiny-backbone.js';
+
+const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function finished(child: ChildProcess): Promise<Finished> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+const cutlayer = (...args: string[]): Promise<Finished> => finished(spawn(process.execPath, [main, ...args]));
+
+describe('cutlayer command', () => {
+  it('teaches with examples in every help', async () => {
+    for (const args of [[], ['gateway', 'start'], ['gateway', 'token']]) {
+      const { code, stdout } = await cutlayer(...args, '--help');
+      assert.equal(code, 0);
+      assert.match(stdout, /\$ .*cutlayer /, args.join(' '));
+    }
+  });
+
+  it("starts with the allocator settings that the runtime was measured with, in a line that Linux doesn't cut", async () => {
+    const [shebang] = (await readFile(main, 'utf8')).split('\n');
+    assert.equal(shebang, `#!/usr/bin/env -S GLIBC_TUNABLES=${GLIBC_TUNABLES} node`);
+    assert.ok(shebang!.length < 255);
+  });
+
+  const failing: readonly [string, string[], number, RegExp][] = [
+    ['an unknown command', ['serve'], 2, /unknown command 'serve'/],
+    ['an unknown flag', ['gateway', 'start', '--backbone', 'x', '--fast'], 2, /unknown option '--fast'/],
+    ['a missing flag', ['gateway', 'token'], 2, /--tenant/],
+    [
+      'a value that does not parse',
+      ['gateway', 'start', '--backbone', 'x', '--listen', 'here'],
+      2,
+      /error INVALID_OPTION: --listen: .*\nhint: /,
+    ],
+    [
+      'a backbone that is not there',
+      ['gateway', 'start', '--backbone', '/nowhere', '--listen', '127.0.0.1:0', '--insecure'],
+      1,
+      /error NOT_FOUND: /,
+    ],
+    ['a tenant with a space', ['gateway', 'token', '--tenant', 'a b'], 1, /error INVALID_ARGUMENT: tenant: /],
+    ['a life without end', ['gateway', 'token', '--tenant', 'a', '--ttl', 'forever'], 1, /error INVALID_ARGUMENT: ttl: /],
+    ['a scope of a coordinator', ['gateway', 'token', '--tenant', 'a', '--scope', 'federation:admin'], 1, /scope: .*split:infer, got fed/],
+    ['an unknown scope', ['gateway', 'token', '--tenant', 'a', '--scope', 'root'], 1, /error INVALID_ARGUMENT: scope: /],
+  ];
+  for (const [what, args, exitCode, message] of failing) {
+    it(`exits with ${exitCode} and says why, without a stack, for ${what}`, async () => {
+      const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));
+      const state = args[0] === 'gateway' && !args.includes('--fast') ? ['--state-dir', stateDir] : [];
+      const { code, stderr, stdout } = await cutlayer(...args, ...state);
+      assert.equal(code, exitCode, stderr);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /^ {4}at /m);
+      assert.equal(stdout, '');
+      await rm(stateDir, { recursive: true });
+    });
+  }
+});
+
+describe('a failure that is not about the flags', () => {
+  it('exits with 1 and does not send to --help, which has no answer to it', () => {
+    const said: string[] = [];
+    const stderr = new Writable({
+      write(chunk: Buffer, _, done) {
+        said.push(chunk.toString());
+        done();
+      },
+    });
+    assert.equal(reportFailure(new CutlayerError('INVALID_CONFIG', 'config.json: hidden_size: expected a number'), stderr), 1);
+    assert.equal(reportFailure(new CutlayerError('INVALID_OPTION', '--listen: expected host:port'), stderr), 2);
+    assert.deepEqual(said, [
+      'error INVALID_CONFIG: config.json: hidden_size: expected a number\n',
+      'error INVALID_OPTION: --listen: expected host:port\nhint: run the command with --help for its flags and examples\n',
+    ]);
+  });
+});
+
+describe('cutlayer gateway', function () {
+  this.timeout(30_000);
+  let dir: string;
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  it('prints the bare token of a tenant on standard output', async () => {
+    const { code, stdout, stderr } = await cutlayer('gateway', 'token', '--tenant', 'acme', '--ttl', '15m', '--state-dir', dir);
+    assert.equal(code, 0);
+    assert.match(stderr, /^note: made new keys in /);
+    assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const token = stdout.trim();
+    assert.equal(decodeProtectedHeader(token).typ, 'at+jwt');
+    const claims = decodeJwt(token);
+    assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['acme', 'split:train split:infer', 900]);
+  });
+
+  it('starts in a process of its own, says where in one JSON line, serves a token issued by another process, and ends on SIGTERM', async () => {
+    const backbone = await tinyBackbone({ hiddenSize: 8, numLayers: 1 });
+    const args = [
+      'gateway',
+      'start',
+      '--backbone',
+      backbone.dir,
+      '--listen',
+      '127.0.0.1:0',
+      '--admin',
+      '127.0.0.1:0',
+      '--state-dir',
+      dir,
+      '--json',
+    ];
+    const child = spawn(process.execPath, [main, ...args]);
+    const end = finished(child);
+    try {
+      const line = await new Promise<string>((resolve, reject) => {
+        let text = '';
+        child.stdout.on('data', (chunk) => {
+          text += chunk;
+          if (text.includes('\n')) resolve(text);
+        });
+        end.then(({ stderr }) => reject(new Error(stderr)), reject);
+      });
+      const ready = JSON.parse(line);
+      assert.equal(ready.event, 'ready');
+      assert.equal(ready.tls, true);
+      assert.equal(ready.backboneDigest, backbone.digest);
+      assert.equal(ready.caFile, join(dir, 'ca.pem'));
+      const { stdout } = await cutlayer('gateway', 'token', '--tenant', 'acme', '--state-dir', dir);
+      const client = new (loadSplitService())(ready.listen, credentials.createSsl(await readFile(ready.caFile)), {
+        'grpc.ssl_target_name_override': 'localhost',
+      });
+      const { name } = await splitCalls(client).getModel(bearer(stdout.trim()));
+      assert.equal(name, backbone.manifest.name);
+      client.close();
+      assert.equal((await fetch(`http://${ready.admin}/healthz`)).status, 200);
+    } finally {
+      child.kill('SIGTERM');
+    }
+    const { code, stderr } = await end;
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /DEVELOPMENT CERTIFICATE/);
+    await rm(backbone.dir, { recursive: true });
+  });
+
+  it('keeps its state for its owner alone', async function () {
+    if (process.platform === 'win32') this.skip();
+    for (const name of await readdir(dir)) {
+      const secret = name.includes('key');
+      assert.equal((await stat(join(dir, name))).mode & 0o077, secret ? 0 : 0o044, name);
+    }
+  });
+});

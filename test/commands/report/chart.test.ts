@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { renderChart } from '../../../src/commands/report/chart.js';
+import { renderPage, renderTable } from '../../../src/commands/report/page.js';
+
+describe('report pages', () => {
+  it('draw each curve from its first to its last point, the largest value highest', () => {
+    const svg = renderChart(
+      [
+        {
+          name: 'a',
+          points: [
+            [1, 0],
+            [2, 1],
+            [3, 0.5],
+          ],
+          dots: true,
+        },
+      ],
+      { label: 'curves', top: 1 },
+    );
+    assert.match(svg, /<path class="series" d="M52\.0 226\.0L398\.0 14\.0L744\.0 120\.0"\/>/);
+    assert.equal(svg.match(/<circle/g)?.length, 3);
+  });
+
+  it('leave out values that are not finite, and say so where no curve is left', () => {
+    const svg = renderChart(
+      [
+        {
+          name: 'a',
+          points: [
+            [1, 0.2],
+            [2, Number.NaN],
+            [3, 0.4],
+          ],
+        },
+      ],
+      { label: 'curves' },
+    );
+    assert.doesNotMatch(svg, /NaN/);
+    assert.match(renderChart([{ name: 'a', points: [[1, 2]] }], { label: 'curves' }), /Too few points/);
+  });
+
+  it('show names and cells as text, never as markup', () => {
+    const svg = renderChart(
+      [
+        {
+          name: '<b>',
+          points: [
+            [0, 1],
+            [1, 1],
+          ],
+        },
+      ],
+      { label: '"x"' },
+    );
+    assert.match(svg, /&lt;b&gt;/);
+    assert.match(svg, /aria-label="&quot;x&quot;"/);
+    assert.match(renderTable([{ title: 'a<b' }], [['1']]), /<th>a&lt;b<\/th>/);
+  });
+
+  it('ask for nothing from anywhere', () => {
+    const page = renderPage({ title: 'a & b', body: '<p>text</p>' });
+    assert.match(page, /<title>a &amp; b<\/title>/);
+    assert.doesNotMatch(page, /https?:|<script|<link|src=/);
+  });
+});

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../src/files/atomic-file.js';
+
+describe('files that appear whole or not at all', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-atomic-'));
+    await writeFile(join(dir, 'file'), 'before');
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  it('name what cannot be written and why, and leave everything as it was', async () => {
+    const below = join(dir, 'file', 'x');
+    const expected = { code: 'IO_ERROR', message: `${below}: cannot be written (ENOTDIR); what was there before is unchanged` };
+    await assert.rejects(writeFileAtomic(below, 'after'), expected);
+    await assert.rejects(
+      writeDirectoryAtomic(join(below, 'y'), async () => undefined),
+      { code: 'IO_ERROR' },
+    );
+    assert.deepEqual(await readdir(dir), ['file']);
+    assert.equal(await readFile(join(dir, 'file'), 'utf8'), 'before');
+  });
+
+  it('hand on what filling a directory failed with, and leave none behind', async () => {
+    const failure = new Error('no more');
+    await assert.rejects(
+      writeDirectoryAtomic(join(dir, 'new'), async (temporary) => {
+        await writeFileAtomic(join(temporary, 'half'), '1');
+        throw failure;
+      }),
+      (error) => error === failure,
+    );
+    assert.deepEqual(await readdir(dir), ['file']);
+  });
+});

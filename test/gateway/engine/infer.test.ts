@@ -1,0 +1,117 @@
+/** A forward that no vjp follows runs a graph of its own, without residuals: it must give the rows of the training step's graph, to the last bit. */
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { adapterKinds } from '../../../src/artifacts/manifest.js';
+import { loadBackbone } from '../../../src/artifacts/store.js';
+import { type AdapterInput, createEngine, type Engine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { onnxFixtures, packOnnxFixture } from '../../support/onnx-fixtures.js';
+import { packedFixture } from '../../support/packed-fixture.js';
+
+const [B, S, P] = [3, 7, 4];
+
+/** Values that look random and are the same in every run. */
+function values(shape: readonly number[], phase: number): Tensor<'float32'> {
+  const length = shape.reduce((product, dim) => product * dim, 1);
+  return f32(
+    shape,
+    Float32Array.from({ length }, (_, i) => Math.sin(phase * 12.9898 + i * 78.233)),
+  );
+}
+
+function stepOf(engine: Engine, kind: AdapterInput['kind'], training: boolean): ForwardStep {
+  const { hiddenSize, numLayers, numKvHeads, headDim } = engine.artifact.manifest.dims;
+  const shape = kind === 'prefix' ? [numLayers, 2, P, numKvHeads, headDim] : [P, hiddenSize];
+  return {
+    tenant: 'acme',
+    stepId: `${kind}-${training}`,
+    hiddenStates: values([B, S, hiddenSize], 1),
+    adapter: kind === 'none' ? { kind } : { kind, value: values(shape, 2) },
+    positions: BigInt64Array.of(0n, 3n, 9n, 20n),
+    training,
+  };
+}
+
+interface Backbone {
+  readonly name: string;
+  readonly kinds: readonly AdapterInput['kind'][];
+  /** Gives the backbone's directory. */
+  readonly pack: () => Promise<string>;
+}
+
+const backbones: readonly Backbone[] = [
+  ...['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'phi3-tiny', 'qwen3-tiny'].map((name) => ({
+    name,
+    kinds: adapterKinds,
+    pack: async () => (await packedFixture(name, { bottom: 1, top: 1 })).backboneDir,
+  })),
+  ...onnxFixtures.map((fixture) => ({
+    name: fixture.name,
+    kinds: ['none', 'softPrompt'] as const,
+    pack: async () => {
+      const { root, backboneDir } = await packOnnxFixture(fixture);
+      roots.push(root);
+      return backboneDir;
+    },
+  })),
+];
+
+/** Directories to remove at the end. */
+const roots: string[] = [];
+after(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: true }))));
+
+for (const { name, kinds, pack } of backbones) {
+  describe(`forward without residuals: ${name}`, () => {
+    let engine: Engine;
+    before(async () => {
+      engine = await createEngine({ backboneDir: await pack(), workers: 1, threadsPerWorker: 1 });
+    });
+    after(() => engine?.close());
+
+    for (const kind of kinds) {
+      it(`gives with ${kind} the same bits as the forward of a training step, and keeps nothing`, async () => {
+        const { stepsHeld } = engine.stats();
+        const alone = await engine.forward(stepOf(engine, kind, false));
+        assert.equal(engine.stats().stepsHeld, stepsHeld);
+        const trained = await engine.forward(stepOf(engine, kind, true));
+        assert.ok(engine.stats().residualBytes > 0, 'the training step kept residuals');
+        assert.deepEqual(alone, trained);
+        const { forward, infer, residuals } = engine.artifact.manifest.graphs[kind]!;
+        assert.deepEqual(infer.outputs, ['output']);
+        assert.deepEqual(infer.inputs, forward.inputs);
+        assert.ok(residuals.length > 0);
+        await engine.backward({
+          tenant: 'acme',
+          stepId: `${kind}-true`,
+          cotangent: values([4, engine.artifact.manifest.dims.hiddenSize], 3),
+          wantHiddenStates: true,
+        });
+      });
+    }
+  });
+}
+
+describe('forward without residuals', () => {
+  let engine: Engine;
+  before(async () => {
+    const { backboneDir } = await packedFixture('gpt2-tiny');
+    const artifact = await loadBackbone(backboneDir);
+    const { none } = artifact.manifest.graphs;
+    // A file that is no graph: whatever opens it fails.
+    const broken = { ...none, infer: { ...none.infer, file: artifact.manifest.weightsFile } };
+    const manifest = { ...artifact.manifest, graphs: { ...artifact.manifest.graphs, none: broken } };
+    engine = await createEngine({ artifact: { ...artifact, manifest }, workers: 1, threadsPerWorker: 1 });
+  });
+  after(() => engine?.close());
+
+  it('is the graph of every step that is not for training, and is opened when first needed', async () => {
+    await engine.forward(stepOf(engine, 'none', true));
+    await assert.rejects(engine.forward(stepOf(engine, 'none', false)), { code: 'INVALID_ARTIFACT' });
+  });
+
+  it('is also the graph of a training step that comes again while its residuals are still here', async () => {
+    const step = { ...stepOf(engine, 'none', true), stepId: 'again' };
+    await engine.forward(step);
+    await assert.rejects(engine.forward(step), { code: 'INVALID_ARTIFACT' });
+  });
+});

@@ -1,0 +1,146 @@
+/** What a coordinator may not announce even when it tells everybody the same. */
+import assert from 'node:assert/strict';
+import { CutlayerError } from '../../../src/errors.js';
+import type { Announcement, Broadcast } from '../../../src/protocol/federation/chain.js';
+import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
+import type { FederationSettingsInput } from '../../../src/protocol/federation/settings.js';
+import { testManifest } from '../../support/coordinator-rig.js';
+
+type Settings = Omit<FederationSettingsInput, 'name'>;
+
+const digest = 'ab'.repeat(32);
+const spent = (epsilon: number, rounds: number, delta = 1e-5) => ({ unit: 'client', epsilon, delta, rounds, sampling: 'none' }) as const;
+const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 9 } as const;
+const participants = ['member-000', 'member-001', 'member-002'];
+const aggregate = (changes: Partial<Extract<Announcement, { kind: 'aggregate' }>> = {}): Announcement => ({
+  kind: 'aggregate',
+  round: 1,
+  version: 1,
+  parent: 0,
+  digest,
+  participants,
+  weight: 3,
+  clipNorm: null,
+  privacy: null,
+  ...changes,
+});
+const measured = (loss: number) => {
+  const metrics = { loss, accuracy: 0.5, exactMatch: 0.5 };
+  return { current: metrics, earlier: metrics };
+};
+const judged = (
+  kind: 'promote' | 'reject',
+  changes: Partial<Extract<Announcement, { kind: 'promote' | 'reject' }>> = {},
+): Announcement => ({
+  kind,
+  version: 1,
+  round: 2,
+  promoted: measured(2),
+  candidate: measured(kind === 'promote' ? 1 : 3),
+  participants,
+  privacy: null,
+  ...changes,
+});
+
+/** Tells a story from its beginning. */
+function tell(settings: Settings, ...story: readonly Announcement[]): ChainState {
+  const { manifest, id } = testManifest(settings, 4);
+  const begin: Announcement = { kind: 'begin', version: 0, digest: manifest.initialDigest };
+  return [begin, ...story].reduce(
+    (state, announcement, seq) => follow(state, { ...announcement, federation: id, seq, previous: null, at: 0 } as Broadcast, manifest),
+    untold,
+  );
+}
+
+const unjudged: Settings = { evaluation: null };
+const unmeasured = (kind: 'promote' | 'reject', version = 1): Announcement =>
+  judged(kind, { version, round: null, promoted: null, candidate: null, participants: [] });
+const secret: Settings = { evaluation: null, privacy };
+const costly = (epsilon: number, rounds: number, changes: object = {}) =>
+  aggregate({ clipNorm: 0.5, privacy: spent(epsilon, rounds), ...changes });
+
+describe('a chain of announcements', () => {
+  it('may tell of rounds, judgements, a way back and an end', () => {
+    const state = tell(
+      {},
+      aggregate(),
+      judged('promote'),
+      aggregate({ version: 2, parent: 1, round: 3 }),
+      judged('reject', { version: 2, round: 4 }),
+      { kind: 'rollback', version: 0, from: 1 },
+      aggregate({ version: 3, parent: 0, round: 7 }),
+      judged('reject', { version: 3, round: null, promoted: null, candidate: null }),
+      { kind: 'finish', reason: 'over' },
+    );
+    assert.deepEqual([state.promoted, state.newest, state.round, state.finished], [0, 3, 7, true]);
+    tell(unjudged, aggregate(), unmeasured('promote'), aggregate({ version: 2, parent: 1, round: 2 }));
+    tell(secret, costly(3, 1), judged('promote', { round: null, promoted: null, candidate: null, participants: [], privacy: spent(3, 1) }));
+  });
+
+  const lies: readonly (readonly [string, Settings, readonly Announcement[], RegExp])[] = [
+    ['a second beginning', {}, [{ kind: 'begin', version: 0, digest }], /no second beginning/],
+    ['anything after the end', {}, [{ kind: 'finish', reason: 'over' }, aggregate()], /announced to be finished/],
+    [
+      'other parameters for a version that is there',
+      unjudged,
+      [aggregate(), unmeasured('promote'), aggregate({ round: 2, parent: 1 })],
+      /expected version 2, got 1/,
+    ],
+    ['a version left out', {}, [aggregate({ version: 2 })], /expected version 1, got 2/],
+    ['a version made from one that is not promoted', unjudged, [aggregate({ parent: 3 })], /made from 3, and 0 is the promoted one/],
+    [
+      'an aggregate of a round that was over',
+      unjudged,
+      [aggregate({ round: 5 }), unmeasured('promote'), aggregate({ version: 2, parent: 1, round: 5 })],
+      /round 5 was over/,
+    ],
+    ['an aggregate while the candidate is undecided', {}, [aggregate(), aggregate({ version: 2, round: 2 })], /nothing has been decided/],
+    [
+      'a member that is not on the roster',
+      {},
+      [aggregate({ participants: ['member-000', 'member-001', 'mallory'] })],
+      /mallory is not on the roster/,
+    ],
+    ['a member twice', {}, [aggregate({ participants: ['member-000', 'member-000', 'member-001'] })], /counted twice/],
+    ['an aggregate of one', {}, [aggregate({ participants: ['member-000'] })], /expected 2 to 4 members, got 1/],
+    ['a promotion of what is no candidate', {}, [judged('promote', { version: 7 })], /version 7 is no candidate/],
+    ['a promotion without the evaluation', {}, [aggregate(), unmeasured('promote')], /without the evaluation that the manifest asks for/],
+    ['an evaluation that the manifest does not have', unjudged, [aggregate(), judged('promote')], /has no evaluation/],
+    [
+      'a promotion of what measured worse',
+      {},
+      [aggregate(), judged('promote', { candidate: measured(5) })],
+      /promoted against the manifest's rule/,
+    ],
+    [
+      'a rejection of what measured better',
+      {},
+      [aggregate(), judged('reject', { candidate: measured(1) })],
+      /rejected against the manifest's rule/,
+    ],
+    ['a judgement without metrics', {}, [aggregate(), judged('promote', { candidate: null })], /without metrics/],
+    ['a way back to what there never was', {}, [{ kind: 'rollback', version: 4, from: 0 }], /version 4, which cannot be gone back to/],
+    ['a way back from what is not promoted', {}, [{ kind: 'rollback', version: 0, from: 4 }], /from version 4, and 0 is the promoted one/],
+    ['another clip norm than the manifest’s', secret, [costly(3, 1, { clipNorm: 50 })], /manifest's clip norm 0.5, got 50/],
+    ['no clip norm where there is one', secret, [costly(3, 1, { clipNorm: null })], /manifest's clip norm 0.5, got null/],
+    ['a clip norm where there is none', unjudged, [aggregate({ clipNorm: 1e-9 })], /the manifest has no clip norm/],
+    ['a private round without its cost', secret, [aggregate({ clipNorm: 0.5 })], /its account of privacy/],
+    [
+      'a cost that was larger before',
+      secret,
+      [costly(3, 1), judged('promote', { round: null, promoted: null, candidate: null, privacy: spent(2, 1) })],
+      /epsilon 2 after 1 rounds, and 3/,
+    ],
+    ['a release that costs nothing', secret, [costly(3, 0)], /after 0 rounds/],
+    ['a cost over the budget', secret, [costly(9.5, 1)], /over the manifest's 9/],
+    ['a cost for another delta', secret, [aggregate({ clipNorm: 0.5, privacy: spent(3, 1, 0.1) })], /for delta 0.1/],
+  ];
+  for (const [lie, settings, story, message] of lies) {
+    it(`may not tell of ${lie}`, () => {
+      assert.throws(
+        () => tell(settings, ...story),
+        (error) => error instanceof CutlayerError && error.code === 'BROADCAST_REJECTED' && message.test(error.message),
+      );
+    });
+  }
+});

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { CutlayerError } from '../../../src/errors.js';
+import { createAdminApp } from '../../../src/server/admin/app.js';
+import { type AdminServer, listenAdmin } from '../../../src/server/admin/listen.js';
+import { createLogger } from '../../../src/server/observability/log.js';
+import { createCallMetrics } from '../../../src/server/observability/metrics.js';
+
+describe('admin port', () => {
+  let admin: AdminServer;
+  let draining = false;
+  const keys = [{ kty: 'OKP', crv: 'Ed25519', x: 'abc', kid: 'k' }];
+  const options = {
+    jwks: () => ({ keys }),
+    metrics: createCallMetrics({ process: false }),
+    draining: () => draining,
+    log: createLogger({ level: 'silent' }),
+  };
+  const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${admin.port}${path}`, init);
+
+  before(async () => {
+    admin = await listenAdmin(createAdminApp(options), '127.0.0.1', 0);
+  });
+  after(() => admin.close());
+
+  it('serves the public keys, which verifiers may keep for a while', async () => {
+    const response = await get('/.well-known/jwks.json');
+    assert.deepEqual(await response.json(), { keys });
+    assert.match(response.headers.get('cache-control') ?? '', /public, max-age=\d+/);
+  });
+
+  it('serves no keys when the issuer is another', async () => {
+    const other = await listenAdmin(createAdminApp({ ...options, jwks: undefined }), '127.0.0.1', 0);
+    assert.equal((await fetch(`http://127.0.0.1:${other.port}/.well-known/jwks.json`)).status, 404);
+    await other.close();
+  });
+
+  it('says that it serves, and 503 when it drains', async () => {
+    assert.equal((await get('/healthz')).status, 200);
+    draining = true;
+    assert.equal((await get('/healthz')).status, 503);
+    draining = false;
+  });
+
+  it("serves the metrics in Prometheus's format", async () => {
+    options.metrics.observeCall({ method: 'Forward', tenant: 'acme', code: 'OK', seconds: 0.2, bytesIn: 10, bytesOut: 20, rows: 3 });
+    const response = await get('/metrics');
+    assert.match(response.headers.get('content-type') ?? '', /text\/plain; version=0\.0\.4/);
+    assert.match(await response.text(), /cutlayer_calls_total\{method="Forward",tenant="acme",code="OK"\} 1/);
+  });
+
+  const refused: readonly [string, string, RequestInit | undefined, number][] = [
+    ['an unknown path', '/nobody', undefined, 404],
+    ['a path that leaves its directory', '/../../etc/passwd', undefined, 404],
+    ['a path that does not decode', '/%E0%A4%A', undefined, 404],
+    ['another method', '/metrics', { method: 'POST', body: '{}' }, 404],
+  ];
+  for (const [what, path, init, code] of refused) {
+    it(`answers ${what} with a typed error and without a stack`, async () => {
+      const response = await get(path, init);
+      assert.equal(response.status, code);
+      const text = await response.text();
+      assert.match(text, /"code":"(NOT_FOUND|INVALID_ARGUMENT)"/);
+      assert.doesNotMatch(text, /node_modules|at .*\.js/);
+    });
+  }
+
+  it('tells in a typed error that its port is taken', async () => {
+    await assert.rejects(listenAdmin(createAdminApp(options), '127.0.0.1', admin.port), (error: unknown) => {
+      assert.ok(error instanceof CutlayerError);
+      assert.equal(error.code, 'IO_ERROR');
+      return true;
+    });
+  });
+});

@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportSPKI } from 'jose';
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { type Identity, openIdentity } from '../../../src/server/auth/identity.js';
+import { issueToken } from '../../../src/server/auth/issuer.js';
+import { KeyRing } from '../../../src/server/auth/key-ring.js';
+import { parseScopes, requireScope } from '../../../src/server/auth/scopes.js';
+import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from '../../../src/server/auth/verifier.js';
+
+const NOW = Date.UTC(2026, 0, 15);
+const b64 = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+
+async function refusal(run: Promise<unknown>): Promise<CutlayerError> {
+  const error = await run.then(
+    () => assert.fail('expected a refusal'),
+    (caught: unknown) => caught,
+  );
+  assert.ok(error instanceof CutlayerError, String(error));
+  return error;
+}
+
+describe('access tokens', () => {
+  let dir: string;
+  let ring: KeyRing;
+  let identity: Identity;
+  let verify: Verifier;
+  const request = { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600 } as const;
+
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
+    ring = await KeyRing.open(dir);
+    identity = await openIdentity(dir);
+    verify = createVerifier(
+      identity,
+      keyRingKeys(ring, () => NOW),
+      () => NOW,
+    );
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  it('accepts its own token and tells tenant and scopes', async () => {
+    const principal = await verify(await issueToken(ring, identity, request, NOW));
+    assert.equal(principal.tenant, 'acme');
+    assert.deepEqual([...principal.scopes], ['split:train', 'split:infer']);
+  });
+
+  it('says expired, and no more, of a token past its time', async () => {
+    const error = await refusal(verify(await issueToken(ring, identity, { ...request, ttlSeconds: 60 }, NOW - 120_000)));
+    assert.equal(error.code, 'TOKEN_EXPIRED');
+    assert.match(error.message, /^token: expired/);
+  });
+
+  it('keeps accepting tokens of the previous key after a rotation, also one that another process made', async () => {
+    const old = await issueToken(ring, identity, request, NOW);
+    const other = await KeyRing.open(dir);
+    await other.rotate();
+    const fresh = await issueToken(other, identity, request, NOW);
+    assert.equal((await verify(old)).tenant, 'acme');
+    assert.equal((await verify(fresh)).tenant, 'acme');
+  });
+
+  it('keeps no private part in the public key set', () => {
+    for (const key of ring.publicJwks().keys) assert.ok(!('d' in key) && key.x !== undefined && key.kid !== undefined);
+  });
+
+  it('keeps the key ring where only its owner can read it, and refuses it otherwise', async function () {
+    if (process.platform === 'win32') this.skip();
+    assert.equal((await stat(join(dir, 'signing-keys.json'))).mode & 0o777, 0o600);
+    const open = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
+    await writeFile(join(open, 'signing-keys.json'), '{}', { mode: 0o644 });
+    const error = await refusal(KeyRing.open(open));
+    assert.match(error.message, /expected a secret of mode 600, got 644/);
+    await rm(open, { recursive: true });
+  });
+
+  it('refuses a key ring that is not one without quoting it', async () => {
+    const broken = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
+    await writeFile(join(broken, 'signing-keys.json'), '{"keys": "s3cret"}', { mode: 0o600 });
+    const error = await refusal(KeyRing.open(broken));
+    assert.equal(error.code, 'IO_ERROR');
+    assert.doesNotMatch(`${error.message} ${String(error.cause)}`, /s3cret/);
+    await rm(broken, { recursive: true });
+  });
+
+  it('makes one ring when two processes open a new directory at once', async () => {
+    const shared = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
+    const [a, b] = await Promise.all([KeyRing.open(shared), KeyRing.open(shared)]);
+    assert.deepEqual(a.publicJwks(), b.publicJwks());
+    await rm(shared, { recursive: true });
+  });
+
+  it('gives every state directory names of its own and remembers the ones it was told', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
+    assert.notEqual((await openIdentity(other)).audience, identity.audience);
+    await openIdentity(other, { audience: 'gateway.example' });
+    assert.equal((await openIdentity(other)).audience, 'gateway.example');
+    await rm(other, { recursive: true });
+  });
+
+  /** A token signed with the ring's own key, whatever it says. */
+  async function signed(header: object, payload: object): Promise<string> {
+    const { kid, key } = await ring.signingKey();
+    const input = `${b64({ alg: 'EdDSA', typ: 'at+jwt', kid, ...header })}.${b64(payload)}`;
+    return `${input}.${Buffer.from(await crypto.subtle.sign('Ed25519', key, Buffer.from(input))).toString('base64url')}`;
+  }
+  const claims = (): Record<string, unknown> => ({
+    iss: identity.issuer,
+    aud: identity.audience,
+    sub: 'acme',
+    iat: NOW / 1000,
+    exp: NOW / 1000 + 3600,
+    jti: randomUUID(),
+    scope: 'split:train',
+    tenant: 'acme',
+  });
+  const without = (claim: string): Record<string, unknown> => {
+    const { [claim]: _, ...rest } = claims();
+    return rest;
+  };
+
+  it('accepts a hand-made token of the same form, so that the refusals below are due to their one difference', async () => {
+    assert.equal((await verify(await signed({}, claims()))).tenant, 'acme');
+  });
+
+  const refused: readonly [string, () => Promise<string>, ErrorCode?][] = [
+    ['whose audience is another gateway', () => signed({}, { ...claims(), aud: 'urn:cutlayer:gateway:other' })],
+    ['whose issuer is another', () => signed({}, { ...claims(), iss: 'https://evil.example' })],
+    ['that is not valid yet', () => signed({}, { ...claims(), nbf: NOW / 1000 + 600 })],
+    ['issued in the future', () => signed({}, { ...claims(), iat: NOW / 1000 + 600 })],
+    ['without expiry', () => signed({}, without('exp'))],
+    ['without an issue time', () => signed({}, without('iat'))],
+    ['without an id', () => signed({}, without('jti'))],
+    ['without a tenant', () => signed({}, without('tenant'))],
+    ['without a scope claim', () => signed({}, without('scope'))],
+    ['without an audience', () => signed({}, without('aud'))],
+    ['whose tenant would leave its key space', () => signed({}, { ...claims(), tenant: '../other' })],
+    ['whose tenant is not a string', () => signed({}, { ...claims(), tenant: ['acme'] })],
+    ['whose expiry is a string', () => signed({}, { ...claims(), exp: '9999999999' })],
+    ['of type JWT (an id token)', () => signed({ typ: 'JWT' }, claims())],
+    ['without a type', () => signed({ typ: undefined }, claims())],
+    ['with an unknown critical header', () => signed({ crit: ['x'], x: 1 }, claims())],
+    ['with an unknown key id', () => signed({ kid: 'nobody' }, claims())],
+    ['without a key id', () => signed({ kid: undefined }, claims())],
+    ['of algorithm none', async () => `${b64({ alg: 'none', typ: 'at+jwt' })}.${b64(claims())}.`],
+    [
+      'signed with HMAC under the public key',
+      async () => {
+        const { kid } = await ring.signingKey();
+        const publicKey = await ring.publicKey(kid);
+        const input = `${b64({ alg: 'HS256', typ: 'at+jwt', kid })}.${b64(claims())}`;
+        return `${input}.${createHmac('sha256', await exportSPKI(publicKey!))
+          .update(input)
+          .digest('base64url')}`;
+      },
+    ],
+    [
+      'signed with another key under a known key id',
+      async () => {
+        const { kid } = await ring.signingKey();
+        const input = `${b64({ alg: 'EdDSA', typ: 'at+jwt', kid })}.${b64(claims())}`;
+        return `${input}.${sign(null, Buffer.from(input), generateKeyPairSync('ed25519').privateKey).toString('base64url')}`;
+      },
+    ],
+    [
+      'whose payload was changed',
+      async () => {
+        const [header, , signature] = (await signed({}, claims())).split('.');
+        return `${header}.${b64({ ...claims(), tenant: 'other' })}.${signature}`;
+      },
+    ],
+    [
+      'whose signature was changed',
+      async () => {
+        const token = await signed({}, claims());
+        const at = token.length - 20;
+        return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
+      },
+    ],
+    ['that is empty', async () => ''],
+    ['that is not a token', async () => 'a.b.c'],
+    ['of megabytes', async () => 'a'.repeat(2 ** 20)],
+  ];
+  for (const [what, make, code = 'TOKEN_INVALID'] of refused) {
+    it(`refuses a token ${what}, and says only that it is invalid`, async () => {
+      const error = await refusal(verify(await make()));
+      assert.equal(error.code, code);
+      assert.equal(error.message, 'token: invalid');
+      assert.deepEqual(error.details, {});
+    });
+  }
+
+  it("verifies an external issuer's tokens by the keys at its address, and says so when they cannot be had", async () => {
+    const server = createServer((_request, response) => response.end(JSON.stringify(ring.publicJwks())));
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`);
+    const token = await issueToken(ring, identity, request, NOW);
+    const external = createVerifier(identity, remoteKeys(url), () => NOW);
+    assert.equal((await external(token)).tenant, 'acme');
+    assert.equal((await refusal(external(await signed({ kid: 'nobody' }, claims())))).code, 'TOKEN_INVALID');
+    await new Promise((done) => server.close(done));
+    const error = await refusal(createVerifier(identity, remoteKeys(url), () => NOW)(token));
+    assert.deepEqual([error.code, error.retryable], ['UNAVAILABLE', true]);
+  });
+
+  it('names the scope that is missing', async () => {
+    const principal = await verify(await issueToken(ring, identity, { ...request, scopes: ['split:infer'] }, NOW));
+    assert.throws(() => requireScope(principal, 'split:train'), { code: 'SCOPE_MISSING', message: /split:train/ });
+    assert.doesNotThrow(() => requireScope(principal, 'split:train', 'split:infer'));
+  });
+
+  it('does not issue tokens for bad tenants, lives or scopes', async () => {
+    for (const bad of [{ tenant: 'a b' }, { tenant: '' }, { tenant: 'x'.repeat(65) }, { ttlSeconds: 0 }, { ttlSeconds: 1e12 }]) {
+      assert.equal((await refusal(issueToken(ring, identity, { ...request, ...bad }, NOW))).code, 'INVALID_ARGUMENT');
+    }
+    assert.throws(() => parseScopes('split:train split:everything'), { code: 'INVALID_ARGUMENT', message: /got split:everything/ });
+    assert.throws(() => parseScopes('  '), { code: 'INVALID_ARGUMENT' });
+  });
+});
