@@ -3,14 +3,20 @@
  * causes and stacks never do.
  */
 
-/** One row per code: the gRPC status, the HTTP status, and whether the same call may succeed when simply repeated. */
+/**
+ * What a caller can do about an error. `same`: send the same call again, after a pause. `resendForward`: send the
+ * step's Forward again, then the call. `no`: the same call fails again.
+ */
+export type Retry = 'same' | 'resendForward' | 'no';
+
+/** One row per code: the gRPC status, the HTTP status, and what a caller can do. */
 interface ErrorRow {
   readonly grpc: number;
   readonly http: number;
-  readonly retryable: boolean;
+  readonly retry: Retry;
 }
 
-const row = (grpc: number, http: number, retryable = false): ErrorRow => ({ grpc, http, retryable });
+const row = (grpc: number, http: number, retry: Retry = 'no'): ErrorRow => ({ grpc, http, retry });
 
 /** gRPC status numbers, by name, as used in the table. */
 const GRPC = {
@@ -44,7 +50,7 @@ export const errorTable = {
   CANCELLED: row(GRPC.CANCELLED, 499),
   UNIMPLEMENTED: row(GRPC.UNIMPLEMENTED, 501),
   // steps
-  STEP_EVICTED: row(GRPC.ABORTED, 409, true),
+  STEP_EVICTED: row(GRPC.ABORTED, 409, 'resendForward'),
   STEP_CONFLICT: row(GRPC.ALREADY_EXISTS, 409),
   ADAPTER_UNSUPPORTED: row(GRPC.FAILED_PRECONDITION, 422),
   BACKBONE_MISMATCH: row(GRPC.FAILED_PRECONDITION, 412),
@@ -55,10 +61,10 @@ export const errorTable = {
   TOKEN_EXPIRED: row(GRPC.UNAUTHENTICATED, 401),
   SCOPE_MISSING: row(GRPC.PERMISSION_DENIED, 403),
   // capacity and life cycle
-  QUEUE_FULL: row(GRPC.RESOURCE_EXHAUSTED, 429, true),
-  WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, true),
-  DRAINING: row(GRPC.UNAVAILABLE, 503, true),
-  UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, true),
+  QUEUE_FULL: row(GRPC.RESOURCE_EXHAUSTED, 429, 'same'),
+  WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, 'same'),
+  DRAINING: row(GRPC.UNAVAILABLE, 503, 'same'),
+  UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, 'same'),
   OUT_OF_MEMORY: row(GRPC.RESOURCE_EXHAUSTED, 507),
   CERTIFICATE_REJECTED: row(GRPC.UNAVAILABLE, 502),
   // flags and files of settings
@@ -142,20 +148,14 @@ export class CutlayerError extends Error {
     this.details = options.details ?? {};
   }
 
-  /** True when the same call may succeed when simply repeated. */
-  get retryable(): boolean {
-    return errorTable[this.code].retryable;
+  /** What the caller can do about it, by the table. */
+  get retry(): Retry {
+    return errorTable[this.code].retry;
   }
 
   /** The part that may leave this thread. */
   toRecord(): ErrorRecord {
     return { code: this.code, message: this.message, details: this.details };
-  }
-
-  /** Rebuilds an error from another thread's or process's record; an unknown code becomes INTERNAL. */
-  static fromRecord(record: { readonly code: string; readonly message: string; readonly details?: ErrorDetails }): CutlayerError {
-    const code = isErrorCode(record.code) ? record.code : 'INTERNAL';
-    return new CutlayerError(code, record.message, { details: record.details ?? {} });
   }
 
   /** The only funnel for caught values: ours pass through, an abort becomes CANCELLED, a failed allocation OUT_OF_MEMORY, all else INTERNAL with a fixed message. */

@@ -1,9 +1,11 @@
 /** The documents that are written by a program: what each must say, from the code that it describes. */
 import { familiesDocument } from './families-document.js';
 import { methodsDocument } from './methods-document.js';
+import { protocolDocument } from './protocol-document.js';
 
 /** By path in the repository, the function that writes the document. A new one is a row here; a test compares each with the file. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/families.md': familiesDocument,
   'docs/methods.md': methodsDocument,
+  'docs/protocol.md': protocolDocument,
 };

@@ -208,7 +208,7 @@ describe('gateway under pressure', () => {
       const many = await Promise.allSettled(Array.from({ length: 8 }, () => splitCalls(client).getModel(metadata)));
       const refused = many.filter((one) => one.status === 'rejected').map(({ reason }) => reason as CutlayerError);
       assert.ok(refused.length > 0);
-      for (const error of refused) assert.deepEqual([error.code, error.retryable], ['QUEUE_FULL', true]);
+      for (const error of refused) assert.deepEqual([error.code, error.retry], ['QUEUE_FULL', 'same']);
       await splitCalls(client).getModel(metadata);
     } finally {
       await running.close();
@@ -258,7 +258,7 @@ describe('gateway shutting down', () => {
     const error = await refusal(splitCalls(client).getModel(metadata, { deadline: Date.now() + 5000 }), 'UNAVAILABLE').catch(() =>
       refusal(splitCalls(client).getModel(metadata, { deadline: Date.now() + 5000 }), 'DRAINING'),
     );
-    assert.ok(error.retryable);
+    assert.equal(error.retry, 'same');
     await drained;
     await running.close();
   });
@@ -279,7 +279,7 @@ describe('gateway shutting down', () => {
     const drained = running.gateway.server.drain(0);
     const failed = (await settled).flatMap((one) => (one.status === 'rejected' ? [one.reason as CutlayerError] : []));
     assert.ok(failed.some(({ code }) => code === 'DRAINING'));
-    for (const error of failed) assert.ok(error.retryable, error.code);
+    for (const error of failed) assert.equal(error.retry, 'same', error.code);
     await drained;
     await running.close();
   });

@@ -35,9 +35,9 @@ export function retryDelayMs(attempt: number, policy: RetryPolicy, random: () =>
   return bound * (0.5 + 0.5 * random());
 }
 
-/** Whether the same call may be sent again as it is. An evicted step may not: its Forward has to be sent again first. */
+/** Whether the same call may be sent again as it is. */
 export function mayRepeat(error: CutlayerError): boolean {
-  return error.retryable && error.code !== 'STEP_EVICTED';
+  return error.retry === 'same';
 }
 
 /**

@@ -3,6 +3,7 @@
  * step; both are repeated by the error table, and a step that the gateway no longer has is sent again under its own id.
  */
 import { randomUUID } from 'node:crypto';
+import { Mutex } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
 import type { BackwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
 import type { ForwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
@@ -12,7 +13,6 @@ import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterKind } from '../adapters/adapter.js';
 import type { Connection } from '../connection/connect.js';
-import { Pipeline } from './pipeline.js';
 
 /** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
 export interface ForwardInput {
@@ -64,7 +64,7 @@ export class RemoteModel {
   readonly connection: Connection;
   readonly #run = randomUUID();
   #steps = 0;
-  readonly #recovery = new Pipeline(1);
+  readonly #recovery = new Mutex();
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -147,13 +147,13 @@ export class RemoteModel {
           : {}),
       };
     };
-    const evicted = await send().catch(keepIfEvicted);
-    if (!(evicted instanceof CutlayerError)) return evicted;
+    const first = await send().catch(resendable);
+    if (!(first instanceof CutlayerError)) return first;
     // One at a time: steps that are sent again side by side would evict each other for ever.
-    return this.#recovery.run(async () => {
+    return this.#recovery.runExclusive(async () => {
       for (let resends = 1; ; resends++) {
         await resend(options.signal);
-        const result = await send().catch(keepIfEvicted);
+        const result = await send().catch(resendable);
         if (!(result instanceof CutlayerError)) return result;
         if (resends === MAX_RESENDS) throw result;
       }
@@ -167,9 +167,9 @@ export class RemoteModel {
   }
 }
 
-/** Lets an eviction through as a value; every other error stays an error. */
-function keepIfEvicted(caught: unknown): CutlayerError {
+/** Gives an error that sending the Forward again mends as a value; every other error stays an error. */
+function resendable(caught: unknown): CutlayerError {
   const error = CutlayerError.from(caught);
-  if (error.code === 'STEP_EVICTED') return error;
+  if (error.retry === 'resendForward') return error;
   throw error;
 }

@@ -36,7 +36,7 @@ const failing = (times: number, code: ErrorCode) => {
 
 describe('retrying', () => {
   for (const code of Object.keys(errorTable) as ErrorCode[]) {
-    const repeated = errorTable[code].retryable && code !== 'STEP_EVICTED';
+    const repeated = errorTable[code].retry === 'same';
     it(`${repeated ? 'repeats' : 'does not repeat'} ${code}`, async () => {
       const { attempt, calls } = failing(1, code);
       assert.equal(mayRepeat(new CutlayerError(code, '')), repeated);
@@ -46,6 +46,14 @@ describe('retrying', () => {
       assert.equal(calls(), repeated ? 2 : 1);
     });
   }
+
+  it('leaves an evicted step to its model, which sends the Forward again first', () => {
+    const codes = Object.keys(errorTable) as ErrorCode[];
+    assert.deepEqual(
+      codes.filter((code) => errorTable[code].retry === 'resendForward'),
+      ['STEP_EVICTED'],
+    );
+  });
 
   it('doubles the delay up to the longest, with jitter of a half', async () => {
     const environment = frozen();

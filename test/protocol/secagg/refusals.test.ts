@@ -610,6 +610,6 @@ describe('a vector that is not of the ring', () => {
     assert.throws(() => client.advertise(new Uint8Array(31)), { code: 'INVALID_ARGUMENT', message: /context/ });
     assert.equal(client.refusal, undefined);
     assert.equal(client.mask(table.inbox('site-000'), ring).length, 4);
-    assert.ok(new CutlayerError('SECAGG_REFUSED', '').retryable === false);
+    assert.equal(new CutlayerError('SECAGG_REFUSED', '').retry, 'no');
   });
 });

@@ -205,7 +205,7 @@ describe('access tokens', () => {
     assert.equal((await refusal(external(await signed({ kid: 'nobody' }, claims())))).code, 'TOKEN_INVALID');
     await new Promise((done) => server.close(done));
     const error = await refusal(createVerifier(identity, remoteKeys(url), () => NOW)(token));
-    assert.deepEqual([error.code, error.retryable], ['UNAVAILABLE', true]);
+    assert.deepEqual([error.code, error.retry], ['UNAVAILABLE', 'same']);
   });
 
   it('names the scope that is missing', async () => {
