@@ -2,12 +2,16 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded, shuffle } from '../../../src/tensor/random.js';
 
-/** Limits of a micro-batch and the seed of its order. */
-export interface OrderOptions {
+/** Limits of a micro-batch. */
+export interface BatchLimits {
   /** Sequences of a micro-batch. */
   readonly batchSize: number;
   /** Most rows of a padded micro-batch (sequences times the longest of them). */
   readonly maxTokensPerBatch: number;
+}
+
+/** Limits of a micro-batch and the seed of its order. */
+export interface OrderOptions extends BatchLimits {
   readonly seed: number;
   /** False keeps the file's order, without bucketing. */
   readonly shuffle: boolean;
@@ -28,7 +32,7 @@ export function epochBatches(lengths: readonly number[], epoch: number, options:
   const random = seeded(options.seed, epoch);
   shuffle(order, random);
   const window = options.batchSize * BUCKET_BATCHES;
-  const batches: number[][] = [];
+  const batches: (readonly number[])[] = [];
   for (let start = 0; start < order.length; start += window) {
     const bucket = order.slice(start, start + window).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
     batches.push(...cut(bucket, lengths, options));
@@ -47,13 +51,20 @@ export function refuseOverlong(lengths: readonly number[], maxTokensPerBatch: nu
   }
 }
 
-/** Sequences in order of length, for evaluation: least padding, no randomness. */
-export function evaluationBatches(lengths: readonly number[], options: Pick<OrderOptions, 'batchSize' | 'maxTokensPerBatch'>) {
-  const order = lengths.map((_, index) => index).sort((a, b) => lengths[a]! - lengths[b]! || a - b);
-  return cut(order, lengths, options);
+/**
+ * Examples in order of length, cut to batches: least padding, no randomness.
+ * @param indexes The examples that are meant. Default: all that have a length.
+ */
+export function evaluationBatches(
+  lengths: readonly number[],
+  limits: BatchLimits,
+  indexes: Iterable<number> = lengths.keys(),
+): readonly (readonly number[])[] {
+  const order = [...indexes].sort((a, b) => lengths[a]! - lengths[b]! || a - b);
+  return cut(order, lengths, limits);
 }
 
-function cut(order: readonly number[], lengths: readonly number[], options: Pick<OrderOptions, 'batchSize' | 'maxTokensPerBatch'>) {
+function cut(order: readonly number[], lengths: readonly number[], options: BatchLimits): readonly (readonly number[])[] {
   const batches: number[][] = [];
   let current: number[] = [];
   let longest = 0;

@@ -14,7 +14,7 @@ import type { ChainLog } from './chain-log.js';
 import { worsening } from './data/forgetting.js';
 import type { LocalData } from './data/local-data.js';
 import { evaluationPayload, type MeasuredVersion, measureSlices } from './data/measure.js';
-import { trainLocally } from './local-training.js';
+import { splitValues, trainLocally } from './local-training.js';
 import type { ParticipantEvent } from './participant-events.js';
 import { metricsPayload, type RoundPayload, trainPayload } from './round-payload.js';
 import type { ActiveRound } from './round-record.js';
@@ -83,7 +83,7 @@ export class RoundWork {
   async use(version: number): Promise<Adapter> {
     const values = await this.version(version);
     // As optimizer steps do it, so that nothing of earlier values is left in what the adapter has computed of them.
-    await this.#around.client.loadValues(this.#split(values), undefined);
+    await this.#around.client.loadValues(splitValues(this.adapter, values), undefined);
     return this.adapter;
   }
 
@@ -91,7 +91,7 @@ export class RoundWork {
   async train(round: number, active: ActiveRound, cohort: number, signal: AbortSignal): Promise<RoundPayload> {
     const { open, chain, data, state, client, seed, checkpointEvery, environment, random, tell } = this.#around;
     const { version, clipNorm, enlistment } = active;
-    const start = this.#split(await this.version(version));
+    const start = await this.version(version);
     const examples = await data.roundExamples(round, version);
     const { update } = await trainLocally({
       state,
@@ -136,16 +136,5 @@ export class RoundWork {
   /** What was measured of a version, if it was lately. */
   measuredBefore(version: number): VersionMetrics | undefined {
     return this.#measured.get(version)?.current;
-  }
-
-  #split(values: Float32Array): readonly Float32Array[] {
-    const { parameters } = this.adapter;
-    let at = 0;
-    const parts = parameters.map(({ value }) => {
-      at += value.data.length;
-      return values.slice(at - value.data.length, at);
-    });
-    if (at !== values.length) throw new CutlayerError('INVALID_SHAPE', `version: expected ${at} values, got ${values.length}`);
-    return parts;
   }
 }

@@ -5,7 +5,7 @@ import type { Adapter, StepParts } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
-import { evaluationBatches } from '../data/order.js';
+import { type BatchLimits, evaluationBatches } from '../data/order.js';
 import { Pipeline } from '../model/pipeline.js';
 import type { BatchResult, SplitModel } from '../model/split-model.js';
 import { generateGreedy } from './generate.js';
@@ -55,17 +55,17 @@ export async function evaluate(
   const limits = batchLimits(model, adapter, options);
   const pipeline = new Pipeline(options.pipelineDepth ?? 2);
   const groups = tasksApart(examples, adapter?.tasks);
+  const lengths = examples.map(({ tokenIds }) => tokenIds.length);
   let done = 0;
   const measure = async (group: readonly number[]): Promise<Measured> => {
     const task = taskOf(adapter, examples[group[0] ?? 0]?.task);
     const parts = await adapter?.parts(task);
-    const lengths = group.map((index) => examples[index]!.tokenIds.length);
     const results = await Promise.all(
-      evaluationBatches(lengths, limits).map((places) =>
+      evaluationBatches(lengths, limits, group).map((indexes) =>
         pipeline.run(async () => {
           options.signal?.throwIfAborted();
-          const result = await model.evaluate(makeBatch(places.map((place) => examples[group[place]!]!)), parts, options.signal);
-          done += places.length;
+          const result = await model.evaluate(makeBatch(indexes.map((index) => examples[index]!)), parts, options.signal);
+          done += indexes.length;
           options.onProgress?.(done, examples.length);
           return result;
         }),
@@ -113,7 +113,7 @@ export function batchLimits(
   model: SplitModel,
   adapter: Pick<Adapter, 'numVirtualTokens'> | undefined,
   options: { readonly batchSize?: number | undefined; readonly maxTokensPerBatch?: number | undefined },
-): { readonly batchSize: number; readonly maxTokensPerBatch: number } {
+): BatchLimits {
   const { wireDtype, card } = model.remote.connection;
   const { limits, dims } = card;
   // Rows of the largest message, hidden states and adapter together.
@@ -134,11 +134,11 @@ async function generationExactMatch(
   const { tokenizer } = model.bundle;
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
   const limits = batchLimits(model, adapter, options);
+  const lengths = asked.map(({ tokenIds }) => tokenIds.length + GENERATION_SLACK);
   const batches: { readonly parts: StepParts | undefined; readonly indexes: readonly number[] }[] = [];
   for (const group of tasksApart(asked, adapter?.tasks)) {
     const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
-    const lengths = group.map((index) => asked[index]!.tokenIds.length + GENERATION_SLACK);
-    for (const places of evaluationBatches(lengths, limits)) batches.push({ parts, indexes: places.map((place) => group[place]!) });
+    for (const indexes of evaluationBatches(lengths, limits, group)) batches.push({ parts, indexes });
   }
   let right = 0;
   for (const { parts, indexes } of batches) {

@@ -9,9 +9,9 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
-import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Parameter } from '../adapters/adapter.js';
+import type { Adapter } from '../adapters/adapter.js';
 import type { AdamWState } from '../optimizers/adamw.js';
+import { momentTensors, savedMoments, savedValues } from './optimizer-state.js';
 
 const STATE_FILE = 'state.json';
 const PARAMETERS_FILE = 'parameters.safetensors';
@@ -43,16 +43,10 @@ export async function writeTrainingState(
   },
 ): Promise<void> {
   const { adapter, optimizers, extra } = state;
-  const moments: Record<string, Tensor<'float32'>> = {};
-  adapter.parameters.forEach(({ name, value: { shape } }, at) => {
-    const { expAvg, expAvgSq } = optimizers[at]!;
-    moments[`exp_avg.${name}`] = f32(shape, expAvg);
-    moments[`exp_avg_sq.${name}`] = f32(shape, expAvgSq);
-  });
   await writeDirectoryAtomic(dir, async (temporary) => {
     await adapter.save(temporary);
     await writeTensors(join(temporary, PARAMETERS_FILE), Object.fromEntries(adapter.parameters.map(({ name, value }) => [name, value])));
-    await writeTensors(join(temporary, OPTIMIZER_FILE), moments);
+    await writeTensors(join(temporary, OPTIMIZER_FILE), momentTensors(adapter.parameters, optimizers));
     const step = optimizers[0]?.step ?? 0;
     const json = { format: 'cutlayer-training-state', formatVersion: 2, method: adapter.method, step, extra };
     await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(json, null, 2)}\n`);
@@ -77,25 +71,9 @@ export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'met
   if (other !== undefined) {
     throw new CutlayerError('ADAPTER_MISMATCH', `${join(dir, PARAMETERS_FILE)}: ${other} is not trained now; use the settings of that run`);
   }
-  const read = (tensors: ReadonlyMap<string, Tensor>, file: string, name: string, { value }: Parameter): Float32Array => {
-    const found = tensors.get(name);
-    const wanted = value.shape.join(', ');
-    if (found?.dtype !== 'float32' || found.shape.join(', ') !== wanted) {
-      throw new CutlayerError(
-        'ADAPTER_MISMATCH',
-        `${join(dir, file)}: ${name}: expected float32 [${wanted}], got ${found === undefined ? 'nothing' : `${found.dtype} [${found.shape.join(', ')}]`}; ` +
-          'use the settings of that run',
-      );
-    }
-    return found.data as Float32Array;
-  };
   return {
-    parameters: adapter.parameters.map((parameter) => read(values.tensors, PARAMETERS_FILE, parameter.name, parameter)),
-    optimizers: adapter.parameters.map((parameter) => ({
-      step,
-      expAvg: read(moments.tensors, OPTIMIZER_FILE, `exp_avg.${parameter.name}`, parameter),
-      expAvgSq: read(moments.tensors, OPTIMIZER_FILE, `exp_avg_sq.${parameter.name}`, parameter),
-    })),
+    parameters: adapter.parameters.map((parameter) => savedValues(values.tensors, join(dir, PARAMETERS_FILE), parameter.name, parameter)),
+    optimizers: savedMoments(moments.tensors, join(dir, OPTIMIZER_FILE), adapter.parameters, step),
     extra,
   };
 }

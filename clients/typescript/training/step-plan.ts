@@ -1,7 +1,7 @@
 /** Which examples each optimizer step of a run takes, from where the run stands; without an end. */
 import { CutlayerError } from '../../../src/errors.js';
 import { poissonSample, type RandomBytes } from '../../../src/privacy/random.js';
-import { epochBatches, type OrderOptions, refuseOverlong } from '../data/order.js';
+import { type BatchLimits, epochBatches, evaluationBatches, type OrderOptions, refuseOverlong } from '../data/order.js';
 
 /** One step's examples. */
 export interface PlannedStep {
@@ -11,19 +11,25 @@ export interface PlannedStep {
   readonly batches: readonly (readonly number[])[];
 }
 
-/** Epoch after epoch, every example once in each. @param lengths Tokens of each example. @throws CutlayerError INVALID_DATA */
+/**
+ * Epoch after epoch, every example once in each.
+ * @param lengths Tokens of each example. @param options.calls Cuts batches that are larger.
+ * @throws CutlayerError INVALID_DATA
+ */
 export function* epochSteps(
   lengths: readonly number[],
   from: Pick<PlannedStep, 'epoch' | 'stepInEpoch'>,
-  options: Omit<OrderOptions, 'shuffle'> & { readonly accumulation: number },
+  options: Omit<OrderOptions, 'shuffle'> & { readonly accumulation: number; readonly calls?: BatchLimits },
 ): Generator<PlannedStep, never> {
   if (lengths.length === 0) throw new CutlayerError('INVALID_DATA', 'training: there are no examples');
-  const { accumulation } = options;
+  const { accumulation, calls } = options;
   let { epoch, stepInEpoch } = from;
   for (;;) {
     const batches = epochBatches(lengths, epoch, { ...options, shuffle: true });
     for (; stepInEpoch * accumulation < batches.length; stepInEpoch++) {
-      yield { epoch, stepInEpoch, batches: batches.slice(stepInEpoch * accumulation, (stepInEpoch + 1) * accumulation) };
+      const taken = batches.slice(stepInEpoch * accumulation, (stepInEpoch + 1) * accumulation);
+      const fitting = calls === undefined ? taken : taken.flatMap((batch) => evaluationBatches(lengths, calls, batch));
+      yield { epoch, stepInEpoch, batches: fitting };
     }
     epoch += 1;
     stepInEpoch = 0;

@@ -6,6 +6,7 @@ import type { Evaluation } from '../inference/evaluate.js';
 import type { RunPrivacy } from './privacy/run-ledger.js';
 import type { RunSettings } from './run-settings.js';
 import type { StepResult } from './training-client.js';
+import type { StepCost } from './training-loop.js';
 
 /** What a run is told besides its {@link TrainingClient}. */
 export interface TrainOptions {
@@ -55,16 +56,9 @@ export type TrainEvent =
   | { readonly type: 'checkpoint'; readonly step: number; readonly dir: string };
 
 /** A step with what it cost. */
-export interface StepRecord extends StepResult {
+export interface StepRecord extends StepResult, StepCost {
   /** Counted from 0. */
   readonly epoch: number;
-  /** Real tokens of the step's examples. */
-  readonly tokens: number;
-  readonly tokensPerSecond: number;
-  /** Tensor payload bytes of this step. */
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly seconds: number;
 }
 
 /** How a run ended. Costs are those of all its steps, over all starts. */

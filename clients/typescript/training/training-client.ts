@@ -154,16 +154,9 @@ export class TrainingClient {
 
   /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS, ADAPTER_MISMATCH */
   async loadState(dir: string): Promise<Readonly<Record<string, unknown>>> {
-    await this.discard();
-    const state = await readTrainingState(dir, this.adapter);
-    this.#parts.clear();
-    this.#optimizers.forEach((optimizer, at) => {
-      optimizer.load(state.optimizers[at]!);
-    });
-    this.adapter.parameters.forEach(({ value }, at) => {
-      value.data.set(state.parameters[at]!);
-    });
-    return state.extra;
+    const { parameters, optimizers, extra } = await readTrainingState(dir, this.adapter);
+    await this.loadValues(parameters, optimizers);
+    return extra;
   }
 
   #newSum(): StepSum {

@@ -13,7 +13,7 @@ import { loadAdapter } from '../adapters/load.js';
 import type { Example } from '../data/examples.js';
 import { batchLimits, evaluate } from '../inference/evaluate.js';
 import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
-import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, type Divergence, DivergenceWatch } from './divergence.js';
+import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } from './divergence.js';
 import { openLedger, writePrivacyStatement } from './privacy/private-run.js';
 import type { RunLedger } from './privacy/run-ledger.js';
 import type { RunLog } from './run-log.js';
@@ -23,6 +23,7 @@ import { type StartingPoint, startingPoint } from './starting-point.js';
 import { epochSteps, type PlannedStep, sampledSteps } from './step-plan.js';
 import { checkTrainOptions, type StepRecord, type TrainEvent, type TrainOptions, type TrainSummary } from './train-options.js';
 import type { TrainingClient } from './training-client.js';
+import { takeSteps } from './training-loop.js';
 
 /** Steps between checkpoints when nothing is said. */
 const DEFAULT_CHECKPOINT_EVERY = 50;
@@ -55,7 +56,10 @@ export class TrainingRun {
     const { divergenceFactor: factor = DEFAULT_DIVERGENCE_FACTOR } = options;
     // When to stop is no secret; so a private run's exact losses do not decide on it.
     this.#watch = factor === 0 || ledger !== undefined ? undefined : new DivergenceWatch({ factor, steps: DEFAULT_DIVERGENCE_STEPS });
-    for (const record of from.log.earlierSteps) this.#count(record);
+    for (const record of from.log.earlierSteps) {
+      this.#count(record);
+      this.#watch?.observe(record.step, record.loss);
+    }
   }
 
   /**
@@ -81,20 +85,27 @@ export class TrainingRun {
 
   /** Takes the steps that are left. */
   async toEnd(): Promise<TrainSummary> {
-    const { totalSteps } = this.#options;
-    this.#emit({ type: 'start', step: this.#client.step, totalSteps });
+    const { examples, signal, totalSteps } = this.#options;
+    const [client, ledger] = [this.#client, this.#ledger];
+    this.#emit({ type: 'start', step: client.step, totalSteps });
     try {
-      if (this.#validationDue && (await this.#afterStep())) return await this.#finish('patience');
-      const plan = this.#plan();
-      while (this.#client.step < totalSteps && !this.#progress.stoppedEarly) {
-        if (this.#ledger?.refusal() !== undefined) return await this.#endOfBudget();
-        await this.#step(plan.next().value);
-        if (await this.#afterStep()) return await this.#finish('patience');
-      }
-      return await this.#finish(this.#progress.stoppedEarly ? 'patience' : 'finished');
+      if (this.#validationDue) await this.#afterStep();
+      await takeSteps({
+        client,
+        examples,
+        plan: this.#plan(),
+        lastStep: totalSteps,
+        signal,
+        watch: this.#watch,
+        goesOn: () => !this.#progress.stoppedEarly && ledger?.refusal() === undefined,
+        beforeUpdate: async (step) => ledger?.spend(step),
+        onStep: (result, planned, cost) => this.#record({ ...result, epoch: planned.epoch, ...cost }, planned),
+        afterStep: () => this.#afterStep(),
+      });
+      if (this.#progress.stoppedEarly) return await this.#finish('patience');
+      return client.step < totalSteps ? await this.#endOfBudget() : await this.#finish('finished');
     } catch (caught) {
-      await this.#client.discard();
-      if (this.#options.signal?.aborted) return this.#cancelled();
+      if (signal?.aborted) return this.#cancelled();
       throw await this.#explain(caught);
     }
   }
@@ -119,65 +130,25 @@ export class TrainingRun {
     return epochSteps(lengths, this.#progress, { ...limits, seed, accumulation });
   }
 
-  async #step({ epoch, stepInEpoch, batches }: PlannedStep): Promise<void> {
-    const { signal, examples } = this.#options;
-    if (signal?.aborted) throw new CutlayerError('CANCELLED', 'training was cancelled');
-    const start = performance.now();
-    const { counters } = this.#client.model.remote.connection;
-    const { bytesUp, bytesDown } = counters;
-    // One failure stops the other micro-batches of the step.
-    const failed = new AbortController();
-    const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-    const work = batches.map((indexes) =>
-      this.#client.forwardBackward(
-        indexes.map((index) => examples[index]!),
-        { signal: either },
-      ),
-    );
-    await Promise.all(work).catch((error: unknown) => {
-      failed.abort();
-      throw error;
-    });
-    await this.#ledger?.spend(this.#client.step + 1);
-    const result = await this.#client.optimStep();
-    const seconds = (performance.now() - start) / 1000;
-    const tokens = batches.flat().reduce((sum, index) => sum + examples[index]!.tokenIds.length, 0);
-    const record: StepRecord = {
-      ...result,
-      epoch,
-      tokens,
-      tokensPerSecond: tokens / seconds,
-      bytesUp: counters.bytesUp - bytesUp,
-      bytesDown: counters.bytesDown - bytesDown,
-      seconds,
-    };
+  async #record(record: StepRecord, { epoch, stepInEpoch }: PlannedStep): Promise<void> {
     this.#progress = { ...this.#progress, epoch, stepInEpoch: stepInEpoch + 1 };
     await this.#log.step(record);
     this.#emit({ type: 'step', totalSteps: this.#options.totalSteps, ...record });
-    const divergence = this.#count(record);
-    if (divergence === undefined) return;
-    const { sinceStep, loss, bestSmoothedLoss } = divergence;
-    throw new CutlayerError(
-      'DIVERGED',
-      `the loss is ${loss.toFixed(4)} and has been far above its best smoothed value of ${bestSmoothedLoss.toFixed(4)} since step ${sinceStep}`,
-      { details: { sinceStep } },
-    );
+    this.#count(record);
   }
 
-  #count(record: StepRecord): Divergence | undefined {
+  #count(record: StepRecord): void {
     // A private step may have sampled no example.
     if (record.targets > 0) this.#loss = record.loss;
     for (const name of ['tokens', 'bytesUp', 'bytesDown', 'seconds'] as const) this.#totals[name] += record[name];
-    return this.#watch?.observe(record.step, record.loss);
   }
 
-  /** Validates and writes a checkpoint when it is time; true when patience is at its end. */
-  async #afterStep(): Promise<boolean> {
+  /** Validates and writes a checkpoint when it is time. */
+  async #afterStep(): Promise<void> {
     const { checkpointEvery = DEFAULT_CHECKPOINT_EVERY, totalSteps, validation } = this.#options;
     const { step } = this.#client;
     if (validation !== undefined && this.#validationDue) await this.#validate(validation);
     if (step % checkpointEvery === 0 || step >= totalSteps || this.#progress.stoppedEarly) await this.#writeCheckpoint();
-    return this.#progress.stoppedEarly;
   }
 
   /** Whether the last step is one after which to validate, and that has not been done: after a step, and after a stop during validation. */
