@@ -22,23 +22,31 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   }
 }
 
-/** Fills a directory under a temporary name beside its place, then renames it there, replacing what was there. @throws CutlayerError IO_ERROR, and what `fill` throws */
-export async function writeDirectoryAtomic(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+/**
+ * Fills a directory under a temporary name beside its place, then renames it there, replacing what was there.
+ * @returns what `fill` gives
+ * @throws CutlayerError IO_ERROR; what `fill` throws
+ */
+export async function writeDirectoryAtomic<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
   const parent = dirname(path);
   const temporary = join(parent, `.tmp-${randomUUID()}`);
   try {
     await mkdir(parent, { recursive: true });
     await mkdir(temporary);
-    await fill(temporary);
+    const result = await fill(temporary);
     await syncDirectory(temporary);
     const old = join(parent, `.tmp-${randomUUID()}`);
     const replaced = await rename(path, old).then(
       () => true,
       () => false,
     );
-    await rename(temporary, path);
+    await rename(temporary, path).catch(async (error: unknown) => {
+      if (replaced) await rename(old, path);
+      throw error;
+    });
     if (replaced) await rm(old, { recursive: true, force: true });
     await syncDirectory(parent);
+    return result;
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw writeFailure(path, error);

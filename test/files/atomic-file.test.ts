@@ -20,6 +20,10 @@ describe('files that appear whole or not at all', () => {
       writeDirectoryAtomic(join(below, 'y'), async () => undefined),
       { code: 'IO_ERROR' },
     );
+    await assert.rejects(
+      writeDirectoryAtomic(join(dir, 'new'), (temporary) => writeFile(join(temporary, 'absent', 'x'), '')),
+      { code: 'IO_ERROR', message: /cannot be written \(ENOENT\)/ },
+    );
     assert.deepEqual(await readdir(dir), ['file']);
     assert.equal(await readFile(join(dir, 'file'), 'utf8'), 'before');
   });

@@ -1,7 +1,7 @@
 /** `cutlayer pack`: a Hugging Face checkpoint becomes a backbone and a client bundle. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { OutsideOptions } from '../../compiler/models/outside.js';
-import type { PackResult } from '../../compiler/pack/artifact-files.js';
+import type { PackResult } from '../../compiler/pack/pack-request.js';
 import { CutlayerError } from '../../errors.js';
 import type { PackReporter } from './pack-reporter.js';
 

@@ -2,7 +2,7 @@
  * A backbone from an imported graph: hidden states [b, s, d] in, hidden states [b, s, d] out, nothing else. The graph is applied to the text
  * alone or to a soft prompt put before every sequence; its derivative comes from the same rules as any other.
  */
-
+import type { AdapterKind } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import { type Partition, partition } from '../autodiff/partition.js';
 import { vjp } from '../autodiff/vjp.js';
@@ -14,12 +14,6 @@ import type { ValueInfoProto } from '../onnx/import/proto.js';
 import { computedDType, storedDType } from '../onnx/import/tensor-source.js';
 import type { Value } from '../onnx/value.js';
 import { dims } from './span.js';
-
-/** The adapter kinds of an imported backbone; a prefix needs inputs for keys and values, which it does not have. */
-export const onnxAdapterKinds = ['none', 'softPrompt'] as const;
-
-/** One of {@link onnxAdapterKinds}. */
-export type OnnxAdapterKind = (typeof onnxAdapterKinds)[number];
 
 /** The one input and the one output of a backbone's graph. */
 export interface BackbonePorts {
@@ -76,9 +70,10 @@ const namesOf = (ports: readonly ValueInfoProto[]): string =>
  * The backbone under one adapter kind, with the inputs and outputs of every backbone: `hiddenStates` [B,S,d], `softPrompt` [P,d] and
  * `positions` int64 [N] -> `output` [N,d]; the vjp takes `cotangent` [N,d]. A soft prompt's P rows are computed for every sequence, as the
  * graph knows nothing of rows shared by a batch; those of sequence 0 stand for all, and the cotangent comes back summed.
+ * A prefix needs inputs for keys and values, which an imported graph does not have.
  * @throws CutlayerError INVALID_ONNX, UNSUPPORTED_OP, NOT_DIFFERENTIABLE, naming the node
  */
-export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind: OnnxAdapterKind): Partition {
+export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind: Exclude<AdapterKind, 'prefix'>): Partition {
   const g = new GraphBuilder();
   const { B, S, P, N } = dims;
   const d = ports.hiddenSize;

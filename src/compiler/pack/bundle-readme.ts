@@ -3,8 +3,8 @@ import type { ClientBundleManifest } from '../../artifacts/manifest.js';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
-/** The card's Markdown. */
-export function modelCard(manifest: Omit<ClientBundleManifest, 'files'>, backboneParameters: number): string {
+/** The README's Markdown. */
+export function bundleReadme(manifest: Omit<ClientBundleManifest, 'files'>, backboneParameters: number): string {
   const { cut, dims } = manifest;
   const blocks = (first: number, end: number): string => (first === end ? 'none' : dims.numHeads === 0 ? 'all' : `${first}..${end - 1}`);
   // The inside of an imported graph is not known.
@@ -12,7 +12,7 @@ export function modelCard(manifest: Omit<ClientBundleManifest, 'files'>, backbon
   const kind = dims.numHeads === 0 ? 'model whose backbone is an imported graph' : `${manifest.family} model of ${cut.numLayers} blocks`;
   return `# ${manifest.name}: client bundle
 
-The client's part of a ${kind}, for training adapters, and the blocks and the head that it holds, through a gateway that serves the rest.
+The client's part of a ${kind}. With it and a gateway that serves the backbone, a client trains adapters, and the blocks and the head in this bundle.
 
 | part | blocks | held by | parameters |
 |---|---|---|---|
@@ -26,10 +26,10 @@ Backbone: sha256 \`${manifest.backboneDigest}\`.
 
 \`manifest.json\` names every file with its sha256 and every graph with its inputs and outputs. The ONNX graphs hold no weights; they point into \`${manifest.weightsFile}\`.
 
-Text, labels and the trained adapter stay with the client: they are not part of any message. Activations and gradients are, and whoever holds the backbone${
+Text and labels are not in any message, and neither they nor the adapter's file is stored or logged by the gateway. Activations and gradients are sent, and so are the values of a soft prompt or prefix, at each step. The vendor ${
     cut.bottom === 0
-      ? ' knows the embedding table too and can look tokens up from activations'
-      : ' may still infer something about the text from them'
-  }.
+      ? 'owns the embedding table too and could look the tokens up from activations.'
+      : 'may still infer something about the text from them.'
+  }
 `;
 }

@@ -12,57 +12,60 @@ import type { Graph } from '../onnx/graph.js';
 
 /** The graphs of one artifact. */
 export class GraphFiles {
-  private readonly written: ArtifactFile[] = [];
+  private readonly files: ArtifactFile[];
 
   constructor(
     private readonly dir: string,
     private readonly layout: SafetensorsLayout,
-    private readonly weightsFile: string,
-  ) {}
+    private readonly weightsFile: ArtifactFile,
+  ) {
+    this.files = [weightsFile];
+  }
 
-  /** Every file written so far. */
-  get files(): readonly ArtifactFile[] {
-    return this.written;
+  /** The weights file and every graph written so far. */
+  get written(): readonly ArtifactFile[] {
+    return this.files;
   }
 
   /**
    * Writes one graph; its initializers point into the weights file.
    * @throws CutlayerError INVALID_GRAPH when it uses a weight of the other side.
    */
-  async write(file: string, graph: Graph): Promise<GraphEntry> {
+  write(file: string, graph: Graph): GraphEntry {
+    const location = this.weightsFile.path;
     const externalData = (name: string): { location: string; offset: number; length: number } => {
       const info = this.layout.tensors.get(name);
-      if (info === undefined) throw new CutlayerError('INVALID_GRAPH', `${file}: uses ${name}, which ${this.weightsFile} does not hold`);
-      return { location: this.weightsFile, offset: info.offset, length: info.bytes };
+      if (info === undefined) throw new CutlayerError('INVALID_GRAPH', `${file}: uses ${name}, which ${location} does not hold`);
+      return { location, offset: info.offset, length: info.bytes };
     };
     const bytes = encodeModel(graph, { externalData, name: file.replace(/\.onnx$/, '') });
-    this.written.push(await this.writeBytes(file, bytes));
+    this.files.push(this.writeBytes(file, bytes));
     return { file, inputs: graph.inputs.map(({ name }) => name), outputs: graph.outputs.map(({ name }) => name) };
   }
 
   /** Writes the pairs of all adapter kinds: `<name>-<kind>.onnx` and `<name>-<kind>-vjp.onnx`. */
-  async writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Promise<Record<AdapterKind, SpanGraphs>> {
-    const pair = (kind: AdapterKind): Promise<SpanGraphs> => this.writePair(`${name}-${kind}`, compile(kind));
-    return { none: await pair('none'), softPrompt: await pair('softPrompt'), prefix: await pair('prefix') };
+  writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Record<AdapterKind, SpanGraphs> {
+    const pair = (kind: AdapterKind): SpanGraphs => this.writePair(`${name}-${kind}`, compile(kind));
+    return { none: pair('none'), softPrompt: pair('softPrompt'), prefix: pair('prefix') };
   }
 
   /** Writes a function and its vjp: `<name>.onnx` and `<name>-vjp.onnx`. */
-  async writePair(name: string, { forward, vjp }: GraphPair): Promise<SpanGraphs> {
-    return { forward: await this.write(`${name}.onnx`, forward), vjp: await this.write(`${name}-vjp.onnx`, vjp) };
+  writePair(name: string, { forward, vjp }: GraphPair): SpanGraphs {
+    return { forward: this.write(`${name}.onnx`, forward), vjp: this.write(`${name}-vjp.onnx`, vjp) };
   }
 
   /** Writes the graphs of a step under one adapter kind: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
-  async writeStep(kind: AdapterKind, { forward, infer, vjp, residuals }: Partition): Promise<StepGraphs> {
+  writeStep(kind: AdapterKind, { forward, infer, vjp, residuals }: Partition): StepGraphs {
     return {
-      forward: await this.write(`forward-${kind}.onnx`, forward),
-      infer: await this.write(`infer-${kind}.onnx`, infer),
-      vjp: await this.write(`vjp-${kind}.onnx`, vjp),
+      forward: this.write(`forward-${kind}.onnx`, forward),
+      infer: this.write(`infer-${kind}.onnx`, infer),
+      vjp: this.write(`vjp-${kind}.onnx`, vjp),
       residuals: residuals.map(({ name }) => name),
     };
   }
 
-  /** Writes any small file: at once, as a bundle holds a hundred of them and each would wait for the thread pool three times. */
-  async writeBytes(path: string, bytes: Uint8Array): Promise<ArtifactFile> {
+  /** Writes any small file, synchronously: a bundle holds a hundred, and each would wait for the thread pool three times. */
+  writeBytes(path: string, bytes: Uint8Array): ArtifactFile {
     writeFileSync(join(this.dir, path), bytes, { flag: 'wx' });
     return { path, bytes: bytes.length, sha256: sha256Hex(bytes) };
   }

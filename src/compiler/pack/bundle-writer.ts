@@ -1,0 +1,186 @@
+/**
+ * Writes the two artifacts of a packed model, wherever its backbone comes from: for each side the weights, the graphs that point into them
+ * and a manifest; for the client also the tokenizer's files and a README. The output appears whole or not at all.
+ */
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { sha256Hex } from '../../artifacts/digest.js';
+import {
+  type BackboneManifest,
+  backboneManifestSchema,
+  type ClientBundleManifest,
+  type Cut,
+  clientBundleManifestSchema,
+  type Dims,
+  FORMAT_VERSION,
+} from '../../artifacts/manifest.js';
+import { MANIFEST_FILE } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import { writeDirectoryAtomic } from '../../files/atomic-file.js';
+import type { ModelDescription } from '../models/registry.js';
+import { bundleReadme } from './bundle-readme.js';
+import { copyTokenizerFiles, generationEosTokens } from './checkpoint-files.js';
+import { GraphFiles } from './graph-files.js';
+import type { OutputRequest, PackResult } from './pack-request.js';
+import { layOutWeights, type StreamedWeight, writeWeights } from './weights-file.js';
+
+const BACKBONE_DIR = 'backbone';
+const CLIENT_BUNDLE_DIR = 'client-bundle';
+const WEIGHTS_FILE = 'weights.safetensors';
+
+/** What one artifact holds. */
+export interface ArtifactPlan<Graphs> {
+  readonly weights: readonly StreamedWeight[];
+  /** Scalars among the weights. */
+  readonly parameters: number;
+  /** Compiles and writes the graphs, and gives their entries. */
+  readonly writeGraphs: (files: GraphFiles) => Graphs;
+}
+
+/** What both artifacts hold. */
+export interface BundlePlan {
+  readonly model: ModelDescription;
+  /** The directory that the tokenizer and the generation config come from. */
+  readonly sourceDir: string;
+  readonly family: string;
+  readonly cut: Cut;
+  readonly dims: Dims;
+  readonly backbone: ArtifactPlan<BackboneManifest['graphs']>;
+  readonly client: ArtifactPlan<ClientBundleManifest['graphs']>;
+  readonly blockWeights: ClientBundleManifest['blockWeights'];
+  /** Runs what was written of the backbone; what it throws refuses the model. */
+  readonly tryBackbone?: (dir: string, manifest: BackboneManifest) => Promise<void>;
+}
+
+/** Writes one plan, once. */
+export class BundleWriter {
+  private done = 0;
+  private readonly total: number;
+
+  constructor(
+    private readonly plan: BundlePlan,
+    private readonly request: OutputRequest,
+  ) {
+    const layouts = [plan.backbone, plan.client].map(({ weights }) => layOutWeights(weights));
+    this.total = layouts.reduce((sum, { bytes, head }) => sum + bytes - head.length, 0);
+  }
+
+  /** @throws CutlayerError ALREADY_EXISTS, IO_ERROR; what the plan's functions throw; AbortError when the signal fires */
+  async write(): Promise<PackResult> {
+    const outDir = resolve(this.request.outDir);
+    await requireReplaceable(outDir, this.request.force === true);
+    return writeDirectoryAtomic(outDir, async (dir) => {
+      const backbone = await this.backbone(join(dir, BACKBONE_DIR));
+      await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
+      const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
+      return {
+        backboneDir: join(outDir, BACKBONE_DIR),
+        clientBundleDir: join(outDir, CLIENT_BUNDLE_DIR),
+        backboneDigest: backbone.digest,
+        cut: client.cut,
+        parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
+        weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
+        hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
+      };
+    });
+  }
+
+  private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {
+    const { graphs, files } = await this.artifact(dir, this.plan.backbone);
+    const shared = this.shared(this.plan.backbone.parameters);
+    const manifest = backboneManifestSchema.parse({ format: 'cutlayer-backbone', ...shared, graphs, files: files.written });
+    return { manifest, digest: await writeManifest(dir, manifest) };
+  }
+
+  private async client(dir: string, backboneDigest: string): Promise<ClientBundleManifest> {
+    const { model, sourceDir, client, backbone, blockWeights } = this.plan;
+    const { graphs, files } = await this.artifact(dir, client);
+    const tokenizer = await copyTokenizerFiles(sourceDir, dir, this.request.signal);
+    const content = {
+      format: 'cutlayer-client-bundle' as const,
+      ...this.shared(client.parameters),
+      backboneDigest,
+      ...endFields(model, await generationEosTokens(sourceDir, model.spec.vocabSize)),
+      blockWeights,
+      tokenizerFiles: tokenizer.map(({ path }) => path),
+      graphs,
+    };
+    const listed = [...files.written, ...tokenizer];
+    const readme = files.writeBytes('README.md', Buffer.from(bundleReadme(content, backbone.parameters)));
+    const manifest = clientBundleManifestSchema.parse({ ...content, files: [...listed, readme] });
+    await writeManifest(dir, manifest);
+    return manifest;
+  }
+
+  private async artifact<Graphs>(dir: string, { weights, writeGraphs }: ArtifactPlan<Graphs>) {
+    await mkdir(dir);
+    const layout = layOutWeights(weights);
+    const { signal } = this.request;
+    const digest = await writeWeights(join(dir, WEIGHTS_FILE), layout, weights, { signal, onBytes: this.progress });
+    const files = new GraphFiles(dir, layout, { path: WEIGHTS_FILE, ...digest });
+    return { graphs: writeGraphs(files), files };
+  }
+
+  private readonly progress = (bytes: number, weight: string): void => {
+    this.done += bytes;
+    this.request.onProgress?.({ done: this.done, total: this.total, weight });
+  };
+
+  private shared(parameters: number) {
+    const { sourceDir, family, cut, dims } = this.plan;
+    return {
+      formatVersion: FORMAT_VERSION,
+      name: (this.request.name ?? basename(resolve(sourceDir))).slice(0, 200) || family,
+      family,
+      dtype: 'float32' as const,
+      positions: 'promptRowsFirst' as const,
+      cut,
+      dims,
+      parameters,
+      weightsFile: WEIGHTS_FILE,
+    };
+  }
+}
+
+/** An existing directory is replaced when it is empty, or with `force` when packing made all that it holds. */
+async function requireReplaceable(target: string, force: boolean): Promise<void> {
+  const names = await readdir(target).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw new CutlayerError('ALREADY_EXISTS', `${target}: exists and is no directory`, { cause });
+  });
+  if (names.length > 0 && !(force && names.every((name) => name === BACKBONE_DIR || name === CLIENT_BUNDLE_DIR)))
+    throw new CutlayerError(
+      'ALREADY_EXISTS',
+      `${target}: exists and is not empty; choose another directory, or --force to replace packed artifacts`,
+    );
+}
+
+/** @returns the manifest's sha256 */
+async function writeManifest(dir: string, manifest: BackboneManifest | ClientBundleManifest): Promise<string> {
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  await writeFile(join(dir, MANIFEST_FILE), text);
+  return sha256Hex(text);
+}
+
+function weightBytes({ files }: BackboneManifest | ClientBundleManifest): number {
+  return files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
+}
+
+/** What the client's manifest says of the model's two ends. @param generationEos end tokens that `generation_config.json` adds */
+function endFields({ spec, specialTokens, family }: ModelDescription, generationEos: readonly number[]) {
+  const { eosTokenIds, bosTokenId, padTokenId } = specialTokens;
+  const { vocabSize, embedScale, promptScale, linearLayout, tiedHead } = spec;
+  // A tied head has no tensor of its own in the checkpoint, but a module's name all the same.
+  const moduleOf = (role: 'embedTokens' | 'head'): string => (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
+  return {
+    vocabSize,
+    eosTokenIds: [...new Set([...eosTokenIds, ...generationEos])],
+    bosTokenId,
+    padTokenId,
+    embedScale,
+    promptScale,
+    linearLayout,
+    tiedHead,
+    modules: { embedTokens: moduleOf('embedTokens'), head: moduleOf('head') },
+  };
+}
