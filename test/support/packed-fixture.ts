@@ -1,9 +1,11 @@
-/** The checkpoints of `test/fixtures`, packed once per cut for all tests of a process. */
-import { mkdtempSync, rmSync } from 'node:fs';
+/** The checkpoints of `test/fixtures`, packed once per cut for all test processes of a run. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pack } from '../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../src/files/package-root.js';
+import { runDirectory } from './run-directory.js';
 
 /** Where the two artifacts lie. */
 export interface PackedFixture {
@@ -14,24 +16,31 @@ export interface PackedFixture {
 const packed = new Map<string, Promise<PackedFixture>>();
 let root: string | undefined;
 
-/** Packs a fixture, or gives what was packed before. */
+/** Packs a fixture, or gives what was packed before. Tests only read it. */
 export function packedFixture(name: string, { bottom = 0, top = 0 } = {}): Promise<PackedFixture> {
-  const key = `${name}-${bottom}-${top}`;
+  const key = `packed-${name}-${bottom}-${top}`;
   const known = packed.get(key) ?? packFixture(name, join(packRoot(), key), bottom, top);
   packed.set(key, known);
   return known;
 }
 
 async function packFixture(name: string, outDir: string, bottom: number, top: number): Promise<PackedFixture> {
-  await pack({ checkpointDir: join(packageRoot(), 'test/fixtures', name), outDir, bottom, top });
+  if (!existsSync(outDir)) {
+    const own = `${outDir}-${process.pid}`;
+    await pack({ checkpointDir: join(packageRoot(), 'test/fixtures', name), outDir: own, bottom, top });
+    // Where another process was faster, its artifacts, which have the same bytes, are taken.
+    await rename(own, outDir).catch(() => rm(own, { recursive: true, force: true }));
+  }
   return { backboneDir: join(outDir, 'backbone'), bundleDir: join(outDir, 'client-bundle') };
 }
 
 function packRoot(): string {
-  if (root === undefined) {
-    const made = mkdtempSync(join(tmpdir(), 'cutlayer-packed-'));
-    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-    root = made;
-  }
+  if (root === undefined) root = runDirectory() ?? ownRoot();
   return root;
+}
+
+function ownRoot(): string {
+  const made = mkdtempSync(join(tmpdir(), 'cutlayer-packed-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return made;
 }

@@ -180,7 +180,7 @@ describe('a participant that is killed', function () {
   });
 
   it('does not begin a round again that its state says is over, nor submits with a payload file that was changed', async () => {
-    const federation = await rig.found({ ...settings, rounds: { ...settings.rounds, trainSeconds: 1.5, stageSeconds: 1.5 } });
+    const federation = await rig.found({ ...settings, rounds: { ...settings.rounds, trainSeconds: 120, stageSeconds: 120 } });
     const stop = new AbortController();
     const others = [1, 2].map(async (member) => (await federation.participant(member, { evaluateLocally: false })).run(stop.signal));
     const disk = new MemoryState();

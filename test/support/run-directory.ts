@@ -1,0 +1,20 @@
+/**
+ * One directory for all that a run of the tests writes: it is the temporary directory and the home of the test processes and of
+ * those that they start, so that nothing is left behind and nothing of the developer's own is read or changed.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Mocha calls it once, before it starts a process per core. */
+export function mochaGlobalSetup(): void {
+  const directory = mkdtempSync(join(tmpdir(), 'cutlayer-test-'));
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  for (const variable of ['TMPDIR', 'TEMP', 'TMP', 'HOME', 'USERPROFILE']) process.env[variable] = directory;
+  process.env.CUTLAYER_TEST_DIRECTORY = directory;
+}
+
+/** The run's directory; undefined in a process that no run of tests has started. */
+export function runDirectory(): string | undefined {
+  return process.env.CUTLAYER_TEST_DIRECTORY;
+}
