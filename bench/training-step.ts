@@ -11,6 +11,7 @@ import { rowLosses } from '../clients/typescript/model/row-losses.js';
 import { AdamW } from '../clients/typescript/optimizers/adamw.js';
 import { type GatewayProcess, runProcess, startGateway } from '../demo/processes.js';
 import { createEngine } from '../src/gateway/engine/engine.js';
+import { checkInputs } from '../src/gateway/engine/step-inputs.js';
 import type { Tensor } from '../src/tensor/tensor.js';
 import type { StepSize } from './compiler.js';
 import { median, paired, type Work } from './paired.js';
@@ -154,13 +155,12 @@ async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonl
         ? await bundle.spanForward({ span: 'bottom', kind: 'softPrompt', trained: false }, { inputsEmbeds, softPrompt })
         : undefined;
       const key = { tenant: 'bench', stepId: randomUUID() };
-      const rows = await engine.forward({
-        ...key,
+      const inputs = {
         hiddenStates: (bottom?.hiddenStates as Tensor<'float32'> | undefined) ?? inputsEmbeds,
-        adapter: { kind: 'softPrompt', value: (bottom?.softPromptHidden as Tensor<'float32'> | undefined) ?? softPrompt },
+        adapter: { kind: 'softPrompt', value: (bottom?.softPromptHidden as Tensor<'float32'> | undefined) ?? softPrompt } as const,
         positions: BigInt64Array.from(targets.positions, BigInt),
-        training: true,
-      });
+      };
+      const rows = await engine.forward({ ...key, inputs: checkInputs(inputs, engine.artifact.manifest), training: true });
       const { cotangent } = await rowLosses(bundle, rows, targets, { chunkRows, wantCotangent: true });
       const { adapterCotangent } = await engine.backward({ ...key, cotangent: cotangent!, wantHiddenStates: false });
       optimizer.step(softPrompt.data, adapterCotangent!.data, 1e-3);

@@ -9,7 +9,7 @@ import { createCallMetrics } from '../server/observability/metrics.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
-import { createEngine, type Engine } from './engine/engine.js';
+import { type BackboneEngine, createEngine } from './engine/engine.js';
 import { type GatewayGauges, gatewayGauges } from './gauges.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
@@ -23,7 +23,7 @@ export interface RunningGateway {
   readonly caFile: string | undefined;
   readonly model: string;
   readonly backboneDigest: string;
-  readonly engine: Engine;
+  readonly engine: BackboneEngine;
   readonly server: RpcServer;
   /** Finishes what is in flight, within the configured grace, and frees everything. */
   close(): Promise<void>;
@@ -99,7 +99,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
   }
 }
 
-function gauges(engine: Engine, server: RpcServer): GatewayGauges {
+function gauges(engine: BackboneEngine, server: RpcServer): GatewayGauges {
   const { queueLength, running, stepsHeld, residualBytes, inputBytes, evictedResiduals, evictedInputs, recomputes, workerRestarts } =
     engine.stats();
   return {

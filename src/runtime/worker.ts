@@ -4,12 +4,14 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { Mutex } from 'async-mutex';
 import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
+import { allFinite } from '../tensor/finite.js';
 import { elementCount, type Tensor, type TensorDType } from '../tensor/tensor.js';
-import { OpenGraphs } from './open-graphs.js';
 import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
 import { buffersOf, releaseTensors } from './release.js';
+import { SessionCache } from './session-cache.js';
 
 const ignore = (): void => undefined;
 
@@ -17,7 +19,7 @@ const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt
 
 async function main(port: MessagePort, settings: WorkerSettings): Promise<void> {
   const started = performance.now();
-  const graphs = new OpenGraphs(settings);
+  const graphs = new SessionCache(settings);
   const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
   try {
     for (const graph of settings.warm) await graphs.session(graph);
@@ -27,14 +29,10 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
     return;
   }
   let closing = false;
-  let last: Promise<void> = Promise.resolve();
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    last = last.then(work);
-    return last;
-  };
+  const turn = new Mutex();
   port.on('message', (request: WorkerRequest) => {
     closing ||= request.type === 'close';
-    void inTurn(async () => {
+    void turn.runExclusive(async () => {
       if (request.type === 'close') {
         await graphs.close();
         port.close();
@@ -47,12 +45,12 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
     await setImmediate();
     if (closing) return;
     // A graph that cannot be opened is told to the call that needs it.
-    await inTurn(() => graphs.session(graph).then(ignore, ignore));
+    await turn.runExclusive(() => graphs.session(graph).then(ignore, ignore));
   }
 }
 
 async function answer(
-  graphs: OpenGraphs,
+  graphs: SessionCache,
   request: RunRequest,
   reply: (message: WorkerReply, transfer?: readonly ArrayBuffer[]) => void,
 ): Promise<void> {
@@ -76,7 +74,10 @@ async function run(session: InferenceSession, request: RunRequest): Promise<Name
   const raw = request.fetches === undefined ? await session.run(feeds) : await session.run(feeds, [...request.fetches]);
   const outputs: Record<string, Tensor> = {};
   for (const [name, value] of Object.entries(raw)) outputs[name] = fromOrt(name, value);
-  const broken = request.finite?.find((name) => !allFinite(outputs[name]));
+  const broken = request.finite?.find((name) => {
+    const output = outputs[name];
+    return output?.dtype === 'float32' && !allFinite((output as Tensor<'float32'>).data);
+  });
   if (broken === undefined) return outputs;
   releaseTensors(Object.values(outputs));
   throw new CutlayerError(
@@ -96,14 +97,6 @@ function fromOrt(name: string, value: OrtTensor): Tensor {
   // An output without elements may come without an array of its own.
   const data = elementCount(value.dims) === 0 ? new arrayTypes[dtype](0) : (value.data as Tensor['data']);
   return { dtype, shape: [...value.dims], data };
-}
-
-/** Without a branch per element: NaN and infinities turn the sum into NaN. */
-function allFinite(output: Tensor | undefined): boolean {
-  if (output?.dtype !== 'float32') return true;
-  let sum = 0;
-  for (const x of output.data as Float32Array) sum += x * 0;
-  return sum === 0;
 }
 
 /** An error of ours keeps its code and message; anything native becomes INTERNAL, its message going to the log only. */

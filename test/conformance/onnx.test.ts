@@ -4,7 +4,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClientBundle, type Connection, connect, SoftPrompt, schedule, TrainingClient } from '../../clients/typescript/index.js';
 import type { CutlayerError } from '../../src/errors.js';
-import { createEngine, type Engine } from '../../src/gateway/engine/engine.js';
+import { type BackboneEngine, createEngine } from '../../src/gateway/engine/engine.js';
+import { checkInputs } from '../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { readCurves } from '../support/curves.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
@@ -61,7 +62,7 @@ for (const fixture of onnxFixtures) {
     }
 
     describe('in the engine', () => {
-      let engine: Engine;
+      let engine: BackboneEngine;
       before(async () => {
         engine = await createEngine({ artifact: model.backbone, threadsPerWorker: 1 });
       });
@@ -71,22 +72,27 @@ for (const fixture of onnxFixtures) {
         const adapter = { kind: 'softPrompt', value: value('softPrompt') } as const;
         const positions = rowsOf(value('softPrompt.positions'));
         const wanted = await model.forward(value('inputsEmbeds'), adapter, positions);
-        const step = { tenant: 'acme', stepId: 's', hiddenStates: value('inputsEmbeds'), adapter, training: true };
-        const rows = await engine.forward({ ...step, positions: BigInt64Array.from(positions, BigInt) });
+        const inputs = { hiddenStates: value('inputsEmbeds'), adapter, positions: BigInt64Array.from(positions, BigInt) };
+        const step = { tenant: 'acme', stepId: 's' };
+        const rows = await engine.forward({ ...step, inputs: checkInputs(inputs, model.backbone.manifest), training: true });
         assert.ok(maxRelativeError(rows, wanted.rows) <= 1e-6);
         const cotangent = f32(rows.shape, rows.data.map(Math.sin));
-        const { adapterCotangent } = await engine.backward({ tenant: 'acme', stepId: 's', cotangent, wantHiddenStates: false });
+        const sent = f32(cotangent.shape, cotangent.data.slice());
+        const { adapterCotangent } = await engine.backward({ ...step, cotangent: sent, wantHiddenStates: false });
         assert.ok(maxRelativeError(adapterCotangent!, (await wanted.backward(cotangent)).adapter!) <= 1e-5);
       });
 
-      it('refuses a prefix by name', async () => {
+      it('refuses a prefix by name', () => {
         const prefix = { kind: 'prefix', value: f32([1, 2, 3, 1, 4], new Float32Array(24)) } as const;
-        const step = { tenant: 'acme', stepId: 'p', hiddenStates: value('inputsEmbeds'), adapter: prefix, training: true };
-        await assert.rejects(engine.forward({ ...step, positions: BigInt64Array.of(0n) }), (error: CutlayerError) => {
-          assert.equal(error.code, 'ADAPTER_UNSUPPORTED');
-          assert.match(error.message, /^prefix: this backbone cannot be adapted by one/);
-          return true;
-        });
+        const inputs = { hiddenStates: value('inputsEmbeds'), adapter: prefix, positions: BigInt64Array.of(0n) };
+        assert.throws(
+          () => checkInputs(inputs, model.backbone.manifest),
+          (error: CutlayerError) => {
+            assert.equal(error.code, 'ADAPTER_UNSUPPORTED');
+            assert.match(error.message, /^prefix: this backbone cannot be adapted by one/);
+            return true;
+          },
+        );
       });
     });
   });

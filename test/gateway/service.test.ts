@@ -8,6 +8,7 @@ import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
+import { checkInputs } from '../../src/gateway/engine/step-inputs.js';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../src/protocol/wire/channel.js';
 import type { BackwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
 import type { ForwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
@@ -85,9 +86,14 @@ describe('gateway over gRPC', () => {
       const direct = await running.gateway.engine.forward({
         tenant: 'direct',
         stepId: `step-${dtype}`,
-        hiddenStates: decoded(request.hiddenStates, [2, 4, 8]),
-        adapter: { kind: 'softPrompt', value: decoded(request.softPrompt, [3, 8]) },
-        positions: BigInt64Array.from([2n, 3n, 5n, 9n]),
+        inputs: checkInputs(
+          {
+            hiddenStates: decoded(request.hiddenStates, [2, 4, 8]),
+            adapter: { kind: 'softPrompt', value: decoded(request.softPrompt, [3, 8]) },
+            positions: BigInt64Array.from([2n, 3n, 5n, 9n]),
+          },
+          running.gateway.engine.artifact.manifest,
+        ),
         training: true,
       });
       assert.deepEqual(rows.data, decoded(encodeTensor(direct, dtype), [4, 8]).data);

@@ -18,17 +18,17 @@ import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
 import { releaseTensors, tensorBytes } from '../../runtime/release.js';
+import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { OpTimes, type OpTiming } from './op-times.js';
-import { checkStepInputs, expectShape, type StepInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import { type CheckedInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
 
-export type { AdapterInput, StepInputs } from './step-inputs.js';
-
 /** A forward of one step. */
-export interface ForwardStep extends StepInputs {
+export interface ForwardStep {
   readonly tenant: string;
+  readonly inputs: CheckedInputs;
   /** Unique within the tenant; the same id with the same inputs is a retry. */
   readonly stepId: string;
   /** Keep what `backward` needs. */
@@ -59,7 +59,6 @@ export interface BackwardResult {
 export interface EngineStats extends HostStats, StepStoreStats {
   /** Backwards that had to run the forward again. */
   readonly recomputes: number;
-  readonly draining: boolean;
   /** Time in the workers, by kind of work. */
   readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
 }
@@ -89,38 +88,9 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
 
 /** One sequence whose keys and values are wanted. */
 export interface KeyValuesInput {
-  /** [1, S, hiddenSize]: what enters the backbone, at positions 0..S-1. */
+  /** [1, S, hiddenSize], checked: what enters the backbone, at positions 0..S-1. */
   readonly hiddenStates: Tensor<'float32'>;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The backbone, running. */
-export interface Engine {
-  readonly artifact: BackboneArtifact;
-  /**
-   * Gives the backbone's rows at `positions`: [N, hiddenSize].
-   * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
-   * WORKER_CRASHED, DRAINING, INTERNAL
-   */
-  forward(step: ForwardStep): Promise<Tensor<'float32'>>;
-  /**
-   * Gives the cotangents of a step's inputs; the same call again gives the same bits.
-   * @throws CutlayerError as forward, and STEP_EVICTED when the step is not held (any more): send forward again
-   */
-  backward(step: BackwardStep): Promise<BackwardResult>;
-  /**
-   * Gives what the backbone's blocks would cache for a sequence: [numLayers, 2, S, numKvHeads, headDim], keys after rotary embedding, and values.
-   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was made for it; INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, QUEUE_FULL, CANCELLED,
-   * WORKER_CRASHED, DRAINING, INTERNAL
-   */
-  keyValues(input: KeyValuesInput): Promise<Tensor<'float32'>>;
-  /** Whether {@link keyValues} is answered. */
-  readonly answersKeyValues: boolean;
-  stats(): EngineStats;
-  /** Refuses new calls with DRAINING and waits until the present ones have been answered. */
-  drain(): Promise<void>;
-  /** Drains, then ends the threads and frees what is held. */
-  close(): Promise<void>;
 }
 
 /** The part of the budget in which answered steps wait for a retry of their Backward. */
@@ -133,7 +103,7 @@ const VJP_PRIORITY = 1;
  * Opens a packed backbone and starts its workers.
  * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, INVALID_ARGUMENT, UNAVAILABLE
  */
-export async function createEngine(options: EngineOptions): Promise<Engine> {
+export async function createEngine(options: EngineOptions): Promise<BackboneEngine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
   const steps = adapterKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
@@ -141,41 +111,39 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
   const warm = options.warm === true || steps.map(({ forward }) => forward.file);
-  const { threadsPerWorker, workers, queueLimit = 64, spawn, restartPauseMs } = options;
+  const { threadsPerWorker, workers, queueLimit, spawn, restartPauseMs } = options;
   const host = await openGraphs(
     { dir, weightsFile: manifest.weightsFile, graphs },
     {
-      queueLimit,
       warm,
+      ...(queueLimit === undefined ? {} : { queueLimit }),
       ...(workers === undefined ? {} : { workers }),
       ...(threadsPerWorker === undefined ? {} : { threads: threadsPerWorker }),
       ...(spawn === undefined ? {} : { spawn }),
       ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
     },
   );
-  return new BackboneEngine(artifact, host, queueLimit, options);
+  return new BackboneEngine(artifact, host, options);
 }
 
-class BackboneEngine implements Engine {
+/** The backbone, running. */
+export class BackboneEngine {
   readonly artifact: BackboneArtifact;
+  /** Whether {@link keyValues} is answered. */
   readonly answersKeyValues: boolean;
   readonly #host: SessionHost;
-  readonly #steps: StepStore<StepInputs, NamedTensors>;
+  readonly #steps: StepStore<CheckedInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
   readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
-  readonly #callLimit: number;
   /** Residual bytes per row of the last forward of each kind: tells beforehand whether fetching them makes sense. */
   readonly #residualBytesPerRow = new Map<string, number>();
   #recomputes = 0;
-  #calls = 0;
-  #draining = false;
-  #idle: (() => void)[] = [];
 
-  constructor(artifact: BackboneArtifact, host: SessionHost, queueLimit: number, options: EngineOptions) {
+  /** Use {@link createEngine}. */
+  constructor(artifact: BackboneArtifact, host: SessionHost, options: EngineOptions) {
     this.artifact = artifact;
     this.answersKeyValues = options.keyValues === true;
     this.#host = host;
-    this.#callLimit = queueLimit + host.stats().workers;
     const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
     this.#steps = new StepStore({
       budgetBytes,
@@ -189,118 +157,88 @@ class BackboneEngine implements Engine {
     });
   }
 
-  forward(step: ForwardStep): Promise<Tensor<'float32'>> {
-    return this.#call(async () => {
-      const { signal } = step;
-      const inputs: StepInputs = { hiddenStates: step.hiddenStates, adapter: step.adapter, positions: step.positions };
-      this.#graphs(inputs); // refuses an adapter that this backbone cannot have
-      checkStepInputs(inputs, this.artifact.manifest.dims);
-      if (!step.training) return (await this.#runForward('forward', inputs, [], { signal })).output;
-      const key = stepKey(step);
-      return this.#turns.take(key, async () => {
-        throwIfCancelled(signal);
-        this.#steps.admit(key, stepDigest(inputs), inputs);
-        const wanted = this.#wantsResiduals(key, inputs) ? this.#graphs(inputs).residuals : [];
-        const { output, residuals } = await this.#runForward('forward', inputs, wanted, { signal });
-        if (wanted.length > 0) this.#steps.keepResiduals(key, residuals);
-        return output;
-      });
+  /**
+   * Gives the backbone's rows at `positions`: [N, hiddenSize]. The inputs of a step that is not for training go over to
+   * the worker (their arrays are empty afterwards); those of a training step are kept.
+   * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
+   * WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   */
+  async forward(step: ForwardStep): Promise<Tensor<'float32'>> {
+    const { inputs, signal } = step;
+    if (!step.training) return (await this.#runForward('forward', inputs, [], { signal, transfer: true })).output;
+    const key = stepKey(step);
+    return this.#turns.take(key, async () => {
+      throwIfCancelled(signal);
+      this.#steps.admit(key, stepDigest(inputs), inputs);
+      const wanted = this.#wantsResiduals(key, inputs) ? this.#graphs(inputs).residuals : [];
+      const { output, residuals } = await this.#runForward('forward', inputs, wanted, { signal });
+      if (wanted.length > 0) this.#steps.keepResiduals(key, residuals);
+      return output;
     });
   }
 
-  backward(step: BackwardStep): Promise<BackwardResult> {
-    return this.#call(async () => {
-      const key = stepKey(step);
-      return this.#turns.take(key, async () => {
-        throwIfCancelled(step.signal);
-        const { inputs, residuals } = this.#steps.take(key);
-        try {
-          expectShape('cotangent', step.cotangent, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
-        } catch (caught) {
-          if (residuals !== undefined) this.#steps.keepResiduals(key, residuals);
-          throw caught;
-        }
-        const usable = residuals ?? (await this.#recompute(inputs, step.signal));
-        return this.#runVjp(key, step, inputs, usable);
-      });
-    });
-  }
-
-  keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
-    return this.#call(async () => {
-      const { dims } = this.artifact.manifest;
-      if (!this.answersKeyValues) throw prefixInitRefused();
-      expectShape('hiddenStates', hiddenStates, [1, '*', dims.hiddenSize]);
-      const sequence = hiddenStates.shape[1]!;
-      if (sequence > dims.maxPositions) {
-        throw new CutlayerError('LIMIT_EXCEEDED', `hiddenStates: ${sequence} tokens, the model has ${dims.maxPositions} positions`);
+  /**
+   * Gives the cotangents of a step's inputs; the same call again gives the same bits. The cotangent goes over to the
+   * worker: its array is empty afterwards.
+   * @throws CutlayerError as forward; INVALID_SHAPE when the cotangent does not fit the step; STEP_EVICTED when the step
+   * is not held (any more): send forward again
+   */
+  async backward(step: BackwardStep): Promise<BackwardResult> {
+    const key = stepKey(step);
+    return this.#turns.take(key, async () => {
+      throwIfCancelled(step.signal);
+      const { inputs, residuals } = this.#steps.take(key);
+      try {
+        expectShape('cotangent', step.cotangent.shape, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
+      } catch (caught) {
+        if (residuals !== undefined) this.#steps.keepResiduals(key, residuals);
+        throw caught;
       }
-      const fetches = ['keyValues'];
-      const { outputs, runMs } = await this.#host.runTimed(
-        keyValuesGraph(this.artifact),
-        { hiddenStates },
-        { signal, fetches, finite: fetches },
-      );
-      this.#times.add('keyValues', runMs);
-      return asFloat32('keyValues', outputs.keyValues);
+      const usable = residuals ?? (await this.#recompute(inputs, step.signal));
+      return this.#runVjp(key, step, inputs, usable);
     });
+  }
+
+  /**
+   * Gives what the backbone's blocks would cache for a sequence: [numLayers, 2, S, numKvHeads, headDim], keys after rotary
+   * embedding, and values. The hidden states go over to the worker: their array is empty afterwards.
+   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was made for it; NON_FINITE, QUEUE_FULL, CANCELLED,
+   * WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   */
+  async keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
+    if (!this.answersKeyValues) throw prefixInitRefused();
+    const fetches = ['keyValues'];
+    const options = { signal, fetches, finite: fetches, transfer: true };
+    const { outputs, runMs } = await this.#host.runTimed(keyValuesGraph(this.artifact), { hiddenStates }, options);
+    this.#times.add('keyValues', runMs);
+    return asFloat32('keyValues', outputs.keyValues);
   }
 
   stats(): EngineStats {
-    return {
-      ...this.#host.stats(),
-      ...this.#steps.stats(),
-      recomputes: this.#recomputes,
-      draining: this.#draining,
-      ops: this.#times.snapshot(),
-    };
+    return { ...this.#host.stats(), ...this.#steps.stats(), recomputes: this.#recomputes, ops: this.#times.snapshot() };
   }
 
-  async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#calls > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-  }
-
+  /** Fails what waits, lets what runs finish, ends the threads and frees what is held. The server before it drains first. */
   async close(): Promise<void> {
-    await this.drain();
     await this.#host.close();
     this.#steps.clear();
   }
 
-  /** Counts a call, and refuses it while draining or when too many are under way. */
-  async #call<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#draining) throw new CutlayerError('DRAINING', 'gateway: it is shutting down; connect again in a moment');
-    if (this.#calls >= this.#callLimit) {
-      throw new CutlayerError('QUEUE_FULL', `queue: ${this.#calls} calls are under way, the limit is ${this.#callLimit}; try again later`, {
-        details: { limit: this.#callLimit },
-      });
-    }
-    this.#calls++;
-    try {
-      return await work();
-    } catch (caught) {
-      throw CutlayerError.from(caught);
-    } finally {
-      this.#calls--;
-      if (this.#calls === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    }
-  }
-
-  #graphs(inputs: StepInputs): BackboneArtifact['manifest']['graphs']['none'] {
+  #graphs(inputs: CheckedInputs): BackboneArtifact['manifest']['graphs']['none'] {
     return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
   }
 
   /** Whether to fetch residuals: not when they are here already, nor when they would not fit anyway. */
-  #wantsResiduals(key: string, inputs: StepInputs): boolean {
+  #wantsResiduals(key: string, inputs: CheckedInputs): boolean {
     const perRow = this.#residualBytesPerRow.get(inputs.adapter.kind) ?? 0;
     return !this.#steps.hasResiduals(key) && this.#steps.fits(key, perRow * rowCount(inputs));
   }
 
   async #runForward(
     op: 'forward' | 'recompute',
-    inputs: StepInputs,
+    inputs: CheckedInputs,
     residualNames: readonly string[],
-    options: Pick<RunOptions, 'signal' | 'priority'>,
+    options: Pick<RunOptions, 'signal' | 'priority' | 'transfer'>,
   ): Promise<{ readonly output: Tensor<'float32'>; readonly residuals: NamedTensors }> {
     const { forward, infer } = this.#graphs(inputs);
     const { file } = residualNames.length > 0 ? forward : infer;
@@ -317,7 +255,7 @@ class BackboneEngine implements Engine {
     return { output: asFloat32('output', output), residuals };
   }
 
-  async #recompute(inputs: StepInputs, signal: AbortSignal | undefined): Promise<NamedTensors> {
+  async #recompute(inputs: CheckedInputs, signal: AbortSignal | undefined): Promise<NamedTensors> {
     const { residuals: names } = this.#graphs(inputs);
     if (names.length === 0) return {};
     this.#recomputes++;
@@ -326,7 +264,7 @@ class BackboneEngine implements Engine {
     return residuals;
   }
 
-  async #runVjp(key: string, step: BackwardStep, inputs: StepInputs, residuals: NamedTensors): Promise<BackwardResult> {
+  async #runVjp(key: string, step: BackwardStep, inputs: CheckedInputs, residuals: NamedTensors): Promise<BackwardResult> {
     const { vjp } = this.#graphs(inputs);
     const { kind } = inputs.adapter;
     const adapterName = kind === 'none' ? undefined : `${kind}Cotangent`;
@@ -338,23 +276,15 @@ class BackboneEngine implements Engine {
       if (Object.keys(residuals).length > 0) this.#steps.keepResiduals(key, residuals);
       return {};
     }
-    // The step keeps its inputs, so those are copied; the residuals go over as they are.
-    const inputFeeds = Object.entries({ ...stepFeeds(inputs), cotangent: step.cotangent })
+    // The step keeps its inputs, so those are copied; residuals and cotangent are used once, and go over as they are.
+    const kept = Object.entries(stepFeeds(inputs))
       .filter(([name]) => vjp.inputs.includes(name))
       .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
+    const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent: step.cotangent }) };
     const fetches = [...wanted];
     try {
-      const { outputs, runMs } = await this.#host.runTimed(
-        vjp.file,
-        { ...Object.fromEntries(inputFeeds), ...residuals },
-        {
-          fetches,
-          finite: fetches,
-          transfer: true,
-          priority: VJP_PRIORITY,
-          signal: step.signal,
-        },
-      );
+      const options = { fetches, finite: fetches, transfer: true, priority: VJP_PRIORITY, signal: step.signal };
+      const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, options);
       this.#times.add('vjp', runMs);
       this.#steps.answered(key);
       return {
@@ -371,7 +301,7 @@ class BackboneEngine implements Engine {
 
 const stepKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId: string }): string => JSON.stringify([tenant, stepId]);
 
-const rowCount = ({ hiddenStates: { shape } }: StepInputs): number => shape[0]! * shape[1]!;
+const rowCount = ({ hiddenStates: { shape } }: CheckedInputs): number => shape[0]! * shape[1]!;
 
 /** Whether no array has gone over to a worker. */
 const isWhole = (tensors: NamedTensors): boolean => {

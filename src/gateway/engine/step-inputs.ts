@@ -1,8 +1,10 @@
-/** The inputs of one step: checked against the backbone's dims, digested, sized, and turned into a graph's feeds. */
+/** The inputs of one step: checked against the backbone, digested, sized, and turned into a graph's feeds. */
 import { createHash } from 'node:crypto';
-import type { AdapterKind, Dims } from '../../artifacts/manifest.js';
+import type { AdapterKind, BackboneManifest, Dims } from '../../artifacts/manifest.js';
+import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import { CutlayerError } from '../../errors.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
+import { type DimPattern, expectShape } from '../../tensor/shape.js';
 import { elementCount, type Tensor, tensor } from '../../tensor/tensor.js';
 
 /** What adapts the backbone in a step. */
@@ -22,21 +24,36 @@ export interface StepInputs {
   readonly positions: BigInt64Array;
 }
 
+declare const checked: unique symbol;
+
+/** Inputs that fit the backbone and hold finite values: made by {@link checkInputs}, or by the service's parser. */
+export type CheckedInputs = StepInputs & { readonly [checked]: true };
+
+/** What the tensors of a step must look like. */
+export const stepShapes = {
+  hiddenStates: ({ hiddenSize }) => ['*', '*', hiddenSize],
+  softPrompt: ({ hiddenSize }) => ['*', hiddenSize],
+  prefix: ({ numLayers, numKvHeads, headDim }) => [numLayers, 2, '*', numKvHeads, headDim],
+  cotangent: ({ hiddenSize }) => ['*', hiddenSize],
+} as const satisfies Readonly<Record<string, (dims: Dims) => readonly DimPattern[]>>;
+
+/** The virtual tokens of an adapter's shape. */
+export function virtualTokensOf(kind: AdapterKind, shape: readonly number[]): number {
+  return kind === 'none' ? 0 : shape[kind === 'prefix' ? 2 : 0]!;
+}
+
 /**
- * Checks every shape and index of a step against the backbone.
- * @throws CutlayerError INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED
+ * Checks every shape and index of a step, for callers that have no request to parse; that values are finite, they know.
+ * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED
  */
-export function checkStepInputs({ hiddenStates, adapter, positions }: StepInputs, dims: Dims): void {
-  expectShape('hiddenStates', hiddenStates, ['*', '*', dims.hiddenSize]);
-  const [batch, sequence] = hiddenStates.shape as readonly [number, number];
-  let virtualTokens = 0;
-  if (adapter.kind === 'softPrompt') {
-    expectShape('softPrompt', adapter.value, ['*', dims.hiddenSize]);
-    virtualTokens = adapter.value.shape[0]!;
-  } else if (adapter.kind === 'prefix') {
-    expectShape('prefix', adapter.value, [dims.numLayers, 2, '*', dims.numKvHeads, dims.headDim]);
-    virtualTokens = adapter.value.shape[2]!;
-  }
+export function checkInputs(inputs: StepInputs, manifest: BackboneManifest): CheckedInputs {
+  const { hiddenStates, adapter, positions } = inputs;
+  const { dims } = manifest;
+  stepGraphsOf(manifest, adapter.kind);
+  expectTensor('hiddenStates', hiddenStates, dims);
+  if (adapter.kind !== 'none') expectTensor(adapter.kind, adapter.value, dims);
+  const [batch, sequence] = hiddenStates.shape as readonly [number, number, number];
+  const virtualTokens = adapter.kind === 'none' ? 0 : virtualTokensOf(adapter.kind, adapter.value.shape);
   if (virtualTokens + sequence > dims.maxPositions) {
     throw new CutlayerError(
       'LIMIT_EXCEEDED',
@@ -55,26 +72,18 @@ export function checkStepInputs({ hiddenStates, adapter, positions }: StepInputs
     }
     previous = position;
   }
+  // All that the brand states has just been checked.
+  return inputs as CheckedInputs;
 }
 
-/**
- * Checks a tensor's type, rank and dims (`*`: any from 1).
- * @throws CutlayerError INVALID_DTYPE, INVALID_SHAPE
- */
-export function expectShape(name: string, value: Tensor, wanted: readonly (number | '*')[]): void {
-  if (value.dtype !== 'float32') throw new CutlayerError('INVALID_DTYPE', `${name}: expected float32, got ${value.dtype}`);
-  const { shape } = value;
-  const fits = shape.length === wanted.length && wanted.every((dim, axis) => (dim === '*' ? shape[axis]! >= 1 : shape[axis] === dim));
-  if (!fits || elementCount(shape) !== value.data.length) {
-    throw new CutlayerError(
-      'INVALID_SHAPE',
-      `${name}: expected [${wanted.join(', ')}], got [${shape.join(', ')}] with ${value.data.length} elements`,
-    );
-  }
+function expectTensor(name: keyof typeof stepShapes, { shape, data }: Tensor, dims: Dims): void {
+  expectShape(name, shape, stepShapes[name](dims));
+  if (elementCount(shape) !== data.length)
+    throw new CutlayerError('INVALID_SHAPE', `${name}: expected ${elementCount(shape)} elements, got ${data.length} elements`);
 }
 
 /** The feeds that a step gives to the graphs of its kind. */
-export function stepFeeds({ hiddenStates, adapter, positions }: StepInputs): NamedTensors {
+export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): NamedTensors {
   return {
     hiddenStates,
     ...(adapter.kind === 'none' ? {} : { [adapter.kind satisfies AdapterKind]: adapter.value }),
@@ -83,12 +92,12 @@ export function stepFeeds({ hiddenStates, adapter, positions }: StepInputs): Nam
 }
 
 /** Bytes that keeping a step's inputs takes. */
-export function stepInputBytes(inputs: StepInputs): number {
+export function stepInputBytes(inputs: CheckedInputs): number {
   return Object.values(stepFeeds(inputs)).reduce((bytes, { data }) => bytes + data.byteLength, 0);
 }
 
 /** sha256 over names, shapes and bytes of a step's inputs: equal digests mean the same step. */
-export function stepDigest(inputs: StepInputs): string {
+export function stepDigest(inputs: CheckedInputs): string {
   const hash = createHash('sha256');
   for (const [name, { dtype, shape, data }] of Object.entries(stepFeeds(inputs))) {
     hash.update(`${name} ${dtype} ${shape.join(',')}\n`);

@@ -4,6 +4,7 @@ import type { BackwardRequest__Output } from '../../protocol/wire/generated/cutl
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
 import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { stepShapes } from '../engine/step-inputs.js';
 import { answerDType, checkLimit, checkStepId } from './fields.js';
 import type { SplitLimits } from './limits.js';
 
@@ -22,7 +23,7 @@ export interface ParsedBackward {
  */
 export function parseBackward(request: BackwardRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedBackward {
   const stepId = checkStepId(request.stepId);
-  const expected: ExpectedTensor = { name: 'cotangent', shape: ['*', backbone.manifest.dims.hiddenSize] };
+  const expected: ExpectedTensor = { name: 'cotangent', shape: stepShapes.cotangent(backbone.manifest.dims) };
   const { dtype, shape } = checkTensor(request.cotangent, expected);
   checkLimit('cotangent rows', shape[0]!, limits.maxTokens);
   return {

@@ -6,6 +6,7 @@ import type { ForwardRequest__Output } from '../../protocol/wire/generated/cutla
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
 import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { ForwardStep } from '../engine/engine.js';
+import { type AdapterInput, type CheckedInputs, type StepInputs, stepShapes, virtualTokensOf } from '../engine/step-inputs.js';
 import { answerDType, checkDigest, checkLimit, checkStepId } from './fields.js';
 import type { SplitLimits } from './limits.js';
 
@@ -16,8 +17,6 @@ export interface ParsedForward {
   /** Rows that go through the backbone. */
   readonly rows: number;
 }
-
-type Adapter = ForwardStep['adapter'];
 
 const wrong = (field: string, message: string): CutlayerError =>
   new CutlayerError('INVALID_ARGUMENT', `${field}: ${message}`, { details: { field } });
@@ -30,52 +29,52 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
   const { dims } = backbone.manifest;
   const stepId = checkStepId(request.stepId);
   checkDigest(request.backboneDigest, backbone.digest);
-  const hiddenExpected: ExpectedTensor = { name: 'hiddenStates', shape: ['*', '*', dims.hiddenSize] };
+  const hiddenExpected: ExpectedTensor = { name: 'hiddenStates', shape: stepShapes.hiddenStates(dims) };
   const hidden = checkTensor(request.hiddenStates, hiddenExpected);
   const [batch, sequence] = hidden.shape as readonly [number, number, number];
   checkLimit('hiddenStates batch', batch, limits.maxBatch);
   const adapterExpected = expectedAdapter(request, backbone.manifest);
-  const virtualTokens = adapterExpected === undefined ? 0 : virtualTokensOf(request, adapterExpected);
+  const virtualTokens =
+    adapterExpected === undefined
+      ? 0
+      : virtualTokensOf(adapterExpected.name, checkTensor(request[adapterExpected.name], adapterExpected).shape);
   checkLimit(`${adapterExpected?.name ?? 'adapter'} virtual tokens`, virtualTokens, limits.maxVirtualTokens);
   checkLimit('hiddenStates sequence with virtual tokens', sequence + virtualTokens, dims.maxPositions);
   checkLimit('rows (batch * sequence + virtual tokens)', batch * sequence + virtualTokens, limits.maxTokens);
   checkLengths(request.lengths, batch, sequence);
   const promptRows = adapterExpected?.name === 'softPrompt' ? virtualTokens : 0;
   const positions = expandPositions(request.positions, { promptRows, batch, sequence, lengths: request.lengths });
+  const inputs: StepInputs = {
+    hiddenStates: decodeTensor(request.hiddenStates, hiddenExpected),
+    adapter: decodeAdapter(request, adapterExpected),
+    positions,
+  };
   return {
-    step: {
-      stepId,
-      hiddenStates: decodeTensor(request.hiddenStates, hiddenExpected),
-      adapter: decodeAdapter(request, adapterExpected),
-      positions,
-      training: request.training,
-    },
+    // The lines above are what the brand states.
+    step: { stepId, inputs: inputs as CheckedInputs, training: request.training },
     answerDType: answerDType(request.responseDtype, hidden.dtype),
     rows: promptRows + batch * sequence,
   };
 }
 
+/** A tensor of an adapter's kind, and what it must look like. */
+type ExpectedAdapter = ExpectedTensor & { readonly name: 'softPrompt' | 'prefix' };
+
 /** What the adapter that was sent must look like; undefined when none was sent. */
-function expectedAdapter(request: ForwardRequest__Output, manifest: BackboneArtifact['manifest']): ExpectedTensor | undefined {
-  const { dims } = manifest;
-  const softPrompt = request.softPrompt ?? null;
-  const prefix = request.prefix ?? null;
-  if (softPrompt !== null && prefix !== null) throw wrong('adapter', 'expected a soft prompt or a prefix, got both');
-  if (softPrompt !== null) return { name: 'softPrompt', shape: ['*', dims.hiddenSize] };
-  if (prefix !== null) stepGraphsOf(manifest, 'prefix');
-  if (prefix !== null) return { name: 'prefix', shape: [dims.numLayers, 2, '*', dims.numKvHeads, dims.headDim] };
-  return undefined;
+function expectedAdapter(
+  { softPrompt, prefix }: ForwardRequest__Output,
+  manifest: BackboneArtifact['manifest'],
+): ExpectedAdapter | undefined {
+  const kinds = (['softPrompt', 'prefix'] as const).filter((kind) => ({ softPrompt, prefix })[kind] != null);
+  if (kinds.length > 1) throw wrong('adapter', 'expected a soft prompt or a prefix, got both');
+  const [name] = kinds;
+  if (name === undefined) return undefined;
+  stepGraphsOf(manifest, name);
+  return { name, shape: stepShapes[name](manifest.dims) };
 }
 
-function virtualTokensOf(request: ForwardRequest__Output, expected: ExpectedTensor): number {
-  const { shape } = checkTensor(expected.name === 'prefix' ? request.prefix : request.softPrompt, expected);
-  return shape[expected.name === 'prefix' ? 2 : 0]!;
-}
-
-function decodeAdapter(request: ForwardRequest__Output, expected: ExpectedTensor | undefined): Adapter {
-  if (expected === undefined) return { kind: 'none' };
-  if (expected.name === 'prefix') return { kind: 'prefix', value: decodeTensor(request.prefix, expected) };
-  return { kind: 'softPrompt', value: decodeTensor(request.softPrompt, expected) };
+function decodeAdapter(request: ForwardRequest__Output, expected: ExpectedAdapter | undefined): AdapterInput {
+  return expected === undefined ? { kind: 'none' } : { kind: expected.name, value: decodeTensor(request[expected.name], expected) };
 }
 
 function checkLengths(lengths: readonly number[], batch: number, sequence: number): void {
@@ -85,7 +84,7 @@ function checkLengths(lengths: readonly number[], batch: number, sequence: numbe
 }
 
 /** Where rows lie: the soft prompt's first, then those of the sequences, right-padded. */
-interface RowLayout {
+interface StepRows {
   readonly promptRows: number;
   readonly batch: number;
   readonly sequence: number;
@@ -93,7 +92,7 @@ interface RowLayout {
 }
 
 /** All rows when none are named; else the named ones, checked: strictly increasing, in range, none of them padding. */
-function expandPositions(positions: readonly number[], { promptRows, batch, sequence, lengths }: RowLayout): BigInt64Array {
+function expandPositions(positions: readonly number[], { promptRows, batch, sequence, lengths }: StepRows): BigInt64Array {
   const rows = promptRows + batch * sequence;
   const count = positions.length === 0 ? rows : positions.length;
   const out = new BigInt64Array(count);

@@ -6,7 +6,7 @@ import { loadSplitService, SPLIT_SERVICE } from '../../protocol/wire/split-servi
 import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { requireScope } from '../../server/auth/scopes.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
-import { type Engine, prefixInitRefused } from '../engine/engine.js';
+import { type BackboneEngine, prefixInitRefused } from '../engine/engine.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
 import { modelCard } from './get-model.js';
@@ -14,7 +14,7 @@ import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
 
 /** The split service over one engine, for a server to offer. */
-export function splitService(engine: Engine, limits: SplitLimits): RpcService {
+export function splitService(engine: BackboneEngine, limits: SplitLimits): RpcService {
   return rpcService({
     name: SPLIT_SERVICE,
     definition: loadSplitService().service,
@@ -24,7 +24,7 @@ export function splitService(engine: Engine, limits: SplitLimits): RpcService {
 }
 
 /** The handlers of one engine. The tenant of each call is part of the engine's step keys: no tenant reaches another's step. */
-export function splitHandlers(engine: Engine, limits: SplitLimits): HandlersOf<SplitDefinition> {
+export function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
   const card = modelCard(artifact, limits, { prefixInit: engine.answersKeyValues });
   return {

@@ -5,6 +5,7 @@ import type { KeyValuesRequest__Output } from '../../protocol/wire/generated/cut
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
 import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { KeyValuesInput } from '../engine/engine.js';
+import { stepShapes } from '../engine/step-inputs.js';
 import { answerDType, checkDigest, checkLimit } from './fields.js';
 import type { SplitLimits } from './limits.js';
 
@@ -23,7 +24,7 @@ export interface ParsedKeyValues {
 export function parseKeyValues(request: KeyValuesRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedKeyValues {
   const { dims } = backbone.manifest;
   checkDigest(request.backboneDigest, backbone.digest);
-  const expected: ExpectedTensor = { name: 'hiddenStates', shape: ['*', '*', dims.hiddenSize] };
+  const expected: ExpectedTensor = { name: 'hiddenStates', shape: stepShapes.hiddenStates(dims) };
   const { shape, dtype } = checkTensor(request.hiddenStates, expected);
   const [batch, sequence] = shape as readonly [number, number, number];
   if (batch !== 1)

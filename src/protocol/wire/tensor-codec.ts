@@ -7,12 +7,10 @@ import { CutlayerError } from '../../errors.js';
 import { allFinite, largestMagnitude } from '../../tensor/finite.js';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../tensor/half.js';
 import { dequantizeRows, quantizeRows } from '../../tensor/int8.js';
+import { type DimPattern, expectShape, showShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { Tensor__Output, Tensor as TensorMessage } from './generated/cutlayer/v1/Tensor.js';
 import { type WireDType, wireDTypeOf, wireDTypes } from './wire-dtype.js';
-
-/** What a dim must be: a number, or `*` for any number of at least 1. */
-export type DimPattern = number | '*';
 
 /** What a received tensor must be. */
 export interface ExpectedTensor {
@@ -75,21 +73,9 @@ export function encodeTensor(tensor: Tensor<'float32'>, dtype: WireDType, name =
   }
 }
 
-/** `[2, 5, 512]`; long shapes are cut short, for they come from outside. */
-function showShape(shape: readonly DimPattern[]): string {
-  return shape.length <= 8 ? `[${shape.join(', ')}]` : `[${shape.slice(0, 8).join(', ')}, … ${shape.length} dims]`;
-}
-
 /** Elements of a shape that matches the pattern. @throws CutlayerError INVALID_SHAPE, LIMIT_EXCEEDED */
 function checkShape(shape: readonly number[], { name, shape: wanted, maxElements = DEFAULT_MAX_ELEMENTS }: ExpectedTensor): number {
-  const matches =
-    shape.length === wanted.length &&
-    shape.every((dim, axis) => Number.isSafeInteger(dim) && dim >= 1 && (wanted[axis] === '*' || wanted[axis] === dim));
-  if (!matches) {
-    throw new CutlayerError('INVALID_SHAPE', `${name}: expected ${showShape(wanted)}, got ${showShape(shape)}`, {
-      details: { field: name },
-    });
-  }
+  expectShape(name, shape, wanted);
   let elements = 1;
   for (const dim of shape) {
     // Both factors are at most 2^53 and the running product at most maxElements: no overflow before the comparison.

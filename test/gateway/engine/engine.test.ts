@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import type { AdapterKind } from '../../../src/artifacts/manifest.js';
 import type { BackboneArtifact } from '../../../src/artifacts/store.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { type AdapterInput, createEngine, type Engine, type EngineOptions, type ForwardStep } from '../../../src/gateway/engine/engine.js';
+import { type BackboneEngine, createEngine, type EngineOptions, type ForwardStep } from '../../../src/gateway/engine/engine.js';
+import { type AdapterInput, checkInputs, type StepInputs } from '../../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { mortalWorkers } from '../../support/mortal-worker.js';
 import { anonymousBytes } from '../../support/process-memory.js';
@@ -14,6 +15,7 @@ const hasCode = (code: ErrorCode) => (error: unknown) => error instanceof Cutlay
 const [hiddenSize, numLayers] = [8, 3];
 const [B, S, P] = [2, 5, 3];
 const kinds: readonly AdapterKind[] = ['none', 'softPrompt', 'prefix'];
+let artifact: BackboneArtifact;
 
 /** Values that look random and are the same in every run. */
 function values(shape: readonly number[], seed: number): Tensor<'float32'> {
@@ -29,16 +31,17 @@ function adapterOf(kind: AdapterKind, seed: number): AdapterInput {
   return { kind, value: values(kind === 'softPrompt' ? [P, hiddenSize] : [numLayers, 2, P, 2, hiddenSize / 2], seed) };
 }
 
-function stepOf(kind: AdapterKind, stepId: string, seed = 1): ForwardStep {
-  const positions = BigInt64Array.of(1n, 4n, 7n, 9n);
+function inputsOf(kind: AdapterKind, seed = 1): StepInputs {
   return {
-    tenant: 'acme',
-    stepId,
     hiddenStates: values([B, S, hiddenSize], seed),
     adapter: adapterOf(kind, seed + 0.5),
-    positions,
-    training: true,
+    positions: BigInt64Array.of(1n, 4n, 7n, 9n),
   };
+}
+
+/** A step of checked inputs; `change` replaces some. */
+function stepOf(kind: AdapterKind, stepId: string, seed = 1, change: Partial<StepInputs> = {}): ForwardStep {
+  return { tenant: 'acme', stepId, inputs: checkInputs({ ...inputsOf(kind, seed), ...change }, artifact.manifest), training: true };
 }
 
 const backOf = (stepId: string, seed = 9) => ({
@@ -49,9 +52,8 @@ const backOf = (stepId: string, seed = 9) => ({
 });
 
 describe('runtime/engine', () => {
-  let artifact: BackboneArtifact;
-  const open: Engine[] = [];
-  const engine = async (options: EngineOptions = {}): Promise<Engine> => {
+  const open: BackboneEngine[] = [];
+  const engine = async (options: EngineOptions = {}): Promise<BackboneEngine> => {
     const opened = await createEngine({ artifact, workers: 1, threadsPerWorker: 1, ...options });
     open.push(opened);
     return opened;
@@ -67,13 +69,14 @@ describe('runtime/engine', () => {
   for (const kind of kinds) {
     it(`gives the vjp of its own forward with ${kind}: <cotangent, J v> equals <vjp, v>`, async () => {
       const opened = await engine();
-      const step = stepOf(kind, 'base');
-      const direction = stepOf(kind, 'direction', 3);
+      const base = inputsOf(kind);
+      const direction = inputsOf(kind, 3);
       const moved = (sign: number): ForwardStep => ({
-        ...step,
+        ...stepOf(kind, 'moved', 1, {
+          hiddenStates: shifted(base.hiddenStates, direction.hiddenStates, sign),
+          adapter: shiftedAdapter(base.adapter, direction.adapter, sign),
+        }),
         training: false,
-        hiddenStates: shifted(step.hiddenStates, direction.hiddenStates, sign),
-        adapter: shiftedAdapter(step.adapter, direction.adapter, sign),
       });
       const back = backOf('base');
       const [plus, minus] = [await opened.forward(moved(EPSILON)), await opened.forward(moved(-EPSILON))];
@@ -84,7 +87,7 @@ describe('runtime/engine', () => {
           plus.data.map((x, i) => (x - minus.data[i]!) / (2 * EPSILON)),
         ),
       );
-      await opened.forward(step);
+      await opened.forward(stepOf(kind, 'base'));
       const result = await opened.backward(back);
       const { adapter } = direction;
       const actual =
@@ -153,16 +156,16 @@ describe('runtime/engine', () => {
 
   it('refuses a step id that comes again with any other input', async () => {
     const opened = await engine();
-    const step = stepOf('softPrompt', 'x');
-    await opened.forward(step);
-    const others: ForwardStep[] = [
-      { ...step, hiddenStates: values([B, S, hiddenSize], 2) },
-      { ...step, hiddenStates: { ...step.hiddenStates, shape: [S, B, hiddenSize] } },
-      { ...step, adapter: adapterOf('softPrompt', 2) },
-      { ...step, adapter: { kind: 'none' } },
-      { ...step, positions: BigInt64Array.of(1n, 4n, 7n, 8n) },
+    await opened.forward(stepOf('softPrompt', 'x'));
+    const { hiddenStates } = inputsOf('softPrompt');
+    const others: Partial<StepInputs>[] = [
+      { hiddenStates: values([B, S, hiddenSize], 2) },
+      { hiddenStates: { ...hiddenStates, shape: [S, B, hiddenSize] } },
+      { adapter: adapterOf('softPrompt', 2) },
+      { adapter: { kind: 'none' } },
+      { positions: BigInt64Array.of(1n, 4n, 7n, 8n) },
     ];
-    for (const other of others) await assert.rejects(opened.forward(other), hasCode('STEP_CONFLICT'));
+    for (const other of others) await assert.rejects(opened.forward(stepOf('softPrompt', 'x', 1, other)), hasCode('STEP_CONFLICT'));
     await opened.backward(backOf('x'));
   });
 
@@ -206,38 +209,55 @@ describe('runtime/engine', () => {
     assert.deepEqual(again, await fresh.backward(backOf('x')));
   });
 
-  it('refuses calls beyond its limit with QUEUE_FULL, retries of one step included', async () => {
+  it('refuses what its queue cannot take with QUEUE_FULL, and takes the same step afterwards', async () => {
     const opened = await engine({ queueLimit: 3 });
-    const calls = Array.from({ length: 6 }, () => opened.forward(stepOf('none', 'x')));
+    const calls = ['a', 'b', 'c', 'd', 'e', 'f'].map((stepId) => opened.forward(stepOf('none', stepId)));
     const codes = (await Promise.allSettled(calls)).map((call) =>
       call.status === 'fulfilled' ? 'ok' : (call.reason as CutlayerError).code,
     );
     assert.deepEqual(codes, ['ok', 'ok', 'ok', 'ok', 'QUEUE_FULL', 'QUEUE_FULL']);
+    assert.deepEqual(await opened.forward(stepOf('none', 'f')), await calls[0]);
   });
 
-  it('drains: answers the calls under way, refuses new ones with DRAINING', async () => {
-    const opened = await engine();
-    const calls = ['a', 'b', 'c'].map((stepId) => opened.forward(stepOf('none', stepId)));
-    let drained = false;
-    const draining = opened.drain().then(() => {
-      drained = true;
-    });
-    await assert.rejects(opened.forward(stepOf('none', 'd')), hasCode('DRAINING'));
-    await assert.rejects(opened.backward(backOf('a')), hasCode('DRAINING'));
-    assert.equal(drained, false);
-    assert.equal((await Promise.all(calls)).length, 3);
-    await draining;
-    assert.equal(opened.stats().draining, true);
+  it('runs calls for one step one after the other, so that they take one place of the queue', async () => {
+    const opened = await engine({ queueLimit: 1 });
+    const outputs = await Promise.all(Array.from({ length: 6 }, () => opened.forward(stepOf('none', 'x'))));
+    for (const output of outputs) assert.deepEqual(output, outputs[0]);
   });
 
-  it('refuses tensors and positions that do not fit the backbone, naming what was wanted and what came', async () => {
+  it('is closed without a loss to the call that runs; what waits and what comes later is told UNAVAILABLE', async () => {
     const opened = await engine();
+    const calls = ['a', 'b', 'c'].map((stepId) => opened.forward({ ...stepOf('none', stepId), training: false }));
+    const closing = opened.close();
+    const codes = (await Promise.allSettled(calls)).map((call) =>
+      call.status === 'fulfilled' ? 'ok' : (call.reason as CutlayerError).code,
+    );
+    assert.deepEqual(codes, ['ok', 'UNAVAILABLE', 'UNAVAILABLE']);
+    await closing;
+    await assert.rejects(opened.forward(stepOf('none', 'd')), hasCode('UNAVAILABLE'));
+  });
+
+  it('copies no input of a step that is not for training, and no cotangent; it keeps the inputs of a training step', async () => {
+    const opened = await engine();
+    const inferring = { ...stepOf('softPrompt', 'x'), training: false };
+    await opened.forward(inferring);
+    assert.equal(inferring.inputs.hiddenStates.data.length, 0, 'its array has gone over to the worker');
     const step = stepOf('softPrompt', 'x');
-    const cases: readonly [Partial<ForwardStep>, ErrorCode, RegExp][] = [
+    await opened.forward(step);
+    const back = backOf('x');
+    const first = await opened.backward(back);
+    assert.equal(back.cotangent.data.length, 0, 'its array has gone over to the worker');
+    assert.deepEqual(step.inputs.hiddenStates, inputsOf('softPrompt').hiddenStates);
+    assert.deepEqual(await opened.backward(backOf('x')), first);
+  });
+
+  it('has inputs that do not fit the backbone refused, naming what was wanted and what came', () => {
+    const inputs = inputsOf('softPrompt');
+    const cases: readonly [Partial<StepInputs>, ErrorCode, RegExp][] = [
       [{ hiddenStates: values([B, S, 7], 1) }, 'INVALID_SHAPE', /^hiddenStates: expected \[\*, \*, 8\], got \[2, 5, 7\]/],
       [{ hiddenStates: values([S, hiddenSize], 1) }, 'INVALID_SHAPE', /^hiddenStates/],
       [{ hiddenStates: values([0, S, hiddenSize], 1) }, 'INVALID_SHAPE', /^hiddenStates/],
-      [{ hiddenStates: { ...step.hiddenStates, shape: [B, S + 1, hiddenSize] } }, 'INVALID_SHAPE', /80 elements/],
+      [{ hiddenStates: { ...inputs.hiddenStates, shape: [B, S + 1, hiddenSize] } }, 'INVALID_SHAPE', /80 elements/],
       [{ hiddenStates: values([1, 8192, hiddenSize], 1) }, 'LIMIT_EXCEEDED', /8192 positions/],
       [{ adapter: { kind: 'softPrompt', value: values([P, 7], 1) } }, 'INVALID_SHAPE', /^softPrompt: expected \[\*, 8\], got \[3, 7\]/],
       [{ adapter: { kind: 'softPrompt', value: values([0, 8], 1) } }, 'INVALID_SHAPE', /^softPrompt/],
@@ -249,21 +269,23 @@ describe('runtime/engine', () => {
       [{ adapter: { kind: 'none' }, positions: BigInt64Array.of(10n) }, 'INVALID_ARGUMENT', /below 10/],
     ];
     for (const [change, code, message] of cases) {
-      await assert.rejects(opened.forward({ ...step, ...change }), (error: CutlayerError) => {
-        assert.equal(error.code, code, error.message);
-        assert.match(error.message, message);
-        return true;
-      });
+      assert.throws(
+        () => checkInputs({ ...inputs, ...change }, artifact.manifest),
+        (error: CutlayerError) => {
+          assert.equal(error.code, code, error.message);
+          assert.match(error.message, message);
+          return true;
+        },
+      );
     }
-    assert.equal(opened.stats().stepsHeld, 0);
-    await opened.forward(step);
+    assert.equal(checkInputs(inputs, artifact.manifest), inputs);
   });
 
   it('answers inputs that make the backbone overflow with NON_FINITE', async () => {
     const opened = await engine();
     const huge = f32([B, S, hiddenSize], new Float32Array(B * S * hiddenSize).fill(3e38));
     const adapter: AdapterInput = { kind: 'softPrompt', value: f32([P, hiddenSize], new Float32Array(P * hiddenSize).fill(3e38)) };
-    await assert.rejects(opened.forward({ ...stepOf('none', 'x'), hiddenStates: huge, adapter }), hasCode('NON_FINITE'));
+    await assert.rejects(opened.forward(stepOf('none', 'x', 1, { hiddenStates: huge, adapter })), hasCode('NON_FINITE'));
   });
 
   it('counts what it did, for metrics', async () => {
@@ -281,7 +303,6 @@ describe('runtime/engine', () => {
     if (!existsSync('/proc/self/status')) this.skip();
     const wide = await tinyBackbone({ hiddenSize: 128, numLayers: 8 });
     const opened = await engine({ artifact: wide, residualMemoryBytes: 25e6 });
-    const cotangent = values([16, 128], 5);
     const positions = BigInt64Array.from({ length: 16 }, (_, index) => BigInt(index * 60));
     const hiddenStates = values([2, 512, 128], 1);
     const prompt = values([P, 128], 2);
@@ -289,9 +310,10 @@ describe('runtime/engine', () => {
     for (let index = 0; index < 200; index++) {
       const base = { tenant: 'acme', stepId: `step-${index}` };
       const fresh = f32(hiddenStates.shape, hiddenStates.data.slice());
-      await opened.forward({ ...base, hiddenStates: fresh, adapter: { kind: 'softPrompt', value: prompt }, positions, training: true });
+      const inputs = checkInputs({ hiddenStates: fresh, adapter: { kind: 'softPrompt', value: prompt }, positions }, wide.manifest);
+      await opened.forward({ ...base, inputs, training: true });
       // Every tenth step is abandoned by its client.
-      if (index % 10 !== 0) await opened.backward({ ...base, cotangent, wantHiddenStates: false });
+      if (index % 10 !== 0) await opened.backward({ ...base, cotangent: values([16, 128], 5), wantHiddenStates: false });
       if (index === 40) early = anonymousBytes();
       const { residualBytes, inputBytes } = opened.stats();
       assert.ok(residualBytes + inputBytes <= 25e6);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { adapterKinds } from '../../../src/artifacts/manifest.js';
 import { loadBackbone } from '../../../src/artifacts/store.js';
-import { type AdapterInput, createEngine, type Engine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
+import { type BackboneEngine, createEngine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
+import { type AdapterInput, checkInputs } from '../../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { onnxFixtures, packOnnxFixture } from '../../support/onnx-fixtures.js';
 import { packedFixture } from '../../support/packed-fixture.js';
@@ -19,17 +20,15 @@ function values(shape: readonly number[], phase: number): Tensor<'float32'> {
   );
 }
 
-function stepOf(engine: Engine, kind: AdapterInput['kind'], training: boolean): ForwardStep {
+function stepOf(engine: BackboneEngine, kind: AdapterInput['kind'], training: boolean): ForwardStep {
   const { hiddenSize, numLayers, numKvHeads, headDim } = engine.artifact.manifest.dims;
   const shape = kind === 'prefix' ? [numLayers, 2, P, numKvHeads, headDim] : [P, hiddenSize];
-  return {
-    tenant: 'acme',
-    stepId: `${kind}-${training}`,
+  const inputs = {
     hiddenStates: values([B, S, hiddenSize], 1),
     adapter: kind === 'none' ? { kind } : { kind, value: values(shape, 2) },
     positions: BigInt64Array.of(0n, 3n, 9n, 20n),
-    training,
   };
+  return { tenant: 'acme', stepId: `${kind}-${training}`, inputs: checkInputs(inputs, engine.artifact.manifest), training };
 }
 
 interface Backbone {
@@ -62,7 +61,7 @@ after(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: t
 
 for (const { name, kinds, pack } of backbones) {
   describe(`forward without residuals: ${name}`, () => {
-    let engine: Engine;
+    let engine: BackboneEngine;
     before(async () => {
       engine = await createEngine({ backboneDir: await pack(), workers: 1, threadsPerWorker: 1 });
     });
@@ -92,7 +91,7 @@ for (const { name, kinds, pack } of backbones) {
 }
 
 describe('forward without residuals', () => {
-  let engine: Engine;
+  let engine: BackboneEngine;
   before(async () => {
     const { backboneDir } = await packedFixture('gpt2-tiny');
     const artifact = await loadBackbone(backboneDir);

@@ -28,7 +28,7 @@ export function sessionOptions(threads: number): InferenceSession.SessionOptions
 }
 
 /** A bounded cache of open graphs, by file name. */
-export class OpenGraphs {
+export class SessionCache {
   readonly #settings: WorkerSettings;
   /** In order of last use. */
   readonly #sessions = new Map<string, InferenceSession>();
