@@ -53,10 +53,13 @@ export function familiesDocument(): string {
 
 <!-- Written by \`npm run generate:docs\` from the registry and the fixtures (test/documents/families-document.ts); \`npm test\` fails when it is stale. -->
 
-\`cutlayer pack\` reads these decoders from Hugging Face checkpoints (safetensors, one file or shards, float32, float16 or bfloat16; \`config.json\` as written by
-transformers 4 or 5). Each row is held to transformers' logits, hidden states, input, soft prompt and prefix gradients by \`npm test\`: logits within 1e-5 and gradients within 1e-4 (as
-max|a - b| / max|b|), at the cuts (bottom, top) = (0, 0), (1, 0), (0, 1) and (1, 1), with batches that cross every window and every original context. What stands here is
-read from the parsed configs of the fixtures, so it is what is tested; the checkpoints are examples of published ones with that \`model_type\`.
+\`cutlayer pack\` reads these decoders from Hugging Face checkpoints: safetensors, one file or shards, float32, float16 or bfloat16.
+\`config.json\` may be in the form of transformers 4 or 5.
+\`npm test\` holds each row to transformers' logits, hidden states, and input, soft prompt and prefix gradients.
+Logits are within 1e-5 and gradients within 1e-4, as max|a - b| / max|b|.
+The cuts (bottom, top) are (0, 0), (1, 0), (0, 1) and (1, 1), and the batches cross every window and every original context.
+The table is read from the parsed configs of the fixtures, so it states what is tested.
+The checkpoints are examples of published ones with that \`model_type\`.
 
 ${table(
   [
@@ -73,8 +76,14 @@ ${table(
   names.map((name) => row(name, of(name))),
 )}
 
-In words: "before", "after" and "around" say where a sublayer's normalization stands; *1 + w* that the stored weight is the distance from 1; *grouped* that several query heads share a key/value head; *or* that
-the config decides. Where the embedding is scaled, "prompts too" says that the model scales whatever is handed in, a soft prompt as well; Gemma's scale belongs to its token embedding, so a soft prompt of PEFT enters as it is.
+How to read the table:
+
+- *before*, *after* and *around* say where a sublayer's normalization stands.
+- *1 + w* says that the stored weight is the distance from 1.
+- *grouped* says that several query heads share a key/value head.
+- *or* says that the config decides.
+- *prompts too* says that the model scales every embedding that it receives, a soft prompt as well.
+  Gemma's scale belongs to its token embedding, so a soft prompt of PEFT enters as it is.
 
 ## Rope types
 
@@ -83,13 +92,20 @@ ${table(
   ropeRows(members).map(({ type, byLength, fixtures }) => [type, byLength, fixtures]),
 )}
 
-Both config dialects are read: \`rope_theta\` with \`rope_scaling\` (transformers 4) and \`rope_parameters\` (transformers 5, by layer type in Gemma 3). The length that dynamic and longrope look at is transformers': the padded length of the batch with its virtual
-tokens. So for these two a sequence gives other values alone than in a longer batch, here as there. transformers also remembers the longest batch that it has seen; this does not, so it gives what a freshly loaded model gives.
+Both config dialects are read: \`rope_theta\` with \`rope_scaling\` (transformers 4) and \`rope_parameters\` (transformers 5).
+In Gemma 3 \`rope_parameters\` is by layer type.
+Dynamic and longrope look at transformers' length: the padded length of the batch with its virtual tokens.
+So for these two a sequence gives other values alone than in a longer batch, as in transformers.
+A transformers model also remembers the longest batch that it has seen.
+Cutlayer does not, so it gives what a freshly loaded model gives.
 
 ## What is refused
 
-A config is refused by name when it says something that would be computed differently: every key must be one that the family reads, or known to change nothing, or switched off (null or false). So a key that is new in some release of transformers is refused
-until it is read. Of the keys below (those that other families read, and some of other decoders), these are refused, found by trying each with a value that some decoder gives a meaning:
+A config is refused by name when it says something that would be computed differently.
+Every key must be one that the family reads, known to change nothing, or switched off (null or false).
+So a key that is new in some release of transformers is refused until it is read.
+The table tries keys that other families read, and some of other decoders, each with a value that some decoder gives a meaning.
+These are refused:
 
 ${table(['by', 'refused, by name'], refusalRows(names, of, members))}
 `;

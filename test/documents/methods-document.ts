@@ -106,8 +106,10 @@ export async function methodsDocument(): Promise<string> {
 
 <!-- Written by \`npm run generate:docs\` from the registry, the fixtures and one step of each method through a gateway (test/documents/methods-document.ts); \`npm test\` fails when it is stale. -->
 
-\`cutlayer client train --method NAME\`, or several joined by \`+\`: each fills its own places of a step, and two that would fill the same place are refused by name. Everything that is trained lives in the
-client's process, with its optimizer; the gateway sees no more than the tensors below. \`docs/client.md\` has the flags.
+\`cutlayer client train --method NAME\` takes one method, or several joined by \`+\`.
+Each method fills its own places of a step; two that would fill the same place are refused by name.
+The optimizer and all parameters are in the client's process; the gateway receives the tensors below, at each step.
+[client.md](client.md) has the flags.
 
 ${table(
   ['method', 'what trains', 'PEFT type', 'learning rate', 'sent beside the text rows', 'stays with the client', 'costs'],
@@ -119,15 +121,27 @@ ${table(
   }),
 )}
 
-The learning rate is that of \`client train\` without \`--lr\`: measured on the demo's backbone, where each method learns well within 60 steps of 8 examples with it (\`clients/typescript/adapters/*.ts\` say how well); of methods joined by \`+\` the smallest. Larger models may want less: \`cutlayer client sweep\`.
+The learning rate is that of \`client train\` without \`--lr\`; of methods joined by \`+\` it is the smallest.
+It was measured on the demo's backbone, where each method learns well with it within 60 steps of 8 examples.
+\`clients/typescript/adapters/*.ts\` say how well.
+Larger models may want less: \`cutlayer client sweep\`.
 
-Methods with a PEFT type are saved as PEFT's two files, which \`PeftModel.from_pretrained\` loads, and PEFT's own files load here. As in PEFT, the encoder of P-tuning and the projection of a prefix are left behind: the files hold what they came to
-(a checkpoint of a run holds the encoder too). Beside a classification head an adapter is saved as PEFT's SEQ_CLS has it, both in one directory. Full training and a head alone are saved as weights under transformers' names, to be
-loaded over the base model. Other combinations are one directory for each method.
+Methods with a PEFT type are saved as PEFT's two files.
+\`PeftModel.from_pretrained\` loads them, and PEFT's own files load here.
+As in PEFT, the files hold the result of P-tuning's encoder or of a prefix's projection, not the encoder or the projection.
+A checkpoint of a run holds the encoder too.
+Beside a classification head an adapter is saved as PEFT's SEQ_CLS has it, both in one directory.
+Full training and a head alone are saved as weights under transformers' names, to be loaded over the base model.
+Other combinations are one directory for each method.
 
 ## One step, measured
-One optimizer step on \`${FIXTURE}\` (4 blocks, d = 32, 97 tokens, tied head), ${B} sequences of ${S} tokens, loss on the last ${LOSS} of each, P = ${P}, float32 on the wire. For each cut (blocks of the client at the bottom, at the top): the calls
-(F Forward, f Forward for which the gateway keeps nothing, B Backward) and the bytes of tensors up and down. A dash: the method needs blocks, and the client holds none. Trained values are those at (1, 1).
+The table measures one optimizer step on \`${FIXTURE}\` (4 blocks, d = 32, 97 tokens, tied head), with float32 on the wire.
+The batch is ${B} sequences of ${S} tokens with loss on the last ${LOSS} of each, and P = ${P}.
+Columns are cuts: blocks of the client at the bottom, at the top.
+A cell has the calls, and the bytes of tensors up and down.
+F is a Forward, f a Forward for which the gateway keeps nothing, B a Backward.
+A dash: the method needs blocks, and the client holds none.
+Trained values are those at (1, 1).
 
 ${table(
   ['method', 'trained values', ...cuts.map(({ bottom, top }) => `cut ${bottom}, ${top}`)],
@@ -137,11 +151,17 @@ ${table(
   }),
 )}
 
-Without blocks at the top only rows that carry loss come back, and their cotangents go up; with blocks there every row does. The cotangent of every text row comes down where something below the backbone trains: tokens, or blocks at the bottom.
+Without blocks at the top only rows that carry loss come back, and their cotangents go up; with blocks there every row does.
+The cotangent of every text row comes down where something below the backbone trains: tokens, or blocks at the bottom.
 
 ## Held to
-Thirty steps of training within 1e-4 of the reference's losses, its files read here with its logits within 1e-5, and our files equal to its own, at the cuts (0, 0) and (1, 1) or, for blocks and for some families, (1, 1) alone, through a gateway
-(\`test/integration/peft-methods.test.ts\` on what PEFT 0.21 computed); and PEFT's logits with files written here, within 1e-5 (\`npm run conformance\`).
+Each method is held to its reference through a gateway (\`test/integration/peft-methods.test.ts\`, on what PEFT 0.21 computed).
+
+- Thirty steps of training are within 1e-4 of the reference's losses.
+- The reference's files, read here, give its logits within 1e-5, and our files equal its own.
+- PEFT's logits with files written here are within 1e-5 (\`npm run conformance\`).
+
+The cuts are (0, 0) and (1, 1); for blocks and for some families (1, 1) alone.
 
 ${table(
   ['method', 'reference', 'families'],
@@ -149,16 +169,25 @@ ${table(
 )}
 
 ## Conventions
-- **Embedding scale.** A soft prompt is kept and saved in PEFT's space and enters the model where transformers' \`inputs_embeds\` does. Gemma 2 and Gemma 3 multiply rows by sqrt(d) inside the token embedding, so a prompt is *not* scaled
-  (one that begins as text begins with scaled rows). Granite multiplies whatever comes in by \`embedding_multiplier\`, so a prompt *is*. Trained tokens are rows of the table, before any scale. Both are held to PEFT's curves, and
-  \`test/integration/prompt-scale.test.ts\` says it in one line each.
-- **First token.** With a soft prompt the first real token is predicted from the last virtual one and carries loss; with a prefix, or with neither, it does not.
+- **Embedding scale.**
+  A soft prompt is kept and saved in PEFT's space and enters the model where transformers' \`inputs_embeds\` does.
+  Gemma 2 and Gemma 3 multiply rows by sqrt(d) inside the token embedding, so a prompt is *not* scaled.
+  A prompt that begins as text begins with scaled rows.
+  Granite multiplies all embeddings that it receives by \`embedding_multiplier\`, so a prompt *is* scaled.
+  Trained tokens are rows of the table, before any scale.
+  Both are held to PEFT's curves, and \`test/integration/prompt-scale.test.ts\` states each in one line.
+- **First token.**
+  With a soft prompt the last virtual token predicts the first real one, which carries loss.
+  With a prefix, or with neither, the first real token carries none.
 - **Prefixes** are keys after rotary embedding and after the norm of keys, and values; text begins at position P.
 - **Multitask** loss is the mean over the label tokens of all tasks in the batch; each task has its own Forward.
-- **Trained tokens** also replace columns of a head that is tied to the table. PEFT's files then hold them twice.
-- **LoRA on a tied head** leaves the embedding as it is. Files that PEFT saved with the base weights of the head among them load as well.
-- **Classification** reads the last real row of each sequence. PEFT's prompt learning reads the last *column*, padded or not: give it batches of one length, or it computes something else.
-- **Alone or in a batch** a sequence gives the same, except under rope types that look at the length of the batch (\`docs/families.md\`).
+- **Trained tokens** also replace columns of a head that is tied to the table.
+  PEFT's files then hold them twice.
+- **LoRA on a tied head** leaves the embedding as it is.
+  Files that PEFT saved with the base weights of the head among them load as well.
+- **Classification** reads the last real row of each sequence.
+  PEFT's prompt learning reads the last *column*, padded or not: give it batches of one length, or it computes something else.
+- **Alone or in a batch** a sequence gives the same, except under rope types that look at the length of the batch ([families.md](families.md)).
 `;
 }
 
