@@ -1,9 +1,9 @@
 /** A gRPC service as a server offers it: its generated definition, what its requests may look like, and what its methods do. */
 import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { MessageLayout } from '../../protocol/wire/message-layout.js';
-import type { Logger } from '../observability/log.js';
 import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
+import type { Interceptor } from './interceptor.js';
 import { type Codec, unary } from './unary.js';
 
 /** What a method does with a parsed request; the response type is what the generated code serialises. */
@@ -33,7 +33,7 @@ export interface RpcService {
   readonly name: string;
   readonly definition: ServiceDefinition;
   /** The methods as grpc-js calls them, for {@link RpcService.definition}. */
-  implement(admitted: AdmittedCalls, log: Logger): UntypedServiceImplementation;
+  implement(admitted: AdmittedCalls, interceptors: readonly Interceptor[]): UntypedServiceImplementation;
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
@@ -50,11 +50,11 @@ export function rpcService<Definition extends ServiceDefinition>(parts: RpcServi
     definition: Object.fromEntries(
       methods.map(([method, codec]) => [method, { ...codec, requestDeserialize: identity, responseSerialize: identity }]),
     ),
-    implement: (admitted, log) =>
+    implement: (admitted, interceptors) =>
       Object.fromEntries(
         methods.map(([method, codec]): [string, handleUnaryCall<Buffer, Buffer>] => [
           method,
-          unary({ definition: codec, layout: layouts[method]!, admitted, log, run: handlers[method]! }),
+          unary({ definition: codec, layout: layouts[method]!, admitted, interceptors, run: handlers[method]! }),
         ]),
       ),
   };

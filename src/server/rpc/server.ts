@@ -9,6 +9,7 @@ import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
 import { type AdmittedCalls, admitInterceptor } from './admit.js';
 import { Calls, type ServerRole } from './calls.js';
+import { explainFailures, type Interceptor, noteOutcome, stopWhenAborted } from './interceptor.js';
 import type { CallLimits } from './limits.js';
 import type { RpcService } from './rpc-service.js';
 
@@ -24,6 +25,8 @@ export interface RpcServerOptions {
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** More entries around every handler, inside the server's own. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 /** A server that may be listening. */
@@ -40,7 +43,9 @@ export interface RpcServer {
 const LAST_ANSWERS_MS = 1000;
 
 /** Builds the server; `listen` starts it. */
-export function createRpcServer({ role, services, verify, limits, credentials, metrics, log, now }: RpcServerOptions): RpcServer {
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  const { role, services, verify, limits, credentials, metrics, log, now } = options;
+  const interceptors = [noteOutcome, explainFailures(log), stopWhenAborted, ...(options.interceptors ?? [])];
   const observe = metrics.observeCall.bind(metrics);
   const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
   const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
@@ -51,7 +56,7 @@ export function createRpcServer({ role, services, verify, limits, credentials, m
     interceptors: [admitInterceptor({ services: names, calls, admitted, verify, onRefusal: observe })],
   });
   applyFlowControl(server);
-  for (const service of services) server.addService(service.definition, service.implement(admitted, log));
+  for (const service of services) server.addService(service.definition, service.implement(admitted, interceptors));
   const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'SERVING' as const])));
   health.addToServer(server);
 

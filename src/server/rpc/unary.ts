@@ -6,9 +6,9 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { CutlayerError } from '../../errors.js';
 import { checkLayout, type MessageLayout } from '../../protocol/wire/message-layout.js';
 import { toServiceError } from '../../protocol/wire/status.js';
-import type { Logger } from '../observability/log.js';
 import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
+import { type Interceptor, intercepted } from './interceptor.js';
 
 /** A method's definition as far as a server uses it. */
 export interface Codec<Request, Response> {
@@ -22,20 +22,9 @@ export interface UnaryOptions<Request, Response> {
   readonly definition: Codec<Request, Response>;
   readonly layout: MessageLayout;
   readonly admitted: AdmittedCalls;
-  readonly log: Logger;
+  /** What happens around the handler, the first outermost. */
+  readonly interceptors: readonly Interceptor[];
   readonly run: (request: Request, call: Call) => Promise<Response> | Response;
-}
-
-/** Rejects when the signal aborts, with its reason. */
-function whenAborted(signal: AbortSignal): { readonly promise: Promise<never>; readonly stop: () => void } {
-  let stop = (): void => {};
-  const promise = new Promise<never>((_, reject) => {
-    const onAbort = (): void => reject(signal.reason as CutlayerError);
-    stop = () => signal.removeEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  return { promise, stop };
 }
 
 function parse<Request, Response>(bytes: Buffer, { definition, layout }: UnaryOptions<Request, Response>): Request {
@@ -49,40 +38,20 @@ function parse<Request, Response>(bytes: Buffer, { definition, layout }: UnaryOp
   }
 }
 
-/** @throws CutlayerError */
-async function answer<Request, Response>(bytes: Buffer, call: Call, options: UnaryOptions<Request, Response>): Promise<Buffer> {
-  const { promise, stop } = whenAborted(call.signal);
-  try {
-    const response = await Promise.race([(async () => options.run(parse(bytes, options), call))(), promise]);
-    return options.definition.responseSerialize(response);
-  } finally {
-    stop();
-  }
-}
-
 /** The handler to register, with identity serialisers. */
 export function unary<Request, Response>(options: UnaryOptions<Request, Response>): handleUnaryCall<Buffer, Buffer> {
-  const { admitted, log, definition } = options;
+  const { admitted, interceptors, definition, run } = options;
   return ({ metadata, request }, callback) => {
     const call = admitted.get(metadata);
     if (call === undefined) {
       callback(toServiceError(new CutlayerError('INTERNAL', 'call: was not admitted')));
       return;
     }
-    const { outcome } = call;
-    outcome.bytesIn = request.length;
-    answer(request, call, options).then(
-      (bytes) => {
-        outcome.code = 'OK';
-        outcome.bytesOut = bytes.length;
-        callback(null, bytes);
-      },
-      (caught: unknown) => {
-        const error = CutlayerError.from(caught);
-        outcome.code = error.code;
-        if (error.code === 'INTERNAL') log.error({ err: error.cause ?? error, path: definition.path }, 'call failed');
-        callback(toServiceError(error));
-      },
+    call.outcome.bytesIn = request.length;
+    const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parse(request, options), call));
+    intercepted(interceptors, call, work).then(
+      (bytes) => callback(null, bytes),
+      (caught: unknown) => callback(toServiceError(caught)),
     );
   };
 }
