@@ -39,9 +39,9 @@ type Surroundings = Pick<FederationContext, 'database' | 'signingKey' | 'now' | 
 export async function openCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { database, signingKey, now = Date.now, random = cryptoRandom, log = silentLog } = options;
   const surroundings: Surroundings = { database, signingKey, now, random, log, schedule: options.schedule ?? processSchedule(now) };
-  const rows = await database.transaction(({ federations }) => federations.list());
+  const ids = await database.transaction(({ federations }) => federations.ids());
   const open: DurableFederation[] = [];
-  for (const { id } of rows) {
+  for (const id of ids) {
     const row = await database.transaction(({ federations }) => federations.read(id));
     const manifest = openManifest({ bytes: row!.manifest, signature: row!.signature }, id); // it was on the list
     requireOwnKey(manifest, signingKey);

@@ -7,7 +7,7 @@ import type { FederationReader } from './coordinator-api.js';
 import type { DurableFederation } from './rounds/durable-federation.js';
 
 /** Most announcements of one answer. */
-export const MAX_LINKS = 256;
+const MAX_LINKS = 256;
 
 /** See {@link FederationReader}. */
 export class FederationFiles implements FederationReader {
@@ -24,9 +24,7 @@ export class FederationFiles implements FederationReader {
 
   async broadcasts(from: number): Promise<readonly SignedBroadcast[]> {
     const { database, id } = this.#federation.context;
-    const rows = await database.transaction(({ broadcasts }) =>
-      broadcasts.list(id, { ...(from > 0 ? { after: from - 1 } : {}), limit: MAX_LINKS }),
-    );
+    const rows = await database.transaction(({ broadcasts }) => broadcasts.list(id, from, MAX_LINKS));
     return rows.map(({ bytes, signature }) => ({ bytes, signature }));
   }
 

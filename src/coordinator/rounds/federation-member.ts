@@ -159,15 +159,11 @@ export class FederationMember implements FederationApi {
     const federation = this.#federation;
     const { id: name, policy, now } = federation.context;
     const { round: number, stage, bytes, keepBytes, event } = arrival;
-    const key = { federation: name, round: number, stage, member: this.#member };
     await federation.apply(async (transaction) => {
       const { round } = federation.memory;
-      const message = { ...key, bytes, keepBytes, at: now() };
+      const message = { federation: name, round: number, stage, member: this.#member, bytes, keepBytes, at: now() };
       if (round?.round !== number) throw this.#closed(number, stage);
-      if (await transaction.messages.has(key)) {
-        await transaction.messages.put(message);
-        return { event: null, result: undefined };
-      }
+      if (await transaction.messages.holds(message)) return { event: null, result: undefined };
       if (round.stage !== stage || !expectedMembers(round, policy).includes(this.#member)) throw this.#closed(number, stage);
       await check(transaction, round);
       await transaction.messages.put(message);

@@ -10,9 +10,6 @@ import { dueRound, transition } from './round-machine.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { type Evaluation, judgement, promoteVersion, pruneVersions, rollBackVersions } from './version-registry.js';
 
-/** Newest events that are kept for people. */
-const KEPT_EVENTS = 1000;
-
 /** One event, and the round that becomes due by it. @param evaluation What an `evaluated` event rests on. */
 export async function writeTransition(
   transaction: Transaction,
@@ -45,10 +42,6 @@ async function writeEvent(
   // What the event itself would have cost or led to has not happened then.
   if (problem !== null && event.kind !== 'failed')
     return writeEvent(transaction, context, before, { kind: 'failed', round: problem.round, reason: problem.reason }, now, null);
-  const { kind, ...body } = event;
-  const seq = await transaction.events.append({ federation: id, kind, body: summary(body), at: now });
-  // Also between two rounds: members can make events there as often as they like.
-  if (seq % KEPT_EVENTS === 0) await transaction.events.prune(id, KEPT_EVENTS);
   for (const effect of effects) await writeEffect(transaction, context, effect, { after: state, now, evaluation });
   const ending = effects.some((effect) => effect.kind === 'ended') ? state.recent[0] : undefined;
   if (ending?.aborted != null)
@@ -88,10 +81,7 @@ async function writeEffect(
       await spend(transaction, context, after.round!, now); // the machine spends for the round under way
       return;
     case 'ended':
-      await transaction.messages.pruneRound(id, effect.round);
-      await transaction.accumulators.pruneRound(id, effect.round);
-      await transaction.events.prune(id, KEPT_EVENTS);
-      return;
+      return transaction.pruneRound(id, effect.round);
     case 'promote':
     case 'reject': {
       const { kind, version, round } = effect;
@@ -123,9 +113,4 @@ function drawMembers({ manifest, policy, random }: FederationContext): string[] 
   const uniform = new UniformIntegers(random);
   const range = 2 ** 53;
   return policy.members.filter(() => uniform.below(range) < sampling.rate * range);
-}
-
-/** Rosters of thousands do not fit into an event's row. */
-function summary(body: object): object {
-  return 'drawn' in body && Array.isArray(body.drawn) ? { ...body, drawn: body.drawn.length } : body;
 }

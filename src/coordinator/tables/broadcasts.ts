@@ -1,10 +1,6 @@
 /** The broadcast chain as it was signed: links are added at the head, one after the other, and never changed or dropped. */
-import type { Kysely } from 'kysely';
 import { CutlayerError } from '../../errors.js';
-import type { StoreSchema } from './schema.js';
-
-/** Most links of one answer. */
-export const MAX_BROADCASTS = 1000;
+import { Repository } from './repository.js';
 
 /** A link. */
 export interface BroadcastRow {
@@ -17,48 +13,30 @@ export interface BroadcastRow {
   readonly at: number;
 }
 
-const columns = ['seq', 'bytes', 'signature', 'hash', 'at'] as const;
-
 /** Within one transaction. */
-export class Broadcasts {
-  readonly #db: Kysely<StoreSchema>;
-
-  constructor(db: Kysely<StoreSchema>) {
-    this.#db = db;
-  }
-
+export class Broadcasts extends Repository {
   /** @throws CutlayerError SUBMISSION_CONFLICT when `seq` is not the next number */
   async append(federation: string, row: BroadcastRow): Promise<void> {
     const head = await this.head(federation);
     const next = head === undefined ? 0 : head.seq + 1;
     if (row.seq !== next) throw new CutlayerError('SUBMISSION_CONFLICT', `broadcast: expected number ${next}, got ${row.seq}`);
-    const { seq, bytes, signature, hash, at } = row;
-    await this.#db.insertInto('broadcasts').values({ federation, seq, bytes, signature, hash, at }).execute();
+    await this.db
+      .insertInto('broadcasts')
+      .values({ ...row, federation })
+      .execute();
   }
 
   /** The newest link; undefined before the first. */
   async head(federation: string): Promise<BroadcastRow | undefined> {
-    return this.#db
-      .selectFrom('broadcasts')
-      .select(columns)
-      .where('federation', '=', federation)
-      .orderBy('seq', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+    return this.#links(federation).orderBy('seq', 'desc').limit(1).executeTakeFirst();
   }
 
-  /** Oldest first, after number `after` (default: from the beginning), at most {@link MAX_BROADCASTS}. */
-  async list(
-    federation: string,
-    { after = -1, limit = MAX_BROADCASTS }: { readonly after?: number; readonly limit?: number } = {},
-  ): Promise<BroadcastRow[]> {
-    return this.#db
-      .selectFrom('broadcasts')
-      .select(columns)
-      .where('federation', '=', federation)
-      .where('seq', '>', after)
-      .orderBy('seq')
-      .limit(Math.min(limit, MAX_BROADCASTS))
-      .execute();
+  /** Oldest first, from number `from` on, at most `limit`. */
+  async list(federation: string, from: number, limit: number): Promise<BroadcastRow[]> {
+    return this.#links(federation).where('seq', '>=', from).orderBy('seq').limit(limit).execute();
+  }
+
+  #links(federation: string) {
+    return this.db.selectFrom('broadcasts').select(['seq', 'bytes', 'signature', 'hash', 'at']).where('federation', '=', federation);
   }
 }

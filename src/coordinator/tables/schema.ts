@@ -1,105 +1,93 @@
 /**
- * The tables as kysely sees them. Integers are whole numbers below 2^53, times milliseconds since 1970, JSON is text; only SQL that SQLite and
- * PostgreSQL both speak is used above this line.
+ * The coordinator's tables, and the history of its schema. Times are milliseconds since 1970, digests and hashes hex of sha256. A released
+ * migration is never changed; a new one is appended, its name in alphabetical order.
  */
+import type { Migrations } from '../../server/store/migrate.js';
+import { createTables, type SchemaOf, type TableDefinition } from '../../server/store/table-definition.js';
 
-interface FederationsTable {
-  /** sha256 of the manifest, hex. */
-  id: string;
-  name: string;
-  manifest: Uint8Array;
-  signature: Uint8Array;
-  status: string;
-  /** JSON. */
-  state: string;
-  created_at: number;
-  updated_at: number;
-}
+const ofFederation = { columns: ['federation'], table: 'federations', key: ['id'] } as const;
 
-interface EventsTable {
-  federation: string;
-  seq: number;
-  at: number;
-  kind: string;
-  /** JSON. */
-  body: string;
-}
+const tables = {
+  federations: {
+    columns: {
+      /** Digest of the manifest. */
+      id: 'text',
+      name: 'text',
+      manifest: 'bytes',
+      signature: 'bytes',
+      status: 'text',
+      /** JSON. */
+      state: 'text',
+      created_at: 'integer',
+      updated_at: 'integer',
+    },
+    primaryKey: ['id'],
+  },
+  messages: {
+    columns: {
+      federation: 'text',
+      round: 'integer',
+      stage: 'text',
+      member: 'text',
+      digest: 'text',
+      length: 'integer',
+      /** Null when only the digest is kept. */
+      bytes: 'bytes?',
+      at: 'integer',
+    },
+    primaryKey: ['federation', 'round', 'stage', 'member'],
+    references: ofFederation,
+  },
+  accumulators: {
+    columns: { federation: 'text', round: 'integer', name: 'text', bytes: 'bytes' },
+    primaryKey: ['federation', 'round', 'name'],
+    references: ofFederation,
+  },
+  accumulator_members: {
+    columns: { federation: 'text', round: 'integer', name: 'text', member: 'text' },
+    primaryKey: ['federation', 'round', 'name', 'member'],
+    references: { columns: ['federation', 'round', 'name'], table: 'accumulators', key: ['federation', 'round', 'name'] },
+  },
+  versions: {
+    columns: {
+      federation: 'text',
+      version: 'integer',
+      parent: 'integer?',
+      round: 'integer?',
+      status: 'text',
+      digest: 'text',
+      /** JSON. */
+      details: 'text',
+      /** Null when dropped. */
+      parameters: 'bytes?',
+      created_at: 'integer',
+    },
+    primaryKey: ['federation', 'version'],
+    references: ofFederation,
+  },
+  broadcasts: {
+    columns: { federation: 'text', seq: 'integer', bytes: 'bytes', signature: 'bytes', hash: 'text', at: 'integer' },
+    primaryKey: ['federation', 'seq'],
+    references: ofFederation,
+  },
+  privacy_spend: {
+    /** An entry is JSON. */
+    columns: { federation: 'text', round: 'integer', entry: 'text', at: 'integer' },
+    primaryKey: ['federation', 'round'],
+    references: ofFederation,
+  },
+  server_state: {
+    /** A vector is little-endian float64. */
+    columns: { federation: 'text', version: 'integer', name: 'text', vector: 'bytes' },
+    primaryKey: ['federation', 'version', 'name'],
+    references: { columns: ['federation', 'version'], table: 'versions', key: ['federation', 'version'] },
+  },
+} as const satisfies Readonly<Record<string, TableDefinition>>;
 
-interface MessagesTable {
-  federation: string;
-  round: number;
-  stage: string;
-  member: string;
-  /** sha256 of the bytes, hex. */
-  digest: string;
-  length: number;
-  /** Null when only the digest is kept. */
-  bytes: Uint8Array | null;
-  at: number;
-}
+/** Every table as kysely sees it. */
+export type CoordinatorSchema = SchemaOf<typeof tables>;
 
-interface AccumulatorsTable {
-  federation: string;
-  round: number;
-  name: string;
-  bytes: Uint8Array;
-}
-
-interface AccumulatorMembersTable {
-  federation: string;
-  round: number;
-  name: string;
-  member: string;
-}
-
-interface VersionsTable {
-  federation: string;
-  version: number;
-  parent: number | null;
-  round: number | null;
-  status: string;
-  digest: string;
-  /** JSON. */
-  details: string;
-  /** Null when dropped. */
-  parameters: Uint8Array | null;
-  created_at: number;
-}
-
-interface BroadcastsTable {
-  federation: string;
-  seq: number;
-  bytes: Uint8Array;
-  signature: Uint8Array;
-  hash: string;
-  at: number;
-}
-
-interface PrivacySpendTable {
-  federation: string;
-  round: number;
-  /** JSON. */
-  entry: string;
-  at: number;
-}
-
-interface ServerStateTable {
-  federation: string;
-  version: number;
-  name: string;
-  /** Little-endian float64. */
-  vector: Uint8Array;
-}
-
-/** Every table, by name. */
-export interface StoreSchema {
-  federations: FederationsTable;
-  events: EventsTable;
-  messages: MessagesTable;
-  accumulators: AccumulatorsTable;
-  accumulator_members: AccumulatorMembersTable;
-  versions: VersionsTable;
-  broadcasts: BroadcastsTable;
-  privacy_spend: PrivacySpendTable;
-  server_state: ServerStateTable;
-}
+/** Every migration, oldest first. 0001 had other tables and other messages; a store of it is refused. */
+export const migrations: Migrations = {
+  '0002-federations': { up: (db) => createTables(db, tables) },
+};

@@ -1,32 +1,25 @@
 /**
- * The server optimizer's named vectors. They belong to the version that they led to, so that whoever goes on from an earlier version goes on with
- * that version's momentum: a rejected candidate leaves no trace in it.
+ * The server optimizer's named vectors. They belong to the version that they led to, so that training that goes on from an earlier
+ * version goes on with that version's momentum: a rejected candidate leaves no trace in it.
  */
-import type { Kysely } from 'kysely';
 import { CutlayerError } from '../../errors.js';
-import type { StoreSchema } from './schema.js';
+import { Repository } from './repository.js';
 
 /** Within one transaction. */
-export class ServerStates {
-  readonly #db: Kysely<StoreSchema>;
-
-  constructor(db: Kysely<StoreSchema>) {
-    this.#db = db;
-  }
-
+export class ServerStates extends Repository {
   /** Replaces the vectors of a version. @throws CutlayerError NOT_FOUND when there is no such version */
   async write(federation: string, version: number, vectors: Readonly<Record<string, Float64Array>>): Promise<void> {
-    await this.#db.deleteFrom('server_state').where('federation', '=', federation).where('version', '=', version).execute();
+    await this.db.deleteFrom('server_state').where('federation', '=', federation).where('version', '=', version).execute();
     for (const name of Object.keys(vectors).sort()) {
       const { buffer, byteOffset, byteLength } = vectors[name]!;
       const vector = new Uint8Array(buffer, byteOffset, byteLength);
-      await this.#db.insertInto('server_state').values({ federation, version, name, vector }).execute();
+      await this.db.insertInto('server_state').values({ federation, version, name, vector }).execute();
     }
   }
 
   /** Empty when the version has none. @throws CutlayerError STORE_CORRUPT */
   async read(federation: string, version: number): Promise<Record<string, Float64Array>> {
-    const rows = await this.#db
+    const rows = await this.db
       .selectFrom('server_state')
       .select(['name', 'vector'])
       .where('federation', '=', federation)
@@ -36,11 +29,13 @@ export class ServerStates {
     return Object.fromEntries(rows.map(({ name, vector }) => [name, toFloat64(vector, `server state ${name} of version ${version}`)]));
   }
 
-  /** Drops the vectors of all versions but those of `keep` and returns how many went. */
+  /** Drops the vectors of all versions but those of `keep` (at least one) and returns how many went. */
   async dropExcept(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
-    let query = this.#db.deleteFrom('server_state').where('federation', '=', federation);
-    if (keep.length > 0) query = query.where('version', 'not in', [...keep]);
-    const { numDeletedRows } = await query.executeTakeFirstOrThrow();
+    const { numDeletedRows } = await this.db
+      .deleteFrom('server_state')
+      .where('federation', '=', federation)
+      .where('version', 'not in', keep)
+      .executeTakeFirstOrThrow();
     return Number(numDeletedRows);
   }
 }

@@ -1,4 +1,8 @@
-/** One libsql connection, set up for a store that must survive a power cut; the one place that knows SQLite's pragmas and libsql's values. */
+/**
+ * One libsql connection, set up for a store that must survive a power cut. kysely's SQLite driver uses it as its database. This is the one
+ * place that knows SQLite's pragmas and libsql's values.
+ */
+import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../errors.js';
 import { storeFailure } from './store-failure.js';
@@ -6,79 +10,117 @@ import { storeFailure } from './store-failure.js';
 /** Marks a database as one of ours: "CTLR". */
 const APPLICATION_ID = 0x43544c52;
 
+/** Called, synchronously, before and after each write; its name says which, like `before insert messages` or `after commit`. */
+export type WriteHook = (name: string) => void;
+
 /** A value of a column. */
-export type ColumnValue = string | number | Uint8Array | null;
+type ColumnValue = string | number | Uint8Array | null;
+type Row = Record<string, ColumnValue>;
 
-/** What a statement returned or changed. */
-export interface StatementResult {
-  readonly rows: Record<string, ColumnValue>[];
-  readonly changes: number;
-}
-
-/** An open database file. */
-export class StoreConnection {
+/** An open database file and its transaction. */
+export class StoreConnection implements SqliteDatabase {
   readonly #path: string;
+  readonly #onWrite: WriteHook;
   readonly #database: Libsql.Database;
+  #begun = false;
+  #written = false;
 
   /** Opens an existing file; an empty one becomes a database. @throws CutlayerError STORE_CORRUPT, STORE_IN_USE, IO_ERROR */
-  constructor(path: string) {
+  constructor(path: string, onWrite: WriteHook = () => {}) {
     this.#path = path;
+    this.#onWrite = onWrite;
+    this.#database = this.#checked(() => new Libsql(path));
     try {
-      this.#database = new Libsql(path);
-    } catch (caught) {
-      throw storeFailure(caught, path);
-    }
-    try {
-      this.#prepare();
+      this.#prepareFile();
     } catch (caught) {
       this.#database.close();
-      throw storeFailure(caught, path);
+      throw caught;
     }
   }
 
-  /** Whether BEGIN was executed and the engine has not given the transaction up by itself since. */
-  get inTransaction(): boolean {
-    return this.#database.inTransaction;
+  /**
+   * A statement that checks its values and calls the hook when it writes.
+   * @throws CutlayerError IO_ERROR after the engine's own rollback: the statement would be a transaction by itself; see {@link storeFailure}
+   */
+  prepare(sql: string): SqliteStatement {
+    if (this.#begun && !this.#database.inTransaction)
+      throw new CutlayerError(
+        'IO_ERROR',
+        'store: the engine has rolled this transaction back after an earlier error; nothing of it was kept',
+      );
+    const statement = this.#checked(() => this.#database.prepare(sql));
+    const write = nameOfWrite(sql);
+    const executed =
+      <Result>(execute: (values: ColumnValue[]) => Result) =>
+      (parameters: readonly unknown[]): Result => {
+        const values = parameters.map(checkedValue);
+        if (write === null) return this.#checked(() => execute(values));
+        this.#written = true;
+        this.#onWrite(`before ${write}`);
+        const result = this.#checked(() => execute(values));
+        this.#onWrite(`after ${write}`);
+        return result;
+      };
+    return {
+      reader: statement.reader,
+      all: executed((values) => (statement.all(values) as Row[]).map(withBytes)),
+      run: executed((values) => statement.run(values)),
+      iterate: () => {
+        throw new CutlayerError('UNIMPLEMENTED', 'store: expected a query that is read whole, got a stream');
+      },
+    };
   }
 
-  /** @throws CutlayerError what the engine says, see {@link storeFailure} */
-  execute(sql: string, parameters: readonly unknown[] = []): StatementResult {
-    const values = parameters.map(checkedValue);
-    try {
-      const statement = this.#database.prepare(sql);
-      if (!statement.reader) return { rows: [], changes: statement.run(values).changes };
-      const rows = statement.all(values) as Record<string, ColumnValue | ArrayBuffer>[]; // libsql gives blobs as ArrayBuffers
-      for (const row of rows) {
-        for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
-      }
-      return { rows: rows as Record<string, ColumnValue>[], changes: 0 };
-    } catch (caught) {
-      throw storeFailure(caught, this.#path);
-    }
+  /** Executes a statement without parameters and returns its rows. */
+  execute(sql: string): Row[] {
+    const statement = this.prepare(sql);
+    if (statement.reader) return statement.all([]) as Row[]; // rows are what `prepare` makes of them
+    statement.run([]);
+    return [];
+  }
+
+  /** Takes the write lock at once: no transaction fails half-way because another process came in between. */
+  begin(): void {
+    this.execute('BEGIN IMMEDIATE');
+    this.#begun = true;
+    this.#written = false;
+  }
+
+  commit(): void {
+    if (this.#written) this.#onWrite('before commit');
+    this.execute('COMMIT');
+    this.#begun = false;
+    if (this.#written) this.#onWrite('after commit');
+  }
+
+  /** The engine rolls back by itself when the disk is full, and there is nothing left after a commit. */
+  rollback(): void {
+    this.#begun = false;
+    if (this.#database.inTransaction) this.execute('ROLLBACK');
   }
 
   /** Moves the write-ahead log into the file and closes it. */
   close(): void {
     if (!this.#database.open) return;
     try {
-      if (this.inTransaction) this.execute('ROLLBACK');
+      this.rollback();
       this.execute('PRAGMA wal_checkpoint(TRUNCATE)');
     } finally {
       this.#database.close();
     }
   }
 
-  #prepare(): void {
+  #prepareFile(): void {
     this.execute('PRAGMA busy_timeout = 2000');
     this.#claim();
-    const [mode] = this.execute('PRAGMA journal_mode = WAL').rows;
+    const [mode] = this.execute('PRAGMA journal_mode = WAL');
     if (mode?.journal_mode !== 'wal') {
       throw new CutlayerError(
         'IO_ERROR',
         `store ${this.#path}: expected a file system with locks and shared memory, got one without; use a local disk`,
       );
     }
-    const [damage] = this.execute('PRAGMA quick_check(1)').rows;
+    const [damage] = this.execute('PRAGMA quick_check(1)');
     const found = Object.values(damage ?? {})[0];
     if (found !== 'ok')
       throw new CutlayerError('STORE_CORRUPT', `store ${this.#path}: the database is damaged (${found}); restore a backup`);
@@ -91,12 +133,19 @@ export class StoreConnection {
 
   /** Marks an empty database as ours and refuses another program's. */
   #claim(): void {
-    const [id] = this.execute('PRAGMA application_id').rows;
+    const [id] = this.execute('PRAGMA application_id');
     if (id?.application_id === APPLICATION_ID) return;
-    const empty = this.execute('SELECT name FROM sqlite_master LIMIT 1').rows.length === 0;
-    if (!empty)
+    if (this.execute('SELECT name FROM sqlite_master LIMIT 1').length > 0)
       throw new CutlayerError('STORE_CORRUPT', `store ${this.#path}: expected a store of cutlayer, got a database of another program`);
     this.execute(`PRAGMA application_id = ${APPLICATION_ID}`);
+  }
+
+  #checked<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (caught) {
+      throw storeFailure(caught, this.#path);
+    }
   }
 }
 
@@ -108,4 +157,16 @@ function checkedValue(value: unknown): ColumnValue {
     'INTERNAL',
     `store: expected text, a whole number, bytes or null, got ${typeof value === 'number' ? value : typeof value}`,
   );
+}
+
+/** libsql gives blobs as ArrayBuffers. */
+function withBytes(row: Record<string, ColumnValue | ArrayBuffer>): Row {
+  for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
+  return row as Row; // no ArrayBuffer is left
+}
+
+/** `insert messages` and the like; null for what only reads. */
+function nameOfWrite(sql: string): string | null {
+  const match = /^(insert|update|delete|create|alter|drop)\b[^"]*"([^"]+)"/.exec(sql);
+  return match === null ? null : `${match[1]} ${match[2]}`;
 }

@@ -1,18 +1,19 @@
 /** JSON in text columns: bounded when written, checked when read. */
 import { CutlayerError } from '../../errors.js';
 
-/** Most bytes of a JSON column, unless it says otherwise. */
-export const MAX_JSON_BYTES = 4 * 1024 * 1024;
+/** Most bytes of a JSON column. */
+const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
 /**
  * @param what For the message.
- * @throws CutlayerError LIMIT_EXCEEDED when it is longer than `limit` bytes, INTERNAL when it is no JSON value
+ * @throws CutlayerError LIMIT_EXCEEDED when it is too long, INTERNAL when it is no JSON value
  */
-export function toJsonColumn(value: unknown, what: string, limit = MAX_JSON_BYTES): string {
+export function toJsonColumn(value: unknown, what: string): string {
   const text: string | undefined = JSON.stringify(value);
   if (text === undefined) throw new CutlayerError('INTERNAL', `${what}: expected a JSON value, got ${typeof value}`);
   const length = Buffer.byteLength(text);
-  if (length > limit) throw new CutlayerError('LIMIT_EXCEEDED', `${what}: expected at most ${limit} bytes of JSON, got ${length}`);
+  if (length > MAX_JSON_BYTES)
+    throw new CutlayerError('LIMIT_EXCEEDED', `${what}: expected at most ${MAX_JSON_BYTES} bytes of JSON, got ${length}`);
   return text;
 }
 

@@ -1,5 +1,6 @@
 /** What one member does to a coordinator and to the others when it means harm, through the same interface as everybody. */
 import assert from 'node:assert/strict';
+import Libsql from 'libsql';
 import { CutlayerError } from '../../../src/errors.js';
 import type { FederationApi, TaskRequest } from '../../../src/protocol/federation/federation-api.js';
 import { secAggRoundOf } from '../../../src/protocol/federation/round-mechanism.js';
@@ -115,20 +116,30 @@ describe('a member that means harm', () => {
     await Promise.all(calls);
   });
 
-  it('says again and again that it has and has not new examples: the log of events does not grow with it', async () => {
+  it('says again and again that it has and has not new examples: the store does not grow with it', async () => {
     const trigger = { kind: 'newExamples', count: 10, members: 3 } as const;
     rig = await CoordinatorRig.start({ manifest: testManifest({ ...one, rounds: { trigger } }) });
     const api = rig.api('member-000');
     const [first] = rig.members;
-    for (let at = 0; at < 2100; at++) await api.nextTask({ ...first!.request(), newExamplesReady: at % 2 === 0 });
-    let kept = 0;
-    let after = -1;
-    for (;;) {
-      const events = await rig.database.transaction((transaction) => transaction.events.list(rig.id, { after, limit: 1000 }));
-      if (events.length === 0) break;
-      kept += events.length;
-      after = events.at(-1)!.seq;
-    }
-    assert.ok(after >= 2100 && kept <= 2000, `${kept} events`);
+    let commits = 0;
+    rig.onWrite = (name) => {
+      if (name === 'after commit') commits += 1;
+    };
+    const toggle = async (times: number): Promise<void> => {
+      for (let at = 0; at < times; at++) await api.nextTask({ ...first!.request(), newExamplesReady: at % 2 === 0 });
+    };
+    const pages = (): unknown => {
+      const look = new Libsql(rig.path);
+      try {
+        return look.prepare('SELECT page_count FROM pragma_page_count').all();
+      } finally {
+        look.close();
+      }
+    };
+    await toggle(100);
+    const before = pages();
+    await toggle(2000);
+    assert.deepEqual(pages(), before);
+    assert.equal(commits, 2100);
   }).timeout(60_000);
 });

@@ -57,9 +57,7 @@ describe('store repositories', () => {
         createdAt: 1000,
         updatedAt: 2000,
       });
-      assert.deepEqual(await inside((tx) => tx.federations.list()), [
-        { id: federation, name: 'clinics', status: 'running', createdAt: 1000, updatedAt: 2000 },
-      ]);
+      assert.deepEqual(await inside((tx) => tx.federations.ids()), [federation]);
     });
 
     it('are created once, and updated only when they are there', async () => {
@@ -75,52 +73,18 @@ describe('store repositories', () => {
       assert.equal(await inside((tx) => tx.federations.read('other')), undefined);
     });
 
-    it('are needed by everything else', async () => {
+    it('have a state of bounded size', async () => {
+      const state = 'x'.repeat(4 * 1024 * 1024);
       await assert.rejects(
-        inside((tx) => tx.events.append({ federation: 'other', kind: 'x', body: {}, at: 1 })),
-        { code: 'NOT_FOUND' },
+        inside((tx) => tx.federations.update(federation, { status: 'running', state, at: 1 })),
+        { code: 'LIMIT_EXCEEDED', message: `state of federation ${federation}: expected at most 4194304 bytes of JSON, got 4194306` },
       );
     });
-  });
 
-  describe('events', () => {
-    it('are numbered from 0 without gaps, also after the oldest were pruned', async () => {
-      await inside(async (tx) => {
-        for (let i = 0; i < 5; i += 1) assert.equal(await tx.events.append({ federation, kind: `k${i}`, body: { i }, at: i }), i);
-        assert.equal(await tx.events.prune(federation, 2), 3);
-        assert.deepEqual(
-          (await tx.events.list(federation)).map(({ seq }) => seq),
-          [3, 4],
-        );
-        assert.equal(await tx.events.prune(federation, 0), 1);
-        assert.equal(await tx.events.append({ federation, kind: 'next', body: null, at: 9 }), 5);
-        assert.deepEqual(await tx.events.newest(federation, 1), [{ seq: 5, at: 9, kind: 'next', body: null }]);
-        assert.deepEqual(
-          (await tx.events.newest(federation, 10)).map(({ seq }) => seq),
-          [4, 5],
-        );
-      });
-    });
-
-    it('are read on from a number, a page at a time', async () => {
-      await inside(async (tx) => {
-        for (let i = 0; i < 6; i += 1) await tx.events.append({ federation, kind: 'k', body: i, at: i });
-        const page = await tx.events.list(federation, { after: 1, limit: 3 });
-        assert.deepEqual(
-          page.map(({ seq, body }) => [seq, body]),
-          [
-            [2, 2],
-            [3, 3],
-            [4, 4],
-          ],
-        );
-      });
-    });
-
-    it('are small', async () => {
+    it('are needed by everything else', async () => {
       await assert.rejects(
-        inside((tx) => tx.events.append({ federation, kind: 'big', body: 'x'.repeat(70_000), at: 1 })),
-        { code: 'LIMIT_EXCEEDED', message: 'event big: expected at most 65536 bytes of JSON, got 70002' },
+        inside((tx) => tx.privacySpend.record({ federation: 'other', round: 1, entry: {}, at: 1 })),
+        { code: 'NOT_FOUND' },
       );
     });
   });
@@ -156,23 +120,11 @@ describe('store repositories', () => {
       const members = ['ben', 'Zoe', 'anna', 'a.b', 'a-b'];
       await inside(async (tx) => {
         for (const member of members) await tx.messages.put({ ...key, member, bytes: Buffer.from(member), at: 1 });
-        assert.deepEqual(await tx.messages.members(federation, 4, 'sharing'), [...members].sort());
         assert.deepEqual(
           (await tx.messages.list(federation, 4, 'sharing')).map(({ member, bytes }) => [member, Buffer.from(bytes!).toString()]),
           [...members].sort().map((member) => [member, member]),
         );
-        assert.deepEqual(await tx.messages.members(federation, 4, 'confirming'), []);
-      });
-    });
-
-    it('of ended rounds are dropped, and only those', async () => {
-      await inside(async (tx) => {
-        for (const round of [1, 2, 3, 4]) await tx.messages.put({ ...key, round, bytes: bytesOf(round, 5), at: 1 });
-        assert.equal(await tx.messages.pruneBefore(federation, 3), 2);
-        assert.equal(await tx.messages.pruneRound(federation, 4), 1);
-        const left = [];
-        for (const round of [1, 2, 3, 4]) left.push((await tx.messages.members(federation, round, 'sharing')).length);
-        assert.deepEqual(left, [0, 0, 1, 0]);
+        assert.deepEqual(await tx.messages.list(federation, 4, 'confirming'), []);
       });
     });
   });
@@ -200,16 +152,25 @@ describe('store repositories', () => {
       assert.deepEqual((await inside((tx) => tx.accumulators.read(federation, 2, 'updates')))?.bytes, bytesOf(1, 16));
       await inside((tx) => tx.accumulators.include({ ...sum, round: 3, member: 'anna', bytes: bytesOf(2, 16) }));
     });
+  });
 
-    it('go with their round, members and all', async () => {
-      for (const round of [1, 2, 3]) await inside((tx) => tx.accumulators.include({ ...sum, round, member: 'anna', bytes: bytesOf(1, 4) }));
-      assert.equal(await inside((tx) => tx.accumulators.pruneRound(federation, 3)), 1);
-      assert.equal(await inside((tx) => tx.accumulators.pruneBefore(federation, 2)), 1);
-      assert.equal(await inside((tx) => tx.accumulators.read(federation, 1, 'updates')), undefined);
-      assert.deepEqual((await inside((tx) => tx.accumulators.read(federation, 2, 'updates')))?.members, ['anna']);
-      // The member's row went too: it can be counted again.
-      await inside((tx) => tx.accumulators.include({ ...sum, round: 3, member: 'anna', bytes: bytesOf(1, 4) }));
-    });
+  it('of an ended round drop messages and sums, members and all, and only those', async () => {
+    const sum = { federation, name: 'updates', member: 'anna', bytes: bytesOf(1, 4) };
+    const rounds = [1, 2, 3];
+    for (const round of rounds) {
+      await inside((tx) => tx.messages.put({ federation, round, stage: 'sharing', member: 'anna', bytes: bytesOf(round, 5), at: 1 }));
+      await inside((tx) => tx.accumulators.include({ ...sum, round }));
+    }
+    await inside((tx) => tx.pruneRound(federation, 2));
+    for (const round of rounds) {
+      assert.equal((await inside((tx) => tx.messages.list(federation, round, 'sharing'))).length, round === 2 ? 0 : 1);
+      assert.deepEqual(
+        (await inside((tx) => tx.accumulators.read(federation, round, 'updates')))?.members,
+        round === 2 ? undefined : ['anna'],
+      );
+    }
+    // The member's row went too: it can be counted again.
+    await inside((tx) => tx.accumulators.include({ ...sum, round: 2 }));
   });
 
   describe('versions', () => {
@@ -241,7 +202,6 @@ describe('store repositories', () => {
         createdAt: 1000,
       });
       assert.deepEqual(await inside((tx) => tx.versions.list(federation)), [first, second]);
-      assert.deepEqual(await inside((tx) => tx.versions.newest(federation)), second);
     });
 
     it('are made once, and judged only when they are there', async () => {
@@ -279,8 +239,8 @@ describe('store repositories', () => {
         for (const seq of [0, 1, 2]) await tx.broadcasts.append(federation, link(seq));
       });
       assert.deepEqual(await inside((tx) => tx.broadcasts.head(federation)), link(2));
-      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, { after: 0, limit: 1 })), [link(1)]);
-      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation)), [link(0), link(1), link(2)]);
+      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 1, 1)), [link(1)]);
+      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 0, 10)), [link(0), link(1), link(2)]);
       for (const seq of [2, 4]) {
         await assert.rejects(
           inside((tx) => tx.broadcasts.append(federation, link(seq))),
@@ -353,7 +313,7 @@ describe('store repositories', () => {
   it('refuse values that the engine cannot hold instead of rounding them', async () => {
     for (const at of [1.5, 2 ** 53, Number.NaN]) {
       await assert.rejects(
-        inside((tx) => tx.events.append({ federation, kind: 'k', body: {}, at })),
+        inside((tx) => tx.privacySpend.record({ federation, round: 1, entry: {}, at })),
         { code: 'INTERNAL', message: /expected text, a whole number, bytes or null/ },
       );
     }

@@ -3,27 +3,37 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kysely } from 'kysely';
-import { Database, openDatabase, type Transaction } from '../../../src/coordinator/tables/database.js';
-import type { StoreSchema } from '../../../src/coordinator/tables/schema.js';
 import { StoreConnection } from '../../../src/server/store/connection.js';
 import { StoreDialect } from '../../../src/server/store/dialect.js';
+import { Store } from '../../../src/server/store/store.js';
+import { type NotesStore, notes, openNotes } from '../../support/notes-store.js';
 
-const create = (tx: Transaction, id: string, manifest = new Uint8Array(8)): Promise<void> =>
-  tx.federations.create({ id, name: id, manifest, signature: new Uint8Array(64), status: 'created', state: {}, at: 1 });
+const ids = (store: NotesStore): Promise<string[]> => store.transaction((tx) => tx.ids());
 
-const ids = (database: Database): Promise<string[]> =>
-  database.transaction(async (tx) => (await tx.federations.list()).map(({ id }) => id));
+/** A store over a connection of the test's own, which migrations have been through before. */
+function storeOver(file: string, connection: StoreConnection): NotesStore {
+  const db = new Kysely<Parameters<typeof notes>[0] extends Kysely<infer Schema> ? Schema : never>({
+    dialect: new StoreDialect(connection),
+  });
+  return new Store({
+    file,
+    run: (work) => db.transaction().execute((transaction) => work(notes(transaction))),
+    connection,
+    lock: { release: () => {} },
+    waiting: 1,
+  });
+}
 
 describe('store transactions', () => {
   let dir: string;
   let path: string;
-  let database: Database;
+  let database: NotesStore;
   let onWrite: (name: string) => void;
   beforeEach(async () => {
     onWrite = () => {};
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-store-'));
     path = join(dir, 'store.db');
-    database = await openDatabase(path, { onWrite: (name) => onWrite(name), waiting: 3 });
+    database = await openNotes(path, { onWrite: (name) => onWrite(name), waiting: 3 });
   });
   afterEach(async () => {
     await database.close();
@@ -34,7 +44,7 @@ describe('store transactions', () => {
     const failure = new Error('the round was aborted');
     await assert.rejects(
       database.transaction(async (tx) => {
-        await create(tx, 'a');
+        await tx.add('a');
         throw failure;
       }),
       failure,
@@ -49,7 +59,7 @@ describe('store transactions', () => {
       database.transaction(async (tx) => {
         open += 1;
         assert.equal(open, 1, 'two transactions at once');
-        for (let i = 0; i < 3; i += 1) await create(tx, `${name}${i}`);
+        for (let i = 0; i < 3; i += 1) await tx.add(`${name}${i}`);
         order.push(name);
         open -= 1;
       });
@@ -62,7 +72,7 @@ describe('store transactions', () => {
     const order: string[] = [];
     setImmediate(() => order.push('loop'));
     for (const name of ['a', 'b']) {
-      await database.transaction((tx) => create(tx, name));
+      await database.transaction((tx) => tx.add(name));
       order.push(name);
       setImmediate(() => order.push('loop'));
     }
@@ -71,7 +81,7 @@ describe('store transactions', () => {
   });
 
   it('are refused when too many wait', async () => {
-    const results = await Promise.allSettled(Array.from({ length: 6 }, (_, i) => database.transaction((tx) => create(tx, `${i}`))));
+    const results = await Promise.allSettled(Array.from({ length: 6 }, (_, i) => database.transaction((tx) => tx.add(`${i}`))));
     assert.deepEqual(
       results.map((result) => (result.status === 'rejected' ? result.reason.code : 'done')),
       ['done', 'done', 'done', 'done', 'QUEUE_FULL', 'QUEUE_FULL'],
@@ -83,12 +93,12 @@ describe('store transactions', () => {
       database.transaction(async () => database.transaction(async () => {})),
       { code: 'INTERNAL', message: /inside a transaction/ },
     );
-    await database.transaction((tx) => create(tx, 'after'));
+    await database.transaction((tx) => tx.add('after'));
   });
 
   it('cannot be used after their end', async () => {
     const kept = await database.transaction(async (tx) => tx);
-    await assert.rejects(create(kept, 'late'));
+    await assert.rejects(kept.add('late'));
     assert.deepEqual(await ids(database), []);
   });
 
@@ -97,17 +107,17 @@ describe('store transactions', () => {
     onWrite = (name) => names.push(name);
     await ids(database);
     assert.deepEqual(names, []);
-    await database.transaction((tx) => create(tx, 'a'));
-    assert.deepEqual(names, ['before insert federations', 'after insert federations', 'before commit', 'after commit']);
+    await database.transaction((tx) => tx.add('a'));
+    assert.deepEqual(names, ['before insert notes', 'after insert notes', 'before commit', 'after commit']);
   });
 
-  for (const name of ['before insert federations', 'after insert federations', 'before commit']) {
+  for (const name of ['before insert notes', 'after insert notes', 'before commit']) {
     it(`keep nothing when the hook throws ${name}`, async () => {
       onWrite = (at) => {
         if (at === name) throw new Error('stop');
       };
       await assert.rejects(
-        database.transaction((tx) => create(tx, 'a')),
+        database.transaction((tx) => tx.add('a')),
         /stop/,
       );
       onWrite = () => {};
@@ -120,7 +130,7 @@ describe('store transactions', () => {
       if (at === 'after commit') throw new Error('stop');
     };
     await assert.rejects(
-      database.transaction((tx) => create(tx, 'a')),
+      database.transaction((tx) => tx.add('a')),
       /stop/,
     );
     onWrite = () => {};
@@ -128,34 +138,33 @@ describe('store transactions', () => {
   });
 
   it('finish before the store closes; later ones are refused', async () => {
-    const last = database.transaction((tx) => create(tx, 'a'));
+    const last = database.transaction((tx) => tx.add('a'));
     const closed = database.close();
     await assert.rejects(
-      database.transaction((tx) => create(tx, 'b')),
+      database.transaction((tx) => tx.add('b')),
       { code: 'UNAVAILABLE' },
     );
     await Promise.all([last, closed]);
-    database = await openDatabase(path);
+    database = await openNotes(path);
     assert.deepEqual(await ids(database), ['a']);
   });
 
   it('say that the disk is full, keep nothing, and work again when there is room', async () => {
     await database.close();
     const connection = new StoreConnection(path);
-    const kysely = new Kysely<StoreSchema>({ dialect: new StoreDialect(connection, { waiting: 1 }) });
-    const limited = new Database(path, kysely, connection, { release: () => {} });
-    const [pages] = connection.execute('PRAGMA page_count').rows;
+    const limited = storeOver(path, connection);
+    const [pages] = connection.execute('PRAGMA page_count');
     connection.execute(`PRAGMA max_page_count = ${Number(pages?.page_count) + 2}`);
     await assert.rejects(
       limited.transaction(async (tx) => {
-        await create(tx, 'small');
-        await create(tx, 'large', new Uint8Array(100_000));
+        await tx.add('small');
+        await tx.add('large', new Uint8Array(100_000));
       }),
       { code: 'IO_ERROR', message: `store ${path}: the disk is full; free some space, nothing of this transaction was kept (SQLITE_FULL)` },
     );
     assert.deepEqual(await ids(limited), []);
     connection.execute('PRAGMA max_page_count = 100000');
-    await limited.transaction((tx) => create(tx, 'large', new Uint8Array(100_000)));
+    await limited.transaction((tx) => tx.add('large', new Uint8Array(100_000)));
     assert.deepEqual(await ids(limited), ['large']);
     await limited.close();
   });
@@ -163,13 +172,12 @@ describe('store transactions', () => {
   it('refuse to go on when the engine has rolled back by itself: the rest would be committed alone', async () => {
     await database.close();
     const connection = new StoreConnection(path);
-    const kysely = new Kysely<StoreSchema>({ dialect: new StoreDialect(connection, { waiting: 1 }) });
-    const other = new Database(path, kysely, connection, { release: () => {} });
+    const other = storeOver(path, connection);
     await assert.rejects(
       other.transaction(async (tx) => {
-        await create(tx, 'first');
+        await tx.add('first');
         connection.execute('ROLLBACK'); // As SQLite does when a write fails.
-        await create(tx, 'second');
+        await tx.add('second');
       }),
       { code: 'IO_ERROR', message: /rolled this transaction back/ },
     );

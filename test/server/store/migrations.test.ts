@@ -1,31 +1,28 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Libsql from 'libsql';
-import { openDatabase } from '../../../src/coordinator/tables/database.js';
-import { migrations } from '../../../src/coordinator/tables/migrations.js';
-import { packageRoot } from '../../../src/files/package-root.js';
+import { migrations as coordinatorMigrations } from '../../../src/coordinator/tables/schema.js';
 import { StoreConnection } from '../../../src/server/store/connection.js';
-import type { SchemaMigration } from '../../../src/server/store/schema-migration.js';
-import { contentOf, runScript } from '../../support/store-script.js';
+import type { Migrations } from '../../../src/server/store/migrate.js';
+import { createTables } from '../../../src/server/store/table-definition.js';
+import { notesMigrations, openNotes } from '../../support/notes-store.js';
 
 /** What a later version of the program might add. */
-const later: readonly SchemaMigration[] = [
-  ...migrations,
-  {
-    name: '9999-notes',
-    changes: [
-      { table: 'federations', addColumn: 'note', type: 'text' },
-      { table: 'notes', columns: { federation: 'text', text: 'text?' }, primaryKey: ['federation'] },
-    ],
+const later: Migrations = {
+  ...notesMigrations,
+  '9999-tags': {
+    up: async (db) => {
+      await db.schema.alterTable('notes').addColumn('tag', 'text').execute();
+      await createTables(db, { tags: { columns: { tag: 'text', text: 'text?' }, primaryKey: ['tag'] } });
+    },
   },
-];
+};
 
 /** Tables and columns of a file, by SQLite's own account. */
 function schemaOf(path: string): string[] {
   const connection = new StoreConnection(path);
-  const rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name").rows;
+  const rows = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY name");
   connection.close();
   return rows.map(({ sql }) => String(sql));
 }
@@ -39,56 +36,67 @@ describe('store migrations', () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  it('have names in alphabetical order, each once', () => {
-    const names = migrations.map(({ name }) => name);
+  it('of the coordinator have names in alphabetical order, each once', () => {
+    const names = Object.keys(coordinatorMigrations);
     assert.deepEqual(names, [...new Set(names)].sort());
   });
 
-  it('bring a store of the first version up to date and keep what is in it', async () => {
-    // Written by version 1 of the schema; it stays as it is when the schema goes on.
-    const script = await readFile(join(packageRoot(), 'test/fixtures/store/version-1.sql'), 'utf8');
-    const old = new Libsql(path);
-    old.exec(script);
-    old.close();
-    const upgraded = await openDatabase(path);
-    const content = await contentOf(upgraded);
-    await upgraded.close();
-    const fresh = await openDatabase(join(dir, 'fresh.db'));
-    await runScript(fresh);
-    assert.equal(content, await contentOf(fresh));
-    await fresh.close();
-    assert.deepEqual(schemaOf(path), schemaOf(join(dir, 'fresh.db')));
+  it('make the tables of a definition: kinds, nulls, keys, references', async () => {
+    const columns = { owner: 'text', number: 'integer', body: 'bytes?' } as const;
+    const references = { columns: ['owner'], table: 'notes', key: ['id'] };
+    const pages = { columns, primaryKey: ['owner', 'number'], references };
+    const store = await openNotes(path, { migrations: { ...notesMigrations, '0003-pages': { up: (db) => createTables(db, { pages }) } } });
+    await store.close();
+    assert.deepEqual(
+      schemaOf(path).filter((sql) => sql.includes('pages')),
+      [
+        'CREATE TABLE "pages" ("owner" text not null, "number" bigint not null, "body" blob, constraint "pages_key" primary key ("owner", "number"), ' +
+          'constraint "pages_of" foreign key ("owner") references "notes" ("id") on delete cascade)',
+      ],
+    );
   });
 
   it('add what a later version brings and keep what is there', async () => {
-    const before = await openDatabase(path);
-    await runScript(before);
-    const content = await contentOf(before);
+    const before = await openNotes(path);
+    await before.transaction((tx) => tx.add('a'));
     await before.close();
-    const after = await openDatabase(path, { migrations: later });
-    assert.equal(await contentOf(after), content);
+    const after = await openNotes(path, { migrations: later });
+    assert.deepEqual(await after.transaction((tx) => tx.ids()), ['a']);
     await after.close();
     const schema = schemaOf(path).join('\n');
-    assert.match(schema, /"note" text/);
-    assert.match(schema, /CREATE TABLE "notes"/);
+    assert.match(schema, /"tag" text/);
+    assert.match(schema, /CREATE TABLE "tags"/);
   });
 
   it('refuse a store that a newer program has written, by the name of what is too new', async () => {
-    await (await openDatabase(path, { migrations: later })).close();
-    await assert.rejects(openDatabase(path), {
+    await (await openNotes(path, { migrations: later })).close();
+    await assert.rejects(openNotes(path), {
       code: 'STORE_TOO_NEW',
-      message: `store ${path}: expected a schema up to ${migrations.at(-1)!.name}, got 9999-notes; a newer cutlayer has written it: run that one, or restore a backup`,
+      message: `store ${path}: expected a schema up to 0002-notes, got 9999-tags; a newer cutlayer has written it: run that one, or restore a backup`,
     });
     // It was not touched, and it is not held.
-    await (await openDatabase(path, { migrations: later })).close();
+    await (await openNotes(path, { migrations: later })).close();
+  });
+
+  it('refuse a store of an older format, which has no way to this one', async () => {
+    await (await openNotes(path, { migrations: { '0001-notes': notesMigrations['0002-notes']! } })).close();
+    await assert.rejects(openNotes(path), {
+      code: 'STORE_TOO_OLD',
+      message: `store ${path}: expected a schema from 0002-notes on, got 0001-notes; an older cutlayer has written it: run that one, or give a new path`,
+    });
   });
 
   it('leave nothing of an upgrade that fails on the way', async () => {
-    await (await openDatabase(path)).close();
+    await (await openNotes(path)).close();
     const schema = schemaOf(path);
-    const failing: SchemaMigration = { name: '9999-again', changes: [...later.at(-1)!.changes, ...migrations[0]!.changes] };
-    await assert.rejects(openDatabase(path, { migrations: [...migrations, failing] }));
+    const failing: Migrations[string] = {
+      up: async (db) => {
+        await later['9999-tags']!.up(db);
+        await notesMigrations['0002-notes']!.up(db);
+      },
+    };
+    await assert.rejects(openNotes(path, { migrations: { ...notesMigrations, '9999-again': failing } }));
     assert.deepEqual(schemaOf(path), schema);
-    await (await openDatabase(path)).close();
+    await (await openNotes(path)).close();
   });
 });

@@ -1,0 +1,53 @@
+/** Tables as data: one definition gives the SQL that makes them and the types that kysely checks queries by. */
+import type { ColumnDataType, CreateTableBuilder, Kysely } from 'kysely';
+
+/** What a column holds, and the engine's name of it: the one place where SQLite and another engine would differ. */
+const columnTypes = { text: 'text', integer: 'bigint', bytes: 'blob' } as const satisfies Readonly<Record<string, ColumnDataType>>;
+
+type ColumnKind = keyof typeof columnTypes;
+
+/** Integers are whole numbers below 2^53. */
+interface ColumnValues {
+  text: string;
+  integer: number;
+  bytes: Uint8Array;
+}
+
+/** A table. */
+export interface TableDefinition {
+  /** What each column holds; null only where it says so. */
+  readonly columns: Readonly<Record<string, ColumnKind | `${ColumnKind}?`>>;
+  readonly primaryKey: readonly string[];
+  /** Columns that name a row of another table, and that table's primary key; with that row goes this one. */
+  readonly references?: { readonly columns: readonly string[]; readonly table: string; readonly key: readonly string[] };
+}
+
+type TableDefinitions = Readonly<Record<string, TableDefinition>>;
+
+type ValueOf<Column> = Column extends `${infer Kind extends ColumnKind}?`
+  ? ColumnValues[Kind] | null
+  : Column extends ColumnKind
+    ? ColumnValues[Column]
+    : never;
+
+/** The rows of these tables, as kysely wants them. */
+export type SchemaOf<Tables extends TableDefinitions> = {
+  [Name in keyof Tables]: { -readonly [Column in keyof Tables[Name]['columns']]: ValueOf<Tables[Name]['columns'][Column]> };
+};
+
+/** Makes these tables, in their order: a step of a migration. */
+export async function createTables(db: Kysely<unknown>, tables: TableDefinitions): Promise<void> {
+  for (const [table, { columns, primaryKey, references }] of Object.entries(tables)) {
+    let create: CreateTableBuilder<string, string> = db.schema.createTable(table);
+    for (const [name, column] of Object.entries(columns)) {
+      const kind = column.replace('?', '') as ColumnKind; // a column is a kind, with or without the mark
+      create = create.addColumn(name, columnTypes[kind], (built) => (column === kind ? built.notNull() : built));
+    }
+    create = create.addPrimaryKeyConstraint(`${table}_key`, [...primaryKey]);
+    if (references !== undefined) {
+      const { columns: own, table: parent, key } = references;
+      create = create.addForeignKeyConstraint(`${table}_of`, [...own], parent, [...key], (built) => built.onDelete('cascade'));
+    }
+    await create.execute();
+  }
+}
