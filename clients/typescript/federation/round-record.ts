@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Enlistment } from '../../../src/protocol/federation/enlistment.js';
+import { enlistmentCodec } from '../../../src/protocol/federation/message-codec.js';
 import { brokenFile, readJson, type StateStore } from './state-store.js';
 
 /** The file's name. */
@@ -11,18 +12,18 @@ export const ROUND_FILE = 'round.json';
 /** The bytes that were, or are about to be, submitted. */
 export const PAYLOAD_FILE = 'round-payload.bin';
 
-const bytes = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')));
-const advertisement = z.strictObject({
-  participant: z.string(),
-  encryptionKey: bytes,
-  maskKey: bytes,
-  selfMaskCommitment: bytes,
-  context: bytes,
-  signature: bytes,
+/** A message of the federation service, in base64. */
+const enlistment = z.base64().transform((text, context) => {
+  try {
+    return enlistmentCodec.decode(Buffer.from(text, 'base64'));
+  } catch (error) {
+    context.addIssue(String(error));
+    return z.NEVER;
+  }
 });
 
 const schema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   round: z.int().min(1),
   active: z
     .strictObject({
@@ -30,12 +31,7 @@ const schema = z.strictObject({
       version: z.int().min(0),
       promoted: z.int().min(0),
       clipNorm: z.number().nullable(),
-      enlistment: z.strictObject({
-        purpose: z.enum(['train', 'evaluate']),
-        chainHead: z.string(),
-        examples: z.int().min(0),
-        advertisement,
-      }),
+      enlistment,
       cohort: z.int().min(1).nullable(),
       secagg: z.unknown(),
       payloadDigest: z.string().nullable(),
@@ -82,6 +78,7 @@ export async function readRound(state: StateStore): Promise<RoundRecord | undefi
 
 /** Writes the round, durably. */
 export async function writeRound(state: StateStore, record: RoundRecord): Promise<void> {
-  const inBase64 = (_: string, value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value);
-  await state.write(ROUND_FILE, JSON.stringify({ formatVersion: 1, ...record }, inBase64));
+  const { round, active } = record;
+  const enlistment = active && Buffer.from(enlistmentCodec.encode(active.enlistment)).toString('base64');
+  await state.write(ROUND_FILE, JSON.stringify({ formatVersion: 2, round, active: active && { ...active, enlistment } }));
 }

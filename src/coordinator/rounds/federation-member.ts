@@ -8,6 +8,7 @@ import type { SignedBroadcast } from '../../protocol/federation/chain.js';
 import type { Enlistment } from '../../protocol/federation/enlistment.js';
 import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '../../protocol/federation/federation-api.js';
 import type { SignedManifest } from '../../protocol/federation/manifest.js';
+import { confirmationCodec, enlistmentCodec, revealedCodec, sealedCodec } from '../../protocol/federation/message-codec.js';
 import { payloadLength } from '../../protocol/federation/payload.js';
 import type { Confirmation, RevealedShares, SealedShares } from '../../protocol/secagg/messages.js';
 import { addInto } from '../../protocol/secagg/ring.js';
@@ -17,7 +18,6 @@ import { FederationFiles } from '../federation-reader.js';
 import type { Transaction } from '../tables/database.js';
 import type { DurableFederation } from './durable-federation.js';
 import { type MemberTask, memberTask, stageGivenUp } from './member-task.js';
-import { decodeConfirmation, encodeConfirmation, encodeEnlistment, encodeRevealed, encodeSealed } from './message-codec.js';
 import { bytesOf, float32Payload, uint32Payload } from './payload-bytes.js';
 import { MASKED_SUM } from './round-aggregate.js';
 import { checkEnlistment } from './round-cohort.js';
@@ -84,7 +84,7 @@ export class FederationMember implements FederationApi {
   async enlist(round: number, enlistment: Enlistment): Promise<void> {
     const member = this.#member;
     const event: RoundEvent = { kind: 'enlisted', round, member, examples: enlistment.examples };
-    const arrival = { round, stage: 'enlisting', bytes: encodeEnlistment(enlistment), keepBytes: true, event } as const;
+    const arrival = { round, stage: 'enlisting', bytes: enlistmentCodec.encode(enlistment), keepBytes: true, event } as const;
     await this.#receive(arrival, async (transaction, state) => {
       const { enlistments } = await this.#federation.cohortOf(transaction, state);
       checkEnlistment(this.#federation.context, state, member, enlistment, this.#federation.head.hash, enlistments);
@@ -92,7 +92,9 @@ export class FederationMember implements FederationApi {
   }
 
   async shareKeys(round: number, shares: readonly SealedShares[]): Promise<void> {
-    await this.#receive(this.#answer(round, 'sharing', encodeSealed(shares)), async (transaction, state) =>
+    // Sorted: the same shares in another order are the same message.
+    const bytes = sealedCodec.encode([...shares].sort((a, b) => (a.to < b.to ? -1 : 1)));
+    await this.#receive(this.#answer(round, 'sharing', bytes), async (transaction, state) =>
       verifySealed(await this.#secureCohort(transaction, state), this.#member, shares),
     );
   }
@@ -120,14 +122,14 @@ export class FederationMember implements FederationApi {
   }
 
   async confirm(round: number, confirmation: Confirmation): Promise<void> {
-    await this.#receive(this.#answer(round, 'confirming', encodeConfirmation(confirmation)), async (transaction, state) => {
+    await this.#receive(this.#answer(round, 'confirming', confirmationCodec.encode(confirmation)), async (transaction, state) => {
       this.#requireOwn(confirmation.participant);
       verifyConfirmation(await this.#secureCohort(transaction, state), state.submitted, confirmation, this.#publicKey());
     });
   }
 
   async unmask(round: number, revealed: RevealedShares): Promise<void> {
-    await this.#receive(this.#answer(round, 'unmasking', encodeRevealed(revealed)), async (transaction, state) => {
+    await this.#receive(this.#answer(round, 'unmasking', revealedCodec.encode(revealed)), async (transaction, state) => {
       this.#requireOwn(revealed.participant);
       verifyRevealed(await this.#secureCohort(transaction, state), state.sharers, state.submitted, revealed, this.#publicKey());
     });
@@ -201,7 +203,7 @@ export class FederationMember implements FederationApi {
       return { kind: 'submit', round, cohort: [], inbox };
     }
     const rows = await transaction.messages.list(id, round, 'confirming');
-    return { kind: 'unmask', round, confirmations: rows.map(({ bytes }) => decodeConfirmation(bytes!)) };
+    return { kind: 'unmask', round, confirmations: rows.map(({ bytes }) => confirmationCodec.decode(bytes!)) };
   }
 
   async #secureCohort(transaction: Transaction, state: RoundState) {

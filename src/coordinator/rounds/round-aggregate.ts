@@ -8,6 +8,7 @@ import { nextClipNorm } from '../../privacy/adaptive-clip.js';
 import { CentralSum } from '../../privacy/central.js';
 import { decodeDistributed } from '../../privacy/distributed.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
+import { revealedCodec } from '../../protocol/federation/message-codec.js';
 import {
   evaluatedVersions,
   evaluationMetrics,
@@ -27,7 +28,6 @@ import { aggregate, needsUpdates } from '../aggregate/strategies.js';
 import { MeanSum } from '../aggregate/weighted-mean.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
-import { decodeRevealed } from './message-codec.js';
 import { float32Payload, uint32Payload } from './payload-bytes.js';
 import { loadCohort } from './round-cohort.js';
 import type { RoundState } from './round-state.js';
@@ -101,7 +101,7 @@ async function gatherSecure(context: FederationContext, round: RoundState, signa
     if (secure === null || masked === undefined || masked.members.join() !== survivors.join())
       throw new CutlayerError('STORE_CORRUPT', `round ${round.round}: its sum is not that of its survivors; restore a backup`);
     const ring = uint32Payload(masked.bytes, payloadLength(manifest, round.purpose));
-    return { cohort: secure, sum: ring, revealed: rows.map(({ bytes }) => decodeRevealed(bytes!)), enlistments };
+    return { cohort: secure, sum: ring, revealed: rows.map(({ bytes }) => revealedCodec.decode(bytes!)), enlistments };
   });
   const unmasked = await unmaskSum(sum, { cohort, sharers, survivors, revealed, signal });
   if (unmasked.liars.length > 0) log.warn({ federation: id, round: round.round, members: unmasked.liars }, 'wrong shares were left out');

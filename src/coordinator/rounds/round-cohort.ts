@@ -2,6 +2,7 @@
 
 import { CutlayerError } from '../../errors.js';
 import { type Enlistment, hasTerms } from '../../protocol/federation/enlistment.js';
+import { enlistmentCodec } from '../../protocol/federation/message-codec.js';
 import { secAggRoundOf } from '../../protocol/federation/round-mechanism.js';
 import { Cohort } from '../../protocol/secagg/cohort.js';
 import { isAdvertisementSigned } from '../../protocol/secagg/messages.js';
@@ -9,7 +10,6 @@ import { requireStage } from '../../protocol/secagg/server.js';
 import { verifyAdvertisement } from '../../protocol/secagg/verification.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
-import { decodeEnlistment } from './message-codec.js';
 import type { RoundState } from './round-state.js';
 
 type Surroundings = Pick<FederationContext, 'id' | 'manifest'>;
@@ -29,7 +29,7 @@ export interface RoundCohort {
 /** Reads the round's cohort. @throws CutlayerError SECAGG_REFUSED or INVALID_CONFIG when no cohort can be formed of it */
 export async function loadCohort(transaction: Transaction, context: Surroundings, round: RoundState): Promise<RoundCohort> {
   const rows = await transaction.messages.list(context.id, round.round, 'enlisting');
-  const enlistments = rows.map(({ bytes }) => decodeEnlistment(bytes!)); // enlistments are kept with their bytes
+  const enlistments = rows.map(({ bytes }) => enlistmentCodec.decode(bytes!)); // enlistments are kept with their bytes
   const formed = round.stage !== 'enlisting' && context.manifest.settings.secureAggregation !== null;
   const secure = formed
     ? Cohort.form(

@@ -2,12 +2,12 @@
  * The sealed shares of one round by receiver. Every sender's message has shares for all its neighbours, so that each would be read once for each of them; read
  * once for all they are kept packed, in bounded memory, while they are handed out.
  */
+import { sealedCodec } from '../../protocol/federation/message-codec.js';
 import type { Cohort } from '../../protocol/secagg/cohort.js';
 import type { SealedShares } from '../../protocol/secagg/messages.js';
 import { SEALED_BYTES } from '../../protocol/secagg/sealing.js';
 import { divide } from '../../protocol/secagg/verification.js';
 import type { Transaction } from '../tables/database.js';
-import { decodeSealed } from './message-codec.js';
 
 /** Most memory of one round's shares; of a larger round each inbox is read by itself. */
 const MOST_BYTES = 64 * 2 ** 20;
@@ -78,9 +78,9 @@ export class SealedInboxes {
   }
 }
 
-async function sealedBy(transaction: Transaction, federation: string, round: number, member: string): Promise<SealedShares[]> {
+async function sealedBy(transaction: Transaction, federation: string, round: number, member: string): Promise<readonly SealedShares[]> {
   const row = await transaction.messages.read({ federation, round, stage: 'sharing', member });
-  return decodeSealed(row!.bytes!); // a sharer's message is kept until the round ends
+  return sealedCodec.decode(row!.bytes!); // a sharer's message is kept until the round ends
 }
 
 /** Lengths were checked when the messages came. */

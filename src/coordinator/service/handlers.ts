@@ -3,6 +3,8 @@
  * is the member's name; a founder's token reads and steers, and takes no part.
  */
 import type { FederationApi } from '../../protocol/federation/federation-api.js';
+import { signedCodec } from '../../protocol/federation/message-codec.js';
+import { taskMessage, taskRequestOf } from '../../protocol/federation/task-codec.js';
 import { federationRequestLayouts } from '../../protocol/wire/federation-layouts.js';
 import { FEDERATION_SERVICE, loadFederationService } from '../../protocol/wire/federation-service.js';
 import type { FederationDefinition } from '../../protocol/wire/generated/cutlayer/v1/Federation.js';
@@ -11,18 +13,8 @@ import { type Principal, requireScope } from '../../server/auth/scopes.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
 import { f32 } from '../../tensor/tensor.js';
 import type { CoordinatorApi, FederationReader } from '../coordinator-api.js';
-import { signedBytes, taskMessage } from './answers.js';
 import { reportMessage } from './reports.js';
-import {
-  confirmationOf,
-  controlAction,
-  enlistmentOf,
-  federationId,
-  revealedOf,
-  sharesOf,
-  signedManifest,
-  taskRequest,
-} from './requests.js';
+import { confirmationOf, controlAction, enlistmentOf, federationId, revealedOf, sharesOf } from './requests.js';
 import { longestWaitMs, whileWaiting } from './waiting.js';
 
 /** Most members of a federation. */
@@ -54,17 +46,18 @@ export function federationHandlers(coordinator: CoordinatorApi, now: () => numbe
 
   return {
     async GetFederation({ federation }, { principal }) {
-      return { manifest: signedBytes(await reader(federation, principal).manifest()) };
+      return { manifest: signedCodec.message(await reader(federation, principal).manifest()) };
     },
 
     async NextTask(request, call) {
-      const asked = taskRequest(request, longestWaitMs(call, now()));
+      const asked = taskRequestOf(request);
+      const waitMs = Math.min(asked.waitMs, longestWaitMs(call, now()));
       const api = member(request.federation, call.principal);
-      return taskMessage(await whileWaiting(call, (signal) => api.nextTask(asked, signal)));
+      return taskMessage(await whileWaiting(call, (signal) => api.nextTask({ ...asked, waitMs }, signal)));
     },
 
     async GetBroadcasts({ federation, from }, { principal }) {
-      return { broadcasts: (await reader(federation, principal).broadcasts(from)).map(signedBytes) };
+      return { broadcasts: (await reader(federation, principal).broadcasts(from)).map(signedCodec.message) };
     },
 
     async GetVersion({ federation, version }, { principal }) {
@@ -100,7 +93,7 @@ export function federationHandlers(coordinator: CoordinatorApi, now: () => numbe
     async CreateFederation({ manifest, parameters }, { principal }) {
       requireScope(principal, 'federation:admin');
       const { data } = decodeTensor(parameters, { name: 'parameters', shape: ['*'] });
-      return { federation: await coordinator.create(signedManifest(manifest), data) };
+      return { federation: await coordinator.create(signedCodec.value(manifest, 'manifest'), data) };
     },
 
     async ControlFederation(request, { principal }) {

@@ -1,7 +1,7 @@
 /** The federation service as grpc-js wants it: its definition, for a server and for a channel. */
 import { type GrpcObject, loadPackageDefinition } from '@grpc/grpc-js';
 import type { ProtoGrpcType } from './generated/federation.js';
-import { loadProtos } from './proto.js';
+import { loadProto } from './proto.js';
 
 type Loaded = ProtoGrpcType['cutlayer']['v1']['Federation'];
 
@@ -10,7 +10,7 @@ let loaded: Loaded | undefined;
 /** The typed client constructor of `cutlayer.v1.Federation`; its `service` is the definition that a server registers. Loaded once. */
 export function loadFederationService(): Loaded {
   if (loaded === undefined) {
-    const object: GrpcObject = loadPackageDefinition(loadProtos(['cutlayer/v1/federation.proto']));
+    const object: GrpcObject = loadPackageDefinition(loadProto('cutlayer/v1/federation.proto'));
     // The generated types describe exactly what loadPackageDefinition returns for this file.
     loaded = (object as unknown as ProtoGrpcType).cutlayer.v1.Federation;
   }

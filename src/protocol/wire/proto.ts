@@ -1,11 +1,15 @@
 /** Loads the protos of the package with the one set of options that the generated types were made for. */
 import { join } from 'node:path';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
 import { packageRoot } from '../../files/package-root.js';
 
-/** @param files paths below `proto/` */
-export function loadProtos(files: readonly string[]): PackageDefinition {
-  return loadSync([...files], {
+const loaded = new Map<string, PackageDefinition>();
+
+/** Everything that a file and its imports define, by full name. Loaded once. @param file path below `proto/` */
+export function loadProto(file: string): PackageDefinition {
+  const before = loaded.get(file);
+  if (before !== undefined) return before;
+  const definition = loadSync(file, {
     includeDirs: [join(packageRoot(), 'proto')],
     longs: Number,
     enums: String,
@@ -13,4 +17,11 @@ export function loadProtos(files: readonly string[]): PackageDefinition {
     defaults: true,
     oneofs: true,
   });
+  loaded.set(file, definition);
+  return definition;
+}
+
+/** A message type. The caller names the one that the generated types `Sent` and `Received` belong to. @param name full name */
+export function loadMessageType<Sent extends object, Received>(file: string, name: string): MessageTypeDefinition<Sent, Received> {
+  return loadProto(file)[name] as unknown as MessageTypeDefinition<Sent, Received>;
 }

@@ -1,7 +1,7 @@
 /** The split service as grpc-js wants it: its definition for a server, its constructor for a client. */
 import { type GrpcObject, loadPackageDefinition } from '@grpc/grpc-js';
 import type { ProtoGrpcType } from './generated/split.js';
-import { loadProtos } from './proto.js';
+import { loadProto } from './proto.js';
 
 type Loaded = ProtoGrpcType['cutlayer']['v1']['Split'];
 
@@ -10,7 +10,7 @@ let loaded: Loaded | undefined;
 /** The typed client constructor of `cutlayer.v1.Split`; its `service` is the definition that a server registers. Loaded once. */
 export function loadSplitService(): Loaded {
   if (loaded === undefined) {
-    const object: GrpcObject = loadPackageDefinition(loadProtos(['cutlayer/v1/split.proto']));
+    const object: GrpcObject = loadPackageDefinition(loadProto('cutlayer/v1/split.proto'));
     // The generated types describe exactly what loadPackageDefinition returns for this file.
     loaded = (object as unknown as ProtoGrpcType).cutlayer.v1.Split;
   }

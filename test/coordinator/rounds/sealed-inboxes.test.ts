@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeSealed } from '../../../src/coordinator/rounds/message-codec.js';
+
 import { SealedInboxes } from '../../../src/coordinator/rounds/sealed-inboxes.js';
 import { openDatabase } from '../../../src/coordinator/tables/database.js';
+import { sealedCodec } from '../../../src/protocol/federation/message-codec.js';
 import { Table } from '../../support/secagg-table.js';
 import { bytesOf } from '../../support/store-script.js';
 
@@ -19,7 +20,7 @@ describe('inboxes of sealed shares', () => {
       const table = new Table(20);
       table.share(table.names.filter((_, place) => place !== 3));
       for (const member of table.sharers) {
-        const bytes = encodeSealed(table.sealed.filter(({ from }) => from === member));
+        const bytes = sealedCodec.encode(table.sealed.filter(({ from }) => from === member));
         await database.transaction((tx) => tx.messages.put({ federation, round: 1, stage: 'sharing', member, bytes, at: 1 }));
       }
       for (const most of [undefined, 1000])
