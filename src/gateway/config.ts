@@ -1,50 +1,66 @@
-/** The gateway's configuration: options as people give them (text), parsed once into a frozen, validated value. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { z } from 'zod';
-import { address } from '../options/address.js';
-import { byteSize, count, logLevel, parseOptions, seconds } from '../options/option-parsers.js';
-import { checkSecurity, securityOptions } from '../server/security.js';
+/** The gateway's configuration: its table of options, from which flags, file, environment and documentation come, and their values. */
+import {
+  integerBetween,
+  type OptionTable,
+  optional,
+  path,
+  required,
+  toggle,
+  under,
+  type ValuesOf,
+  withDefault,
+} from '../options/option.js';
+import { parseOptions } from '../options/parse-options.js';
+import { byteSize } from '../options/quantities.js';
+import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
+import { defaultLimits } from './split/limits.js';
 
-const gatewaySchema = z
-  .strictObject({
-    backbone: z.string().min(1),
-    listen: address.prefault('127.0.0.1:50051'),
-    admin: address.prefault('127.0.0.1:8080'),
-    stateDir: z.string().min(1).prefault(defaultStateDir()),
-    ...securityOptions,
-    workers: count(1, 256).optional(),
-    threads: count(1, 256).optional(),
-    residualMemory: byteSize.prefault('1GiB'),
-    queueLimit: count(1, 4096).prefault(64),
-    maxBatch: count(1, 65_536).optional(),
-    maxTokens: count(1, 2 ** 22).optional(),
-    maxVirtualTokens: count(1, 65_536).optional(),
-    maxDeadline: seconds(24 * 3600).optional(),
-    maxInFlight: count(1, 4096).optional(),
-    allowPrefixInit: z.boolean().prefault(false),
-    grace: seconds(3600).prefault(30),
-    verify: z.boolean().prefault(true),
-    logLevel: logLevel.prefault('info'),
-    json: z.boolean().prefault(false),
-  })
-  .superRefine((config, context) => {
-    const fail = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
-    checkSecurity(config, 'activations and tokens', fail);
-  });
+const serverDefaults = {
+  listen: '127.0.0.1:50051',
+  admin: '127.0.0.1:8080',
+  stateDir: '~/.cutlayer/gateway',
+  maxDeadline: defaultLimits.maxDeadlineMs / 1000,
+  maxInFlight: defaultLimits.maxInFlight,
+  mostInFlight: 4096,
+  grace: 30,
+};
+
+/** The options of `cutlayer gateway start`. */
+export const gatewayOptions = {
+  ...under('Backbone', {
+    backbone: required(path('dir', 'directory of a packed backbone (cutlayer pack)')),
+    verify: toggle(true, 'skip the sha256 of the weights at start'),
+    allowPrefixInit: toggle(false, 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md'),
+  }),
+  ...listeningOptions(serverDefaults),
+  ...under('Computation', {
+    workers: withDefault(integerBetween(1, 256, 'n', 'steps computed at once'), 1),
+    threads: optional(integerBetween(1, 256, 'n', 'threads per worker (default: the cores, divided among the workers)')),
+    residualMemory: withDefault(byteSize('memory for steps between forward and backward'), '1GiB'),
+    queueLimit: withDefault(integerBetween(1, 4096, 'n', 'steps that may wait; more are refused as retryable'), 64),
+  }),
+  ...under('Size of a step', {
+    maxBatch: withDefault(integerBetween(1, 65_536, 'n', 'sequences of a step'), defaultLimits.maxBatch),
+    maxTokens: withDefault(integerBetween(1, 2 ** 22, 'n', 'rows of a step'), defaultLimits.maxTokens),
+    maxVirtualTokens: withDefault(integerBetween(1, 65_536, 'n', 'rows of a soft prompt or prefix'), defaultLimits.maxVirtualTokens),
+  }),
+  ...callOptions(serverDefaults),
+  ...securityOptions,
+} satisfies OptionTable;
 
 /** What `cutlayer gateway start` was told. */
-export type GatewayConfig = Readonly<z.output<typeof gatewaySchema>>;
+export type GatewayConfig = ValuesOf<typeof gatewayOptions>;
 
-/** Where a gateway keeps keys and certificates unless told otherwise. */
-export function defaultStateDir(): string {
-  return join(homedir(), '.cutlayer', 'gateway');
+/** Checks what options say together. @throws CutlayerError INVALID_OPTION naming the flag */
+export function checkGatewayConfig(config: GatewayConfig): GatewayConfig {
+  checkSecurity(config, 'activations and tokens');
+  return config;
 }
 
 /**
- * Parses options whose values are texts, numbers or booleans.
+ * The configuration of a program that gives options by name, as texts of flags or in the form of a file.
  * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function parseGatewayConfig(options: Readonly<Record<string, unknown>>): GatewayConfig {
-  return parseOptions(gatewaySchema, options);
+  return checkGatewayConfig(parseOptions(gatewayOptions, options));
 }

@@ -44,18 +44,13 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     queueLimit: config.queueLimit,
     verify: config.verify,
     keyValues: config.allowPrefixInit,
-    ...(config.workers !== undefined && { workers: config.workers }),
+    workers: config.workers,
     ...(config.threads !== undefined && { threadsPerWorker: config.threads }),
   });
   try {
     const { manifest, digest } = engine.artifact;
-    const limits = resolveLimits(manifest.dims, {
-      ...(config.maxBatch !== undefined && { maxBatch: config.maxBatch }),
-      ...(config.maxTokens !== undefined && { maxTokens: config.maxTokens }),
-      ...(config.maxVirtualTokens !== undefined && { maxVirtualTokens: config.maxVirtualTokens }),
-      ...(config.maxDeadline !== undefined && { maxDeadlineMs: config.maxDeadline }),
-      ...(config.maxInFlight !== undefined && { maxInFlight: config.maxInFlight }),
-    });
+    const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
+    const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'gateway',

@@ -1,5 +1,7 @@
-/** Addresses to listen on. */
+/** Options of addresses: where a server listens, and names by which clients reach it. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { type OptionRow, parsed } from './option.js';
 
 /** Where to listen. */
 export interface Address {
@@ -8,15 +10,27 @@ export interface Address {
 }
 
 /** `127.0.0.1:50051`, `[::1]:0`, `localhost:8080`. */
-export const address = z.string().transform((text, context): Address => {
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65535) {
-    context.addIssue({ code: 'custom', message: `expected HOST:PORT, such as 127.0.0.1:50051 or [::1]:0, got ${text}` });
-    return z.NEVER;
-  }
-  return { host: match[1] ?? match[2]!, port };
-});
+export function address(description: string): OptionRow<Address, string> {
+  return parsed('host:port', description, 'expected HOST:PORT, such as 127.0.0.1:50051 or [::1]:0', (given) => {
+    const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(String(given));
+    const port = Number(match?.[3]);
+    return match === null || port > 65535 ? undefined : { host: match[1] ?? match[2]!, port };
+  });
+}
+
+/** `gateway,10.0.0.7`: host names and addresses. */
+export function hostNames(description: string): OptionRow<readonly string[]> {
+  const right = (name: string) => isIP(name) !== 0 || /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(name);
+  const expected = 'expected host names or addresses';
+  const schema = z.array(z.string(expected).refine(right, expected), expected);
+  return { argument: 'list', text: description, list: true, schema, fromText: (items) => items.split(',').filter((item) => item !== '') };
+}
+
+/** An http or https address. */
+export function webAddress(description: string): OptionRow<string> {
+  const right = z.url({ protocol: /^https?$/ });
+  return parsed('url', description, 'expected an http or https address', (given) => right.safeParse(given).data);
+}
 
 /** `127.0.0.1:50051`, `[::1]:50051`. */
 export const showAddress = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);

@@ -1,9 +1,27 @@
-/** Gives a command the flags of a table of options, and reads what it was called with: flags, then the configuration file, then defaults. */
+/**
+ * Gives a command the flags of a table of options, and reads what it was called with: flags, then the environment, then the configuration
+ * file, then defaults.
+ */
 import { isDeepStrictEqual } from 'node:util';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { CutlayerError } from '../errors.js';
 import { readConfigFile } from './config-file.js';
-import { complaint, kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';
+import { kebab, type OptionRow, type OptionTable, type ValuesOf, variableOf } from './option.js';
+import { parseValue } from './parse-options.js';
+
+/** An option that has a value, and where the value comes from. */
+export interface GivenOption {
+  readonly source: 'flag' | 'environment' | 'file' | 'default';
+  /** As a file would give it, with paths that are right here. */
+  readonly given: unknown;
+  /** Parsed. */
+  readonly value: unknown;
+  /** `--lr`, `CUTLAYER_CLIENT_LR`, `run.yaml: lr`. */
+  readonly place: string;
+}
+
+/** Options that have a value, by name. */
+export type GivenOptions = Readonly<Record<string, GivenOption>>;
 
 /** Adds the flags. */
 export function withOptions(command: Command, table: OptionTable): Command {
@@ -13,67 +31,99 @@ export function withOptions(command: Command, table: OptionTable): Command {
 
 /** Adds `--config`, for commands whose options may stand in a file. */
 export function withConfigFile(command: Command): Command {
-  return command.addOption(
-    new Option('--config <file>', 'YAML file with any of these options, one per line as `lr: 0.01`; flags come before it').helpGroup(
-      'Configuration:',
-    ),
-  );
+  const text = 'YAML file with any of these options, one per line as `log-level: debug`; flags and environment come before it';
+  return command.addOption(new Option('--config <file>', text).helpGroup('Configuration:'));
+}
+
+/** The role that a command belongs to, as `gateway`; undefined for a command that stands alone. */
+export function roleOf(command: Command): string | undefined {
+  if (command.parent === null) return undefined;
+  return roleOf(command.parent) ?? command.name();
 }
 
 /**
  * The values of a command's options.
- * @throws CutlayerError NOT_FOUND, INVALID_OPTION (the file of `--config`, or an option that has no effect); CommanderError when a required option is missing
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION (of a flag, a variable or the file of `--config`, or an option that has no effect);
+ * CommanderError when a required option is missing
  */
 export async function readOptions<Table extends OptionTable>(command: Command, table: Table): Promise<ValuesOf<Table>> {
-  const config = command.getOptionValue('config') as string | undefined;
-  const values: Record<string, unknown> = config === undefined ? {} : await readConfigFile(config, table);
-  for (const [name, row] of Object.entries(table)) {
-    if (command.getOptionValueSource(name) === 'cli') values[name] = command.getOptionValue(name);
-    values[name] ??= row.fallback;
-    if (row.required === true && values[name] === undefined) {
-      const [flag] = flagsOf(name, row);
-      const file = command.options.some((option) => option.attributeName() === 'config')
-        ? `, or ${kebab(name)} in the file of --config`
-        : '';
-      command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
-    }
-  }
-  refuseIdle(command, table, values);
-  // Every value comes from a row's own schema or default.
-  return values as ValuesOf<Table>;
+  return valuesOf<Table>(await gatherOptions(command, table));
 }
 
-/** A default in a file is no choice, for a run's own file lists all of them; nor is a switch that is turned off. */
-function refuseIdle(command: Command, table: OptionTable, values: Readonly<Record<string, unknown>>): void {
+/** The values of options that were gathered from a table. */
+export function valuesOf<Table extends OptionTable>(options: GivenOptions): ValuesOf<Table> {
+  // Every value comes from a row's own schema.
+  return Object.fromEntries(Object.entries(options).map(([name, { value }]) => [name, value])) as ValuesOf<Table>;
+}
+
+/** As {@link readOptions}, with the source of each value. */
+export async function gatherOptions(command: Command, table: OptionTable): Promise<GivenOptions> {
+  // A table may have a row of this name, which is then another file.
+  const file = Object.hasOwn(table, 'config') ? undefined : (command.getOptionValue('config') as string | undefined);
+  const fromFile = file === undefined ? {} : await readConfigFile(file, table);
+  const role = roleOf(command);
+  const options: Record<string, GivenOption> = {};
   for (const [name, row] of Object.entries(table)) {
-    const flagged = command.getOptionValueSource(name) === 'cli';
-    if (!(flagged && row.argument !== undefined) && isDeepStrictEqual(values[name], row.fallback)) continue;
+    const flag = kebab(name);
+    const variable = role === undefined ? '' : variableOf(role, name);
+    const fromEnvironment = process.env[variable] ?? '';
+    const add = (source: GivenOption['source'], place: string, given: unknown, shown = String(given)): void => {
+      options[name] = { source, place, given, value: parseValue(row, given, place, shown) };
+    };
+    if (command.getOptionValueSource(name) === 'cli') {
+      const given = command.getOptionValue(name) as string | boolean | readonly string[];
+      add('flag', `--${flag}`, readFlag(row, given), String(given));
+    } else if (fromEnvironment !== '') add('environment', variable, row.fromText(fromEnvironment), fromEnvironment);
+    else if (fromFile[name] !== undefined) add('file', `${file}: ${flag}`, fromFile[name]);
+    else if (row.fallback !== undefined) add('default', `--${flag}`, row.fallback);
+    else if (row.required === true) refuseMissing(command, name, row);
+  }
+  refuseIdle(table, options);
+  return options;
+}
+
+function readFlag(row: OptionRow, given: string | boolean | readonly string[]): unknown {
+  if (typeof given === 'boolean') return given;
+  return typeof given === 'string' ? row.fromText(given) : given.flatMap((item) => row.fromText(item));
+}
+
+function refuseMissing(command: Command, name: string, row: OptionRow): never {
+  const [flag] = flagsOf(name, row);
+  const file = command.options.some((option) => option.attributeName() === 'config') ? `, or ${kebab(name)} in the file of --config` : '';
+  command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
+}
+
+/** A default in a file or a variable is no choice, for a run's own file lists all of them; nor is a switch that is turned off. */
+function refuseIdle(table: OptionTable, options: GivenOptions): void {
+  const values = valuesOf(options);
+  for (const [name, { source, given, place }] of Object.entries(options)) {
+    const row = table[name]!;
+    const flagged = source === 'flag';
+    if (!(flagged && row.argument !== undefined) && isDeepStrictEqual(given, row.fallback)) continue;
     const why = row.idle?.(values);
     if (why === undefined) continue;
-    const where = flagged ? '' : `${String(command.getOptionValue('config'))}: `;
+    const where = flagged ? '' : `${place.replace(/: [^:]*$/, '')}: `;
     throw new CutlayerError('INVALID_OPTION', `${where}--${kebab(name)} has no effect here: ${why}, or leave it out`);
   }
 }
 
 function flagsOf(name: string, row: OptionRow): readonly Option[] {
   const flag = kebab(name);
+  const short = row.short === undefined ? '' : `-${row.short}, `;
   const grouped = (option: Option) => (row.group === undefined ? option : option.helpGroup(`${row.group}:`));
   if (row.argument === undefined) {
     // Either form exists, so that a flag can overrule a file; the one that changes the default is shown.
     const [shown, other] = row.fallback === true ? [`--no-${flag}`, `--${flag}`] : [`--${flag}`, `--no-${flag}`];
-    return [grouped(new Option(shown, row.text)), grouped(new Option(other)).hideHelp()];
+    return [grouped(new Option(`${short}${shown}`, row.text)), grouped(new Option(other)).hideHelp()];
   }
-  const option = grouped(new Option(`--${flag} <${row.argument}${row.list === true ? '...' : ''}>`, row.text));
-  if (row.choices !== undefined) option.choices([...row.choices]);
-  else option.argParser<unknown>((given, previous) => parseFlag(row, given, previous));
-  const silent = row.fallback === undefined || (Array.isArray(row.fallback) && row.fallback.length === 0);
-  return [silent ? option : option.default(row.fallback)];
+  const option = grouped(new Option(`${short}--${flag} <${row.argument}${row.list === true ? '...' : ''}>`, row.text));
+  // For help alone: a choice is judged where it is parsed, like every other value.
+  if (row.choices !== undefined) option.argChoices = [...row.choices];
+  const shown = showGiven(row.fallback);
+  return [shown === '' ? option : option.default(row.fallback, shown)];
 }
 
-function parseFlag(row: OptionRow, given: string, previous: unknown): unknown {
-  const read = row.fromText(given);
-  const value = row.list === true ? [...((previous as unknown[] | undefined) ?? []), ...(read as unknown[])] : read;
-  const wrong = complaint(row, value);
-  if (wrong !== undefined) throw new InvalidArgumentError(wrong);
-  return value;
+/** A value as text. */
+export function showGiven(given: unknown): string {
+  return given === undefined ? '' : Array.isArray(given) ? given.join(', ') : String(given);
 }

@@ -1,12 +1,13 @@
 /**
- * Configuration files: YAML, one key per option. A key is the flag without its dashes (`weight-decay`); the camelCase spelling is understood too.
+ * Configuration files: YAML, one key per option. A key is the flag without its dashes (`weight-decay`); the camelCase spelling is understood
+ * too.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseDocument, stringify } from 'yaml';
 import { CutlayerError } from '../errors.js';
-import { nearest } from './nearest.js';
-import { complaint, kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';
+import { kebab, type OptionRow, type OptionTable } from './option.js';
+import { didYouMean, parseValue } from './parse-options.js';
 
 const MAX_BYTES = 1 << 20;
 
@@ -28,7 +29,8 @@ const otherNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a file: the options that it gives, checked, with paths resolved against its directory. A key without a value counts as not given.
+ * Reads a file: the options that it gives, checked but not yet parsed, with paths resolved against its directory. A key without a value
+ * counts as not given.
  * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
  */
 export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
@@ -46,11 +48,11 @@ export async function readConfigFile(file: string, table: OptionTable): Promise<
 }
 
 /** The file that gives these values again, from any directory. Secrets are no options, so it holds none. */
-export function configText<Table extends OptionTable>(table: Table, values: ValuesOf<Table>, heading: readonly string[]): string {
+export function configText(table: OptionTable, values: Readonly<Record<string, unknown>>, heading: readonly string[]): string {
   const lines = heading.map((line) => `# ${line}\n`);
   let group: string | undefined;
   for (const [name, row] of Object.entries(table)) {
-    const value = values[name as keyof Table] as unknown;
+    const value = values[name];
     if (value === undefined || row.transient === true || (Array.isArray(value) && value.length === 0)) continue;
     if (row.group !== group) lines.push(`\n# ${row.group ?? 'Other'}\n`);
     group = row.group;
@@ -78,17 +80,16 @@ function parseYaml(file: string, source: string): object {
 
 function readValue(file: string, key: string, row: OptionRow, value: unknown): unknown {
   const given = row.list === true && !Array.isArray(value) ? (typeof value === 'string' ? row.fromText(value) : [value]) : value;
-  const wrong = complaint(row, given);
-  if (wrong !== undefined) throw invalid(file, `${key}: ${wrong}, got ${JSON.stringify(value)?.slice(0, 60) ?? String(value)}`);
-  return row.path === true ? resolve(dirname(file), String(given)) : given;
+  const checked = parseValue(row, given, `${file}: ${key}`, JSON.stringify(value) ?? String(value));
+  return row.path === true ? resolve(dirname(file), String(checked)) : given;
 }
 
 function unknownKey(file: string, key: string, spelled: string, known: readonly string[]): CutlayerError {
   if (spelled === 'token')
     return invalid(file, 'a token does not belong into a file of settings; write it to a file of its own and give token-file');
   const other = otherNames[spelled];
-  const near = other !== undefined && known.includes(other) ? other : nearest(spelled, known);
-  return invalid(file, `there is no option ${key}${near === undefined ? '' : `; did you mean ${near}?`} (--help shows all)`);
+  const guess = other !== undefined && known.includes(other) ? `; did you mean ${other}?` : didYouMean(spelled, known);
+  return invalid(file, `there is no option ${key}${guess} (--help shows all)`);
 }
 
 function invalid(file: string, message: string): CutlayerError {

@@ -1,16 +1,23 @@
 /**
- * An option of a command, told once: its flag, its key in a configuration file, its type, its default and its text for `--help`. Tables of options
- * drive commander (command-options.ts) and the reading and writing of configuration files (config-file.ts).
+ * An option of a command, told once: its flag, its key in a configuration file, its environment variable, its type, its default and its
+ * text. Tables of options drive commander (command-options.ts), configuration files (config-file.ts), and the tables in `docs/`.
  */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 
-/** A row of a table of options. `Value` includes undefined when the option may be left out. The row's name in its table is the flag in camelCase. */
-export interface OptionRow<Value = unknown> {
+/**
+ * A row of a table of options. `Value` is what the command gets; it includes undefined when the option may be left out. `Given` is what a
+ * file or a default says. The row's name in its table is the flag in camelCase.
+ */
+export interface OptionRow<Value = unknown, Given = Value> {
   /** Placeholder of the flag's value in `--help`; absent for a switch. */
   readonly argument?: string;
+  /** One letter that stands for the flag. */
+  readonly short?: string;
   readonly text: string;
-  /** Checks a value, of a flag or of a file. */
-  readonly schema: z.ZodType<Exclude<Value, undefined>>;
+  /** Parses what was given, by a flag or by a file. */
+  readonly schema: z.ZodType<Value>;
   /** What the text of a flag stands for; the schema judges it. A list gives the items of one argument. */
   readonly fromText: (text: string) => unknown;
   /** Several values: the flag takes more than one argument and may be repeated; a file holds a list. */
@@ -19,7 +26,7 @@ export interface OptionRow<Value = unknown> {
   readonly path?: boolean;
   readonly choices?: readonly string[];
   readonly required?: boolean;
-  readonly fallback?: Value;
+  readonly fallback?: Given;
   /** Concerns one start of the command only and is not saved with the run. */
   readonly transient?: boolean;
   /** What it has no effect without, by the command's other values, as `only lora reads it`; undefined when it has. */
@@ -31,9 +38,14 @@ export interface OptionRow<Value = unknown> {
 /** Options by name. */
 export type OptionTable = Readonly<Record<string, OptionRow>>;
 
+type ValueOf<Row> = Row extends OptionRow<infer Value, unknown> ? Value : never;
+type MayBeAbsent<Row> = undefined extends ValueOf<Row> ? true : false;
+
 /** The values that a table stands for. */
 export type ValuesOf<Table extends OptionTable> = {
-  readonly [Name in keyof Table]: Table[Name] extends OptionRow<infer Value> ? Value : never;
+  readonly [Name in keyof Table as MayBeAbsent<Table[Name]> extends true ? never : Name]: ValueOf<Table[Name]>;
+} & {
+  readonly [Name in keyof Table as MayBeAbsent<Table[Name]> extends true ? Name : never]?: ValueOf<Table[Name]>;
 };
 
 /** Puts rows under a heading. */
@@ -43,37 +55,62 @@ export function under<const Table extends OptionTable>(group: string, table: Tab
 }
 
 /** An option that must be given. */
-export function required<T>(row: OptionRow<T>): OptionRow<T> {
+export function required<T, G>(row: OptionRow<T, G>): OptionRow<T, G> {
   return { ...row, required: true };
 }
 
 /** An option that may be left out. */
-export function optional<T>(row: OptionRow<T>): OptionRow<T | undefined> {
-  // A schema of T checks every value but undefined, which is not checked.
-  return row as OptionRow<T | undefined>;
+export function optional<T, G>(row: OptionRow<T, G>): OptionRow<T | undefined, G> {
+  return { ...row, required: false };
 }
 
-/** An option with a default. */
-export function withDefault<T>(row: OptionRow<T>, fallback: T): OptionRow<T> {
+/** An option with a default, in the form that a file gives it in. */
+export function withDefault<T, G>(row: OptionRow<T, G>, fallback: G): OptionRow<T, G> {
   return { ...row, fallback };
 }
 
-const asIs = (text: string) => text;
-
-/** Any text. */
-export function text(argument: string, description: string): OptionRow<string> {
-  return { argument, text: description, schema: z.string('expected a text').min(1, 'expected a text'), fromText: asIs };
+/** An option that concerns one start of the command only. */
+export function transient<T, G>(row: OptionRow<T, G>): OptionRow<T, G> {
+  return { ...row, transient: true };
 }
 
-/** A file or directory. */
+/** An option whose values a function reads. @param parse Undefined for what is not of the form that `expected` states. */
+export function parsed<T, Given = T>(
+  argument: string,
+  description: string,
+  expected: string,
+  parse: (given: unknown) => T | undefined,
+): OptionRow<T, Given> {
+  const schema = z.unknown().transform((given, context): T => {
+    const value = parse(given);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: expected });
+    return z.NEVER;
+  });
+  return { argument, text: description, schema, fromText: (text) => text };
+}
+
+/** Any text. */
+export function text(argument: string, description: string, most = Number.POSITIVE_INFINITY): OptionRow<string> {
+  const expected = Number.isFinite(most) ? `expected a text of at most ${most} characters` : 'expected a text';
+  const right = (given: unknown): given is string => typeof given === 'string' && given.length >= 1 && given.length <= most;
+  return parsed(argument, description, expected, (given) => (right(given) ? given : undefined));
+}
+
+/** A file or directory; `~/` is the user's own directory. */
 export function path(argument: string, description: string): OptionRow<string> {
-  return { ...text(argument, description), path: true };
+  const row = text(argument, description);
+  return {
+    ...row,
+    path: true,
+    schema: row.schema.transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given)),
+  };
 }
 
 /** One of some words. */
 export function choice<const T extends string>(argument: string, choices: readonly T[], description: string): OptionRow<T> {
-  const schema = z.enum(choices, `expected one of ${choices.join(', ')}`) as z.ZodType<T>;
-  return { argument, text: description, choices, schema: schema as OptionRow<T>['schema'], fromText: asIs };
+  const read = (given: unknown) => choices.find((word) => word === given);
+  return { ...parsed(argument, description, `expected one of ${choices.join(', ')}`, read), choices };
 }
 
 /** A number above 0. */
@@ -86,21 +123,31 @@ export function nonNegativeNumber(argument: string, description: string): Option
   return number(argument, description, 'expected a number of at least 0', (value) => value >= 0);
 }
 
+/** A number within bounds. */
+export function numberBetween(least: number, most: number, argument: string, description: string): OptionRow<number> {
+  return number(argument, description, `expected a number from ${least} to ${most}`, (value) => value >= least && value <= most);
+}
+
 /** A whole number of at least 1. */
 export function positiveInteger(argument: string, description: string): OptionRow<number> {
-  const right = (value: number) => Number.isSafeInteger(value) && value >= 1;
-  return number(argument, description, 'expected a whole number of at least 1', right);
+  return number(argument, description, 'expected a whole number of at least 1', (value) => Number.isSafeInteger(value) && value >= 1);
 }
 
 /** A whole number of at least 0. */
 export function nonNegativeInteger(argument: string, description: string): OptionRow<number> {
-  const right = (value: number) => Number.isSafeInteger(value) && value >= 0;
-  return number(argument, description, 'expected a whole number of at least 0', right);
+  return number(argument, description, 'expected a whole number of at least 0', (value) => Number.isSafeInteger(value) && value >= 0);
 }
 
-function number(argument: string, description: string, expected: string, right: (value: number) => boolean): OptionRow<number> {
-  const schema = z.number(expected).refine((value) => Number.isFinite(value) && right(value), expected);
-  return { argument, text: description, schema, fromText: numberOf };
+/** A whole number within bounds. */
+export function integerBetween(least: number, most: number, argument: string, description: string): OptionRow<number> {
+  const right = (value: number) => Number.isSafeInteger(value) && value >= least && value <= most;
+  return number(argument, description, `expected a whole number from ${least} to ${most}`, right);
+}
+
+/** A number of a form that `expected` states. */
+export function number(argument: string, description: string, expected: string, right: (value: number) => boolean): OptionRow<number> {
+  const read = (given: unknown) => (typeof given === 'number' && Number.isFinite(given) && right(given) ? given : undefined);
+  return { ...parsed(argument, description, expected, read), fromText: numberOf };
 }
 
 /** Numbers above 0, separated by commas or blanks. */
@@ -123,11 +170,13 @@ export function texts(argument: string, description: string): OptionRow<readonly
 
 /** A switch; `--no-…` when it is on by default. */
 export function toggle(fallback: boolean, description: string): OptionRow<boolean> {
-  return { text: description, schema: z.boolean('expected true or false'), fromText: (word) => word === 'true', fallback };
+  const words: Readonly<Record<string, boolean>> = { true: true, false: false };
+  return { text: description, schema: z.boolean('expected true or false'), fromText: (word) => words[word] ?? word, fallback };
 }
 
-function numberOf(value: string): number {
-  return value.trim() === '' ? Number.NaN : Number(value);
+/** The number that a text stands for; the text itself where it is none, for the schema to refuse. */
+function numberOf(value: string): number | string {
+  return value.trim() === '' || Number.isNaN(Number(value)) ? value : Number(value);
 }
 
 /** The flag, without its dashes, and the key of a file: kebab-case. */
@@ -135,9 +184,7 @@ export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** What is wrong with a value; undefined when it is right. */
-export function complaint(row: OptionRow, value: unknown): string | undefined {
-  const parsed = row.schema.safeParse(value);
-  if (parsed.success) return undefined;
-  return parsed.error.issues[0]?.message ?? 'invalid';
+/** The environment variable of an option: `CUTLAYER_GATEWAY_MAX_DEADLINE` of `gateway` and `maxDeadline`. */
+export function variableOf(role: string, name: string): string {
+  return `CUTLAYER_${role}_${kebab(name)}`.toUpperCase().replaceAll('-', '_');
 }

@@ -1,47 +1,99 @@
-/** Options of TLS and of who issues tokens, which gateway and coordinator share, and the rules among them. */
-import { z } from 'zod';
-import { type Address, isLoopback } from '../options/address.js';
-import { names } from '../options/option-parsers.js';
+/** Options that gateway and coordinator share: addresses, state, tokens, TLS and logs; and the rules among them. */
+import { CutlayerError } from '../errors.js';
+import { address, hostNames, isLoopback, webAddress } from '../options/address.js';
+import {
+  choice,
+  integerBetween,
+  kebab,
+  type OptionTable,
+  optional,
+  path,
+  text,
+  toggle,
+  under,
+  type ValuesOf,
+  withDefault,
+} from '../options/option.js';
+import { seconds } from '../options/quantities.js';
 
-/** The options, to be spread into a server's schema. */
-export const securityOptions = {
-  issuer: z.string().min(1).max(512).optional(),
-  audience: z.string().min(1).max(512).optional(),
-  jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
-  tlsNames: names.prefault(''),
-  tlsCert: z.string().min(1).optional(),
-  tlsKey: z.string().min(1).optional(),
-  insecure: z.boolean().prefault(false),
-} as const;
+const HOUR = 3600;
+/** How much goes to the log. */
+export type LogLevel = (typeof logLevels)[number];
 
-/** What {@link securityOptions} parse to. */
-export type SecurityConfig = Readonly<z.output<z.ZodObject<typeof securityOptions>>>;
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-/** What decides beside {@link SecurityConfig}. */
-export interface ListeningConfig extends SecurityConfig {
-  readonly listen: Address;
+/** What gateway and coordinator have different defaults for. */
+export interface ServerDefaults {
+  readonly listen: string;
+  readonly admin: string;
   readonly stateDir: string;
+  /** In seconds. */
+  readonly maxDeadline: number;
+  readonly maxInFlight: number;
+  /** The most that maxInFlight may be. */
+  readonly mostInFlight: number;
+  /** In seconds. */
+  readonly grace: number;
 }
+
+/** Where a server listens, and where it keeps its state. */
+export function listeningOptions({ listen, admin, stateDir }: ServerDefaults) {
+  return under('Addresses and state', {
+    listen: withDefault(address('gRPC address; port 0 picks a free one'), listen),
+    admin: withDefault(address('address of keys, health and metrics'), admin),
+    stateDir: withDefault(path('dir', 'keys, certificates and other state'), stateDir),
+  });
+}
+
+/** Calls that a server admits. */
+export function callOptions({ maxDeadline, maxInFlight, mostInFlight, grace }: ServerDefaults) {
+  return under('Calls', {
+    maxDeadline: withDefault(seconds(24 * HOUR, 'longest time for one call, waiting included'), maxDeadline),
+    maxInFlight: withDefault(integerBetween(1, mostInFlight, 'n', 'calls at once, waiting ones included'), maxInFlight),
+    grace: withDefault(seconds(HOUR, 'time for calls in flight at shutdown'), grace),
+  });
+}
+
+/** Tokens, TLS and logs. */
+export const securityOptions = {
+  ...under('Tokens', {
+    issuer: optional(text('name', 'iss of the tokens (default: a name made for this state directory)', 512)),
+    audience: optional(text('name', 'aud of the tokens (default: a name made for this state directory)', 512)),
+    jwksUrl: optional(webAddress('public keys of an external issuer, instead of the embedded one')),
+  }),
+  ...under('TLS', {
+    tlsNames: withDefault(hostNames('names by which clients reach it, for the development certificate, comma-separated'), []),
+    tlsCert: optional(path('file', 'certificate chain, PEM (default: a development certificate)')),
+    tlsKey: optional(path('file', 'its private key, PEM')),
+    insecure: toggle(false, 'no TLS; loopback addresses only'),
+  }),
+  ...under('Output', {
+    logLevel: withDefault(choice('level', logLevels, 'how much goes to the log on standard error'), 'info'),
+    json: toggle(false, 'print one JSON line when ready'),
+  }),
+} satisfies OptionTable;
+
+/** What TLS and tokens are made from. */
+export type ListeningConfig = Omit<ValuesOf<typeof securityOptions & ReturnType<typeof listeningOptions>>, 'admin' | 'logLevel' | 'json'>;
 
 /**
  * Checks what options say together.
  * @param secrets what would travel in the clear without TLS
- * @param fail told of each option that is wrong, and why
+ * @throws CutlayerError INVALID_OPTION naming the flag
  */
-export function checkSecurity(
-  config: ListeningConfig,
-  secrets: string,
-  fail: (option: keyof SecurityConfig, message: string) => void,
-): void {
-  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) fail('tlsCert', 'expected --tls-cert and --tls-key together');
-  if (config.insecure && config.tlsCert !== undefined) fail('insecure', 'expected either --insecure or a certificate, got both');
+export function checkSecurity(config: ListeningConfig, secrets: string): void {
+  const refuse = (option: keyof ListeningConfig, message: string): never => {
+    throw new CutlayerError('INVALID_OPTION', `--${kebab(option)}: ${message}`);
+  };
+  if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) refuse('tlsCert', 'expected --tls-cert and --tls-key together');
+  if (config.insecure && config.tlsCert !== undefined) refuse('insecure', 'expected either --insecure or a certificate, got both');
   if (config.insecure && !isLoopback(config.listen.host)) {
-    fail('insecure', `expected a loopback address with --insecure, got ${config.listen.host}; ${secrets} would travel in the clear`);
+    refuse('insecure', `expected a loopback address with --insecure, got ${config.listen.host}; ${secrets} would travel in the clear`);
   }
   if (config.jwksUrl?.startsWith('http:') && !isLoopback(new URL(config.jwksUrl).hostname.replace(/^\[|\]$/g, ''))) {
-    fail('jwksUrl', 'expected an https address: whoever can change the keys on their way can issue tokens');
+    refuse('jwksUrl', 'expected an https address: an attacker who can change the keys on their way can issue tokens');
   }
   if (config.jwksUrl !== undefined && (config.issuer === undefined || config.audience === undefined)) {
-    fail('jwksUrl', 'expected --issuer and --audience with --jwks-url: the claims that the external issuer puts into its tokens');
+    refuse('jwksUrl', 'expected --issuer and --audience with --jwks-url: the claims that the external issuer puts into its tokens');
   }
 }

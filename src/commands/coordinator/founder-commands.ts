@@ -8,54 +8,11 @@ import { CutlayerError } from '../../errors.js';
 import { updateLength } from '../../protocol/federation/manifest.js';
 import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
-import {
-  allReports,
-  type FederationFlags,
-  type FounderFlags,
-  type FounderLink,
-  founderDir,
-  openFounderLink,
-  pickFederation,
-} from './founder-link.js';
+import { allReports, type FounderLink, openFounderLink, pickFederation } from './founder-link.js';
+import type { CreateFlags, ExportFlags, FederationFlags, FounderFlags, StatusFlags } from './founder-options.js';
 import { reportText } from './report-text.js';
 import { readRoster } from './roster.js';
 import { readSettings } from './settings-input.js';
-
-/** Flags of `create`. */
-export interface CreateFlags extends FounderFlags {
-  readonly bundle?: string;
-  readonly member: readonly string[];
-  readonly config?: string;
-  readonly name?: string;
-  readonly method?: string;
-  readonly rounds?: string;
-  readonly minCohort?: string;
-  readonly set: readonly string[];
-  readonly start?: boolean;
-  readonly printConfig?: boolean;
-}
-
-/** Flags of `status`. */
-export interface StatusFlags extends FederationFlags {
-  readonly watch?: boolean;
-}
-
-/** Flags of `stop`. */
-export interface StopFlags extends FederationFlags {
-  readonly final?: boolean;
-}
-
-/** Flags of `rollback`. */
-export interface RollbackFlags extends FederationFlags {
-  readonly version: string;
-}
-
-/** Flags of `export`. */
-export interface ExportFlags extends FederationFlags {
-  readonly out: string;
-  readonly version?: string;
-  readonly bundle?: string;
-}
 
 const WATCH_MS = 2000;
 
@@ -76,9 +33,9 @@ async function linked<T>(flags: FounderFlags, run: (link: FounderLink) => Promis
 export async function create(flags: CreateFlags): Promise<void> {
   const { name, method, rounds, minCohort } = flags;
   const shortcuts = { name, 'adapter.method': method, 'rounds.count': rounds, 'cohort.min': minCohort };
-  const single = Object.entries(shortcuts).flatMap(([path, value]) => (value === undefined ? [] : [`${path}=${yamlOf(path, value)}`]));
+  const single = Object.entries(shortcuts).flatMap(([path, value]) => (value === undefined ? [] : [`${path}=${JSON.stringify(value)}`]));
   const given = await readSettings({ file: flags.config, single: [...single, ...flags.set] });
-  if (flags.printConfig === true) {
+  if (flags.printConfig) {
     process.stdout.write(stringify(foundingSettings(given)));
     return;
   }
@@ -88,25 +45,17 @@ export async function create(flags: CreateFlags): Promise<void> {
     throw new CutlayerError('INVALID_OPTION', '--member: a federation needs members; give each as --member NAME=KEY');
   }
   const members = await readRoster(flags.member);
-  const founder = await openSigningKey(founderDir(flags), 'founder');
+  const founder = await openSigningKey(flags.stateDir, 'founder');
   await linked(flags, async (link) => {
     const { id, manifest } = await createFederation(link, { given, members, bundle, founder, now: Date.now() });
-    if (flags.start === true) await link.call('ControlFederation', { federation: id, start: true });
+    if (flags.start) await link.call('ControlFederation', { federation: id, start: true });
     const values = updateLength(manifest);
-    if (flags.json === true) {
-      print(
-        JSON.stringify({
-          event: 'created',
-          federation: id,
-          name: manifest.settings.name,
-          members: members.length,
-          values,
-          started: flags.start === true,
-        }),
-      );
+    if (flags.json) {
+      const { name } = manifest.settings;
+      print(JSON.stringify({ event: 'created', federation: id, name, members: members.length, values, started: flags.start }));
       return;
     }
-    const next = flags.start === true ? 'it has begun' : `begin with: cutlayer coordinator start --federation ${id.slice(0, 12)}`;
+    const next = flags.start ? 'it has begun' : `begin with: cutlayer coordinator start --federation ${id.slice(0, 12)}`;
     process.stderr.write(
       `created ${manifest.settings.name}: ${members.length} members, ${manifest.settings.adapter.method}, updates of ${values} values; ${next}\n`,
     );
@@ -114,71 +63,45 @@ export async function create(flags: CreateFlags): Promise<void> {
   });
 }
 
-/** A name is a text whatever it looks like. */
-const yamlOf = (path: string, value: string): string => (path === 'name' || path === 'adapter.method' ? JSON.stringify(value) : value);
-
 /** `coordinator status`. @throws CutlayerError */
 export async function status(flags: StatusFlags): Promise<void> {
   await linked(flags, async (link) => {
     for (;;) {
       const all = await allReports(link);
       const reports = flags.federation === undefined ? all : [pickFederation(all, flags.federation)];
-      if (flags.watch === true && flags.json !== true && process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H');
-      for (const report of reports) print(flags.json === true ? JSON.stringify(report) : reportText(report));
-      if (reports.length === 0 && flags.json !== true) print('no federation yet; make one with cutlayer coordinator create');
-      if (flags.watch !== true) return;
+      if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H');
+      for (const report of reports) print(flags.json ? JSON.stringify(report) : reportText(report));
+      if (reports.length === 0 && !flags.json) print('no federation yet; make one with cutlayer coordinator create');
+      if (!flags.watch) return;
       await sleep(WATCH_MS);
     }
   });
 }
 
-/** `coordinator start`. @throws CutlayerError */
-export function start(flags: FederationFlags): Promise<void> {
-  return control(flags, { kind: 'start' });
-}
-
-/** `coordinator stop`. @throws CutlayerError */
-export function stop(flags: StopFlags): Promise<void> {
-  return control(flags, { kind: flags.final === true ? 'finish' : 'pause' });
-}
-
-/** `coordinator rollback`. @throws CutlayerError */
-export async function rollback(flags: RollbackFlags): Promise<void> {
-  return control(flags, { kind: 'rollback', version: versionNumber(flags.version) });
-}
-
 /** `coordinator export`. @throws CutlayerError */
 export async function exportCommand(flags: ExportFlags): Promise<void> {
-  const version = flags.version === undefined ? undefined : versionNumber(flags.version);
   await linked(flags, async (link) => {
     const { federation } = await picked(link, flags);
-    const exported = await exportVersion(link, { federation, version, out: flags.out, bundle: flags.bundle });
+    const exported = await exportVersion(link, { federation, version: flags.version, out: flags.out, bundle: flags.bundle });
     const { digest, out, adapter } = exported;
     print(
-      flags.json === true
+      flags.json
         ? JSON.stringify({ event: 'exported', federation, version: exported.version, digest, out, adapter: adapter ?? null })
         : `exported version ${exported.version} to ${out}${adapter === undefined ? '' : `, the adapter to ${adapter}`}`,
     );
   });
 }
 
-async function control(flags: FederationFlags, action: ControlAction): Promise<void> {
+/** `coordinator start`, `stop` and `rollback`. @throws CutlayerError */
+export async function control(flags: FederationFlags, action: ControlAction): Promise<void> {
   await linked(flags, async (link) => {
     const { federation } = await picked(link, flags);
     const fields = action.kind === 'rollback' ? { rollback: action.version } : { [action.kind]: true };
     const report = reportOf(await link.call('ControlFederation', { federation, ...fields }));
-    print(
-      flags.json === true ? JSON.stringify(report) : `${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`,
-    );
+    print(flags.json ? JSON.stringify(report) : `${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`);
   });
 }
 
 async function picked(link: FounderLink, { federation }: FederationFlags): Promise<FederationReport> {
   return pickFederation(await allReports(link), federation);
-}
-
-/** @throws CutlayerError INVALID_OPTION */
-function versionNumber(text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new CutlayerError('INVALID_OPTION', `--version: expected the number of a version, got ${text}`);
 }

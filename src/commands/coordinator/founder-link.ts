@@ -1,6 +1,5 @@
 /** A founder's channel to a coordinator: on its own machine by its state directory alone, else by address and token. */
 import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/connection/rpc-channel.js';
-import { defaultCoordinatorDir } from '../../coordinator/config.js';
 import type { FederationReport } from '../../coordinator/coordinator-api.js';
 import { readLocalServer } from '../../coordinator/local-server.js';
 import { reportOf } from '../../coordinator/service/reports.js';
@@ -10,22 +9,7 @@ import type { FederationDefinition } from '../../protocol/wire/generated/cutlaye
 import { openIdentity } from '../../server/auth/identity.js';
 import { issueToken } from '../../server/auth/issuer.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
-
-/** Flags that every founder's command has. */
-export interface FounderFlags {
-  readonly coordinator?: string;
-  readonly ca?: string;
-  readonly insecure?: boolean;
-  readonly tokenFile?: string;
-  readonly stateDir?: string;
-  readonly json?: boolean;
-}
-
-/** ... and of those that are about one federation. */
-export interface FederationFlags extends FounderFlags {
-  /** Id, beginning of an id, or name. */
-  readonly federation?: string;
-}
+import type { FounderFlags } from './founder-options.js';
 
 /** The channel. */
 export type FounderLink = RpcChannel<MethodsOf<FederationDefinition>>;
@@ -35,16 +19,10 @@ const TOKEN_SECONDS = 300;
 /** A coordinator that does not answer a person is rather a wrong address than a restart. */
 const RETRY_FOR_MS = 5000;
 
-/** The directory that a founder's command works with. */
-export function founderDir({ stateDir }: FounderFlags): string {
-  return stateDir ?? defaultCoordinatorDir();
-}
-
 /** @throws CutlayerError NOT_FOUND, TOKEN_MISSING, INVALID_ARGUMENT, IO_ERROR */
 export async function openFounderLink(flags: FounderFlags, now: () => number = Date.now): Promise<FounderLink> {
-  const dir = founderDir(flags);
-  const server =
-    flags.coordinator === undefined ? await localServer(dir) : { address: flags.coordinator, insecure: flags.insecure ?? false };
+  const { stateDir: dir, coordinator, insecure } = flags;
+  const server = coordinator === undefined ? await localServer(dir) : { address: coordinator, insecure };
   const ca = flags.ca ?? ('caFile' in server && server.caFile !== null ? server.caFile : undefined);
   return openChannel(loadFederationService().service, 'coordinator', {
     address: server.address,

@@ -8,37 +8,9 @@ import { writeFileAtomic } from '../../files/atomic-file.js';
 import { readSettings } from '../coordinator/settings-input.js';
 import type { LabelRule } from './labelled-data.js';
 import { simulate } from './simulate.js';
+import type { SimulateFlags } from './simulate-options.js';
 import { renderSimulation } from './simulation-report.js';
 import { pointLine, summaryLines } from './simulation-text.js';
-
-/** Its flags. */
-export interface SimulateFlags {
-  readonly backbone: string;
-  readonly bundle: string;
-  readonly data: string;
-  readonly out: string;
-  readonly test?: string;
-  readonly participants: number;
-  readonly split: 'iid' | 'dirichlet';
-  readonly alpha: number;
-  readonly labelField: string;
-  readonly labelPattern?: string;
-  readonly rounds?: number;
-  readonly steps?: number;
-  readonly strategy?: string;
-  readonly secureAggregation: boolean;
-  readonly noiseMultiplier?: number;
-  readonly clipNorm: number;
-  readonly delta: number;
-  readonly maxEpsilon: number;
-  readonly dropout: number;
-  readonly config?: string;
-  readonly set: readonly string[];
-  readonly concurrency: number;
-  readonly threads?: number;
-  readonly seed: number;
-  readonly json?: boolean;
-}
 
 const DEFAULT_ROUNDS = 5;
 
@@ -64,7 +36,7 @@ export function settingsOf(flags: SimulateFlags): readonly string[] {
 
 /** Runs it. @throws CutlayerError */
 export async function runSimulate(flags: SimulateFlags): Promise<void> {
-  const { out, split, alpha, json = false } = flags;
+  const { out, split, alpha, json } = flags;
   const given = await readSettings({ file: flags.config, single: settingsOf(flags) });
   const total = given.settings.rounds.count;
   if (total === null) throw new CutlayerError('INVALID_OPTION', 'rounds.count: a simulation has to end; pass --rounds');

@@ -1,11 +1,6 @@
 /** The log: JSON lines on standard error. Tensors, texts, tokens and keys are never handed to it; should one slip in, it is struck out. */
 import { destination, type Logger, pino } from 'pino';
-
-/** Log levels, by name. */
-export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-
-/** One of {@link logLevels}. */
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from '../security.js';
 
 export type { Logger };
 

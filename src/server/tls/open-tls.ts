@@ -28,10 +28,8 @@ export async function openTls(config: ListeningConfig, { secrets, log, now }: Op
     log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
     return { credentials: ServerCredentials.createInsecure(), caFile: undefined };
   }
-  if (config.tlsCert !== undefined && config.tlsKey !== undefined) {
-    const [cert, key] = await Promise.all([readPem(config.tlsCert), readPem(config.tlsKey)]);
-    return { credentials: sslCredentials(cert, key, config.tlsCert), caFile: undefined };
-  }
+  const own = await openOwnCertificate(config);
+  if (own !== undefined) return { credentials: own, caFile: undefined };
   const { openDevelopmentTls } = await import('./development-ca.js');
   const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, [config.listen.host, ...config.tlsNames], now());
   log.warn(
@@ -41,6 +39,13 @@ export async function openTls(config: ListeningConfig, { secrets, log, now }: Op
       : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
   );
   return { credentials: sslCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
+}
+
+/** The certificate that the configuration names; undefined where it names none. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+export async function openOwnCertificate({ tlsCert, tlsKey }: ListeningConfig): Promise<ServerCredentials | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const [cert, key] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
+  return sslCredentials(cert, key, tlsCert);
 }
 
 async function readPem(path: string): Promise<Buffer> {

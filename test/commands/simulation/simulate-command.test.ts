@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../../../src/commands/coordinator/settings-input.js';
-import { runSimulate, type SimulateFlags, settingsOf } from '../../../src/commands/simulation/run-simulate.js';
+import { runSimulate, settingsOf } from '../../../src/commands/simulation/run-simulate.js';
+import type { SimulateFlags } from '../../../src/commands/simulation/simulate-options.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { writeNotes } from '../../support/training-data.js';
 
@@ -25,6 +26,7 @@ const flags: SimulateFlags = {
   set: [],
   concurrency: 2,
   seed: 0,
+  json: false,
 };
 
 const settings = async (given: Partial<SimulateFlags>) => (await readSettings({ single: settingsOf({ ...flags, ...given }) })).settings;

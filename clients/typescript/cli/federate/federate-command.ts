@@ -1,17 +1,14 @@
 /** `cutlayer client federate` */
-import { Command } from 'commander';
-import { readOptions, withConfigFile, withOptions } from '../../../../src/options/command-options.js';
+import { command } from '../../../../src/options/command.js';
 import { federateOptions } from './federate-options.js';
 
 /** The command. */
-export function federateCommand(): Command {
-  const command = new Command('federate').description(
-    'train one adapter together with others: your data stays here, and nobody sees your update',
-  );
-  return withOptions(withConfigFile(command), federateOptions)
-    .addHelpText(
-      'after',
-      `
+export const federateCommand = command({
+  name: 'federate',
+  description: 'train one adapter together with others: your data stays here, and nobody sees your update',
+  options: federateOptions,
+  configFile: true,
+  help: `
 How it goes: the coordinator opens a round, this member trains on its own data from the version that all have, and sends its update masked, so that the
 coordinator learns the sum of all updates and no single one. Method, batch size, learning rate and privacy are the federation's, in the manifest whose id you
 pass. The command runs until the federation is finished, and waits for a gateway or coordinator that is away. Stop it with ctrl-C and start it again with the
@@ -41,12 +38,6 @@ Examples:
     $ cutlayer client generate --adapter federation/adapter --prompt "..." --bundle … --gateway …
 
 In --state-dir: adapter/ (the promoted version, PEFT's format), versions/ (the newest five), log.jsonl, chain.jsonl (the coordinator's announcements, signed),
-pin.json (the manifest), privacy-ledger.jsonl, round.json; with a --data directory data/ (which examples came when, by keyed hash; rejected lines).
-`,
-    )
-    .action(async (_: unknown, called: Command) => {
-      const flags = await readOptions(called, federateOptions);
-      const { runFederate } = await import('./run-federate.js');
-      await runFederate(flags);
-    });
-}
+pin.json (the manifest), privacy-ledger.jsonl, round.json; with a --data directory data/ (which examples came when, by keyed hash; rejected lines).`,
+  run: async (flags) => (await import('./run-federate.js')).runFederate(flags),
+});

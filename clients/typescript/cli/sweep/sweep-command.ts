@@ -1,26 +1,19 @@
 /** `cutlayer client sweep` */
-import { Command } from 'commander';
-import { readOptions, withConfigFile, withOptions } from '../../../../src/options/command-options.js';
+import { command } from '../../../../src/options/command.js';
 import { sweepOptions } from './sweep-options.js';
 
 /** The command. */
-export function sweepCommand(): Command {
-  const command = new Command('sweep').description('train with several learning rates, and rank them');
-  return withOptions(withConfigFile(command), sweepOptions)
-    .addHelpText(
-      'after',
-      `
+export const sweepCommand = command({
+  name: 'sweep',
+  description: 'train with several learning rates, and rank them',
+  options: sweepOptions,
+  configFile: true,
+  help: `
 Every run has the same data order and the same first values. Ranked by the best validation loss, without --validation by the last training loss.
 A run that diverges is a row of the table, not a failure.
 
 Examples:
   $ cutlayer client sweep --config run.yaml --lr 1e-3,3e-3,1e-2 --steps 100 --out sweep1
-  $ cutlayer client train --config sweep1/lr-0.003/config.yaml --steps 1000 --out run1
-`,
-    )
-    .action(async (_: unknown, called: Command) => {
-      const flags = await readOptions(called, sweepOptions);
-      const { runSweep } = await import('./run-sweep.js');
-      await runSweep(flags);
-    });
-}
+  $ cutlayer client train --config sweep1/lr-0.003/config.yaml --steps 1000 --out run1`,
+  run: async (flags) => (await import('./run-sweep.js')).runSweep(flags),
+});

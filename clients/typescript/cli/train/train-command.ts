@@ -1,16 +1,15 @@
 /** `cutlayer client train` */
-import { Command } from 'commander';
-import { readOptions, withConfigFile, withOptions } from '../../../../src/options/command-options.js';
+import { command } from '../../../../src/options/command.js';
 import { methodHelp } from './method-help.js';
 import { trainOptions } from './train-options-table.js';
 
 /** The command. */
-export function trainCommand(): Command {
-  const command = new Command('train').description('train an adapter on your own text; text and labels stay here');
-  return withOptions(withConfigFile(command), trainOptions)
-    .addHelpText(
-      'after',
-      `
+export const trainCommand = command({
+  name: 'train',
+  description: 'train an adapter on your own text; text and labels stay here',
+  options: trainOptions,
+  configFile: true,
+  help: `
 ${methodHelp()}
 
 Examples:
@@ -39,12 +38,6 @@ and with any of them "task": "…"   for --method multitask-prompt-tuning
 
 A private run says (example, epsilon, delta, steps, sampling), here and in privacy.json beside the adapter. That holds for the adapter, against whoever gets it;
 not for the gateway, which computes on the examples' activations, and not for the losses on this screen and in --out, which are exact: do not publish them.
-Every run on the same data spends anew. docs/privacy.md has the rest.
-`,
-    )
-    .action(async (_: unknown, called: Command) => {
-      const flags = await readOptions(called, trainOptions);
-      const { runTrain } = await import('./run-train.js');
-      await runTrain(flags);
-    });
-}
+Every run on the same data spends anew. docs/privacy.md has the rest.`,
+  run: async (flags) => (await import('./run-train.js')).runTrain(flags),
+});

@@ -1,14 +1,13 @@
 /** `cutlayer client versions` */
-import { Command } from 'commander';
-import { readOptions, withOptions } from '../../../../src/options/command-options.js';
+import { command } from '../../../../src/options/command.js';
 import { versionsOptions } from './versions-options.js';
 
 /** The command. */
-export function versionsCommand(): Command {
-  return withOptions(new Command('versions').description("list a federation's versions as this member has seen them"), versionsOptions)
-    .addHelpText(
-      'after',
-      `
+export const versionsCommand = command({
+  name: 'versions',
+  description: "list a federation's versions as this member has seen them",
+  options: versionsOptions,
+  help: `
 Reads the coordinator's signed announcements that this member has kept, checks every signature and link, and tells what became of each version: candidate,
 promoted, superseded (by a later one), rejected, or rolledBack. Numbers are the cohort's means: "gained" is what a version was better by than the one promoted
 before it on all held-out examples, "forgot" what it was worse by on the earlier ones. The promoted version is in adapter/ of the state directory, the newest
@@ -16,12 +15,6 @@ five are in versions/.
 
 Examples:
     $ cutlayer client versions --state-dir federation
-    $ cutlayer client versions --state-dir federation --json
-`,
-    )
-    .action(async (_: unknown, called: Command) => {
-      const flags = await readOptions(called, versionsOptions);
-      const { runVersions } = await import('./run-versions.js');
-      await runVersions(flags);
-    });
-}
+    $ cutlayer client versions --state-dir federation --json`,
+  run: async (flags) => (await import('./run-versions.js')).runVersions(flags),
+});

@@ -1,0 +1,29 @@
+/** `gateway config` and `coordinator config`: the configuration that a server would have, and where each value comes from. */
+import { command } from '../options/command.js';
+import { configText } from '../options/config-file.js';
+import { explainText } from '../options/explain.js';
+import { type OptionTable, optional, toggle } from '../options/option.js';
+
+/** The command. @param serving The command that serves, as `gateway start`. @param table Its options. */
+export function configCommand(serving: string, table: OptionTable) {
+  const role = serving.split(' ')[0]!;
+  const options: OptionTable = Object.fromEntries(Object.entries(table).map(([name, row]) => [name, optional(row)]));
+  return command({
+    name: 'config',
+    description: `show the configuration that cutlayer ${serving} would have`,
+    options: { ...options, explain: toggle(false, 'show each option with its value and where that comes from, instead of a file') },
+    configFile: true,
+    help: `
+Without --explain it prints a file for --config. Give it the flags that ${serving} gets.
+
+Examples:
+  $ cutlayer ${role} config > ${role}.yaml
+  $ cutlayer ${role} config --config ${role}.yaml --log-level debug --explain`,
+    async run({ explain }, { options: given }) {
+      // As they were given, but for paths: the file may be read from another directory.
+      const values = Object.fromEntries(Object.entries(given).map(([name, { given, value }]) => [name, table[name]?.path ? value : given]));
+      const heading = [`The options of cutlayer ${serving}. To use them: cutlayer ${serving} --config THIS_FILE`];
+      process.stdout.write(explain ? explainText(table, given) : configText(table, values, heading));
+    },
+  });
+}

@@ -1,0 +1,72 @@
+/** The work of `cutlayer pack`. */
+import { interruptible } from '../../../clients/typescript/cli/progress.js';
+import type { PackResult } from '../../compiler/pack/pack-request.js';
+import { CutlayerError } from '../../errors.js';
+import { kebab } from '../../options/option.js';
+import type { PackFlags } from './pack-options.js';
+import { type PackReporter, packReporter } from './pack-reporter.js';
+
+/** Runs the command. @throws CutlayerError */
+export async function runPack(checkpoint: string | undefined, flags: PackFlags): Promise<void> {
+  const reporter = packReporter(process.stderr);
+  await interruptible(async (signal) => {
+    try {
+      const result = await packed(checkpoint, flags, reporter, signal);
+      reporter.stop();
+      tell(result, flags);
+    } finally {
+      reporter.stop();
+    }
+  });
+}
+
+function tell(result: PackResult, { onnx, json }: PackFlags): void {
+  if (onnx !== undefined)
+    process.stderr.write('note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes\n');
+  if (!result.hasTokenizer) process.stderr.write('note: the checkpoint has no tokenizer.json; clients must bring token ids\n');
+  if (json) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const { backbone, client } = result.parameters;
+  const side = (dir: string, parameters: number): string =>
+    `${dir}  ${parameters.toLocaleString('en-US')} parameters (${((100 * parameters) / (backbone + client)).toFixed(1)} %)`;
+  process.stdout.write(`backbone       ${side(result.backboneDir, backbone)}\nclient bundle  ${side(result.clientBundleDir, client)}\n`);
+  process.stdout.write(`backbone digest ${result.backboneDigest}\n`);
+}
+
+async function packed(
+  checkpoint: string | undefined,
+  options: PackFlags,
+  { progress }: PackReporter,
+  signal: AbortSignal,
+): Promise<PackResult> {
+  const { onnx, bundleFrom, bottom, top, out, name, force, json: _json, ...outside } = options;
+  if (onnx === undefined) {
+    const [flag] = Object.entries({ bundleFrom, ...outside }).find(([, value]) => value !== undefined) ?? [];
+    if (flag !== undefined) throw wrong(`--${kebab(flag)} goes with --onnx`);
+    if (checkpoint === undefined) throw wrong('expected a checkpoint directory, or --onnx FILE --bundle-from DIR');
+    const { pack } = await import('../../compiler/pack/pack.js');
+    const named = name === undefined ? {} : { name };
+    return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, onProgress: progress, signal });
+  }
+  if (checkpoint !== undefined) throw wrong('--onnx brings the backbone; give the directory as --bundle-from');
+  if (bundleFrom === undefined) throw wrong('--onnx needs --bundle-from DIR, which holds tokenizer, embedding and head');
+  for (const [flag, blocks] of Object.entries({ bottom, top })) {
+    if (blocks > 0) throw wrong(`--${flag} ${blocks}: an imported graph is one block that cannot be cut; leave it out`);
+  }
+  const [{ packOnnx }, { openGraphs }] = await Promise.all([import('../../compiler/pack/onnx-pack.js'), import('../../runtime/graphs.js')]);
+  return packOnnx({
+    ...outside,
+    onnxPath: onnx,
+    bundleFromDir: bundleFrom,
+    outDir: out,
+    name,
+    force,
+    openGraphs,
+    onProgress: progress,
+    signal,
+  });
+}
+
+const wrong = (message: string): CutlayerError => new CutlayerError('INVALID_OPTION', `pack: ${message}`);

@@ -1,0 +1,42 @@
+/** The life of a server's process: it starts, says that it answers, and serves until SIGTERM or SIGINT. */
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { createLogger, type Logger } from '../server/observability/log.js';
+import type { RpcServer } from '../server/rpc/server.js';
+import type { LogLevel } from '../server/security.js';
+
+/** A server that answers. */
+interface Running {
+  readonly server: RpcServer;
+  close(): Promise<void>;
+}
+
+/** Runs a server to its end. @param ready What it says on standard output when it answers. @throws CutlayerError */
+export async function serve<R extends Running>(
+  level: LogLevel,
+  start: (log: Logger) => Promise<R>,
+  ready: (running: R) => string,
+): Promise<void> {
+  const log = createLogger({ level });
+  // Its failures reach us as errors, which have messages of our own.
+  setLogVerbosity(logVerbosity.NONE);
+  const running = await start(log);
+  process.stdout.write(`${ready(running)}\n`);
+  await untilSignalled((signal) => {
+    log.info({ signal, inFlight: running.server.inFlight }, 'shutting down; a second signal exits at once');
+    return running.close();
+  });
+  log.info('stopped');
+}
+
+/** Runs `close` at the first signal and resolves when it has; a second signal exits at once. */
+function untilSignalled(close: (signal: NodeJS.Signals) => Promise<void>): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+      stopping = true;
+      close(signal).then(resolve, reject);
+    };
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+  });
+}

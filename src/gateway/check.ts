@@ -1,0 +1,10 @@
+/** What `cutlayer gateway start --check` opens: all that a gateway reads, and nothing that it would make. */
+import { loadBackbone } from '../artifacts/store.js';
+import { checkServerFiles } from '../server/check-files.js';
+import type { GatewayConfig } from './config.js';
+
+/** @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, IO_ERROR, INVALID_CONFIG */
+export async function checkGateway(config: GatewayConfig): Promise<void> {
+  await checkServerFiles(config);
+  await loadBackbone(config.backbone, { verify: config.verify });
+}
