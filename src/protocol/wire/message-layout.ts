@@ -11,9 +11,7 @@ export type FieldLayout =
   | { readonly name: string; readonly kind: 'varint' }
   /** A number that must fit 32 bits, rather than be cut to them. */
   | { readonly name: string; readonly kind: 'uint32' }
-  /** Without `maxBytes`, as large as the message may be. */
-  | { readonly name: string; readonly kind: 'bytes'; readonly maxBytes?: number }
-  | { readonly name: string; readonly kind: 'string'; readonly maxBytes: number }
+  | { readonly name: string; readonly kind: 'bytes' | 'string'; readonly maxBytes: number }
   /** A repeated uint32, packed or not. */
   | { readonly name: string; readonly kind: 'uint32s'; readonly maxCount: number }
   | { readonly name: string; readonly kind: 'message'; readonly layout: MessageLayout }
@@ -96,9 +94,9 @@ function checkField(cursor: Cursor, end: number, wireType: number, field: FieldL
   else {
     const stop = readLength(cursor, end, path);
     if ('layout' in field) checkMessage(cursor, stop, field.layout, path, `${path}.`);
-    else if (stop - cursor.at > (field.maxBytes ?? Number.POSITIVE_INFINITY)) {
+    else if (stop - cursor.at > field.maxBytes) {
       throw new CutlayerError('LIMIT_EXCEEDED', `${path}: expected at most ${field.maxBytes} bytes, got ${stop - cursor.at}`, {
-        details: { field: path, limit: field.maxBytes ?? 0 },
+        details: { field: path, limit: field.maxBytes },
       });
     }
     cursor.at = stop;

@@ -1,6 +1,7 @@
 /** A gRPC service as a server offers it: its generated definition, what its requests may look like, and what its methods do. */
 import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { MessageLayout } from '../../protocol/wire/message-layout.js';
+import type { MethodName } from '../../protocol/wire/request-layouts.js';
 import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
 import type { Interceptor } from './interceptor.js';
@@ -8,9 +9,6 @@ import { type Codec, unary } from './unary.js';
 
 /** What a method does with a parsed request; the response type is what the generated code serialises. */
 export type Handler<Request, Response> = (request: Request, call: Call) => Promise<Response> | Response;
-
-/** The methods of a generated definition, without its index signature. */
-type MethodName<Definition> = keyof { [M in keyof Definition as string extends M ? never : M]: true };
 
 /** One handler per method of a generated definition, with its request and response types. */
 export type HandlersOf<Definition> = {
@@ -24,7 +22,7 @@ export interface RpcServiceParts<Definition extends ServiceDefinition> {
   /** Full name, as `cutlayer.v1.Split`. */
   readonly name: string;
   readonly definition: Definition;
-  readonly layouts: Readonly<Record<MethodName<Definition> & string, MessageLayout>>;
+  readonly layouts: Readonly<Record<MethodName<Definition>, MessageLayout>>;
   readonly handlers: HandlersOf<Definition>;
 }
 

@@ -4,7 +4,9 @@ import protobuf from 'protobufjs';
 import type { ErrorCode } from '../../../src/errors.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 import { type FederationMethod, federationRequestLayouts } from '../../../src/protocol/wire/federation-layouts.js';
+import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Split.js';
 import { checkLayout, type FieldLayout, type MessageLayout } from '../../../src/protocol/wire/message-layout.js';
+import { type Bounds, requestLayouts } from '../../../src/protocol/wire/request-layouts.js';
 import { type SplitMethod, splitRequestLayouts } from '../../../src/protocol/wire/split-layouts.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import { encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
@@ -60,6 +62,13 @@ describe('message layouts', () => {
       assert.deepEqual(Object.keys(requests).sort(), methods.map(({ name }) => name).sort());
     });
   }
+
+  it('are refused to a service whose lists, or whose bytes, have no bound', () => {
+    const layouts = (bounds: Bounds) => requestLayouts<SplitDefinition>('cutlayer/v1/split.proto', 'cutlayer.v1.Split', bounds);
+    const one = { maxCount: 1 };
+    assert.throws(() => layouts({}), { code: 'INTERNAL', message: /^Tensor\.shape: expected a bound/ });
+    assert.throws(() => layouts({ Tensor: { shape: one } }), { code: 'INTERNAL', message: /^Tensor\.data: expected a bound/ });
+  });
 
   it('pass what the generated code writes', () => {
     const request = forward.requestSerialize({

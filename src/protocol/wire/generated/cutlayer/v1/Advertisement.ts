@@ -1,9 +1,6 @@
 // Original file: proto/cutlayer/v1/federation.proto
 
 
-/**
- * Keys, and what they are for, under the member's signature. See src/protocol/secagg/messages.ts for what is signed.
- */
 export interface Advertisement {
   'participant'?: (string);
   'encryptionKey'?: (Buffer | Uint8Array | string);
@@ -13,9 +10,6 @@ export interface Advertisement {
   'signature'?: (Buffer | Uint8Array | string);
 }
 
-/**
- * Keys, and what they are for, under the member's signature. See src/protocol/secagg/messages.ts for what is signed.
- */
 export interface Advertisement__Output {
   'participant': (string);
   'encryptionKey': (Buffer);

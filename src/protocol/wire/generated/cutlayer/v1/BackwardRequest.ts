@@ -5,32 +5,14 @@ import type { DType as _cutlayer_v1_DType, DType__Output as _cutlayer_v1_DType__
 
 export interface BackwardRequest {
   'stepId'?: (string);
-  /**
-   * [positions, hidden_size]: the cotangent of Forward's answer, row by row.
-   */
   'cotangent'?: (_cutlayer_v1_Tensor | null);
-  /**
-   * Also answer with the cotangent of hidden_states.
-   */
   'wantHiddenStates'?: (boolean);
-  /**
-   * Element type of the answer; unspecified: that of cotangent.
-   */
   'responseDtype'?: (_cutlayer_v1_DType);
 }
 
 export interface BackwardRequest__Output {
   'stepId': (string);
-  /**
-   * [positions, hidden_size]: the cotangent of Forward's answer, row by row.
-   */
   'cotangent': (_cutlayer_v1_Tensor__Output | null);
-  /**
-   * Also answer with the cotangent of hidden_states.
-   */
   'wantHiddenStates': (boolean);
-  /**
-   * Element type of the answer; unspecified: that of cotangent.
-   */
   'responseDtype': (_cutlayer_v1_DType__Output);
 }

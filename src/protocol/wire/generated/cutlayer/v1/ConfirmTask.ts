@@ -3,16 +3,10 @@
 
 export interface ConfirmTask {
   'round'?: (number);
-  /**
-   * Whose masked vector has come, sorted.
-   */
   'survivors'?: (string)[];
 }
 
 export interface ConfirmTask__Output {
   'round': (number);
-  /**
-   * Whose masked vector has come, sorted.
-   */
   'survivors': (string)[];
 }

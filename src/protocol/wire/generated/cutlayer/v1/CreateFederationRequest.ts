@@ -5,16 +5,10 @@ import type { Tensor as _cutlayer_v1_Tensor, Tensor__Output as _cutlayer_v1_Tens
 
 export interface CreateFederationRequest {
   'manifest'?: (_cutlayer_v1_SignedBytes | null);
-  /**
-   * Version 0.
-   */
   'parameters'?: (_cutlayer_v1_Tensor | null);
 }
 
 export interface CreateFederationRequest__Output {
   'manifest': (_cutlayer_v1_SignedBytes__Output | null);
-  /**
-   * Version 0.
-   */
   'parameters': (_cutlayer_v1_Tensor__Output | null);
 }

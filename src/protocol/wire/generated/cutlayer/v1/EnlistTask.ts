@@ -5,25 +5,13 @@ import type { RoundPurpose as _cutlayer_v1_RoundPurpose, RoundPurpose__Output as
 export interface EnlistTask {
   'round'?: (number);
   'purpose'?: (_cutlayer_v1_RoundPurpose);
-  /**
-   * Version to train from (train) or to measure (evaluate).
-   */
   'version'?: (number);
-  /**
-   * Evaluate: the promoted version that it is compared with.
-   */
   'promoted'?: (number);
 }
 
 export interface EnlistTask__Output {
   'round': (number);
   'purpose': (_cutlayer_v1_RoundPurpose__Output);
-  /**
-   * Version to train from (train) or to measure (evaluate).
-   */
   'version': (number);
-  /**
-   * Evaluate: the promoted version that it is compared with.
-   */
   'promoted': (number);
 }

@@ -6,25 +6,13 @@ import type { RoundPurpose as _cutlayer_v1_RoundPurpose, RoundPurpose__Output as
 export interface Enlistment {
   'advertisement'?: (_cutlayer_v1_Advertisement | null);
   'purpose'?: (_cutlayer_v1_RoundPurpose);
-  /**
-   * Hash of the newest broadcast that the member knows, hex.
-   */
   'chainHead'?: (string);
-  /**
-   * Training examples where updates are weighted by them; else 1.
-   */
   'examples'?: (number);
 }
 
 export interface Enlistment__Output {
   'advertisement': (_cutlayer_v1_Advertisement__Output | null);
   'purpose': (_cutlayer_v1_RoundPurpose__Output);
-  /**
-   * Hash of the newest broadcast that the member knows, hex.
-   */
   'chainHead': (string);
-  /**
-   * Training examples where updates are weighted by them; else 1.
-   */
   'examples': (number);
 }

@@ -44,46 +44,28 @@ export interface FederationClient extends grpc.Client {
   controlFederation(argument: _cutlayer_v1_ControlFederationRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_FederationStatus__Output>): grpc.ClientUnaryCall;
   controlFederation(argument: _cutlayer_v1_ControlFederationRequest, callback: grpc.requestCallback<_cutlayer_v1_FederationStatus__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * For the founder. Scope federation:admin.
-   */
   CreateFederation(argument: _cutlayer_v1_CreateFederationRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   CreateFederation(argument: _cutlayer_v1_CreateFederationRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   CreateFederation(argument: _cutlayer_v1_CreateFederationRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   CreateFederation(argument: _cutlayer_v1_CreateFederationRequest, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * For the founder. Scope federation:admin.
-   */
   createFederation(argument: _cutlayer_v1_CreateFederationRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   createFederation(argument: _cutlayer_v1_CreateFederationRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   createFederation(argument: _cutlayer_v1_CreateFederationRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   createFederation(argument: _cutlayer_v1_CreateFederationRequest, callback: grpc.requestCallback<_cutlayer_v1_CreateFederationResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * The stages of a round, in their order. Each may be repeated with the same bytes; a different second answer is refused.
-   */
   Enlist(argument: _cutlayer_v1_EnlistRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   Enlist(argument: _cutlayer_v1_EnlistRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   Enlist(argument: _cutlayer_v1_EnlistRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   Enlist(argument: _cutlayer_v1_EnlistRequest, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
-  /**
-   * The stages of a round, in their order. Each may be repeated with the same bytes; a different second answer is refused.
-   */
   enlist(argument: _cutlayer_v1_EnlistRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   enlist(argument: _cutlayer_v1_EnlistRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   enlist(argument: _cutlayer_v1_EnlistRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   enlist(argument: _cutlayer_v1_EnlistRequest, callback: grpc.requestCallback<_cutlayer_v1_Accepted__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * Links of the signed broadcast chain.
-   */
   GetBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   GetBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   GetBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   GetBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * Links of the signed broadcast chain.
-   */
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
@@ -98,16 +80,10 @@ export interface FederationClient extends grpc.Client {
   getCoordinator(argument: _cutlayer_v1_GetCoordinatorRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetCoordinatorResponse__Output>): grpc.ClientUnaryCall;
   getCoordinator(argument: _cutlayer_v1_GetCoordinatorRequest, callback: grpc.requestCallback<_cutlayer_v1_GetCoordinatorResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * The signed manifest, to be checked against the pinned id. Scope federation:participate or federation:admin.
-   */
   GetFederation(argument: _cutlayer_v1_GetFederationRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
   GetFederation(argument: _cutlayer_v1_GetFederationRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
   GetFederation(argument: _cutlayer_v1_GetFederationRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
   GetFederation(argument: _cutlayer_v1_GetFederationRequest, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * The signed manifest, to be checked against the pinned id. Scope federation:participate or federation:admin.
-   */
   getFederation(argument: _cutlayer_v1_GetFederationRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
   getFederation(argument: _cutlayer_v1_GetFederationRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
   getFederation(argument: _cutlayer_v1_GetFederationRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetFederationResponse__Output>): grpc.ClientUnaryCall;
@@ -122,31 +98,19 @@ export interface FederationClient extends grpc.Client {
   getStatus(argument: _cutlayer_v1_GetStatusRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetStatusResponse__Output>): grpc.ClientUnaryCall;
   getStatus(argument: _cutlayer_v1_GetStatusRequest, callback: grpc.requestCallback<_cutlayer_v1_GetStatusResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * The parameters of a version.
-   */
   GetVersion(argument: _cutlayer_v1_GetVersionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   GetVersion(argument: _cutlayer_v1_GetVersionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   GetVersion(argument: _cutlayer_v1_GetVersionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   GetVersion(argument: _cutlayer_v1_GetVersionRequest, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * The parameters of a version.
-   */
   getVersion(argument: _cutlayer_v1_GetVersionRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   getVersion(argument: _cutlayer_v1_GetVersionRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   getVersion(argument: _cutlayer_v1_GetVersionRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   getVersion(argument: _cutlayer_v1_GetVersionRequest, callback: grpc.requestCallback<_cutlayer_v1_GetVersionResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * What the caller has to do next; waits up to wait_ms for something to do.
-   */
   NextTask(argument: _cutlayer_v1_NextTaskRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
   NextTask(argument: _cutlayer_v1_NextTaskRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
   NextTask(argument: _cutlayer_v1_NextTaskRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
   NextTask(argument: _cutlayer_v1_NextTaskRequest, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * What the caller has to do next; waits up to wait_ms for something to do.
-   */
   nextTask(argument: _cutlayer_v1_NextTaskRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
   nextTask(argument: _cutlayer_v1_NextTaskRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
   nextTask(argument: _cutlayer_v1_NextTaskRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_NextTaskResponse__Output>): grpc.ClientUnaryCall;
@@ -186,38 +150,20 @@ export interface FederationHandlers extends grpc.UntypedServiceImplementation {
   
   ControlFederation: grpc.handleUnaryCall<_cutlayer_v1_ControlFederationRequest__Output, _cutlayer_v1_FederationStatus>;
   
-  /**
-   * For the founder. Scope federation:admin.
-   */
   CreateFederation: grpc.handleUnaryCall<_cutlayer_v1_CreateFederationRequest__Output, _cutlayer_v1_CreateFederationResponse>;
   
-  /**
-   * The stages of a round, in their order. Each may be repeated with the same bytes; a different second answer is refused.
-   */
   Enlist: grpc.handleUnaryCall<_cutlayer_v1_EnlistRequest__Output, _cutlayer_v1_Accepted>;
   
-  /**
-   * Links of the signed broadcast chain.
-   */
   GetBroadcasts: grpc.handleUnaryCall<_cutlayer_v1_GetBroadcastsRequest__Output, _cutlayer_v1_GetBroadcastsResponse>;
   
   GetCoordinator: grpc.handleUnaryCall<_cutlayer_v1_GetCoordinatorRequest__Output, _cutlayer_v1_GetCoordinatorResponse>;
   
-  /**
-   * The signed manifest, to be checked against the pinned id. Scope federation:participate or federation:admin.
-   */
   GetFederation: grpc.handleUnaryCall<_cutlayer_v1_GetFederationRequest__Output, _cutlayer_v1_GetFederationResponse>;
   
   GetStatus: grpc.handleUnaryCall<_cutlayer_v1_GetStatusRequest__Output, _cutlayer_v1_GetStatusResponse>;
   
-  /**
-   * The parameters of a version.
-   */
   GetVersion: grpc.handleUnaryCall<_cutlayer_v1_GetVersionRequest__Output, _cutlayer_v1_GetVersionResponse>;
   
-  /**
-   * What the caller has to do next; waits up to wait_ms for something to do.
-   */
   NextTask: grpc.handleUnaryCall<_cutlayer_v1_NextTaskRequest__Output, _cutlayer_v1_NextTaskResponse>;
   
   ShareKeys: grpc.handleUnaryCall<_cutlayer_v1_ShareKeysRequest__Output, _cutlayer_v1_Accepted>;

@@ -9,57 +9,33 @@ import type { Long } from '@grpc/proto-loader';
 export interface FederationStatus {
   'federation'?: (string);
   'name'?: (string);
-  /**
-   * created, running, paused or finished, and why.
-   */
   'state'?: (string);
   'reason'?: (string);
   'round'?: (_cutlayer_v1_RoundStatus | null);
   'versions'?: (_cutlayer_v1_VersionStatus)[];
-  /**
-   * Rounds released, aborted.
-   */
   'released'?: (number);
   'aborted'?: (number);
   'privacy'?: (_cutlayer_v1_PrivacySpent | null);
-  /**
-   * Bytes received in, and sent for, rounds.
-   */
   'bytesIn'?: (number | string | Long);
   'bytesOut'?: (number | string | Long);
   'broadcasts'?: (number);
   'chainHead'?: (string);
-  /**
-   * The newest endings of rounds, newest first, at most 20.
-   */
   'recent'?: (_cutlayer_v1_RoundEnd)[];
 }
 
 export interface FederationStatus__Output {
   'federation': (string);
   'name': (string);
-  /**
-   * created, running, paused or finished, and why.
-   */
   'state': (string);
   'reason': (string);
   'round': (_cutlayer_v1_RoundStatus__Output | null);
   'versions': (_cutlayer_v1_VersionStatus__Output)[];
-  /**
-   * Rounds released, aborted.
-   */
   'released': (number);
   'aborted': (number);
   'privacy': (_cutlayer_v1_PrivacySpent__Output | null);
-  /**
-   * Bytes received in, and sent for, rounds.
-   */
   'bytesIn': (number);
   'bytesOut': (number);
   'broadcasts': (number);
   'chainHead': (string);
-  /**
-   * The newest endings of rounds, newest first, at most 20.
-   */
   'recent': (_cutlayer_v1_RoundEnd__Output)[];
 }

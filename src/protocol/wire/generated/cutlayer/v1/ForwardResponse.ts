@@ -3,15 +3,9 @@
 import type { Tensor as _cutlayer_v1_Tensor, Tensor__Output as _cutlayer_v1_Tensor__Output } from '../../cutlayer/v1/Tensor.js';
 
 export interface ForwardResponse {
-  /**
-   * [positions, hidden_size]
-   */
   'hiddenStates'?: (_cutlayer_v1_Tensor | null);
 }
 
 export interface ForwardResponse__Output {
-  /**
-   * [positions, hidden_size]
-   */
   'hiddenStates': (_cutlayer_v1_Tensor__Output | null);
 }

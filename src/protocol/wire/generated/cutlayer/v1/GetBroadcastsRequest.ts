@@ -3,16 +3,10 @@
 
 export interface GetBroadcastsRequest {
   'federation'?: (string);
-  /**
-   * First sequence number wanted.
-   */
   'from'?: (number);
 }
 
 export interface GetBroadcastsRequest__Output {
   'federation': (string);
-  /**
-   * First sequence number wanted.
-   */
   'from': (number);
 }

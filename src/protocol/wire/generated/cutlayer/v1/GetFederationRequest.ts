@@ -2,15 +2,9 @@
 
 
 export interface GetFederationRequest {
-  /**
-   * Hex.
-   */
   'federation'?: (string);
 }
 
 export interface GetFederationRequest__Output {
-  /**
-   * Hex.
-   */
   'federation': (string);
 }

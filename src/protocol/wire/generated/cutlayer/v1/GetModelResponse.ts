@@ -9,35 +9,23 @@ import type { AdapterKind as _cutlayer_v1_AdapterKind, AdapterKind__Output as _c
 export interface GetModelResponse {
   'name'?: (string);
   'family'?: (string);
-  /**
-   * sha256 of the backbone's manifest, hex: the client bundle names the backbone that it belongs to by this digest.
-   */
   'backboneDigest'?: (string);
   'dims'?: (_cutlayer_v1_Dims | null);
   'cut'?: (_cutlayer_v1_Cut | null);
   'limits'?: (_cutlayer_v1_Limits | null);
   'wireDtypes'?: (_cutlayer_v1_DType)[];
   'adapters'?: (_cutlayer_v1_AdapterKind)[];
-  /**
-   * Whether KeyValues is answered.
-   */
   'prefixInit'?: (boolean);
 }
 
 export interface GetModelResponse__Output {
   'name': (string);
   'family': (string);
-  /**
-   * sha256 of the backbone's manifest, hex: the client bundle names the backbone that it belongs to by this digest.
-   */
   'backboneDigest': (string);
   'dims': (_cutlayer_v1_Dims__Output | null);
   'cut': (_cutlayer_v1_Cut__Output | null);
   'limits': (_cutlayer_v1_Limits__Output | null);
   'wireDtypes': (_cutlayer_v1_DType__Output)[];
   'adapters': (_cutlayer_v1_AdapterKind__Output)[];
-  /**
-   * Whether KeyValues is answered.
-   */
   'prefixInit': (boolean);
 }

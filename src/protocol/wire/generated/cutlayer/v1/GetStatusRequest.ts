@@ -2,15 +2,9 @@
 
 
 export interface GetStatusRequest {
-  /**
-   * Hex; empty: all.
-   */
   'federation'?: (string);
 }
 
 export interface GetStatusRequest__Output {
-  /**
-   * Hex; empty: all.
-   */
   'federation': (string);
 }

@@ -5,24 +5,12 @@ import type { DType as _cutlayer_v1_DType, DType__Output as _cutlayer_v1_DType__
 
 export interface KeyValuesRequest {
   'backboneDigest'?: (string);
-  /**
-   * [1, sequence, hidden_size]: one sequence as it enters the backbone, at positions 0..sequence-1; at most max_virtual_tokens of it.
-   */
   'hiddenStates'?: (_cutlayer_v1_Tensor | null);
-  /**
-   * Element type of the answer; unspecified: that of hidden_states.
-   */
   'responseDtype'?: (_cutlayer_v1_DType);
 }
 
 export interface KeyValuesRequest__Output {
   'backboneDigest': (string);
-  /**
-   * [1, sequence, hidden_size]: one sequence as it enters the backbone, at positions 0..sequence-1; at most max_virtual_tokens of it.
-   */
   'hiddenStates': (_cutlayer_v1_Tensor__Output | null);
-  /**
-   * Element type of the answer; unspecified: that of hidden_states.
-   */
   'responseDtype': (_cutlayer_v1_DType__Output);
 }

@@ -4,9 +4,6 @@
 export interface Limits {
   'maxMessageBytes'?: (number);
   'maxBatch'?: (number);
-  /**
-   * Rows of a step: batch * sequence + virtual tokens.
-   */
   'maxTokens'?: (number);
   'maxVirtualTokens'?: (number);
   'maxDeadlineMs'?: (number);
@@ -15,9 +12,6 @@ export interface Limits {
 export interface Limits__Output {
   'maxMessageBytes': (number);
   'maxBatch': (number);
-  /**
-   * Rows of a step: batch * sequence + virtual tokens.
-   */
   'maxTokens': (number);
   'maxVirtualTokens': (number);
   'maxDeadlineMs': (number);

@@ -17,13 +17,7 @@ export interface NextTaskResponse {
   'confirm'?: (_cutlayer_v1_ConfirmTask | null);
   'unmask'?: (_cutlayer_v1_UnmaskTask | null);
   'finished'?: (_cutlayer_v1_FinishedTask | null);
-  /**
-   * Number of broadcasts there are: fetch them when it is more than you have.
-   */
   'broadcasts'?: (number);
-  /**
-   * Milliseconds until the stage's cutoff; 0: none.
-   */
   'remainingMs'?: (number | string | Long);
   'task'?: "wait"|"enlist"|"shareKeys"|"submit"|"confirm"|"unmask"|"finished";
 }
@@ -36,13 +30,7 @@ export interface NextTaskResponse__Output {
   'confirm'?: (_cutlayer_v1_ConfirmTask__Output | null);
   'unmask'?: (_cutlayer_v1_UnmaskTask__Output | null);
   'finished'?: (_cutlayer_v1_FinishedTask__Output | null);
-  /**
-   * Number of broadcasts there are: fetch them when it is more than you have.
-   */
   'broadcasts': (number);
-  /**
-   * Milliseconds until the stage's cutoff; 0: none.
-   */
   'remainingMs': (number);
   'task'?: "wait"|"enlist"|"shareKeys"|"submit"|"confirm"|"unmask"|"finished";
 }

@@ -4,26 +4,14 @@ import type { Share as _cutlayer_v1_Share, Share__Output as _cutlayer_v1_Share__
 
 export interface RevealedShares {
   'participant'?: (string);
-  /**
-   * Of members that are gone.
-   */
   'maskKeyShares'?: (_cutlayer_v1_Share)[];
-  /**
-   * Of members that are there.
-   */
   'selfMaskShares'?: (_cutlayer_v1_Share)[];
   'signature'?: (Buffer | Uint8Array | string);
 }
 
 export interface RevealedShares__Output {
   'participant': (string);
-  /**
-   * Of members that are gone.
-   */
   'maskKeyShares': (_cutlayer_v1_Share__Output)[];
-  /**
-   * Of members that are there.
-   */
   'selfMaskShares': (_cutlayer_v1_Share__Output)[];
   'signature': (Buffer);
 }

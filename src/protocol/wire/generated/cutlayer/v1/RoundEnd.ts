@@ -6,13 +6,7 @@ import type { Long } from '@grpc/proto-loader';
 export interface RoundEnd {
   'round'?: (number);
   'purpose'?: (_cutlayer_v1_RoundPurpose);
-  /**
-   * Version that came of it; 0: none.
-   */
   'version'?: (number);
-  /**
-   * Why it was aborted; empty: it was not.
-   */
   'aborted'?: (string);
   'atMs'?: (number | string | Long);
 }
@@ -20,13 +14,7 @@ export interface RoundEnd {
 export interface RoundEnd__Output {
   'round': (number);
   'purpose': (_cutlayer_v1_RoundPurpose__Output);
-  /**
-   * Version that came of it; 0: none.
-   */
   'version': (number);
-  /**
-   * Why it was aborted; empty: it was not.
-   */
   'aborted': (string);
   'atMs': (number);
 }

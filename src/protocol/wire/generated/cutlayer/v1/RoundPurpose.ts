@@ -2,27 +2,15 @@
 
 export const RoundPurpose = {
   ROUND_PURPOSE_UNSPECIFIED: 'ROUND_PURPOSE_UNSPECIFIED',
-  /**
-   * Participants train and submit updates.
-   */
   ROUND_PURPOSE_TRAIN: 'ROUND_PURPOSE_TRAIN',
-  /**
-   * Participants measure a candidate against the promoted version, and submit metrics.
-   */
   ROUND_PURPOSE_EVALUATE: 'ROUND_PURPOSE_EVALUATE',
 } as const;
 
 export type RoundPurpose =
   | 'ROUND_PURPOSE_UNSPECIFIED'
   | 0
-  /**
-   * Participants train and submit updates.
-   */
   | 'ROUND_PURPOSE_TRAIN'
   | 1
-  /**
-   * Participants measure a candidate against the promoted version, and submit metrics.
-   */
   | 'ROUND_PURPOSE_EVALUATE'
   | 2
 

@@ -10,9 +10,6 @@ export interface RoundStatus {
   'stage'?: (_cutlayer_v1_Stage);
   'remainingMs'?: (number | string | Long);
   'cohort'?: (string)[];
-  /**
-   * Who has answered in this stage.
-   */
   'answered'?: (string)[];
 }
 
@@ -22,8 +19,5 @@ export interface RoundStatus__Output {
   'stage': (_cutlayer_v1_Stage__Output);
   'remainingMs': (number);
   'cohort': (string)[];
-  /**
-   * Who has answered in this stage.
-   */
   'answered': (string)[];
 }

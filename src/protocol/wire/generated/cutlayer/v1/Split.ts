@@ -12,63 +12,37 @@ import type { KeyValuesRequest as _cutlayer_v1_KeyValuesRequest, KeyValuesReques
 import type { KeyValuesResponse as _cutlayer_v1_KeyValuesResponse, KeyValuesResponse__Output as _cutlayer_v1_KeyValuesResponse__Output } from '../../cutlayer/v1/KeyValuesResponse.js';
 
 export interface SplitClient extends grpc.Client {
-  /**
-   * The vjp of a step that Forward has run.
-   */
   Backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   Backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   Backward(argument: _cutlayer_v1_BackwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   Backward(argument: _cutlayer_v1_BackwardRequest, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * The vjp of a step that Forward has run.
-   */
   backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   backward(argument: _cutlayer_v1_BackwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   backward(argument: _cutlayer_v1_BackwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   backward(argument: _cutlayer_v1_BackwardRequest, callback: grpc.requestCallback<_cutlayer_v1_BackwardResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * Runs the backbone on a batch and, for training, keeps the step's residuals.
-   */
   Forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   Forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   Forward(argument: _cutlayer_v1_ForwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   Forward(argument: _cutlayer_v1_ForwardRequest, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * Runs the backbone on a batch and, for training, keeps the step's residuals.
-   */
   forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   forward(argument: _cutlayer_v1_ForwardRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   forward(argument: _cutlayer_v1_ForwardRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   forward(argument: _cutlayer_v1_ForwardRequest, callback: grpc.requestCallback<_cutlayer_v1_ForwardResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * The model card: dims, cut, limits and wire dtypes.
-   */
   GetModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   GetModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   GetModel(argument: _cutlayer_v1_GetModelRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   GetModel(argument: _cutlayer_v1_GetModelRequest, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * The model card: dims, cut, limits and wire dtypes.
-   */
   getModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   getModel(argument: _cutlayer_v1_GetModelRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   getModel(argument: _cutlayer_v1_GetModelRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   getModel(argument: _cutlayer_v1_GetModelRequest, callback: grpc.requestCallback<_cutlayer_v1_GetModelResponse__Output>): grpc.ClientUnaryCall;
   
-  /**
-   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
-   * model card.
-   */
   KeyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
   KeyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
   KeyValues(argument: _cutlayer_v1_KeyValuesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
   KeyValues(argument: _cutlayer_v1_KeyValuesRequest, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
-  /**
-   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
-   * model card.
-   */
   keyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
   keyValues(argument: _cutlayer_v1_KeyValuesRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
   keyValues(argument: _cutlayer_v1_KeyValuesRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_KeyValuesResponse__Output>): grpc.ClientUnaryCall;
@@ -77,25 +51,12 @@ export interface SplitClient extends grpc.Client {
 }
 
 export interface SplitHandlers extends grpc.UntypedServiceImplementation {
-  /**
-   * The vjp of a step that Forward has run.
-   */
   Backward: grpc.handleUnaryCall<_cutlayer_v1_BackwardRequest__Output, _cutlayer_v1_BackwardResponse>;
   
-  /**
-   * Runs the backbone on a batch and, for training, keeps the step's residuals.
-   */
   Forward: grpc.handleUnaryCall<_cutlayer_v1_ForwardRequest__Output, _cutlayer_v1_ForwardResponse>;
   
-  /**
-   * The model card: dims, cut, limits and wire dtypes.
-   */
   GetModel: grpc.handleUnaryCall<_cutlayer_v1_GetModelRequest__Output, _cutlayer_v1_GetModelResponse>;
   
-  /**
-   * Keys and values of real tokens, from which a client's prefix may begin. Only where the vendor's policy allows it: prefix_init of the
-   * model card.
-   */
   KeyValues: grpc.handleUnaryCall<_cutlayer_v1_KeyValuesRequest__Output, _cutlayer_v1_KeyValuesResponse>;
   
 }

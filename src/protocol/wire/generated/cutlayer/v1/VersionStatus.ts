@@ -7,15 +7,9 @@ export interface VersionStatus {
   'version'?: (number);
   'parent'?: (number);
   'round'?: (number);
-  /**
-   * candidate, promoted, rejected, rolledBack or superseded.
-   */
   'status'?: (string);
   'digest'?: (string);
   'participants'?: (number);
-  /**
-   * Mean over the cohort of the evaluate round.
-   */
   'current'?: (_cutlayer_v1_Metrics | null);
   'earlier'?: (_cutlayer_v1_Metrics | null);
   'atMs'?: (number | string | Long);
@@ -25,15 +19,9 @@ export interface VersionStatus__Output {
   'version': (number);
   'parent': (number);
   'round': (number);
-  /**
-   * candidate, promoted, rejected, rolledBack or superseded.
-   */
   'status': (string);
   'digest': (string);
   'participants': (number);
-  /**
-   * Mean over the cohort of the evaluate round.
-   */
   'current': (_cutlayer_v1_Metrics__Output | null);
   'earlier': (_cutlayer_v1_Metrics__Output | null);
   'atMs': (number);

@@ -2,15 +2,9 @@
 
 
 export interface WaitTask {
-  /**
-   * For people: what is waited for.
-   */
   'reason'?: (string);
 }
 
 export interface WaitTask__Output {
-  /**
-   * For people: what is waited for.
-   */
   'reason': (string);
 }
