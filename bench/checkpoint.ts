@@ -1,7 +1,8 @@
 /** Makes checkpoints of a given shape with random weights, in Hugging Face's layout, so that both sides of a comparison load the same model. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeDirectoryAtomic } from '../src/files/atomic-file.js';
 import { layOut, type TensorSpec } from '../src/safetensors/layout.js';
 import { createSafetensors } from '../src/safetensors/writer.js';
 
@@ -39,11 +40,13 @@ export const llamaHalfBillion: ModelShape = llamaShape({
 export async function makeCheckpoint(shape: ModelShape, parent: string): Promise<string> {
   const dir = join(parent, shape.name);
   if (existsSync(dir)) return dir;
-  const temporary = `${dir}.tmp`;
-  await rm(temporary, { recursive: true, force: true });
-  await mkdir(temporary, { recursive: true });
-  await writeFile(join(temporary, 'config.json'), `${JSON.stringify(shape.config, null, 2)}\n`);
-  const writer = await createSafetensors(join(temporary, 'model.safetensors'), layOut(shape.tensors));
+  await writeDirectoryAtomic(dir, (temporary) => fill(shape, temporary));
+  return dir;
+}
+
+async function fill(shape: ModelShape, dir: string): Promise<void> {
+  await writeFile(join(dir, 'config.json'), `${JSON.stringify(shape.config, null, 2)}\n`);
+  const writer = await createSafetensors(join(dir, 'model.safetensors'), layOut(shape.tensors));
   const normal = normalNumbers(20251);
   for (const { name, shape: dims } of shape.tensors) {
     let left = dims.reduce((product, dim) => product * dim, 1);
@@ -56,8 +59,6 @@ export async function makeCheckpoint(shape: ModelShape, parent: string): Promise
     }
   }
   await writer.finish();
-  await rename(temporary, dir);
-  return dir;
 }
 
 function gpt2Shape(s: { layers: number; hiddenSize: number; heads: number; vocabSize: number; positions: number }): ModelShape {

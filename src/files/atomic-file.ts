@@ -1,24 +1,58 @@
-/** Files and directories that appear whole or not at all, also after kill -9 or a power cut. */
+/**
+ * Files and directories that appear whole or not at all, also after kill -9 or a power cut. The package write-file-atomic
+ * flushes the file but not its directory, and has no write that loses to an earlier one.
+ */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CutlayerError } from '../errors.js';
 
-/** Writes a file under a temporary name, flushes it and renames it. @throws CutlayerError IO_ERROR */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+/** How a file is written. */
+export interface WriteOptions {
+  /** Permissions, less the process's umask. Default 0o666. */
+  readonly mode?: number;
+  /** False flushes nothing, for files that a power cut may lose. Default true. */
+  readonly durable?: boolean;
+}
+
+/** Writes or replaces a file. @throws CutlayerError IO_ERROR */
+export async function writeFileAtomic(path: string, content: string | Uint8Array, options?: WriteOptions): Promise<void> {
+  await place(path, content, rename, options);
+}
+
+/** Writes a file where there is none. @returns false where there is one, which stays. @throws CutlayerError IO_ERROR */
+export async function createFileAtomic(path: string, content: string | Uint8Array, options?: WriteOptions): Promise<boolean> {
+  try {
+    await place(path, content, link, options);
+    return true;
+  } catch (caught) {
+    if ((CutlayerError.from(caught).cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw caught;
+  }
+}
+
+/** Writes a file under a temporary name, flushes it, puts it in its place, and flushes the directory. */
+async function place(
+  path: string,
+  content: string | Uint8Array,
+  put: (temporary: string, path: string) => Promise<void>,
+  { mode = 0o666, durable = true }: WriteOptions = {},
+): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    const file = await open(temporary, 'wx');
+    const file = await open(temporary, 'wx', mode);
     try {
       await file.writeFile(content);
-      await file.sync();
+      if (durable) await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await put(temporary, path);
+    if (durable) await syncDirectory(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
     throw writeFailure(path, error);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 

@@ -1,12 +1,14 @@
 /**
- * The lock of a run's directory: two runs that write the same metrics and checkpoints would spoil both. A lock whose process has died is taken over.
+ * The lock of a run's directory, between processes: two runs that write the same metrics and checkpoints would spoil both.
+ * A lock whose process has died is taken over.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
+import { createFileAtomic } from './atomic-file.js';
 
 const LOCK_FILE = 'run.lock';
 /** Two starts that find the same dead lock may disturb each other; a third attempt finds a living one. */
@@ -65,25 +67,10 @@ function refusal(dir: string, { pid, host, since }: Holder): CutlayerError {
 }
 
 /** Creates the lock with its content in one step; false when there is one. */
-async function create(path: string, holder: Holder): Promise<boolean> {
-  const temporary = `${path}.${holder.id}`;
-  const file = await open(temporary, 'wx').catch((cause: NodeJS.ErrnoException) => {
-    throw new CutlayerError('IO_ERROR', `${path}: cannot be written (${cause.code ?? 'it failed'}); choose another --out`, { cause });
+function create(path: string, holder: Holder): Promise<boolean> {
+  return createFileAtomic(path, `${JSON.stringify(holder)}\n`, { durable: false }).catch((cause: unknown) => {
+    throw new CutlayerError('IO_ERROR', `${CutlayerError.from(cause).message}; choose another --out`, { cause });
   });
-  try {
-    await file.writeFile(`${JSON.stringify(holder)}\n`);
-  } finally {
-    await file.close();
-  }
-  try {
-    await link(temporary, path);
-    return true;
-  } catch (caught) {
-    if ((caught as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw new CutlayerError('IO_ERROR', `${path}: cannot be written`, { cause: caught });
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
 
 /** Undefined when there is none, or not a whole one. */

@@ -1,11 +1,8 @@
-/**
- * Files of the gateway's state directory: keys, certificates, identity. Directory 0700, secrets 0600, each written whole under a
- * temporary name, flushed, then renamed (or linked, where the first of two processes must win).
- */
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+/** Files of a server's state directory: keys, certificates, identity. Directory 0700, secrets 0600, each written whole. */
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../errors.js';
+import { createFileAtomic, writeFileAtomic } from '../files/atomic-file.js';
 
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
@@ -50,41 +47,12 @@ export async function readStateFile(dir: string, name: string, { secret = false 
   }
 }
 
-async function writeTemporary(dir: string, name: string, text: string, secret: boolean): Promise<string> {
-  const temporary = join(dir, `.${name}.${randomBytes(6).toString('hex')}`);
-  const file = await open(temporary, 'wx', secret ? SECRET_MODE : PUBLIC_MODE);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return temporary;
-}
-
 /** Writes or replaces a state file. @throws CutlayerError IO_ERROR */
-export async function writeStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<void> {
-  try {
-    await rename(await writeTemporary(dir, name, text, secret), join(dir, name));
-  } catch (cause) {
-    throw new CutlayerError('IO_ERROR', `${join(dir, name)}: cannot be written`, { cause });
-  }
+export function writeStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<void> {
+  return writeFileAtomic(join(dir, name), text, { mode: secret ? SECRET_MODE : PUBLIC_MODE });
 }
 
-/**
- * Writes a state file unless there is one. @returns false when another process was first
- * @throws CutlayerError IO_ERROR
- */
-export async function createStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<boolean> {
-  let temporary: string | undefined;
-  try {
-    temporary = await writeTemporary(dir, name, text, secret);
-    await link(temporary, join(dir, name));
-    return true;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw new CutlayerError('IO_ERROR', `${join(dir, name)}: cannot be written`, { cause });
-  } finally {
-    if (temporary !== undefined) await unlink(temporary).catch(() => undefined);
-  }
+/** Writes a state file unless there is one. @returns false when another process was first. @throws CutlayerError IO_ERROR */
+export function createStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<boolean> {
+  return createFileAtomic(join(dir, name), text, { mode: secret ? SECRET_MODE : PUBLIC_MODE });
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeDirectoryAtomic, writeFileAtomic } from '../../src/files/atomic-file.js';
+import { createFileAtomic, writeDirectoryAtomic, writeFileAtomic } from '../../src/files/atomic-file.js';
 
 describe('files that appear whole or not at all', () => {
   let dir: string;
@@ -26,6 +26,17 @@ describe('files that appear whole or not at all', () => {
     );
     assert.deepEqual(await readdir(dir), ['file']);
     assert.equal(await readFile(join(dir, 'file'), 'utf8'), 'before');
+  });
+
+  it('are made once where they are only to be created, by the first of many', async () => {
+    const path = join(dir, 'once');
+    const first = await Promise.all(Array.from({ length: 8 }, (_, n) => createFileAtomic(path, String(n), { mode: 0o600 })));
+    assert.equal(first.filter((made) => made).length, 1);
+    assert.equal(await readFile(path, 'utf8'), String(first.indexOf(true)));
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal(await createFileAtomic(path, 'later'), false);
+    await assert.rejects(createFileAtomic(join(dir, 'file', 'x'), ''), { code: 'IO_ERROR' });
+    assert.deepEqual(await readdir(dir), ['file', 'once']);
   });
 
   it('hand on what filling a directory failed with, and leave none behind', async () => {

@@ -1,5 +1,7 @@
 /** `log.jsonl` of a participant: its events with their time. Bounded: the older half is dropped when the file has become long. */
-import { open, rename, stat } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
+import { Mutex } from 'async-mutex';
+import { JsonLines } from '../../../src/files/json-lines.js';
 import type { ParticipantEvent } from './participant-events.js';
 
 /** Bytes after which the file becomes `log.jsonl.1`, replacing an earlier one. */
@@ -16,35 +18,32 @@ export interface EventLog {
 
 /** Opens the log for appending. A log that cannot be written is no reason to stop. */
 export async function openEventLog(path: string, { maxBytes = MAX_BYTES, now = Date.now } = {}): Promise<EventLog> {
-  let file = await open(path, 'a', 0o600);
-  let bytes = (await stat(path)).size;
+  const begin = (): Promise<JsonLines<object>> => JsonLines.open(path, { mode: 0o600 });
+  let file = await begin();
   let waiting = 0;
-  let last = Promise.resolve();
-  const append = async (line: string): Promise<void> => {
-    if (bytes > maxBytes) {
+  const turn = new Mutex();
+  const append = async (line: object): Promise<void> => {
+    if (file.bytes > maxBytes) {
       await file.close();
       await rename(path, `${path}.1`);
-      file = await open(path, 'a', 0o600);
-      bytes = 0;
+      file = await begin();
     }
-    await file.appendFile(line);
-    bytes += Buffer.byteLength(line);
+    await file.append(line);
   };
   return {
     write(event) {
       if (waiting >= MAX_WAITING) return;
       waiting += 1;
-      const line = `${JSON.stringify({ at: new Date(now()).toISOString(), ...event })}\n`;
-      last = last
-        .then(() => append(line))
+      const line = { at: new Date(now()).toISOString(), ...event };
+      void turn
+        .runExclusive(() => append(line))
         .catch(() => undefined)
         .finally(() => {
           waiting -= 1;
         });
     },
     async close() {
-      await last;
-      await file.close().catch(() => undefined);
+      await turn.runExclusive(() => file.close()).catch(() => undefined);
     },
   };
 }

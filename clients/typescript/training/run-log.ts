@@ -1,7 +1,8 @@
 /** What a run writes down as it goes: `metrics.jsonl`, and the same figures as TensorBoard's event files. */
 import { join } from 'node:path';
+import type { JsonLines } from '../../../src/files/json-lines.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
-import { METRICS_FILE, MetricsLog } from './metrics.js';
+import { METRICS_FILE, type MetricsRecord, openMetrics } from './metrics.js';
 import { EventLog } from './tensorboard/event-log.js';
 import type { StepRecord } from './train-options.js';
 
@@ -21,17 +22,17 @@ const validationCurves = ['loss', 'perplexity', 'accuracy', 'exactMatch'] as con
 
 /** The open files of a run. */
 export class RunLog {
-  readonly #metrics: MetricsLog;
+  readonly #metrics: JsonLines<MetricsRecord>;
   readonly #events: EventLog | undefined;
 
-  private constructor(metrics: MetricsLog, events: EventLog | undefined) {
+  private constructor(metrics: JsonLines<MetricsRecord>, events: EventLog | undefined) {
     this.#metrics = metrics;
     this.#events = events;
   }
 
   /** Opens the files; what they say of steps after `throughStep` no longer holds. */
   static async open(outDir: string, throughStep: number, tensorboard: boolean): Promise<RunLog> {
-    const metrics = await MetricsLog.open(join(outDir, METRICS_FILE), throughStep);
+    const metrics = await openMetrics(join(outDir, METRICS_FILE), throughStep);
     return new RunLog(metrics, tensorboard ? await EventLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
   }
 
@@ -42,12 +43,12 @@ export class RunLog {
   }
 
   async step(record: StepRecord): Promise<void> {
-    await this.#metrics.write({ type: 'step', ...record });
+    await this.#metrics.append({ type: 'step', ...record });
     await this.#events?.scalars(record.step, Object.fromEntries(stepCurves.map((name) => [`train/${name}`, record[name]])));
   }
 
   async validation(record: ValidationRecord): Promise<void> {
-    await this.#metrics.write({ type: 'validation', ...record });
+    await this.#metrics.append({ type: 'validation', ...record });
     await this.#events?.scalars(record.step, Object.fromEntries(validationCurves.map((name) => [`validation/${name}`, record[name]])));
   }
 
@@ -56,7 +57,7 @@ export class RunLog {
     const { unit, epsilon, delta, rounds, sampling, noiseMultiplier } = statement;
     const rate = sampling.kind === 'poisson' ? { samplingRate: sampling.rate } : {};
     const bound = epsilon === null ? {} : { epsilon };
-    await this.#metrics.write({
+    await this.#metrics.append({
       type: 'privacy',
       step,
       unit,

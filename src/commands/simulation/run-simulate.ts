@@ -1,10 +1,11 @@
 /** The work of `cutlayer coordinator simulate`: flags to settings, progress, tables, files. */
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
 import { terminalShowsUnicode } from '../../../clients/typescript/cli/sparkline.js';
 import { CutlayerError } from '../../errors.js';
 import { writeFileAtomic } from '../../files/atomic-file.js';
+import { JsonLines } from '../../files/json-lines.js';
 import { readSettings } from '../coordinator/settings-input.js';
 import type { LabelRule } from './labelled-data.js';
 import { simulate } from './simulate.js';
@@ -41,7 +42,9 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
   const total = given.settings.rounds.count;
   if (total === null) throw new CutlayerError('INVALID_OPTION', 'rounds.count: a simulation has to end; pass --rounds');
   await mkdir(out, { recursive: true });
-  const curves = await open(join(out, 'curves.jsonl'), 'w');
+  const curvesFile = join(out, 'curves.jsonl');
+  await rm(curvesFile, { force: true });
+  const curves = await JsonLines.open(curvesFile);
   try {
     await interruptible(async (signal) => {
       const began = performance.now();
@@ -53,9 +56,8 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
         split: split === 'iid' ? { kind: 'iid' } : { kind: 'dirichlet', alpha },
         label: split === 'iid' ? undefined : labelRule(flags),
         onPoint(point) {
-          const line = JSON.stringify(point);
-          written = written.then(() => curves.appendFile(`${line}\n`));
-          if (json) process.stdout.write(`${line}\n`);
+          written = written.then(() => curves.append(point));
+          if (json) process.stdout.write(`${JSON.stringify(point)}\n`);
           else process.stderr.write(`${pointLine(point, { total, seconds: (performance.now() - began) / 1000 })}\n`);
         },
         onSubmitted(round, submitted, participants) {

@@ -1,8 +1,9 @@
 /** A simulated participant's state: files in a directory that goes with the simulation, so that a hundred participants cost no memory. Nothing is synced. */
-import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StateStore } from '../../../clients/typescript/federation/state-store.js';
 import { CutlayerError } from '../../errors.js';
+import { writeFileAtomic } from '../../files/atomic-file.js';
 
 /** See the module's header. */
 export class ScratchState implements StateStore {
@@ -32,13 +33,7 @@ export class ScratchState implements StateStore {
   }
 
   async write(name: string, bytes: Uint8Array | string): Promise<void> {
-    const path = this.#path(name);
-    try {
-      await writeFile(`${path}.tmp`, bytes, { mode: 0o600 });
-      await rename(`${path}.tmp`, path);
-    } catch (cause) {
-      throw failure(path, cause);
-    }
+    await writeFileAtomic(this.#path(name), bytes, { mode: 0o600, durable: false });
   }
 
   async append(name: string, line: string, durable = true): Promise<void> {

@@ -11,7 +11,7 @@ import {
   readTrainingState,
   writeTrainingState,
 } from '../../../clients/typescript/training/checkpoint.js';
-import { MetricsLog } from '../../../clients/typescript/training/metrics.js';
+import { openMetrics } from '../../../clients/typescript/training/metrics.js';
 import { parseProgress } from '../../../clients/typescript/training/run-progress.js';
 import { refuseOtherSettings } from '../../../clients/typescript/training/run-settings.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
@@ -133,12 +133,12 @@ describe('metrics of a resumed run', () => {
   it('hold no step after the checkpoint and no half line', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-metrics-'));
     const file = join(dir, 'metrics.jsonl');
-    const first = await MetricsLog.open(file, 0);
-    for (const step of [1, 2, 3]) await first.write({ step, loss: step });
+    const first = await openMetrics(file, 0);
+    for (const step of [1, 2, 3]) await first.append({ step, loss: step });
     await first.close();
     await writeFile(file, `${await readFile(file, 'utf8')}{"step": 4, "lo`);
-    const second = await MetricsLog.open(file, 2);
-    await second.write({ step: 3, loss: 33 });
+    const second = await openMetrics(file, 2);
+    await second.append({ step: 3, loss: 33 });
     await second.close();
     const lines = (await readFile(file, 'utf8')).trim().split('\n');
     assert.deepEqual(

@@ -2,10 +2,9 @@
  * What a private run has spent: `privacy-ledger.jsonl` in its directory, a line per step. A line is on disk before the step's parameters exist, and none is
  * ever taken away: steps that a crash has lost, and that are taken again, count twice. So the ledger may say too much, never too little.
  */
-import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
-import { syncDirectory } from '../../../../src/files/atomic-file.js';
+import { JsonLines } from '../../../../src/files/json-lines.js';
 import { type GaussianEvent, type PrivacyEvent, parsePrivacyEvent } from '../../../../src/privacy/event.js';
 import { mayRelease } from '../../../../src/privacy/ledger.js';
 import { type PrivacyStatement, privacyStatement } from '../../../../src/privacy/statement.js';
@@ -20,15 +19,21 @@ export interface RunPrivacy {
   readonly epsilon?: number | undefined;
 }
 
+/** What a step has cost. */
+interface LedgerLine {
+  readonly step: number;
+  readonly event: PrivacyEvent;
+}
+
 /** An open ledger. */
 export class RunLedger {
-  readonly #file: FileHandle;
+  readonly #file: JsonLines<LedgerLine>;
   readonly #event: GaussianEvent;
   readonly #privacy: RunPrivacy;
   /** Alike events that follow each other are one with a count. */
   readonly #spent: PrivacyEvent[];
 
-  private constructor(file: FileHandle, spent: PrivacyEvent[], event: GaussianEvent, privacy: RunPrivacy) {
+  private constructor(file: JsonLines<LedgerLine>, spent: PrivacyEvent[], event: GaussianEvent, privacy: RunPrivacy) {
     this.#file = file;
     this.#spent = spent;
     this.#event = event;
@@ -40,18 +45,11 @@ export class RunLedger {
    * @param event What a step costs. @throws CutlayerError INVALID_CONFIG (a line that is none), INVALID_ARGUMENT (epsilon or delta out of range)
    */
   static async open(outDir: string, event: GaussianEvent, privacy: RunPrivacy): Promise<RunLedger> {
-    const path = join(outDir, PRIVACY_LEDGER_FILE);
-    const bytes = await readFile(path).catch(() => Buffer.alloc(0));
-    const whole = bytes.lastIndexOf(0x0a) + 1;
-    const spent: PrivacyEvent[] = [];
-    const lines = bytes.toString('utf8', 0, whole).split('\n').slice(0, -1);
-    for (const [at, line] of lines.entries()) append(spent, eventOf(line, `${path}:${at + 1}`));
     // Whatever is wrong with delta or epsilon is told before the first step.
     privacyStatement('example', [event], privacy.delta);
-    if (whole < bytes.length) await truncate(path, whole);
-    const file = await open(path, 'a', 0o600);
-    await file.sync();
-    await syncDirectory(outDir);
+    const file = await JsonLines.open(join(outDir, PRIVACY_LEDGER_FILE), { parse: lineOf, mode: 0o600 });
+    const spent: PrivacyEvent[] = [];
+    for (const { event } of file.earlier) append(spent, event);
     return new RunLedger(file, spent, event, privacy);
   }
 
@@ -72,8 +70,7 @@ export class RunLedger {
   async spend(step: number): Promise<void> {
     const refusal = this.refusal();
     if (refusal !== undefined) throw new CutlayerError('BUDGET_EXHAUSTED', `step ${step}: ${refusal}`);
-    await this.#file.appendFile(`${JSON.stringify({ step, event: this.#event })}\n`);
-    await this.#file.datasync();
+    await this.#file.append({ step, event: this.#event }, { durable: true });
     append(this.#spent, this.#event);
   }
 
@@ -93,9 +90,10 @@ function append(spent: PrivacyEvent[], event: PrivacyEvent): void {
   else spent[spent.length - 1] = { ...last, count: last.count + event.count };
 }
 
-function eventOf(line: string, where: string): PrivacyEvent {
+function lineOf(line: string, where: string): LedgerLine {
   try {
-    return parsePrivacyEvent((JSON.parse(line) as { readonly event?: unknown }).event);
+    const { step, event } = JSON.parse(line) as LedgerLine;
+    return { step, event: parsePrivacyEvent(event) };
   } catch (cause) {
     throw new CutlayerError(
       'INVALID_CONFIG',

@@ -1,0 +1,92 @@
+/**
+ * Files of one JSON object a line, which grow while their program runs. A program that is killed may leave half a line at
+ * the end: it is no line, and is cut off when the file is opened again.
+ */
+import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Mutex } from 'async-mutex';
+import { syncDirectory, writeFileAtomic } from './atomic-file.js';
+
+/** Gives what a line holds; undefined drops the line. @param where the file and the line's number, for errors */
+export type LineParser<R> = (line: string, where: string) => R | undefined;
+
+/** How a file is opened. */
+export interface JsonLinesOptions<R> {
+  /** Reads the lines that are there; those that it drops are taken out of the file. Default: they stay, unread. */
+  readonly parse?: LineParser<R>;
+  /** Permissions of a new file, less the process's umask. Default 0o666. */
+  readonly mode?: number;
+}
+
+/** An open file of lines. */
+export class JsonLines<R extends object> {
+  /** What the lines hold that were there, if they were read. */
+  readonly earlier: readonly R[];
+  readonly #file: FileHandle;
+  /** Writes of one handle must not overlap. */
+  readonly #turn = new Mutex();
+  #bytes: number;
+
+  private constructor(file: FileHandle, bytes: number, earlier: readonly R[]) {
+    this.#file = file;
+    this.#bytes = bytes;
+    this.earlier = earlier;
+  }
+
+  /** Opens a file for appending, or makes it; it is there for good when this resolves. @throws what `parse` throws */
+  static async open<R extends object>(path: string, { parse, mode = 0o666 }: JsonLinesOptions<R> = {}): Promise<JsonLines<R>> {
+    const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return Buffer.alloc(0);
+      throw error;
+    });
+    const whole = bytes.lastIndexOf(0x0a) + 1;
+    const lines = bytes.toString('utf8', 0, whole).split('\n').slice(0, -1);
+    const kept = parse === undefined ? [] : parsed(path, lines, parse);
+    const dropped = parse !== undefined && kept.length < lines.length;
+    const text = dropped ? kept.map(({ line }) => `${line}\n`).join('') : undefined;
+    if (text !== undefined) await writeFileAtomic(path, text, { mode });
+    else if (whole < bytes.length) await truncate(path, whole);
+    const file = await open(path, 'a', mode);
+    await file.sync();
+    await syncDirectory(dirname(path));
+    const length = text === undefined ? whole : Buffer.byteLength(text);
+    return new JsonLines(
+      file,
+      length,
+      kept.map(({ record }) => record),
+    );
+  }
+
+  /** The file's length. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Appends a line. @param options.durable it is on disk when this resolves */
+  append(record: R, { durable = false } = {}): Promise<void> {
+    const line = `${JSON.stringify(record)}\n`;
+    return this.#turn.runExclusive(async () => {
+      await this.#file.appendFile(line);
+      this.#bytes += Buffer.byteLength(line);
+      if (durable) await this.#file.datasync();
+    });
+  }
+
+  /** Closes the file when what was appended is written. */
+  close(): Promise<void> {
+    return this.#turn.runExclusive(() => this.#file.close());
+  }
+}
+
+/** What the lines of a file hold; nothing where there is no file. */
+export async function readJsonLines<R>(path: string, parse: LineParser<R>): Promise<readonly R[]> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return parsed(path, text.split('\n').slice(0, -1), parse).map(({ record }) => record);
+}
+
+function parsed<R>(path: string, lines: readonly string[], parse: LineParser<R>): { readonly line: string; readonly record: R }[] {
+  return lines.flatMap((line, index) => {
+    const record = parse(line, `${path}:${index + 1}`);
+    return record === undefined ? [] : [{ line, record }];
+  });
+}
