@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { type AdapterKind, adapterKinds } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
-import { type Adapter, fixtureDir, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
+import { type Adapter, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
 
 const TOLERANCE = 2e-6;
 const LENGTHS = [9, 5, 2];
@@ -42,7 +42,7 @@ for (const { fixture, byLength } of rows) {
     const promptRowsOf = (kind: AdapterKind): number => (kind === 'softPrompt' ? reference(kind).shape[0]! : 0);
 
     before(async () => {
-      model = await PackedModel.pack(fixtureDir(fixture), 1, 1);
+      model = await PackedModel.fixture(fixture, 1, 1);
       reference = await readReference(fixture);
       embeds = reference('inputsEmbeds');
     });

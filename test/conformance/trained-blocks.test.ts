@@ -32,7 +32,7 @@ describe('conformance: trained blocks', () => {
       let weights: Tensors;
 
       before(async () => {
-        model = await PackedModel.pack(dir, 1, 1);
+        model = await PackedModel.fixture(fixture, 1, 1);
         value = await readReference(dir);
         expected = (await readTensors(join(dir, FILE))).tensors;
         const all = (await readTensors(join(model.bundle.dir, model.bundle.manifest.weightsFile))).tensors;

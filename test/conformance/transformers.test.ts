@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { adapterKinds } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
+import { depth } from '../support/exhaustive.js';
 import { maxRelativeError, PackedModel, positionsTensor, readReference } from '../support/packed-model.js';
 import {
   crossingErrors,
@@ -17,14 +18,18 @@ import { referenceFixtures } from '../support/reference-fixtures.js';
 
 type CutAt = readonly [bottom: number, top: number];
 
-const cuts: readonly CutAt[] = [
+const few: readonly CutAt[] = [
   [0, 0],
-  [1, 0],
-  [0, 1],
   [1, 1],
 ];
-/** Deeper cuts, for some. */
-const deeper: Readonly<Record<string, readonly CutAt[]>> = { 'gpt2-tiny': [[2, 1]], 'llama-tiny': [[1, 2]], 'llama3-tiny': [[3, 0]] };
+const cuts = depth<readonly CutAt[]>([...few, [1, 0], [0, 1]], few);
+/** Other cuts, for some. */
+const others: Readonly<Record<string, readonly CutAt[]>> = {
+  'gpt2-tiny': [[2, 1]],
+  'llama-tiny': [[1, 2]],
+  'llama3-tiny': [[3, 0]],
+  ...depth({}, { 'qwen2-tiny': [[1, 0]], 'gemma2-tiny': [[0, 1]] }),
+};
 
 /** Every error within its tolerance; one that has none of its own has `tolerance`. */
 function assertWithin(errors: Errors, tolerance: number, others: Errors = {}): void {
@@ -35,13 +40,13 @@ function assertWithin(errors: Errors, tolerance: number, others: Errors = {}): v
 }
 
 for (const { name: fixture, dir, document } of referenceFixtures()) {
-  for (const [bottom, top] of [...cuts, ...(deeper[fixture] ?? [])]) {
+  for (const [bottom, top] of [...cuts, ...(others[fixture] ?? [])]) {
     describe(`conformance: ${fixture} cut at bottom ${bottom}, top ${top}`, () => {
       let model: PackedModel;
       let value: (key: string) => Tensor<'float32'>;
 
       before(async () => {
-        model = await PackedModel.pack(dir, bottom, top);
+        model = await PackedModel.fixture(fixture, bottom, top);
         value = await readReference(dir);
       });
       after(() => model?.close());

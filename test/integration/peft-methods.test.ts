@@ -13,6 +13,7 @@ import { SplitModel } from '../../clients/typescript/model/split-model.js';
 import { TrainingClient } from '../../clients/typescript/training/training-client.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
+import { exhaustive } from '../support/exhaustive.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import {
   allLogits,
@@ -84,18 +85,23 @@ for (const family of methodFamilies()) {
         await rm(dir, { recursive: true, force: true });
       });
 
+      // Where the curve stops early, its end is not compared; every method has a whole curve on one of these two.
+      const whole = exhaustive || (cut.top === 1 && ['gpt2-tiny', 'llama-tiny'].includes(family));
+      const steps = whole ? 30 : 5;
+
       for (const { name } of here) {
-        it(`${name}: the reference's losses over 30 steps within 1e-4, its norms, and where they lead`, async () => {
+        it(`${name}: the reference's losses over ${steps} steps within 1e-4, its norms, and where they lead`, async () => {
           const item = await readMethodCase(family, name);
           const adapter = await caseAdapter(bundle, item, item.initial);
           const { optimizer } = item;
           const client = new TrainingClient(bundle, connection, adapter, { learningRate: optimizer.learningRate, optimizer });
-          for (const [step, wanted] of item.losses.entries()) {
+          for (const [step, wanted] of item.losses.slice(0, steps).entries()) {
             void client.forwardBackward(item.batches[step % item.batches.length]!);
             const { loss, gradNorm } = await client.optimStep();
             assertClose(loss, wanted, 1e-4, `loss of step ${step}`);
             assertClose(gradNorm, item.gradientNorms[step]!, 1e-3, `gradient norm of step ${step}`);
           }
+          if (!whole) return;
           for (const { name: parameter, value } of adapter.parameters) {
             const wanted = item.final.get(plainName(parameter));
             if (item.final.size > 0) assertTensorClose(value, wanted!, 1e-3, parameter);

@@ -10,6 +10,7 @@ import { pack } from '../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
+import { packedFixture } from './packed-fixture.js';
 import { runSession, type Tensors } from './session.js';
 
 /** A fixture's directory. */
@@ -97,7 +98,8 @@ export class PackedModel {
   private readonly sessions = new Map<string, Promise<InferenceSession>>();
 
   private constructor(
-    readonly root: string,
+    /** Removed when it is closed. */
+    readonly root: string | undefined,
     readonly backbone: BackboneArtifact,
     readonly bundle: ClientBundle,
   ) {}
@@ -107,6 +109,12 @@ export class PackedModel {
     return new PackedModel(root, await loadBackbone(dirs.backboneDir), await loadClientBundle(dirs.clientBundleDir));
   }
 
+  /** A fixture, packed once for all tests of a run. */
+  static async fixture(name: string, bottom: number, top: number): Promise<PackedModel> {
+    const { backboneDir, bundleDir } = await packedFixture(name, { bottom, top });
+    return new PackedModel(undefined, await loadBackbone(backboneDir), await loadClientBundle(bundleDir));
+  }
+
   static async pack(checkpointDir: string, bottom: number, top: number): Promise<PackedModel> {
     const root = await mkdtemp(join(tmpdir(), 'cutlayer-packed-'));
     return PackedModel.open(root, await pack({ checkpointDir, bottom, top, outDir: join(root, 'out') }));
@@ -114,7 +122,7 @@ export class PackedModel {
 
   async close(): Promise<void> {
     for (const session of this.sessions.values()) await (await session).release();
-    await rm(this.root, { recursive: true, force: true });
+    if (this.root !== undefined) await rm(this.root, { recursive: true, force: true });
   }
 
   async run(side: 'backbone' | 'client', entry: GraphEntry, feeds: Tensors): Promise<Tensors> {

@@ -28,7 +28,7 @@ for (const [fixture, bottom, top] of [
 ] as const) {
   // biome-ignore format: a table
   it(`pack: ${fixture} at bottom ${bottom}, top ${top}: the halves partition the parameters`, async () => {
-    const model = await PackedModel.pack(fixtureDir(fixture), bottom, top);
+    const model = await PackedModel.fixture(fixture, bottom, top);
     const checkpoint = await openCheckpoint(fixtureDir(fixture));
     const backbone = await weightsOf(join(model.backbone.dir, model.backbone.manifest.weightsFile));
     const client = await weightsOf(join(model.bundle.dir, model.bundle.manifest.weightsFile));

@@ -25,7 +25,7 @@ for (const [fixture, bottom, top] of [
     const positionsOf = (kind: AdapterKind): number[] => Array.from(reference(`${kind}.positions`).data, Number);
 
     before(async () => {
-      model = await PackedModel.pack(fixtureDir(fixture), bottom, top);
+      model = await PackedModel.fixture(fixture, bottom, top);
       reference = await readReference(fixture);
       expected = (await readTensors(join(fixtureDir('methods'), `weights-${fixture}.safetensors`))).tensors;
       const all = (await readTensors(join(model.bundle.dir, model.bundle.manifest.weightsFile))).tensors;

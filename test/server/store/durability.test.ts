@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDatabase } from '../../../src/coordinator/tables/database.js';
+import { exhaustive } from '../../support/exhaustive.js';
 import { contentOf, runScript, scriptLength, stepsDone } from '../../support/store-script.js';
 
 const program = fileURLToPath(new URL('../../support/store-process.js', import.meta.url));
@@ -30,7 +31,7 @@ describe('store, killed', () => {
   after(() => rm(dir, { recursive: true, force: true }));
 
   it('has each transaction whole or not at all after kill -9 at every write, and goes on to the same end', async function () {
-    this.timeout(240_000);
+    this.timeout(600_000);
     // The content after each number of transactions, from a store that nobody killed.
     const contents = new Map<string, number>();
     const whole = await openDatabase(join(dir, 'whole.db'));
@@ -65,13 +66,13 @@ describe('store, killed', () => {
       await database.close();
     };
     // Between one write's end and the next one's beginning nothing is written: to be killed at each end, and at the first beginning, is to be killed everywhere.
-    const points = [...names.keys()].filter((at) => at === 0 || names[at]!.startsWith('after'));
+    const ends = [...names.keys()].filter((at) => at === 0 || names[at]!.startsWith('after'));
+    const points = ends.filter((at, i) => exhaustive || i % 5 === 0 || names[at] === 'after commit');
     for (let i = 0; i < points.length; i += 2) await Promise.all(points.slice(i, i + 2).map(attempt));
     assert.equal(contents.get(end), scriptLength);
   });
 
-  it('lets the next process in as soon as the one that served it was killed, and not before', async function () {
-    this.timeout(30_000);
+  it('lets the next process in as soon as the one that served it was killed, and not before', async () => {
     const path = join(dir, 'held.db');
     const holder = start('hold', path);
     await once(holder.stdout!, 'data');
