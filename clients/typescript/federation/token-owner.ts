@@ -1,4 +1,5 @@
 /** Whose token it is: with one member's token and another's identity a participant would ask for tasks that are not its own, and wait for ever. */
+import { decodeJwt } from 'jose';
 import { CutlayerError } from '../../../src/errors.js';
 
 /**
@@ -16,9 +17,8 @@ export function requireTokenOf(member: string, token: string): void {
 
 function tenantOf(token: string): string | undefined {
   try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    if (typeof claims !== 'object' || claims === null || !('tenant' in claims)) return undefined;
-    return typeof claims.tenant === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(claims.tenant) ? claims.tenant : undefined;
+    const { tenant } = decodeJwt(token);
+    return typeof tenant === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(tenant) ? tenant : undefined;
   } catch {
     return undefined;
   }
