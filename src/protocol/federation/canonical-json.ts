@@ -1,26 +1,39 @@
-/**
- * JSON with one spelling per value, so that a hash or signature over it can be checked by anybody: keys sorted by UTF-16 code units, no
- * spaces, numbers as ECMAScript writes them. @see RFC 8785 (JCS), of which this is the part for finite numbers
- */
+/** JSON with one spelling per value, so that any party can check a hash or a signature over it. @see RFC 8785 (JCS) */
+import canonicalize from 'canonicalize';
 import { CutlayerError } from '../../errors.js';
 
-/** @throws CutlayerError INVALID_ARGUMENT for what JSON cannot say (functions, undefined in lists, infinities) */
+/**
+ * A value as canonical JSON. Fields that are undefined are left out.
+ * @throws CutlayerError INVALID_ARGUMENT for what JSON cannot say, or says in more than one way: functions, undefined in lists, infinities, halves of
+ *   surrogate pairs, objects that are neither plain nor lists
+ */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'number' && Number.isFinite(value)) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object') {
-    const entries = Object.entries(value).filter(([, field]) => field !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
+  requireSayable(value);
+  try {
+    return canonicalize(value)!; // undefined for what was refused above
+  } catch (cause) {
+    throw new CutlayerError('INVALID_ARGUMENT', `canonical JSON: ${cause instanceof Error ? cause.message : 'not a JSON value'}`, {
+      cause,
+    });
   }
-  throw new CutlayerError(
-    'INVALID_ARGUMENT',
-    `canonical JSON: expected null, booleans, finite numbers, strings, lists or objects, got ${typeof value}`,
-  );
 }
 
 /** Its UTF-8 bytes. */
 export function canonicalBytes(value: unknown): Uint8Array {
   return new TextEncoder().encode(canonicalJson(value));
+}
+
+function requireSayable(value: unknown): void {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value)) return;
+  // A list is read by its length, so that a hole in it is undefined.
+  if (Array.isArray(value)) for (const item of Array.from(value)) requireSayable(item);
+  else if (typeof value === 'object' && [Object.prototype, null].includes(Object.getPrototypeOf(value))) {
+    for (const field of Object.values(value)) if (field !== undefined) requireSayable(field);
+  } else {
+    const got = typeof value === 'object' ? Object.prototype.toString.call(value) : typeof value;
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `canonical JSON: expected null, booleans, finite numbers, strings, lists or plain objects, got ${got}`,
+    );
+  }
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
-import { canonicalJson } from '../../../src/protocol/federation/canonical-json.js';
 import { manifestId, openManifest, parametersDigest, signManifest, updateLength } from '../../../src/protocol/federation/manifest.js';
 import { payloadLength, weightFactor } from '../../../src/protocol/federation/payload.js';
 import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
@@ -28,18 +27,6 @@ function manifest(settings: Record<string, unknown> = {}, other: Record<string, 
 
 const code = (wanted: string, message: RegExp) => (error: unknown) =>
   error instanceof CutlayerError && error.code === wanted && message.test(error.message);
-
-describe('canonical JSON', () => {
-  it('spells a value in one way, whatever the order of its keys', () => {
-    assert.equal(canonicalJson({ b: [1, 2.5, null], a: { d: 'ü"', c: true } }), '{"a":{"c":true,"d":"ü\\""},"b":[1,2.5,null]}');
-    assert.equal(canonicalJson({ a: undefined, b: 1e21 }), '{"b":1e+21}');
-  });
-
-  it('refuses what JSON cannot say', () => {
-    assert.throws(() => canonicalJson({ a: Number.POSITIVE_INFINITY }), code('INVALID_ARGUMENT', /finite/));
-    assert.throws(() => canonicalJson([undefined]), code('INVALID_ARGUMENT', /undefined/));
-  });
-});
 
 describe('federation manifest', () => {
   it('is opened by its id and its founder, with every default spelled out', () => {
