@@ -7,14 +7,13 @@ import { initialClipNorm, maxCohortOf, privacyEventOf, roundArithmetic } from '.
 import { cryptoRandom, type RandomBytes } from '../protocol/secagg/random.js';
 import type { IdentityKey } from '../protocol/secagg/signature.js';
 import type { ControlAction, CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
-import { FederationFiles } from './federation-reader.js';
+import { FederationRecords } from './federation-reader.js';
 import { federationReport } from './federation-report.js';
 import { announce } from './rounds/announce.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
 import { FederationMember } from './rounds/federation-member.js';
 import { bytesOf } from './rounds/payload-bytes.js';
-import type { RoundEvent } from './rounds/round-event.js';
 import { roundPolicy } from './rounds/round-policy.js';
 import { newFederation } from './rounds/round-state.js';
 import { requireRollbackTarget, type VersionDetails } from './rounds/version-registry.js';
@@ -88,12 +87,7 @@ export class Coordinator implements CoordinatorApi {
   }
 
   reader(federation: string): FederationReader {
-    const open = (): FederationFiles => new FederationFiles(this.#find(federation));
-    return {
-      manifest: async () => open().manifest(),
-      broadcasts: async (from) => open().broadcasts(from),
-      version: async (version) => open().version(version),
-    };
+    return new FederationRecords(() => this.#find(federation));
   }
 
   async create(signed: SignedManifest, parameters: Float32Array): Promise<string> {
@@ -133,8 +127,7 @@ export class Coordinator implements CoordinatorApi {
           `federation ${federation}: it is finished (${found.memory.reason}); create another one`,
         );
       if (action.kind === 'rollback') await requireRollbackTarget(transaction, federation, action.version);
-      const event: RoundEvent = action.kind === 'finish' ? { kind: 'finish', reason: 'it was ended by its founder' } : action;
-      return { event, result: undefined };
+      return action.kind === 'finish' ? { kind: 'finish', reason: 'it was ended by its founder' } : action;
     });
     const [report] = await this.status(federation);
     return report!; // it was found above

@@ -10,31 +10,33 @@ import type { DurableFederation } from './rounds/durable-federation.js';
 const MAX_LINKS = 256;
 
 /** See {@link FederationReader}. */
-export class FederationFiles implements FederationReader {
-  readonly #federation: DurableFederation;
+export class FederationRecords implements FederationReader {
+  readonly #find: () => DurableFederation;
 
-  constructor(federation: DurableFederation) {
-    this.#federation = federation;
+  /** @param find Throws when there is no such federation; every method then rejects. */
+  constructor(find: () => DurableFederation) {
+    this.#find = find;
   }
 
   async manifest(): Promise<SignedManifest> {
-    const { bytes, signature } = this.#federation.context;
+    const { bytes, signature } = this.#find().context;
     return { bytes, signature };
   }
 
   async broadcasts(from: number): Promise<readonly SignedBroadcast[]> {
-    const { database, id } = this.#federation.context;
+    const { database, id } = this.#find().context;
     const rows = await database.transaction(({ broadcasts }) => broadcasts.list(id, from, MAX_LINKS));
     return rows.map(({ bytes, signature }) => ({ bytes, signature }));
   }
 
   async version(version: number): Promise<Float32Array> {
-    const { database, id } = this.#federation.context;
+    const federation = this.#find();
+    const { database, id } = federation.context;
     const row = await database.transaction(({ versions }) => versions.read(id, version));
     if (row === undefined) throw new CutlayerError('NOT_FOUND', `version ${version}: the federation has none of this number`);
     if (row.parameters === null)
       throw new CutlayerError('NOT_FOUND', `version ${version}: its parameters are no longer kept; ask for a newer one`);
-    this.#federation.count({ sent: row.parameters.length });
+    federation.count({ sent: row.parameters.length });
     return new Float32Array(row.parameters.slice().buffer);
   }
 }

@@ -3,6 +3,7 @@
  * memory is replaced, members are woken and timers set only after the commit; when a transaction fails the state is read again from the store.
  */
 
+import { Mutex } from 'async-mutex';
 import { CutlayerError, type ErrorCode } from '../../errors.js';
 import type { ChainHead } from '../../protocol/federation/chain.js';
 import type { Transaction } from '../tables/database.js';
@@ -10,7 +11,7 @@ import type { FederationContext } from './federation-context.js';
 import { loadCohort, type RoundCohort } from './round-cohort.js';
 import type { RoundEvent } from './round-event.js';
 import { wakeAt } from './round-machine.js';
-import { type Happening, releaseRound } from './round-release.js';
+import { releaseRound } from './round-release.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { SealedInboxes } from './sealed-inboxes.js';
 import { writeTransition } from './transition-writer.js';
@@ -42,7 +43,7 @@ export class DurableFederation {
   #written: Written;
   #stale = false;
   #closed = false;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Mutex();
   #cancelTimer: () => void = () => {};
   #cohort: RoundCohort | undefined;
   #inboxes: SealedInboxes | undefined;
@@ -84,35 +85,33 @@ export class DurableFederation {
     return { received: this.memory.bytesIn + this.#bytesIn, sent: this.memory.bytesOut + this.#bytesOut };
   }
 
+  /** Lets `work` look at the state that the store has. @throws CutlayerError what `work` throws, and the store's */
+  look<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#exclusive(() => this.context.database.transaction(work));
+  }
+
   /**
-   * Lets `work` look at the state, write, and say what has happened: all of it durable when the promise resolves, none when it rejects.
+   * Lets `work` look at the state, write, and say what has happened (null: nothing): all of it durable when the promise resolves, none when it
+   * rejects.
    * @throws CutlayerError what `work` throws, and the store's
    */
-  apply<T>(work: (transaction: Transaction) => Promise<Happening<T>>): Promise<T> {
+  apply(work: (transaction: Transaction) => Promise<RoundEvent | null>): Promise<void> {
     return this.#exclusive(async () => {
-      if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');
       const { context } = this;
-      if (this.#stale) {
-        this.#written = await context.database.transaction((transaction) => read(transaction, context.id));
-        this.#stale = false;
-        this.#goOn();
-      }
       const now = context.now();
       const [bytesIn, bytesOut] = [this.#bytesIn, this.#bytesOut];
       let after = this.#written;
       let decided = false;
-      let result: T;
       try {
-        result = await context.database.transaction(async (transaction) => {
-          const { event, evaluation, result: found } = await work(transaction);
-          if (event === null) return found;
+        await context.database.transaction(async (transaction) => {
+          const event = await work(transaction);
+          if (event === null) return;
           decided = true;
-          const next = await writeTransition(transaction, context, this.memory, event, now, evaluation ?? null);
-          if (next === this.memory) return found;
+          const next = await writeTransition(transaction, context, this.memory, event, now);
+          if (next === this.memory) return;
           const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
           await transaction.federations.update(context.id, { status: memory.status, state: memory, at: now });
           after = { memory, head: await newestLink(transaction, context.id) };
-          return found;
         });
       } catch (caught) {
         // The commit may have succeeded although its promise did not: the store knows.
@@ -125,13 +124,12 @@ export class DurableFederation {
         this.#bytesOut -= bytesOut;
         this.#goOn();
       }
-      return result;
     });
   }
 
   /** One event that needs nothing else to be written. */
   happen(event: RoundEvent): Promise<void> {
-    return this.apply(async () => ({ event, result: undefined }));
+    return this.apply(async () => event);
   }
 
   /** The present round's cohort; kept until the round ends. */
@@ -157,7 +155,7 @@ export class DurableFederation {
     this.#abort.abort();
     this.waiting.wake();
     await this.#releasing;
-    await this.#queue;
+    await this.#turn.waitForUnlock();
   }
 
   get closed(): boolean {
@@ -220,17 +218,25 @@ export class DurableFederation {
     this.#cancelTimer();
     this.#cancelTimer = this.context.schedule(this.context.now() + RETRY_MS, () => {
       // Reads the state again where that is needed, and goes on with the release that is still due.
-      this.apply(async () => ({ event: null, result: undefined })).then(
+      this.look(async () => {}).then(
         () => this.#goOn(),
         () => this.#retryRelease(round),
       );
     });
   }
 
+  /** One call after the other, each with the state that the store has. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#queue.then(work);
-    this.#queue = run.catch(() => {});
-    return run;
+    return this.#turn.runExclusive(async () => {
+      if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');
+      if (this.#stale) {
+        const { database, id } = this.context;
+        this.#written = await database.transaction((transaction) => read(transaction, id));
+        this.#stale = false;
+        this.#goOn();
+      }
+      return work();
+    });
   }
 }
 

@@ -4,59 +4,40 @@
  */
 
 import { CutlayerError } from '../../errors.js';
-import type { SignedBroadcast } from '../../protocol/federation/chain.js';
 import type { Enlistment } from '../../protocol/federation/enlistment.js';
 import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '../../protocol/federation/federation-api.js';
-import type { SignedManifest } from '../../protocol/federation/manifest.js';
 import { confirmationCodec, enlistmentCodec, revealedCodec, sealedCodec } from '../../protocol/federation/message-codec.js';
 import { payloadLength } from '../../protocol/federation/payload.js';
 import type { Confirmation, RevealedShares, SealedShares } from '../../protocol/secagg/messages.js';
 import { addInto } from '../../protocol/secagg/ring.js';
 import { verifySealed } from '../../protocol/secagg/server.js';
 import { verifyConfirmation, verifyMasked, verifyRevealed } from '../../protocol/secagg/verification.js';
-import { FederationFiles } from '../federation-reader.js';
+import { FederationRecords } from '../federation-reader.js';
 import type { Transaction } from '../tables/database.js';
 import type { DurableFederation } from './durable-federation.js';
 import { type MemberTask, memberTask, stageGivenUp } from './member-task.js';
 import { bytesOf, float32Payload, uint32Payload } from './payload-bytes.js';
 import { MASKED_SUM } from './round-aggregate.js';
 import { checkEnlistment } from './round-cohort.js';
-import type { RoundEvent } from './round-event.js';
+import type { AnswerStage, RoundEvent } from './round-event.js';
 import { expectedMembers } from './round-stages.js';
 import type { RoundState } from './round-state.js';
 
-/** A message that has come for a stage. */
-interface Arrival {
-  readonly round: number;
-  readonly stage: RoundStage;
-  readonly bytes: Uint8Array;
-  /** False: only the digest is kept. */
-  readonly keepBytes: boolean;
-  readonly event: RoundEvent;
-}
+/** What a message makes happen when it passes its check. */
+type Arrival = Extract<RoundEvent, { readonly kind: 'enlisted' | 'answered' }>;
+
+/** Looks at a message, and writes what it adds to; throws when it is to be refused. */
+type Check = (transaction: Transaction, round: RoundState) => Promise<void>;
 
 /** See the module's header. */
-export class FederationMember implements FederationApi {
+export class FederationMember extends FederationRecords implements FederationApi {
   readonly #federation: DurableFederation;
   readonly #member: string;
-  readonly #files: FederationFiles;
 
   constructor(federation: DurableFederation, member: string) {
+    super(() => federation);
     this.#federation = federation;
     this.#member = member;
-    this.#files = new FederationFiles(federation);
-  }
-
-  manifest(): Promise<SignedManifest> {
-    return this.#files.manifest();
-  }
-
-  broadcasts(from: number): Promise<readonly SignedBroadcast[]> {
-    return this.#files.broadcasts(from);
-  }
-
-  version(version: number): Promise<Float32Array> {
-    return this.#files.version(version);
   }
 
   async nextTask(request: TaskRequest, signal?: AbortSignal): Promise<TaskAnswer> {
@@ -83,9 +64,8 @@ export class FederationMember implements FederationApi {
 
   async enlist(round: number, enlistment: Enlistment): Promise<void> {
     const member = this.#member;
-    const event: RoundEvent = { kind: 'enlisted', round, member, examples: enlistment.examples };
-    const arrival = { round, stage: 'enlisting', bytes: enlistmentCodec.encode(enlistment), keepBytes: true, event } as const;
-    await this.#receive(arrival, async (transaction, state) => {
+    const event: Arrival = { kind: 'enlisted', round, member, examples: enlistment.examples };
+    await this.#receive(event, enlistmentCodec.encode(enlistment), async (transaction, state) => {
       const { enlistments } = await this.#federation.cohortOf(transaction, state);
       checkEnlistment(this.#federation.context, state, member, enlistment, this.#federation.head.hash, enlistments);
     });
@@ -94,7 +74,7 @@ export class FederationMember implements FederationApi {
   async shareKeys(round: number, shares: readonly SealedShares[]): Promise<void> {
     // Sorted: the same shares in another order are the same message.
     const bytes = sealedCodec.encode([...shares].sort((a, b) => (a.to < b.to ? -1 : 1)));
-    await this.#receive(this.#answer(round, 'sharing', bytes), async (transaction, state) =>
+    await this.#receive(this.#answer(round, 'sharing'), bytes, async (transaction, state) =>
       verifySealed(await this.#secureCohort(transaction, state), this.#member, shares),
     );
   }
@@ -105,12 +85,9 @@ export class FederationMember implements FederationApi {
     const most = 4 * Math.max(payloadLength(manifest, 'train'), payloadLength(manifest, 'evaluate'));
     if (payload.length > most)
       throw new CutlayerError('INVALID_ARGUMENT', `payload: expected at most ${most} bytes in this federation, got ${payload.length}`);
-    await this.#receive(this.#answer(round, 'submitting', payload, !policy.secure), async (transaction, state) => {
+    const check: Check = async (transaction, state) => {
       const length = payloadLength(manifest, state.purpose);
-      if (!policy.secure) {
-        float32Payload(payload, length, state.purpose);
-        return;
-      }
+      if (!policy.secure) return void float32Payload(payload, length, state.purpose);
       const masked = uint32Payload(payload, length);
       const { round: rules } = await this.#secureCohort(transaction, state);
       verifyMasked(rules, this.#member, masked);
@@ -118,18 +95,19 @@ export class FederationMember implements FederationApi {
       const sum = before === undefined ? new Uint32Array(length) : uint32Payload(before.bytes, length);
       addInto(sum, masked, rules.bits);
       await transaction.accumulators.include({ federation: id, round, name: MASKED_SUM, member: this.#member, bytes: bytesOf(sum) });
-    });
+    };
+    await this.#receive(this.#answer(round, 'submitting'), payload, check, !policy.secure);
   }
 
   async confirm(round: number, confirmation: Confirmation): Promise<void> {
-    await this.#receive(this.#answer(round, 'confirming', confirmationCodec.encode(confirmation)), async (transaction, state) => {
+    await this.#receive(this.#answer(round, 'confirming'), confirmationCodec.encode(confirmation), async (transaction, state) => {
       this.#requireOwn(confirmation.participant);
       verifyConfirmation(await this.#secureCohort(transaction, state), state.submitted, confirmation, this.#publicKey());
     });
   }
 
   async unmask(round: number, revealed: RevealedShares): Promise<void> {
-    await this.#receive(this.#answer(round, 'unmasking', revealedCodec.encode(revealed)), async (transaction, state) => {
+    await this.#receive(this.#answer(round, 'unmasking'), revealedCodec.encode(revealed), async (transaction, state) => {
       this.#requireOwn(revealed.participant);
       verifyRevealed(await this.#secureCohort(transaction, state), state.sharers, state.submitted, revealed, this.#publicKey());
     });
@@ -148,29 +126,30 @@ export class FederationMember implements FederationApi {
     await federation.apply(async () => {
       const { round } = federation.memory;
       const stage = stageGivenUp(federation.memory, member, request, policy);
-      return { event: stage === null || round === null ? null : { kind: 'gaveUp', round: round.round, stage, member }, result: undefined };
+      return stage === null || round === null ? null : { kind: 'gaveUp', round: round.round, stage, member };
     });
   }
 
-  #answer(round: number, stage: Exclude<RoundStage, 'enlisting'>, bytes: Uint8Array, keepBytes = true): Arrival {
-    return { round, stage, bytes, keepBytes, event: { kind: 'answered', round, stage, member: this.#member } };
+  #answer(round: number, stage: AnswerStage): Arrival {
+    return { kind: 'answered', round, stage, member: this.#member };
   }
 
-  /** Takes a message in, or recognises it as one that is here already. */
-  async #receive(arrival: Arrival, check: (transaction: Transaction, round: RoundState) => Promise<void>): Promise<void> {
+  /** Takes a message in, or recognises it as one that is here already. @param keepBytes False: only the digest is kept. */
+  async #receive(event: Arrival, bytes: Uint8Array, check: Check, keepBytes = true): Promise<void> {
     const federation = this.#federation;
-    const { id: name, policy, now } = federation.context;
-    const { round: number, stage, bytes, keepBytes, event } = arrival;
+    const { id, policy, now } = federation.context;
+    const { round: number, member } = event;
+    const stage = event.kind === 'enlisted' ? 'enlisting' : event.stage;
     await federation.apply(async (transaction) => {
       const { round } = federation.memory;
-      const message = { federation: name, round: number, stage, member: this.#member, bytes, keepBytes, at: now() };
+      const message = { federation: id, round: number, stage, member, bytes, keepBytes, at: now() };
       if (round?.round !== number) throw this.#closed(number, stage);
-      if (await transaction.messages.holds(message)) return { event: null, result: undefined };
-      if (round.stage !== stage || !expectedMembers(round, policy).includes(this.#member)) throw this.#closed(number, stage);
+      if (await transaction.messages.holds(message)) return null;
+      if (round.stage !== stage || !expectedMembers(round, policy).includes(member)) throw this.#closed(number, stage);
       await check(transaction, round);
       await transaction.messages.put(message);
       federation.count({ received: bytes.length });
-      return { event, result: undefined };
+      return event;
     });
   }
 
@@ -181,11 +160,9 @@ export class FederationMember implements FederationApi {
     if (task.stage === 'enlisting') return { kind: 'enlist', round, purpose, version, promoted };
     if (task.stage === 'confirming') return { kind: 'confirm', round, survivors: task.round.submitted };
     const federation = this.#federation;
-    return federation.apply(async (transaction) => {
+    return federation.look(async (transaction) => {
       const state = federation.memory.round;
-      if (state?.round !== round || state.stage !== task.stage) return { event: null, result: null };
-      const filled = await this.#payload(transaction, state);
-      return { event: null, result: filled };
+      return state?.round === round && state.stage === task.stage ? this.#payload(transaction, state) : null;
     });
   }
 

@@ -84,6 +84,14 @@ export async function privacySpent(transaction: Transaction, ledger: Ledger): Pr
   };
 }
 
+/** The same as announcements say it. */
+export async function announcedSpend(transaction: Transaction, ledger: Ledger): Promise<Omit<PrivacyReport, 'maxEpsilon'> | null> {
+  const spent = await privacySpent(transaction, ledger);
+  if (spent === null) return null;
+  const { maxEpsilon: _, ...announced } = spent;
+  return announced;
+}
+
 function costOf({ manifest }: Ledger, { purpose, clipNorm, enlisted }: RoundState): PrivacyEvent | null {
   return privacyEventOf(manifest, purpose, { cohort: enlisted.length, clipNorm });
 }

@@ -1,9 +1,17 @@
 /** What can happen to a federation, and what the coordinator has to write down because of it, in the same transaction as the new state. */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
+import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 
 /** A stage after enlisting. */
 export type AnswerStage = Exclude<RoundStage, 'enlisting'>;
+
+/** An evaluate round's result. */
+export interface Evaluation {
+  readonly promoted: MeasuredVersion;
+  readonly candidate: MeasuredVersion;
+  readonly participants: readonly string[];
+}
 
 /** An event. What it says has been checked: signatures, payloads and roster are not the machine's. */
 export type RoundEvent =
@@ -24,7 +32,7 @@ export type RoundEvent =
   /** The aggregate of a train round is made; `clipNorm`: of the next round. */
   | { readonly kind: 'released'; readonly round: number; readonly clipNorm: number | null }
   /** The metrics of an evaluate round are known. */
-  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean }
+  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: Evaluation }
   /** The round can come to nothing. */
   | { readonly kind: 'failed'; readonly round: number; readonly reason: string };
 

@@ -3,9 +3,9 @@
  * coordinator writes the new state and what the effects ask for in one transaction, and tells anybody only then.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
-import type { AnswerStage, RoundEffect, RoundEvent, Transition } from './round-event.js';
+import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
-import { eligibleMembers, expectedMembers, settleStage } from './round-stages.js';
+import { answerFields, eligibleMembers, expectedMembers, settleStage } from './round-stages.js';
 import { type FederationMemory, RECENT_ENDINGS, type RoundState } from './round-state.js';
 
 type Step = Transition<FederationMemory>;
@@ -146,13 +146,6 @@ function inRound(
     }
   }
 }
-
-const answerFields = {
-  sharing: 'sharers',
-  submitting: 'submitted',
-  confirming: 'confirmed',
-  unmasking: 'unmasked',
-} as const satisfies { readonly [Stage in AnswerStage]: keyof RoundState };
 
 function settle(state: FederationMemory, round: RoundState, now: number, policy: RoundPolicy, due: boolean): Step {
   const outcome = settleStage(round, policy, now, due);

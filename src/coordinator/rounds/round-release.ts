@@ -6,29 +6,18 @@ import type { Transaction } from '../tables/database.js';
 import { announce } from './announce.js';
 import type { FederationContext } from './federation-context.js';
 import { bytesOf } from './payload-bytes.js';
+import { announcedSpend } from './privacy-ledger.js';
 import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
-import type { RoundEvent } from './round-event.js';
+import type { Evaluation, RoundEvent } from './round-event.js';
 import type { FederationMemory, RoundState } from './round-state.js';
-import { announcedSpend } from './transition-writer.js';
-import { type Evaluation, recordMetrics, type VersionDetails } from './version-registry.js';
-
-/** What a transaction's work has found to happen. */
-export interface Happening<T> {
-  /** null: nothing. */
-  readonly event: RoundEvent | null;
-  /** What an `evaluated` event rests on. */
-  readonly evaluation?: Evaluation;
-  readonly result: T;
-}
+import { recordMetrics, type VersionDetails } from './version-registry.js';
 
 /** A federation whose state can be looked at and changed, see `DurableFederation`. */
 export interface ReleasingFederation {
   readonly context: FederationContext;
   readonly memory: FederationMemory;
-  apply<T>(work: (transaction: Transaction) => Promise<Happening<T>>): Promise<T>;
+  apply(work: (transaction: Transaction) => Promise<RoundEvent | null>): Promise<void>;
 }
-
-const nothing: Happening<void> = { event: null, result: undefined };
 
 /** Makes and writes what comes of the round; nothing when the round is over already. @throws CutlayerError the round's own failures, or the store's */
 export async function releaseRound(federation: ReleasingFederation, round: RoundState, signal: AbortSignal): Promise<void> {
@@ -42,7 +31,7 @@ async function releaseVersion(federation: ReleasingFederation, round: RoundState
   const { parameters, serverState, weight, clipNorm } = await makeVersion(context, round, gathered);
   const digest = parametersDigest(parameters);
   await federation.apply(async (transaction) => {
-    if (!isReleasing(federation.memory, round)) return nothing;
+    if (!isReleasing(federation.memory, round)) return null;
     const version = federation.memory.newest + 1;
     const details: VersionDetails = { participants: round.submitted.length, current: null, earlier: null };
     const at = context.now();
@@ -52,7 +41,7 @@ async function releaseVersion(federation: ReleasingFederation, round: RoundState
     const privacy = await announcedSpend(transaction, context);
     const announcement: Announcement = { kind: 'aggregate', ...place, participants: [...round.submitted], weight, clipNorm, privacy };
     await announce(transaction, context, announcement, at);
-    return { event: { kind: 'released', round: round.round, clipNorm }, result: undefined };
+    return { kind: 'released', round: round.round, clipNorm };
   });
 }
 
@@ -61,9 +50,9 @@ async function releaseMetrics(federation: ReleasingFederation, round: RoundState
   const { evaluation: rule } = context.manifest.settings;
   const evaluation: Evaluation = { ...measuredVersions(context, gathered), participants: round.submitted };
   await federation.apply(async (transaction) => {
-    if (rule === null || !isReleasing(federation.memory, round)) return nothing;
+    if (rule === null || !isReleasing(federation.memory, round)) return null;
     await recordMetrics(transaction, context.id, { promoted: round.promoted, candidate: round.version }, evaluation);
-    return { event: { kind: 'evaluated', round: round.round, better: isBetter(rule, evaluation) }, evaluation, result: undefined };
+    return { kind: 'evaluated', round: round.round, better: isBetter(rule, evaluation), evaluation };
   });
 }
 

@@ -1,4 +1,5 @@
 /** The stages of one round: who is expected in each, when it ends, what follows. Pure. */
+import type { AnswerStage } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
 import type { CoordinatorStage, RoundState } from './round-state.js';
 
@@ -12,30 +13,49 @@ export function cohortOf(round: RoundState): string[] {
   return round.enlisted.map(({ name }) => name).sort();
 }
 
+/** Where the state keeps the members that have answered a stage. */
+export const answerFields = {
+  sharing: 'sharers',
+  submitting: 'submitted',
+  confirming: 'confirmed',
+  unmasking: 'unmasked',
+} as const satisfies { readonly [Stage in AnswerStage]: keyof RoundState };
+
+/** What belongs to a stage. */
+interface StageRow {
+  readonly expected: (round: RoundState, policy: RoundPolicy) => readonly string[];
+  /** The stage that follows once enough members have answered. */
+  readonly next: (round: RoundState, policy: RoundPolicy) => CoordinatorStage;
+  /** How long it lasts at most, ms; null: until it is done. */
+  readonly lasts: (policy: RoundPolicy) => number | null;
+}
+
+const stages: { readonly [Stage in CoordinatorStage]: StageRow } = {
+  enlisting: {
+    expected: eligibleMembers,
+    next: ({ enlisted }, { secure }) => (enlisted.length === 0 ? 'releasing' : secure ? 'sharing' : 'submitting'),
+    lasts: ({ gatherMs }) => gatherMs,
+  },
+  sharing: { expected: cohortOf, next: () => 'submitting', lasts: ({ stageMs }) => stageMs },
+  submitting: {
+    expected: (round, { secure }) => (secure ? round.sharers : cohortOf(round)),
+    next: (_, { secure }) => (secure ? 'confirming' : 'releasing'),
+    lasts: ({ trainMs }) => trainMs,
+  },
+  confirming: { expected: ({ submitted }) => submitted, next: () => 'unmasking', lasts: ({ stageMs }) => stageMs },
+  unmasking: { expected: ({ confirmed }) => confirmed, next: () => 'releasing', lasts: ({ stageMs }) => stageMs },
+  releasing: { expected: () => [], next: () => 'releasing', lasts: () => null },
+};
+
 /** Who is asked to answer the present stage. */
 export function expectedMembers(round: RoundState, policy: RoundPolicy): readonly string[] {
-  const expected: { readonly [Stage in CoordinatorStage]: () => readonly string[] } = {
-    enlisting: () => eligibleMembers(round, policy),
-    sharing: () => cohortOf(round),
-    submitting: () => (policy.secure ? round.sharers : cohortOf(round)),
-    confirming: () => round.submitted,
-    unmasking: () => round.confirmed,
-    releasing: () => [],
-  };
-  return expected[round.stage]();
+  return stages[round.stage].expected(round, policy);
 }
 
 /** Who has answered it. */
 export function answeredMembers(round: RoundState): readonly string[] {
-  const answered: { readonly [Stage in CoordinatorStage]: () => readonly string[] } = {
-    enlisting: () => cohortOf(round),
-    sharing: () => round.sharers,
-    submitting: () => round.submitted,
-    confirming: () => round.confirmed,
-    unmasking: () => round.unmasked,
-    releasing: () => [],
-  };
-  return answered[round.stage]();
+  if (round.stage === 'releasing') return [];
+  return round.stage === 'enlisting' ? cohortOf(round) : round[answerFields[round.stage]];
 }
 
 /** What becomes of a round: it goes on (perhaps in its next stage), or it is aborted. */
@@ -56,26 +76,7 @@ export function settleStage(round: RoundState, policy: RoundPolicy, now: number,
     const why = due ? 'until its cutoff' : 'and the others gave up';
     return { aborted: `${round.stage}: ${answered.length} of at least ${needed} members answered ${why}` };
   }
-  return { round: next(round, policy, now) };
-}
-
-function next(round: RoundState, policy: RoundPolicy, now: number): RoundState {
-  const enter = (stage: CoordinatorStage, duration: number | null): RoundState => ({
-    ...round,
-    stage,
-    gone: [],
-    deadline: duration === null ? null : now + duration,
-  });
-  const followers: { readonly [Stage in CoordinatorStage]: () => RoundState } = {
-    enlisting: () => {
-      if (round.enlisted.length === 0) return enter('releasing', null);
-      return policy.secure ? enter('sharing', policy.stageMs) : enter('submitting', policy.trainMs);
-    },
-    sharing: () => enter('submitting', policy.trainMs),
-    submitting: () => (policy.secure ? enter('confirming', policy.stageMs) : enter('releasing', null)),
-    confirming: () => enter('unmasking', policy.stageMs),
-    unmasking: () => enter('releasing', null),
-    releasing: () => round,
-  };
-  return followers[round.stage]();
+  const stage = stages[round.stage].next(round, policy);
+  const duration = stages[stage].lasts(policy);
+  return { round: { ...round, stage, gone: [], deadline: duration === null ? null : now + duration } };
 }

@@ -4,19 +4,12 @@ import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import type { Announcement } from '../../protocol/federation/chain.js';
 import { metricsSchema } from '../../protocol/federation/chain.js';
-import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
+import type { Evaluation } from './round-event.js';
 
 /** Parameters of so many versions are kept besides the first, the promoted one and the candidate, to go back to. */
 const KEPT_VERSIONS = 16;
-
-/** An evaluate round's result. */
-export interface Evaluation {
-  readonly promoted: MeasuredVersion;
-  readonly candidate: MeasuredVersion;
-  readonly participants: readonly string[];
-}
 
 const detailsSchema = z.object({
   participants: z.int().min(0),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { RoundEffect, RoundEvent } from '../../../src/coordinator/rounds/round-event.js';
+import type { Evaluation, RoundEffect, RoundEvent } from '../../../src/coordinator/rounds/round-event.js';
 import { dueRound, MOST_EVALUATION_FAILURES, transition, wakeAt } from '../../../src/coordinator/rounds/round-machine.js';
 import { roundPolicy } from '../../../src/coordinator/rounds/round-policy.js';
 import { answeredMembers, expectedMembers } from '../../../src/coordinator/rounds/round-stages.js';
@@ -15,6 +15,11 @@ import type { FederationSettingsInput } from '../../../src/protocol/federation/s
 import { memberNames, testManifest } from '../../support/coordinator-rig.js';
 
 const stages: readonly CoordinatorStage[] = ['enlisting', 'sharing', 'submitting', 'confirming', 'unmasking', 'releasing'];
+
+/** What an evaluated event rests on; the machine does not look at it. */
+const metrics = { loss: 1, accuracy: 0.5, exactMatch: 0 };
+const measured = { current: metrics, earlier: metrics };
+const evaluation: Evaluation = { promoted: measured, candidate: measured, participants: [] };
 
 /** A machine with its clock. */
 class Machine {
@@ -209,7 +214,7 @@ describe('round machine', () => {
       machine.answer(0, 1, 2, 3);
       assert.equal(machine.state.status, 'running');
       if (machine.state.candidate === null) machine.on({ kind: 'released', round: 1, clipNorm: null });
-      else machine.on({ kind: 'evaluated', round: 2, better: true });
+      else machine.on({ kind: 'evaluated', round: 2, better: true, evaluation });
     }
     assert.deepEqual([machine.state.status, machine.state.promoted], ['finished', 1]);
   });
@@ -255,7 +260,10 @@ describe('round machine', () => {
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('ready' as const), member, ready: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('failed' as const), round, reason: fc.constant('no') }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('released' as const), round, clipNorm: fc.constant(null) }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('evaluated' as const), round, better: fc.boolean() }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant('evaluated' as const), round, better: fc.boolean(), evaluation: fc.constant(evaluation) }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('gaveUp' as const), round, stage: laterStage, member }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('answered' as const), round, stage: laterStage, member }) },
   );
@@ -296,7 +304,7 @@ describe('round machine', () => {
                   : machine.stage === 'releasing'
                     ? before.round!.purpose === 'train'
                       ? { kind: 'released', round: number, clipNorm: null }
-                      : { kind: 'evaluated', round: number, better: step.fitting % 2 === 0 }
+                      : { kind: 'evaluated', round: number, better: step.fitting % 2 === 0, evaluation }
                     : { kind: 'tick' };
             if ('wait' in step) machine.now += step.wait;
             const twin = new Machine({}, 4, signed);
