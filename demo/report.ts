@@ -8,7 +8,7 @@ export function renderReport(summary: DemoSummary): string {
   const gain = `${percent(summary.before.accuracy)} → ${percent(summary.after.accuracy)}`;
   const body = `<h1>Training a ${escapeHtml(summary.adapter)} through the gateway</h1>
 <p>The vendor's process held the backbone of <b>${escapeHtml(summary.model)}</b>; the client's process held tokenizer, embedding, head, text, labels and the
-${count(summary.parameters.trained)} trained values. Only activations and their gradients crossed, over gRPC with TLS.</p>
+${count(summary.parameters.trained)} trained values. Activations, their gradients and the soft prompt's values crossed, over gRPC with TLS.</p>
 <section class="cards">
 ${card('Exact answers on the test split', gain, summary.chance === null ? '' : `chance ${percent(summary.chance)}`)}
 ${card('Test loss per label token', `${summary.before.loss.toFixed(3)} → ${summary.after.loss.toFixed(3)}`, 'nats')}
@@ -21,8 +21,9 @@ ${renderCurve(summary.curve)}
 ${renderHoldings(summary.holdings)}
 <h2>Samples of the test split</h2>
 ${summary.samples.map(renderSample).join('\n')}
-<footer>What a vendor could infer from activations is a separate question: text, labels and adapter are never sent, stored or logged, but at this cut an activation row
-is a function of one token, so the vendor that made the weights could look tokens up. See the documentation on privacy.</footer>`;
+<footer>Text and labels are not in any message, and neither they nor the adapter's file is stored or logged by the gateway. The soft prompt's values are sent at each step.
+With no block below the cut an activation row is a function of one token, so the vendor, who owns the embedding table, could look the tokens up.
+See the documentation on privacy.</footer>`;
   return renderPage({ title: `Cutlayer demo: ${summary.model}`, body });
 }
 

@@ -6,11 +6,11 @@
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 
-/** The three ways of adapting a span; each has its own pair of graphs. */
-export const adapterKinds = ['none', 'softPrompt', 'prefix'] as const;
+/** What goes through a span beside the text: nothing, rows before it, or keys and values of every block. Each kind has graphs of its own. */
+export const spanKinds = ['none', 'softPrompt', 'prefix'] as const;
 
-/** One of {@link adapterKinds}. */
-export type AdapterKind = (typeof adapterKinds)[number];
+/** One of {@link spanKinds}. */
+export type SpanKind = (typeof spanKinds)[number];
 
 /** The version of both manifests that this code writes and reads. */
 export const FORMAT_VERSION = 2 as const;
@@ -152,11 +152,10 @@ export const backboneManifestSchema = z
   })
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
-    const graphs = backboneGraphEntries(manifest.graphs);
-    checkFiles(manifest, [manifest.weightsFile, ...graphs.map((graph) => graph.file)], context);
+    checkFiles(manifest, [], context);
     if ((manifest.graphs.prefix !== undefined) !== manifest.dims.numHeads > 0)
       fail(context, ['graphs', 'prefix'], `expected graphs exactly where the heads are known; dims.numHeads is ${manifest.dims.numHeads}`);
-    for (const kind of adapterKinds) {
+    for (const kind of spanKinds) {
       const step = manifest.graphs[kind];
       if (step === undefined) continue;
       const { forward, infer, vjp, residuals } = step;
@@ -218,34 +217,15 @@ export const clientBundleManifestSchema = z
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
     checkBlocks(manifest, context);
-    const files = clientGraphEntries(manifest.graphs).map((graph) => graph.file);
-    checkFiles(manifest, [manifest.weightsFile, ...files, ...manifest.tokenizerFiles], context);
+    checkFiles(manifest, manifest.tokenizerFiles, context);
   });
 
-/** Every graph of a backbone. */
-export function backboneGraphEntries(graphs: BackboneManifest['graphs']): readonly GraphEntry[] {
-  const steps = adapterKinds.flatMap((kind) => {
-    const step = graphs[kind];
-    return step === undefined ? [] : [step.forward, step.infer, step.vjp];
+/** Every graph below some part of a manifest's `graphs`. */
+export function graphEntries(part: object): readonly GraphEntry[] {
+  return Object.values(part).flatMap((child: unknown) => {
+    if (typeof child !== 'object' || child === null) return [];
+    return 'file' in child ? [child as GraphEntry] : graphEntries(child); // the schemas have `file` in graph entries alone
   });
-  return graphs.keyValues === undefined ? steps : [...steps, graphs.keyValues];
-}
-
-/** Every graph of a client bundle, those of the frozen model first. */
-export function clientGraphEntries(graphs: ClientBundleManifest['graphs']): readonly GraphEntry[] {
-  const { head, likelihood, loss, classifier, bottom, top, methods, keyValues } = graphs;
-  const pairs = (span: Partial<Record<string, SpanGraphs>> | undefined): (GraphEntry | undefined)[] =>
-    Object.values(span ?? {}).flatMap((pair) => [pair?.forward, pair?.vjp]);
-  const variants = [head, likelihood, loss].flatMap(({ lora, tokens, loraTokens }) => [lora, tokens, loraTokens]);
-  const trained = [...pairs(bottom?.trained), ...pairs(top?.trained)];
-  const own = [...trained, ...variants, classifier.forward, classifier.loss, ...pairs(methods), keyValues?.bottom, keyValues?.top];
-  return [...frozenGraphEntries(graphs), ...own].filter((graph) => graph !== undefined);
-}
-
-/** The graphs of a client bundle that every client needs whatever it trains: embedding, head, likelihoods, loss and the frozen spans. */
-export function frozenGraphEntries({ embed, head, likelihood, loss, bottom, top }: ClientBundleManifest['graphs']): readonly GraphEntry[] {
-  const spans = [bottom, top].flatMap((span) => (span === undefined ? [] : adapterKinds.map((kind) => span[kind])));
-  return [embed, head.plain, likelihood.plain, loss.plain, ...spans.flatMap(({ forward, vjp }) => [forward, vjp])];
 }
 
 /** Parsed `backbone/manifest.json`. */
@@ -319,13 +299,18 @@ function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleM
   }
 }
 
-function checkFiles(manifest: { readonly files: readonly ArtifactFile[] }, needed: readonly string[], context: Context): void {
+/** Every file that a manifest uses is in its list, once. @param more files beside weights and graphs */
+function checkFiles(
+  { files, weightsFile, graphs }: { readonly files: readonly ArtifactFile[]; readonly weightsFile: string; readonly graphs: object },
+  more: readonly string[],
+  context: Context,
+): void {
   const listed = new Set<string>();
-  for (const { path } of manifest.files) {
+  for (const { path } of files) {
     if (listed.has(path)) fail(context, ['files'], `${path} is listed twice`);
     listed.add(path);
   }
-  for (const path of new Set(needed)) {
+  for (const path of new Set([weightsFile, ...graphEntries(graphs).map(({ file }) => file), ...more])) {
     if (!listed.has(path)) fail(context, ['files'], `${path} is used by the manifest but has no digest in its file list`);
   }
 }

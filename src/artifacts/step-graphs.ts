@@ -1,12 +1,12 @@
 /** The graphs of a backbone under one adapter kind, which not every backbone has. */
 import { CutlayerError } from '../errors.js';
-import type { AdapterKind, BackboneManifest, StepGraphs } from './manifest.js';
+import type { BackboneManifest, SpanKind, StepGraphs } from './manifest.js';
 
 /**
  * Finds them.
  * @throws CutlayerError ADAPTER_UNSUPPORTED naming the adapter
  */
-export function stepGraphsOf({ graphs }: Pick<BackboneManifest, 'graphs'>, kind: AdapterKind): StepGraphs {
+export function stepGraphsOf({ graphs }: Pick<BackboneManifest, 'graphs'>, kind: SpanKind): StepGraphs {
   const found = graphs[kind];
   if (found !== undefined) return found;
   throw new CutlayerError(

@@ -31,7 +31,7 @@ export interface BackboneArtifact {
 }
 
 /** A client bundle that has been checked. */
-export interface ClientBundle {
+export interface ClientBundleArtifact {
   /** Absolute directory. */
   readonly dir: string;
   readonly manifest: ClientBundleManifest;
@@ -57,7 +57,7 @@ export async function loadBackbone(dir: string, options: LoadOptions = {}): Prom
  * Opens `client-bundle/`.
  * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files), DIGEST_MISMATCH.
  */
-export async function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundle> {
+export async function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundleArtifact> {
   const { root, manifest } = await load(dir, clientBundleManifestSchema, 'client bundle', options);
   return { dir: root, manifest };
 }

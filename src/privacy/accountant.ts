@@ -62,7 +62,12 @@ export function epsilonOf(events: Iterable<PrivacyEvent>, delta: number): Guaran
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT */
-export function checkDelta(delta: number): void {
+export function checkEpsilon(epsilon: number): void {
+  if (epsilon > 0 && epsilon < Infinity) return;
+  throw new CutlayerError('INVALID_ARGUMENT', `epsilon: expected a number above 0, got ${epsilon}`);
+}
+
+function checkDelta(delta: number): void {
   if (delta > 0 && delta < 1) return;
   throw new CutlayerError('INVALID_ARGUMENT', `delta: expected a number between 0 and 1, got ${delta}`);
 }

@@ -1,6 +1,6 @@
 /** From a wanted epsilon to the noise that gives it. */
 import { CutlayerError } from '../errors.js';
-import { epsilonOf } from './accountant.js';
+import { checkEpsilon, epsilonOf } from './accountant.js';
 import { gaussianEvent, type Sampling } from './event.js';
 
 /** What some releases are to come to. */
@@ -22,8 +22,7 @@ const PRECISION = 1e-6;
  * @throws CutlayerError INVALID_ARGUMENT: a number out of range, or an epsilon that no noise gives at whole orders up to 256
  */
 export function noiseMultiplierFor({ epsilon, delta, sampling, count }: PrivacyTarget): number {
-  if (!(epsilon > 0 && epsilon < Infinity))
-    throw new CutlayerError('INVALID_ARGUMENT', `epsilon: expected a number above 0, got ${epsilon}`);
+  checkEpsilon(epsilon);
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new CutlayerError('INVALID_ARGUMENT', `releases: expected a whole number of at least 1, got ${count}`);
   }

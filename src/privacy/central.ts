@@ -85,16 +85,8 @@ export class CentralSum {
    * @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT
    */
   add(update: Float32Array, clipBit?: number): void {
-    const { dimension, clipNorm, countDeviation } = this.#mechanism;
-    if (update.length !== dimension) throw new CutlayerError('INVALID_SHAPE', `update: expected [${dimension}], got [${update.length}]`);
-    if ((clipBit === undefined) !== (countDeviation === undefined) || Number.isNaN(clipBit)) {
-      throw new CutlayerError(
-        'INVALID_ARGUMENT',
-        `clip bit: expected ${countDeviation === undefined ? 'none' : '1/2 or -1/2'}, got ${clipBit}`,
-      );
-    }
-    const clipped = update.slice();
-    clipByNorm([clipped], clipNorm);
+    const { dimension } = this.#mechanism;
+    const clipped = clippedContribution(this.#mechanism, update, clipBit, (bit) => !Number.isNaN(bit));
     const onGrid = this.#sigma === 0 ? (value: number) => value : Math.trunc;
     for (let i = 0; i < dimension; i++) this.#sum[i]! += onGrid(clipped[i]! * this.#scale);
     if (clipBit !== undefined) this.#countSum += onGrid(Math.min(0.5, Math.max(-0.5, clipBit)) * this.#countScale);
@@ -119,6 +111,28 @@ export class CentralSum {
     const count = (this.#countSum + noise[dimension]!) / this.#countScale;
     return { sum, withinFraction: withinFraction(count, countDivisor) };
   }
+}
+
+/**
+ * A copy of an update, clipped.
+ * @param update [dimension]
+ * @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT (the bit is there without adaptive clipping, is missing with it, or does not fit)
+ */
+export function clippedContribution(
+  { dimension, clipNorm, countDeviation }: Pick<CentralMechanism, 'dimension' | 'clipNorm' | 'countDeviation'>,
+  update: Float32Array,
+  clipBit: number | undefined,
+  fits: (bit: number) => boolean,
+): Float32Array {
+  if (update.length !== dimension) throw new CutlayerError('INVALID_SHAPE', `update: expected [${dimension}], got [${update.length}]`);
+  if ((clipBit === undefined) !== (countDeviation === undefined) || (clipBit !== undefined && !fits(clipBit)))
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `clip bit: expected ${countDeviation === undefined ? 'none' : '1/2 or -1/2'}, got ${clipBit}`,
+    );
+  const clipped = update.slice();
+  clipByNorm([clipped], clipNorm);
+  return clipped;
 }
 
 /** The share of contributions within the bound, from the sum of their bits. @param contributions Their number; 0 gives one half. */

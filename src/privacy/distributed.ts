@@ -12,8 +12,8 @@
  */
 import { CutlayerError } from '../errors.js';
 import { updateNoiseMultiplier } from './adaptive-clip.js';
-import { type NoisySum, withinFraction } from './central.js';
-import { checkClipNorm, clipByNorm } from './clip.js';
+import { clippedContribution, type NoisySum, withinFraction } from './central.js';
+import { checkClipNorm } from './clip.js';
 import { discreteGaussians, MAX_SCALE } from './discrete-gaussian.js';
 import { type DistributedGaussianEvent, type PrivacyEvent, parsePrivacyEvent } from './event.js';
 import { cryptoRandom, type RandomBytes, UniformIntegers } from './random.js';
@@ -120,16 +120,8 @@ export function encodeDistributed(
   clipBit?: number,
   random: RandomBytes = cryptoRandom,
 ): Int32Array {
-  const { dimension, clipNorm, countDeviation } = plan.mechanism;
-  if (update.length !== dimension) throw new CutlayerError('INVALID_SHAPE', `update: expected [${dimension}], got [${update.length}]`);
-  if ((clipBit === undefined) !== (countDeviation === undefined) || (clipBit !== undefined && Math.abs(clipBit) !== 0.5)) {
-    throw new CutlayerError(
-      'INVALID_ARGUMENT',
-      `clip bit: expected ${countDeviation === undefined ? 'none' : '1/2 or -1/2'}, got ${clipBit}`,
-    );
-  }
-  const clipped = update.slice();
-  clipByNorm([clipped], clipNorm);
+  const { dimension } = plan.mechanism;
+  const clipped = clippedContribution(plan.mechanism, update, clipBit, (bit) => Math.abs(bit) === 0.5);
   const scaled = new Float64Array(plan.length);
   for (let i = 0; i < dimension; i++) scaled[i] = clipped[i]! * plan.scale;
   if (clipBit !== undefined) scaled[dimension] = clipBit * plan.countScale;

@@ -4,8 +4,7 @@ import { CutlayerError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { dtypes } from '../tensor/dtype.js';
 import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
-import type { Tensor, TensorDType } from '../tensor/tensor.js';
-import type { SafetensorsDType } from './dtype.js';
+import { dataArrays, isTensorDType, type Tensor } from '../tensor/tensor.js';
 import { headerLength, LENGTH_BYTES, parseHeader, type TensorInfo } from './header.js';
 import { layOut } from './layout.js';
 
@@ -45,32 +44,21 @@ export function decodeTensors(bytes: Uint8Array, label: string): TensorsFile {
 
 function decode(file: Uint8Array, name: string, { dtype, shape, offset, bytes }: TensorInfo, label: string): Tensor {
   const buffer = file.buffer.slice(file.byteOffset + offset, file.byteOffset + offset + bytes); // a copy: aligned
-  const widen = (codec: (source: Uint16Array, target: Float32Array) => void): Tensor => {
+  if (dtype === 'F16' || dtype === 'BF16') {
     const data = new Float32Array(bytes / 2);
-    codec(new Uint16Array(buffer), data);
+    (dtype === 'F16' ? f16ToF32 : bf16ToF32)(new Uint16Array(buffer), data);
     return { dtype: 'float32', shape, data };
-  };
-  switch (dtype) {
-    case 'F32':
-      return { dtype: 'float32', shape, data: new Float32Array(buffer) };
-    case 'F64':
-      return { dtype: 'float64', shape, data: new Float64Array(buffer) };
-    case 'I64':
-      return { dtype: 'int64', shape, data: new BigInt64Array(buffer) };
-    case 'I32':
-      return { dtype: 'int32', shape, data: new Int32Array(buffer) };
-    case 'F16':
-      return widen(f16ToF32);
-    case 'BF16':
-      return widen(bf16ToF32);
-    default:
-      throw new CutlayerError('INVALID_DTYPE', `${label}: tensor ${name} is ${dtype}; expected F32, F64, F16, BF16, I64 or I32`);
   }
+  const held = Object.keys(dataArrays)
+    .filter(isTensorDType)
+    .find((candidate) => dtypes[candidate].safetensors === dtype);
+  if (held !== undefined) return { dtype: held, shape, data: new dataArrays[held](buffer) };
+  throw new CutlayerError('INVALID_DTYPE', `${label}: tensor ${name} is ${dtype}; expected F32, F64, F16, BF16, I64 or I32`);
 }
 
 /** The bytes of a file that holds these tensors, in this order. */
 export function encodeTensors(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const specs = Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, dtype: nameOf(dtype), shape }));
+  const specs = Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, dtype: dtypes[dtype].safetensors, shape }));
   const layout = layOut(specs, { metadata });
   const bytes = new Uint8Array(layout.bytes);
   bytes.set(layout.head);
@@ -78,10 +66,6 @@ export function encodeTensors(tensors: Readonly<Record<string, Tensor>>, metadat
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), layout.tensors.get(name)!.offset);
   }
   return bytes;
-}
-
-function nameOf(dtype: TensorDType): SafetensorsDType {
-  return dtypes[dtype].safetensors;
 }
 
 /** Writes a file that appears whole or not at all. */

@@ -9,8 +9,21 @@ export interface DataOf {
   int32: Int32Array;
 }
 
+/** Makes that array, as a view of a whole buffer. */
+export const dataArrays: { readonly [T in keyof DataOf]: new (buffer: ArrayBufferLike) => DataOf[T] } = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+};
+
 /** An element type that a {@link Tensor} may have. */
 export type TensorDType = keyof DataOf;
+
+/** Whether tensors of this element type exist in memory. */
+export function isTensorDType(dtype: string): dtype is TensorDType {
+  return Object.hasOwn(dataArrays, dtype);
+}
 
 /** A dense row-major tensor. `data.length` equals the product of `shape`; neither is changed after construction. */
 export interface Tensor<T extends TensorDType = TensorDType> {

@@ -6,7 +6,7 @@
  * batch gives, and whatever stands in the padding is inert.
  */
 import assert from 'node:assert/strict';
-import { type AdapterKind, adapterKinds } from '../../src/artifacts/manifest.js';
+import { type SpanKind, spanKinds } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { type Adapter, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
 
@@ -38,8 +38,8 @@ for (const { fixture, byLength } of rows) {
     let model: PackedModel;
     let reference: (key: string) => Tensor<'float32'>;
     let embeds: Tensor<'float32'>;
-    const adapterOf = (kind: AdapterKind): Adapter => (kind === 'none' ? { kind } : { kind, value: reference(kind) });
-    const promptRowsOf = (kind: AdapterKind): number => (kind === 'softPrompt' ? reference(kind).shape[0]! : 0);
+    const adapterOf = (kind: SpanKind): Adapter => (kind === 'none' ? { kind } : { kind, value: reference(kind) });
+    const promptRowsOf = (kind: SpanKind): number => (kind === 'softPrompt' ? reference(kind).shape[0]! : 0);
 
     before(async () => {
       model = await PackedModel.fixture(fixture, 1, 1);
@@ -49,7 +49,7 @@ for (const { fixture, byLength } of rows) {
     after(() => model.close());
 
     /** Forward and backward of real rows, the cotangents a fixed function of (sequence, token). */
-    async function step(kind: AdapterKind, sequences: readonly number[], width: number, padding: number) {
+    async function step(kind: SpanKind, sequences: readonly number[], width: number, padding: number) {
       const d = embeds.shape[2]!;
       const batch = new Float32Array(sequences.length * width * d).fill(padding);
       sequences.forEach((sequence, b) => {
@@ -103,7 +103,7 @@ for (const { fixture, byLength } of rows) {
       });
     }
 
-    for (const kind of adapterKinds) {
+    for (const kind of spanKinds) {
       it(`${kind}: rows that are not asked for change nothing, and one row may be asked for alone`, async () => {
         const promptRows = promptRowsOf(kind);
         const all = [...Array(promptRows + 27).keys()];

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { adapterKinds } from '../../src/artifacts/manifest.js';
+import { spanKinds } from '../../src/artifacts/manifest.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { PackedModel, readReference } from '../support/packed-model.js';
 import {
@@ -57,7 +57,7 @@ async function checkFixture({ name, dir, document }: ReferenceFixture): Promise<
     if (document.short !== undefined) batches.push({ value: (key) => value(`short.${key}`), batch: document.short.batch });
     let [forward, gradient, padding] = [0, 0, 0];
     for (const references of batches) {
-      for (const kind of adapterKinds) {
+      for (const kind of spanKinds) {
         const { hiddenStates, logits } = await forwardErrors(model, references, kind);
         const gradients = await gradientErrors(model, references, kind);
         const { loss, chunks, ...lossGradients } = await lossErrors(model, references, kind);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { adapterKinds } from '../../src/artifacts/manifest.js';
+import { spanKinds } from '../../src/artifacts/manifest.js';
 import { families } from '../../src/compiler/models/registry.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
@@ -41,7 +41,7 @@ describe('conformance: trained blocks', () => {
       });
       after(() => model?.close());
 
-      for (const kind of adapterKinds) {
+      for (const kind of spanKinds) {
         it(`${kind}: gives transformers' gradient of every weight, and its hidden states`, async () => {
           const references = { value, batch: document.batch };
           const { numLayers } = model.backbone.manifest.cut;

@@ -1,6 +1,6 @@
 /** The packed halves, composed, against transformers' values in test/fixtures: every fixture, at every cut of the table, with every kind of adapter. */
 import assert from 'node:assert/strict';
-import { adapterKinds } from '../../src/artifacts/manifest.js';
+import { spanKinds } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { depth } from '../support/exhaustive.js';
 import { maxRelativeError, PackedModel, positionsTensor, readReference } from '../support/packed-model.js';
@@ -68,7 +68,7 @@ for (const { name: fixture, dir, document } of referenceFixtures()) {
             ]),
       ];
       for (const [suffix, references] of batches) {
-        for (const kind of adapterKinds) {
+        for (const kind of spanKinds) {
           it(`${kind}${suffix}: gives transformers' hidden states and logits for every real row`, async () => {
             assertWithin(await forwardErrors(model, references(), kind), LOGITS_TOLERANCE);
           });

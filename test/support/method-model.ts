@@ -1,7 +1,7 @@
 /** What methods ask of a bundle, without a checkpoint: their graphs, compiled and run as packed ones are, and a small random embedding. */
 import type { AdapterDims, Feeds } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
-import type { GraphPair } from '../../src/compiler/graphs/client-graphs.js';
+import type { GraphPair } from '../../src/compiler/graphs/graph-pair.js';
 import { promptMethodGraphs } from '../../src/compiler/graphs/prompt-method-graphs.js';
 import type { Graph } from '../../src/compiler/onnx/graph.js';
 import { f32 } from '../../src/tensor/tensor.js';

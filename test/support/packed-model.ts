@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
-import type { AdapterKind, GraphEntry } from '../../src/artifacts/manifest.js';
+import type { GraphEntry, SpanKind } from '../../src/artifacts/manifest.js';
 import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
-import { type BackboneArtifact, type ClientBundle, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
+import { type BackboneArtifact, type ClientBundleArtifact, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
 import { pack } from '../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
@@ -70,7 +70,7 @@ export function positionsTensor(rows: readonly number[]): Tensor<'int64'> {
 
 /** An adapter as it is fed: nothing, a soft prompt [P,d] or a prefix [layers of the whole model,2,P,kv,headDim]. */
 export interface Adapter {
-  readonly kind: AdapterKind;
+  readonly kind: SpanKind;
   readonly value?: Tensor<'float32'>;
 }
 
@@ -101,7 +101,7 @@ export class PackedModel {
     /** Removed when it is closed. */
     readonly root: string | undefined,
     readonly backbone: BackboneArtifact,
-    readonly bundle: ClientBundle,
+    readonly bundle: ClientBundleArtifact,
   ) {}
 
   /** Opens what has been packed; `root` is removed when it is closed. */

@@ -1,5 +1,5 @@
 /** How far a packed model is from reference values: the measurements that the committed and the live conformance tests share. */
-import type { AdapterKind } from '../../src/artifacts/manifest.js';
+import type { SpanKind } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 import { type Adapter, maxRelativeError, type PackedModel, positionsTensor, scatterRows, takeRows } from './packed-model.js';
 import type { ReferenceBatch } from './reference-fixtures.js';
@@ -19,7 +19,7 @@ export interface References {
 export type Errors = Readonly<Record<string, number>>;
 
 /** Values that enter a forward, by kind. */
-export function adapterOf({ value }: References, kind: AdapterKind): Adapter {
+export function adapterOf({ value }: References, kind: SpanKind): Adapter {
   return kind === 'none' ? { kind } : { kind, value: value(kind) };
 }
 
@@ -29,7 +29,7 @@ export function rowsOf(positions: Tensor): number[] {
 }
 
 /** Hidden states and logits of every real row. */
-export async function forwardErrors(model: PackedModel, references: References, kind: AdapterKind): Promise<Errors> {
+export async function forwardErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value } = references;
   const { rows } = await model.forward(value('inputsEmbeds'), adapterOf(references, kind), rowsOf(value(`${kind}.positions`)));
   const { logits } = await model.run('client', model.bundle.manifest.graphs.head.plain, { rows });
@@ -41,7 +41,7 @@ export async function forwardErrors(model: PackedModel, references: References, 
 }
 
 /** Gradients with respect to embeddings and adapter of a cotangent of the logits; `padding` is 0 where padded rows have none. */
-export async function gradientErrors(model: PackedModel, references: References, kind: AdapterKind): Promise<Errors> {
+export async function gradientErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value } = references;
   const positions = rowsOf(value(`${kind}.positions`));
   const step = await model.forward(value('inputsEmbeds'), adapterOf(references, kind), positions);
@@ -59,7 +59,7 @@ export async function gradientErrors(model: PackedModel, references: References,
 }
 
 /** transformers' loss and its gradients through loss.onnx; `chunks` is what computing it in pieces changes. */
-export async function lossErrors(model: PackedModel, references: References, kind: AdapterKind): Promise<Errors> {
+export async function lossErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value, batch } = references;
   const targets = lossTargets(batch, promptRowsOf(references, kind));
   const positions = [...new Set(targets.map(({ row }) => row))].sort((a, b) => a - b);
@@ -77,7 +77,7 @@ export async function lossErrors(model: PackedModel, references: References, kin
 }
 
 /** What crosses the cut at bottom 1, top 1, in both directions. */
-export async function crossingErrors(model: PackedModel, references: References, kind: AdapterKind): Promise<Errors> {
+export async function crossingErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value } = references;
   const { numLayers } = model.backbone.manifest.cut;
   const positions = rowsOf(value(`${kind}.positions`));
@@ -92,7 +92,7 @@ export async function crossingErrors(model: PackedModel, references: References,
   };
 }
 
-function promptRowsOf({ value }: References, kind: AdapterKind): number {
+function promptRowsOf({ value }: References, kind: SpanKind): number {
   return kind === 'softPrompt' ? value(kind).shape[0]! : 0;
 }
 

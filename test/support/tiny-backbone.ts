@@ -7,7 +7,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256Hex } from '../../src/artifacts/digest.js';
-import { type AdapterKind, type BackboneManifest, FORMAT_VERSION, type StepGraphs } from '../../src/artifacts/manifest.js';
+import { type BackboneManifest, FORMAT_VERSION, type SpanKind, type StepGraphs } from '../../src/artifacts/manifest.js';
 import { type BackboneArtifact, loadBackbone } from '../../src/artifacts/store.js';
 import { GraphBuilder } from '../../src/compiler/onnx/builder.js';
 import { addDims, multiplyDims, symbol } from '../../src/compiler/onnx/dim.js';
@@ -47,7 +47,7 @@ export async function tinyBackbone({ hiddenSize, numLayers, keyValues = true }: 
     write(path, encodeModel(graph, { externalData }));
     return { file: path, inputs: graph.inputs.map(({ name }) => name), outputs: graph.outputs.map(({ name }) => name) };
   };
-  const pair = (kind: AdapterKind): StepGraphs => ({
+  const pair = (kind: SpanKind): StepGraphs => ({
     forward: entry(`forward-${kind}.onnx`, forwardGraph(kind, hiddenSize, numLayers)),
     infer: entry(`infer-${kind}.onnx`, forwardGraph(kind, hiddenSize, numLayers, false)),
     vjp: entry(`vjp-${kind}.onnx`, vjpGraph(kind, hiddenSize, numLayers)),
@@ -86,7 +86,7 @@ export async function tinyBackbone({ hiddenSize, numLayers, keyValues = true }: 
 const [B, S, P, N] = [symbol('B'), symbol('S'), symbol('P'), symbol('N')];
 
 /** The inputs and the sizes that both graphs of a kind share. */
-function open(kind: AdapterKind, hiddenSize: number, numLayers: number) {
+function open(kind: SpanKind, hiddenSize: number, numLayers: number) {
   const g = new GraphBuilder();
   const hiddenStates = g.input('hiddenStates', 'float32', [B, S, hiddenSize]);
   const positions = g.input('positions', 'int64', [N]);
@@ -99,7 +99,7 @@ function open(kind: AdapterKind, hiddenSize: number, numLayers: number) {
 }
 
 /** x_0 = text rows + the sum of the adapter, behind the soft prompt's own rows; x_{l+1} = x_l + tanh(x_l W_l). */
-function forwardGraph(kind: AdapterKind, hiddenSize: number, numLayers: number, withResiduals = true): Graph {
+function forwardGraph(kind: SpanKind, hiddenSize: number, numLayers: number, withResiduals = true): Graph {
   const { g, hiddenStates, positions, adapter, textRows, weight } = open(kind, hiddenSize, numLayers);
   let x = g.reshape(hiddenStates, [textRows, hiddenSize]);
   if (adapter !== undefined) {
@@ -123,7 +123,7 @@ function keyValuesGraph(hiddenSize: number, numLayers: number): Graph {
   return g.build({ outputs: { keyValues: g.expand(heads, [numLayers, 2, S, NUM_KV_HEADS, hiddenSize / NUM_KV_HEADS]) } });
 }
 
-function vjpGraph(kind: AdapterKind, hiddenSize: number, numLayers: number): Graph {
+function vjpGraph(kind: SpanKind, hiddenSize: number, numLayers: number): Graph {
   const { g, hiddenStates, positions, adapter, textRows, rows, weight } = open(kind, hiddenSize, numLayers);
   const cotangent = g.input('cotangent', 'float32', [N, hiddenSize]);
   const zeros = g.expand(g.constant(f32([1, 1], [0])), [rows, hiddenSize]);

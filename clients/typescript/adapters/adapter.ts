@@ -2,6 +2,7 @@
  * The one interface of all methods: trainable parameters, what they put into a step, how the step's cotangents come back to them, and how they
  * are saved. A method is one file that implements {@link Adapter}, and one row of `registry.ts`.
  */
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 
 /** The methods that a client can train with, in the order in which they are shown. */
@@ -19,8 +20,7 @@ export const methodNames = [
 /** One of {@link methodNames}. */
 export type MethodName = (typeof methodNames)[number];
 
-/** What goes through the spans beside the text: nothing, rows before it, or keys and values of every block. */
-export type SpanKind = 'none' | 'softPrompt' | 'prefix';
+export type { SpanKind };
 
 /** The span kinds that a gateway is sent a tensor for. */
 export type AdapterKind = Exclude<SpanKind, 'none'>;

@@ -1,7 +1,7 @@
 /** The client's half of the model: tokenizer, embedding, bottom, top, head and loss, run from the bundle's graphs off the main thread. */
 import { join } from 'node:path';
-import { clientGraphEntries, type GraphEntry, type SpanGraphs } from '../../../src/artifacts/manifest.js';
-import { type ClientBundle as BundleArtifact, loadClientBundle } from '../../../src/artifacts/store.js';
+import { type GraphEntry, graphEntries, type SpanGraphs } from '../../../src/artifacts/manifest.js';
+import { type ClientBundleArtifact, loadClientBundle } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { openGraphs } from '../../../src/runtime/graphs.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
@@ -63,13 +63,13 @@ export interface RowLosses {
 /** An open client bundle. */
 export class ClientBundle implements AdapterModel {
   readonly dir: string;
-  readonly manifest: BundleArtifact['manifest'];
+  readonly manifest: ClientBundleArtifact['manifest'];
   readonly dims: AdapterDims;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
   readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
 
-  private constructor(artifact: BundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool) {
+  private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool) {
     this.dir = artifact.dir;
     this.manifest = artifact.manifest;
     this.#tokenizer = tokenizer;
@@ -84,7 +84,7 @@ export class ClientBundle implements AdapterModel {
     const { manifest } = artifact;
     const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
     const graphs = await openGraphs(
-      { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: clientGraphEntries(manifest.graphs).map(({ file }) => file) },
+      { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphEntries(manifest.graphs).map(({ file }) => file) },
       { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }), warm: false },
     );
     return new ClientBundle(artifact, tokenizer, graphs);

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Semaphore } from 'async-mutex';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
 import { federatedAdapter } from '../../../clients/typescript/federation/federated-adapter.js';
 import { Participant } from '../../../clients/typescript/federation/participant.js';
@@ -24,7 +25,6 @@ import { VerifiedSignatures } from '../../protocol/secagg/verified-signatures.js
 import { seeded } from '../../tensor/random.js';
 import { foundingManifest } from '../coordinator/create-federation.js';
 import type { GivenSettings } from '../coordinator/settings-input.js';
-import { Gate } from './gate.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
 import { RoundWatch } from './round-watch.js';
 import { ScratchState } from './scratch-state.js';
@@ -96,7 +96,7 @@ class Simulation {
   readonly #model: SplitModel;
   readonly #seed: number;
   readonly #clock = new VirtualClock();
-  readonly #gate: Gate;
+  readonly #gate: Semaphore;
   /** All participants check the same ones. */
   readonly #signatures: VerifiedSignatures;
   readonly #activity: Activity = { busy: 0, events: 0 };
@@ -107,7 +107,7 @@ class Simulation {
     this.#bundle = bundle;
     this.#model = model;
     this.#seed = options.seed ?? 0;
-    this.#gate = new Gate(options.concurrency ?? 2);
+    this.#gate = new Semaphore(options.concurrency ?? 2);
     this.#signatures = new VerifiedSignatures(4 * options.participants);
   }
 

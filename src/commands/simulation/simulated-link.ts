@@ -3,9 +3,9 @@
  * its participant has something to do, and loses the participant in the rounds in which the simulation wants it lost.
  */
 
+import type { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../errors.js';
 import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '../../protocol/federation/federation-api.js';
-import type { Gate } from './gate.js';
 import { payloadSize } from './payload-size.js';
 import type { VirtualClock } from './virtual-clock.js';
 
@@ -13,7 +13,7 @@ import type { VirtualClock } from './virtual-clock.js';
 export interface LinkSurroundings {
   readonly clock: VirtualClock;
   /** Held while a participant trains or measures. */
-  readonly gate: Gate;
+  readonly gate: Semaphore;
   /** At which stage of a round a participant vanishes until the round is over; null: it stays. */
   readonly vanishing: (member: string, round: number) => RoundStage | null;
   readonly activity: Activity;
@@ -81,7 +81,7 @@ export class SimulatedLink implements FederationApi {
         await this.rest(Math.max(1, answer.remainingMs + 1), signal);
         continue;
       }
-      if (task.kind === 'submit') this.#leave = await this.#around.gate.enter();
+      if (task.kind === 'submit') [, this.#leave] = await this.#around.gate.acquire();
       if ('round' in task) this.#round = task.round;
       // How often it waits, and for what, is a matter of timing.
       return task.kind === 'wait' ? answer : this.#received(answer);

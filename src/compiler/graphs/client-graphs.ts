@@ -3,23 +3,16 @@
  * again what they need, so a client keeps no residuals. A span is compiled frozen, and once more with its block weights as inputs under their
  * names, its vjp then giving `<name>Cotangent` of each: for clients that train the blocks they hold.
  */
-import type { AdapterKind, Cut } from '../../artifacts/manifest.js';
-import { vjp } from '../autodiff/vjp.js';
+import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import { embedTokens } from '../models/embedding.js';
 import type { ModelDescription } from '../models/registry.js';
-import type { Weight } from '../models/weights.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { blockWeights, spansOf } from './cut.js';
-import { buildSpan, dims, partedRows, type Span } from './span.js';
-
-/** A function and its vjp. */
-export interface GraphPair {
-  readonly forward: Graph;
-  readonly vjp: Graph;
-}
+import { type GraphPair, graphPair } from './graph-pair.js';
+import { buildSpan, dims, partedRows, type Span, type SpanPlan } from './span.js';
 
 /** Whether the block weights of a span lie in the bundle or are fed. */
 export type SpanWeights = 'frozen' | 'inputs';
@@ -41,71 +34,49 @@ export function hasBottom(model: ModelDescription, cut: Cut): boolean {
  * `hiddenStates` [B,S,d] and, with a soft prompt, `softPromptHidden` [P,d]. The vjp takes also `hiddenStatesCotangent`, `softPromptHiddenCotangent` and gives
  * `inputsEmbedsCotangent` and `softPromptCotangent` or `prefixCotangent`.
  */
-export function compileBottom(model: ModelDescription, cut: Cut, kind: AdapterKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const g = new GraphBuilder();
-  const decoder = new DecoderGraph(g, model.spec, model.weights, weights);
-  const span = buildSpan(decoder, {
+export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
+  const plan: SpanPlan = {
     span: spansOf(cut).bottom,
     kind,
     addPositions: model.spec.position.kind === 'learned',
     wantedOnly: false,
     inputNames: { hiddenStates: 'inputsEmbeds', softPrompt: 'softPrompt' },
-  });
-  const { prompt, text } = partedRows(decoder, span);
-  const outputs = { hiddenStates: text, ...(prompt !== undefined && { softPromptHidden: prompt }) };
-  const cotangents = Object.entries(outputs).map(([name, value]) => g.input(`${name}Cotangent`, 'float32', value.shape));
-  return {
-    forward: g.build({ outputs }),
-    vjp: buildVjp(g, span, Object.values(outputs), cotangents, {
-      adapter: `${kind}Cotangent`,
-      hiddenStates: 'inputsEmbedsCotangent',
-      weights: trainedWeights(model, spansOf(cut).bottom, weights),
-    }),
   };
+  return spanPair(model, plan, weights, (decoder, span) => {
+    const { prompt, text } = partedRows(decoder, span);
+    return { hiddenStates: text, ...(prompt && { softPromptHidden: prompt }) };
+  });
 }
 
 /**
  * The client's top, for m > 0. `hiddenStates` [B,S,d], `softPromptHidden` [P,d] or `prefix` [m,2,P,numKvHeads,headDim], `positions` int64 [N] -> `rows` [N,d].
  * The vjp takes also `rowsCotangent` and gives `hiddenStatesCotangent` and `softPromptHiddenCotangent` or `prefixCotangent`.
  */
-export function compileTop(model: ModelDescription, cut: Cut, kind: AdapterKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const g = new GraphBuilder();
-  const decoder = new DecoderGraph(g, model.spec, model.weights, weights);
-  const span = buildSpan(decoder, {
+export function compileTop(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
+  const plan: SpanPlan = {
     span: spansOf(cut).top,
     kind,
     addPositions: false,
     wantedOnly: true,
     inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPromptHidden' },
-  });
-  const { rows } = span;
-  const cotangent = g.input('rowsCotangent', 'float32', rows.shape);
-  const adapter = kind === 'softPrompt' ? 'softPromptHiddenCotangent' : 'prefixCotangent';
-  return {
-    forward: g.build({ outputs: { rows } }),
-    vjp: buildVjp(g, span, [rows], [cotangent], {
-      adapter,
-      hiddenStates: 'hiddenStatesCotangent',
-      weights: trainedWeights(model, spansOf(cut).top, weights),
-    }),
   };
+  return spanPair(model, plan, weights, (_, { rows }) => ({ rows }));
 }
 
-/** The weights whose cotangents a span's vjp gives. */
-function trainedWeights({ weights }: ModelDescription, span: readonly [number, number], which: SpanWeights): readonly Weight[] {
-  return which === 'inputs' ? blockWeights(weights, span) : [];
-}
-
-function buildVjp(
-  g: GraphBuilder,
-  span: Span,
-  outputs: readonly Value[],
-  cotangents: readonly Value[],
-  names: { readonly adapter: string; readonly hiddenStates: string; readonly weights: readonly Weight[] },
-): Graph {
-  const wrt: [string, Value][] = [[names.hiddenStates, span.hiddenStates]];
-  if (span.adapter !== undefined) wrt.push([names.adapter, span.adapter]);
-  for (const { name, shape } of names.weights) wrt.push([`${name}Cotangent`, g.input(name, 'float32', shape)]);
-  const found = vjp(g, { outputs, cotangents, wrt: wrt.map(([, value]) => value) });
-  return g.build({ outputs: Object.fromEntries(wrt.map(([name], at) => [name, found[at]!])) });
+function spanPair(
+  model: ModelDescription,
+  plan: SpanPlan,
+  weights: SpanWeights,
+  outputsOf: (decoder: DecoderGraph, span: Span) => Readonly<Record<string, Value>>,
+): GraphPair {
+  const g = new GraphBuilder();
+  const decoder = new DecoderGraph(g, model.spec, model.weights, weights);
+  const span = buildSpan(decoder, plan);
+  const { hiddenStates, softPrompt } = plan.inputNames;
+  const trained = weights === 'inputs' ? blockWeights(model.weights, plan.span) : [];
+  return graphPair(g, outputsOf(decoder, span), {
+    [hiddenStates]: span.hiddenStates,
+    ...(span.adapter && { [plan.kind === 'softPrompt' ? softPrompt : plan.kind]: span.adapter }),
+    ...Object.fromEntries(trained.map(({ name, shape }) => [name, g.input(name, 'float32', shape)])),
+  });
 }

@@ -36,7 +36,7 @@ interface HeadLora {
 }
 
 /** Rows of a tied table that are trained: column ids[t] of z is h · rows[t]. */
-interface TokenRows {
+interface TrainedTokens {
   /** int64 [T], without repetition. */
   readonly ids: Value;
   /** [T, d] */
@@ -50,7 +50,7 @@ interface Head {
   /** W [V, d] */
   readonly table: Value;
   readonly lora?: HeadLora;
-  readonly tokens?: TokenRows;
+  readonly tokens?: TrainedTokens;
   /** tanh(z / cap) [N, V], where the family has a softcap. */
   readonly squashed?: Value;
   /** [N, V] */
@@ -68,7 +68,7 @@ function buildHead(decoder: DecoderGraph, variant: HeadVariant, rows: Value): He
   const normed = finalNorm(decoder, rows);
   const table = decoder.head();
   let z = g.gemm({ A: normed, B: table }, { alpha, transB: 1 }); // [N, V]
-  let tokens: TokenRows | undefined;
+  let tokens: TrainedTokens | undefined;
   if (variant === 'tokens' || variant === 'loraTokens') {
     tokens = { ids: g.input('tokenIds', 'int64', [T]), rows: g.input('tokenRows', 'float32', [T, d]) };
     const columns = g.gemm({ A: normed, B: tokens.rows }, { alpha, transB: 1 }); // [N, T]

@@ -2,10 +2,9 @@
  * A backbone from an imported graph: hidden states [b, s, d] in, hidden states [b, s, d] out, nothing else. The graph is applied to the text
  * alone or to a soft prompt put before every sequence; its derivative comes from the same rules as any other.
  */
-import type { AdapterKind } from '../../artifacts/manifest.js';
+import type { SpanKind } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
-import { type Partition, partition } from '../autodiff/partition.js';
-import { vjp } from '../autodiff/vjp.js';
+import type { Partition } from '../autodiff/partition.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { addDims, multiplyDims, type Shape, shapesEqual, shapeText } from '../onnx/dim.js';
 import { applyModel } from '../onnx/import/apply.js';
@@ -14,6 +13,7 @@ import type { ValueInfoProto } from '../onnx/import/proto.js';
 import { computedDType, storedDType } from '../onnx/import/tensor-source.js';
 import type { Value } from '../onnx/value.js';
 import { dims } from './span.js';
+import { partitionStep } from './step-partition.js';
 
 /** The one input and the one output of a backbone's graph. */
 export interface BackbonePorts {
@@ -73,7 +73,7 @@ const namesOf = (ports: readonly ValueInfoProto[]): string =>
  * A prefix needs inputs for keys and values, which an imported graph does not have.
  * @throws CutlayerError INVALID_ONNX, UNSUPPORTED_OP, NOT_DIFFERENTIABLE, naming the node
  */
-export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind: Exclude<AdapterKind, 'prefix'>): Partition {
+export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind: Exclude<SpanKind, 'prefix'>): Partition {
   const g = new GraphBuilder();
   const { B, S, P, N } = dims;
   const d = ports.hiddenSize;
@@ -85,17 +85,7 @@ export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind
   const mapped = applyModel(g, model, new Map([[ports.input, fed]])).get(ports.output)!;
   requireOutput(mapped, [B, sequence, d], model, ports);
   const output = g.gather(flatRows(g, mapped, softPrompt !== undefined), positions);
-  const cotangent = g.input('cotangent', 'float32', [N, d]);
-  const wrt = softPrompt === undefined ? [hiddenStates] : [hiddenStates, softPrompt];
-  const [hiddenStatesCotangent, softPromptCotangent] = vjp(g, { outputs: [output], cotangents: [cotangent], wrt });
-  return partition(g, {
-    outputs: { output },
-    cotangents: [cotangent],
-    cotangentOutputs: {
-      hiddenStatesCotangent: hiddenStatesCotangent!,
-      ...(softPromptCotangent !== undefined && { softPromptCotangent }),
-    },
-  });
+  return partitionStep(g, output, { hiddenStates, softPrompt });
 }
 
 function requireOutput(mapped: Value, wanted: Shape, { path }: OnnxModel, { output }: BackbonePorts): void {

@@ -4,12 +4,11 @@
  * so one graph serves whatever a client chooses. A vjp takes the forward's inputs and `<output>Cotangent`, and gives `<input>Cotangent`.
  * @see PEFT 0.21 `tuners/p_tuning`, `tuners/prefix_tuning`, `tuners/multitask_prompt_tuning`; arXiv:2103.10385, 2101.00190, 2303.02861
  */
-import { vjp } from '../autodiff/vjp.js';
 import type { DecoderSpec } from '../models/spec.js';
-import { GraphBuilder } from '../onnx/builder.js';
-import { multiplyDims, type Shape, symbol } from '../onnx/dim.js';
+import type { GraphBuilder } from '../onnx/builder.js';
+import { multiplyDims, symbol } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
-import type { GraphPair } from './client-graphs.js';
+import { functionPair, type GraphPair } from './graph-pair.js';
 
 /**
  * LSTM cells in one run of `promptEncoderLstmCells`. Recurrent weights are an input, and a run copies its inputs: eight cells a run copy them
@@ -44,7 +43,7 @@ export const promptMethodGraphs = {
  * -> `prompt` [P,d].
  */
 function promptEncoderMlp(d: number): GraphPair {
-  return pair((input, g) => {
+  return functionPair((input, g) => {
     const embedding = input('embedding.weight', [P, d]);
     const first = g.relu(linear(g, embedding, input('mlp_head.0.weight', [H, d]), input('mlp_head.0.bias', [H])));
     const second = g.relu(linear(g, first, input('mlp_head.2.weight', [H, H]), input('mlp_head.2.bias', [H])));
@@ -58,7 +57,7 @@ function promptEncoderMlp(d: number): GraphPair {
  */
 function promptEncoderLstmInput(): GraphPair {
   const I = symbol('I');
-  return pair((input, g) => {
+  return functionPair((input, g) => {
     const rows = input('input', [P, I]);
     const weight = input('weight_ih', [GATES, I]);
     const bias = g.add(input('bias_ih', [GATES]), input('bias_hh', [GATES]));
@@ -73,7 +72,7 @@ function promptEncoderLstmInput(): GraphPair {
  * all rows gives it, see `promptEncoderLstmInput`.
  */
 function promptEncoderLstmCells(): GraphPair {
-  return pair((input, g) => {
+  return functionPair((input, g) => {
     const gates = input('gates', [LSTM_CELLS, GATES]);
     let hidden = input('hidden', [1, H]);
     let cell = input('cell', [1, H]);
@@ -92,7 +91,7 @@ function promptEncoderLstmCells(): GraphPair {
 /** `input` [P,2H] (both directions of the last layer) through Linear, ReLU, Linear: `mlp_head.{0,2}.weight` [2H,2H], [d,2H] -> `prompt` [P,d]. */
 function promptEncoderLstmHead(d: number): GraphPair {
   const W = symbol('W');
-  return pair((input, g) => {
+  return functionPair((input, g) => {
     const inner = g.relu(linear(g, input('input', [P, W]), input('mlp_head.0.weight', [W, W]), input('mlp_head.0.bias', [W])));
     return { prompt: linear(g, inner, input('mlp_head.2.weight', [d, W]), input('mlp_head.2.bias', [d])) };
   });
@@ -106,7 +105,7 @@ function prefixProjection({ spec: { numLayers, attention } }: PromptMethodModel)
   const { numKvHeads, headDim } = attention;
   const width = numKvHeads * headDim;
   const flatWidth = numLayers * 2 * width;
-  return pair((input, g) => {
+  return functionPair((input, g) => {
     const embedding = input('embedding.weight', [P, width]);
     const inner = g.tanh(linear(g, embedding, input('transform.0.weight', [H, width]), input('transform.0.bias', [H])));
     const flat = linear(g, inner, input('transform.2.weight', [flatWidth, H]), input('transform.2.bias', [flatWidth])); // [P, layers * 2 * width]
@@ -119,28 +118,9 @@ function prefixProjection({ spec: { numLayers, attention } }: PromptMethodModel)
 /** The prompt of one task: `embedding.weight` [P,d] times `taskCols` [P,r] `taskRows` [r,d], element by element -> `prompt` [P,d]. */
 function multitaskPrompt(d: number): GraphPair {
   const R = symbol('R');
-  return pair((input, g) => ({
+  return functionPair((input, g) => ({
     prompt: g.mul(input('embedding.weight', [P, d]), g.matMul(input('taskCols', [P, R]), input('taskRows', [R, d]))),
   }));
-}
-
-type Input = (name: string, shape: Shape, kind?: 'frozen') => Value;
-
-/** A function of inputs and its vjp with respect to all that are not frozen. */
-function pair(compute: (input: Input, g: GraphBuilder) => Readonly<Record<string, Value>>): GraphPair {
-  const g = new GraphBuilder();
-  const inputs: Value[] = [];
-  const wrt: { readonly name: string; readonly value: Value }[] = [];
-  const outputs = compute((name, shape, kind) => {
-    const value = g.input(name, 'float32', shape);
-    inputs.push(value);
-    if (kind !== 'frozen') wrt.push({ name, value });
-    return value;
-  }, g);
-  const cotangents = Object.entries(outputs).map(([name, value]) => g.input(`${name}Cotangent`, 'float32', value.shape));
-  const pulled = vjp(g, { outputs: Object.values(outputs), cotangents, wrt: wrt.map(({ value }) => value) });
-  const named = Object.fromEntries(wrt.map(({ name }, at) => [`${name}Cotangent`, pulled[at]!]));
-  return { forward: g.build({ outputs, inputs }), vjp: g.build({ outputs: named }) };
 }
 
 /** x Wᵀ + b, as torch's Linear. */

@@ -2,7 +2,7 @@
  * Bottom, backbone and top are the same function on different blocks: rows in, blocks [first, end), rows out, adapted in one of three
  * ways. Here the inputs of that function become flat rows, and its values are named once for the forward graph and for the vjp.
  */
-import type { AdapterKind } from '../../artifacts/manifest.js';
+import type { SpanKind } from '../../artifacts/manifest.js';
 import { blocks } from '../models/decoder.js';
 import type { DecoderGraph } from '../models/decoder-weights.js';
 import { addLearnedPositions } from '../models/embedding.js';
@@ -17,7 +17,7 @@ export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol(
 export interface SpanPlan {
   /** Blocks [first, end). */
   readonly span: readonly [number, number];
-  readonly kind: AdapterKind;
+  readonly kind: SpanKind;
   /** Learned position embeddings are added first: the bottom of a family that has them. */
   readonly addPositions: boolean;
   /** The output is the rows at an input `positions`, not all rows. */
@@ -40,36 +40,24 @@ export interface Span {
 /** Builds a span. */
 export function buildSpan(decoder: DecoderGraph, plan: SpanPlan): Span {
   const { g, spec } = decoder;
+  const { kind, inputNames } = plan;
   const { B, S, P } = dims;
-  const d = spec.hiddenSize;
   const [first, end] = plan.span;
-  const hiddenStates = g.input(plan.inputNames.hiddenStates, 'float32', [B, S, d]);
-  const text = g.reshape(hiddenStates, [multiplyDims(B, S), d]); // [B * S, d]
+  const hiddenStates = g.input(inputNames.hiddenStates, 'float32', [B, S, spec.hiddenSize]);
+  const text = g.reshape(hiddenStates, [multiplyDims(B, S), spec.hiddenSize]); // [B * S, d]
   const wanted = plan.wantedOnly ? g.input('positions', 'int64', [dims.N]) : undefined;
-  switch (plan.kind) {
-    case 'none': {
-      const layout: RowLayout = { batch: B, sequence: S, virtualTokens: 0, promptRows: 0 };
-      const rows = withPositions(decoder, plan, layout, text, () => g.scalar(0, 'int64'));
-      return { hiddenStates, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
-    }
-    case 'softPrompt': {
-      const layout: RowLayout = { batch: B, sequence: S, virtualTokens: P, promptRows: P };
-      const adapter = g.input(plan.inputNames.softPrompt, 'float32', [P, d]);
-      const rows = withPositions(decoder, plan, layout, joinRows(g, { prompt: adapter, text }), () => g.dim(P));
-      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
-    }
-    case 'prefix': {
-      const layout: RowLayout = { batch: B, sequence: S, virtualTokens: P, promptRows: 0 };
-      if (first === end) {
-        const rows = withPositions(decoder, plan, layout, text, () => g.input('numVirtualTokens', 'int64', []));
-        return { hiddenStates, layout, rows: blocks(decoder, layout, rows, { first, end, wanted }) };
-      }
-      const { numKvHeads, headDim } = spec.attention;
-      const adapter = g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]);
-      const rows = withPositions(decoder, plan, layout, text, () => g.dim(P));
-      return { hiddenStates, adapter, layout, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix: adapter }) };
-    }
+  const layout = { batch: B, sequence: S, virtualTokens: kind === 'none' ? 0 : P, promptRows: kind === 'softPrompt' ? P : 0 };
+  const prompt = kind === 'softPrompt' ? g.input(inputNames.softPrompt, 'float32', [P, spec.hiddenSize]) : undefined;
+  const { numKvHeads, headDim } = spec.attention;
+  const prefix = kind === 'prefix' && first < end ? g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]) : undefined;
+  let rows = prompt === undefined ? text : joinRows(g, { prompt, text });
+  if (plan.addPositions) {
+    // A prefix of no block is not fed, so P is read from an input of its own.
+    const count = kind === 'prefix' && prefix === undefined ? g.input('numVirtualTokens', 'int64', []) : g.dim(layout.virtualTokens);
+    rows = addLearnedPositions(decoder, rows, rowPositions(g, layout, count));
   }
+  const adapter = prompt ?? prefix;
+  return { hiddenStates, ...(adapter && { adapter }), layout, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix }) };
 }
 
 /** All rows, apart: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */
@@ -77,9 +65,4 @@ export function partedRows({ g, spec }: DecoderGraph, { rows, layout }: Span): S
   const { prompt, text } = splitRows(g, rows, layout);
   const hiddenStates = g.reshape(text, [layout.batch, layout.sequence, spec.hiddenSize]); // [B, S, d]
   return prompt === undefined ? { text: hiddenStates } : { prompt, text: hiddenStates };
-}
-
-function withPositions(decoder: DecoderGraph, plan: SpanPlan, layout: RowLayout, rows: Value, virtualTokens: () => Value): Value {
-  if (!plan.addPositions) return rows;
-  return addLearnedPositions(decoder, rows, rowPositions(decoder.g, layout, virtualTokens()));
 }

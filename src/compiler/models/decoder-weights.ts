@@ -10,7 +10,7 @@ export class DecoderGraph {
     readonly g: GraphBuilder,
     readonly spec: DecoderSpec,
     private readonly table: WeightTable,
-    /** `inputs`: the blocks' weights are graph inputs under their names, for whoever trains them. */
+    /** `inputs`: the blocks' weights are graph inputs under their names, for a client that trains them. */
     private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
   ) {}
 

@@ -10,23 +10,25 @@ import type { DecoderSpec, PositionSpec } from './spec.js';
 import type { WeightNames } from './weights.js';
 import { everywhere } from './windows.js';
 
-/** The values that transformers takes for keys that a config lacks. */
-export interface LlamaLikeDefaults {
-  readonly vocab_size: number;
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
+/** The values that transformers takes for keys that a Llama's config lacks. */
+const llamaDefaults = {
+  vocab_size: 32000,
+  hidden_size: 4096,
+  intermediate_size: 11008,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
   /** null: as many as attention heads. */
-  readonly num_key_value_heads: number | null;
+  num_key_value_heads: null as number | null,
   /** null: hidden_size / num_attention_heads. */
-  readonly head_dim: number | null;
-  readonly max_position_embeddings: number;
-  readonly rms_norm_eps: number;
-  readonly tie_word_embeddings: boolean;
-}
+  head_dim: null as number | null,
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+};
 
-const sharedSchema = (defaults: LlamaLikeDefaults) =>
+type Defaults = Readonly<typeof llamaDefaults>;
+
+const sharedSchema = (defaults: Defaults) =>
   z.object({
     vocab_size: positiveInt.default(defaults.vocab_size),
     hidden_size: positiveInt.default(defaults.hidden_size),
@@ -46,7 +48,8 @@ export type LlamaLikeSpec = DecoderSpec & { readonly position: Extract<PositionS
 /** One Llama-like family. `Keys` are those of its own, beside the shared ones and rope's. */
 export interface LlamaLike<Keys extends z.ZodRawShape> {
   readonly name: string;
-  readonly defaults: LlamaLikeDefaults;
+  /** Its defaults that are not {@link llamaDefaults Llama's}. */
+  readonly defaults?: Partial<Defaults>;
   readonly keys: Keys;
   /** Keys of its own that change nothing. */
   readonly harmless?: readonly string[];
@@ -66,7 +69,7 @@ export interface LlamaLike<Keys extends z.ZodRawShape> {
 
 /** The family that a description gives. */
 export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): Family {
-  const shared = sharedSchema(family.defaults);
+  const shared = sharedSchema({ ...llamaDefaults, ...family.defaults });
   const own = z.object(family.keys);
   const activationKey = family.activationKey ?? 'hidden_act';
   const activationSchema = z.object({ [activationKey]: z.string().default(family.defaultActivation ?? 'silu') });

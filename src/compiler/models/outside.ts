@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported } from './config.js';
+import { llama } from './families/llama.js';
 import { describeModel, isFamily, type ModelDescription, parseConfig } from './registry.js';
 import type { DecoderSpec } from './spec.js';
 import type { ModelRole, Weight, WeightNames, WeightTable } from './weights.js';
@@ -214,32 +215,11 @@ function found(tensors: TensorShapes, name: string, role: ModelRole, wanted: rea
   return { role, name, shape: wanted };
 }
 
-/** The spec of a model of which only the ends are here; what it says of blocks is never read. */
-function bareSpec(ends: Pick<DecoderSpec, 'vocabSize' | 'hiddenSize' | 'maxPositions' | 'tiedHead'>): DecoderSpec {
-  return {
-    ...ends,
-    normedBelow: true,
-    numLayers: 1,
-    position: { kind: 'learned' },
-    norm: { kind: 'rmsNorm', epsilon: 1e-6, weightOffset: 0, placement: 'before' },
-    attention: {
-      numHeads: 1,
-      numKvHeads: 1,
-      headDim: ends.hiddenSize,
-      projections: 'split',
-      qkvBias: false,
-      outputBias: false,
-      queryKeyNorm: 'none',
-      scale: 1,
-      softcap: null,
-      windows: [null],
-    },
-    mlp: { kind: 'plain', projections: 'split', intermediateSize: 1, activation: 'relu', bias: false },
-    linearLayout: 'outIn',
-    residualScale: 1,
-    embedScale: 1,
-    promptScale: 1,
-    logitScale: 1,
-    logitSoftcap: null,
-  };
+/** The spec of a model of which only the ends are here: a Llama's; what it says of blocks is never read. */
+function bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead }: Ends): DecoderSpec {
+  const ends = { vocab_size: vocabSize, hidden_size: hiddenSize, tie_word_embeddings: tiedHead };
+  const spec = llama.parse({ ...ends, num_hidden_layers: 1, num_attention_heads: 1, head_dim: 2 });
+  return { ...spec, maxPositions, normedBelow: true, position: { kind: 'learned' } };
 }
+
+type Ends = Pick<DecoderSpec, 'vocabSize' | 'hiddenSize' | 'maxPositions' | 'tiedHead'>;

@@ -4,7 +4,7 @@
  * rows never depend on text and are computed once for the whole batch.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
-import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
+import { type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 
 /** How rows, sequences and virtual tokens lie. */
@@ -22,11 +22,6 @@ export interface RowLayout {
 /** B * S */
 export function textRows(layout: RowLayout): Dim {
   return multiplyDims(layout.batch, layout.sequence);
-}
-
-/** R = promptRows + B * S */
-export function allRows(layout: RowLayout): Dim {
-  return addDims(layout.promptRows, textRows(layout));
 }
 
 /** Rows apart: the prompt's [P, ...] (absent where it has none) and the text's [B * S, ...]. */

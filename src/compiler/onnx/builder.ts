@@ -12,6 +12,14 @@ import type { Value } from './value.js';
 /** An operand of a binary method: a number becomes a constant of the other operand's element type. */
 export type Operand = Value | number;
 
+/** The ops that {@link GraphBuilder} offers as methods of one value. */
+type UnaryOp =
+  | ('Neg' | 'Abs' | 'Sqrt' | 'Reciprocal' | 'Exp' | 'Log' | 'Sin' | 'Cos' | 'Tanh' | 'Erf' | 'Sigmoid' | 'Relu')
+  | ('Identity' | 'Not');
+
+/** The ops that it offers as methods of two operands. */
+type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'Less' | 'LessOrEqual' | 'And' | 'MatMul';
+
 /** The last index of any axis, for {@link GraphBuilder.slice}. */
 export const END = Number.MAX_SAFE_INTEGER;
 
@@ -20,61 +28,29 @@ export class GraphBuilder extends LeafBuilder {
   // ---- elementwise
 
   /** A + B, broadcast. */
-  add(A: Operand, B: Operand): Value {
-    return this.apply('Add', this.#pair(A, B));
-  }
+  readonly add = this.#binary('Add');
   /** A - B, broadcast. */
-  sub(A: Operand, B: Operand): Value {
-    return this.apply('Sub', this.#pair(A, B));
-  }
+  readonly sub = this.#binary('Sub');
   /** A * B element by element, broadcast. */
-  mul(A: Operand, B: Operand): Value {
-    return this.apply('Mul', this.#pair(A, B));
-  }
+  readonly mul = this.#binary('Mul');
   /** A / B element by element, broadcast. */
-  div(A: Operand, B: Operand): Value {
-    return this.apply('Div', this.#pair(A, B));
-  }
+  readonly div = this.#binary('Div');
   /** X to a constant power. */
   pow(X: Value, Y: Operand): Value {
     return this.apply('Pow', { X, Y: typeof Y === 'number' ? this.scalar(Y, X.dtype) : Y });
   }
-  neg(X: Value): Value {
-    return this.apply('Neg', { X });
-  }
-  abs(X: Value): Value {
-    return this.apply('Abs', { X });
-  }
-  sqrt(X: Value): Value {
-    return this.apply('Sqrt', { X });
-  }
-  reciprocal(X: Value): Value {
-    return this.apply('Reciprocal', { X });
-  }
-  exp(input: Value): Value {
-    return this.apply('Exp', { input });
-  }
-  log(input: Value): Value {
-    return this.apply('Log', { input });
-  }
-  sin(input: Value): Value {
-    return this.apply('Sin', { input });
-  }
-  cos(input: Value): Value {
-    return this.apply('Cos', { input });
-  }
-  tanh(input: Value): Value {
-    return this.apply('Tanh', { input });
-  }
-  erf(input: Value): Value {
-    return this.apply('Erf', { input });
-  }
-  sigmoid(X: Value): Value {
-    return this.apply('Sigmoid', { X });
-  }
-  relu(X: Value): Value {
-    return this.apply('Relu', { X });
-  }
+  readonly neg = this.#unary('Neg');
+  readonly abs = this.#unary('Abs');
+  readonly sqrt = this.#unary('Sqrt');
+  readonly reciprocal = this.#unary('Reciprocal');
+  readonly exp = this.#unary('Exp');
+  readonly log = this.#unary('Log');
+  readonly sin = this.#unary('Sin');
+  readonly cos = this.#unary('Cos');
+  readonly tanh = this.#unary('Tanh');
+  readonly erf = this.#unary('Erf');
+  readonly sigmoid = this.#unary('Sigmoid');
+  readonly relu = this.#unary('Relu');
   /** The Gaussian error linear unit, exact (`none`) or by its tanh approximation. */
   gelu(X: Value, approximate: 'none' | 'tanh' = 'none'): Value {
     return this.apply('Gelu', { X }, { approximate });
@@ -83,9 +59,7 @@ export class GraphBuilder extends LeafBuilder {
   quickGelu(X: Value, alpha = 1.702): Value {
     return this.apply('QuickGelu', { X }, { alpha });
   }
-  identity(input: Value): Value {
-    return this.apply('Identity', { input });
-  }
+  readonly identity = this.#unary('Identity');
   /** The value converted to another element type. */
   cast(input: Value, to: DType): Value {
     return input.dtype === to ? input : this.apply('Cast', { input }, { to });
@@ -95,28 +69,15 @@ export class GraphBuilder extends LeafBuilder {
     const { A, B } = this.#pair(X, Y);
     return this.apply('Where', { condition, X: A, Y: B });
   }
-  equal(A: Operand, B: Operand): Value {
-    return this.apply('Equal', this.#pair(A, B));
-  }
-  less(A: Operand, B: Operand): Value {
-    return this.apply('Less', this.#pair(A, B));
-  }
-  lessOrEqual(A: Operand, B: Operand): Value {
-    return this.apply('LessOrEqual', this.#pair(A, B));
-  }
-
-  and(A: Value, B: Value): Value {
-    return this.apply('And', { A, B });
-  }
-  not(X: Value): Value {
-    return this.apply('Not', { X });
-  }
+  readonly equal = this.#binary('Equal');
+  readonly less = this.#binary('Less');
+  readonly lessOrEqual = this.#binary('LessOrEqual');
+  readonly and = this.#binary('And');
+  readonly not = this.#unary('Not');
 
   // ---- linear algebra
 
-  matMul(A: Value, B: Value): Value {
-    return this.apply('MatMul', { A, B });
-  }
+  readonly matMul = this.#binary('MatMul');
   /** alpha A' B' + beta C on matrices, where ' is a transpose if asked. */
   gemm(inputs: OpInputs<'Gemm', Value>, attributes: AttributeArguments<'Gemm'> = {}): Value {
     return this.apply('Gemm', inputs, attributes);
@@ -128,18 +89,9 @@ export class GraphBuilder extends LeafBuilder {
 
   // ---- reduction
 
-  /** The sum over axes; kept as size 1 unless keepdims is 0. */
-  reduceSum(data: Value, axes: readonly number[], keepdims = 1): Value {
-    return axes.length === 0 ? data : this.apply('ReduceSum', { data, axes: this.ints(axes) }, { keepdims });
-  }
-  /** The mean over axes; kept as size 1 unless keepdims is 0. */
-  reduceMean(data: Value, axes: readonly number[], keepdims = 1): Value {
-    return axes.length === 0 ? data : this.apply('ReduceMean', { data, axes: this.ints(axes) }, { keepdims });
-  }
-  /** The maximum over axes; kept as size 1 unless keepdims is 0. */
-  reduceMax(data: Value, axes: readonly number[], keepdims = 1): Value {
-    return axes.length === 0 ? data : this.apply('ReduceMax', { data, axes: this.ints(axes) }, { keepdims });
-  }
+  readonly reduceSum = this.#reduction('ReduceSum');
+  readonly reduceMean = this.#reduction('ReduceMean');
+  readonly reduceMax = this.#reduction('ReduceMax');
   argMax(data: Value, axis: number, keepdims = 1): Value {
     return this.apply('ArgMax', { data }, { axis, keepdims });
   }
@@ -170,11 +122,6 @@ export class GraphBuilder extends LeafBuilder {
   transpose(data: Value, perm: readonly number[]): Value {
     if (perm.length === data.shape.length && perm.every((axis, at) => axis === at)) return data;
     return this.apply('Transpose', { data }, { perm });
-  }
-  /** The value with its last two axes exchanged. */
-  transposeLast2(data: Value): Value {
-    const rank = data.shape.length;
-    return this.transpose(data, [...Array(Math.max(rank - 2, 0)).keys(), rank - 1, rank - 2]);
   }
   /**
    * The same elements in another shape, which may be symbolic: 0 and -1 are used where they say enough, else the shape is
@@ -260,6 +207,25 @@ export class GraphBuilder extends LeafBuilder {
     readonly cut?: ReadonlyMap<Value, string>;
   }): Graph {
     return buildGraph(this, options);
+  }
+
+  /** An op without attributes on one value. */
+  #unary(op: UnaryOp): (X: Value) => Value {
+    return (X) => this.table.operation(op, [X], {}, this.scope)[0]!;
+  }
+
+  /** An op without attributes on two operands. */
+  #binary(op: BinaryOp): (A: Operand, B: Operand) => Value {
+    return (a, b) => {
+      const { A, B } = this.#pair(a, b);
+      return this.table.operation(op, [A, B], {}, this.scope)[0]!;
+    };
+  }
+
+  /** A reduction over axes, kept as size 1 unless keepdims is 0. */
+  #reduction(op: 'ReduceSum' | 'ReduceMean' | 'ReduceMax') {
+    return (data: Value, axes: readonly number[], keepdims = 1): Value =>
+      axes.length === 0 ? data : this.apply(op, { data, axes: this.ints(axes) }, { keepdims });
   }
 
   #pair(A: Operand, B: Operand): { readonly A: Value; readonly B: Value } {

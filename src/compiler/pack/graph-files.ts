@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256Hex } from '../../artifacts/digest.js';
-import type { AdapterKind, ArtifactFile, GraphEntry, SpanGraphs, StepGraphs } from '../../artifacts/manifest.js';
+import type { ArtifactFile, GraphEntry, SpanGraphs, SpanKind, StepGraphs } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import type { SafetensorsLayout } from '../../safetensors/layout.js';
 import type { Partition } from '../autodiff/partition.js';
-import type { GraphPair } from '../graphs/client-graphs.js';
+import type { GraphPair } from '../graphs/graph-pair.js';
 import { encodeModel } from '../onnx/encoder.js';
 import type { Graph } from '../onnx/graph.js';
 
@@ -44,8 +44,8 @@ export class GraphFiles {
   }
 
   /** Writes the pairs of all adapter kinds: `<name>-<kind>.onnx` and `<name>-<kind>-vjp.onnx`. */
-  writeSpans(name: string, compile: (kind: AdapterKind) => GraphPair): Record<AdapterKind, SpanGraphs> {
-    const pair = (kind: AdapterKind): SpanGraphs => this.writePair(`${name}-${kind}`, compile(kind));
+  writeSpans(name: string, compile: (kind: SpanKind) => GraphPair): Record<SpanKind, SpanGraphs> {
+    const pair = (kind: SpanKind): SpanGraphs => this.writePair(`${name}-${kind}`, compile(kind));
     return { none: pair('none'), softPrompt: pair('softPrompt'), prefix: pair('prefix') };
   }
 
@@ -55,7 +55,7 @@ export class GraphFiles {
   }
 
   /** Writes the graphs of a step under one adapter kind: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
-  writeStep(kind: AdapterKind, { forward, infer, vjp, residuals }: Partition): StepGraphs {
+  writeStep(kind: SpanKind, { forward, infer, vjp, residuals }: Partition): StepGraphs {
     return {
       forward: this.write(`forward-${kind}.onnx`, forward),
       infer: this.write(`infer-${kind}.onnx`, infer),

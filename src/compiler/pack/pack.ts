@@ -1,5 +1,5 @@
 /** Packs a Hugging Face checkpoint into a backbone for the vendor and a bundle for its clients (docs/architecture.md). */
-import { adapterKinds, type BackboneManifest, type BlockWeight, type Cut } from '../../artifacts/manifest.js';
+import { type BackboneManifest, type BlockWeight, type Cut, spanKinds } from '../../artifacts/manifest.js';
 import { openCheckpoint } from '../../safetensors/checkpoint.js';
 import { compileBackbone } from '../graphs/backbone-graphs.js';
 import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from '../graphs/cut.js';
@@ -68,9 +68,9 @@ export async function pack(request: PackRequest): Promise<PackResult> {
 }
 
 function writeBackboneGraphs(files: GraphFiles, model: ModelDescription, cut: Cut): BackboneManifest['graphs'] {
-  const steps = adapterKinds.map((kind) => [kind, files.writeStep(kind, compileBackbone(model, cut, kind))]);
+  const steps = spanKinds.map((kind) => [kind, files.writeStep(kind, compileBackbone(model, cut, kind))]);
   return {
-    ...(Object.fromEntries(steps) as Pick<BackboneManifest['graphs'], (typeof adapterKinds)[number]>), // one entry a kind
+    ...(Object.fromEntries(steps) as Pick<BackboneManifest['graphs'], (typeof spanKinds)[number]>), // one entry a kind
     keyValues: files.write('key-values.onnx', compileKeyValues(model, cut, 'backbone')),
   };
 }

@@ -9,7 +9,7 @@
  * GPT-2-small shape and 528 rows 110 MiB less and 2-6% of the time, the output the same bits.
  */
 
-import { adapterKinds } from '../../artifacts/manifest.js';
+import { spanKinds } from '../../artifacts/manifest.js';
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { loadBackbone } from '../../artifacts/store.js';
@@ -106,7 +106,7 @@ const VJP_PRIORITY = 1;
 export async function createEngine(options: EngineOptions): Promise<BackboneEngine> {
   const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
   const { dir, manifest } = artifact;
-  const steps = adapterKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
+  const steps = spanKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
   const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.

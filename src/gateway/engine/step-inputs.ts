@@ -1,6 +1,6 @@
 /** The inputs of one step: checked against the backbone, digested, sized, and turned into a graph's feeds. */
 import { createHash } from 'node:crypto';
-import type { AdapterKind, BackboneManifest, Dims } from '../../artifacts/manifest.js';
+import type { BackboneManifest, Dims, SpanKind } from '../../artifacts/manifest.js';
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import { CutlayerError } from '../../errors.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
@@ -38,7 +38,7 @@ export const stepShapes = {
 } as const satisfies Readonly<Record<string, (dims: Dims) => readonly DimPattern[]>>;
 
 /** The virtual tokens of an adapter's shape. */
-export function virtualTokensOf(kind: AdapterKind, shape: readonly number[]): number {
+export function virtualTokensOf(kind: SpanKind, shape: readonly number[]): number {
   return kind === 'none' ? 0 : shape[kind === 'prefix' ? 2 : 0]!;
 }
 
@@ -86,7 +86,7 @@ function expectTensor(name: keyof typeof stepShapes, { shape, data }: Tensor, di
 export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): NamedTensors {
   return {
     hiddenStates,
-    ...(adapter.kind === 'none' ? {} : { [adapter.kind satisfies AdapterKind]: adapter.value }),
+    ...(adapter.kind === 'none' ? {} : { [adapter.kind satisfies SpanKind]: adapter.value }),
     positions: tensor('int64', [positions.length], positions),
   };
 }

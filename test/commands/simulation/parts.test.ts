@@ -1,7 +1,6 @@
-/** The parts of a simulation that are no federation: its time, its gate, its data. */
+/** The parts of a simulation that are no federation: its time, its data. */
 import assert from 'node:assert/strict';
 import type { Example } from '../../../clients/typescript/data/examples.js';
-import { Gate } from '../../../src/commands/simulation/gate.js';
 import { type LabelledRecord, labelOf } from '../../../src/commands/simulation/labelled-data.js';
 import { shareOut, takeTest } from '../../../src/commands/simulation/simulation-data.js';
 import { VirtualClock } from '../../../src/commands/simulation/virtual-clock.js';
@@ -31,28 +30,6 @@ describe("a simulation's time", () => {
     stop.abort();
     await sleep;
     assert.equal(clock.advance(), false);
-  });
-});
-
-describe("a simulation's gate", () => {
-  it('holds no more than its places, lets the next in by order, and takes a place back once only', async () => {
-    const gate = new Gate(2);
-    const entered: number[] = [];
-    const leave = await Promise.all([gate.enter(), gate.enter()]);
-    const third = gate.enter().then((out) => {
-      entered.push(3);
-      return out;
-    });
-    const fourth = gate.enter().then(() => entered.push(4));
-    await Promise.resolve();
-    assert.deepEqual(entered, []);
-    leave[0]();
-    leave[0]();
-    await third;
-    assert.deepEqual(entered, [3]);
-    leave[1]();
-    await fourth;
-    assert.deepEqual(entered, [3, 4]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Client-held blocks with their weights as inputs: the same function as with frozen weights, and torch's gradients of every weight. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type AdapterKind, adapterKinds } from '../../../src/artifacts/manifest.js';
+import { type SpanKind, spanKinds } from '../../../src/artifacts/manifest.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { contracted } from '../../support/contraction.js';
@@ -21,8 +21,8 @@ for (const [fixture, bottom, top] of [
     let reference: (key: string) => Tensor<'float32'>;
     let expected: ReadonlyMap<string, Tensor>;
     let weights: Tensors;
-    const adapterOf = (kind: AdapterKind): Adapter => (kind === 'none' ? { kind } : { kind, value: reference(kind) });
-    const positionsOf = (kind: AdapterKind): number[] => Array.from(reference(`${kind}.positions`).data, Number);
+    const adapterOf = (kind: SpanKind): Adapter => (kind === 'none' ? { kind } : { kind, value: reference(kind) });
+    const positionsOf = (kind: SpanKind): number[] => Array.from(reference(`${kind}.positions`).data, Number);
 
     before(async () => {
       model = await PackedModel.fixture(fixture, bottom, top);
@@ -49,7 +49,7 @@ for (const [fixture, bottom, top] of [
       assert.equal(tiedHead, true);
     });
 
-    for (const kind of adapterKinds) {
+    for (const kind of spanKinds) {
       it(`${kind}: gives torch's gradient of every block weight, and all else as with frozen weights`, async () => {
         const cotangent = reference(`${kind}.hiddenCotangent.${model.backbone.manifest.cut.numLayers}`);
         const frozen = await model.forward(reference('inputsEmbeds'), adapterOf(kind), positionsOf(kind));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import type { AdapterKind } from '../../../src/artifacts/manifest.js';
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { BackboneArtifact } from '../../../src/artifacts/store.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type BackboneEngine, createEngine, type EngineOptions, type ForwardStep } from '../../../src/gateway/engine/engine.js';
@@ -14,7 +14,7 @@ const hasCode = (code: ErrorCode) => (error: unknown) => error instanceof Cutlay
 
 const [hiddenSize, numLayers] = [8, 3];
 const [B, S, P] = [2, 5, 3];
-const kinds: readonly AdapterKind[] = ['none', 'softPrompt', 'prefix'];
+const kinds: readonly SpanKind[] = ['none', 'softPrompt', 'prefix'];
 let artifact: BackboneArtifact;
 
 /** Values that look random and are the same in every run. */
@@ -26,12 +26,12 @@ function values(shape: readonly number[], seed: number): Tensor<'float32'> {
   );
 }
 
-function adapterOf(kind: AdapterKind, seed: number): AdapterInput {
+function adapterOf(kind: SpanKind, seed: number): AdapterInput {
   if (kind === 'none') return { kind };
   return { kind, value: values(kind === 'softPrompt' ? [P, hiddenSize] : [numLayers, 2, P, 2, hiddenSize / 2], seed) };
 }
 
-function inputsOf(kind: AdapterKind, seed = 1): StepInputs {
+function inputsOf(kind: SpanKind, seed = 1): StepInputs {
   return {
     hiddenStates: values([B, S, hiddenSize], seed),
     adapter: adapterOf(kind, seed + 0.5),
@@ -40,7 +40,7 @@ function inputsOf(kind: AdapterKind, seed = 1): StepInputs {
 }
 
 /** A step of checked inputs; `change` replaces some. */
-function stepOf(kind: AdapterKind, stepId: string, seed = 1, change: Partial<StepInputs> = {}): ForwardStep {
+function stepOf(kind: SpanKind, stepId: string, seed = 1, change: Partial<StepInputs> = {}): ForwardStep {
   return { tenant: 'acme', stepId, inputs: checkInputs({ ...inputsOf(kind, seed), ...change }, artifact.manifest), training: true };
 }
 

@@ -1,7 +1,7 @@
 /** A forward that no vjp follows runs a graph of its own, without residuals: it must give the rows of the training step's graph, to the last bit. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { adapterKinds } from '../../../src/artifacts/manifest.js';
+import { spanKinds } from '../../../src/artifacts/manifest.js';
 import { loadBackbone } from '../../../src/artifacts/store.js';
 import { type BackboneEngine, createEngine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
 import { type AdapterInput, checkInputs } from '../../../src/gateway/engine/step-inputs.js';
@@ -41,7 +41,7 @@ interface Backbone {
 const backbones: readonly Backbone[] = [
   ...['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'phi3-tiny', 'qwen3-tiny'].map((name) => ({
     name,
-    kinds: adapterKinds,
+    kinds: spanKinds,
     pack: async () => (await packedFixture(name, { bottom: 1, top: 1 })).backboneDir,
   })),
   ...onnxFixtures.map((fixture) => ({

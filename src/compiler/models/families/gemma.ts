@@ -27,7 +27,6 @@ export const gemma = llamaLike({
     num_key_value_heads: 16,
     head_dim: 256,
     max_position_embeddings: 8192,
-    rms_norm_eps: 1e-6,
     tie_word_embeddings: true,
   },
   defaultActivation: 'gelu_pytorch_tanh',

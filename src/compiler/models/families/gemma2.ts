@@ -1,25 +1,12 @@
 /** Gemma 2: norms before and after each sublayer, capped scores and logits, a window in every other block. @see transformers `modeling_gemma2.py` */
 import { z } from 'zod';
 import { positiveInt, positiveNumber } from '../config.js';
-import { llamaLike, llamaNames } from '../llama-like.js';
-import type { WeightNames } from '../weights.js';
+import { type LlamaLikeSpec, llamaLike, llamaNames } from '../llama-like.js';
 import { layerTypes, windowsOf } from '../windows.js';
 import { gemmaSpec } from './gemma.js';
 
-/** Llama's names with the four norms of a Gemma 2 or 3 block. */
-export const gemmaNames: WeightNames = {
-  ...llamaNames,
-  block: {
-    ...llamaNames.block,
-    attentionPostNorm: 'model.layers.{layer}.post_attention_layernorm.weight',
-    mlpNorm: 'model.layers.{layer}.pre_feedforward_layernorm.weight',
-    mlpPostNorm: 'model.layers.{layer}.post_feedforward_layernorm.weight',
-  },
-};
-
-/** The family `gemma2`. */
-export const gemma2 = llamaLike({
-  name: 'gemma2',
+/** What the descriptions of Gemma 2 and 3 share. */
+export const laterGemma = {
   defaults: {
     vocab_size: 256000,
     hidden_size: 2304,
@@ -29,7 +16,6 @@ export const gemma2 = llamaLike({
     num_key_value_heads: 4,
     head_dim: 256,
     max_position_embeddings: 8192,
-    rms_norm_eps: 1e-6,
     tie_word_embeddings: true,
   },
   activationKey: 'hidden_activation',
@@ -39,24 +25,52 @@ export const gemma2 = llamaLike({
     query_pre_attn_scalar: positiveNumber.default(256),
     sliding_window: positiveInt.default(4096),
     layer_types: layerTypes,
+  },
+  harmless: ['hidden_act'], // hidden_activation is what transformers goes by
+  names: {
+    ...llamaNames,
+    block: {
+      ...llamaNames.block,
+      attentionPostNorm: 'model.layers.{layer}.post_attention_layernorm.weight',
+      mlpNorm: 'model.layers.{layer}.pre_feedforward_layernorm.weight',
+      mlpPostNorm: 'model.layers.{layer}.post_feedforward_layernorm.weight',
+    },
+  },
+};
+
+/** What they do to a Llama. @param slides whether a block has the window, where `layer_types` does not say */
+export function laterGemmaSpec(
+  spec: LlamaLikeSpec,
+  read: z.infer<z.ZodObject<typeof laterGemma.keys>>,
+  slides: (layer: number) => boolean,
+): LlamaLikeSpec {
+  const adapted = gemmaSpec(spec, read.attention_bias);
+  return {
+    ...adapted,
+    norm: { ...adapted.norm, placement: 'around' },
+    attention: {
+      ...adapted.attention,
+      scale: read.query_pre_attn_scalar ** -0.5,
+      windows: windowsOf({ numLayers: spec.numLayers, types: read.layer_types, window: read.sliding_window, slides }),
+    },
+  };
+}
+
+/** The family `gemma2`. */
+export const gemma2 = llamaLike({
+  ...laterGemma,
+  name: 'gemma2',
+  keys: {
+    ...laterGemma.keys,
     attn_logit_softcapping: positiveNumber.nullable().default(50),
     final_logit_softcapping: positiveNumber.nullable().default(30),
   },
-  harmless: ['hidden_act'], // hidden_activation is what transformers goes by
   adapt(spec, read) {
-    const adapted = gemmaSpec(spec, read.attention_bias);
-    const slides = (layer: number): boolean => layer % 2 === 0;
+    const adapted = laterGemmaSpec(spec, read, (layer) => layer % 2 === 0);
     return {
       ...adapted,
-      norm: { ...adapted.norm, placement: 'around' },
-      attention: {
-        ...adapted.attention,
-        scale: read.query_pre_attn_scalar ** -0.5,
-        softcap: read.attn_logit_softcapping,
-        windows: windowsOf({ numLayers: spec.numLayers, types: read.layer_types, window: read.sliding_window, slides }),
-      },
+      attention: { ...adapted.attention, softcap: read.attn_logit_softcapping },
       logitSoftcap: read.final_logit_softcapping,
     };
   },
-  names: gemmaNames,
 });

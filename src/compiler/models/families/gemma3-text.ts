@@ -6,9 +6,7 @@ import { z } from 'zod';
 import { type ConfigJson, parseKeys, positiveInt, positiveNumber, unsupported } from '../config.js';
 import { type LlamaLikeSpec, llamaLike } from '../llama-like.js';
 import { type RopeContext, type RopeSettings, ropeSettings, ropeSpecOf } from '../rope-config.js';
-import { layerTypes, windowsOf } from '../windows.js';
-import { gemmaSpec } from './gemma.js';
-import { gemmaNames } from './gemma2.js';
+import { laterGemma, laterGemmaSpec } from './gemma2.js';
 
 const ropes = z.object({
   partial_rotary_factor: z.literal(1).nullish(),
@@ -42,49 +40,25 @@ function positionOf(config: ConfigJson, context: RopeContext): LlamaLikeSpec['po
 
 /** The family `gemma3_text`. */
 export const gemma3Text = llamaLike({
+  ...laterGemma,
   name: 'gemma3_text',
-  defaults: {
-    vocab_size: 262208,
-    hidden_size: 2304,
-    intermediate_size: 9216,
-    num_hidden_layers: 26,
-    num_attention_heads: 8,
-    num_key_value_heads: 4,
-    head_dim: 256,
-    max_position_embeddings: 131072,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: true,
-  },
-  activationKey: 'hidden_activation',
-  defaultActivation: 'gelu_pytorch_tanh',
+  defaults: { ...laterGemma.defaults, vocab_size: 262208, max_position_embeddings: 131072 },
   keys: {
-    attention_bias: z.boolean().default(false),
-    query_pre_attn_scalar: positiveNumber.default(256),
-    sliding_window: positiveInt.default(4096),
+    ...laterGemma.keys,
     sliding_window_pattern: positiveInt.default(6),
-    layer_types: layerTypes,
     attn_logit_softcapping: positiveNumber.nullish(),
     final_logit_softcapping: positiveNumber.nullable().default(null),
   },
-  harmless: ['hidden_act'], // hidden_activation is what transformers goes by
   position: positionOf,
   positionKeys: ['rope_local_base_freq'],
   adapt(spec, read) {
-    // transformers reads this key and then does not cap: whoever sets it expects something else
+    // transformers reads this key and then does not cap, so a config that sets it expects something else
     if (read.attn_logit_softcapping != null) throw unsupported('attn_logit_softcapping', read.attn_logit_softcapping, 'null');
-    const adapted = gemmaSpec(spec, read.attention_bias);
-    const slides = (layer: number): boolean => (layer + 1) % read.sliding_window_pattern !== 0;
+    const adapted = laterGemmaSpec(spec, read, (layer) => (layer + 1) % read.sliding_window_pattern !== 0);
     return {
       ...adapted,
-      norm: { ...adapted.norm, placement: 'around' },
-      attention: {
-        ...adapted.attention,
-        queryKeyNorm: 'head',
-        scale: read.query_pre_attn_scalar ** -0.5,
-        windows: windowsOf({ numLayers: spec.numLayers, types: read.layer_types, window: read.sliding_window, slides }),
-      },
+      attention: { ...adapted.attention, queryKeyNorm: 'head' },
       logitSoftcap: read.final_logit_softcapping,
     };
   },
-  names: gemmaNames,
 });

@@ -6,18 +6,6 @@ import { llamaLike } from '../llama-like.js';
 /** The family `granite`. */
 export const granite = llamaLike({
   name: 'granite',
-  defaults: {
-    vocab_size: 32000,
-    hidden_size: 4096,
-    intermediate_size: 11008,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: null,
-    head_dim: null,
-    max_position_embeddings: 2048,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: false,
-  },
   keys: {
     attention_bias: z.boolean().default(false),
     mlp_bias: z.boolean().default(false),

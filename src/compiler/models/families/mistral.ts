@@ -6,18 +6,7 @@ import { layerTypes, windowsOf } from '../windows.js';
 /** The family `mistral`. */
 export const mistral = llamaLike({
   name: 'mistral',
-  defaults: {
-    vocab_size: 32000,
-    hidden_size: 4096,
-    intermediate_size: 14336,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: 8,
-    head_dim: null,
-    max_position_embeddings: 131072,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: false,
-  },
+  defaults: { intermediate_size: 14336, num_key_value_heads: 8, max_position_embeddings: 131072 },
   keys: { sliding_window: positiveInt.nullable().default(4096), layer_types: layerTypes },
   adapt(spec, { sliding_window: window, layer_types: types }) {
     const windows = windowsOf({ numLayers: spec.numLayers, types, window, slides: () => true });

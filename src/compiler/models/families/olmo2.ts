@@ -5,18 +5,7 @@ import { llamaLike, llamaNames } from '../llama-like.js';
 /** The family `olmo2`. */
 export const olmo2 = llamaLike({
   name: 'olmo2',
-  defaults: {
-    vocab_size: 50304,
-    hidden_size: 4096,
-    intermediate_size: 11008,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: null,
-    head_dim: null,
-    max_position_embeddings: 2048,
-    rms_norm_eps: 1e-5,
-    tie_word_embeddings: false,
-  },
+  defaults: { vocab_size: 50304, rms_norm_eps: 1e-5 },
   keys: { attention_bias: z.boolean().default(false) },
   adapt: (spec, { attention_bias }) => ({
     ...spec,

@@ -7,18 +7,7 @@ import { everywhere } from '../windows.js';
 /** The family `phi3`. */
 export const phi3 = llamaLike({
   name: 'phi3',
-  defaults: {
-    vocab_size: 32064,
-    hidden_size: 3072,
-    intermediate_size: 8192,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: null,
-    head_dim: null,
-    max_position_embeddings: 4096,
-    rms_norm_eps: 1e-5,
-    tie_word_embeddings: false,
-  },
+  defaults: { vocab_size: 32064, hidden_size: 3072, intermediate_size: 8192, max_position_embeddings: 4096, rms_norm_eps: 1e-5 },
   keys: {
     original_max_position_embeddings: positiveInt.default(4096),
     sliding_window: positiveInt.nullable().default(null),

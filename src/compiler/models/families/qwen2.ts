@@ -21,18 +21,7 @@ export function qwenWindows(numLayers: number, read: z.infer<z.ZodObject<typeof 
 /** The family `qwen2`. */
 export const qwen2 = llamaLike({
   name: 'qwen2',
-  defaults: {
-    vocab_size: 151936,
-    hidden_size: 4096,
-    intermediate_size: 22016,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: 32,
-    head_dim: null,
-    max_position_embeddings: 32768,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: false,
-  },
+  defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, max_position_embeddings: 32768 },
   keys: qwenWindowKeys,
   adapt: (spec, read) => ({ ...spec, attention: { ...spec.attention, qkvBias: true, windows: qwenWindows(spec.numLayers, read) } }),
 });

@@ -6,18 +6,7 @@ import { qwenWindowKeys, qwenWindows } from './qwen2.js';
 /** The family `qwen3`. */
 export const qwen3 = llamaLike({
   name: 'qwen3',
-  defaults: {
-    vocab_size: 151936,
-    hidden_size: 4096,
-    intermediate_size: 22016,
-    num_hidden_layers: 32,
-    num_attention_heads: 32,
-    num_key_value_heads: 32,
-    head_dim: 128,
-    max_position_embeddings: 32768,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: false,
-  },
+  defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, head_dim: 128, max_position_embeddings: 32768 },
   keys: { ...qwenWindowKeys, attention_bias: z.boolean().default(false) },
   adapt: (spec, read) => ({
     ...spec,

@@ -1,7 +1,7 @@
 /** What a translator of one op is given: the node's inputs as values, its attributes, and the means to refuse it. */
 import { CutlayerError } from '../../../errors.js';
 import { type DType, dtypes } from '../../../tensor/dtype.js';
-import { type Tensor, tensor } from '../../../tensor/tensor.js';
+import { dataArrays, isTensorDType, tensor } from '../../../tensor/tensor.js';
 import type { GraphBuilder } from '../builder.js';
 import { type Dim, dimText } from '../dim.js';
 import type { Value } from '../value.js';
@@ -197,28 +197,16 @@ export function nodeLabel({ op_type: op, domain, name, output }: NodeProto): str
 export function tensorValue(g: GraphBuilder, known: Known, source: ModelTensor): Value {
   const { bytes, dtype, shape, weightName } = source;
   if (bytes === undefined) return g.weight(weightName, dtype, shape);
-  const { buffer } = bytes;
-  switch (dtype) {
-    case 'float32':
-      return g.constant(tensor(dtype, shape, new Float32Array(buffer as ArrayBuffer)));
-    case 'float64':
-      return g.constant(tensor(dtype, shape, new Float64Array(buffer as ArrayBuffer)));
-    case 'int64':
-      return g.constant(tensor(dtype, shape, new BigInt64Array(buffer as ArrayBuffer)));
-    case 'int32':
-      return remember(known, g.constant(tensor(dtype, shape, new Int32Array(buffer as ArrayBuffer))));
-    default: {
-      // Bytes have no tensors of their own in a graph: they are int64 ones, cast.
-      const whole = dtype === 'int8' ? new Int8Array(buffer as ArrayBuffer) : bytes;
-      const wide = g.constant(tensor('int64', shape, BigInt64Array.from(whole, BigInt)));
-      const value = g.cast(wide, dtype);
-      if (wide.content !== undefined) known.set(value, wide.content);
-      return value;
-    }
+  if (isTensorDType(dtype)) {
+    const data = new dataArrays[dtype](bytes.buffer);
+    const value = g.constant(tensor(dtype, shape, data));
+    if (dtype === 'int32' && shape.length <= 1) known.set(value, Array.from(data, Number));
+    return value;
   }
-}
-
-function remember(known: Known, value: Value): Value {
-  if (value.node.kind === 'constant' && value.shape.length <= 1) known.set(value, Array.from((value.node.tensor as Tensor<'int32'>).data));
+  // Bytes have no tensors of their own in a graph: they are int64 ones, cast.
+  const whole = dtype === 'int8' ? new Int8Array(bytes.buffer) : bytes;
+  const wide = g.constant(tensor('int64', shape, BigInt64Array.from(whole, BigInt)));
+  const value = g.cast(wide, dtype);
+  if (wide.content !== undefined) known.set(value, wide.content);
   return value;
 }

@@ -1,0 +1,39 @@
+/** A function and its vjp as two graphs. The vjp takes `<output>Cotangent` of each output and gives `<input>Cotangent`. */
+import { vjp } from '../autodiff/vjp.js';
+import { GraphBuilder } from '../onnx/builder.js';
+import type { Shape } from '../onnx/dim.js';
+import type { Graph } from '../onnx/graph.js';
+import type { Value } from '../onnx/value.js';
+
+/** A function and its vjp. */
+export interface GraphPair {
+  readonly forward: Graph;
+  readonly vjp: Graph;
+}
+
+type Values = Readonly<Record<string, Value>>;
+
+/** Makes a graph input; `frozen`: it has no cotangent. */
+export type MakeInput = (name: string, shape: Shape, kind?: 'frozen') => Value;
+
+/** The graphs of some outputs. @param wrt the inputs to differentiate by */
+export function graphPair(g: GraphBuilder, outputs: Values, wrt: Values, inputs?: readonly Value[]): GraphPair {
+  const cotangents = Object.entries(outputs).map(([name, value]) => g.input(`${name}Cotangent`, 'float32', value.shape));
+  const found = vjp(g, { outputs: Object.values(outputs), cotangents, wrt: Object.values(wrt) });
+  const named = Object.fromEntries(Object.keys(wrt).map((name, at) => [`${name}Cotangent`, found[at]!]));
+  return { forward: g.build({ outputs, ...(inputs && { inputs }) }), vjp: g.build({ outputs: named }) };
+}
+
+/** The graphs of a function of float32 inputs; the forward declares them all. */
+export function functionPair(compute: (input: MakeInput, g: GraphBuilder) => Values): GraphPair {
+  const g = new GraphBuilder();
+  const inputs: Value[] = [];
+  const wrt: Record<string, Value> = {};
+  const outputs = compute((name, shape, kind) => {
+    const value = g.input(name, 'float32', shape);
+    inputs.push(value);
+    if (kind !== 'frozen') wrt[name] = value;
+    return value;
+  }, g);
+  return graphPair(g, outputs, wrt, inputs);
+}

@@ -1,0 +1,21 @@
+/** From the forward pass of a backbone's step to its graphs: the forward with residuals, the forward alone, and the vjp. */
+import { type Partition, partition } from '../autodiff/partition.js';
+import { vjp } from '../autodiff/vjp.js';
+import type { GraphBuilder } from '../onnx/builder.js';
+import type { Value } from '../onnx/value.js';
+
+/**
+ * Differentiates and cuts a step.
+ * @param output [N, d]; the vjp takes `cotangent` of that shape
+ * @param wrt the inputs to differentiate by; the vjp gives `<name>Cotangent` of each
+ */
+export function partitionStep(g: GraphBuilder, output: Value, wrt: Readonly<Record<string, Value | undefined>>): Partition {
+  const cotangent = g.input('cotangent', 'float32', output.shape);
+  const given = Object.entries(wrt).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  const found = vjp(g, { outputs: [output], cotangents: [cotangent], wrt: given.map(([, value]) => value) });
+  return partition(g, {
+    outputs: { output },
+    cotangents: [cotangent],
+    cotangentOutputs: Object.fromEntries(given.map(([name], at) => [`${name}Cotangent`, found[at]!])),
+  });
+}
