@@ -26,7 +26,7 @@ import {
 } from '../clients/typescript/index.js';
 import { writeFileAtomic } from '../src/files/atomic-file.js';
 import type { DemoSettings } from './settings.js';
-import type { Splits } from './splits.js';
+import { linesOf, type Splits } from './splits.js';
 import type { CurvePoint, Sample, Score } from './summary.js';
 
 /** What the demo hands over, as a JSON file. */
@@ -145,9 +145,7 @@ function record(curve: Map<number, CurvePoint>, event: TrainEvent): void {
 
 /** The first rows of the test split that have a prompt and a completion. */
 function samplePrompts(path: string): { readonly prompt: string; readonly expected: string }[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
+  return linesOf(path)
     .map((line) => JSON.parse(line) as { prompt?: string; completion?: string })
     .flatMap(({ prompt, completion }) => (prompt === undefined || completion === undefined ? [] : [{ prompt, expected: completion }]))
     .slice(0, SAMPLES);

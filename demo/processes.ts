@@ -1,12 +1,12 @@
 /** The demo's other processes: each party runs in one of its own, through the same command line that a user has. */
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { CutlayerError } from '../src/errors.js';
 import { packageRoot } from '../src/files/package-root.js';
 import { tunedEnvironment } from '../src/runtime/malloc.js';
+import { endProcess, readyLine, startNode } from './server-process.js';
 
 /** Compiled entry points, below the package's root. */
 const entries = { cutlayer: 'dist/src/main.js', client: 'dist/demo/client.js' } as const;
@@ -79,34 +79,18 @@ export function startInBackground(args: readonly string[], logFile: string): Bac
 
 async function startServer<Ready>(name: string, args: readonly string[]): Promise<ServerProcess<Ready>> {
   const child = start('cutlayer', args);
-  const ended = once(child, 'close');
-  const lines = createInterface({ input: child.stdout! });
-  const line = await Promise.race([
-    once(lines, 'line').then(([text]) => String(text)),
-    ended.then(() => {
-      throw new CutlayerError('UNAVAILABLE', `the ${name} ended before it was ready; its message is above`);
-    }),
-  ]);
+  const failure = (): Error => new CutlayerError('UNAVAILABLE', `the ${name} ended before it was ready; its message is above`);
+  const ready = await readyLine<Ready>(child, failure);
   return {
-    ready: JSON.parse(line) as Ready,
+    ready,
     pid: child.pid!,
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-      await ended;
+      await endProcess(child, 'SIGTERM');
     },
   };
 }
 
-/** Starts node on an entry point; it is ended when this process ends. */
+/** Starts one of the entry points. */
 function start(entry: keyof typeof entries, args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'inherit']): ChildProcess {
-  const child = spawn(process.execPath, [join(packageRoot(), entries[entry]), ...args], {
-    stdio,
-    env: tunedEnvironment(),
-  });
-  const end = (): void => {
-    child.kill('SIGKILL');
-  };
-  process.once('exit', end);
-  child.once('close', () => process.off('exit', end));
-  return child;
+  return startNode(join(packageRoot(), entries[entry]), args, { stdio, env: tunedEnvironment() });
 }

@@ -3,6 +3,13 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { CutlayerError } from '../src/errors.js';
 
+/** The lines of a file that hold something. */
+export function linesOf(path: string): readonly string[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+}
+
 /** Paths of the three JSONL files. */
 export interface Splits {
   readonly train: string;
@@ -28,9 +35,7 @@ export function findSplits(data: string, workDir: string): Splits {
       throw new CutlayerError('NOT_FOUND', `--data ${data}: expected train.jsonl, validation.jsonl and test.jsonl; ${missing} is missing`);
     return splits;
   }
-  const lines = readFileSync(data, 'utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '');
+  const lines = linesOf(data);
   if (lines.length < 20)
     throw new CutlayerError('INVALID_DATA', `--data ${data}: expected at least 20 lines to cut into splits, got ${lines.length}`);
   mkdirSync(workDir, { recursive: true });
@@ -58,10 +63,7 @@ export function chanceAccuracy(data: string, splits: Splits): number | null {
 
 function constantAnswerAccuracy({ train, test }: Splits): number | null {
   const completions = (path: string): (string | undefined)[] =>
-    readFileSync(path, 'utf8')
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map((line) => (JSON.parse(line) as { completion?: string }).completion);
+    linesOf(path).map((line) => (JSON.parse(line) as { completion?: string }).completion);
   const counts = new Map<string, number>();
   for (const completion of completions(train)) if (completion !== undefined) counts.set(completion, (counts.get(completion) ?? 0) + 1);
   const [most] = [...counts].sort(([, a], [, b]) => b - a)[0] ?? [];

@@ -14,7 +14,7 @@ const LOG_FATAL = 4;
  * - no arena, no memory patterns: each would hold the peak memory of every graph and of every batch shape seen;
  * - spinning stops with the run: the two graphs of a step have their own threads, which would fight for the same cores.
  */
-export function sessionOptions(threads: number): InferenceSession.SessionOptions {
+function sessionOptions(threads: number): InferenceSession.SessionOptions {
   return {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,

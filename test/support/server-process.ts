@@ -1,9 +1,8 @@
 /** A server of ours in a process of its own, started by the `cutlayer` command and known to answer. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endProcess, readyLine, startNode } from '../../demo/server-process.js';
 
 /** The compiled `cutlayer` command. */
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
@@ -26,42 +25,16 @@ export interface ServerProcess<R extends Ready = Ready> {
 
 /** Starts a server and waits until it answers. Its log comes with the error when it does not. */
 export async function startServer<R extends Ready>(args: readonly string[]): Promise<ServerProcess<R>> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  // A test that fails before it stops its server must not keep this process alive, nor leave that one behind.
-  const abandon = (): void => {
-    child.kill('SIGKILL');
-  };
-  process.once('exit', abandon);
-  child.once('exit', () => process.off('exit', abandon));
+  const child = startNode(MAIN, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr!.on('data', (chunk: Buffer) => {
     log += chunk.toString();
   });
-  const ready = await readyLine<R>(child, () => log);
+  const ready = await readyLine<R>(child, (code) => new Error(`the server exited with code ${code}:\n${log}`));
+  // A test that fails before it stops its server must not keep this process alive.
   child.unref();
   for (const pipe of [child.stdout, child.stderr]) (pipe as Socket).unref();
-  return {
-    ready,
-    pid: child.pid!,
-    async end(signal) {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.ref(); // waiting for its end is something to live for
-        child.kill(signal);
-        await once(child, 'exit');
-      }
-      return child.exitCode;
-    },
-    log: () => log,
-  };
-}
-
-async function readyLine<R>(child: ChildProcess, log: () => string): Promise<R> {
-  // Keeps standard output flowing after the first line.
-  const lines = createInterface({ input: child.stdout! });
-  return new Promise((resolve, reject) => {
-    lines.once('line', (line) => resolve(JSON.parse(line) as R));
-    child.once('exit', (code) => reject(new Error(`the server exited with code ${code}:\n${log()}`)));
-  });
+  return { ready, pid: child.pid!, end: (signal) => endProcess(child, signal), log: () => log };
 }
 
 /** How a command ended. */

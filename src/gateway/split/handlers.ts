@@ -24,7 +24,7 @@ export function splitService(engine: BackboneEngine, limits: SplitLimits): RpcSe
 }
 
 /** The handlers of one engine. The tenant of each call is part of the engine's step keys: no tenant reaches another's step. */
-export function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
+function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
   const card = modelCard(artifact, limits, { prefixInit: engine.answersKeyValues });
   return {

@@ -7,7 +7,7 @@ import type { KeyRing } from './key-ring.js';
 import { type Scope, TENANT_PATTERN } from './scopes.js';
 
 /** Longest life of a token: a year. */
-export const MAX_TTL_SECONDS = 366 * 24 * 3600;
+const MAX_TTL_SECONDS = 366 * 24 * 3600;
 
 /** What a token shall say. */
 export interface TokenRequest {
