@@ -1,4 +1,5 @@
 /** Measures a model on examples: loss, perplexity, accuracy and exact match. */
+import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
 import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Adapter, StepParts } from '../adapters/adapter.js';
@@ -6,7 +7,6 @@ import { taskOf } from '../adapters/task.js';
 import { makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
 import { type BatchLimits, evaluationBatches } from '../data/order.js';
-import { Pipeline } from '../model/pipeline.js';
 import type { BatchResult, SplitModel } from '../model/split-model.js';
 import { generateGreedy } from './generate.js';
 
@@ -53,7 +53,7 @@ export async function evaluate(
     throw new CutlayerError('INVALID_ARGUMENT', 'evaluate: a classification adapter generates no text; leave generation out');
   }
   const limits = batchLimits(model, adapter, options);
-  const pipeline = new Pipeline(options.pipelineDepth ?? 2);
+  const pipeline = new Semaphore(Math.max(1, options.pipelineDepth ?? 2));
   const groups = tasksApart(examples, adapter?.tasks);
   const lengths = examples.map(({ tokenIds }) => tokenIds.length);
   let done = 0;
@@ -62,7 +62,7 @@ export async function evaluate(
     const parts = await adapter?.parts(task);
     const results = await Promise.all(
       evaluationBatches(lengths, limits, group).map((indexes) =>
-        pipeline.run(async () => {
+        pipeline.runExclusive(async () => {
           options.signal?.throwIfAborted();
           const result = await model.evaluate(makeBatch(indexes.map((index) => examples[index]!)), parts, options.signal);
           done += indexes.length;

@@ -4,6 +4,7 @@
  * Gradients are sums over label tokens; `optimStep` divides by the label tokens of all batches since the last one. So accumulating over micro-batches
  * gives the mean over all label tokens, whatever their spread over the micro-batches (transformers' convention with `num_items_in_batch`).
  */
+import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
 import { allFinite } from '../../../src/tensor/finite.js';
 import { l2Norm } from '../../../src/tensor/l2-norm.js';
@@ -15,7 +16,6 @@ import { type Batch, makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
 import { type GenerateOptions, generate } from '../inference/generate.js';
 import type { ClientBundle } from '../model/client-bundle.js';
-import { Pipeline } from '../model/pipeline.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { type BatchResult, SplitModel } from '../model/split-model.js';
 import { AdamW, type AdamWOptions, type AdamWState } from '../optimizers/adamw.js';
@@ -73,7 +73,8 @@ export class TrainingClient {
   readonly privacy: StepPrivacy | undefined;
   /** One of each parameter, in the adapter's order. */
   readonly #optimizers: readonly AdamW[];
-  readonly #pipeline: Pipeline;
+  /** Micro-batches under way at once; they start in the order of the calls. */
+  readonly #pipeline: Semaphore;
   #pending: StepSum;
   /** What the adapter puts into the batches of this step, by task: computed once. */
   #parts = new Map<number | undefined, Promise<StepParts>>();
@@ -93,7 +94,7 @@ export class TrainingClient {
     this.#maxGradNorm = options.maxGradNorm;
     this.privacy = options.privacy;
     this.#optimizers = adapter.parameters.map(({ value }) => new AdamW(value.data.length, options.optimizer));
-    this.#pipeline = new Pipeline(options.pipelineDepth ?? 2);
+    this.#pipeline = new Semaphore(Math.max(1, options.pipelineDepth ?? 2));
     this.#pending = this.#newSum();
   }
 
@@ -200,7 +201,7 @@ export class TrainingClient {
 
   #forwardBackward(padded: () => Batch, updated: Promise<unknown>, signal?: AbortSignal): Promise<BatchResult> {
     const parts = this.#parts;
-    const work = this.#pipeline.run(async () => {
+    const work = this.#pipeline.runExclusive(async () => {
       await updated;
       const batch = padded();
       const task = taskOf(this.adapter, batch.task);

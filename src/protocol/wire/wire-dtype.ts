@@ -23,11 +23,6 @@ export type WireDType = keyof typeof wireDTypes;
 /** The names, in the order of the enum. */
 export const wireDTypeNames = Object.keys(wireDTypes) as readonly WireDType[];
 
-/** Whether a string names a wire element type. */
-export function isWireDType(name: string): name is WireDType {
-  return Object.hasOwn(wireDTypes, name);
-}
-
 /**
  * The element type of an enum value as proto-loader decodes it: a name, or the bare number of a value that this version does not know.
  * @param field what to call it in the error

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { mayRepeat, type RetryEnvironment, retryDelayMs, retrying } from '../../../clients/typescript/connection/retry.js';
 import { tokenSource } from '../../../clients/typescript/connection/token-source.js';
 import { connect } from '../../../clients/typescript/index.js';
-import { Pipeline } from '../../../clients/typescript/model/pipeline.js';
 import { CutlayerError, type ErrorCode, errorTable } from '../../../src/errors.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 import { startTestGateway } from '../../support/test-gateway.js';
@@ -145,35 +144,5 @@ describe('connect', () => {
     const notPem = join(packageRoot(), 'package.json');
     await assert.rejects(connect({ ...options, ca: notPem }), { code: 'INVALID_ARGUMENT', message: /package\.json: expected a PEM file/ });
     await assert.rejects(connect({ ...options, ca: 'x', insecure: true }), { code: 'INVALID_ARGUMENT' });
-  });
-});
-
-describe('Pipeline', () => {
-  it('runs at most its limit at a time and starts in the order of the calls', async () => {
-    const pipeline = new Pipeline(2);
-    let running = 0;
-    let most = 0;
-    const started: number[] = [];
-    const results = await Promise.all(
-      Array.from({ length: 9 }, (_, i) =>
-        pipeline.run(async () => {
-          started.push(i);
-          running += 1;
-          most = Math.max(most, running);
-          for (let turn = 0; turn <= 9 - i; turn++) await Promise.resolve();
-          running -= 1;
-          return i;
-        }),
-      ),
-    );
-    assert.equal(most, 2);
-    assert.deepEqual(started, [...Array(9).keys()]);
-    assert.deepEqual(results, [...Array(9).keys()]);
-  });
-
-  it('goes on after a failure', async () => {
-    const pipeline = new Pipeline(1);
-    await assert.rejects(pipeline.run(() => Promise.reject(new Error('one'))));
-    assert.equal(await pipeline.run(async () => 2), 2);
   });
 });

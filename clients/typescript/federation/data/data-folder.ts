@@ -6,6 +6,7 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { Mutex } from 'async-mutex';
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example, ExampleOptions } from '../../data/examples.js';
@@ -70,7 +71,7 @@ export class DataFolder implements LocalData {
   #full = false;
   #unreadable = false;
   /** The last piece of work; each waits for the one before. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Mutex();
 
   private constructor(options: DataFolderOptions, state: { index: ExampleIndex; arrivals: Arrivals; rejected: RejectedList }) {
     this.#options = options;
@@ -140,11 +141,11 @@ export class DataFolder implements LocalData {
   }
 
   refresh(signal?: AbortSignal): Promise<void> {
-    return this.#inTurn(() => this.#refresh(signal));
+    return this.#turn.runExclusive(() => this.#refresh(signal));
   }
 
   async roundExamples(round: number, version: number): Promise<RoundExamples> {
-    return this.#inTurn(async () => {
+    return this.#turn.runExclusive(async () => {
       const upTo = await this.#arrivals.upToOf(round, this.#index.size);
       const seen = this.#arrivals.seenBy(version);
       const training = this.#store.records.filter((record) => record.ordinal < upTo && !this.#heldOut(record));
@@ -165,7 +166,7 @@ export class DataFolder implements LocalData {
   }
 
   observe(broadcast: Broadcast, member: string): Promise<void> {
-    return this.#inTurn(() => this.#arrivals.observe(broadcast, member));
+    return this.#turn.runExclusive(() => this.#arrivals.observe(broadcast, member));
   }
 
   /**
@@ -174,7 +175,7 @@ export class DataFolder implements LocalData {
    * @throws CutlayerError DATA_FULL (nothing was taken), IO_ERROR
    */
   admit(lines: readonly string[]): Promise<readonly Admission[]> {
-    return this.#inTurn(async () => {
+    return this.#turn.runExclusive(async () => {
       await this.#refresh();
       const hashes = new Set<string>();
       const taken: string[] = [];
@@ -208,7 +209,7 @@ export class DataFolder implements LocalData {
   }
 
   async close(): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turn.runExclusive(async () => {
       await this.#index.close();
       await this.#rejected.close();
     });
@@ -223,12 +224,6 @@ export class DataFolder implements LocalData {
     const ordinals = earlier.map(({ ordinal }) => ordinal);
     const drawn = new Set(drawRehearsal(ordinals, count, this.#index.seed, round));
     return earlier.filter(({ ordinal }) => drawn.has(ordinal));
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 
   async #refresh(signal?: AbortSignal): Promise<void> {
