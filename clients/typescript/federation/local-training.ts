@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Manifest } from '../../../src/protocol/federation/manifest.js';
+import { proximalFactor } from '../../../src/protocol/federation/strategies/settings.js';
 import { decodeTensors, encodeTensors } from '../../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter } from '../adapters/adapter.js';
@@ -88,7 +89,8 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
   const taken = () => client.step - stepsBefore;
   const { stepsInRound, plan } = roundPlan(options, taken());
   const factor = roundSchedule(options, stepsInRound);
-  const proximal: Proximal | undefined = strategy.kind === 'fedprox' && strategy.mu > 0 ? { mu: strategy.mu, center } : undefined;
+  const mu = proximalFactor(strategy);
+  const proximal: Proximal | undefined = mu > 0 ? { mu, center } : undefined;
   const save = (finished: boolean) => writeTraining(state, client, { round, version, data: digest, stepsBefore, finished });
   let loss: number | undefined;
   await takeSteps({

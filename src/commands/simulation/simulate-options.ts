@@ -1,4 +1,5 @@
 /** Options of `cutlayer coordinator simulate`. */
+
 import {
   choice,
   integerBetween,
@@ -14,6 +15,7 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../options/option.js';
+import { strategyKinds } from '../../protocol/federation/strategies/settings.js';
 
 /** Options of the command. */
 export const simulateOptions = {
@@ -35,7 +37,9 @@ export const simulateOptions = {
   ...under('Federation', {
     rounds: optional(integerBetween(1, 1_000_000, 'n', 'released aggregates')),
     steps: optional(integerBetween(1, 1_000_000, 'n', 'optimizer steps of each participant in a round (default: one epoch)')),
-    strategy: optional(text('kind', 'fedavg, fedavgm, fedadam, fedyogi, fedprox; without secure aggregation also median, krum …')),
+    strategy: optional(
+      text('kind', `${strategyKinds(false).join(', ')}; without secure aggregation also ${strategyKinds(true).join(', ')}`),
+    ),
     secureAggregation: toggle(true, 'updates as they are'),
     noiseMultiplier: optional(
       numberBetween(1e-6, 1e6, 'z', 'client-level differential privacy: deviation of the noise over the clip norm'),

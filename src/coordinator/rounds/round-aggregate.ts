@@ -19,13 +19,14 @@ import {
 } from '../../protocol/federation/payload.js';
 import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 import { roundArithmetic } from '../../protocol/federation/round-mechanism.js';
+import type { MemberUpdate } from '../../protocol/federation/strategies/member-update.js';
+import type { ServerState } from '../../protocol/federation/strategies/server-optimizers.js';
+import { needsUpdates } from '../../protocol/federation/strategies/settings.js';
+import { MeanSum } from '../../protocol/federation/strategies/weighted-mean.js';
 import { fromRing, scaleOf } from '../../protocol/secagg/fixed-point.js';
 import { unmaskSum } from '../../protocol/secagg/server.js';
+import { aggregate } from '../aggregate/aggregate.js';
 import { applyDelta } from '../aggregate/apply-delta.js';
-import type { MemberUpdate } from '../aggregate/member-update.js';
-import type { ServerState } from '../aggregate/server-optimizers.js';
-import { aggregate, needsUpdates } from '../aggregate/strategies.js';
-import { MeanSum } from '../aggregate/weighted-mean.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
 import { float32Payload, uint32Payload } from './payload-bytes.js';

@@ -8,7 +8,7 @@ import { CutlayerError } from '../../errors.js';
 import { sign, verify } from '../secagg/signature.js';
 import { canonicalBytes } from './canonical-json.js';
 import { federationSettingsSchema } from './settings.js';
-import { isRobust, MOST_ROBUST_MEMBERS } from './strategy-limits.js';
+import { MOST_ROBUST_MEMBERS, needsUpdates } from './strategies/settings.js';
 
 /** A member's name is the tenant of its token. */
 const memberName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected 1 to 64 of [A-Za-z0-9._-], a letter or digit first');
@@ -60,7 +60,7 @@ const manifestSchema = z
     }
     if (members.length < settings.cohort.min)
       fail(['members'], `expected at least ${settings.cohort.min} (cohort.min), got ${members.length}`);
-    if (isRobust(settings.strategy) && Math.min(members.length, settings.cohort.max ?? members.length) > MOST_ROBUST_MEMBERS)
+    if (needsUpdates(settings.strategy) && Math.min(members.length, settings.cohort.max ?? members.length) > MOST_ROBUST_MEMBERS)
       fail(
         ['settings', 'cohort', 'max'],
         `expected at most ${MOST_ROBUST_MEMBERS} with ${settings.strategy.kind}, which holds every update at once`,

@@ -3,8 +3,7 @@
  * manifest, the command line and the docs take them from here.
  */
 import { z } from 'zod';
-import { fewestMembers, isRobust } from './strategy-limits.js';
-import { strategySchema } from './strategy-settings.js';
+import { fewestMembers, needsUpdates, strategySchema } from './strategies/settings.js';
 
 const positive = z.number().positive().max(1e9);
 const whole = (least: number, most: number) => z.int().min(least).max(most);
@@ -149,7 +148,7 @@ export const federationSettingsSchema = z
   .superRefine((settings, context) => {
     const fail = (path: PropertyKey[], message: string): void => context.addIssue({ code: 'custom', path, message });
     const { cohort, rounds, training, strategy, weights, secureAggregation, privacy, evaluation } = settings;
-    const robust = isRobust(strategy);
+    const robust = needsUpdates(strategy);
     if (robust && secureAggregation !== null) {
       fail(
         ['strategy', 'kind'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { aggregate } from '../../../src/coordinator/aggregate/aggregate.js';
 import { applyDelta } from '../../../src/coordinator/aggregate/apply-delta.js';
-import type { ServerState } from '../../../src/coordinator/aggregate/server-optimizers.js';
-import { aggregate } from '../../../src/coordinator/aggregate/strategies.js';
-import type { StrategySettings } from '../../../src/protocol/federation/strategy-settings.js';
+import type { ServerState } from '../../../src/protocol/federation/strategies/server-optimizers.js';
+import type { StrategySettings } from '../../../src/protocol/federation/strategies/settings.js';
 
 /** The deltas of one round after the other, and the state at the end. */
 function rounds(settings: StrategySettings, means: readonly (readonly number[])[]) {

@@ -1,5 +1,5 @@
 /** Weighted means in float64, added up in the order of member names: whoever came first, the result is the same to the last bit. */
-import { CutlayerError } from '../../errors.js';
+import { CutlayerError } from '../../../errors.js';
 import { type MemberUpdate, requireSoundUpdate, soundUpdates } from './member-update.js';
 
 /** A mean that is given one update after the other, so that only one need be in memory. */

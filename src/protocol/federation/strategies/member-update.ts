@@ -1,5 +1,5 @@
 /** The updates of a round, checked and put in an order that does not depend on who came first. */
-import { CutlayerError } from '../../errors.js';
+import { CutlayerError } from '../../../errors.js';
 
 /** What one member gives into a round. */
 export interface MemberUpdate {

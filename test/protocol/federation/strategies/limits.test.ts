@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { openManifest, signManifest } from '../../../src/protocol/federation/manifest.js';
-import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
-import { MOST_ROBUST_MEMBERS } from '../../../src/protocol/federation/strategy-limits.js';
-import { generateIdentity } from '../../../src/protocol/secagg/signature.js';
+import { openManifest, signManifest } from '../../../../src/protocol/federation/manifest.js';
+import { federationSettingsSchema } from '../../../../src/protocol/federation/settings.js';
+import { MOST_ROBUST_MEMBERS, proximalFactor } from '../../../../src/protocol/federation/strategies/settings.js';
+import { generateIdentity } from '../../../../src/protocol/secagg/signature.js';
 
 describe('strategy limits', () => {
   for (const [strategy, fewest] of [
@@ -22,6 +22,12 @@ describe('strategy limits', () => {
       assert.match(error.issues[0].message, new RegExp(`at least ${fewest} with this ${strategy.kind}`));
     });
   }
+
+  it('adds a proximal term to the loss of fedprox alone', () => {
+    const factorOf = (strategy: object) => proximalFactor(federationSettingsSchema.parse({ name: 'notes', strategy }).strategy);
+    assert.deepEqual([factorOf({ kind: 'fedprox', mu: 0.5 }), factorOf({ kind: 'fedprox' }), factorOf({ kind: 'fedavg' })], [0.5, 0.01, 0]);
+    assert.equal(proximalFactor({ kind: 'median' }), 0);
+  });
 
   it('keeps rounds of robust strategies small enough to be held in memory, by the roster or by cohort.max', () => {
     const founder = generateIdentity();

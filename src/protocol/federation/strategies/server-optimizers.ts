@@ -3,7 +3,7 @@
  * FedAvg: McMahan et al. 2017, arXiv:1602.05629. FedAvgM: Hsu et al. 2019, arXiv:1909.06335. FedAdam and FedYogi: Reddi et al. 2021,
  * arXiv:2003.00295, Algorithm 2, without bias correction, as in the paper, and with its starting values m = 0, v = τ².
  */
-import { CutlayerError } from '../../errors.js';
+import { CutlayerError } from '../../../errors.js';
 
 /** Named vectors that the server keeps from version to version; empty at the beginning. */
 export type ServerState = Readonly<Record<string, Float64Array>>;

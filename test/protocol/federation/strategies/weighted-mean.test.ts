@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { MemberUpdate } from '../../../src/coordinator/aggregate/member-update.js';
-import { MeanSum, weightedMean } from '../../../src/coordinator/aggregate/weighted-mean.js';
+import type { MemberUpdate } from '../../../../src/protocol/federation/strategies/member-update.js';
+import { MeanSum, weightedMean } from '../../../../src/protocol/federation/strategies/weighted-mean.js';
 
 const of = (member: string, weight: number, ...values: number[]): MemberUpdate => ({ member, update: Float32Array.from(values), weight });
 

@@ -1,4 +1,5 @@
 /** Bounded norms: an update longer than the bound is shortened to it before the mean. Sun et al. 2019, arXiv:1911.07963, "norm thresholding". */
+import { l2Norm } from '../../../tensor/l2-norm.js';
 import type { MemberUpdate } from './member-update.js';
 import { weightedMean } from './weighted-mean.js';
 
@@ -8,6 +9,6 @@ export function normBoundedMean(updates: readonly MemberUpdate[], bound: number)
 }
 
 function shortened(update: Float32Array, bound: number): Float32Array {
-  const norm = Math.sqrt(update.reduce((sum, value) => sum + value * value, 0));
+  const norm = l2Norm([update]);
   return norm <= bound ? update : update.map((value) => value * (bound / norm));
 }
