@@ -7,7 +7,7 @@ import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 export type AnswerStage = Exclude<RoundStage, 'enlisting'>;
 
 /** An evaluate round's result. */
-export interface Evaluation {
+export interface VersionComparison {
   readonly promoted: MeasuredVersion;
   readonly candidate: MeasuredVersion;
   readonly participants: readonly string[];
@@ -32,7 +32,7 @@ export type RoundEvent =
   /** The aggregate of a train round is made; `clipNorm`: of the next round. */
   | { readonly kind: 'released'; readonly round: number; readonly clipNorm: number | null }
   /** The metrics of an evaluate round are known. */
-  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: Evaluation }
+  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: VersionComparison }
   /** The round can come to nothing. */
   | { readonly kind: 'failed'; readonly round: number; readonly reason: string };
 

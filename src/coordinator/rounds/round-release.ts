@@ -8,7 +8,7 @@ import type { FederationContext } from './federation-context.js';
 import { bytesOf } from './payload-bytes.js';
 import { announcedSpend } from './privacy-ledger.js';
 import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
-import type { Evaluation, RoundEvent } from './round-event.js';
+import type { RoundEvent, VersionComparison } from './round-event.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { recordMetrics, type VersionDetails } from './version-registry.js';
 
@@ -48,7 +48,7 @@ async function releaseVersion(federation: ReleasingFederation, round: RoundState
 async function releaseMetrics(federation: ReleasingFederation, round: RoundState, gathered: Gathered): Promise<void> {
   const { context } = federation;
   const { evaluation: rule } = context.manifest.settings;
-  const evaluation: Evaluation = { ...measuredVersions(context, gathered), participants: round.submitted };
+  const evaluation: VersionComparison = { ...measuredVersions(context, gathered), participants: round.submitted };
   await federation.apply(async (transaction) => {
     if (rule === null || !isReleasing(federation.memory, round)) return null;
     await recordMetrics(transaction, context.id, { promoted: round.promoted, candidate: round.version }, evaluation);

@@ -6,7 +6,7 @@ import type { Announcement } from '../../protocol/federation/chain.js';
 import { metricsSchema } from '../../protocol/federation/chain.js';
 import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
-import type { Evaluation } from './round-event.js';
+import type { VersionComparison } from './round-event.js';
 
 /** Parameters of so many versions are kept besides the first, the promoted one and the candidate, to go back to. */
 const KEPT_VERSIONS = 16;
@@ -33,7 +33,7 @@ export async function recordMetrics(
   { versions }: Transaction,
   federation: string,
   numbers: { readonly promoted: number; readonly candidate: number },
-  evaluation: Evaluation,
+  evaluation: VersionComparison,
 ): Promise<void> {
   for (const which of ['promoted', 'candidate'] as const) {
     const row = await versions.read(federation, numbers[which]);
@@ -83,7 +83,7 @@ export function judgement(
   kind: 'promote' | 'reject',
   version: number,
   round: number | null,
-  evaluation: Evaluation | null,
+  evaluation: VersionComparison | null,
   privacy: Extract<Announcement, { kind: 'promote' | 'reject' }>['privacy'],
 ): Announcement {
   const { promoted = null, candidate = null, participants = [] } = evaluation ?? {};

@@ -1,11 +1,11 @@
-/** The model card: what a client has to know of a backbone, and nothing that would tell its weights. */
+/** The answer to GetModel: what a client has to know of a backbone, and nothing that would tell its weights. */
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
 import type { SplitLimits } from './limits.js';
 
-/** The answer to GetModel. */
-export function modelCard(
+/** Makes the answer. */
+export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,
   policy: { readonly prefixInit: boolean },

@@ -9,7 +9,7 @@ import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/r
 import { type BackboneEngine, prefixInitRefused } from '../engine/engine.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
-import { modelCard } from './get-model.js';
+import { modelResponse } from './get-model.js';
 import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
 
@@ -26,7 +26,7 @@ export function splitService(engine: BackboneEngine, limits: SplitLimits): RpcSe
 /** The handlers of one engine. The tenant of each call is part of the engine's step keys: no tenant reaches another's step. */
 function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
-  const card = modelCard(artifact, limits, { prefixInit: engine.answersKeyValues });
+  const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues });
   return {
     GetModel(_request, { principal }) {
       requireScope(principal, 'split:train', 'split:infer');

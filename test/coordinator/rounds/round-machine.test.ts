@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { Evaluation, RoundEffect, RoundEvent } from '../../../src/coordinator/rounds/round-event.js';
+import type { RoundEffect, RoundEvent, VersionComparison } from '../../../src/coordinator/rounds/round-event.js';
 import { dueRound, MOST_EVALUATION_FAILURES, transition, wakeAt } from '../../../src/coordinator/rounds/round-machine.js';
 import { roundPolicy } from '../../../src/coordinator/rounds/round-policy.js';
 import { answeredMembers, expectedMembers } from '../../../src/coordinator/rounds/round-stages.js';
@@ -19,7 +19,7 @@ const stages: readonly CoordinatorStage[] = ['enlisting', 'sharing', 'submitting
 /** What an evaluated event rests on; the machine does not look at it. */
 const metrics = { loss: 1, accuracy: 0.5, exactMatch: 0 };
 const measured = { current: metrics, earlier: metrics };
-const evaluation: Evaluation = { promoted: measured, candidate: measured, participants: [] };
+const evaluation: VersionComparison = { promoted: measured, candidate: measured, participants: [] };
 
 /** A machine with its clock. */
 class Machine {
