@@ -1,11 +1,13 @@
 /**
- * What a coordinator offers, in the project's own types: to each member its part of a federation, to the founder the federations themselves. The gRPC
- * service translates it and a simulation calls it directly; neither decides anything.
+ * What a coordinator offers, in the project's own types: to each member its part of a federation,
+ * to the founder the federations themselves. The gRPC service translates it and a simulation calls
+ * it directly; neither decides anything.
  */
 import type { SignedBroadcast, VersionMetrics } from '../protocol/federation/chain.js';
 import type { RoundPurpose } from '../protocol/federation/enlistment.js';
 import type { FederationApi, RoundStage } from '../protocol/federation/federation-api.js';
 import type { SignedManifest } from '../protocol/federation/manifest.js';
+import type { VersionStatus } from './tables/versions.js';
 
 /** What a founder may do with a federation that runs. */
 export type ControlAction =
@@ -29,7 +31,7 @@ export interface RoundReport {
   /** To the stage's cutoff; 0: none. */
   readonly remainingMs: number;
   readonly cohort: readonly string[];
-  /** Who has answered in this stage. */
+  /** Members that have answered in this stage. */
   readonly answered: readonly string[];
 }
 
@@ -50,11 +52,11 @@ export interface VersionReport {
   readonly version: number;
   readonly parent: number | null;
   readonly round: number | null;
-  readonly status: 'candidate' | 'promoted' | 'rejected' | 'superseded' | 'rolledBack';
+  readonly status: VersionStatus;
   readonly digest: string;
   /** Number of members whose updates are in it. */
   readonly participants: number;
-  /** Means over the cohort of the evaluate round: on all held-out examples, and on the earlier ones; null: not evaluated. */
+  /** Means over the cohort: of all held-out examples, of the earlier ones; null: none. */
   readonly current: VersionMetrics | null;
   readonly earlier: VersionMetrics | null;
   readonly at: number;
@@ -93,7 +95,7 @@ export interface FederationReport {
   readonly recent: readonly RoundEnding[];
 }
 
-/** What anybody with a right to a federation may read of it. */
+/** What every party with a right to a federation may read of it. */
 export interface FederationReader {
   /** @throws CutlayerError NOT_FOUND */
   manifest(): Promise<SignedManifest>;
@@ -107,7 +109,7 @@ export interface FederationReader {
 export interface CoordinatorApi {
   /** Ed25519 public key that manifests have to name, and that signs broadcasts. */
   readonly publicKey: Uint8Array;
-  /** A federation as the member of this name may use it; who may speak for the member, the caller has checked. */
+  /** A federation as this member may use it; the caller has authenticated the member. */
   member(federation: string, name: string): FederationApi;
   /** A federation as its founder may read it. */
   reader(federation: string): FederationReader;

@@ -1,4 +1,4 @@
-/** The coordinator: its federations over one store. They share nothing but the store's one writer. */
+/** The coordinator: its federations over one store. They share only the store's one writer. */
 
 import { CutlayerError } from '../errors.js';
 import type { FederationApi } from '../protocol/federation/federation-api.js';
@@ -34,7 +34,10 @@ export interface CoordinatorOptions {
 
 type Surroundings = Pick<FederationContext, 'database' | 'signingKey' | 'now' | 'schedule' | 'random' | 'log'>;
 
-/** Takes up every federation of the store at the stage that it was in. @throws CutlayerError STORE_CORRUPT, MANIFEST_REJECTED */
+/**
+ * Goes on with every federation of the store.
+ * @throws CutlayerError STORE_CORRUPT, MANIFEST_REJECTED
+ */
 export async function openCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { database, signingKey, now = Date.now, random = cryptoRandom, log = silentLog } = options;
   const surroundings: Surroundings = { database, signingKey, now, random, log, schedule: options.schedule ?? processSchedule(now) };
@@ -162,7 +165,10 @@ function requireOwnKey({ id, manifest }: OpenManifest, { publicKey }: IdentityKe
     );
 }
 
-/** Settings that could never release a round are refused when they come, not in the middle of one. @throws CutlayerError INVALID_CONFIG, INVALID_ARGUMENT */
+/**
+ * Refuses settings that could never release a round.
+ * @throws CutlayerError INVALID_CONFIG, INVALID_ARGUMENT
+ */
 function requireFeasible({ manifest }: OpenManifest): void {
   const { cohort, evaluation } = manifest.settings;
   for (const size of [cohort.min, maxCohortOf(manifest)]) {

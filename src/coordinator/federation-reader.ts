@@ -1,4 +1,4 @@
-/** What anybody with a right to a federation may read: manifest, announcements, versions. */
+/** What every party with a right to a federation may read: manifest, announcements, versions. */
 
 import { CutlayerError } from '../errors.js';
 import type { SignedBroadcast } from '../protocol/federation/chain.js';

@@ -1,4 +1,4 @@
-/** What an operator watches of federations, for `/metrics`: one series a federation, labelled by its id. Numbers of rounds, members and versions only. */
+/** Gauges for `/metrics`, one series a federation: numbers of rounds, members, versions only. */
 
 import type { CallMetrics, LabelledValues } from '../server/observability/metrics.js';
 import type { CoordinatorApi, FederationReport } from './coordinator-api.js';

@@ -29,7 +29,7 @@ export async function removeLocalServer(dir: string, pid: number): Promise<void>
   if ((await readLocalServer(dir).catch(() => undefined))?.pid === pid) await rm(join(dir, FILE), { force: true });
 }
 
-/** Undefined when no coordinator has been started there, or it has ended. @throws CutlayerError IO_ERROR */
+/** Undefined when no coordinator runs there. @throws CutlayerError IO_ERROR */
 export async function readLocalServer(dir: string): Promise<LocalServer | undefined> {
   const text = await readStateFile(dir, FILE);
   if (text === undefined) return undefined;

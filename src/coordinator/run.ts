@@ -1,4 +1,4 @@
-/** Wires a coordinator together: store, federations, tokens, TLS, gRPC server, admin port; and takes it apart again. */
+/** Starts and stops a coordinator: store, federations, tokens, TLS, gRPC server, admin port. */
 import { join } from 'node:path';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
@@ -23,7 +23,7 @@ export interface RunningCoordinator {
   /** host:port, with the real port. */
   readonly listen: string;
   readonly admin: string;
-  /** Certificate authority to give to participants; undefined with a certificate of one's own, or without TLS. */
+  /** Certificate authority for participants; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
   readonly database: string;
   readonly coordinator: CoordinatorApi;
@@ -83,7 +83,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
         maxMessageBytes: config.maxMessage,
         maxDeadlineMs: config.maxDeadline,
         maxInFlight: config.maxInFlight,
-        // A member waits with one call in each of its federations, and answers with another. Whoever holds more holds the others' places.
+        // A member needs two calls for each of its federations; more would take the others' places.
         maxInFlightPerTenant: CALLS_OF_A_MEMBER,
       },
       credentials,

@@ -1,4 +1,4 @@
-/** Ed25519 keys of a coordinator's state directory: the one that signs broadcasts, and the founder's, which signs manifests. */
+/** Ed25519 keys of a state directory: the coordinator's and the founder's. */
 
 import { CutlayerError } from '../errors.js';
 import { generateIdentity, type IdentityKey, identityFromSeed } from '../protocol/secagg/signature.js';

@@ -1,6 +1,8 @@
 /**
- * One federation as it runs: events go one after the other through the pure machine, each in a transaction with everything that follows from it. The state in
- * memory is replaced, members are woken and timers set only after the commit; when a transaction fails the state is read again from the store.
+ * One federation as it runs. Events go one after the other through the pure machine, each in a
+ * transaction with everything that follows from it. Only after the commit is the state in memory
+ * replaced, are members woken and timers set. When a transaction fails, the state is read again
+ * from the store.
  */
 
 import { Mutex } from 'async-mutex';
@@ -20,7 +22,7 @@ import { WaitingMembers } from './waiting-members.js';
 /** A timer that failed to write, or an aggregate that could not be stored, is tried again after. */
 const RETRY_MS = 1000;
 
-/** Errors that are the round's own: it is aborted. Others are the machine's or the disk's: the same is tried again. */
+/** Errors of the round itself, which abort it. After any other error the same is tried again. */
 const roundFailures: readonly ErrorCode[] = [
   'SECAGG_FAILED',
   'SECAGG_REFUSED',
@@ -85,14 +87,14 @@ export class DurableFederation {
     return { received: this.memory.bytesIn + this.#bytesIn, sent: this.memory.bytesOut + this.#bytesOut };
   }
 
-  /** Lets `work` look at the state that the store has. @throws CutlayerError what `work` throws, and the store's */
+  /** Lets `work` read the state. @throws CutlayerError what `work` throws, and the store's */
   look<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     return this.#exclusive(() => this.context.database.transaction(work));
   }
 
   /**
-   * Lets `work` look at the state, write, and say what has happened (null: nothing): all of it durable when the promise resolves, none when it
-   * rejects.
+   * Lets `work` read the state, write, and return what has happened (null: nothing). All of it is
+   * durable when the promise resolves, none of it when it rejects.
    * @throws CutlayerError what `work` throws, and the store's
    */
   apply(work: (transaction: Transaction) => Promise<RoundEvent | null>): Promise<void> {
@@ -162,7 +164,7 @@ export class DurableFederation {
     return this.#closed;
   }
 
-  /** After a commit, or at the start: wakes members, sets the timer, makes the aggregate that is due. */
+  /** After a commit, and at the start: wakes members, sets the timer, makes the due aggregate. */
   #goOn(): void {
     this.#cancelTimer();
     if (this.#closed) return;
@@ -189,7 +191,7 @@ export class DurableFederation {
     });
   }
 
-  /** One at a time; a round that begins with nobody in it can be due before the release of the one before has returned. */
+  /** One at a time; a round without members can be due before the last release has returned. */
   #startRelease(round: RoundState): void {
     this.#releasing ??= this.#release(round).finally(() => {
       this.#releasing = undefined;

@@ -5,10 +5,10 @@ import type { IdentityKey } from '../../protocol/secagg/signature.js';
 import type { Database } from '../tables/database.js';
 import type { RoundPolicy } from './round-policy.js';
 
-/** Calls `run` once at `atMs` (milliseconds since 1970) or soon after; the returned function cancels. */
+/** Calls `run` once at `atMs` (ms since 1970) or soon after; the returned function cancels. */
 export type Schedule = (atMs: number, run: () => void) => () => void;
 
-/** Where a coordinator writes what people should see; a pino logger fits. Payloads and shares never go there. */
+/** A coordinator's log; a pino logger fits. Payloads and shares never go there. */
 export interface CoordinatorLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
@@ -26,7 +26,7 @@ export interface FederationContext extends OpenManifest {
   readonly log: CoordinatorLog;
 }
 
-/** setTimeout holds no more than about 24 days: whoever is called early looks at the clock and waits again. */
+/** setTimeout holds about 24 days; a caller that is woken early waits again. */
 const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Timers of the process, which do not keep it alive. @param now the clock that the times are of */

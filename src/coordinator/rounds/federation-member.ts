@@ -1,6 +1,7 @@
 /**
- * A federation as one member uses it. Every message is checked, then written together with the transition that it causes, and only then answered. One that
- * does not pass is refused with a typed error and leaves no trace: the sender can be dropped, the round cannot.
+ * A federation as one member uses it. Every message is checked, then written together with the
+ * transition that it causes, and only then answered. A message that does not pass is refused with a
+ * typed error and leaves no trace: the sender can be dropped, the round cannot.
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -81,7 +82,7 @@ export class FederationMember extends FederationRecords implements FederationApi
 
   async submit(round: number, payload: Uint8Array): Promise<void> {
     const { id, manifest, policy } = this.#federation.context;
-    // Before it takes its turn: the others would wait while megabytes that are no payload are hashed.
+    // Before it takes its turn: no other call waits while megabytes that are no payload are hashed.
     const most = 4 * Math.max(payloadLength(manifest, 'train'), payloadLength(manifest, 'evaluate'));
     if (payload.length > most)
       throw new CutlayerError('INVALID_ARGUMENT', `payload: expected at most ${most} bytes in this federation, got ${payload.length}`);
@@ -134,7 +135,10 @@ export class FederationMember extends FederationRecords implements FederationApi
     return { kind: 'answered', round, stage, member: this.#member };
   }
 
-  /** Takes a message in, or recognises it as one that is here already. @param keepBytes False: only the digest is kept. */
+  /**
+   * Takes a message in, or recognises a repeat.
+   * @param keepBytes False: only the digest is kept.
+   */
   async #receive(event: Arrival, bytes: Uint8Array, check: Check, keepBytes = true): Promise<void> {
     const federation = this.#federation;
     const { id, policy, now } = federation.context;

@@ -1,4 +1,4 @@
-/** What a member has to do, by the state alone. Pure; the payloads of a task are looked up for it afterwards. */
+/** What a member has to do, by the state alone. Pure; payloads are looked up later. */
 import type { RoundStage, TaskRequest } from '../../protocol/federation/federation-api.js';
 import type { RoundPolicy } from './round-policy.js';
 import { answeredMembers, eligibleMembers, expectedMembers } from './round-stages.js';

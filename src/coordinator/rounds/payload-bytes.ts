@@ -1,4 +1,4 @@
-/** Payloads as bytes, little-endian as on every machine this runs on; and what a coordinator checks of one before it counts. */
+/** Payloads as little-endian bytes, and what a coordinator checks of one before it counts. */
 
 import { CutlayerError } from '../../errors.js';
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
@@ -9,8 +9,8 @@ export function uint32Payload(bytes: Uint8Array, length: number): Uint32Array {
 }
 
 /**
- * Values of a payload that nobody has masked.
- * @throws CutlayerError INVALID_ARGUMENT for another length, or a metric outside of [0, 1]; NON_FINITE
+ * Values of a payload without a mask.
+ * @throws CutlayerError INVALID_ARGUMENT for another length or a metric outside [0, 1]; NON_FINITE
  */
 export function float32Payload(bytes: Uint8Array, length: number, purpose: RoundPurpose): Float32Array {
   const values = new Float32Array(copied(bytes, length));

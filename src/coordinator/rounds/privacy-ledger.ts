@@ -1,6 +1,7 @@
 /**
- * A federation's privacy ledger: one row for each round whose sum could become known, written in the transaction after which it can. Nothing takes a row
- * away, so a crash between spending and releasing counts too much, never too little.
+ * A federation's privacy ledger: one row for each round whose sum could become known, written in
+ * the transaction after which it can. Nothing takes a row away, so a crash between spending and
+ * releasing counts too much, never too little.
  */
 
 import { epsilonOf } from '../../privacy/accountant.js';
@@ -21,7 +22,8 @@ async function spentEvents(transaction: Transaction, { id }: Ledger): Promise<Pr
 }
 
 /**
- * Why a round may not be begun: the budget would not bear it and, for a train round, the evaluation that follows, whatever the size of the cohort.
+ * Why a round may not be begun: the budget has to bear it at any size of the cohort and, for a
+ * train round, the evaluation that follows as well.
  * @returns null when it may
  */
 export async function budgetRefusal(

@@ -1,6 +1,7 @@
 /**
- * From what a round has gathered to its result: the mean of the payloads, then a new version or metrics. Whoever came first, and whether the coordinator
- * was restarted in between, the result is the same to the last bit, but for the noise that a coordinator without secure aggregation draws.
+ * From what a round has gathered to its result: the mean of the payloads, then a new version or
+ * metrics. The order of arrival and a restart in between do not change a bit of the result; only
+ * the noise that a coordinator without secure aggregation draws is new.
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -59,7 +60,10 @@ export async function gatherRound(context: FederationContext, round: RoundState,
     : gatherSecure(context, round, signal);
 }
 
-/** The next version, from the one that the round was trained from. @throws CutlayerError NON_FINITE, INVALID_ARGUMENT */
+/**
+ * The version after the one that was trained.
+ * @throws CutlayerError NON_FINITE, INVALID_ARGUMENT
+ */
 export async function makeVersion(context: FederationContext, round: RoundState, gathered: Gathered): Promise<NewVersion> {
   const { id, manifest, database } = context;
   const { parameters, before } = await database.transaction(async ({ versions, serverState }) => {
@@ -163,8 +167,9 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
 export const MASKED_SUM = 'masked';
 
 /**
- * What a private sum is divided by. With Poisson sampling the expected cohort, since the number drawn depends on who is a member; else those who took part,
- * whose names are public: the guarantee is about what their data is, not about their being on the list.
+ * What a private sum is divided by. With Poisson sampling it is the expected cohort, since the
+ * number drawn depends on the membership. Otherwise it is the number of contributors, whose names
+ * are public: the guarantee is about their data, not about their being on the list.
  */
 function privateDivisor({ manifest }: Pick<FederationContext, 'manifest'>, contributions: number): number {
   const { sampling } = manifest.settings.cohort;

@@ -1,4 +1,4 @@
-/** The enlistments of the round under way: checked when they come, read again from the store after a restart, made into secure aggregation's cohort. */
+/** The enlistments of the round under way: checked, read from the store, formed into a cohort. */
 
 import { CutlayerError } from '../../errors.js';
 import { type Enlistment, hasTerms } from '../../protocol/federation/enlistment.js';
@@ -17,7 +17,7 @@ type Surroundings = Pick<FederationContext, 'id' | 'manifest'>;
 /** Most examples that a member can state. */
 const MOST_EXAMPLES = 2 ** 32 - 1;
 
-/** Who is in a round, with what they stated. */
+/** The members of a round, with what they stated. */
 export interface RoundCohort {
   readonly round: number;
   /** Sorted by member. */
@@ -26,7 +26,10 @@ export interface RoundCohort {
   readonly secure: Cohort | null;
 }
 
-/** Reads the round's cohort. @throws CutlayerError SECAGG_REFUSED or INVALID_CONFIG when no cohort can be formed of it */
+/**
+ * Reads the round's cohort.
+ * @throws CutlayerError SECAGG_REFUSED or INVALID_CONFIG when none can be formed
+ */
 export async function loadCohort(transaction: Transaction, context: Surroundings, round: RoundState): Promise<RoundCohort> {
   const rows = await transaction.messages.list(context.id, round.round, 'enlisting');
   const enlistments = rows.map(({ bytes }) => enlistmentCodec.decode(bytes!)); // enlistments are kept with their bytes
@@ -81,7 +84,7 @@ export function checkEnlistment(
     throw reject('expected keys of its own, got one that is in the round already');
 }
 
-/** Why secure aggregation cannot go on into the stage that the round has just entered; null when it can. */
+/** Why secure aggregation cannot enter the stage that the round is now in; null when it can. */
 export async function stageFailure(transaction: Transaction, context: Surroundings, round: RoundState): Promise<string | null> {
   if (context.manifest.settings.secureAggregation === null || round.stage === 'enlisting') return null;
   const { sharers, submitted, confirmed, unmasked } = round;

@@ -1,4 +1,4 @@
-/** What can happen to a federation, and what the coordinator has to write down because of it, in the same transaction as the new state. */
+/** What can happen to a federation, and what is to be written with the new state. */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
@@ -13,7 +13,7 @@ export interface VersionComparison {
   readonly participants: readonly string[];
 }
 
-/** An event. What it says has been checked: signatures, payloads and roster are not the machine's. */
+/** An event. The caller has checked signatures, payload and roster. */
 export type RoundEvent =
   | { readonly kind: 'start' }
   | { readonly kind: 'pause' }

@@ -1,6 +1,7 @@
 /**
- * The pure state machine of a federation: (state, event, now) -> state and effects. It is total: an event that does not fit leaves the state as it is. The
- * coordinator writes the new state and what the effects ask for in one transaction, and tells anybody only then.
+ * The pure state machine of a federation: (state, event, now) -> state and effects. It is total:
+ * an event that does not fit leaves the state as it is. The coordinator writes the new state and
+ * what the effects ask for in one transaction, and only then tells members of it.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
@@ -51,7 +52,7 @@ export function transition(state: FederationMemory, event: RoundEvent, now: numb
   }
 }
 
-/** The round that is to begin now, if any: the coordinator then draws members, looks at the budget, and says `begin`. */
+/** The round to begin now, if any: draw members, check the budget, and say `begin`. */
 export function dueRound(state: FederationMemory, now: number, policy: RoundPolicy): RoundPurpose | null {
   const at = nextRoundAt(state, policy);
   return at !== null && at <= now ? (state.candidate === null ? 'train' : 'evaluate') : null;
@@ -155,7 +156,10 @@ function settle(state: FederationMemory, round: RoundState, now: number, policy:
   return { state: { ...state, round: outcome.round }, effects: spends ? [{ kind: 'spend', round: round.round }] : [] };
 }
 
-/** The round is over without a result. @param failure 1 when the next one should wait a little longer, 0 when a person ended it */
+/**
+ * Ends the round without a result.
+ * @param failure 1: the next one waits longer; 0: a person ended it
+ */
 function abort(state: FederationMemory, reason: string, now: number, failure: 0 | 1): Step {
   const { round } = state;
   if (round === null) return unchanged(state);

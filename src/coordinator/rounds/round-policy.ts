@@ -1,4 +1,4 @@
-/** The part of a manifest that decides how rounds go, in milliseconds and counts: what the pure machine is given. */
+/** The rules of rounds that a manifest gives, in milliseconds and counts, for the pure machine. */
 import type { Manifest } from '../../protocol/federation/manifest.js';
 import { amplifyingRate, fewestSurvivors, maxCohortOf } from '../../protocol/federation/round-mechanism.js';
 import type { FederationSettings } from '../../protocol/federation/settings.js';
@@ -7,7 +7,7 @@ import type { FederationSettings } from '../../protocol/federation/settings.js';
 export interface RoundPolicy {
   readonly members: readonly string[];
   readonly secure: boolean;
-  /** 0: a round is released whoever was drawn, see `amplifyingRate`. */
+  /** 0: a round is released at any draw, see `amplifyingRate`. */
   readonly minCohort: number;
   readonly maxCohort: number;
   /** How many of a cohort have to answer each stage. */

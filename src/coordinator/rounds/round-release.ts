@@ -1,4 +1,4 @@
-/** The end of a round that has everything: the aggregate is made outside of any transaction, and written with its announcement and the transition in one. */
+/** The end of a round: aggregate, announcement and transition in one transaction. */
 import type { Announcement } from '../../protocol/federation/chain.js';
 import { parametersDigest } from '../../protocol/federation/manifest.js';
 import { isBetter } from '../../protocol/federation/promotion.js';
@@ -19,7 +19,10 @@ export interface ReleasingFederation {
   apply(work: (transaction: Transaction) => Promise<RoundEvent | null>): Promise<void>;
 }
 
-/** Makes and writes what comes of the round; nothing when the round is over already. @throws CutlayerError the round's own failures, or the store's */
+/**
+ * Makes the aggregate, then writes it unless the round is over.
+ * @throws CutlayerError the round's, the store's
+ */
 export async function releaseRound(federation: ReleasingFederation, round: RoundState, signal: AbortSignal): Promise<void> {
   const gathered = await gatherRound(federation.context, round, signal);
   await (round.purpose === 'train' ? releaseVersion(federation, round, gathered) : releaseMetrics(federation, round, gathered));

@@ -1,9 +1,9 @@
-/** The stages of one round: who is expected in each, when it ends, what follows. Pure. */
+/** The stages of one round: members expected in each, its end, what follows. Pure. */
 import type { AnswerStage } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
 import type { CoordinatorStage, RoundState } from './round-state.js';
 
-/** Who may enlist. */
+/** Members that may enlist. */
 export function eligibleMembers(round: RoundState, policy: RoundPolicy): readonly string[] {
   return round.drawn ?? policy.members;
 }
@@ -47,12 +47,12 @@ const stages: { readonly [Stage in CoordinatorStage]: StageRow } = {
   releasing: { expected: () => [], next: () => 'releasing', lasts: () => null },
 };
 
-/** Who is asked to answer the present stage. */
+/** Members that are asked to answer the present stage. */
 export function expectedMembers(round: RoundState, policy: RoundPolicy): readonly string[] {
   return stages[round.stage].expected(round, policy);
 }
 
-/** Who has answered it. */
+/** Members that have answered it. */
 export function answeredMembers(round: RoundState): readonly string[] {
   if (round.stage === 'releasing') return [];
   return round.stage === 'enlisting' ? cohortOf(round) : round[answerFields[round.stage]];
@@ -62,7 +62,7 @@ export function answeredMembers(round: RoundState): readonly string[] {
 export type StageOutcome = { readonly round: RoundState } | { readonly aborted: string };
 
 /**
- * Ends the present stage when everybody has answered or given up, or its time is over.
+ * Ends the present stage when all have answered or given up, or its time is over.
  * @param due The cutoff has passed.
  */
 export function settleStage(round: RoundState, policy: RoundPolicy, now: number, due: boolean): StageOutcome {

@@ -1,12 +1,13 @@
 /**
- * What a coordinator knows of a federation between two events: names, numbers and deadlines, never a payload. Plain JSON, so that the store keeps it as it
- * is and a restarted coordinator goes on from it.
+ * What a coordinator knows of a federation between two events: names, numbers and deadlines,
+ * never a payload. Plain JSON, so that the store keeps it as it is and a restarted coordinator goes
+ * on from it.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 import type { FederationState, RoundEnding } from '../coordinator-api.js';
 
-/** The stages that members answer, and the coordinator's own one: everything is there, the aggregate is being made. */
+/** The stages that members answer, and the coordinator's own, in which it makes the aggregate. */
 export type CoordinatorStage = RoundStage | 'releasing';
 
 /** A member in a round. */
@@ -28,16 +29,16 @@ export interface RoundState {
   readonly promoted: number;
   /** Of a train round with differential privacy. */
   readonly clipNorm: number | null;
-  /** The members drawn for it; null: everybody. */
+  /** The members drawn for it; null: all. */
   readonly drawn: readonly string[] | null;
   /** In the order in which they came. */
   readonly enlisted: readonly EnlistedMember[];
-  /** Who answered each later stage, sorted. */
+  /** Members that answered each later stage, sorted. */
   readonly sharers: readonly string[];
   readonly submitted: readonly string[];
   readonly confirmed: readonly string[];
   readonly unmasked: readonly string[];
-  /** Who has said that it will not answer the present stage, sorted. */
+  /** Members that will not answer the present stage, sorted. */
   readonly gone: readonly string[];
 }
 
@@ -66,7 +67,7 @@ export interface FederationMemory {
   readonly notBefore: number;
   /** When the newest train round began; null before the first. */
   readonly trainedAt: number | null;
-  /** Who has reported enough new examples, sorted. */
+  /** Members that have reported enough new examples, sorted. */
   readonly ready: readonly string[];
   /** Newest first. */
   readonly recent: readonly RoundEnding[];

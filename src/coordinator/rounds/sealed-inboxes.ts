@@ -1,6 +1,7 @@
 /**
- * The sealed shares of one round by receiver. Every sender's message has shares for all its neighbours, so that each would be read once for each of them; read
- * once for all they are kept packed, in bounded memory, while they are handed out.
+ * The sealed shares of one round by receiver. Every sender's message has shares for all
+ * its neighbours, and would be read once for each of them. So all are read once and kept packed, in
+ * bounded memory, while they are handed out.
  */
 import { sealedCodec } from '../../protocol/federation/message-codec.js';
 import type { Cohort } from '../../protocol/secagg/cohort.js';

@@ -1,4 +1,4 @@
-/** Writes a transition: everything that its effects ask for, all within one transaction of the caller, which then writes the new state. */
+/** Writes what a transition's effects ask for, within the transaction that writes the new state. */
 import { UniformIntegers } from '../../privacy/random.js';
 import type { Transaction } from '../tables/database.js';
 import { announce } from './announce.js';
@@ -89,7 +89,7 @@ async function writeEffect(
   }
 }
 
-/** Each member by itself with the probability that the manifest gives; null: no sampling. The draw is in the state before any member is asked. */
+/** Draws each member with the manifest's probability; null: no sampling. */
 function drawMembers({ manifest, policy, random }: FederationContext): string[] | null {
   const { sampling } = manifest.settings.cohort;
   if (sampling.kind === 'all') return null;

@@ -1,4 +1,4 @@
-/** The registry of versions: which is promoted, what became of the others, and the rule by which a candidate is judged. */
+/** The registry of versions: which one is promoted, and what became of the others. */
 
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
@@ -8,7 +8,7 @@ import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
 import type { VersionComparison } from './round-event.js';
 
-/** Parameters of so many versions are kept besides the first, the promoted one and the candidate, to go back to. */
+/** Earlier versions that keep their parameters; first, promoted and candidate do anyway. */
 const KEPT_VERSIONS = 16;
 
 const detailsSchema = z.object({
@@ -65,7 +65,7 @@ export async function requireRollbackTarget({ versions }: Transaction, federatio
     throw new CutlayerError('INVALID_ARGUMENT', `version ${target}: its parameters are no longer kept; choose a newer one`);
 }
 
-/** Drops parameters and optimizer state that nobody can go back to. */
+/** Drops parameters and optimizer state that no rollback can need. */
 export async function pruneVersions(
   { versions, serverState }: Transaction,
   federation: string,

@@ -1,4 +1,4 @@
-/** Members that wait for something to do: one call of each, woken when the federation has changed. */
+/** Members that wait for a task: one call of each, woken when the federation has changed. */
 import { CutlayerError } from '../../errors.js';
 import type { Schedule } from './federation-context.js';
 
@@ -14,7 +14,10 @@ export class WaitingMembers {
     this.#schedule = schedule;
   }
 
-  /** Waits for a change, until `atMs`. A later call of the same member ends this one. @throws CutlayerError CANCELLED */
+  /**
+   * Waits for a change until `atMs`, or a later call of the member.
+   * @throws CutlayerError CANCELLED
+   */
   wait(member: string, atMs: number, signal?: AbortSignal): Promise<Woken> {
     this.replace(member);
     return new Promise((resolve, reject) => {
@@ -43,7 +46,7 @@ export class WaitingMembers {
     this.#waiting.get(member)?.('replaced');
   }
 
-  /** Wakes everybody. */
+  /** Wakes all. */
   wake(): void {
     for (const done of [...this.#waiting.values()]) done('changed');
   }

@@ -1,8 +1,8 @@
-/** Running sums of a round, each with the set of members that are in it: the database itself refuses to count one twice. */
+/** Running sums of a round, each with its members; the database counts none twice. */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
-/** A sum and who is in it. */
+/** A sum and its members. */
 export interface AccumulatorRow {
   readonly bytes: Uint8Array;
   /** Sorted. */
@@ -11,7 +11,7 @@ export interface AccumulatorRow {
 
 /** Within one transaction. */
 export class Accumulators extends Repository {
-  /** Undefined when nobody is in it yet. */
+  /** Undefined while it has no member. */
   async read(federation: string, round: number, name: string): Promise<AccumulatorRow | undefined> {
     const row = await this.db
       .selectFrom('accumulators')

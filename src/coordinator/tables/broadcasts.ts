@@ -1,4 +1,4 @@
-/** The broadcast chain as it was signed: links are added at the head, one after the other, and never changed or dropped. */
+/** The broadcast chain as it was signed: links are added at the head, and never change. */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 

@@ -31,7 +31,7 @@ export type Transaction = Readonly<ReturnType<typeof repositories>>;
 /** The coordinator's store. */
 export type Database = Store<Transaction>;
 
-/** Opens the store at `path`, see {@link openStore}. @throws CutlayerError STORE_IN_USE, STORE_TOO_NEW, STORE_TOO_OLD, STORE_CORRUPT, IO_ERROR */
+/** Opens the store at `path`. @throws CutlayerError see {@link openStore} */
 export function openDatabase(path: string, options: OpenOptions = {}): Promise<Database> {
   return openStore({ ...options, file: path, migrations, tables: repositories });
 }

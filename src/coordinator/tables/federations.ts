@@ -1,4 +1,4 @@
-/** Federations: their signed manifest, which never changes, and the state that their rounds are in. */
+/** Federations: their signed manifest, which never changes, and the state of their rounds. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';

@@ -1,4 +1,4 @@
-/** What members have sent, one message of each for a stage of a round: the same one again is welcome, another one is refused. */
+/** Members' messages, one for each stage: a repeat is accepted, another one refused. */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
@@ -15,7 +15,7 @@ export interface MessageKey {
 export interface ReceivedMessage extends MessageKey {
   readonly bytes: Uint8Array;
   readonly at: number;
-  /** False: only digest and length are kept, which is enough to know it again; for bytes that are part of a sum by then. */
+  /** False: only digest and length are kept, for bytes that are in a sum already. */
   readonly keepBytes?: boolean;
 }
 
@@ -33,7 +33,10 @@ const columns = ['member', 'length', 'bytes', 'at'] as const;
 
 /** Within one transaction. */
 export class Messages extends Repository {
-  /** Whether this message is here already. @throws CutlayerError SUBMISSION_CONFLICT when the member has sent something else for this stage */
+  /**
+   * Whether the message is here.
+   * @throws CutlayerError SUBMISSION_CONFLICT when a different one is
+   */
   async holds(message: ReceivedMessage): Promise<boolean> {
     const { round, stage, member, bytes } = message;
     const before = await this.#one(message).select('digest').executeTakeFirst();
@@ -45,7 +48,10 @@ export class Messages extends Repository {
     );
   }
 
-  /** Keeps a message, or finds that it is here already. @throws CutlayerError SUBMISSION_CONFLICT, see {@link holds} */
+  /**
+   * Keeps a message, unless it is here.
+   * @throws CutlayerError SUBMISSION_CONFLICT, see {@link holds}
+   */
   async put(message: ReceivedMessage): Promise<'stored' | 'repeated'> {
     if (await this.holds(message)) return 'repeated';
     const { keepBytes = true, ...row } = message;

@@ -1,4 +1,4 @@
-/** What each released round has cost of the privacy budget. Nothing deletes a row: a budget that was spent stays spent. */
+/** What each released round has cost of the privacy budget. No row is ever deleted. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';

@@ -1,6 +1,7 @@
 /**
- * The coordinator's tables, and the history of its schema. Times are milliseconds since 1970, digests and hashes hex of sha256. A released
- * migration is never changed; a new one is appended, its name in alphabetical order.
+ * The coordinator's tables, and the history of its schema. Times are milliseconds since 1970,
+ * digests and hashes hex of sha256. A released migration is never changed; a new one is appended,
+ * its name in alphabetical order.
  */
 import type { Migrations } from '../../server/store/migrate.js';
 import { createTables, type SchemaOf, type TableDefinition } from '../../server/store/table-definition.js';
@@ -87,7 +88,7 @@ const tables = {
 /** Every table as kysely sees it. */
 export type CoordinatorSchema = SchemaOf<typeof tables>;
 
-/** Every migration, oldest first. 0001 had other tables and other messages; a store of it is refused. */
+/** Every migration, oldest first. A store of 0001 had other tables and is refused. */
 export const migrations: Migrations = {
   '0002-federations': { up: (db) => createTables(db, tables) },
 };

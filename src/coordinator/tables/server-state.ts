@@ -1,13 +1,14 @@
 /**
- * The server optimizer's named vectors. They belong to the version that they led to, so that training that goes on from an earlier
- * version goes on with that version's momentum: a rejected candidate leaves no trace in it.
+ * The server optimizer's named vectors. They belong to the version that they led to: training
+ * from an earlier version uses that version's momentum, and a rejected candidate leaves no trace in
+ * it.
  */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
 /** Within one transaction. */
 export class ServerStates extends Repository {
-  /** Replaces the vectors of a version. @throws CutlayerError NOT_FOUND when there is no such version */
+  /** Replaces the vectors of a version. @throws CutlayerError NOT_FOUND without such a version */
   async write(federation: string, version: number, vectors: Readonly<Record<string, Float64Array>>): Promise<void> {
     await this.db.deleteFrom('server_state').where('federation', '=', federation).where('version', '=', version).execute();
     for (const name of Object.keys(vectors).sort()) {
@@ -29,7 +30,7 @@ export class ServerStates extends Repository {
     return Object.fromEntries(rows.map(({ name, vector }) => [name, toFloat64(vector, `server state ${name} of version ${version}`)]));
   }
 
-  /** Drops the vectors of all versions but those of `keep` (at least one) and returns how many went. */
+  /** Drops the vectors of all versions but those of `keep` (at least one); returns their number. */
   async dropExcept(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
     const { numDeletedRows } = await this.db
       .deleteFrom('server_state')

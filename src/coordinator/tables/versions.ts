@@ -1,4 +1,4 @@
-/** The registry of aggregates: each version's parent, round, standing and parameters. A lineage row is never dropped; old parameters may be. */
+/** Versions: parent, round, standing, parameters. No row is ever dropped; old parameters may be. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
@@ -73,7 +73,7 @@ export class Versions extends Repository {
     if (numUpdatedRows !== 1n) throw new CutlayerError('NOT_FOUND', `version ${version}: the federation has none of this number`);
   }
 
-  /** Drops the parameters of all versions but those of `keep` (at least one) and returns how many went; their rows stay. */
+  /** Drops the parameters, not the rows, of all but `keep` (at least one); returns their number. */
   async dropParameters(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
     const { numUpdatedRows } = await this.db
       .updateTable('versions')

@@ -1,6 +1,6 @@
 /**
- * One libsql connection, set up for a store that must survive a power cut. kysely's SQLite driver uses it as its database. This is the one
- * place that knows SQLite's pragmas and libsql's values.
+ * One libsql connection, set up for a store that must survive a power cut; the database of kysely's
+ * SQLite driver. Only this file knows SQLite's pragmas and libsql's values.
  */
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Libsql from 'libsql';
@@ -10,7 +10,7 @@ import { storeFailure } from './store-failure.js';
 /** Marks a database as one of ours: "CTLR". */
 const APPLICATION_ID = 0x43544c52;
 
-/** Called, synchronously, before and after each write; its name says which, like `before insert messages` or `after commit`. */
+/** Called around each write, with a name like `before insert messages`, `after commit`. */
 export type WriteHook = (name: string) => void;
 
 /** A value of a column. */
@@ -25,7 +25,10 @@ export class StoreConnection implements SqliteDatabase {
   #begun = false;
   #written = false;
 
-  /** Opens an existing file; an empty one becomes a database. @throws CutlayerError STORE_CORRUPT, STORE_IN_USE, IO_ERROR */
+  /**
+   * Opens a file, which may be empty.
+   * @throws CutlayerError STORE_CORRUPT, STORE_IN_USE, IO_ERROR
+   */
   constructor(path: string, onWrite: WriteHook = () => {}) {
     this.#path = path;
     this.#onWrite = onWrite;
@@ -40,7 +43,7 @@ export class StoreConnection implements SqliteDatabase {
 
   /**
    * A statement that checks its values and calls the hook when it writes.
-   * @throws CutlayerError IO_ERROR after the engine's own rollback: the statement would be a transaction by itself; see {@link storeFailure}
+   * @throws CutlayerError IO_ERROR after the engine's own rollback, see {@link storeFailure}
    */
   prepare(sql: string): SqliteStatement {
     if (this.#begun && !this.#database.inTransaction)
@@ -79,7 +82,7 @@ export class StoreConnection implements SqliteDatabase {
     return [];
   }
 
-  /** Takes the write lock at once: no transaction fails half-way because another process came in between. */
+  /** Takes the write lock at once: no other process can make the transaction fail half-way. */
   begin(): void {
     this.execute('BEGIN IMMEDIATE');
     this.#begun = true;
@@ -93,7 +96,7 @@ export class StoreConnection implements SqliteDatabase {
     if (this.#written) this.#onWrite('after commit');
   }
 
-  /** The engine rolls back by itself when the disk is full, and there is nothing left after a commit. */
+  /** Nothing is left to do after a commit, or after the engine's own rollback on a full disk. */
   rollback(): void {
     this.#begun = false;
     if (this.#database.inTransaction) this.execute('ROLLBACK');
@@ -126,7 +129,7 @@ export class StoreConnection implements SqliteDatabase {
       throw new CutlayerError('STORE_CORRUPT', `store ${this.#path}: the database is damaged (${found}); restore a backup`);
     this.execute('PRAGMA synchronous = FULL');
     this.execute('PRAGMA foreign_keys = ON');
-    // What is pruned is overwritten, not only unlinked: an ended round's messages must not be found in the file later.
+    // Deleted rows are overwritten: an ended round's messages must not be found in the file later.
     this.execute('PRAGMA secure_delete = ON');
     this.execute('PRAGMA trusted_schema = OFF');
   }

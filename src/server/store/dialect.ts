@@ -1,4 +1,4 @@
-/** kysely's own SQLite dialect, except that transactions are the connection's, and that tables can be made inside of one. */
+/** kysely's SQLite dialect; the connection runs the transactions, also those of migrations. */
 import { type DialectAdapter, type Driver, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely';
 import type { StoreConnection } from './connection.js';
 

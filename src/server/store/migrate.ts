@@ -1,4 +1,4 @@
-/** Brings a database to the program's schema, in one transaction; one that another version has written and this one does not know is refused. */
+/** Brings a database to the program's schema in one transaction; refuses an unknown schema. */
 import { type Kysely, type Migration, Migrator } from 'kysely';
 import { CutlayerError } from '../../errors.js';
 
@@ -10,8 +10,8 @@ export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
  * @param path For messages.
- * @throws CutlayerError STORE_TOO_NEW or STORE_TOO_OLD when the database holds a migration that is not among these; what the engine says
- *   otherwise
+ * @throws CutlayerError STORE_TOO_NEW or STORE_TOO_OLD when the database has had a migration that
+ *   is not among these; otherwise what the engine says
  */
 export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations, path: string): Promise<void> {
   const names = Object.keys(migrations);
@@ -22,7 +22,7 @@ export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations
     provider: { getMigrations: async () => ({ ...migrations }) },
     migrationTableName: TABLE,
     migrationLockTableName: LOCK_TABLE,
-    // Kysely orders applied ones by the wall clock, which may have been set back; ours are checked by name, above.
+    // kysely orders them by the wall clock, which may be set back; names are checked above.
     allowUnorderedMigrations: true,
   });
   const { error } = await migrator.migrateToLatest();

@@ -1,6 +1,8 @@
 /**
- * The database file and the lock beside it. SQLite's locks are advisory locks of the process: closing ANY descriptor of a locked file gives them up,
- * so a file that this process may hold locked is never opened here by other means. The kernel releases them when the process dies, kill -9 included.
+ * The database file and the lock beside it. SQLite's locks are advisory locks of the process:
+ * closing ANY descriptor of a locked file gives them up. A file that this process may hold locked
+ * is therefore opened by SQLite alone. The kernel releases the locks when the process dies, kill -9
+ * included.
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -10,7 +12,10 @@ import { storeFailure } from './store-failure.js';
 
 const HEADER = 'SQLite format 3\0';
 
-/** Makes a file that only its owner can read, and its directory, unless they are there. @throws CutlayerError IO_ERROR */
+/**
+ * Makes a missing file, readable by its owner only, and its directory.
+ * @throws CutlayerError IO_ERROR
+ */
 export function makePrivateFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -36,8 +41,8 @@ function createFile(path: string): void {
 }
 
 /**
- * Refuses a file that SQLite would write over though it is no database: a few stray bytes pass for an empty one.
- * The caller holds the store's lock, so nobody in this process has the file open.
+ * Refuses a file that is no database: SQLite takes a few stray bytes for an empty one.
+ * The caller holds the store's lock, so nothing else in this process has the file open.
  * @throws CutlayerError STORE_CORRUPT, IO_ERROR
  */
 export function requireDatabaseOrEmpty(path: string): void {
@@ -64,7 +69,10 @@ export interface StoreLock {
   release(): void;
 }
 
-/** Takes the lock of the store at `path`, without waiting. @throws CutlayerError STORE_IN_USE when another holds it, IO_ERROR */
+/**
+ * Takes the lock of the store at `path` without waiting.
+ * @throws CutlayerError STORE_IN_USE, IO_ERROR
+ */
 export function lockStore(path: string): StoreLock {
   const lockPath = `${path}.lock`;
   makePrivateFile(lockPath);

@@ -1,6 +1,7 @@
 /**
- * A store: one SQLite file, one process, one writer. It knows no tables; their owner brings them. A transaction is durable (flushed to the disk)
- * before its promise resolves, and whole or absent after kill -9 at any moment.
+ * A store: one SQLite file, one process, one writer. It knows no tables; their owner brings them.
+ * A transaction is durable (flushed to the disk) before its promise resolves. After kill -9 at any
+ * moment each transaction is there as a whole, or not at all.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { resolve } from 'node:path';
@@ -16,7 +17,7 @@ import { lockStore, makePrivateFile, requireDatabaseOrEmpty, type StoreLock } fr
 
 /** How a store is opened, whatever is in it. */
 export interface OpenOptions {
-  /** Called before and after each write and commit; one that throws fails what it was called for. */
+  /** Called around each write and commit; what it throws fails that write or commit. */
   readonly onWrite?: WriteHook;
   /** Most transactions that may wait for their turn. */
   readonly waiting?: number;
@@ -33,8 +34,9 @@ export interface StoreOptions<Schema, Tables> extends OpenOptions {
 
 /**
  * Opens the store, makes it when there is none, and brings its schema up to date.
- * @throws CutlayerError STORE_IN_USE when another process (or this one) serves it, STORE_TOO_NEW, STORE_TOO_OLD, STORE_CORRUPT when the file is
- *   damaged or no store, IO_ERROR when file or directory cannot be written
+ * @throws CutlayerError STORE_IN_USE when another process (or this one) serves it; STORE_TOO_NEW;
+ *   STORE_TOO_OLD; STORE_CORRUPT when the file is damaged or no store; IO_ERROR when it cannot be
+ *   written
  */
 export async function openStore<Schema, Tables>(options: StoreOptions<Schema, Tables>): Promise<Store<Tables>> {
   const { onWrite, waiting = 4096, migrations, tables } = options;
@@ -81,9 +83,11 @@ export class Store<Tables> {
   }
 
   /**
-   * Runs `work` alone on the store: all its writes are durable when the promise resolves, none is there when it rejects. Transactions run in the
-   * order in which they were asked for; `work` should wait for nothing but its own transaction.
-   * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the disk fails; UNAVAILABLE when the store is closed
+   * Runs `work` alone on the store: all its writes are durable when the promise resolves, none is
+   * there when it rejects. Transactions run in the order of their calls; `work` should wait for
+   * nothing but its own transaction.
+   * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the disk
+   *   fails; UNAVAILABLE when the store is closed
    */
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
     const { file, run, waiting } = this.#parts;
@@ -99,7 +103,7 @@ export class Store<Tables> {
     this.#pending += 1;
     try {
       return await this.#turn.runExclusive(async () => {
-        // The engine works synchronously: without a turn of the event loop before each, a line of transactions would let no socket and no timer in.
+        // The engine works synchronously: this turn of the event loop lets sockets and timers in.
         await setImmediate();
         return this.#current.run(current, () =>
           run(work).finally(() => {
@@ -112,7 +116,7 @@ export class Store<Tables> {
     }
   }
 
-  /** Waits for the transactions that were asked for, closes the file and lets the next process in. */
+  /** Waits for the transactions under way, closes the file and lets the next process in. */
   close(): Promise<void> {
     const { connection, lock } = this.#parts;
     this.#closing ??= this.#turn.runExclusive(() => connection.close()).finally(() => lock.release());

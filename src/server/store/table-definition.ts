@@ -1,7 +1,7 @@
-/** Tables as data: one definition gives the SQL that makes them and the types that kysely checks queries by. */
+/** Tables as data: one definition gives the SQL that makes them and kysely's types. */
 import type { ColumnDataType, CreateTableBuilder, Kysely } from 'kysely';
 
-/** What a column holds, and the engine's name of it: the one place where SQLite and another engine would differ. */
+/** What a column holds, and SQLite's name of it; a second engine would add its names here. */
 const columnTypes = { text: 'text', integer: 'bigint', bytes: 'blob' } as const satisfies Readonly<Record<string, ColumnDataType>>;
 
 type ColumnKind = keyof typeof columnTypes;
@@ -18,7 +18,7 @@ export interface TableDefinition {
   /** What each column holds; null only where it says so. */
   readonly columns: Readonly<Record<string, ColumnKind | `${ColumnKind}?`>>;
   readonly primaryKey: readonly string[];
-  /** Columns that name a row of another table, and that table's primary key; with that row goes this one. */
+  /** Columns that name a row of another table by its key; a row goes with the row that it names. */
   readonly references?: { readonly columns: readonly string[]; readonly table: string; readonly key: readonly string[] };
 }
 
