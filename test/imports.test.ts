@@ -32,6 +32,22 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** What a client's folders may import of `src`; its command line, `options` too. */
 const ofClients = ['protocol', 'privacy', 'runtime', 'artifacts', 'safetensors'];
 
+/** The allowed arrows among a client's folders; `index` and `examples` are above all of them. */
+const clientFolders: Readonly<Record<string, readonly string[]>> = {
+  connection: [],
+  data: [],
+  optimizers: [],
+  adapters: [],
+  model: ['connection', 'data', 'adapters'],
+  inference: ['model', 'data', 'adapters'],
+  training: ['inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
+  federation: ['training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
+  inspect: ['training', 'adapters'],
+  cli: ['*'],
+  examples: ['index'],
+  index: ['*'],
+};
+
 interface Import {
   readonly file: string;
   readonly target: string;
@@ -44,6 +60,11 @@ function roomOf(path: string): string {
   const [top, second = '', third] = path.split('/');
   if (top === 'clients') return third === 'cli' ? 'clients/cli' : 'clients';
   return top === 'src' ? second.replace(/\.ts$/, '') : top!;
+}
+
+/** The folder of a client's file, or its own name at the top; undefined for other files. */
+function clientFolderOf(path: string): string | undefined {
+  return /^clients\/typescript\/([^/.]+)/.exec(path)?.[1];
 }
 
 /** Every relative import of the sources, static and dynamic, types included. */
@@ -147,6 +168,19 @@ describe('architecture', () => {
   it('lets commands alone import a client', () => {
     const importers = imports.filter(({ from, to }) => clients.includes(to) && !clients.includes(from));
     assert.deepEqual([...new Set(importers.map(({ from }) => from))], ['commands']);
+  });
+
+  it("allows only the arrows of the table among a client's folders", () => {
+    const wrong = imports.filter(({ file, target }) => {
+      const [from, to] = [clientFolderOf(file), clientFolderOf(target)];
+      if (from === undefined || to === undefined || from === to) return false;
+      const allowed = clientFolders[from] ?? [];
+      return !(allowed.includes('*') || allowed.includes(to));
+    });
+    assert.deepEqual(
+      wrong.map(({ file, target }) => `${file} -> ${target}`),
+      [],
+    );
   });
 
   it('has no circle between rooms', () => {

@@ -1,5 +1,6 @@
 /** Cutlayer's client library: adapt a vendor's model to one's own data without sending text or labels. */
 
+export type { SpanKind } from '../../src/artifacts/manifest.js';
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';
 export { epsilonOf, type Guarantee } from '../../src/privacy/accountant.js';
 export { gaussianEvent, type PrivacyEvent, type Sampling } from '../../src/privacy/event.js';
@@ -14,7 +15,6 @@ export { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 export {
   type Adapter,
   type AdapterDims,
-  type AdapterKind,
   type MethodName,
   methodNames,
   type Parameter,
@@ -30,7 +30,7 @@ export { type MethodSettings, type MethodSettingsInput, methodSettings } from '.
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connection/connect.js';
 export type { RetryNotice, RetryPolicy } from './connection/retry.js';
-export type { ModelCard } from './connection/served-model.js';
+export type { ServedModel, VirtualTokenKind } from './connection/served-model.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';
 export {
   type Example,
@@ -56,7 +56,7 @@ export { Participant, type ParticipantOptions } from './federation/participant.j
 export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
 export { DirectoryState, MemoryState, type StateStore } from './federation/state-store.js';
 export { type Classification, type ClassifyOptions, classify } from './inference/classify.js';
-export { type EvaluateOptions, type Evaluation, evaluate } from './inference/evaluate.js';
+export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export { type GenerateOptions, generate, generateTokens } from './inference/generate.js';
 export { ClientBundle, type OpenBundleOptions } from './model/client-bundle.js';
 export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './model/remote-model.js';

@@ -1,7 +1,9 @@
 /** Reads one safetensors file: the checked header at once, tensors as float32 in chunks of bounded size. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { CutlayerError } from '../errors.js';
+import { zeros } from '../tensor/floats.js';
 import { bf16ToF32, f16ToF32 } from '../tensor/half.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { isWeightDType, weightBytes } from './dtype.js';
 import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorInfo } from './header.js';
 
@@ -16,6 +18,8 @@ export interface SafetensorsFile extends SafetensorsHeader {
    * @throws CutlayerError MISSING_TENSOR, UNSUPPORTED_CHECKPOINT (the type is no F32, F16 or BF16), INVALID_SAFETENSORS (the file shrank).
    */
   chunks(name: string, signal?: AbortSignal): AsyncGenerator<Float32Array>;
+  /** A whole tensor as float32, of any size. @throws CutlayerError as {@link chunks} */
+  read(name: string): Promise<Tensor<'float32'>>;
   close(): Promise<void>;
 }
 
@@ -30,10 +34,20 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const first = await readExactly(file, Math.min(LENGTH_BYTES, size), 0, path);
     const text = await readExactly(file, headerLength(first, size, path), LENGTH_BYTES, path);
     const header = parseHeader(text, size, path);
+    const pieces: SafetensorsFile['chunks'] = (name, signal) => chunks(file, path, name, header.tensors.get(name), signal);
     return {
       ...header,
       path,
-      chunks: (name, signal) => chunks(file, path, name, header.tensors.get(name), signal),
+      chunks: pieces,
+      async read(name) {
+        const whole = zeros(header.tensors.get(name)?.shape ?? []);
+        let at = 0;
+        for await (const chunk of pieces(name)) {
+          whole.data.set(chunk, at);
+          at += chunk.length;
+        }
+        return whole;
+      },
       close: () => file.close(),
     };
   } catch (error) {

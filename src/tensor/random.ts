@@ -3,6 +3,7 @@
  * Not for privacy or secure aggregation: those take a CSPRNG.
  * @see Blackman and Vigna, "Scrambled linear pseudorandom number generators" (xoshiro128**)
  */
+import { elementCount, f32, type Tensor } from './tensor.js';
 
 /** A deterministic stream of numbers. */
 export interface Random {
@@ -74,4 +75,18 @@ function xoshiro(state: Uint32Array): number {
   state[2] = t2 ^ (s1 << 9);
   state[3] = (t3 << 11) | (t3 >>> 21);
   return result;
+}
+
+/** Uniform in [-bound, bound). */
+export function uniformTensor(random: Random, shape: readonly number[], bound: number): Tensor<'float32'> {
+  return drawn(shape, () => bound * (2 * random.next() - 1));
+}
+
+/** Normal with a mean and a spread. */
+export function normalTensor(random: Random, shape: readonly number[], mean: number, std: number): Tensor<'float32'> {
+  return drawn(shape, () => mean + std * random.normal());
+}
+
+function drawn(shape: readonly number[], next: () => number): Tensor<'float32'> {
+  return f32(shape, Float32Array.from({ length: elementCount(shape) }, next));
 }

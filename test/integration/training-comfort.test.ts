@@ -8,10 +8,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { defaultLearningRate } from '../../clients/typescript/index.js';
-import { decodeEvent } from '../../clients/typescript/training/tensorboard/event.js';
-import { decodeRecords } from '../../clients/typescript/training/tensorboard/tf-record.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { decodeEvent, decodeRecords } from '../support/tensorboard-reader.js';
 import { writeNotes } from '../support/training-data.js';
 
 interface Outcome {

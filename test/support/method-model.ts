@@ -1,11 +1,11 @@
 /** What methods ask of a bundle, without a checkpoint: their graphs, compiled and run as packed ones are, and a small random embedding. */
-import type { AdapterDims, Feeds } from '../../clients/typescript/adapters/adapter.js';
+import type { AdapterDims, Feeds, FloatFeeds } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
 import type { GraphPair } from '../../src/compiler/graphs/graph-pair.js';
 import { promptMethodGraphs } from '../../src/compiler/graphs/prompt-method-graphs.js';
 import type { Graph } from '../../src/compiler/onnx/graph.js';
 import { f32 } from '../../src/tensor/tensor.js';
-import { type LoadedGraph, load, type Tensors } from './session.js';
+import { type LoadedGraph, load } from './session.js';
 
 /** A model of the given dims. */
 export class MethodModel implements AdapterModel {
@@ -48,11 +48,11 @@ export class MethodModel implements AdapterModel {
     return Promise.reject(new Error(`test: no weight ${name}`));
   }
 
-  runMethod(name: string, feeds: Feeds): Promise<Tensors> {
+  runMethod(name: string, feeds: Feeds): Promise<FloatFeeds> {
     return this.#run(name, 'forward', feeds);
   }
 
-  runMethodVjp(name: string, feeds: Feeds): Promise<Tensors> {
+  runMethodVjp(name: string, feeds: Feeds): Promise<FloatFeeds> {
     return this.#run(name, 'vjp', feeds);
   }
 
@@ -60,12 +60,13 @@ export class MethodModel implements AdapterModel {
     for (const loaded of this.#loaded.values()) await (await loaded).release();
   }
 
-  async #run(name: string, part: keyof GraphPair, feeds: Feeds): Promise<Tensors> {
+  async #run(name: string, part: keyof GraphPair, feeds: Feeds): Promise<FloatFeeds> {
     const graph = this.#graphs[name]?.[part];
     if (graph === undefined) throw new Error(`test: no graph ${name}`);
     const loaded = this.#loaded.get(graph) ?? load(graph);
     this.#loaded.set(graph, loaded);
     this.runs.set(name, (this.runs.get(name) ?? 0) + 1);
-    return (await loaded).run(feeds);
+    // The graphs compute in float32 throughout.
+    return (await loaded).run(feeds) as Promise<FloatFeeds>;
   }
 }

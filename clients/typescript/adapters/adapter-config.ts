@@ -39,13 +39,16 @@ export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
     const guess = found?.isDirectory() ? `; did you mean ${ofRun}?` : '';
     throw new CutlayerError('NOT_FOUND', `${dir}: no ${CONFIG_FILE} here; expected a directory with a PEFT adapter${guess}`, { cause });
   });
-  let json: unknown;
+  return parseConfig(file, schema, jsonOf(file, text));
+}
+
+/** The JSON of a file that lies beside an adapter. @throws CutlayerError INVALID_ADAPTER */
+export function jsonOf(file: string, text: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: not JSON`, { cause });
+    throw new CutlayerError('INVALID_ADAPTER', `${file}: not JSON; copy the adapter again`, { cause });
   }
-  return parseConfig(file, schema, json);
 }
 
 /** Checks a config's fields against a method's own schema. @param where For messages: file or directory. @throws CutlayerError INVALID_ADAPTER */
@@ -92,10 +95,20 @@ async function requireWeights(dir: string, file: string): Promise<void> {
   );
 }
 
-/** Writes both files; the config's keys are sorted, as PEFT has them. */
+/** What PEFT's config of every method begins as. */
+const sharedFields = {
+  auto_mapping: null,
+  base_model_name_or_path: null,
+  inference_mode: true,
+  peft_version: '0.21.0',
+  revision: null,
+  task_type: 'CAUSAL_LM',
+};
+
+/** Writes both files. The config says {@link sharedFields} unless it is told otherwise; its keys are sorted, as PEFT has them. */
 export async function writeAdapterFiles(dir: string, config: object, tensors: Readonly<Record<string, Tensor<'float32'>>>): Promise<void> {
   await mkdir(dir, { recursive: true });
   await writeTensors(join(dir, WEIGHTS_FILE), tensors, { format: 'pt' });
-  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = Object.fromEntries(Object.entries({ ...sharedFields, ...config }).sort(([a], [b]) => (a < b ? -1 : 1)));
   await writeFileAtomic(join(dir, CONFIG_FILE), `${JSON.stringify(sorted, null, 2)}\n`);
 }

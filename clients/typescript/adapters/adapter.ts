@@ -20,13 +20,10 @@ export const methodNames = [
 /** One of {@link methodNames}. */
 export type MethodName = (typeof methodNames)[number];
 
-export type { SpanKind };
-
-/** The span kinds that a gateway is sent a tensor for. */
-export type AdapterKind = Exclude<SpanKind, 'none'>;
-
 /** Named tensors that go into or come out of a graph. */
 export type Feeds = Readonly<Record<string, Tensor>>;
+/** What comes out of a client's graphs: they compute in float32 throughout. */
+export type FloatFeeds = Readonly<Record<string, Tensor<'float32'>>>;
 
 /** What an adapter must know of the model's shape. */
 export interface AdapterDims {
@@ -47,7 +44,7 @@ export interface StepParts {
   /** [layers of the whole model, 2, P, numKvHeads, headDim] */
   readonly prefix?: Tensor<'float32'>;
   /** Rows of the embedding table, and of a head that is tied to it. */
-  readonly tokenRows?: TokenRows;
+  readonly tokenRows?: TrainedTokenRows;
   /** By the checkpoint's weight name: values that replace its own in the blocks that the client holds. */
   readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
   /** Added to the LM head: z = h Wᵀ + scale · (h Aᵀ) Bᵀ. */
@@ -57,7 +54,7 @@ export interface StepParts {
 }
 
 /** Rows that replace the checkpoint's: `tokenIds` strictly increasing, `rows` [T, d] as the table holds them (before embedScale). */
-export interface TokenRows {
+export interface TrainedTokenRows {
   readonly tokenIds: readonly number[];
   readonly rows: Tensor<'float32'>;
 }
@@ -89,6 +86,7 @@ export interface Parameter {
 /** A trainable adapter. */
 export interface Adapter {
   readonly method: MethodName | 'combined';
+  /** What it puts before the text: nothing, rows, or keys and values of every block. */
   readonly spanKind: SpanKind;
   /** 0 where there are none. */
   readonly numVirtualTokens: number;

@@ -4,12 +4,13 @@
  * PEFT's it lies in that adapter's files, as PEFT's SEQ_CLS has it.
  */
 import { CutlayerError } from '../../../src/errors.js';
-import { seeded } from '../../../src/tensor/random.js';
-import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { normalTensor, seeded } from '../../../src/tensor/random.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
 import { expectShape } from './module-tensors.js';
+import { valuesOf, zeroGradients } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 import { readSidecar, SIDECAR_FILE, writeSidecar } from './sidecar.js';
 
@@ -47,10 +48,8 @@ export class ClassificationHead implements Adapter {
   /** A new head: normal with spread 0.02. @throws CutlayerError INVALID_ARGUMENT */
   static create(model: AdapterModel, labels: readonly string[], seed: number): ClassificationHead {
     checkLabels(labels);
-    const random = seeded(seed, 0x4348);
-    const shape = [labels.length, model.dims.hiddenSize];
-    const score = Float32Array.from({ length: elementCount(shape) }, () => INITIAL_STD * random.normal());
-    return new ClassificationHead(model, labels, f32(shape, score));
+    const score = normalTensor(seeded(seed, 0x4348), [labels.length, model.dims.hiddenSize], 0, INITIAL_STD);
+    return new ClassificationHead(model, labels, score);
   }
 
   async parts(): Promise<StepParts> {
@@ -58,18 +57,14 @@ export class ClassificationHead implements Adapter {
   }
 
   async pullBack({ classifier }: StepCotangents): Promise<readonly Float32Array[]> {
-    return [classifier?.data ?? new Float32Array(this.parameters[0].value.data.length)];
+    return classifier === undefined ? zeroGradients(this.parameters) : [classifier.data];
   }
 
   async save(dir: string): Promise<void> {
-    await writePartialCheckpoint(
-      dir,
-      { [SCORE]: this.parameters[0].value },
-      {
-        title: 'Classification head',
-        loading: `AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=${this.labels.length}, dtype="float32")`,
-      },
-    );
+    await writePartialCheckpoint(dir, valuesOf(this.parameters), {
+      title: 'Classification head',
+      loading: `AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=${this.labels.length}, dtype="float32")`,
+    });
     await writeSidecar(dir, this.method, this.#model.identity, { labels: this.labels });
   }
 }

@@ -1,8 +1,9 @@
 /** Several adapters as one: each fills its own places of a step and takes the cotangents of those. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
-import type { Adapter, SpanKind, StepCotangents, StepParts } from './adapter.js';
+import type { Adapter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterContext } from './context.js';
 import { classificationPair, saveClassificationPair } from './sequence-classification.js';
 import { writeSidecar } from './sidecar.js';

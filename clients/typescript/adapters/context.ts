@@ -1,6 +1,6 @@
 /** What a method may ask of the client's half of the model. {@link ClientBundle} is such a model; tests may bring a smaller one. */
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { AdapterDims, Feeds } from './adapter.js';
+import type { AdapterDims, Feeds, FloatFeeds } from './adapter.js';
 
 /** What a method is created or loaded with. */
 export interface AdapterContext {
@@ -56,7 +56,7 @@ export interface AdapterModel {
   /** A tensor of the bundle's weights by the checkpoint's name. @throws CutlayerError MISSING_TENSOR */
   weight(name: string): Promise<Tensor<'float32'>>;
   /** Runs a method's graph. @throws CutlayerError INVALID_ARTIFACT when the bundle was packed without it */
-  runMethod(name: string, feeds: Feeds): Promise<Feeds>;
+  runMethod(name: string, feeds: Feeds): Promise<FloatFeeds>;
   /** Runs its vjp: the inputs and `<output>Cotangent` in, `<input>Cotangent` out. */
-  runMethodVjp(name: string, feeds: Feeds): Promise<Feeds>;
+  runMethodVjp(name: string, feeds: Feeds): Promise<FloatFeeds>;
 }

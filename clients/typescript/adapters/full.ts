@@ -6,6 +6,7 @@ import type { AdapterModel, ClientBlockWeight } from './context.js';
 import { askForBlocks, layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
 import type { Method } from './method.js';
 import { expectShape } from './module-tensors.js';
+import { valuesOf } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 import { writeSidecar } from './sidecar.js';
 
@@ -34,7 +35,7 @@ export class FullTraining implements Adapter {
   }
 
   async parts(): Promise<StepParts> {
-    return { blockWeights: this.#weights };
+    return { blockWeights: valuesOf(this.parameters) };
   }
 
   async pullBack({ blockWeights = {} }: StepCotangents): Promise<readonly Float32Array[]> {
@@ -42,15 +43,11 @@ export class FullTraining implements Adapter {
   }
 
   async save(dir: string): Promise<void> {
-    await writePartialCheckpoint(dir, this.#weights, {
+    await writePartialCheckpoint(dir, valuesOf(this.parameters), {
       title: 'Trained blocks',
       loading: 'AutoModelForCausalLM.from_pretrained(BASE, dtype="float32")',
     });
     await writeSidecar(dir, this.method, this.#model.identity);
-  }
-
-  get #weights(): Readonly<Record<string, Tensor<'float32'>>> {
-    return Object.fromEntries(this.parameters.map(({ name, value }) => [name, value]));
   }
 }
 

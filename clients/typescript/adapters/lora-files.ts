@@ -11,6 +11,7 @@ import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-co
 import type { AdapterModel } from './context.js';
 import { type LoraLayer, type LoraScale, linearTargets, whyNot } from './lora-targets.js';
 import { expectShape, peftNames, readModuleTensors } from './module-tensors.js';
+import { valuesOf } from './parameters.js';
 
 /** Fields that say nothing about what a trained adapter computes, or that are read otherwise. */
 const passedOver = new Set(
@@ -18,6 +19,13 @@ const passedOver = new Set(
   init_lora_weights layers_pattern layers_to_transform loftq_config lora_alpha lora_dropout lora_ga_config megatron_core modules_to_save peft_type
   peft_version qalora_group_size r rank_pattern revision runtime_config target_modules task_type use_rslora`.split(/\s+/),
 );
+
+/** Fields of PEFT's config that are null in one that is written here. */
+const absent =
+  `alora_invocation_tokens arrow_config corda_config eva_config exclude_modules kasa_config layer_replication layers_pattern layers_to_transform
+  lora_ga_config megatron_config modules_to_save monteclora_config target_parameters trainable_token_indices use_bdlora velora_config`.split(
+    /\s+/,
+  );
 
 /** First values that leave the base weights as they are. Others (PiSSA, OLoRA, ...) change them when the adapter is loaded. */
 const plainInits: readonly unknown[] = [true, false, null, undefined, 'gaussian', 'orthogonal', 'eva'];
@@ -48,50 +56,28 @@ export async function saveLora(
 ): Promise<void> {
   const inBlocks = layers.some(({ target }) => target.weight !== undefined);
   const config = {
-    alora_invocation_tokens: null,
+    ...Object.fromEntries(absent.map((field) => [field, null])),
     alpha_pattern: {},
-    arrow_config: null,
-    auto_mapping: null,
-    base_model_name_or_path: null,
     bias: 'none',
-    corda_config: null,
     ensure_weight_tying: false,
-    eva_config: null,
-    exclude_modules: null,
     fan_in_fan_out: inBlocks && linearLayout === 'inOut',
-    inference_mode: true,
     init_lora_weights: true,
-    kasa_config: null,
-    layer_replication: null,
-    layers_pattern: null,
-    layers_to_transform: null,
     loftq_config: {},
     lora_alpha: scale.alpha,
     lora_bias: false,
     lora_dropout: 0,
-    lora_ga_config: null,
-    megatron_config: null,
     megatron_core: 'megatron.core',
-    modules_to_save: null,
-    monteclora_config: null,
     peft_type: 'LORA',
-    peft_version: '0.21.0',
     qalora_group_size: 16,
     r: rank,
     rank_pattern: {},
-    revision: null,
     // Whole names: in the vendor's blocks nothing may match.
     target_modules: layers.map(({ target }) => target.module),
-    target_parameters: null,
-    task_type: 'CAUSAL_LM',
-    trainable_token_indices: null,
-    use_bdlora: null,
     use_dora: false,
     use_qalora: false,
     use_rslora: scale.rankStabilized === true,
-    velora_config: null,
   };
-  await writeAdapterFiles(dir, config, peftNames(Object.fromEntries(parameters.map(({ name, value }) => [name, value]))));
+  await writeAdapterFiles(dir, config, peftNames(valuesOf(parameters)));
 }
 
 /**

@@ -4,7 +4,8 @@
  * @see arXiv:2106.09685; scale and first values as PEFT's
  */
 import { CutlayerError } from '../../../src/errors.js';
-import { seeded } from '../../../src/tensor/random.js';
+import { zeros } from '../../../src/tensor/floats.js';
+import { seeded, uniformTensor } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
@@ -12,7 +13,6 @@ import { loadLora, saveLora } from './lora-files.js';
 import { type LoraLayer, type LoraScale, type LoraTarget, loraTargets } from './lora-targets.js';
 import type { Method } from './method.js';
 import { writeSidecar } from './sidecar.js';
-import { uniformTensor } from './torch-init.js';
 
 /** Low-rank updates of some layers. */
 export class Lora implements Adapter {
@@ -71,7 +71,7 @@ export class Lora implements Adapter {
     const random = seeded(how.seed, 0x4c52);
     const layers = targets.map((target): LoraLayer => {
       const a = uniformTensor(random, [how.rank, target.inputs], 1 / Math.sqrt(target.inputs));
-      return { target, a, b: f32([target.outputs, how.rank], new Float32Array(target.outputs * how.rank)) };
+      return { target, a, b: zeros([target.outputs, how.rank]) };
     });
     return Lora.of(model, layers, how.scale);
   }
@@ -81,8 +81,7 @@ export class Lora implements Adapter {
     for (const layer of this.layers) {
       const { weight } = layer.target;
       if (weight === undefined) continue;
-      // The graph computes in float32 throughout.
-      const { merged } = (await this.#model.runMethod('loraMerge', this.#feeds(layer))) as Readonly<Record<string, Tensor<'float32'>>>;
+      const { merged } = await this.#model.runMethod('loraMerge', this.#feeds(layer));
       blockWeights[weight.name] = merged!;
     }
     const head = this.layers.find(({ target }) => target.weight === undefined);
@@ -99,7 +98,7 @@ export class Lora implements Adapter {
       const cotangent = target.weight === undefined ? undefined : blockWeights[target.weight.name];
       if (cotangent !== undefined) {
         const back = await this.#model.runMethodVjp('loraMerge', { ...this.#feeds(layer), mergedCotangent: cotangent });
-        gradients.push(back.loraACotangent!.data as Float32Array, back.loraBCotangent!.data as Float32Array);
+        gradients.push(back.loraACotangent!.data, back.loraBCotangent!.data);
       } else if (target.weight === undefined && headLora !== undefined) gradients.push(headLora.a.data, headLora.b.data);
       else gradients.push(new Float32Array(a.data.length), new Float32Array(b.data.length));
     }

@@ -3,8 +3,9 @@
  * gates of all rows is one product, the cells run eight at a time, and so does their vjp. Weight cotangents are one product over all rows,
  * not one for each. Weights have torch's names: `weight_ih_l0`, `bias_hh_l1_reverse`; gates are in torch's order i, f, g, o.
  */
+import { zeros } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Feeds } from './adapter.js';
+import type { Feeds, FloatFeeds } from './adapter.js';
 import type { AdapterModel } from './context.js';
 
 type Matrix = Tensor<'float32'>;
@@ -116,16 +117,16 @@ export class Lstm {
     const weight_hh = this.#weight('weight_hh', layer, direction);
     const [P, H] = [input.shape[0]!, weight_hh.shape[1]!];
     const given = await this.#model.runMethod('promptEncoderLstmInput', this.#inputFeeds(input, layer, direction));
-    const gates = direction === '' ? matrix(given.gates) : reversed(matrix(given.gates));
-    const states = f32([P, H], new Float32Array(P * H));
+    const gates = direction === '' ? given.gates! : reversed(given.gates!);
+    const states = zeros([P, H]);
     const carries: Carry[] = [];
-    let carry: Carry = { hidden: zeros(1, H), cell: zeros(1, H) };
+    let carry: Carry = { hidden: zeros([1, H]), cell: zeros([1, H]) };
     for (let first = 0; first < P; first += CELLS) {
       carries.push(carry);
       const out = await this.#model.runMethod('promptEncoderLstmCells', { gates: padded(gates, first), ...carry, weight_hh });
-      const after = matrix(out.hiddenStates);
+      const after = out.hiddenStates!;
       states.data.set(after.data.subarray(0, (Math.min(P, first + CELLS) - first) * H), first * H);
-      carry = { hidden: f32([1, H], after.data.subarray((CELLS - 1) * H)), cell: matrix(out.cellState) };
+      carry = { hidden: f32([1, H], after.data.subarray((CELLS - 1) * H)), cell: out.cellState! };
     }
     return { gates, states, carries };
   }
@@ -141,8 +142,8 @@ export class Lstm {
   ): Promise<Matrix> {
     const weight_hh = this.#weight('weight_hh', layer, direction);
     const [P, H] = states.shape as [number, number];
-    const gatesCotangent = f32(gates.shape, new Float32Array(gates.data.length));
-    let carried: Carry = { hidden: zeros(1, H), cell: zeros(1, H) };
+    const gatesCotangent = zeros(gates.shape);
+    let carried: Carry = { hidden: zeros([1, H]), cell: zeros([1, H]) };
     for (const [run, carry] of [...carries.entries()].reverse()) {
       const first = run * CELLS;
       const statesCotangent = padded(cotangent, first);
@@ -157,11 +158,11 @@ export class Lstm {
         hiddenStatesCotangent: statesCotangent,
         cellStateCotangent: carried.cell,
       });
-      const ofGates = matrix(back.gatesCotangent).data.subarray(0, (Math.min(P, first + CELLS) - first) * 4 * H);
+      const ofGates = back.gatesCotangent!.data.subarray(0, (Math.min(P, first + CELLS) - first) * 4 * H);
       gatesCotangent.data.set(ofGates, first * 4 * H);
-      carried = { hidden: matrix(back.hiddenCotangent), cell: matrix(back.cellCotangent) };
+      carried = { hidden: back.hiddenCotangent!, cell: back.cellCotangent! };
     }
-    const before = f32([P, H], new Float32Array(P * H));
+    const before = zeros([P, H]);
     before.data.set(states.data.subarray(0, (P - 1) * H), H);
     const feeds = this.#inputFeeds(input, layer, direction);
     const recurrent = await this.#model.runMethodVjp('promptEncoderLstmInput', {
@@ -174,51 +175,52 @@ export class Lstm {
       ...feeds,
       gatesCotangent: direction === '' ? gatesCotangent : reversed(gatesCotangent),
     });
-    const found: Feeds = { ...ofInput, weight_hhCotangent: recurrent.weight_ihCotangent! };
-    for (const kind of kinds) weights.set(`${kind}_l${layer}${direction}`, matrix(found[`${kind}Cotangent`]));
-    return matrix(ofInput.inputCotangent);
+    const found: FloatFeeds = { ...ofInput, weight_hhCotangent: recurrent.weight_ihCotangent! };
+    for (const kind of kinds) weights.set(`${kind}_l${layer}${direction}`, found[`${kind}Cotangent`]!);
+    return ofInput.inputCotangent!;
   }
 }
-
-/** The bundle's graphs compute in float32 throughout. */
-const matrix = (value: Tensor | undefined): Matrix => value as Matrix;
-
-const zeros = (rows: number, width: number): Matrix => f32([rows, width], new Float32Array(rows * width));
 
 /** Rows [first, first + {@link CELLS}), zeros after the last. Cells that run on zeros come last, so nothing depends on them. */
 function padded({ shape, data }: Matrix, first: number): Matrix {
   const [rows, width] = shape as [number, number];
-  const part = zeros(CELLS, width);
+  const part = zeros([CELLS, width]);
   part.data.set(data.subarray(first * width, Math.min(rows, first + CELLS) * width));
   return part;
 }
 
-function reversed({ shape, data }: Matrix): Matrix {
-  const [rows, width] = shape as [number, number];
-  const turned = zeros(rows, width);
-  for (let row = 0; row < rows; row++) turned.data.set(data.subarray(row * width, (row + 1) * width), (rows - 1 - row) * width);
-  return turned;
+/** A matrix whose rows are `rowOf(row)`. */
+function ofRows(rows: number, width: number, rowOf: (row: number) => readonly Float32Array[]): Matrix {
+  const made = zeros([rows, width]);
+  for (let row = 0; row < rows; row++) {
+    let at = row * width;
+    for (const piece of rowOf(row)) {
+      made.data.set(piece, at);
+      at += piece.length;
+    }
+  }
+  return made;
+}
+
+/** The values [from, to) of a row. */
+function rowPart({ shape, data }: Matrix, row: number, from = 0, to = shape[1]!): Float32Array {
+  return data.subarray(row * shape[1]! + from, row * shape[1]! + to);
+}
+
+function reversed(matrix: Matrix): Matrix {
+  const [rows, width] = matrix.shape as [number, number];
+  return ofRows(rows, width, (row) => [rowPart(matrix, rows - 1 - row)]);
 }
 
 /** [P, H] and [P, H] -> [P, 2H]. */
 function sideBySide(left: Matrix, right: Matrix): Matrix {
   const [rows, width] = left.shape as [number, number];
-  const joined = zeros(rows, 2 * width);
-  for (let row = 0; row < rows; row++) {
-    joined.data.set(left.data.subarray(row * width, (row + 1) * width), 2 * row * width);
-    joined.data.set(right.data.subarray(row * width, (row + 1) * width), (2 * row + 1) * width);
-  }
-  return joined;
+  return ofRows(rows, 2 * width, (row) => [rowPart(left, row), rowPart(right, row)]);
 }
 
 /** [P, 2H] -> [P, H] and [P, H]. */
-function apart({ shape, data }: Matrix): readonly [Matrix, Matrix] {
-  const [rows, both] = shape as [number, number];
+function apart(matrix: Matrix): readonly [Matrix, Matrix] {
+  const [rows, both] = matrix.shape as [number, number];
   const width = both / 2;
-  const [left, right] = [zeros(rows, width), zeros(rows, width)];
-  for (let row = 0; row < rows; row++) {
-    left.data.set(data.subarray(row * both, row * both + width), row * width);
-    right.data.set(data.subarray(row * both + width, (row + 1) * both), row * width);
-  }
-  return [left, right];
+  return [ofRows(rows, width, (row) => [rowPart(matrix, row, 0, width)]), ofRows(rows, width, (row) => [rowPart(matrix, row, width)])];
 }

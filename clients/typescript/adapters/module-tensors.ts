@@ -5,12 +5,13 @@
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { FloatFeeds } from './adapter.js';
 import { readAdapterTensors, WEIGHTS_FILE } from './adapter-config.js';
 
 const BASE = 'base_model.model.';
 
 /** PEFT's file names of tensors by the model's own names. */
-export function peftNames(tensors: Readonly<Record<string, Tensor<'float32'>>>): Record<string, Tensor<'float32'>> {
+export function peftNames(tensors: FloatFeeds): FloatFeeds {
   return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [BASE + name, value]));
 }
 

@@ -7,30 +7,29 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
-import { seeded } from '../../../src/tensor/random.js';
+import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { checkParameters, EMBEDDING, type ParameterShape, zeroGradients } from './parameters.js';
 import { promptTuningConfig } from './peft.js';
 import { scaled } from './scaled.js';
 import { readSidecar, writeSidecar } from './sidecar.js';
 import { initialPrompt, promptInit } from './soft-prompt.js';
 import { taskOf } from './task.js';
-import { checkParameters, normalTensor, type ParameterShape } from './torch-init.js';
 
 /** PEFT's spread of a task's factors. */
 const FACTOR_STD = 0.02;
 
-const SHARED = 'embedding.weight';
 const COLS = 'prefix_task_cols';
 const ROWS = 'prefix_task_rows';
 
 /** The parameters by PEFT's names. @param tasks their number */
 export function multitaskParameters(d: number, numVirtualTokens: number, tasks: number, rank: number): readonly ParameterShape[] {
   return [
-    { name: SHARED, shape: [numVirtualTokens, d] },
+    { name: EMBEDDING, shape: [numVirtualTokens, d] },
     { name: COLS, shape: [tasks, numVirtualTokens, rank] },
     { name: ROWS, shape: [tasks, rank, d] },
   ];
@@ -53,7 +52,7 @@ export class MultitaskPrompt implements Adapter {
     const shapeOf = (name: string): readonly number[] => parameters.find((parameter) => parameter.name === name)?.value.shape ?? [];
     const twice = tasks.find((name, at) => tasks.indexOf(name) !== at);
     if (twice !== undefined) throw new CutlayerError('INVALID_ARGUMENT', `multitask-prompt-tuning: task ${twice} is named twice`);
-    const wanted = multitaskParameters(model.dims.hiddenSize, shapeOf(SHARED)[0] ?? 0, tasks.length, shapeOf(ROWS)[1] ?? 0);
+    const wanted = multitaskParameters(model.dims.hiddenSize, shapeOf(EMBEDDING)[0] ?? 0, tasks.length, shapeOf(ROWS)[1] ?? 0);
     const [shared, cols, rows] = checkParameters('multitask-prompt-tuning', wanted, parameters) as [Parameter, Parameter, Parameter];
     this.parameters = [shared, cols, rows];
     this.tasks = tasks;
@@ -65,7 +64,7 @@ export class MultitaskPrompt implements Adapter {
     const [, cols, rows] = multitaskParameters(model.dims.hiddenSize, shared.shape[0]!, tasks.length, rank);
     const random = seeded(seed, 0x504d);
     return new MultitaskPrompt(model, tasks, [
-      { name: SHARED, value: shared },
+      { name: EMBEDDING, value: shared },
       { name: COLS, value: normalTensor(random, cols!.shape, 1 / rank, FACTOR_STD / rank) },
       { name: ROWS, value: normalTensor(random, rows!.shape, 1, FACTOR_STD) },
     ]);
@@ -77,18 +76,18 @@ export class MultitaskPrompt implements Adapter {
 
   async parts(task?: number): Promise<StepParts> {
     const { prompt } = await this.#model.runMethod('multitaskPrompt', this.#feeds(taskOf(this, task)!));
-    return { softPrompt: scaled(prompt as Tensor<'float32'>, this.#model.promptScale) };
+    return { softPrompt: scaled(prompt!, this.#model.promptScale) };
   }
 
   async pullBack({ softPrompt }: StepCotangents, task?: number): Promise<readonly Float32Array[]> {
-    const whole = this.parameters.map(({ value }) => new Float32Array(value.data.length));
+    const whole = zeroGradients(this.parameters);
     const id = taskOf(this, task)!; // an adapter with tasks has one of them, or the call throws
     if (softPrompt === undefined) return whole;
     const promptCotangent = scaled(softPrompt, this.#model.promptScale);
     const cotangents = await this.#model.runMethodVjp('multitaskPrompt', { ...this.#feeds(id), promptCotangent });
-    const parts = [cotangents[`${SHARED}Cotangent`]!, cotangents.taskColsCotangent!, cotangents.taskRowsCotangent!];
+    const parts = [cotangents[`${EMBEDDING}Cotangent`]!, cotangents.taskColsCotangent!, cotangents.taskRowsCotangent!];
     parts.forEach(({ data }, at) => {
-      whole[at]!.set(data as Float32Array, at === 0 ? 0 : id * data.length);
+      whole[at]!.set(data, at === 0 ? 0 : id * data.length);
     });
     return whole;
   }
@@ -113,7 +112,7 @@ export class MultitaskPrompt implements Adapter {
 
   #feeds(task: number): Feeds {
     const [shared, cols, rows] = this.parameters;
-    return { [SHARED]: shared.value, taskCols: slice(cols.value, task), taskRows: slice(rows.value, task) };
+    return { [EMBEDDING]: shared.value, taskCols: slice(cols.value, task), taskRows: slice(rows.value, task) };
   }
 }
 
@@ -150,7 +149,7 @@ export const multitaskPromptTuning: Method = {
   async load({ bundle }, dir, config) {
     const { num_virtual_tokens: P, num_tasks: count, num_ranks: rank } = parseConfig(dir, configFields, config);
     const tensors = await readAdapterTensors(dir);
-    const names = { [SHARED]: 'prompt_embeddings', [COLS]: COLS, [ROWS]: ROWS };
+    const names = { [EMBEDDING]: 'prompt_embeddings', [COLS]: COLS, [ROWS]: ROWS };
     const parameters = multitaskParameters(bundle.dims.hiddenSize, P, count, rank).map(({ name, shape }) => {
       const key = names[name as keyof typeof names];
       const value = tensors.get(key);

@@ -9,16 +9,16 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { modelFields, writeAdapterFiles } from './adapter-config.js';
+import type { Adapter, FloatFeeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import { writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import { Lstm, lstmWeights } from './lstm.js';
 import type { Method } from './method.js';
-import { loadPromptEmbeddings } from './peft.js';
+import { checkParameters, EMBEDDING, gradientsOf, type ParameterShape, torchParameters, valuesOf, zeroGradients } from './parameters.js';
+import { loadPromptEmbeddings, promptConfig } from './peft.js';
 import { scaled } from './scaled.js';
 import { writeSidecar } from './sidecar.js';
 import { SoftPrompt } from './soft-prompt.js';
-import { checkParameters, linearBounds, normalTensor, type ParameterShape, uniformTensor } from './torch-init.js';
 
 /** What an encoder is: PEFT's MLP of three linear layers, or a bidirectional LSTM with two behind it. */
 export interface PromptEncoderSpec {
@@ -29,7 +29,6 @@ export interface PromptEncoderSpec {
   readonly layers: number;
 }
 
-const EMBEDDING = 'embedding.weight';
 const LSTM = 'lstm_head.';
 
 /** The parameters of P-tuning by PEFT's names, in PEFT's order. */
@@ -64,13 +63,8 @@ export class PTuning implements Adapter {
   /** Makes a new one of P rows. @throws CutlayerError INVALID_ARGUMENT */
   static create(model: AdapterModel, numVirtualTokens: number, encoder: PromptEncoderSpec, seed: number): PTuning {
     const shapes = promptEncoderParameters(encoder, numVirtualTokens, model.dims.hiddenSize);
-    const random = seeded(seed, 0x5054);
-    const bounds = linearBounds(shapes);
-    const parameters = shapes.map(({ name, shape }) => {
-      if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
-      const bound = name.startsWith(LSTM) ? 1 / Math.sqrt(encoder.hiddenSize) : bounds.get(name)!;
-      return { name, value: uniformTensor(random, shape, bound) };
-    });
+    const lstmBound = 1 / Math.sqrt(encoder.hiddenSize);
+    const parameters = torchParameters(seeded(seed, 0x5054), shapes, (name) => (name.startsWith(LSTM) ? lstmBound : undefined));
     return new PTuning(model, encoder, parameters);
   }
 
@@ -83,10 +77,10 @@ export class PTuning implements Adapter {
   }
 
   async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
-    if (softPrompt === undefined) return this.parameters.map(({ value }) => new Float32Array(value.data.length));
+    if (softPrompt === undefined) return zeroGradients(this.parameters);
     const promptCotangent = scaled(softPrompt, this.#model.promptScale);
     const cotangents = this.encoder.kind === 'MLP' ? await this.#mlpVjp(promptCotangent) : await this.#lstmVjp(promptCotangent);
-    return this.parameters.map(({ name }) => cotangents[`${name}Cotangent`]!.data as Float32Array);
+    return gradientsOf(this.parameters, cotangents);
   }
 
   async save(dir: string): Promise<void> {
@@ -95,31 +89,15 @@ export class PTuning implements Adapter {
     await writeAdapterFiles(
       dir,
       {
-        auto_mapping: null,
-        base_model_name_or_path: null,
+        ...promptConfig('P_TUNING', this.numVirtualTokens, dims),
         encoder_dropout: 0,
         encoder_hidden_size: hiddenSize,
         encoder_num_layers: layers,
         encoder_reparameterization_type: kind,
-        inference_mode: true,
-        modules_to_save: null,
-        ...modelFields(dims),
-        num_transformer_submodules: 1,
-        num_virtual_tokens: this.numVirtualTokens,
-        peft_type: 'P_TUNING',
-        peft_version: '0.21.0',
-        revision: null,
-        task_type: 'CAUSAL_LM',
-        token_dim: dims.hiddenSize,
       },
       { prompt_embeddings: await this.#prompt() },
     );
     await writeSidecar(dir, this.method, identity);
-  }
-
-  /** All parameters, as a graph of an MLP or of a head takes them. */
-  get #feeds(): Feeds {
-    return Object.fromEntries(this.parameters.map(({ name, value }) => [name, value]));
   }
 
   get #lstm(): Lstm {
@@ -129,7 +107,7 @@ export class PTuning implements Adapter {
 
   /** [P, hiddenSize], before promptScale. */
   async #prompt(): Promise<Tensor<'float32'>> {
-    const feeds = this.#feeds;
+    const feeds = valuesOf(this.parameters);
     const { prompt } =
       this.encoder.kind === 'MLP'
         ? await this.#model.runMethod('promptEncoderMlp', feeds)
@@ -137,18 +115,22 @@ export class PTuning implements Adapter {
             ...feeds,
             input: (await this.#lstm.forward(this.parameters[0]!.value)).output,
           });
-    return prompt as Tensor<'float32'>;
+    return prompt!;
   }
 
-  #mlpVjp(promptCotangent: Tensor<'float32'>): Promise<Feeds> {
-    return this.#model.runMethodVjp('promptEncoderMlp', { ...this.#feeds, promptCotangent });
+  #mlpVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
+    return this.#model.runMethodVjp('promptEncoderMlp', { ...valuesOf(this.parameters), promptCotangent });
   }
 
-  async #lstmVjp(promptCotangent: Tensor<'float32'>): Promise<Feeds> {
+  async #lstmVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
     const lstm = this.#lstm;
     const run = await lstm.forward(this.parameters[0]!.value);
-    const head = await this.#model.runMethodVjp('promptEncoderLstmHead', { ...this.#feeds, input: run.output, promptCotangent });
-    const { input, weights } = await lstm.backward(run, head.inputCotangent as Tensor<'float32'>);
+    const head = await this.#model.runMethodVjp('promptEncoderLstmHead', {
+      ...valuesOf(this.parameters),
+      input: run.output,
+      promptCotangent,
+    });
+    const { input, weights } = await lstm.backward(run, head.inputCotangent!);
     const named = [...weights].map(([name, cotangent]) => [`${LSTM}${name}Cotangent`, cotangent]);
     return { ...head, ...Object.fromEntries(named), [`${EMBEDDING}Cotangent`]: input };
   }

@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
 import { writeTensors } from '../../../src/safetensors/tensors-file.js';
 import { allFinite } from '../../../src/tensor/finite.js';
-import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
 
 /** transformers' name of a checkpoint's weights. */
 export const PARTIAL_FILE = 'model.safetensors';
@@ -47,15 +47,10 @@ export async function readPartialCheckpoint(dir: string): Promise<ReadonlyMap<st
   const file = await openSafetensors(path);
   try {
     const tensors = new Map<string, Tensor<'float32'>>();
-    for (const [name, { shape }] of file.tensors) {
-      const data = new Float32Array(elementCount(shape));
-      let at = 0;
-      for await (const chunk of file.chunks(name)) {
-        data.set(chunk, at);
-        at += chunk.length;
-      }
-      if (!allFinite(data)) throw new CutlayerError('INVALID_ADAPTER', `${path}: ${name} holds NaN or infinity`);
-      tensors.set(name, f32(shape, data));
+    for (const name of file.tensors.keys()) {
+      const tensor = await file.read(name);
+      if (!allFinite(tensor.data)) throw new CutlayerError('INVALID_ADAPTER', `${path}: ${name} holds NaN or infinity`);
+      tensors.set(name, tensor);
     }
     return tensors;
   } finally {

@@ -14,23 +14,24 @@ const promptFields = z.looseObject({
   num_transformer_submodules: z.int().nullish(),
 });
 
-/** The config of a soft prompt as PROMPT_TUNING; multitask prompt tuning has these fields and more. */
-export function promptTuningConfig(numVirtualTokens: number, dims: AdapterDims): AdapterConfig {
+/** What the configs of all methods of soft prompts say. */
+export function promptConfig(peftType: string, numVirtualTokens: number, dims: AdapterDims): AdapterConfig {
   return {
-    auto_mapping: null,
-    base_model_name_or_path: null,
-    inference_mode: true,
     modules_to_save: null,
     ...modelFields(dims),
     num_transformer_submodules: 1,
     num_virtual_tokens: numVirtualTokens,
-    peft_type: 'PROMPT_TUNING',
-    peft_version: '0.21.0',
+    peft_type: peftType,
+    token_dim: dims.hiddenSize,
+  };
+}
+
+/** The config of a soft prompt as PROMPT_TUNING; multitask prompt tuning has these fields and more. */
+export function promptTuningConfig(numVirtualTokens: number, dims: AdapterDims): AdapterConfig {
+  return {
+    ...promptConfig('PROMPT_TUNING', numVirtualTokens, dims),
     prompt_tuning_init: 'RANDOM',
     prompt_tuning_init_text: null,
-    revision: null,
-    task_type: 'CAUSAL_LM',
-    token_dim: dims.hiddenSize,
     tokenizer_kwargs: null,
     tokenizer_name_or_path: null,
   };
@@ -55,21 +56,12 @@ export async function savePrefixTuning(
   await writeAdapterFiles(
     dir,
     {
-      auto_mapping: null,
-      base_model_name_or_path: null,
+      ...promptConfig('PREFIX_TUNING', prefix.shape[2]!, dims),
       encoder_hidden_size: projection?.encoderHiddenSize ?? tokenDim,
-      inference_mode: true,
       init_weights: null,
-      modules_to_save: null,
       num_attention_heads: dims.numKvHeads,
       num_layers: prefix.shape[0]!,
-      num_transformer_submodules: 1,
-      num_virtual_tokens: prefix.shape[2]!,
-      peft_type: 'PREFIX_TUNING',
-      peft_version: '0.21.0',
       prefix_projection: projection !== undefined,
-      revision: null,
-      task_type: 'CAUSAL_LM',
       token_dim: tokenDim,
     },
     { prompt_embeddings: flattenPrefix(prefix) },
@@ -90,32 +82,28 @@ export async function loadPrefixEmbeddings(dir: string, config: AdapterConfig, d
 }
 
 /** [layers, 2, P, heads, dim] -> [P, layers * 2 * heads * dim]. */
-export function flattenPrefix(prefix: Tensor<'float32'>): Tensor<'float32'> {
-  const [layers, , P, heads, dim] = prefix.shape as [number, number, number, number, number];
-  const block = heads * dim;
-  const flat = new Float32Array(prefix.data.length);
-  for (let slot = 0; slot < layers * 2; slot++) {
-    for (let p = 0; p < P; p++) {
-      const from = (slot * P + p) * block;
-      flat.set(prefix.data.subarray(from, from + block), (p * layers * 2 + slot) * block);
-    }
-  }
-  return f32([P, layers * 2 * block], flat);
+export function flattenPrefix({ shape, data }: Tensor<'float32'>): Tensor<'float32'> {
+  const [layers, , P, heads, dim] = shape as [number, number, number, number, number];
+  return f32([P, layers * 2 * heads * dim], swapped(data, layers * 2, P));
 }
 
 /** [P, layers * 2 * heads * dim] -> [layers, 2, P, heads, dim]. */
-export function unflattenPrefix(flat: Tensor<'float32'>, dims: AdapterDims): Tensor<'float32'> {
+function unflattenPrefix({ shape, data }: Tensor<'float32'>, dims: AdapterDims): Tensor<'float32'> {
   const layers = dims.bottom + dims.backbone + dims.top;
-  const P = flat.shape[0]!;
-  const block = dims.numKvHeads * dims.headDim;
-  const data = new Float32Array(flat.data.length);
-  for (let p = 0; p < P; p++) {
-    for (let slot = 0; slot < layers * 2; slot++) {
-      const from = (p * layers * 2 + slot) * block;
-      data.set(flat.data.subarray(from, from + block), (slot * P + p) * block);
+  return f32([layers, 2, shape[0]!, dims.numKvHeads, dims.headDim], swapped(data, shape[0]!, layers * 2));
+}
+
+/** [first, second, ...] -> [second, first, ...]. */
+function swapped(data: Float32Array, first: number, second: number): Float32Array {
+  const result = new Float32Array(data.length);
+  const block = data.length / (first * second);
+  for (let a = 0; a < first; a++) {
+    for (let b = 0; b < second; b++) {
+      const from = (a * second + b) * block;
+      result.set(data.subarray(from, from + block), (b * first + a) * block);
     }
   }
-  return f32([layers, 2, P, dims.numKvHeads, dims.headDim], data);
+  return result;
 }
 
 async function readEmbeddings(dir: string, config: AdapterConfig, width: number, what: string): Promise<Tensor<'float32'>> {

@@ -8,13 +8,11 @@
 
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, AdapterDims, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
+import { checkParameters, EMBEDDING, gradientsOf, type ParameterShape, torchParameters, valuesOf, zeroGradients } from './parameters.js';
 import { savePrefixTuning } from './peft.js';
 import { writeSidecar } from './sidecar.js';
-import { checkParameters, linearBounds, normalTensor, type ParameterShape, uniformTensor } from './torch-init.js';
-
-const EMBEDDING = 'embedding.weight';
 
 /** The parameters by PEFT's names, in PEFT's order. @param hiddenSize of the projection */
 export function projectionParameters(dims: AdapterDims, numVirtualTokens: number, hiddenSize: number): readonly ParameterShape[] {
@@ -47,13 +45,7 @@ export class ProjectedPrefix implements Adapter {
   /** Makes a new one of P virtual tokens. @param hiddenSize of the projection */
   static create(model: AdapterModel, numVirtualTokens: number, hiddenSize: number, seed: number): ProjectedPrefix {
     const shapes = projectionParameters(model.dims, numVirtualTokens, hiddenSize);
-    const random = seeded(seed, 0x5050);
-    const bounds = linearBounds(shapes);
-    const parameters = shapes.map(({ name, shape }) => {
-      if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
-      return { name, value: uniformTensor(random, shape, bounds.get(name)!) };
-    });
-    return new ProjectedPrefix(model, parameters);
+    return new ProjectedPrefix(model, torchParameters(seeded(seed, 0x5050), shapes));
   }
 
   get numVirtualTokens(): number {
@@ -65,9 +57,9 @@ export class ProjectedPrefix implements Adapter {
   }
 
   async pullBack({ prefix }: StepCotangents): Promise<readonly Float32Array[]> {
-    if (prefix === undefined) return this.parameters.map(({ value }) => new Float32Array(value.data.length));
-    const cotangents = await this.#model.runMethodVjp('prefixProjection', { ...this.#feeds, prefixCotangent: prefix });
-    return this.parameters.map(({ name }) => cotangents[`${name}Cotangent`]!.data as Float32Array);
+    if (prefix === undefined) return zeroGradients(this.parameters);
+    const cotangents = await this.#model.runMethodVjp('prefixProjection', { ...valuesOf(this.parameters), prefixCotangent: prefix });
+    return gradientsOf(this.parameters, cotangents);
   }
 
   async save(dir: string): Promise<void> {
@@ -76,11 +68,7 @@ export class ProjectedPrefix implements Adapter {
     await writeSidecar(dir, this.method, this.#model.identity);
   }
 
-  get #feeds(): Feeds {
-    return Object.fromEntries(this.parameters.map(({ name, value }) => [name, value]));
-  }
-
   async #prefix(): Promise<Tensor<'float32'>> {
-    return (await this.#model.runMethod('prefixProjection', this.#feeds)).prefix as Tensor<'float32'>;
+    return (await this.#model.runMethod('prefixProjection', valuesOf(this.parameters))).prefix!;
   }
 }

@@ -3,11 +3,12 @@
  * @see arXiv:2101.00190; positions and layout as PEFT's PREFIX_TUNING without projection
  */
 import { CutlayerError } from '../../../src/errors.js';
-import { seeded } from '../../../src/tensor/random.js';
-import { elementCount, f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { normalTensor, seeded } from '../../../src/tensor/random.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { zeroGradients } from './parameters.js';
 import { loadPrefixEmbeddings, savePrefixTuning } from './peft.js';
 import { ProjectedPrefix } from './prefix-projection.js';
 import { writeSidecar } from './sidecar.js';
@@ -46,15 +47,7 @@ export class Prefix implements Adapter {
       throw new CutlayerError('INVALID_ARGUMENT', `prefix: the number of virtual tokens must be at least 1, got ${numVirtualTokens}`);
     }
     const shape = prefixShape(model.dims, numVirtualTokens);
-    const random = seeded(how.seed, 0x5058);
-    const std = how.std ?? INITIAL_STD;
-    return new Prefix(
-      model,
-      f32(
-        shape,
-        Float32Array.from({ length: elementCount(shape) }, () => std * random.normal()),
-      ),
-    );
+    return new Prefix(model, normalTensor(seeded(how.seed, 0x5058), shape, 0, how.std ?? INITIAL_STD));
   }
 
   get numVirtualTokens(): number {
@@ -66,7 +59,7 @@ export class Prefix implements Adapter {
   }
 
   async pullBack({ prefix }: StepCotangents): Promise<readonly Float32Array[]> {
-    return [prefix?.data ?? new Float32Array(this.parameters[0].value.data.length)];
+    return prefix === undefined ? zeroGradients(this.parameters) : [prefix.data];
   }
 
   async save(dir: string): Promise<void> {

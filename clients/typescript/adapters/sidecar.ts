@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { type MethodName, methodNames } from './adapter.js';
+import { jsonOf, parseConfig } from './adapter-config.js';
 import type { ModelIdentity } from './context.js';
 
 /** The file's name. */
@@ -66,19 +67,7 @@ export async function readSidecar(dir: string): Promise<Sidecar | undefined> {
   const file = join(dir, SIDECAR_FILE);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new CutlayerError('INVALID_ADAPTER', `${file}: not JSON; copy the adapter again`, { cause });
-  }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new CutlayerError(
-    'INVALID_ADAPTER',
-    [file, ...(issue?.path.length ? [issue.path.join('.')] : []), issue?.message ?? 'invalid'].join(': '),
-  );
+  return parseConfig(file, schema, jsonOf(file, text));
 }
 
 /** @throws CutlayerError ADAPTER_MISMATCH when the adapter was trained with another tokenizer or backbone, saying what to do */

@@ -8,6 +8,7 @@ import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { zeroGradients } from './parameters.js';
 import { loadPromptEmbeddings, savePromptTuning } from './peft.js';
 import { scaled } from './scaled.js';
 import { writeSidecar } from './sidecar.js';
@@ -59,8 +60,8 @@ export class SoftPrompt implements Adapter {
   }
 
   async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
-    const { data } = this.parameters[0].value;
-    return [softPrompt === undefined ? new Float32Array(data.length) : scaled(softPrompt, this.#model.promptScale).data];
+    if (softPrompt === undefined) return zeroGradients(this.parameters);
+    return [scaled(softPrompt, this.#model.promptScale).data];
   }
 
   async save(dir: string): Promise<void> {

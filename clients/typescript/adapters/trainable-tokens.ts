@@ -11,6 +11,7 @@ import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-co
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
 import { expectShape, peftNames, readModuleTensors } from './module-tensors.js';
+import { zeroGradients } from './parameters.js';
 import { scaled } from './scaled.js';
 import { writeSidecar } from './sidecar.js';
 
@@ -57,21 +58,15 @@ export class TrainableTokens implements Adapter {
   }
 
   async pullBack({ tokenRows }: StepCotangents): Promise<readonly Float32Array[]> {
-    return [tokenRows?.data ?? new Float32Array(this.parameters[0].value.data.length)];
+    return tokenRows === undefined ? zeroGradients(this.parameters) : [tokenRows.data];
   }
 
   async save(dir: string): Promise<void> {
     const { modules, tiedHead, identity } = this.#model;
     const config = {
-      auto_mapping: null,
-      base_model_name_or_path: null,
-      inference_mode: true,
       init_weights: true,
       peft_type: 'TRAINABLE_TOKENS',
-      peft_version: '0.21.0',
-      revision: null,
       target_modules: modules.embedTokens,
-      task_type: 'CAUSAL_LM',
       token_indices: this.tokenIds,
     };
     // PEFT writes the rows once more for a head that is tied to the table.

@@ -3,7 +3,7 @@ import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutla
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import { type ChannelOptions, type MethodsOf, openChannel, type RpcChannel } from './rpc-channel.js';
-import { checkWireDType, type ModelCard, parseModelCard } from './served-model.js';
+import { checkWireDType, parseServedModel, type ServedModel } from './served-model.js';
 
 /** How to reach a gateway. Calls have a deadline of 120 s, or the gateway's limit if that is less, unless told otherwise. */
 export interface ConnectOptions extends ChannelOptions {
@@ -24,7 +24,7 @@ type SplitChannel = RpcChannel<MethodsOf<SplitDefinition>>;
 /** An open connection. */
 export class Connection {
   readonly address: string;
-  readonly card: ModelCard;
+  readonly card: ServedModel;
   readonly wireDtype: WireDType;
   readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0 };
   /** One call, repeated by the error table; see {@link RpcChannel.call}. */
@@ -32,7 +32,7 @@ export class Connection {
   readonly #channel: SplitChannel;
 
   /** Use {@link connect}. */
-  constructor(channel: SplitChannel, options: ConnectOptions, card: ModelCard) {
+  constructor(channel: SplitChannel, options: ConnectOptions, card: ServedModel) {
     this.address = options.address;
     this.card = card;
     this.wireDtype = options.wireDtype ?? 'f32';
@@ -74,7 +74,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
         signal: options.signal,
       },
     );
-    const card = parseModelCard(answer);
+    const card = parseServedModel(answer);
     checkWireDType(card, options.wireDtype ?? 'f32');
     return new Connection(channel, options, card);
   } catch (error) {

@@ -1,11 +1,14 @@
 /** What a gateway says of the backbone that it serves, and whether a client bundle fits it. */
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
 import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { type WireDType, wireDTypeNames, wireDTypes } from '../../../src/protocol/wire/wire-dtype.js';
-import type { Adapter, AdapterKind } from '../adapters/adapter.js';
+
+/** The adapters that put virtual tokens before the text: a gateway is sent a tensor for each. */
+export type VirtualTokenKind = Exclude<SpanKind, 'none'>;
 
 /** The model card. */
-export interface ModelCard {
+export interface ServedModel {
   readonly name: string;
   readonly family: string;
   readonly backboneDigest: string;
@@ -29,7 +32,7 @@ export interface ModelCard {
   };
   readonly wireDtypes: readonly WireDType[];
   /** What may go through the backbone beside the text. */
-  readonly adapters: readonly AdapterKind[];
+  readonly adapters: readonly VirtualTokenKind[];
   /** Whether the vendor gives out keys and values of real tokens, for a prefix to begin from. */
   readonly prefixInit: boolean;
 }
@@ -38,12 +41,12 @@ export interface ModelCard {
 export interface BundleIdentity {
   readonly dir: string;
   readonly backboneDigest: string;
-  readonly dims: ModelCard['dims'];
-  readonly cut: ModelCard['cut'];
+  readonly dims: ServedModel['dims'];
+  readonly cut: ServedModel['cut'];
 }
 
 /** Parses the answer of GetModel. @throws CutlayerError INTERNAL when the gateway's answer lacks parts. */
-export function parseModelCard(answer: GetModelResponse__Output): ModelCard {
+export function parseServedModel(answer: GetModelResponse__Output): ServedModel {
   const { dims, cut, limits } = answer;
   if (dims === null || cut === null || limits === null) {
     throw new CutlayerError('INTERNAL', 'the gateway answered GetModel without dims, cut or limits; is it a Cutlayer gateway?');
@@ -56,13 +59,13 @@ export function parseModelCard(answer: GetModelResponse__Output): ModelCard {
     cut,
     limits,
     wireDtypes: wireDTypeNames.filter((name) => answer.wireDtypes.includes(wireDTypes[name].proto)),
-    adapters: answer.adapters.flatMap((kind) => adapterKinds[kind] ?? []),
+    adapters: answer.adapters.flatMap((kind) => virtualTokenKinds[kind] ?? []),
     prefixInit: answer.prefixInit,
   };
 }
 
 /** @throws CutlayerError BACKBONE_MISMATCH saying what to do */
-export function checkBundle(card: ModelCard, bundle: BundleIdentity, address: string): void {
+export function checkBundle(card: ServedModel, bundle: BundleIdentity, address: string): void {
   if (bundle.backboneDigest !== card.backboneDigest) {
     throw new CutlayerError(
       'BACKBONE_MISMATCH',
@@ -83,7 +86,7 @@ export function checkBundle(card: ModelCard, bundle: BundleIdentity, address: st
   }
 }
 
-const adapterKinds: Readonly<Partial<Record<string, AdapterKind>>> = {
+const virtualTokenKinds: Readonly<Partial<Record<string, VirtualTokenKind>>> = {
   ADAPTER_KIND_SOFT_PROMPT: 'softPrompt',
   ADAPTER_KIND_PREFIX: 'prefix',
 };
@@ -93,8 +96,8 @@ const adapterKinds: Readonly<Partial<Record<string, AdapterKind>>> = {
  * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, saying what to do
  */
 export function checkAdapter(
-  card: Pick<ModelCard, 'name' | 'adapters' | 'limits'>,
-  { method, spanKind, numVirtualTokens }: Pick<Adapter, 'method' | 'spanKind' | 'numVirtualTokens'>,
+  card: Pick<ServedModel, 'name' | 'adapters' | 'limits'>,
+  { method, spanKind, numVirtualTokens }: { readonly method: string; readonly spanKind: SpanKind; readonly numVirtualTokens: number },
 ): void {
   if (spanKind !== 'none' && !card.adapters.includes(spanKind)) {
     const instead = card.adapters.includes('softPrompt')
@@ -116,7 +119,7 @@ export function checkAdapter(
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT when the gateway does not take this element type. */
-export function checkWireDType(card: ModelCard, dtype: WireDType): void {
+export function checkWireDType(card: ServedModel, dtype: WireDType): void {
   if (card.wireDtypes.includes(dtype)) return;
   throw new CutlayerError('INVALID_ARGUMENT', `wire dtype ${dtype}: the gateway takes ${card.wireDtypes.join(', ')}`);
 }

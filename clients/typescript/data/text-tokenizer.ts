@@ -91,11 +91,6 @@ export class TextTokenizer {
     return ids.length === 0 ? '' : this.#tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
   }
 
-  /** Whether conversations can be rendered. */
-  get hasChatTemplate(): boolean {
-    return this.#template !== undefined;
-  }
-
   /** Renders a conversation with the checkpoint's chat template. @throws CutlayerError INVALID_DATA */
   renderChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
     if (this.#template === undefined) {

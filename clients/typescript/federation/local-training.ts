@@ -15,7 +15,7 @@ import { batchLimits } from '../inference/evaluate.js';
 import type { AdamWState } from '../optimizers/adamw.js';
 import type { Proximal } from '../optimizers/proximal.js';
 import { schedule } from '../optimizers/schedule.js';
-import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } from '../training/divergence.js';
+import { DivergenceWatch } from '../training/divergence.js';
 import { momentTensors, savedMoments, savedValues } from '../training/optimizer-state.js';
 import { epochSteps } from '../training/step-plan.js';
 import type { StepResult, TrainingClient } from '../training/training-client.js';
@@ -99,7 +99,7 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     plan,
     lastStep: stepsBefore + stepsInRound,
     signal,
-    watch: new DivergenceWatch({ factor: DEFAULT_DIVERGENCE_FACTOR, steps: DEFAULT_DIVERGENCE_STEPS }),
+    watch: new DivergenceWatch(),
     update: () => ({ proximal, learningRate: client.learningRate * factor(taken()) }),
     // For as long as the round lasts, when the gateway is away.
     retry: async (error, attempt) => {

@@ -2,7 +2,7 @@
 import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
 import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
-import type { Adapter, StepParts } from '../adapters/adapter.js';
+import type { Adapter } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
@@ -11,7 +11,7 @@ import type { BatchResult, SplitModel } from '../model/split-model.js';
 import { generateGreedy } from './generate.js';
 
 /** What was measured. For a classification head the targets are the examples, and a class takes the place of a token. */
-export interface Evaluation {
+export interface EvaluationResult {
   /** Mean negative log likelihood of the label tokens, in nats. */
   readonly loss: number;
   /** exp(loss) */
@@ -25,7 +25,7 @@ export interface Evaluation {
   readonly targets: number;
   readonly examples: number;
   /** The same of each task by name, for adapters with tasks. */
-  readonly tasks?: Readonly<Record<string, Omit<Evaluation, 'tasks' | 'generationExactMatch'>>>;
+  readonly tasks?: Readonly<Record<string, Omit<EvaluationResult, 'tasks' | 'generationExactMatch'>>>;
 }
 
 /** How to evaluate. */
@@ -48,12 +48,12 @@ export async function evaluate(
   adapter: Adapter | undefined,
   examples: readonly Example[],
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Promise<EvaluationResult> {
   if (adapter?.labels !== undefined && options.generateExamples !== undefined) {
     throw new CutlayerError('INVALID_ARGUMENT', 'evaluate: a classification adapter generates no text; leave generation out');
   }
   const limits = batchLimits(model, adapter, options);
-  const pipeline = new Semaphore(Math.max(1, options.pipelineDepth ?? 2));
+  const pipeline = new Semaphore(Math.max(1, Math.floor(options.pipelineDepth ?? 2)));
   const groups = tasksApart(examples, adapter?.tasks);
   const lengths = examples.map(({ tokenIds }) => tokenIds.length);
   let done = 0;
@@ -92,7 +92,7 @@ interface Measured {
   readonly examples: number;
 }
 
-function summary(groups: readonly Measured[]): Omit<Evaluation, 'tasks' | 'generationExactMatch'> {
+function summary(groups: readonly Measured[]): Omit<EvaluationResult, 'tasks' | 'generationExactMatch'> {
   const results = groups.flatMap((group) => group.results);
   const sum = (value: (result: BatchResult) => number) => results.reduce((total, result) => total + value(result), 0);
   const examples = groups.reduce((total, group) => total + group.examples, 0);
@@ -135,26 +135,21 @@ async function generationExactMatch(
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
   const limits = batchLimits(model, adapter, options);
   const lengths = asked.map(({ tokenIds }) => tokenIds.length + GENERATION_SLACK);
-  const batches: { readonly parts: StepParts | undefined; readonly indexes: readonly number[] }[] = [];
+  let right = 0;
   for (const group of tasksApart(asked, adapter?.tasks)) {
     const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
-    for (const indexes of evaluationBatches(lengths, limits, group)) batches.push({ parts, indexes });
-  }
-  let right = 0;
-  for (const { parts, indexes } of batches) {
-    const chosen = indexes.map((index) => asked[index]!);
-    const wanted = chosen.map(({ tokenIds, promptLength }) => {
-      const ids = Array.from(tokenIds.subarray(promptLength));
-      return tokenizer.stopTokenIds.has(ids.at(-1) ?? -1) ? ids.slice(0, -1) : ids;
-    });
-    const prompts = chosen.map(({ tokenIds, promptLength }, at) => ({
-      ids: Array.from(tokenIds.subarray(0, promptLength)),
-      maxNewTokens: wanted[at]!.length + GENERATION_SLACK,
-    }));
-    const generated = await generateGreedy(model, parts, prompts, options.signal);
-    generated.forEach((ids, at) => {
-      if (tokenizer.decode(ids).trim() === tokenizer.decode(wanted[at]!).trim()) right += 1;
-    });
+    for (const indexes of evaluationBatches(lengths, limits, group)) {
+      const prompts = indexes.map((index) => {
+        const { tokenIds, promptLength } = asked[index]!;
+        const rest = Array.from(tokenIds.subarray(promptLength));
+        const wanted = tokenizer.stopTokenIds.has(rest.at(-1) ?? -1) ? rest.slice(0, -1) : rest;
+        return { ids: Array.from(tokenIds.subarray(0, promptLength)), wanted, maxNewTokens: wanted.length + GENERATION_SLACK };
+      });
+      const generated = await generateGreedy(model, parts, prompts, options.signal);
+      generated.forEach((ids, at) => {
+        if (tokenizer.decode(ids).trim() === tokenizer.decode(prompts[at]!.wanted).trim()) right += 1;
+      });
+    }
   }
   return right / Math.max(1, asked.length);
 }

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
-import { CONFIG_FILE, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapter-config.js';
+import { CONFIG_FILE, jsonOf, readAdapterConfig, WEIGHTS_FILE } from '../adapters/adapter-config.js';
 import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
 import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
@@ -117,12 +117,10 @@ function methodOf(peftType: string | null, task: unknown, sidecar: Sidecar | und
 async function trainingReport(dir: string): Promise<TrainingReport | undefined> {
   const text = await readFile(join(dir, 'state.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  let state: { readonly step?: unknown; readonly extra?: { readonly settings?: unknown; readonly progress?: unknown } };
-  try {
-    state = JSON.parse(text) as typeof state;
-  } catch (cause) {
-    throw new CutlayerError('INVALID_ADAPTER', `${join(dir, 'state.json')}: not JSON; copy the checkpoint again`, { cause });
-  }
+  const state = jsonOf(join(dir, 'state.json'), text) as {
+    readonly step?: unknown;
+    readonly extra?: { readonly settings?: unknown; readonly progress?: unknown };
+  };
   const file = join(dir, 'optimizer.safetensors');
   const moments = await openSafetensors(file);
   await moments.close();

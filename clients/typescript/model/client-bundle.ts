@@ -1,12 +1,12 @@
 /** The client's half of the model: tokenizer, embedding, bottom, top, head and loss, run from the bundle's graphs off the main thread. */
 import { join } from 'node:path';
-import { type GraphEntry, graphEntries, type SpanGraphs } from '../../../src/artifacts/manifest.js';
+import { type GraphEntry, graphEntries, type SpanGraphs, type SpanKind } from '../../../src/artifacts/manifest.js';
 import { type ClientBundleArtifact, loadClientBundle } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { openGraphs } from '../../../src/runtime/graphs.js';
 import { openSafetensors } from '../../../src/safetensors/reader.js';
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
-import type { AdapterDims, Feeds, SpanKind, StepCotangents, StepParts } from '../adapters/adapter.js';
+import type { AdapterDims, Feeds, FloatFeeds, StepCotangents, StepParts } from '../adapters/adapter.js';
 import type { AdapterModel, ClientBlockWeight, ModelIdentity } from '../adapters/context.js';
 import { retrying } from '../connection/retry.js';
 import type { BundleIdentity } from '../connection/served-model.js';
@@ -65,6 +65,13 @@ export class ClientBundle implements AdapterModel {
   readonly dir: string;
   readonly manifest: ClientBundleArtifact['manifest'];
   readonly dims: AdapterDims;
+  readonly vocabSize: number;
+  readonly family: string;
+  readonly embedScale: number;
+  readonly promptScale: number;
+  readonly modules: AdapterModel['modules'];
+  readonly tiedHead: boolean;
+  readonly linearLayout: AdapterModel['linearLayout'];
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
   readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
@@ -76,6 +83,15 @@ export class ClientBundle implements AdapterModel {
     this.#graphs = graphs;
     const { dims, cut } = artifact.manifest;
     this.dims = { ...dims, bottom: cut.bottom, backbone: dims.numLayers, top: cut.top };
+    ({
+      vocabSize: this.vocabSize,
+      family: this.family,
+      embedScale: this.embedScale,
+      promptScale: this.promptScale,
+      modules: this.modules,
+      tiedHead: this.tiedHead,
+      linearLayout: this.linearLayout,
+    } = artifact.manifest);
   }
 
   /** Opens and checks a bundle. A graph's session is opened when it is first run. @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH */
@@ -94,34 +110,6 @@ export class ClientBundle implements AdapterModel {
   get tokenizer(): TextTokenizer {
     if (this.#tokenizer !== undefined) return this.#tokenizer;
     throw new CutlayerError('NOT_FOUND', `${this.dir}: the bundle has no tokenizer; pack a checkpoint that has tokenizer.json`);
-  }
-
-  get vocabSize(): number {
-    return this.manifest.vocabSize;
-  }
-
-  get family(): string {
-    return this.manifest.family;
-  }
-
-  get embedScale(): number {
-    return this.manifest.embedScale;
-  }
-
-  get promptScale(): number {
-    return this.manifest.promptScale;
-  }
-
-  get modules(): AdapterModel['modules'] {
-    return this.manifest.modules;
-  }
-
-  get tiedHead(): boolean {
-    return this.manifest.tiedHead;
-  }
-
-  get linearLayout(): 'outIn' | 'inOut' {
-    return this.manifest.linearLayout;
   }
 
   get blockWeights(): readonly ClientBlockWeight[] {
@@ -170,12 +158,12 @@ export class ClientBundle implements AdapterModel {
   }
 
   /** Runs a span forward. Inputs that its graph does not take are left out. */
-  spanForward(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal): Promise<Feeds> {
+  spanForward(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal): Promise<FloatFeeds> {
     return this.#run(this.#span(variant).forward, feeds, signal);
   }
 
   /** Runs a span's vjp: its inputs and the cotangents of its outputs in, the cotangents of its inputs out. */
-  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<Feeds> {
+  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
     const { vjp } = this.#span(variant);
     const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
     return this.#run(
@@ -212,24 +200,17 @@ export class ClientBundle implements AdapterModel {
     const cotangents = graph.outputs.filter((name) => name.toLowerCase().endsWith('cotangent'));
     const outputs = await this.#run(graph, feeds, signal, wantCotangent ? ['nll', 'correct', ...cotangents] : ['nll', 'correct']);
     return {
-      nll: outputs.nll!.data as Float32Array,
-      correct: outputs.correct!.data as Float32Array,
-      ...(wantCotangent ? { cotangent: outputs.cotangent!.data as Float32Array, head: headCotangents(outputs) } : {}),
+      nll: outputs.nll!.data,
+      correct: outputs.correct!.data,
+      ...(wantCotangent ? { cotangent: outputs.cotangent!.data, head: headCotangents(outputs) } : {}),
     };
   }
 
   async weight(name: string): Promise<Tensor<'float32'>> {
     const file = await openSafetensors(join(this.dir, this.manifest.weightsFile));
     try {
-      const info = file.tensors.get(name);
-      if (info === undefined) throw new CutlayerError('MISSING_TENSOR', `${this.dir}: the bundle holds no weight ${name}`);
-      const data = new Float32Array(info.shape.reduce((product, dim) => product * dim, 1));
-      let at = 0;
-      for await (const chunk of file.chunks(name)) {
-        data.set(chunk, at);
-        at += chunk.length;
-      }
-      return f32(info.shape, data);
+      if (!file.tensors.has(name)) throw new CutlayerError('MISSING_TENSOR', `${this.dir}: the bundle holds no weight ${name}`);
+      return await file.read(name);
     } finally {
       await file.close();
     }
@@ -245,11 +226,11 @@ export class ClientBundle implements AdapterModel {
     return this.#single(graph, { inputsEmbeds: rows, hiddenStates: rows }, signal);
   }
 
-  runMethod(name: string, feeds: Feeds): Promise<Feeds> {
+  runMethod(name: string, feeds: Feeds): Promise<FloatFeeds> {
     return this.#run(this.#method(name).forward, feeds);
   }
 
-  runMethodVjp(name: string, feeds: Feeds): Promise<Feeds> {
+  runMethodVjp(name: string, feeds: Feeds): Promise<FloatFeeds> {
     return this.#run(this.#method(name).vjp, feeds);
   }
 
@@ -289,7 +270,7 @@ export class ClientBundle implements AdapterModel {
     return known;
   }
 
-  #run(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal, fetches: readonly string[] = graph.outputs): Promise<Feeds> {
+  #run(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal, fetches: readonly string[] = graph.outputs): Promise<FloatFeeds> {
     const taken = Object.fromEntries(
       graph.inputs.map((name) => {
         const value = feeds[name];
@@ -297,14 +278,14 @@ export class ClientBundle implements AdapterModel {
         return [name, value];
       }),
     );
-    // Again when its worker thread crashed, which starts anew by itself.
-    return retrying(() => this.#graphs.run(graph.file, taken, { fetches, signal }), { retryForMs: 10_000 }, { signal });
+    // Again when its worker thread crashed, which starts anew by itself. The bundle's graphs compute in float32 throughout.
+    const outputs = retrying(() => this.#graphs.run(graph.file, taken, { fetches, signal }), { retryForMs: 10_000 }, { signal });
+    return outputs as Promise<FloatFeeds>;
   }
 
   async #single(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const outputs = await this.#run(graph, feeds, signal);
-    // The bundle's graphs compute in float32 throughout.
-    return outputs[graph.outputs[0]!] as Tensor<'float32'>;
+    return outputs[graph.outputs[0]!]!;
   }
 }
 
@@ -321,14 +302,8 @@ function headFeeds({ headLora, tokenRows, classifier }: HeadParts): Feeds {
   };
 }
 
-function headCotangents(outputs: Feeds): HeadCotangents {
-  // The bundle's graphs compute in float32 throughout.
-  const {
-    loraACotangent: a,
-    loraBCotangent: b,
-    tokenRowsCotangent: tokenRows,
-    classifierWeightCotangent: classifier,
-  } = outputs as Readonly<Record<string, Tensor<'float32'>>>;
+function headCotangents(outputs: FloatFeeds): HeadCotangents {
+  const { loraACotangent: a, loraBCotangent: b, tokenRowsCotangent: tokenRows, classifierWeightCotangent: classifier } = outputs;
   return {
     ...(a === undefined || b === undefined ? {} : { headLora: { a, b } }),
     ...(tokenRows === undefined ? {} : { tokenRows }),

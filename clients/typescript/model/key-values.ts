@@ -2,6 +2,7 @@
  * What the whole model would cache for some tokens, each span computing its own blocks' share: the client those that it holds, the gateway the
  * backbone's, where the vendor's policy allows it. Asked for once, before training, so it travels in float32 whatever the wire type of steps.
  */
+import { concatRows } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
@@ -21,8 +22,7 @@ export async function wholeKeyValues(
   const shape = [1, tokenIds.length, hiddenSize];
   const inputsEmbeds = f32(shape, (await bundle.embed(tokenIds)).data);
   const hiddenStates = bundle.has('bottom')
-    ? ((await bundle.spanForward({ span: 'bottom', kind: 'none', trained: false }, { inputsEmbeds }, signal))
-        .hiddenStates as Tensor<'float32'>)
+    ? (await bundle.spanForward({ span: 'bottom', kind: 'none', trained: false }, { inputsEmbeds }, signal)).hiddenStates!
     : inputsEmbeds;
   // The backbone first: where the vendor refuses, nothing else needs to run.
   const parts = [await remote.keyValues(hiddenStates, signal)];
@@ -31,11 +31,5 @@ export async function wholeKeyValues(
     const { output } = await remote.forward({ hiddenStates, lengths: [tokenIds.length], training: false, signal });
     parts.push(await bundle.keyValues('top', f32(shape, output.data), signal));
   }
-  const layers = parts.reduce((sum, part) => sum + part.shape[0]!, 0);
-  const whole = new Float32Array(parts.reduce((sum, { data }) => sum + data.length, 0));
-  parts.reduce((at, { data }) => {
-    whole.set(data, at);
-    return at + data.length;
-  }, 0);
-  return f32([layers, ...parts[0]!.shape.slice(1)], whole);
+  return concatRows(parts);
 }

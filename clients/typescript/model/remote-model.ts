@@ -11,8 +11,8 @@ import type { KeyValuesRequest } from '../../../src/protocol/wire/generated/cutl
 import { decodeTensor, encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { AdapterKind } from '../adapters/adapter.js';
 import type { Connection } from '../connection/connect.js';
+import type { VirtualTokenKind } from '../connection/served-model.js';
 
 /** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
 export interface ForwardInput {
@@ -21,7 +21,7 @@ export interface ForwardInput {
   /** Real tokens of each sequence. */
   readonly lengths: readonly number[];
   /** Soft prompt [P, hiddenSize], or prefix [backbone layers, 2, P, kvHeads, headDim]. */
-  readonly adapter?: { readonly kind: AdapterKind; readonly value: Tensor<'float32'> } | undefined;
+  readonly adapter?: { readonly kind: VirtualTokenKind; readonly value: Tensor<'float32'> } | undefined;
   /** Rows wanted, strictly increasing (numbered as in split.proto); absent: all. */
   readonly positions?: readonly number[] | undefined;
   /** Whether `backward` will be called. Default true. */

@@ -2,20 +2,25 @@
  * One batch through bottom, backbone and top with what an adapter puts into them, and the vjp of exactly that: back to every place that the adapter
  * fills, and no further. Where nothing below the top is trained the gateway runs without residuals and is never asked for a vjp.
  */
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { concatRows, zeros } from '../../../src/tensor/floats.js';
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
-import type { AdapterKind, Feeds, SpanKind, StepCotangents, StepParts } from '../adapters/adapter.js';
+import type { Feeds, FloatFeeds, StepCotangents, StepParts } from '../adapters/adapter.js';
+import type { VirtualTokenKind } from '../connection/served-model.js';
 import type { Batch } from '../data/batch.js';
 import type { ClientBundle, ClientSpan, SpanVariant } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
 import { replaceTokenRows, tokenRowsCotangent } from './token-rows.js';
 
+type Floats = Tensor<'float32'>;
+
 /** Rows of the whole model's last hidden states, and how to send a cotangent back through them. */
 export interface SplitStep {
   /** [positions, d] */
-  readonly rows: Tensor<'float32'>;
+  readonly rows: Floats;
   /** Cotangents of all places but the head's. @param cotangent Of `rows`. */
-  backward(cotangent: Tensor<'float32'>): Promise<StepCotangents>;
+  backward(cotangent: Floats): Promise<StepCotangents>;
 }
 
 /** What a step runs on. */
@@ -57,19 +62,17 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
         : { numVirtualTokens: virtualTokens(prefix) }),
     ...(bottomVariant.trained ? await bundle.spanWeights('bottom', blockWeights!) : {}),
   };
-  const bottom = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal) : undefined;
-  const hiddenStates = (bottom?.hiddenStates as Tensor<'float32'> | undefined) ?? inputsEmbeds;
+  const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal) : {};
+  const hiddenStates = bottom.hiddenStates ?? inputsEmbeds;
   const sent =
-    softPrompt === undefined
-      ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks)
-      : ((bottom?.softPromptHidden as Tensor<'float32'> | undefined) ?? softPrompt);
+    softPrompt === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? softPrompt);
 
   const trainsBelowTop = kind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
   const hasTop = bundle.has('top');
   const step = await remote.forward({
     hiddenStates,
     lengths: batch.lengths,
-    adapter: sent === undefined ? undefined : { kind: kind as AdapterKind, value: sent },
+    adapter: sent === undefined ? undefined : { kind: kind as VirtualTokenKind, value: sent },
     positions: hasTop ? undefined : positions,
     training: training && trainsBelowTop,
     signal,
@@ -82,19 +85,17 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
         ...(topVariant.trained ? await bundle.spanWeights('top', blockWeights!) : {}),
       }
     : undefined;
-  const rows = topFeeds === undefined ? step.output : ((await bundle.spanForward(topVariant, topFeeds, signal)).rows as Tensor<'float32'>);
+  const rows = topFeeds === undefined ? step.output : (await bundle.spanForward(topVariant, topFeeds, signal)).rows!;
 
-  const backward = async (cotangent: Tensor<'float32'>): Promise<StepCotangents> => {
-    const trainsTop = topVariant.trained;
+  const backward = async (cotangent: Floats): Promise<StepCotangents> => {
+    const vjpOptions = { weights: blockWeights, signal };
     const above =
-      topFeeds !== undefined && (trainsBelowTop || trainsTop)
-        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, { weights: blockWeights, signal })
+      topFeeds !== undefined && (trainsBelowTop || topVariant.trained)
+        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, vjpOptions)
         : undefined;
-    const weights = weightCotangents(blockWeights, above);
-    if (!trainsBelowTop) return weights === undefined ? {} : { blockWeights: weights };
+    if (!trainsBelowTop) return weightCotangents(blockWeights, { ...above });
 
     const trainsBottom = bottomVariant.trained || tokenRows !== undefined || (kind !== 'none' && bottomBlocks > 0);
-    const runsBottomVjp = bundle.has('bottom') && (trainsBottom || kind === 'softPrompt');
     const back = await step.backward(above === undefined ? cotangent : joinRows(above, step.output.shape), {
       wantHiddenStates: trainsBottom,
       signal,
@@ -102,26 +103,22 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
     if (sent !== undefined && back.adapter === undefined) {
       throw new CutlayerError('INTERNAL', 'the gateway answered Backward without an adapter cotangent');
     }
-    const below = runsBottomVjp
-      ? await bundle.spanVjp(
-          bottomVariant,
-          {
-            ...bottomFeeds,
-            hiddenStatesCotangent: back.hiddenStates ?? f32(hiddenStates.shape, new Float32Array(hiddenStates.data.length)),
-            ...(back.adapter === undefined ? {} : { softPromptHiddenCotangent: back.adapter }),
-          },
-          { weights: blockWeights, signal },
-        )
-      : undefined;
-    const bothWeights = weightCotangents(blockWeights, { ...above, ...below });
-    const embeddings = (below?.inputsEmbedsCotangent as Tensor<'float32'> | undefined) ?? back.hiddenStates;
+    const bottomCotangents: Feeds = {
+      hiddenStatesCotangent: back.hiddenStates ?? zeros(hiddenStates.shape),
+      ...(back.adapter === undefined ? {} : { softPromptHiddenCotangent: back.adapter }),
+    };
+    const below: FloatFeeds =
+      bundle.has('bottom') && (trainsBottom || kind === 'softPrompt')
+        ? await bundle.spanVjp(bottomVariant, { ...bottomFeeds, ...bottomCotangents }, vjpOptions)
+        : {};
+    const embeddings = below.inputsEmbedsCotangent ?? back.hiddenStates;
+    // Of bottom, backbone and top, those that have blocks.
+    const layers = [below.prefixCotangent, back.adapter, above?.prefixCotangent].filter((part) => part !== undefined);
     return {
-      ...(softPrompt === undefined ? {} : { softPrompt: (below?.softPromptCotangent as Tensor<'float32'> | undefined) ?? back.adapter! }),
-      ...(prefix === undefined
-        ? {}
-        : { prefix: stackLayers(prefix.shape, [below?.prefixCotangent, back.adapter, above?.prefixCotangent]) }),
+      ...(softPrompt === undefined ? {} : { softPrompt: below.softPromptCotangent ?? back.adapter! }),
+      ...(prefix === undefined ? {} : { prefix: concatRows(layers) }),
       ...(tokenRows === undefined ? {} : { tokenRows: tokenRowsCotangent(embeddings!, batch, tokenRows, bundle.embedScale) }),
-      ...(bothWeights === undefined ? {} : { blockWeights: bothWeights }),
+      ...weightCotangents(blockWeights, { ...above, ...below }),
     };
   };
   return { rows, backward };
@@ -136,39 +133,27 @@ function spanKindOf({ softPrompt, prefix }: StepParts): SpanKind {
 }
 
 /** A copy of some layers of a prefix: [count, 2, P, numKvHeads, headDim]. */
-function layersOf({ shape, data }: Tensor<'float32'>, first: number, count: number): Tensor<'float32'> {
+function layersOf({ shape, data }: Floats, first: number, count: number): Floats {
   const size = data.length / shape[0]!;
   return f32([count, ...shape.slice(1)], data.slice(first * size, (first + count) * size));
 }
 
-/** The layers' cotangents of bottom, backbone and top on end. */
-function stackLayers(shape: readonly number[], spans: readonly (Feeds[string] | undefined)[]): Tensor<'float32'> {
-  const whole = new Float32Array(shape.reduce((product, dim) => product * dim, 1));
-  let at = 0;
-  for (const span of spans) {
-    if (span === undefined) continue;
-    whole.set(span.data as Float32Array, at);
-    at += span.data.length;
-  }
-  return f32(shape, whole);
-}
-
-function virtualTokens(prefix: Tensor<'float32'>): Tensor<'int64'> {
+function virtualTokens(prefix: Floats): Tensor<'int64'> {
   return tensor('int64', [], BigInt64Array.of(BigInt(prefix.shape[2]!)));
 }
 
 /** The cotangents of the weights that are given, from the outputs of trained vjps. */
-function weightCotangents(given: StepParts['blockWeights'], outputs: Feeds | undefined): StepCotangents['blockWeights'] {
-  if (given === undefined || outputs === undefined) return undefined;
+function weightCotangents(given: StepParts['blockWeights'], outputs: FloatFeeds): Pick<StepCotangents, 'blockWeights'> {
+  if (given === undefined) return {};
   const found = Object.keys(given).flatMap((name) => {
-    const cotangent = outputs[`${name}Cotangent`] as Tensor<'float32'> | undefined;
+    const cotangent = outputs[`${name}Cotangent`];
     return cotangent === undefined ? [] : [[name, cotangent] as const];
   });
-  return Object.fromEntries(found);
+  return { blockWeights: Object.fromEntries(found) };
 }
 
 /** The backbone's flat rows [R, d] as the top graph wants them: text rows [B, S, d] and prompt rows [P, d] apart. */
-function partRows(output: Tensor<'float32'>, promptRows: number, shape: readonly number[]): Feeds {
+function partRows(output: Floats, promptRows: number, shape: readonly number[]): Feeds {
   const d = output.shape[1]!;
   return {
     hiddenStates: f32(shape, output.data.slice(promptRows * d)),
@@ -176,11 +161,8 @@ function partRows(output: Tensor<'float32'>, promptRows: number, shape: readonly
   };
 }
 
-function joinRows(above: Feeds, shape: readonly number[]): Tensor<'float32'> {
-  const text = above.hiddenStatesCotangent!.data as Float32Array;
-  const prompt = above.softPromptHiddenCotangent?.data as Float32Array | undefined;
-  const joined = new Float32Array(shape[0]! * shape[1]!);
-  if (prompt !== undefined) joined.set(prompt, 0);
-  joined.set(text, joined.length - text.length);
-  return f32(shape, joined);
+/** The inverse of {@link partRows}, for cotangents: [R, d]. */
+function joinRows({ softPromptHiddenCotangent: prompt, hiddenStatesCotangent: text }: FloatFeeds, shape: readonly number[]): Floats {
+  const rows = f32([text!.data.length / shape[1]!, shape[1]!], text!.data);
+  return concatRows(prompt === undefined ? [rows] : [prompt, rows]);
 }

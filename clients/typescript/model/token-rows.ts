@@ -1,13 +1,14 @@
 /** Trained rows of the embedding table: put into a batch's embeddings, and their cotangents taken out of it. */
+import { mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { TokenRows } from '../adapters/adapter.js';
+import type { TrainedTokenRows } from '../adapters/adapter.js';
 import type { Batch } from '../data/batch.js';
 
 /**
  * Replaces the rows of trained tokens, in place.
  * @param inputsEmbeds [batch, sequence, d], as the embedding gave it. @param embedScale Factor between the table's rows and those.
  */
-export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, trained: TokenRows, embedScale: number): void {
+export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, trained: TrainedTokenRows, embedScale: number): void {
   const d = inputsEmbeds.shape[2]!;
   const scale = Math.fround(embedScale);
   const { data: rows } = trained.rows;
@@ -23,7 +24,7 @@ export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, 
 export function tokenRowsCotangent(
   inputsEmbedsCotangent: Tensor<'float32'>,
   batch: Batch,
-  trained: TokenRows,
+  trained: TrainedTokenRows,
   embedScale: number,
 ): Tensor<'float32'> {
   const d = inputsEmbedsCotangent.shape[2]!;
@@ -33,12 +34,12 @@ export function tokenRowsCotangent(
   });
   return f32(
     [trained.tokenIds.length, d],
-    Float32Array.from(sum, (value) => value * embedScale),
+    mapFloats(sum, (value) => value * embedScale),
   );
 }
 
-/** Calls back with (flat token index, row of the trained tokens), for real tokens only: nobody reads what padding produces. */
-function forEachOccurrence(batch: Batch, { tokenIds }: TokenRows, visit: (at: number, row: number) => void): void {
+/** Calls back with (flat token index, row of the trained tokens), for real tokens only: what padding produces is not read. */
+function forEachOccurrence(batch: Batch, { tokenIds }: TrainedTokenRows, visit: (at: number, row: number) => void): void {
   const rowOf = new Map(tokenIds.map((id, row) => [BigInt(id), row]));
   const sequence = batch.tokenIds.shape[1]!;
   batch.lengths.forEach((length, b) => {

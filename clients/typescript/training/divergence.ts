@@ -3,18 +3,10 @@
  * that is not finite is found elsewhere, at once.
  */
 
-/** How patient the watch is. */
-export interface DivergenceOptions {
-  /** A step is bad when its loss is more than this many times the best smoothed loss. */
-  readonly factor: number;
-  /** Bad steps in a row that make a divergence. */
-  readonly steps: number;
-}
-
-/** Factor when nothing is said. */
+/** A step is bad when its loss is more than this many times the best smoothed loss. */
 export const DEFAULT_DIVERGENCE_FACTOR = 3;
-/** Steps when nothing is said. */
-export const DEFAULT_DIVERGENCE_STEPS = 10;
+/** Bad steps in a row that make a divergence. */
+const DEFAULT_STEPS = 10;
 
 /** Weight of a new loss in the running mean. */
 const SMOOTHING = 0.1;
@@ -31,15 +23,17 @@ export interface Divergence {
 
 /** Watches the losses of a run. */
 export class DivergenceWatch {
-  readonly #options: DivergenceOptions;
+  readonly #factor: number;
+  readonly #steps: number;
   #mean = 0;
   #seen = 0;
   #best = Number.POSITIVE_INFINITY;
   #since: number | undefined;
   #bad = 0;
 
-  constructor(options: DivergenceOptions) {
-    this.#options = options;
+  constructor({ factor = DEFAULT_DIVERGENCE_FACTOR, steps = DEFAULT_STEPS }: { readonly factor?: number; readonly steps?: number } = {}) {
+    this.#factor = factor;
+    this.#steps = steps;
   }
 
   /** First step of the bad ones that are under way; undefined while all is well. */
@@ -54,14 +48,14 @@ export class DivergenceWatch {
     // Without its start at 0, as AdamW corrects its moments.
     const smoothed = this.#mean / (1 - (1 - SMOOTHING) ** this.#seen);
     this.#best = Math.min(this.#best, smoothed);
-    if (loss <= this.#options.factor * Math.max(this.#best, FLOOR)) {
+    if (loss <= this.#factor * Math.max(this.#best, FLOOR)) {
       this.#since = undefined;
       this.#bad = 0;
       return undefined;
     }
     this.#since ??= step;
     this.#bad += 1;
-    if (this.#bad < this.#options.steps) return undefined;
+    if (this.#bad < this.#steps) return undefined;
     return { sinceStep: this.#since, loss, bestSmoothedLoss: this.#best };
   }
 }

@@ -2,10 +2,11 @@
  * The gradient of one optimizer step: cotangents of its batches, summed in float64 in the order of the calls whichever batch ends first, so that the
  * result is the same to the last bit whatever runs side by side. Only the sums are kept, not every batch's cotangents.
  */
+import { addFloats, mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, StepCotangents } from '../adapters/adapter.js';
-import { OrderedResults } from '../model/ordered-results.js';
 import type { BatchResult, GradientResult } from '../model/split-model.js';
+import { OrderedResults } from './ordered-results.js';
 
 /** Sums by place; a place is a path such as `blockWeights/<name>`. */
 type Places = Map<string, { readonly shape: readonly number[]; readonly sum: Float64Array }>;
@@ -23,66 +24,67 @@ export interface StepGradients {
 }
 
 /** What makes a step's gradient out of its batches. */
-export interface StepSum {
-  /** Batches that have been added. */
-  readonly count: number;
-  /** Adds a batch as soon as those before it have been added. */
-  add(work: Promise<TaskResult>): void;
-  /** Resolves when no batch is under way any more, whatever they came to. */
-  settled(): Promise<void>;
-  /** The gradient, once all batches have ended. @throws the first error of a batch, in the order of the calls */
-  gradients(): Promise<StepGradients>;
-}
-
-/** The gradient of the mean over all targets. */
-export class GradientSum implements StepSum {
-  readonly #adapter: Pick<Adapter, 'parameters' | 'pullBack'>;
-  readonly #tasks = new Map<number | undefined, Places>();
+export abstract class StepSum {
+  protected readonly adapter: Pick<Adapter, 'parameters' | 'pullBack'>;
   readonly #totals = { lossSum: 0, targets: 0, correct: 0 };
-  readonly #results = new OrderedResults<TaskResult>((result) => this.#addResult(result));
+  readonly #results = new OrderedResults<TaskResult>((result) => {
+    for (const name of ['lossSum', 'targets', 'correct'] as const) this.#totals[name] += result[name];
+    return this.take(result);
+  });
 
   constructor(adapter: Pick<Adapter, 'parameters' | 'pullBack'>) {
-    this.#adapter = adapter;
+    this.adapter = adapter;
   }
 
+  /** Batches that have been added. */
   get count(): number {
     return this.#results.count;
   }
 
+  /** Adds a batch as soon as those before it have been added. */
   add(work: Promise<TaskResult>): void {
     this.#results.add(work);
   }
 
+  /** Resolves when no batch is under way any more, whatever they came to. */
   settled(): Promise<void> {
     return this.#results.settled();
   }
 
+  /** The gradient, once all batches have ended. @throws the first error of a batch, in the order of the calls */
   async gradients(): Promise<StepGradients> {
     await this.#results.taken();
-    const divisor = Math.max(1, this.#totals.targets);
-    const gradients = this.#adapter.parameters.map(({ value }) => new Float32Array(value.data.length));
-    // In the order of the tasks' ids.
-    for (const [task, places] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
-      const pulled = await this.#adapter.pullBack(assembled(places, divisor), task);
-      gradients.forEach((gradient, at) => {
-        const addend = pulled[at]!;
-        for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + addend[i]!;
-      });
-    }
-    return { ...this.#totals, gradients };
+    return { ...this.#totals, gradients: await this.release(this.#totals.targets) };
   }
 
-  #addResult({ task, cotangents, lossSum, targets, correct }: TaskResult): void {
-    this.#totals.lossSum += lossSum;
-    this.#totals.targets += targets;
-    this.#totals.correct += correct;
+  /** Adds one batch's cotangents. */
+  protected abstract take(result: TaskResult): void | Promise<void>;
+
+  /** The gradient of each parameter. @param targets Of all batches. */
+  protected abstract release(targets: number): readonly Float32Array[] | Promise<readonly Float32Array[]>;
+}
+
+/** The gradient of the mean over all targets. */
+export class GradientSum extends StepSum {
+  readonly #tasks = new Map<number | undefined, Places>();
+
+  protected async release(targets: number): Promise<readonly Float32Array[]> {
+    const gradients = this.adapter.parameters.map(({ value }) => new Float32Array(value.data.length));
+    // In the order of the tasks' ids.
+    for (const [task, places] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
+      const pulled = await this.adapter.pullBack(assembled(places, Math.max(1, targets)), task);
+      for (const [at, gradient] of gradients.entries()) addFloats(gradient, pulled[at]!);
+    }
+    return gradients;
+  }
+
+  protected take({ task, cotangents }: TaskResult): void {
     const places: Places = this.#tasks.get(task) ?? new Map();
     this.#tasks.set(task, places);
     for (const [place, { shape, data }] of taken(cotangents)) {
       const known = places.get(place) ?? { shape, sum: new Float64Array(data.length) };
       places.set(place, known);
-      const { sum } = known;
-      for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + data[i]!;
+      addFloats(known.sum, data);
     }
   }
 }
@@ -127,7 +129,10 @@ function assembled(places: Places, divisor: number): StepCotangents {
   for (const [place, { shape, sum }] of places) {
     const [kind, name] = parted(place);
     const into = name === undefined ? plain : kind === 'blockWeights' ? blockWeights : headLora;
-    into[name ?? kind] = f32(shape, quotients(sum, divisor));
+    into[name ?? kind] = f32(
+      shape,
+      mapFloats(sum, (value) => value / divisor),
+    );
   }
   const { a, b } = headLora;
   return {
@@ -135,13 +140,6 @@ function assembled(places: Places, divisor: number): StepCotangents {
     ...(Object.keys(blockWeights).length === 0 ? {} : { blockWeights }),
     ...(a === undefined || b === undefined ? {} : { headLora: { a, b } }),
   };
-}
-
-/** A loop: `Float32Array.from` with a function takes many times as long, which is felt with millions of trained weights. */
-function quotients(sum: Float64Array, divisor: number): Float32Array {
-  const result = new Float32Array(sum.length);
-  for (let i = 0; i < sum.length; i++) result[i] = sum[i]! / divisor;
-  return result;
 }
 
 function parted(place: string): readonly [string, string | undefined] {

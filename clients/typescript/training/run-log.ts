@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JsonLines } from '../../../src/files/json-lines.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import { METRICS_FILE, type MetricsRecord, openMetrics } from './metrics.js';
-import { EventLog } from './tensorboard/event-log.js';
+import { TensorBoardLog } from './tensorboard/tensorboard-log.js';
 import type { StepRecord } from './train-options.js';
 
 /** A validation's line. */
@@ -23,9 +23,9 @@ const validationCurves = ['loss', 'perplexity', 'accuracy', 'exactMatch'] as con
 /** The open files of a run. */
 export class RunLog {
   readonly #metrics: JsonLines<MetricsRecord>;
-  readonly #events: EventLog | undefined;
+  readonly #events: TensorBoardLog | undefined;
 
-  private constructor(metrics: JsonLines<MetricsRecord>, events: EventLog | undefined) {
+  private constructor(metrics: JsonLines<MetricsRecord>, events: TensorBoardLog | undefined) {
     this.#metrics = metrics;
     this.#events = events;
   }
@@ -33,7 +33,7 @@ export class RunLog {
   /** Opens the files; what they say of steps after `throughStep` no longer holds. */
   static async open(outDir: string, throughStep: number, tensorboard: boolean): Promise<RunLog> {
     const metrics = await openMetrics(join(outDir, METRICS_FILE), throughStep);
-    return new RunLog(metrics, tensorboard ? await EventLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
+    return new RunLog(metrics, tensorboard ? await TensorBoardLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
   }
 
   /** The steps that earlier starts of the run have taken. */

@@ -2,7 +2,7 @@
 import { CutlayerError } from '../../../src/errors.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import type { Example } from '../data/examples.js';
-import type { Evaluation } from '../inference/evaluate.js';
+import type { EvaluationResult } from '../inference/evaluate.js';
 import type { RunPrivacy } from './privacy/run-ledger.js';
 import type { RunSettings } from './run-settings.js';
 import type { StepResult } from './training-client.js';
@@ -52,7 +52,7 @@ export type TrainEvent =
   | { readonly type: 'broken-checkpoint'; readonly dir: string; readonly reason: string; readonly instead: string }
   | { readonly type: 'start'; readonly step: number; readonly totalSteps: number }
   | ({ readonly type: 'step'; readonly totalSteps: number } & StepRecord)
-  | { readonly type: 'validation'; readonly step: number; readonly evaluation: Evaluation; readonly best: boolean }
+  | { readonly type: 'validation'; readonly step: number; readonly evaluation: EvaluationResult; readonly best: boolean }
   | { readonly type: 'checkpoint'; readonly step: number; readonly dir: string };
 
 /** A step with what it cost. */

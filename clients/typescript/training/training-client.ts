@@ -94,7 +94,7 @@ export class TrainingClient {
     this.#maxGradNorm = options.maxGradNorm;
     this.privacy = options.privacy;
     this.#optimizers = adapter.parameters.map(({ value }) => new AdamW(value.data.length, options.optimizer));
-    this.#pipeline = new Semaphore(Math.max(1, options.pipelineDepth ?? 2));
+    this.#pipeline = new Semaphore(Math.max(1, Math.floor(options.pipelineDepth ?? 2)));
     this.#pending = this.#newSum();
   }
 

@@ -13,7 +13,7 @@ import { loadAdapter } from '../adapters/load.js';
 import type { Example } from '../data/examples.js';
 import { batchLimits, evaluate } from '../inference/evaluate.js';
 import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
-import { DEFAULT_DIVERGENCE_FACTOR, DEFAULT_DIVERGENCE_STEPS, DivergenceWatch } from './divergence.js';
+import { DEFAULT_DIVERGENCE_FACTOR, DivergenceWatch } from './divergence.js';
 import { openLedger, writePrivacyStatement } from './privacy/private-run.js';
 import type { RunLedger } from './privacy/run-ledger.js';
 import type { RunLog } from './run-log.js';
@@ -55,7 +55,7 @@ export class TrainingRun {
     this.#ledger = ledger;
     const { divergenceFactor: factor = DEFAULT_DIVERGENCE_FACTOR } = options;
     // When to stop is no secret; so a private run's exact losses do not decide on it.
-    this.#watch = factor === 0 || ledger !== undefined ? undefined : new DivergenceWatch({ factor, steps: DEFAULT_DIVERGENCE_STEPS });
+    this.#watch = factor === 0 || ledger !== undefined ? undefined : new DivergenceWatch({ factor });
     for (const record of from.log.earlierSteps) {
       this.#count(record);
       this.#watch?.observe(record.step, record.loss);

@@ -4,9 +4,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32c, maskedCrc32c } from '../../../clients/typescript/training/tensorboard/crc32c.js';
-import { decodeEvent, encodeEvent } from '../../../clients/typescript/training/tensorboard/event.js';
-import { EventLog } from '../../../clients/typescript/training/tensorboard/event-log.js';
-import { decodeRecords, encodeRecord } from '../../../clients/typescript/training/tensorboard/tf-record.js';
+import { encodeEvent } from '../../../clients/typescript/training/tensorboard/event.js';
+import { TensorBoardLog } from '../../../clients/typescript/training/tensorboard/tensorboard-log.js';
+import { encodeRecord } from '../../../clients/typescript/training/tensorboard/tf-record.js';
+import { decodeEvent, decodeRecords } from '../../support/tensorboard-reader.js';
 
 describe('CRC-32C', () => {
   // RFC 3720 appendix B.4; the RFC prints the bytes in the order in which they are sent.
@@ -48,7 +49,7 @@ describe('TFRecord', () => {
     for (const at of [0, 12]) {
       const changed = Buffer.from(file);
       changed[at]! ^= 1;
-      assert.throws(() => decodeRecords(changed), { code: 'INVALID_DATA', message: /checksum/ });
+      assert.throws(() => decodeRecords(changed), { message: /checksum/ });
     }
   });
 });
@@ -75,7 +76,7 @@ describe('TensorBoard events', () => {
   });
 
   it('are in the file as soon as they were given, after the version of the format', async () => {
-    const log = await EventLog.open(dir, 0, () => 1_700_000_000_500);
+    const log = await TensorBoardLog.open(dir, 0, () => 1_700_000_000_500);
     await log.scalars(1, { 'train/loss': 2.5, 'train/gradNorm': 0.5 });
     const [name] = await readdir(dir);
     assert.match(name!, /^events\.out\.tfevents\.1700000000\./);
@@ -97,8 +98,8 @@ describe('TensorBoard events', () => {
 
   it('of a resumed run come in a later file, which voids what was written after its step', async () => {
     const now = () => 1_700_000_000_000;
-    await (await EventLog.open(dir, 0, now)).close();
-    await (await EventLog.open(dir, 8, now)).close();
+    await (await TensorBoardLog.open(dir, 0, now)).close();
+    await (await TensorBoardLog.open(dir, 8, now)).close();
     const names = (await readdir(dir)).sort();
     assert.equal(names.length, 2);
     const [, restart] = await eventsOf(names[1]!);

@@ -11,7 +11,7 @@ import {
 } from '../../../../src/protocol/federation/payload.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import type { Example } from '../../data/examples.js';
-import { type EvaluateOptions, type Evaluation, evaluate } from '../../inference/evaluate.js';
+import { type EvaluateOptions, type EvaluationResult, evaluate } from '../../inference/evaluate.js';
 import type { SplitModel } from '../../model/split-model.js';
 import type { HeldOut } from './local-data.js';
 
@@ -56,7 +56,7 @@ export function evaluationPayload(
   return payload;
 }
 
-type Counted = Pick<Evaluation, 'loss' | 'accuracy' | 'exactMatch' | 'targets' | 'examples'>;
+type Counted = Pick<EvaluationResult, 'loss' | 'accuracy' | 'exactMatch' | 'targets' | 'examples'>;
 
 /** The evaluation of two disjoint lists as one. */
 function together(a: Counted, b: Counted): Counted {

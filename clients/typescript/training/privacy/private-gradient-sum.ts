@@ -9,9 +9,9 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import { CentralSum } from '../../../../src/privacy/central.js';
 import type { RandomBytes } from '../../../../src/privacy/random.js';
+import { mapFloats } from '../../../../src/tensor/floats.js';
 import type { Adapter } from '../../adapters/adapter.js';
-import { OrderedResults } from '../../model/ordered-results.js';
-import type { StepGradients, StepSum, TaskResult } from '../gradient-sum.js';
+import { StepSum, type TaskResult } from '../gradient-sum.js';
 
 /** How a step is made private. */
 export interface StepPrivacy {
@@ -25,62 +25,39 @@ export interface StepPrivacy {
   readonly random?: RandomBytes | undefined;
 }
 
-/** Examples since the last step, each by itself. */
-export class PrivateGradientSum implements StepSum {
-  readonly #adapter: Pick<Adapter, 'parameters' | 'pullBack'>;
+/** Examples since the last step, each by itself: a batch is one example. */
+export class PrivateGradientSum extends StepSum {
   readonly #privacy: StepPrivacy;
   readonly #sum: CentralSum;
   readonly #flat: Float32Array;
-  readonly #totals = { lossSum: 0, targets: 0, correct: 0 };
-  readonly #results = new OrderedResults<TaskResult>((result) => this.#addExample(result));
 
   /** @throws CutlayerError INVALID_ARGUMENT */
   constructor(adapter: Pick<Adapter, 'parameters' | 'pullBack'>, privacy: StepPrivacy) {
+    super(adapter);
     const { clipNorm, noiseMultiplier, expectedBatch } = privacy;
     if (!Number.isSafeInteger(expectedBatch) || expectedBatch < 1) {
       throw new CutlayerError('INVALID_ARGUMENT', `expected batch: expected a whole number of at least 1, got ${expectedBatch}`);
     }
-    this.#adapter = adapter;
     this.#privacy = privacy;
     const dimension = adapter.parameters.reduce((total, { value }) => total + value.data.length, 0);
     this.#sum = new CentralSum({ dimension, clipNorm, noiseMultiplier });
     this.#flat = new Float32Array(dimension);
   }
 
-  get count(): number {
-    return this.#results.count;
-  }
-
-  /** Adds the result of a batch of one example. */
-  add(work: Promise<TaskResult>): void {
-    this.#results.add(work);
-  }
-
-  settled(): Promise<void> {
-    return this.#results.settled();
-  }
-
-  async gradients(): Promise<StepGradients> {
-    await this.#results.taken();
+  protected release(): readonly Float32Array[] {
     const { expectedBatch, random } = this.#privacy;
     const { sum } = this.#sum.release(random);
     let at = 0;
-    const gradients = this.#adapter.parameters.map(({ value }) => {
-      const gradient = new Float32Array(value.data.length);
-      for (let i = 0; i < gradient.length; i++) gradient[i] = sum[at + i]! / expectedBatch;
-      at += gradient.length;
-      return gradient;
+    return this.adapter.parameters.map(({ value }) => {
+      at += value.data.length;
+      return mapFloats(sum.subarray(at - value.data.length, at), (total) => total / expectedBatch);
     });
-    return { ...this.#totals, gradients };
   }
 
-  async #addExample({ task, cotangents, lossSum, targets, correct }: TaskResult): Promise<void> {
-    this.#totals.lossSum += lossSum;
-    this.#totals.targets += targets;
-    this.#totals.correct += correct;
+  protected async take({ task, cotangents, targets }: TaskResult): Promise<void> {
     const flat = this.#flat;
     let at = 0;
-    for (const gradient of await this.#adapter.pullBack(cotangents, task)) {
+    for (const gradient of await this.adapter.pullBack(cotangents, task)) {
       for (let i = 0; i < gradient.length; i++) flat[at + i] = gradient[i]! / Math.max(1, targets);
       at += gradient.length;
     }

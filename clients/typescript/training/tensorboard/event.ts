@@ -4,19 +4,13 @@
  */
 import protobuf from 'protobufjs';
 
-/** One scalar of an event. */
-export interface ScalarValue {
-  readonly tag: string;
-  readonly simpleValue: number;
-}
-
 /** An event: the file's version, the start of a session, or scalars of a step. */
 export interface ScalarEvent {
   /** Seconds since 1970. */
   readonly wallTime: number;
   readonly step?: number;
   readonly fileVersion?: string;
-  readonly summary?: { readonly value: readonly ScalarValue[] };
+  readonly summary?: { readonly value: readonly { readonly tag: string; readonly simpleValue: number }[] };
   /** START (1): what earlier files say of this step and those after it no longer holds. */
   readonly sessionLog?: { readonly status: number };
 }
@@ -46,15 +40,10 @@ const schema = protobuf.Root.fromJSON({
     SessionLog: { fields: { status: { id: 1, type: 'int32' } } },
   },
 });
-const eventType = schema.lookupType('Event');
+/** The message type. */
+export const eventType = schema.lookupType('Event');
 
 /** The bytes of an event. */
 export function encodeEvent(event: ScalarEvent): Uint8Array {
   return eventType.encode(eventType.fromObject(event)).finish();
-}
-
-/** The event in some bytes. */
-export function decodeEvent(bytes: Uint8Array): ScalarEvent {
-  // The schema above is the type's own.
-  return eventType.toObject(eventType.decode(bytes), { longs: Number }) as ScalarEvent;
 }

@@ -8,7 +8,7 @@ import { encodeRecord } from './tf-record.js';
 const PREFIX = 'events.out.tfevents.';
 
 /** An open event file. Every event is written at once, so that curves grow while the run goes on. */
-export class EventLog {
+export class TensorBoardLog {
   readonly #file: FileHandle;
   readonly #now: () => number;
 
@@ -21,13 +21,13 @@ export class EventLog {
    * Begins a new file in `dir`, beside those of earlier starts. What they say of steps after `throughStep` is declared void.
    * @param now Milliseconds since 1970.
    */
-  static async open(dir: string, throughStep: number, now: () => number = Date.now): Promise<EventLog> {
+  static async open(dir: string, throughStep: number, now: () => number = Date.now): Promise<TensorBoardLog> {
     await mkdir(dir, { recursive: true });
     // TensorBoard reads files in the order of their names: a new one must come last.
     const newest = Math.max(0, ...(await readdir(dir)).map(secondsOf));
     const seconds = Math.max(Math.floor(now() / 1000), newest + 1);
     const name = `${PREFIX}${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}`;
-    const log = new EventLog(await open(join(dir, name), 'ax'), now);
+    const log = new TensorBoardLog(await open(join(dir, name), 'ax'), now);
     await log.#write({ fileVersion: FILE_VERSION });
     if (throughStep > 0) await log.#write({ step: throughStep + 1, sessionLog: { status: SESSION_START } });
     return log;

@@ -1,0 +1,66 @@
+/** Lists of trained tensors: their values by name, their gradients, and the check that they are those of a method. */
+import { CutlayerError } from '../../../src/errors.js';
+import { normalTensor, type Random, uniformTensor } from '../../../src/tensor/random.js';
+import type { FloatFeeds, Parameter } from './adapter.js';
+
+/** A parameter that is to be. */
+export interface ParameterShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** Rows that an encoder or a projection begins with, by PEFT's name. */
+export const EMBEDDING = 'embedding.weight';
+
+/** Values by name, as a method's graph takes them. */
+export function valuesOf(parameters: readonly Parameter[]): FloatFeeds {
+  return Object.fromEntries(parameters.map(({ name, value }) => [name, value]));
+}
+
+/** The gradients of parameters that a step has no cotangent for. */
+export function zeroGradients(parameters: readonly Parameter[]): readonly Float32Array[] {
+  return parameters.map(({ value }) => new Float32Array(value.data.length));
+}
+
+/** The gradients that the vjp of a method's graph gives, as `<parameter>Cotangent`. */
+export function gradientsOf(parameters: readonly Parameter[], cotangents: FloatFeeds): readonly Float32Array[] {
+  return parameters.map(({ name }) => cotangents[`${name}Cotangent`]!.data);
+}
+
+/**
+ * First values as torch's modules draw them, in the order of the shapes: Embedding standard normal, Linear uniform within
+ * one over the square root of its inputs.
+ * @param bounds Bounds of parameters that are no Linear's.
+ * @see torch 2.13 `nn.Linear.reset_parameters` (kaiming uniform at a = sqrt(5)), `nn.Embedding.reset_parameters`
+ */
+export function torchParameters(
+  random: Random,
+  shapes: readonly ParameterShape[],
+  bounds: (name: string) => number | undefined = () => undefined,
+): readonly Parameter[] {
+  const inputsOf = (name: string): number => shapes.find((other) => other.name === name.replace(/bias$/, 'weight'))!.shape[1]!;
+  return shapes.map(({ name, shape }) => {
+    if (name === EMBEDDING) return { name, value: normalTensor(random, shape, 0, 1) };
+    return { name, value: uniformTensor(random, shape, bounds(name) ?? 1 / Math.sqrt(inputsOf(name))) };
+  });
+}
+
+/**
+ * Checks that parameters are exactly those wanted, and puts them in that order.
+ * @param what the method, for messages.
+ * @throws CutlayerError INVALID_SHAPE
+ */
+export function checkParameters(what: string, wanted: readonly ParameterShape[], given: readonly Parameter[]): readonly Parameter[] {
+  const extra = given.find(({ name }) => !wanted.some((shape) => shape.name === name));
+  if (extra !== undefined || given.length !== wanted.length) {
+    const names = wanted.map(({ name }) => name).join(', ');
+    throw new CutlayerError('INVALID_SHAPE', `${what}: expected the parameters ${names}, got ${given.map(({ name }) => name).join(', ')}`);
+  }
+  return wanted.map(({ name, shape }) => {
+    const value = given.find((parameter) => parameter.name === name)?.value;
+    const fits =
+      value !== undefined && value.shape.length === shape.length && shape.every((dim, axis) => dim >= 1 && dim === value.shape[axis]);
+    if (fits) return { name, value };
+    throw new CutlayerError('INVALID_SHAPE', `${what}: ${name}: expected [${shape.join(', ')}], got [${value?.shape.join(', ') ?? ''}]`);
+  });
+}
