@@ -5,11 +5,12 @@
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { expectShape } from './module-tensors.js';
+import { expectFileShape } from './module-tensors.js';
 import { valuesOf, zeroGradients } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 import { readSidecar, SIDECAR_FILE, writeSidecar } from './sidecar.js';
@@ -33,13 +34,7 @@ export class ClassificationHead implements Adapter {
   /** @param score [classes, hiddenSize]. @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
   constructor(model: AdapterModel, labels: readonly string[], score: Tensor<'float32'>) {
     checkLabels(labels);
-    const { hiddenSize } = model.dims;
-    if (score.shape.join() !== `${labels.length},${hiddenSize}`) {
-      throw new CutlayerError(
-        'INVALID_SHAPE',
-        `classification head: expected [${labels.length}, ${hiddenSize}], got [${score.shape.join(', ')}]`,
-      );
-    }
+    expectShape('classification head', score.shape, [labels.length, model.dims.hiddenSize]);
     this.#model = model;
     this.labels = labels;
     this.parameters = [{ name: SCORE, value: score }];
@@ -92,7 +87,7 @@ export const classificationHead: Method = {
 
 /** A head as a directory holds it: its classes are those of the sidecar, or LABEL_0, LABEL_1, ... as transformers calls them. */
 export async function headOf(model: AdapterModel, dir: string, score: Tensor<'float32'>): Promise<ClassificationHead> {
-  expectShape(`${dir}: ${SCORE}`, score, [null, model.dims.hiddenSize]);
+  expectFileShape(`${dir}: ${SCORE}`, score, ['*', model.dims.hiddenSize]);
   const labels = (await readSidecar(dir))?.labels ?? Array.from({ length: score.shape[0]! }, (_, id) => `LABEL_${id}`);
   if (labels.length !== score.shape[0])
     throw new CutlayerError(

@@ -5,7 +5,7 @@ import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js
 import type { AdapterModel, ClientBlockWeight } from './context.js';
 import { askForBlocks, layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
 import type { Method } from './method.js';
-import { expectShape } from './module-tensors.js';
+import { expectFileShape } from './module-tensors.js';
 import { valuesOf } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 import { writeSidecar } from './sidecar.js';
@@ -93,7 +93,7 @@ async function load(model: AdapterModel, dir: string): Promise<FullTraining> {
       const why = vendors(model, name) ?? 'no weight of the blocks that this client holds';
       throw new CutlayerError('INVALID_ADAPTER', `${dir}/${PARTIAL_FILE}: ${name}: ${why}; use the client bundle that it was trained with`);
     }
-    expectShape(`${dir}/${PARTIAL_FILE}: ${name}`, tensor, shape);
+    expectFileShape(`${dir}/${PARTIAL_FILE}: ${name}`, tensor, shape);
   }
   if (tensors.size === 0) throw new CutlayerError('INVALID_ADAPTER', `${dir}/${PARTIAL_FILE}: expected weights, got none; copy it again`);
   return new FullTraining(model, Object.fromEntries(tensors));

@@ -10,7 +10,7 @@ import type { Parameter } from './adapter.js';
 import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import { type LoraLayer, type LoraScale, linearTargets, whyNot } from './lora-targets.js';
-import { expectShape, peftNames, readModuleTensors } from './module-tensors.js';
+import { expectFileShape, peftNames, readModuleTensors } from './module-tensors.js';
 import { valuesOf } from './parameters.js';
 
 /** Fields that say nothing about what a trained adapter computes, or that are read otherwise. */
@@ -94,7 +94,7 @@ export async function loadLora(
   const tensors = new Map(await readModuleTensors(dir));
   // PEFT copies the frozen head beside its update unless it is told not to.
   const frozenHead = `${model.modules.head}.base_layer.weight`;
-  if (tensors.has(frozenHead)) expectShape(`${dir}: ${frozenHead}`, tensors.get(frozenHead)!, [model.vocabSize, model.dims.hiddenSize]);
+  if (tensors.has(frozenHead)) expectFileShape(`${dir}: ${frozenHead}`, tensors.get(frozenHead)!, [model.vocabSize, model.dims.hiddenSize]);
   tensors.delete(frozenHead);
   const held = linearTargets(model);
   const layers: LoraLayer[] = [];
@@ -102,7 +102,7 @@ export async function loadLora(
     const taken = (matrix: 'A' | 'B', shape: readonly number[]): Tensor<'float32'> | undefined => {
       const name = `${target.module}.lora_${matrix}.weight`;
       const tensor = tensors.get(name);
-      if (tensor !== undefined) expectShape(`${dir}: ${name}`, tensor, shape);
+      if (tensor !== undefined) expectFileShape(`${dir}: ${name}`, tensor, shape);
       tensors.delete(name);
       return tensor;
     };

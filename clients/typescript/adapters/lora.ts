@@ -6,6 +6,7 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { zeros } from '../../../src/tensor/floats.js';
 import { seeded, uniformTensor } from '../../../src/tensor/random.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
@@ -49,12 +50,8 @@ export class Lora implements Adapter {
     if (rank === undefined) throw new CutlayerError('INVALID_ARGUMENT', 'lora: expected at least one layer');
     for (const { target, a, b } of layers) {
       const { module, inputs, outputs } = target;
-      if (a.shape.join() !== `${rank},${inputs}` || b.shape.join() !== `${outputs},${rank}`) {
-        throw new CutlayerError(
-          'INVALID_SHAPE',
-          `lora: ${module}: expected A [${rank}, ${inputs}] and B [${outputs}, ${rank}], got [${a.shape.join(', ')}] and [${b.shape.join(', ')}]`,
-        );
-      }
+      expectShape(`lora: ${module}: A`, a.shape, [rank, inputs]);
+      expectShape(`lora: ${module}: B`, b.shape, [outputs, rank]);
     }
     const names = layers.flatMap(({ target: { weight } }) => weight?.name ?? []);
     const weights: Record<string, Tensor> = {};

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
+import { type DimPattern, expectShape } from '../../../src/tensor/shape.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { FloatFeeds } from './adapter.js';
 import { readAdapterTensors, WEIGHTS_FILE } from './adapter-config.js';
@@ -31,13 +32,7 @@ export async function readModuleTensors(dir: string): Promise<ReadonlyMap<string
   return tensors;
 }
 
-/** Checks a tensor's shape; null stands for any size. @throws CutlayerError INVALID_ADAPTER */
-export function expectShape(where: string, tensor: Tensor<'float32'>, wanted: readonly (number | null)[]): void {
-  const { shape } = tensor;
-  if (shape.length === wanted.length && wanted.every((dim, axis) => (dim === null ? shape[axis]! >= 1 : dim === shape[axis]))) return;
-  const text = wanted.map((dim) => dim ?? '*').join(', ');
-  throw new CutlayerError(
-    'INVALID_ADAPTER',
-    `${where}: expected [${text}], got [${shape.join(', ')}]; the adapter was trained for another model`,
-  );
+/** Checks the shape of a file's tensor. @throws CutlayerError INVALID_ADAPTER */
+export function expectFileShape(where: string, { shape }: Tensor, wanted: readonly DimPattern[]): void {
+  expectShape(where, shape, wanted, { code: 'INVALID_ADAPTER', hint: '; the adapter was trained for another model' });
 }

@@ -13,6 +13,7 @@ import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './ada
 import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { expectFileShape } from './module-tensors.js';
 import { checkParameters, EMBEDDING, type ParameterShape, zeroGradients } from './parameters.js';
 import { promptTuningConfig } from './peft.js';
 import { scaled } from './scaled.js';
@@ -153,12 +154,10 @@ export const multitaskPromptTuning: Method = {
     const parameters = multitaskParameters(bundle.dims.hiddenSize, P, count, rank).map(({ name, shape }) => {
       const key = names[name as keyof typeof names];
       const value = tensors.get(key);
-      if (value !== undefined && value.shape.join() === shape.join()) return { name, value };
-      throw new CutlayerError(
-        'INVALID_ADAPTER',
-        `${join(dir, WEIGHTS_FILE)}: ${key}: this model and adapter_config.json want [${shape.join(', ')}], ` +
-          `the file has ${value === undefined ? 'no such tensor' : `[${value.shape.join(', ')}]`}`,
-      );
+      const where = `${join(dir, WEIGHTS_FILE)}: ${key}`;
+      if (value === undefined) throw new CutlayerError('INVALID_ADAPTER', `${where}: expected [${shape.join(', ')}], got no such tensor`);
+      expectFileShape(where, value, shape);
+      return { name, value };
     });
     const tasks = (await readSidecar(dir))?.tasks ?? Array.from({ length: count }, (_, task) => String(task));
     if (tasks.length !== count)

@@ -1,6 +1,7 @@
 /** Lists of trained tensors: their values by name, their gradients, and the check that they are those of a method. */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, type Random, uniformTensor } from '../../../src/tensor/random.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import type { FloatFeeds, Parameter } from './adapter.js';
 
 /** A parameter that is to be. */
@@ -57,10 +58,8 @@ export function checkParameters(what: string, wanted: readonly ParameterShape[],
     throw new CutlayerError('INVALID_SHAPE', `${what}: expected the parameters ${names}, got ${given.map(({ name }) => name).join(', ')}`);
   }
   return wanted.map(({ name, shape }) => {
-    const value = given.find((parameter) => parameter.name === name)?.value;
-    const fits =
-      value !== undefined && value.shape.length === shape.length && shape.every((dim, axis) => dim >= 1 && dim === value.shape[axis]);
-    if (fits) return { name, value };
-    throw new CutlayerError('INVALID_SHAPE', `${what}: ${name}: expected [${shape.join(', ')}], got [${value?.shape.join(', ') ?? ''}]`);
+    const found = given.find((parameter) => parameter.name === name);
+    expectShape(`${what}: ${name}`, found?.value.shape ?? [], shape);
+    return { name, value: found!.value };
   });
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterDims } from './adapter.js';
 import { type AdapterConfig, modelFields, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
@@ -117,14 +118,9 @@ async function readEmbeddings(dir: string, config: AdapterConfig, width: number,
     const found = [...tensors.keys()].slice(0, 4).join(', ') || 'none';
     throw new CutlayerError('INVALID_ADAPTER', `${join(dir, WEIGHTS_FILE)}: expected one float tensor prompt_embeddings, got ${found}`);
   }
-  const { shape } = embeddings;
-  const P = fields.num_virtual_tokens;
-  if (shape.length !== 2 || shape[0] !== P || shape[1] !== width) {
-    throw new CutlayerError(
-      'INVALID_ADAPTER',
-      `${dir}: prompt_embeddings: this model wants [${P}, ${width}] (${what}), the file has [${shape.join(', ')}]; ` +
-        'the adapter was trained for another model',
-    );
-  }
+  expectShape(`${dir}: prompt_embeddings`, embeddings.shape, [fields.num_virtual_tokens, width], {
+    code: 'INVALID_ADAPTER',
+    hint: ` (${what}); the adapter was trained for another model`,
+  });
   return embeddings;
 }

@@ -4,6 +4,7 @@
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
@@ -30,13 +31,7 @@ export class Prefix implements Adapter {
 
   /** @param values [layers, 2, P, numKvHeads, headDim], layers of the whole model. @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, values: Tensor<'float32'>) {
-    const wanted = prefixShape(model.dims, values.shape[2] ?? 1);
-    if (values.shape.length !== 5 || !wanted.every((dim, axis) => dim === values.shape[axis] && dim >= 1)) {
-      throw new CutlayerError(
-        'INVALID_SHAPE',
-        `prefix: expected [${wanted.map((dim, axis) => (axis === 2 ? 'P' : dim)).join(', ')}], got [${values.shape.join(', ')}]`,
-      );
-    }
+    expectShape('prefix', values.shape, prefixShape(model.dims, '*'));
     this.#model = model;
     this.parameters = [{ name: 'embedding.weight', value: values }];
   }
@@ -104,6 +99,6 @@ export const prefixTuning: Method = {
 };
 
 /** The shape of a prefix of P virtual tokens for the whole model. */
-export function prefixShape(dims: AdapterDims, numVirtualTokens: number): readonly number[] {
+export function prefixShape<P extends number | '*'>(dims: AdapterDims, numVirtualTokens: P): readonly (number | P)[] {
   return [dims.bottom + dims.backbone + dims.top, 2, numVirtualTokens, dims.numKvHeads, dims.headDim];
 }

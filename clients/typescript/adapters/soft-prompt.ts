@@ -4,6 +4,7 @@
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded } from '../../../src/tensor/random.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
@@ -37,11 +38,7 @@ export class SoftPrompt implements Adapter {
 
   /** @param rows [P, hiddenSize], in PEFT's space: before promptScale. @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, rows: Tensor<'float32'>) {
-    const { hiddenSize } = model.dims;
-    const [count, width] = rows.shape;
-    if (rows.shape.length !== 2 || count === undefined || count < 1 || width !== hiddenSize) {
-      throw new CutlayerError('INVALID_SHAPE', `soft prompt: expected [P, ${hiddenSize}], got [${rows.shape.join(', ')}]`);
-    }
+    expectShape('soft prompt', rows.shape, ['*', model.dims.hiddenSize]);
     this.#model = model;
     this.parameters = [{ name: 'embedding.weight', value: rows }];
   }

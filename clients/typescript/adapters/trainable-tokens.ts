@@ -5,12 +5,13 @@
  */
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
+import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { expectShape, peftNames, readModuleTensors } from './module-tensors.js';
+import { expectFileShape, peftNames, readModuleTensors } from './module-tensors.js';
 import { zeroGradients } from './parameters.js';
 import { scaled } from './scaled.js';
 import { writeSidecar } from './sidecar.js';
@@ -31,12 +32,7 @@ export class TrainableTokens implements Adapter {
   constructor(model: AdapterModel, tokenIds: readonly number[], rows: Tensor<'float32'>) {
     checkIds(model, tokenIds);
     const { hiddenSize } = model.dims;
-    if (rows.shape.length !== 2 || rows.shape[0] !== tokenIds.length || rows.shape[1] !== hiddenSize) {
-      throw new CutlayerError(
-        'INVALID_SHAPE',
-        `trainable tokens: expected [${tokenIds.length}, ${hiddenSize}], got [${rows.shape.join(', ')}]`,
-      );
-    }
+    expectShape('trainable tokens', rows.shape, [tokenIds.length, hiddenSize]);
     const order = tokenIds.map((id, row) => ({ id, row })).sort((a, b) => a.id - b.id);
     this.tokenIds = order.map(({ id }) => id);
     const sorted = new Float32Array(rows.data.length);
@@ -154,6 +150,6 @@ async function load(model: AdapterModel, dir: string, config: AdapterConfig): Pr
       `${dir}: expected the tensor ${allowed[0]} alone, got ${other ?? 'none'}; this model has no place for it`,
     );
   }
-  expectShape(`${dir}: ${allowed[0]}`, rows, [ids.length, dims.hiddenSize]);
+  expectFileShape(`${dir}: ${allowed[0]}`, rows, [ids.length, dims.hiddenSize]);
   return new TrainableTokens(model, ids, rows);
 }

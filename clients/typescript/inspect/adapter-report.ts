@@ -7,7 +7,7 @@ import { CONFIG_FILE, jsonOf, readAdapterConfig, WEIGHTS_FILE } from '../adapter
 import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
 import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
-import { latestCheckpoint } from '../training/checkpoint.js';
+import { checkpointsOf } from '../training/checkpoint.js';
 import { METRICS_FILE, readMetrics } from '../training/metrics.js';
 import { type TensorReport, tensorReports } from './tensor-report.js';
 
@@ -138,12 +138,11 @@ async function runReport(path: string): Promise<RunReport | undefined> {
   const records = await readMetrics(join(path, METRICS_FILE));
   const losses = records.filter(({ type }) => type === 'step').map(({ loss }) => Number(loss));
   const validations = records.filter(({ type }) => type === 'validation').map(({ loss }) => Number(loss));
-  const checkpoints = await readdir(join(path, 'checkpoints')).catch(() => [] as string[]);
   return {
     steps: losses.length,
     lastLoss: losses.at(-1) ?? null,
     bestValidationLoss: validations.length === 0 ? null : Math.min(...validations),
-    checkpoints: checkpoints.filter((name) => name.startsWith('step-')).sort(),
+    checkpoints: (await checkpointsOf(path)).map((dir) => basename(dir)).reverse(),
     losses,
   };
 }
@@ -154,8 +153,7 @@ async function runReport(path: string): Promise<RunReport | undefined> {
  */
 export async function adapterDirectory(path: string): Promise<string> {
   if (!(await isRun(path))) return path;
-  const newest = await latestCheckpoint(path);
-  for (const dir of [join(path, 'adapter'), join(path, 'best'), ...(newest === undefined ? [] : [newest])]) {
+  for (const dir of [join(path, 'adapter'), join(path, 'best'), ...(await checkpointsOf(path)).slice(0, 1)]) {
     if (await stat(dir).catch(() => undefined)) return dir;
   }
   throw new CutlayerError('NOT_FOUND', `${path}: the run in ${basename(path)} has written no adapter and no checkpoint yet`);

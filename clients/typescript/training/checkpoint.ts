@@ -4,7 +4,7 @@
  * newest two are kept.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
@@ -95,35 +95,28 @@ export function checkpointPath(outDir: string, step: number): string {
   return join(outDir, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
 }
 
-/** The newest checkpoint of a run; undefined when there is none. */
-export async function latestCheckpoint(outDir: string): Promise<string | undefined> {
-  return (await checkpointsOf(outDir))[0];
-}
-
 /** The checkpoints of a run, the newest first. */
 export async function checkpointsOf(outDir: string): Promise<readonly string[]> {
-  return (await listCheckpoints(outDir)).map((name) => join(outDir, 'checkpoints', name)).reverse();
+  const dir = join(outDir, 'checkpoints');
+  const names = (await entries(dir)).filter((name) => /^step-\d{8,}$/.test(name));
+  return names
+    .sort()
+    .map((name) => join(dir, name))
+    .reverse();
 }
 
 /** The newest checkpoint that was written before `step`; undefined when there is none. */
 export async function checkpointBefore(outDir: string, step: number): Promise<string | undefined> {
-  const earlier = (await listCheckpoints(outDir)).filter((name) => Number(name.slice('step-'.length)) < step).at(-1);
-  return earlier === undefined ? undefined : join(outDir, 'checkpoints', earlier);
+  return (await checkpointsOf(outDir)).find((dir) => Number(basename(dir).slice('step-'.length)) < step);
 }
 
 /** Removes all but the newest checkpoints, and what an interrupted write has left. @param keep The path of one that stays whatever its age. */
 export async function pruneCheckpoints(outDir: string, keep?: string): Promise<void> {
-  const dir = join(outDir, 'checkpoints');
-  const old = (await listCheckpoints(outDir)).slice(0, -KEPT_CHECKPOINTS).filter((name) => join(dir, name) !== keep);
-  const doomed = old.map((name) => join(dir, name));
-  for (const parent of [outDir, dir]) {
+  const doomed = (await checkpointsOf(outDir)).slice(KEPT_CHECKPOINTS).filter((dir) => dir !== keep);
+  for (const parent of [outDir, join(outDir, 'checkpoints')]) {
     doomed.push(...(await entries(parent)).filter((name) => name.startsWith('.tmp-')).map((name) => join(parent, name)));
   }
   for (const path of doomed) await rm(path, { recursive: true, force: true });
-}
-
-async function listCheckpoints(outDir: string): Promise<readonly string[]> {
-  return (await entries(join(outDir, 'checkpoints'))).filter((name) => /^step-\d{8,}$/.test(name)).sort();
 }
 
 function entries(dir: string): Promise<readonly string[]> {

@@ -3,13 +3,15 @@
  * result is the same to the last bit whatever runs side by side. Only the sums are kept, not every batch's cotangents.
  */
 import { addFloats, mapFloats } from '../../../src/tensor/floats.js';
-import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { f32, type Tensor, type TensorDType, tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, StepCotangents } from '../adapters/adapter.js';
 import type { BatchResult, GradientResult } from '../model/split-model.js';
 import { OrderedResults } from './ordered-results.js';
 
-/** Sums by place; a place is a path such as `blockWeights/<name>`. */
-type Places = Map<string, { readonly shape: readonly number[]; readonly sum: Float64Array }>;
+/** Tensors by place, as {@link StepCotangents} holds them: some lie one level deeper. */
+interface Nested<T extends TensorDType> {
+  [place: string]: Tensor<T> | Nested<T>;
+}
 
 /** A batch's result and the task it belongs to. */
 export type TaskResult = GradientResult & { readonly task: number | undefined };
@@ -66,26 +68,22 @@ export abstract class StepSum {
 
 /** The gradient of the mean over all targets. */
 export class GradientSum extends StepSum {
-  readonly #tasks = new Map<number | undefined, Places>();
+  readonly #tasks = new Map<number | undefined, Nested<'float64'>>();
 
   protected async release(targets: number): Promise<readonly Float32Array[]> {
     const gradients = this.adapter.parameters.map(({ value }) => new Float32Array(value.data.length));
     // In the order of the tasks' ids.
-    for (const [task, places] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
-      const pulled = await this.adapter.pullBack(assembled(places, Math.max(1, targets)), task);
+    for (const [task, sums] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
+      const pulled = await this.adapter.pullBack(quotients(sums, Math.max(1, targets)), task);
       for (const [at, gradient] of gradients.entries()) addFloats(gradient, pulled[at]!);
     }
     return gradients;
   }
 
   protected take({ task, cotangents }: TaskResult): void {
-    const places: Places = this.#tasks.get(task) ?? new Map();
-    this.#tasks.set(task, places);
-    for (const [place, { shape, data }] of taken(cotangents)) {
-      const known = places.get(place) ?? { shape, sum: new Float64Array(data.length) };
-      places.set(place, known);
-      addFloats(known.sum, data);
-    }
+    const sums = this.#tasks.get(task) ?? {};
+    this.#tasks.set(task, sums);
+    addInto(sums, { ...cotangents });
   }
 }
 
@@ -107,42 +105,30 @@ export function joinResults(results: readonly BatchResult[], indexes: readonly (
   };
 }
 
-/** Cotangents by place. */
-function taken({ blockWeights, headLora, ...plain }: StepCotangents): readonly (readonly [string, Tensor<'float32'>])[] {
-  return [
-    ...Object.entries(plain).filter((entry): entry is [string, Tensor<'float32'>] => entry[1] !== undefined),
-    ...Object.entries(blockWeights ?? {}).map(([name, value]) => [`blockWeights/${name}`, value] as const),
-    ...(headLora === undefined
-      ? []
-      : ([
-          ['headLora/a', headLora.a],
-          ['headLora/b', headLora.b],
-        ] as const)),
-  ];
+function isTensor<T extends TensorDType>(value: Tensor<T> | Nested<T>): value is Tensor<T> {
+  return typeof value.dtype === 'string';
 }
 
-/** The inverse of {@link taken}, divided. */
-function assembled(places: Places, divisor: number): StepCotangents {
-  const blockWeights: Record<string, Tensor<'float32'>> = {};
-  const headLora: Record<string, Tensor<'float32'>> = {};
-  const plain: Record<string, Tensor<'float32'>> = {};
-  for (const [place, { shape, sum }] of places) {
-    const [kind, name] = parted(place);
-    const into = name === undefined ? plain : kind === 'blockWeights' ? blockWeights : headLora;
-    into[name ?? kind] = f32(
-      shape,
-      mapFloats(sum, (value) => value / divisor),
-    );
+/** Adds every tensor to its sum, which has the same place. */
+function addInto(sums: Nested<'float64'>, cotangents: Nested<'float32'>): void {
+  for (const [place, value] of Object.entries(cotangents)) {
+    // What stands at a place is alike in all batches.
+    if (!isTensor(value)) {
+      sums[place] ??= {};
+      addInto(sums[place] as Nested<'float64'>, value);
+      continue;
+    }
+    sums[place] ??= tensor('float64', value.shape, new Float64Array(value.data.length));
+    addFloats((sums[place] as Tensor<'float64'>).data, value.data);
   }
-  const { a, b } = headLora;
-  return {
-    ...plain,
-    ...(Object.keys(blockWeights).length === 0 ? {} : { blockWeights }),
-    ...(a === undefined || b === undefined ? {} : { headLora: { a, b } }),
-  };
 }
 
-function parted(place: string): readonly [string, string | undefined] {
-  const slash = place.indexOf('/');
-  return slash < 0 ? [place, undefined] : [place.slice(0, slash), place.slice(slash + 1)];
+function quotients(sums: Nested<'float64'>, divisor: number): Nested<'float32'> {
+  const mean = ({ shape, data }: Tensor<'float64'>) =>
+    f32(
+      shape,
+      mapFloats(data, (value) => value / divisor),
+    );
+  const entries = Object.entries(sums);
+  return Object.fromEntries(entries.map(([place, value]) => [place, isTensor(value) ? mean(value) : quotients(value, divisor)]));
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AdamW, type AdapterDims, SoftPrompt } from '../../../clients/typescript/index.js';
 import {
   checkpointPath,
-  latestCheckpoint,
+  checkpointsOf,
   pruneCheckpoints,
   readTrainingState,
   writeTrainingState,
@@ -46,7 +46,7 @@ describe('checkpoints', () => {
   it('give back parameters, optimizers and the rest bit for bit', async () => {
     const saved = state();
     await writeTrainingState(checkpointPath(dir, 7), saved);
-    const read = await readTrainingState((await latestCheckpoint(dir))!, newAdapter());
+    const read = await readTrainingState((await checkpointsOf(dir))[0]!, newAdapter());
     assert.deepEqual(read.parameters, [saved.adapter.parameters[0].value.data]);
     assert.deepEqual(read.optimizers, saved.optimizers);
     assert.deepEqual(read.extra, saved.extra);
@@ -94,7 +94,7 @@ describe('checkpoints', () => {
   it('ignore and then remove what a killed process left behind', async () => {
     await writeTrainingState(checkpointPath(dir, 1), state());
     await mkdir(join(dir, 'checkpoints', '.tmp-killed'));
-    assert.equal(await latestCheckpoint(dir), checkpointPath(dir, 1));
+    assert.equal((await checkpointsOf(dir))[0], checkpointPath(dir, 1));
     await pruneCheckpoints(dir);
     assert.deepEqual(await readdir(join(dir, 'checkpoints')), ['step-00000001']);
   });
@@ -103,7 +103,7 @@ describe('checkpoints', () => {
     for (const step of [5, 10, 100000000, 15]) await writeTrainingState(checkpointPath(dir, step), state());
     await pruneCheckpoints(dir);
     assert.deepEqual((await readdir(join(dir, 'checkpoints'))).sort(), ['step-00000015', 'step-100000000']);
-    assert.equal(await latestCheckpoint(dir), checkpointPath(dir, 100000000));
+    assert.equal((await checkpointsOf(dir))[0], checkpointPath(dir, 100000000));
   });
 
   it('are refused when a file is missing, broken or of another version', async () => {
