@@ -14,7 +14,7 @@ const notes = (part: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${JSON.stringify({ prompt: `Note ${n}: which part?`, completion: ` ${part}` })}\n`).join('');
 
 describe('a member whose data grows', function () {
-  this.timeout(120_000);
+  this.timeout(360_000);
   let dir: string;
   let gateway: GatewayProcess;
   let coordinator: CoordinatorProcess;

@@ -16,7 +16,7 @@ import { writeNotes } from '../support/training-data.js';
 const sites = ['north', 'east', 'south'] as const;
 
 describe('a federation of processes', function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let dir: string;
   let bundleDir: string;
   let gateway: GatewayProcess;

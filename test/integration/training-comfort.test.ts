@@ -21,7 +21,7 @@ interface Outcome {
 
 describe('training as a person does it', function () {
   // Many processes, one after the other.
-  this.timeout(180_000);
+  this.timeout(360_000);
   let dir: string;
   let gateway: GatewayProcess;
   let bundleDir: string;

@@ -278,12 +278,11 @@ describe('a training run through a gateway', () => {
   });
 
   it('says at once, and not after minutes of trying, that a certificate is not trusted', async () => {
-    const start = performance.now();
-    await assert.rejects(connect({ address: gateway.address, token }), {
+    const onRetry = (): never => assert.fail('it was tried again');
+    await assert.rejects(connect({ address: gateway.address, token, onRetry }), {
       code: 'CERTIFICATE_REJECTED',
       message: /its certificate is not trusted .*pass the authority that signed it as CA/,
     });
-    assert.ok(performance.now() - start < 10_000);
   });
 
   it('steps only after a batch, and drops a batch that failed', async () => {

@@ -7,8 +7,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A listening proxy. */
 export interface DelayProxy {
   readonly port: number;
-  /** Bytes passed on so far, by direction, and how many chunks they came in. */
+  /** Bytes passed on so far, by direction. */
   readonly passed: { up: number; down: number };
+  /** The most bytes that the client has sent between two answers of the server, whatever these were. */
+  readonly burst: number;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,8 @@ function relay(from: Socket, to: Socket, delayMs: number, count: (bytes: number)
 export async function startDelayProxy(targetPort: number, oneWayMs: number): Promise<DelayProxy> {
   const sockets = new Set<Socket>();
   const passed = { up: 0, down: 0 };
+  let sent = 0;
+  let burst = 0;
   const server = createServer((client) => {
     const target = connect(targetPort, '127.0.0.1');
     for (const socket of [client, target]) {
@@ -41,9 +45,12 @@ export async function startDelayProxy(targetPort: number, oneWayMs: number): Pro
     }
     relay(client, target, oneWayMs, (bytes) => {
       passed.up += bytes;
+      sent += bytes;
+      burst = Math.max(burst, sent);
     });
     relay(target, client, oneWayMs, (bytes) => {
       passed.down += bytes;
+      sent = 0;
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -51,6 +58,9 @@ export async function startDelayProxy(targetPort: number, oneWayMs: number): Pro
     // A TCP server that listens has an address with a port.
     port: (server.address() as AddressInfo).port,
     passed,
+    get burst() {
+      return burst;
+    },
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();

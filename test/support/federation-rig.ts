@@ -59,7 +59,7 @@ const SIGNS = ['lost pressure', 'runs hot', 'leaks oil', 'stopped'];
 const quick = {
   name: 'notes',
   adapter: { method: 'prompt-tuning', settings: { virtualTokens: 3, init: 'RANDOM' } },
-  rounds: { count: 1, enlistSeconds: 0.2, stageSeconds: 20, gatherSeconds: 20, trainSeconds: 60 },
+  rounds: { count: 1, enlistSeconds: 0.2, stageSeconds: 120, gatherSeconds: 120, trainSeconds: 240 },
   training: { batchSize: 4, learningRate: 0.02 },
   evaluation: null,
 };

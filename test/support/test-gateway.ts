@@ -102,9 +102,9 @@ export interface SplitCalls {
   keyValues(request: KeyValuesRequest, metadata: Metadata, options?: CallOptions): Promise<KeyValuesResponse__Output>;
 }
 
-/** A raw client's methods as promises; each call has 20 seconds unless told otherwise. */
+/** A raw client's methods as promises; each call has two minutes unless told otherwise. */
 export function splitCalls(client: SplitClient): SplitCalls {
-  const soon = (): CallOptions => ({ deadline: Date.now() + 20_000 });
+  const soon = (): CallOptions => ({ deadline: Date.now() + 120_000 });
   return {
     getModel: (metadata, options = soon()) => promised((done) => client.GetModel({}, metadata, options, done)),
     forward: (request, metadata, options = soon()) => promised((done) => client.Forward(request, metadata, options, done)),

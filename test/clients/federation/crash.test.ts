@@ -14,7 +14,7 @@ import { type FederationRig, federationRig, type TestFederation } from '../../su
 
 const settings = {
   training: { batchSize: 2, steps: 4, learningRate: 0.02 },
-  rounds: { count: 1, enlistSeconds: 0.05, stageSeconds: 20, trainSeconds: 20 },
+  rounds: { count: 1, enlistSeconds: 0.05, stageSeconds: 120, trainSeconds: 120 },
 };
 const stages = ['enlist', 'shareKeys', 'submit', 'confirm', 'unmask'] as const;
 

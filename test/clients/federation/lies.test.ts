@@ -12,7 +12,7 @@ import { type FederationRig, federationRig, type TestFederation } from '../../su
 
 const short = {
   training: { batchSize: 2, steps: 1, learningRate: 0.02 },
-  rounds: { count: 1, enlistSeconds: 0.05, stageSeconds: 5, trainSeconds: 5 },
+  rounds: { count: 1, enlistSeconds: 0.05, stageSeconds: 120, trainSeconds: 120 },
 };
 const plain = { ...short, secureAggregation: null };
 

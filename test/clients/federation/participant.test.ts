@@ -22,7 +22,7 @@ describe('participants of a federation', () => {
   after(() => rig?.close());
 
   it('train one adapter under secure aggregation, evaluate it, and have it in PEFT format', async () => {
-    const federation = await rig.found({ evaluation: {}, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 20 } });
+    const federation = await rig.found({ evaluation: {}, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 120 } });
     const events: ParticipantEvent[] = [];
     const directory = join(rig.dir, 'site0');
     const state = await DirectoryState.open(directory);
@@ -76,7 +76,7 @@ describe('participants of a federation', () => {
     });
 
   it('come to what one comes to when they are alike, under secure aggregation to the grid of its fixed point', async () => {
-    const settings = { secureAggregation: { bound: 1 }, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 20 } };
+    const settings = { secureAggregation: { bound: 1 }, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 120 } };
     const federation = await rig.found(settings);
     const examples = rig.examples(0, 8);
     await Promise.all([0, 1, 2].map(async (member) => (await federation.participant(member, { data: fixedData(examples) })).run()));

@@ -21,7 +21,7 @@ import { cutlayer } from '../../support/server-process.js';
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 describe('cutlayer coordinator', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let running: CoordinatorProcess;
   let dir: string;
   let bundle: string;

@@ -105,7 +105,7 @@ describe('a failure that is not about the flags', () => {
 });
 
 describe('cutlayer gateway', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let dir: string;
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));

@@ -49,7 +49,7 @@ describe('cutlayer coordinator simulate', () => {
   });
 
   it('writes a line for each version, a summary and a page', async function () {
-    this.timeout(120_000);
+    this.timeout(360_000);
     const out = await mkdtemp(join(tmpdir(), 'cutlayer-simulate-'));
     const write = process.stdout.write;
     try {

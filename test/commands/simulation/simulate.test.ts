@@ -20,7 +20,7 @@ const base = [
 ];
 
 describe('simulated federations', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   let common: Pick<SimulationOptions, 'backbone' | 'bundle' | 'data'>;
 

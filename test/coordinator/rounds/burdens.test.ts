@@ -141,5 +141,5 @@ describe('a member that means harm', () => {
     await toggle(2000);
     assert.deepEqual(pages(), before);
     assert.equal(commits, 2100);
-  }).timeout(60_000);
+  }).timeout(180_000);
 });

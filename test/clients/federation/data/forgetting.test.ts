@@ -23,7 +23,7 @@ const FIRST = 40;
 const SECOND = 80;
 
 describe('continuous improvement', function () {
-  this.timeout(120_000);
+  this.timeout(360_000);
   let rig: FederationRig;
   let dir: string;
   before(async () => {
@@ -46,9 +46,9 @@ describe('continuous improvement', function () {
         secureAggregation: null,
         rounds: {
           enlistSeconds: 0.05,
-          stageSeconds: 20,
-          gatherSeconds: 60,
-          trainSeconds: 60,
+          stageSeconds: 120,
+          gatherSeconds: 240,
+          trainSeconds: 240,
           trigger: { kind: 'newExamples', count: 20, members: 1 },
         },
         training: { steps: 30, batchSize: 8, learningRate: 0.05, optimizerState: 'reset' },
@@ -69,7 +69,7 @@ describe('continuous improvement', function () {
         ...options,
       });
       const participant = await federation.participant(0, { data, state, rounds: 1, onEvent: (event) => events.push(event) });
-      const summary = await participant.run(AbortSignal.timeout(60_000));
+      const summary = await participant.run(AbortSignal.timeout(240_000));
       assert.equal(summary.stopped, 'rounds');
       const { fresh } = data.counts;
       await data.close();
