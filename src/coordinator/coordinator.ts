@@ -1,10 +1,10 @@
 /** The coordinator: its federations over one store. They share only the store's one writer. */
 
 import { CutlayerError } from '../errors.js';
+import { cryptoRandom, type RandomBytes } from '../privacy/random.js';
 import type { FederationApi } from '../protocol/federation/federation-api.js';
 import { type OpenManifest, openManifest, parametersDigest, type SignedManifest, updateLength } from '../protocol/federation/manifest.js';
 import { initialClipNorm, maxCohortOf, privacyEventOf, roundArithmetic } from '../protocol/federation/round-mechanism.js';
-import { cryptoRandom, type RandomBytes } from '../protocol/secagg/random.js';
 import type { IdentityKey } from '../protocol/secagg/signature.js';
 import type { ControlAction, CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
 import { FederationRecords } from './federation-reader.js';

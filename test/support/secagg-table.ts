@@ -1,9 +1,9 @@
 /** A cohort around an honest coordinator in one process: each stage is run for the names given, with every check that a coordinator makes. Repeatable: all randomness is seeded. */
 import { createHash } from 'node:crypto';
+import type { RandomBytes } from '../../src/privacy/random.js';
 import { SecAggClient } from '../../src/protocol/secagg/client.js';
 import { Cohort } from '../../src/protocol/secagg/cohort.js';
 import type { Advertisement, Confirmation, RevealedShares, SealedShares } from '../../src/protocol/secagg/messages.js';
-import type { RandomBytes } from '../../src/protocol/secagg/random.js';
 import { addInto, ringMask } from '../../src/protocol/secagg/ring.js';
 import { inboxOf, requireStage, type Unmasked, unmaskSum, verifySealed } from '../../src/protocol/secagg/server.js';
 import { defaultGraph, type Pins, type SecAggRound } from '../../src/protocol/secagg/settings.js';

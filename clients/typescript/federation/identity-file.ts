@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { link, open, readFile, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
-import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
+import type { RandomBytes } from '../../../src/privacy/random.js';
 import { generateIdentity, type IdentityKey, identityFromSeed } from '../../../src/protocol/secagg/signature.js';
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);

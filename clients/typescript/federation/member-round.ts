@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../../src/errors.js';
+import type { RandomBytes } from '../../../src/privacy/random.js';
 import { type Enlistment, enlistmentContext, type RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
 import { secAggRoundOf } from '../../../src/protocol/federation/round-mechanism.js';
 import { SecAggClient } from '../../../src/protocol/secagg/client.js';
 import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
-import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
 import type { IdentityKey, Verify } from '../../../src/protocol/secagg/signature.js';
 import { requireCohort } from './cohort-check.js';
 import { TRAINING_FILE } from './local-training.js';

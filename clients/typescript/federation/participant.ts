@@ -4,11 +4,11 @@
  */
 
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { cryptoRandom, type RandomBytes } from '../../../src/privacy/random.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import type { Broadcast } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi, RoundStage, Task, TaskAnswer } from '../../../src/protocol/federation/federation-api.js';
 import { privacyEventOf } from '../../../src/protocol/federation/round-mechanism.js';
-import { cryptoRandom, type RandomBytes } from '../../../src/protocol/secagg/random.js';
 import type { IdentityKey } from '../../../src/protocol/secagg/signature.js';
 import { VerifiedSignatures } from '../../../src/protocol/secagg/verified-signatures.js';
 import type { Connection } from '../connection/connect.js';

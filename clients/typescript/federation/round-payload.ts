@@ -4,11 +4,11 @@ import { CutlayerError } from '../../../src/errors.js';
 import { clipBit } from '../../../src/privacy/adaptive-clip.js';
 import { clipByNorm } from '../../../src/privacy/clip.js';
 import { encodeDistributed } from '../../../src/privacy/distributed.js';
+import type { RandomBytes } from '../../../src/privacy/random.js';
 import type { Manifest } from '../../../src/protocol/federation/manifest.js';
 import { hasClipBit, weightFactor } from '../../../src/protocol/federation/payload.js';
 import { type RoundArithmetic, type RoundShape, roundArithmetic } from '../../../src/protocol/federation/round-mechanism.js';
 import { scaleOf, stochasticRound, toRing } from '../../../src/protocol/secagg/fixed-point.js';
-import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
 import { ringMask } from '../../../src/protocol/secagg/ring.js';
 import { allFinite } from '../../../src/tensor/finite.js';
 

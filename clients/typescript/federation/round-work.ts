@@ -1,10 +1,10 @@
 /** What a member computes in a round, through the gateway and on its own data: an update, or metrics; and what it knows of versions. */
 
 import { CutlayerError } from '../../../src/errors.js';
+import type { RandomBytes } from '../../../src/privacy/random.js';
 import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import { type OpenManifest, parametersDigest } from '../../../src/protocol/federation/manifest.js';
-import type { RandomBytes } from '../../../src/protocol/secagg/random.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { RetryEnvironment } from '../connection/retry.js';
 import { batchLimits } from '../inference/evaluate.js';

@@ -1,6 +1,7 @@
 /** What the parts of a coordinator share about one federation. */
+
+import type { RandomBytes } from '../../privacy/random.js';
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
-import type { RandomBytes } from '../../protocol/secagg/random.js';
 import type { IdentityKey } from '../../protocol/secagg/signature.js';
 import type { Database } from '../tables/database.js';
 import type { RoundPolicy } from './round-policy.js';

@@ -16,6 +16,7 @@
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
+import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
 import { Agreements } from './agreements.js';
 import { requireConfirmed, requireFloors, requireMembers, requireOwn, requireSurvivors, sameInbox } from './client-rules.js';
 import { type ClientMemory, decodeState, encodeState, type SecAggState } from './client-state.js';
@@ -34,7 +35,6 @@ import {
   type Share,
   signAdvertisement,
 } from './messages.js';
-import { cryptoRandom, type RandomBytes } from './random.js';
 import { rawPublicKey } from './raw-keys.js';
 import { requireRing } from './ring.js';
 import { checkRound, type Pins, type SecAggRound } from './settings.js';

@@ -6,7 +6,7 @@
  * |S| <= parties · M <= 2^(bits−1) − 1, and centred residues modulo 2^bits tell all such S apart. {@link assertNoWrap} checks the inequality for other M.
  */
 import { CutlayerError } from '../../errors.js';
-import { cryptoRandom, type RandomBytes } from './random.js';
+import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
 import { ringMask } from './ring.js';
 
 /** How a federation's numbers go into the ring. */

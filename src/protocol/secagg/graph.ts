@@ -13,8 +13,8 @@
  * before it advertises draws the graph as often: each doubling of its tries takes a bit from sigma. Where no k below n − 1 will do the graph is complete.
  */
 import { CutlayerError } from '../../errors.js';
+import { type RandomBytes, UniformIntegers } from '../../privacy/random.js';
 import { hypergeometricRange } from './hypergeometric.js';
-import type { RandomBytes } from './random.js';
 import { MAX_HOLDERS } from './shamir.js';
 
 /** What the neighbour graph of a large cohort is built for. */
@@ -64,7 +64,7 @@ export function graphShape(n: number, threshold: number, settings: GraphSettings
 /**
  * Each place's neighbours in a cohort of `n`, in the order of their places.
  *
- * @param random the stream that all participants share, seeded by the hash of the advertisements
+ * @param random the stream that all participants share, seeded by the hash of the advertisements; little-endian words of it are the draws
  */
 export function drawNeighbours(n: number, degree: number, random: RandomBytes): readonly (readonly number[])[] {
   if (degree >= n - 1) return Array.from({ length: n }, (_, place) => range(n).filter((other) => other !== place));
@@ -95,23 +95,15 @@ function sparseThreshold(n: number, degree: number, { colluding, dropout, sigma 
   return t >= HIDING && opened <= failure ? t : undefined;
 }
 
-/** Fisher and Yates's shuffle of 0 … n − 1, by rejection, so that every order is equally likely. */
+/** Fisher and Yates's shuffle of 0 … n − 1. */
 function shuffled(n: number, random: RandomBytes): number[] {
+  const uniform = new UniformIntegers(random);
   const order = range(n);
   for (let last = n - 1; last > 0; last--) {
-    const other = below(last + 1, random);
+    const other = uniform.below(last + 1);
     [order[last], order[other]] = [order[other]!, order[last]!];
   }
   return order;
-}
-
-function below(limit: number, random: RandomBytes): number {
-  const fair = Math.floor(2 ** 32 / limit) * limit;
-  for (;;) {
-    const bytes = random(4);
-    const draw = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
-    if (draw < fair) return draw % limit;
-  }
 }
 
 function range(n: number): number[] {

@@ -12,20 +12,10 @@ export function ringMask(bits: number): number {
  * @throws CutlayerError INVALID_SHAPE when the lengths differ
  */
 export function addInto(sum: Uint32Array, addend: Uint32Array, bits: number): void {
-  requireSameLength(sum, addend);
+  if (sum.length !== addend.length)
+    throw new CutlayerError('INVALID_SHAPE', `ring vectors: expected the same length, got ${sum.length} and ${addend.length}`);
   const mask = ringMask(bits);
   for (let i = 0; i < sum.length; i++) sum[i] = (sum[i]! + addend[i]!) & mask;
-}
-
-/**
- * sum ← sum − subtrahend mod 2^bits.
- *
- * @throws CutlayerError INVALID_SHAPE when the lengths differ
- */
-export function subtractFrom(sum: Uint32Array, subtrahend: Uint32Array, bits: number): void {
-  requireSameLength(sum, subtrahend);
-  const mask = ringMask(bits);
-  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i]! - subtrahend[i]!) & mask;
 }
 
 /** @throws CutlayerError INVALID_SHAPE for another length, INVALID_ARGUMENT for an element of 2^bits or more */
@@ -35,9 +25,4 @@ export function requireRing(name: string, values: Uint32Array, length: number, b
   const largest = ringMask(bits);
   for (const value of values)
     if (value > largest) throw new CutlayerError('INVALID_ARGUMENT', `${name}: expected elements below 2^${bits}, got ${value}`);
-}
-
-function requireSameLength(a: Uint32Array, b: Uint32Array): void {
-  if (a.length !== b.length)
-    throw new CutlayerError('INVALID_SHAPE', `ring vectors: expected the same length, got ${a.length} and ${b.length}`);
 }

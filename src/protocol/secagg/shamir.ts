@@ -3,8 +3,8 @@
  * 1 … 255 has the values at x = i. Wrong shares are not noticed here; the protocol checks every secret it reconstructs against a public commitment.
  */
 import { CutlayerError } from '../../errors.js';
+import type { RandomBytes } from '../../privacy/random.js';
 import { invert, multiply } from './field.js';
-import type { RandomBytes } from './random.js';
 
 /** The most holders that a secret can have: the field's elements but 0. */
 export const MAX_HOLDERS = 255;

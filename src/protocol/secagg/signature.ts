@@ -1,6 +1,6 @@
 /** Identities of a federation: Ed25519 (RFC 8032) over raw 32-byte keys. Signatures are deterministic, so an answer given again is the same to the byte. */
 import { type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto';
-import { cryptoRandom, type RandomBytes } from './random.js';
+import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
 import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './raw-keys.js';
 
 /** Length of a signature, in bytes. */

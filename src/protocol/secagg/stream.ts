@@ -4,7 +4,7 @@
  */
 import { createCipheriv } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
-import type { RandomBytes } from './random.js';
+import type { RandomBytes } from '../../privacy/random.js';
 
 /** Length of a key, in bytes: the whole of it is secret. */
 export const SEED_BYTES = 32;
