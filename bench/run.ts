@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { runProcess } from '../demo/processes.js';
 import { packageRoot } from '../src/files/package-root.js';
+import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
@@ -29,6 +30,10 @@ const program = new Command('npm run bench --')
   .option('--tiny', 'methods and wire dtypes at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
+for (const word of program.args) {
+  const guess = didYouMean(word, sections) || `; expected some of ${sections.join(', ')}`;
+  if (!(sections as readonly string[]).includes(word)) program.error(`error: there is no section ${word}${guess}`);
+}
 const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; dir: string }>();
 const wanted = new Set(program.args.length > 0 ? program.args : sections);
 

@@ -2,10 +2,13 @@
 import { familiesDocument } from './families-document.js';
 import { methodsDocument } from './methods-document.js';
 import { protocolDocument } from './protocol-document.js';
+import { coordinatorDocument, gatewayDocument } from './server-documents.js';
 
 /** By path in the repository, the function that writes the document. A new one is a row here; a test compares each with the file. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/coordinator.md': coordinatorDocument,
   'docs/families.md': familiesDocument,
+  'docs/gateway.md': gatewayDocument,
   'docs/methods.md': methodsDocument,
   'docs/protocol.md': protocolDocument,
 };

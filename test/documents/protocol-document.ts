@@ -1,18 +1,11 @@
-/** docs/protocol.md: the table of errors, from the code's own; what stands around it is written by hand. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** docs/protocol.md: the table of errors, from the code's own. */
 import { status } from '@grpc/grpc-js';
 import { type ErrorCode, errorTable } from '../../src/errors.js';
-import { packageRoot } from '../../src/files/package-root.js';
-
-const [BEGIN, END] = ['<!-- errors: written by `npm run generate:docs` -->', '<!-- errors end -->'];
+import { withMarked } from './marked.js';
 
 /** The document's text. */
 export function protocolDocument(): string {
-  const text = readFileSync(join(packageRoot(), 'docs/protocol.md'), 'utf8');
-  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error('docs/protocol.md: expected the two marks around the table of errors');
-  return `${text.slice(0, from)}${BEGIN}\n${errorRows().join('\n')}\n${text.slice(to)}`;
+  return withMarked('docs/protocol.md', 'errors', errorRows());
 }
 
 function errorRows(): string[] {

@@ -2,14 +2,33 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
+import type { TokenOptions } from '../connection/token-source.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import type { ConnectionFlags } from './connection-options.js';
+import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 
 /** An open bundle and a connection to the gateway that serves its backbone. */
 export interface Session {
   readonly bundle: ClientBundle;
   readonly connection: Connection;
   close(): Promise<void>;
+}
+
+/** Runs a job with an open session, which ctrl-C ends in good order. @throws CutlayerError */
+export async function withSession(
+  flags: ConnectionFlags,
+  job: (session: Session, signal: AbortSignal, progress: ProgressReporter) => Promise<void>,
+): Promise<void> {
+  const progress = progressReporter();
+  await interruptible(async (signal) => {
+    const session = await openSession(flags, signal, progress.onRetry);
+    try {
+      await job(session, signal, progress);
+    } finally {
+      progress.stop();
+      await session.close();
+    }
+  });
 }
 
 /** Opens bundle and connection. @throws CutlayerError */
@@ -19,11 +38,10 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
   });
   try {
-    const token = flags.tokenFile === undefined ? { token: tokenOfEnvironment() } : { tokenFile: flags.tokenFile };
     const connection = await connect({
       address: flags.gateway,
       ...(flags.ca === undefined ? {} : { ca: flags.ca }),
-      ...token,
+      ...tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
       insecure: flags.insecure,
       wireDtype: flags.wire,
       deadlineMs: flags.deadline * 1000,
@@ -45,8 +63,10 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
   }
 }
 
-function tokenOfEnvironment(): string {
-  const token = process.env.CUTLAYER_TOKEN;
-  if (token !== undefined && token !== '') return token;
-  throw new CutlayerError('TOKEN_MISSING', 'no access token: pass --token-file, or set the environment variable CUTLAYER_TOKEN');
+/** A token's file, or else the token in an environment variable. @throws CutlayerError TOKEN_MISSING */
+export function tokenOptions(tokenFile: string | undefined, variable: string, missing: string): TokenOptions {
+  if (tokenFile !== undefined) return { tokenFile };
+  const token = process.env[variable] ?? '';
+  if (token !== '') return { token };
+  throw new CutlayerError('TOKEN_MISSING', `${missing}, or set the environment variable ${variable}`);
 }

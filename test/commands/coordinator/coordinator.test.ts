@@ -14,6 +14,7 @@ import { openManifest, parametersDigest } from '../../../src/protocol/federation
 import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg/signature.js';
 import { loadFederationService } from '../../../src/protocol/wire/federation-service.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
+import { cutlayerHere } from '../../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../../support/coordinator-process.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { cutlayer } from '../../support/server-process.js';
@@ -293,5 +294,27 @@ describe('cutlayer coordinator', function () {
     assert.match(await settled, /DRAINING|UNAVAILABLE|answered/);
     north.close();
     assert.ok(!(await readdir(running.stateDir)).includes('server.json'));
+  });
+});
+
+describe('the configuration of a coordinator', () => {
+  it('is checked and explained like that of a gateway', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-coordinator-config-'));
+    const file = join(dir, 'coordinator.yaml');
+    try {
+      await writeFile(file, 'state-dir: state\nmax-message: 1GiB\ngrace: 3\n');
+      const good = await cutlayerHere(['coordinator', 'serve', '--config', file, '--check']);
+      assert.deepEqual([good.code, good.stdout], [0, 'configuration is valid\n'], good.stderr);
+      assert.deepEqual(await readdir(dir), ['coordinator.yaml']);
+      const bad = await cutlayerHere(['coordinator', 'serve', '--config', file, '--check', '--insecure', '--listen', '0.0.0.0:1']);
+      assert.equal(bad.code, 2);
+      assert.match(bad.stderr, /error INVALID_OPTION: --insecure: expected a loopback address/);
+      const env = { CUTLAYER_COORDINATOR_GRACE: '4' };
+      const { stdout } = await cutlayerHere(['coordinator', 'config', '--config', file, '--explain'], env);
+      assert.match(stdout, /^max-message +1GiB +file .*coordinator\.yaml$/m);
+      assert.match(stdout, /^grace +4 +environment CUTLAYER_COORDINATOR_GRACE$/m);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });

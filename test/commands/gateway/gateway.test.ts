@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -11,6 +11,7 @@ import { reportFailure } from '../../../src/commands/failure.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import { GLIBC_TUNABLES } from '../../../src/runtime/malloc.js';
+import { cutlayerHere } from '../../support/command-here.js';
 import { bearer, splitCalls } from '../../support/test-gateway.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
 
@@ -177,5 +178,72 @@ describe('cutlayer gateway', function () {
       const secret = name.includes('key');
       assert.equal((await stat(join(dir, name))).mode & 0o077, secret ? 0 : 0o044, name);
     }
+  });
+});
+
+describe('the configuration of a gateway', () => {
+  let dir: string;
+  let file: string;
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-gateway-config-'));
+    file = join(dir, 'gateway.yaml');
+  });
+  after(() => rm(dir, { recursive: true, force: true }));
+
+  it('is explained: each option with its value, and whether flag, environment, file or default gave it', async () => {
+    await writeFile(file, 'workers: 2\nmax-batch: 9\nmaxTokens: 99\nbackbone: packed\n');
+    const env = { CUTLAYER_GATEWAY_WORKERS: '3', CUTLAYER_GATEWAY_MAX_BATCH: '8', CUTLAYER_COORDINATOR_GRACE: '1' };
+    const { code, stdout } = await cutlayerHere(['gateway', 'config', '--config', file, '--workers', '4', '--explain'], env);
+    assert.equal(code, 0);
+    const lines = new Map(stdout.split('\n').map((line) => [line.split(' ')[0], line.replace(/ +/g, ' ')]));
+    assert.equal(lines.get('workers'), 'workers 4 flag --workers');
+    assert.equal(lines.get('max-batch'), 'max-batch 8 environment CUTLAYER_GATEWAY_MAX_BATCH');
+    assert.equal(lines.get('max-tokens'), `max-tokens 99 file ${file}`);
+    assert.equal(lines.get('backbone'), `backbone ${join(dir, 'packed')} file ${file}`);
+    assert.equal(lines.get('grace'), 'grace 30 default');
+    assert.equal(lines.get('tls-cert'), 'tls-cert - not given');
+  });
+
+  it('is printed as a file that gives the same configuration again', async () => {
+    const { stdout } = await cutlayerHere(['gateway', 'config', '--residual-memory', '2GiB', '--listen', '[::1]:7', '--tls-names', 'a,b']);
+    await writeFile(file, stdout);
+    const again = await cutlayerHere(['gateway', 'config', '--config', file]);
+    assert.equal(again.stdout, stdout);
+    assert.match(stdout, /^residual-memory: 2GiB$/m);
+  });
+
+  it('is checked with the files that it names, without listening and without making any', async () => {
+    const backbone = await tinyBackbone({ hiddenSize: 8, numLayers: 1 });
+    const stateDir = join(dir, 'state');
+    const check = (...args: string[]) => cutlayerHere(['gateway', 'start', '--config', file, '--state-dir', stateDir, '--check', ...args]);
+    await writeFile(file, `backbone: ${backbone.dir}\n`);
+    const good = await check();
+    assert.deepEqual([good.code, good.stdout], [0, 'configuration is valid\n'], good.stderr);
+    await assert.rejects(stat(stateDir), { code: 'ENOENT' });
+
+    const bad: readonly (readonly [string[], number, RegExp])[] = [
+      [['--backbone', join(dir, 'nothing')], 1, /error NOT_FOUND: /],
+      [['--tls-cert', file, '--tls-key', file], 1, /error INVALID_CONFIG: .*PEM certificate chain/],
+      [['--tls-cert', join(dir, 'a.pem'), '--tls-key', join(dir, 'b.pem')], 1, /error IO_ERROR: .*cannot be read/],
+      [['--tls-cert', file], 2, /error INVALID_OPTION: --tls-cert: expected --tls-cert and --tls-key together/],
+      [['--state-dir', join(file, 'below-a-file')], 1, /error IO_ERROR: state directory /],
+    ];
+    for (const [args, exitCode, message] of bad) {
+      const { code, stdout, stderr } = await check(...args);
+      assert.equal(code, exitCode, stderr);
+      assert.match(stderr, message);
+      assert.equal(stdout, '');
+    }
+    await writeFile(file, `backbone: ${backbone.dir}\nmax-deadlin: 3\n`);
+    const unknown = await check();
+    assert.deepEqual([unknown.code, unknown.stdout], [2, '']);
+    assert.match(unknown.stderr, /error INVALID_OPTION: .*gateway\.yaml: there is no option max-deadlin; did you mean max-deadline\?/);
+    await rm(backbone.dir, { recursive: true });
+  });
+
+  it('is refused with the name of the variable that is wrong', async () => {
+    const { code, stderr } = await cutlayerHere(['gateway', 'start', '--backbone', 'x'], { CUTLAYER_GATEWAY_INSECURE: 'yes' });
+    assert.equal(code, 2);
+    assert.match(stderr, /error INVALID_OPTION: CUTLAYER_GATEWAY_INSECURE: expected true or false, got yes/);
   });
 });

@@ -5,27 +5,19 @@ import { loadAdapter } from '../../adapters/load.js';
 import { classify } from '../../inference/classify.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
-import { interruptible, progressReporter } from '../progress.js';
-import { openSession } from '../session.js';
+import { withSession } from '../session.js';
 import type { ClassifyFlags } from './classify-options.js';
 
 /** Runs the command. @throws CutlayerError */
 export async function runClassify(flags: ClassifyFlags): Promise<void> {
-  const { onRetry } = progressReporter();
-  await interruptible(async (signal) => {
-    const texts = flags.text === undefined ? (await readAll(process.stdin)).split(/\r?\n/).filter((line) => line !== '') : [flags.text];
-    if (texts.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'classify: expected at least one line of text on standard input');
-    const session = await openSession(flags, signal, onRetry);
-    try {
-      const { bundle, connection } = session;
-      const adapter = await loadAdapter(flags.adapter, { bundle });
-      const model = new SplitModel(bundle, new RemoteModel(connection));
-      for (const { label, probabilities } of await classify(model, adapter, texts, { batchSize: flags.batch, task: flags.task, signal })) {
-        const named = Object.fromEntries(probabilities.map((probability, id) => [adapter.labels![id]!, probability]));
-        console.log(flags.json ? JSON.stringify({ label, probabilities: named }) : label);
-      }
-    } finally {
-      await session.close();
+  const texts = flags.text === undefined ? (await readAll(process.stdin)).split(/\r?\n/).filter((line) => line !== '') : [flags.text];
+  if (texts.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'classify: expected at least one line of text on standard input');
+  await withSession(flags, async ({ bundle, connection }, signal) => {
+    const adapter = await loadAdapter(flags.adapter, { bundle });
+    const model = new SplitModel(bundle, new RemoteModel(connection));
+    for (const { label, probabilities } of await classify(model, adapter, texts, { batchSize: flags.batch, task: flags.task, signal })) {
+      const named = Object.fromEntries(probabilities.map((probability, id) => [adapter.labels![id]!, probability]));
+      console.log(flags.json ? JSON.stringify({ label, probabilities: named }) : label);
     }
   });
 }

@@ -5,60 +5,45 @@ import { batchLimits, evaluate } from '../../inference/evaluate.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
-import { formatBytes, interruptible, progressReporter } from '../progress.js';
-import { openSession } from '../session.js';
+import { exampleOptions } from '../example-options.js';
+import { formatBytes } from '../progress.js';
+import { withSession } from '../session.js';
 import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
 /** Runs the command. @throws CutlayerError */
 export async function runEval(flags: EvalFlags): Promise<void> {
-  const { onRetry } = progressReporter();
-  await interruptible(async (signal) => {
-    const session = await openSession(flags, signal, onRetry);
-    try {
-      const { bundle, connection } = session;
-      const model = new SplitModel(bundle, new RemoteModel(connection));
-      const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
-      const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
-      const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
-      const examples = await loadExamples(flags.data, bundle.tokenizer, {
-        maxLength: flags.objective === 'text' ? Math.min(room, limits.maxTokensPerBatch) : room,
-        overlong: flags.overlong,
-        appendEos: flags.eos,
-        objective: flags.objective,
-        labels: adapter?.labels,
-        tasks: adapter?.tasks,
-        signal,
-      });
-      checkFits(examples, limits, flags.maxTokens);
-      const result = await evaluate(model, adapter, examples, {
-        ...limits,
-        ...(flags.generate === undefined ? {} : { generateExamples: flags.generate }),
-        signal,
-        onProgress: process.stderr.isTTY ? (done, total) => process.stderr.write(`\r${done}/${total} examples`) : undefined,
-      });
-      if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
-      const { bytesUp, bytesDown } = connection.counters;
-      if (flags.json) {
-        console.log(JSON.stringify({ ...result, bytesUp, bytesDown }));
-        return;
-      }
-      console.log(`loss                    ${result.loss.toFixed(4)}`);
-      console.log(`perplexity              ${result.perplexity.toFixed(3)}`);
-      console.log(
-        `${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${(100 * result.accuracy).toFixed(1)} %`,
-      );
-      console.log(`exact match             ${(100 * result.exactMatch).toFixed(1)} %`);
-      if (result.generationExactMatch !== undefined)
-        console.log(`generated exactly       ${(100 * result.generationExactMatch).toFixed(1)} %`);
-      for (const [name, task] of Object.entries(result.tasks ?? {}))
-        console.log(
-          `task ${name}: loss ${task.loss.toFixed(4)}, exact match ${(100 * task.exactMatch).toFixed(1)} %, ${task.examples} examples`,
-        );
-      console.log(`examples, label tokens  ${result.examples}, ${result.targets}`);
-      console.log(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
-    } finally {
-      await session.close();
+  await withSession(flags, async ({ bundle, connection }, signal) => {
+    const model = new SplitModel(bundle, new RemoteModel(connection));
+    const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
+    const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
+    const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
+    const reading = exampleOptions(flags, adapter, { room, ...limits }, signal);
+    const examples = await loadExamples(flags.data, bundle.tokenizer, reading);
+    checkFits(examples, limits, flags.maxTokens);
+    const result = await evaluate(model, adapter, examples, {
+      ...limits,
+      ...(flags.generate === undefined ? {} : { generateExamples: flags.generate }),
+      signal,
+      onProgress: process.stderr.isTTY ? (done, total) => process.stderr.write(`\r${done}/${total} examples`) : undefined,
+    });
+    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+    const { bytesUp, bytesDown } = connection.counters;
+    if (flags.json) {
+      console.log(JSON.stringify({ ...result, bytesUp, bytesDown }));
+      return;
     }
+    console.log(`loss                    ${result.loss.toFixed(4)}`);
+    console.log(`perplexity              ${result.perplexity.toFixed(3)}`);
+    console.log(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${(100 * result.accuracy).toFixed(1)} %`);
+    console.log(`exact match             ${(100 * result.exactMatch).toFixed(1)} %`);
+    if (result.generationExactMatch !== undefined)
+      console.log(`generated exactly       ${(100 * result.generationExactMatch).toFixed(1)} %`);
+    for (const [name, task] of Object.entries(result.tasks ?? {}))
+      console.log(
+        `task ${name}: loss ${task.loss.toFixed(4)}, exact match ${(100 * task.exactMatch).toFixed(1)} %, ${task.examples} examples`,
+      );
+    console.log(`examples, label tokens  ${result.examples}, ${result.targets}`);
+    console.log(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
   });
 }

@@ -1,7 +1,7 @@
 /** The data of `cutlayer client federate`: a file that is read once, or a folder that grows, with a local port to hand examples in at. */
 import { stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../../src/errors.js';
-import { type ExampleOptions, loadExamples } from '../../data/examples.js';
+import { loadExamples } from '../../data/examples.js';
 import { DataFolder } from '../../federation/data/data-folder.js';
 import type { ParticipantStatus } from '../../federation/data/examples-app.js';
 import { type ExamplesServer, serveExamples } from '../../federation/data/examples-server.js';
@@ -13,6 +13,7 @@ import type { Pin } from '../../federation/pin.js';
 import { batchLimits } from '../../inference/evaluate.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
+import { exampleOptions } from '../example-options.js';
 import type { Session } from '../session.js';
 import { checkFits } from '../train/advice.js';
 import type { FederateFlags } from './federate-options.js';
@@ -38,15 +39,7 @@ export async function openFederateData(
   const adapter = await federatedAdapter({ bundle, keyValues: (tokenIds) => model.keyValues(tokenIds, signal) }, open.manifest);
   const limits = batchLimits(model, adapter, {});
   const room = model.maxLength(adapter.numVirtualTokens);
-  const examples: ExampleOptions = {
-    maxLength: Math.min(flags.maxLength ?? room, room, flags.objective === 'text' ? limits.maxTokensPerBatch : room),
-    overlong: flags.overlong,
-    appendEos: flags.eos,
-    objective: flags.objective,
-    labels: adapter.labels,
-    tasks: adapter.tasks,
-    signal,
-  };
+  const examples = exampleOptions(flags, adapter, { room, ...limits }, signal);
   if (!(await isDirectory(flags.data))) {
     requireFolder(flags);
     const read = async (file: string) => {

@@ -1,6 +1,5 @@
 /** The work of `cutlayer client federate`. */
 import { join } from 'node:path';
-import { CutlayerError } from '../../../../src/errors.js';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { type TokenOptions, tokenSource } from '../../connection/token-source.js';
 import { type CoordinatorLink, openCoordinatorLink } from '../../federation/coordinator-link.js';
@@ -12,7 +11,7 @@ import { pinned } from '../../federation/pin.js';
 import { DirectoryState } from '../../federation/state-store.js';
 import { requireTokenOf } from '../../federation/token-owner.js';
 import { interruptible } from '../progress.js';
-import { openSession, type Session } from '../session.js';
+import { openSession, type Session, tokenOptions } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { type FederateData, openFederateData } from './federate-data.js';
 import type { FederateFlags } from './federate-options.js';
@@ -91,14 +90,9 @@ function report(summary: ParticipantSummary, participant: Participant, flags: Fe
   if (summary.stopped === 'cancelled') process.exitCode = 130;
 }
 
-function coordinatorToken({ coordinatorTokenFile: tokenFile }: FederateFlags): TokenOptions {
-  if (tokenFile !== undefined) return { tokenFile };
-  const token = process.env.CUTLAYER_COORDINATOR_TOKEN ?? '';
-  if (token !== '') return { token };
-  throw new CutlayerError(
-    'TOKEN_MISSING',
-    'no token for the coordinator: pass --coordinator-token-file, or set the environment variable CUTLAYER_COORDINATOR_TOKEN; who runs the coordinator issues it',
-  );
+function coordinatorToken({ coordinatorTokenFile }: FederateFlags): TokenOptions {
+  const missing = 'no token for the coordinator: its operator issues one; pass --coordinator-token-file';
+  return tokenOptions(coordinatorTokenFile, 'CUTLAYER_COORDINATOR_TOKEN', missing);
 }
 
 async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {

@@ -6,27 +6,19 @@ import { generate } from '../../inference/generate.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
-import { interruptible, progressReporter } from '../progress.js';
-import { openSession } from '../session.js';
+import { withSession } from '../session.js';
 import type { GenerateFlags } from './generate-options.js';
 
 /** Runs the command. @throws CutlayerError */
 export async function runGenerate(flags: GenerateFlags): Promise<void> {
-  const { onRetry } = progressReporter();
-  await interruptible(async (signal) => {
-    const prompt = flags.prompt ?? (await readAll(process.stdin));
-    if (prompt === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');
-    const session = await openSession(flags, signal, onRetry);
-    try {
-      const model = new SplitModel(session.bundle, new RemoteModel(session.connection));
-      const adapter =
-        flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle: session.bundle });
-      const { maxNewTokens, temperature, topP, seed, task } = flags;
-      for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal }))
-        process.stdout.write(piece);
-      process.stdout.write('\n');
-    } finally {
-      await session.close();
-    }
+  const prompt = flags.prompt ?? (await readAll(process.stdin));
+  if (prompt === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');
+  await withSession(flags, async ({ bundle, connection }, signal) => {
+    const model = new SplitModel(bundle, new RemoteModel(connection));
+    const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
+    const { maxNewTokens, temperature, topP, seed, task } = flags;
+    for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal }))
+      process.stdout.write(piece);
+    process.stdout.write('\n');
   });
 }

@@ -7,8 +7,8 @@ import { lockRun } from '../../../../src/files/run-lock.js';
 import { configText } from '../../../../src/options/config-file.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
-import { interruptible, type ProgressReporter, progressReporter } from '../progress.js';
-import { openSession } from '../session.js';
+import type { ProgressReporter } from '../progress.js';
+import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { type PreparedTraining, prepareTraining, type ResolvedTrainFlags } from '../train/prepare-training.js';
 import { trainOptions } from '../train/train-options-table.js';
@@ -62,24 +62,17 @@ export async function runSweep(flags: SweepFlags): Promise<void> {
 /** Trains with each rate. @returns Whether it was interrupted. */
 async function trainAll(flags: SweepFlags, rates: readonly number[], onRow: (row: SweepRow) => Promise<void>): Promise<boolean> {
   let cancelled = false;
-  const progress = progressReporter();
-  await interruptible(async (signal) => {
-    const session = await openSession(flags, signal, progress.onRetry);
-    try {
-      const training = await prepareTraining(runFlags(flags, rates[0]!), session, signal);
-      for (const [at, rate] of rates.entries()) {
-        console.error(`learning rate ${rate} (${at + 1} of ${rates.length})`);
-        const row = await trainOne(training, runFlags(flags, rate), flags.out, progress);
-        progress.stop();
-        if (row === undefined) {
-          cancelled = true;
-          return;
-        }
-        await onRow(row);
-      }
-    } finally {
+  await withSession(flags, async (session, signal, progress) => {
+    const training = await prepareTraining(runFlags(flags, rates[0]!), session, signal);
+    for (const [at, rate] of rates.entries()) {
+      console.error(`learning rate ${rate} (${at + 1} of ${rates.length})`);
+      const row = await trainOne(training, runFlags(flags, rate), flags.out, progress);
       progress.stop();
-      await session.close();
+      if (row === undefined) {
+        cancelled = true;
+        return;
+      }
+      await onRow(row);
     }
   });
   return cancelled;

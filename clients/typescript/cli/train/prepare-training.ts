@@ -17,6 +17,7 @@ import { stepsOfEpochs } from '../../training/train.js';
 import type { TrainEvent, TrainSummary } from '../../training/train-options.js';
 import { TrainingClient } from '../../training/training-client.js';
 import { TrainingRun } from '../../training/training-run.js';
+import { exampleOptions } from '../example-options.js';
 import type { Session } from '../session.js';
 import { checkFits, type RunFigures, withAdvice } from './advice.js';
 import { choosePrivacy } from './privacy-options.js';
@@ -147,23 +148,13 @@ async function readExamples(
   signal: AbortSignal,
 ): Promise<readonly Example[]> {
   const room = model.maxLength(adapter.numVirtualTokens);
-  // Documents become windows of this length, so the gateway's limit only makes the windows shorter.
-  const window = flags.objective === 'text' ? limitsOf(flags, model, adapter).maxTokensPerBatch : room;
-  const maxLength = Math.min(flags.maxLength ?? room, room, window);
+  const options = exampleOptions(flags, adapter, { room, ...limitsOf(flags, model, adapter) }, signal);
   try {
-    return await loadExamples(file, bundle.tokenizer, {
-      maxLength,
-      overlong: flags.overlong,
-      appendEos: flags.eos,
-      objective: flags.objective,
-      labels: adapter.labels,
-      tasks: adapter.tasks,
-      signal,
-    });
+    return await loadExamples(file, bundle.tokenizer, options);
   } catch (caught) {
     const error = CutlayerError.from(caught);
     if (error.code !== 'INVALID_DATA' || !/tokens, the most is/.test(error.message)) throw error;
-    const wider = maxLength < room ? `, or --max-length up to ${room}` : '';
+    const wider = options.maxLength < room ? `, or --max-length up to ${room}` : '';
     throw new CutlayerError(error.code, `${error.message}: --overlong truncate or --overlong skip${wider}`, { cause: error });
   }
 }

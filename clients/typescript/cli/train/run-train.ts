@@ -1,7 +1,5 @@
 /** The work of `cutlayer client train`. */
-
-import { interruptible, progressReporter } from '../progress.js';
-import { openSession } from '../session.js';
+import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import type { TrainFlags } from './train-options-table.js';
@@ -10,18 +8,11 @@ import { summaryLines } from './train-summary.js';
 /** Runs the command. @throws CutlayerError */
 export async function runTrain(given: TrainFlags): Promise<void> {
   const flags = resolveTrainFlags(given);
-  const progress = progressReporter();
-  await interruptible(async (signal) => {
-    const session = await openSession(flags, signal, progress.onRetry);
-    try {
-      const training = await prepareTraining(flags, session, signal);
-      const summary = await training.run(flags, progress.onEvent);
-      progress.stop();
-      for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) console.error(line);
-      if (summary.stopped === 'cancelled') process.exitCode = 130;
-    } finally {
-      progress.stop();
-      await session.close();
-    }
+  await withSession(flags, async (session, signal, progress) => {
+    const training = await prepareTraining(flags, session, signal);
+    const summary = await training.run(flags, progress.onEvent);
+    progress.stop();
+    for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) console.error(line);
+    if (summary.stopped === 'cancelled') process.exitCode = 130;
   });
 }

@@ -1,0 +1,32 @@
+/** How a command's options, the model and the adapter decide on the reading of examples. */
+import type { Adapter } from '../adapters/adapter.js';
+import type { ExampleOptions, OverlongPolicy } from '../data/examples.js';
+
+/** The options that decide. */
+export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
+  readonly overlong: OverlongPolicy;
+  readonly maxLength?: number | undefined;
+  readonly eos: boolean;
+}
+
+/**
+ * Options for `loadExamples`.
+ * @param room Tokens that the model has positions for, without the adapter's virtual tokens
+ * @param maxTokensPerBatch Rows that the gateway takes. Documents become windows, so that this limit makes the windows shorter.
+ */
+export function exampleOptions(
+  { maxLength, overlong, eos, objective }: ExampleFlags,
+  adapter: Pick<Adapter, 'labels' | 'tasks'> | undefined,
+  { room, maxTokensPerBatch }: { readonly room: number; readonly maxTokensPerBatch: number },
+  signal: AbortSignal,
+): ExampleOptions {
+  return {
+    maxLength: Math.min(maxLength ?? room, room, objective === 'text' ? maxTokensPerBatch : room),
+    overlong,
+    appendEos: eos,
+    objective,
+    labels: adapter?.labels,
+    tasks: adapter?.tasks,
+    signal,
+  };
+}
