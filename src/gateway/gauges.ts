@@ -1,12 +1,12 @@
 /** What a gateway's engine shows at each scrape. */
 import type { GaugeTable } from '../server/observability/metrics.js';
 
-/** The gauges of a gateway. */
+/** The gauges of a gateway, by their names in the engine's statistics. */
 export const gatewayGauges = {
   inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered.'],
-  queuedJobs: ['cutlayer_queued_jobs', 'Jobs that wait for a worker.'],
-  runningJobs: ['cutlayer_running_jobs', 'Jobs that a worker is at.'],
-  keptSteps: ['cutlayer_kept_steps', 'Steps whose inputs or residuals are held.'],
+  queueLength: ['cutlayer_queued_jobs', 'Jobs that wait for a worker.'],
+  running: ['cutlayer_running_jobs', 'Jobs that a worker is at.'],
+  stepsHeld: ['cutlayer_kept_steps', 'Steps whose inputs or residuals are held.'],
   residualBytes: ['cutlayer_residual_bytes', 'Memory held by residuals between forward and backward.'],
   inputBytes: ['cutlayer_input_bytes', 'Memory held by the inputs of steps.'],
   evictedResiduals: ['cutlayer_evicted_residuals', 'Steps whose residuals had to make room; their backward computes them again.'],
@@ -14,6 +14,3 @@ export const gatewayGauges = {
   recomputes: ['cutlayer_recomputes', 'Backwards that ran the forward again.'],
   workerRestarts: ['cutlayer_worker_restarts', 'Worker threads restarted after a crash.'],
 } as const satisfies GaugeTable<string>;
-
-/** Their values. */
-export type GatewayGauges = Readonly<Record<keyof typeof gatewayGauges, number>>;

@@ -10,7 +10,7 @@ import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
 import { type BackboneEngine, createEngine } from './engine/engine.js';
-import { type GatewayGauges, gatewayGauges } from './gauges.js';
+import { gatewayGauges } from './gauges.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 
@@ -45,7 +45,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     verify: config.verify,
     keyValues: config.allowPrefixInit,
     workers: config.workers,
-    ...(config.threads !== undefined && { threadsPerWorker: config.threads }),
+    threadsPerWorker: config.threads,
   });
   try {
     const { manifest, digest } = engine.artifact;
@@ -62,7 +62,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
       log,
       now,
     });
-    metrics.addGauges(gatewayGauges, () => gauges(engine, server));
+    metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), inFlightCalls: server.inFlight }));
     const admin = await listenAdmin(
       createAdminApp({ jwks, metrics, draining: () => server.draining, log }),
       config.admin.host,
@@ -92,21 +92,4 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     await engine.close();
     throw error;
   }
-}
-
-function gauges(engine: BackboneEngine, server: RpcServer): GatewayGauges {
-  const { queueLength, running, stepsHeld, residualBytes, inputBytes, evictedResiduals, evictedInputs, recomputes, workerRestarts } =
-    engine.stats();
-  return {
-    inFlightCalls: server.inFlight,
-    queuedJobs: queueLength,
-    runningJobs: running,
-    keptSteps: stepsHeld,
-    residualBytes,
-    inputBytes,
-    evictedResiduals,
-    evictedInputs,
-    recomputes,
-    workerRestarts,
-  };
 }

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CutlayerError } from '../errors.js';
 import type { NamedTensors } from './protocol.js';
-import { type PoolResult, WorkerPool } from './worker-pool.js';
+import { type PoolOptions, type PoolResult, WorkerPool } from './worker-pool.js';
 
 /** Which graphs. */
 export interface GraphDirectory {
@@ -19,21 +19,21 @@ export interface GraphDirectory {
 /** How many threads, how much waiting. */
 export interface HostOptions {
   /** Worker threads: graphs that may run at the same time. Default 1. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Calls that may wait. Default 64. */
-  readonly queueLimit?: number;
+  readonly queueLimit?: number | undefined;
   /**
    * Which graphs are opened at the start, so that a broken one is found there: all (true, the default), none (false), or these.
    * The others are opened whenever a worker has nothing to do, or on first use.
    */
   readonly warm?: boolean | readonly string[];
   /** Graphs that each worker keeps open. Default 16. */
-  readonly maxOpenGraphs?: number;
+  readonly maxOpenGraphs?: number | undefined;
   /** For tests: how a worker thread is started, and the first pause before a restart. */
-  readonly spawn?: ConstructorParameters<typeof WorkerPool>[0]['spawn'];
-  readonly restartPauseMs?: number;
+  readonly spawn?: PoolOptions['spawn'];
+  readonly restartPauseMs?: number | undefined;
 }
 
 /** How one run is to be treated. */
@@ -92,13 +92,12 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
   const wanted = options.warm ?? true;
   const warm = (typeof wanted === 'boolean' ? source.graphs.filter(() => wanted) : wanted).slice(0, maxOpenGraphs);
   const warmLater = source.graphs.filter((graph) => !warm.includes(graph)).slice(0, maxOpenGraphs - warm.length);
-  const { spawn, restartPauseMs } = options;
   const pool = new WorkerPool({
     workers,
     queueLimit,
     settings: { dir, threads, maxOpenGraphs, warm, warmLater: wanted === false ? [] : warmLater },
-    ...(spawn === undefined ? {} : { spawn }),
-    ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
+    spawn: options.spawn,
+    restartPauseMs: options.restartPauseMs,
   });
   await pool.start();
 

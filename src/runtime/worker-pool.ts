@@ -19,9 +19,9 @@ export interface PoolOptions {
   readonly queueLimit: number;
   readonly settings: WorkerSettings;
   /** Starts a worker thread; the pool listens to it. */
-  readonly spawn?: (settings: WorkerSettings) => Worker;
+  readonly spawn?: ((settings: WorkerSettings) => Worker) | undefined;
   /** Pause before the first restart after a crash; doubled for each further crash without a finished job. Default 100. */
-  readonly restartPauseMs?: number;
+  readonly restartPauseMs?: number | undefined;
 }
 
 /** What a job asks for: a run, without its id. */

@@ -69,7 +69,7 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly backboneDir?: string;
   readonly artifact?: BackboneArtifact;
   /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
-  readonly threadsPerWorker?: number;
+  readonly threadsPerWorker?: number | undefined;
   /** Bytes of inputs and residuals kept between forward and backward. Default 1 GiB. */
   readonly residualMemoryBytes?: number;
   /** Steps remembered at most. Default 4,096. */
@@ -111,18 +111,9 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
   const warm = options.warm === true || steps.map(({ forward }) => forward.file);
-  const { threadsPerWorker, workers, queueLimit, spawn, restartPauseMs } = options;
-  const host = await openGraphs(
-    { dir, weightsFile: manifest.weightsFile, graphs },
-    {
-      warm,
-      ...(queueLimit === undefined ? {} : { queueLimit }),
-      ...(workers === undefined ? {} : { workers }),
-      ...(threadsPerWorker === undefined ? {} : { threads: threadsPerWorker }),
-      ...(spawn === undefined ? {} : { spawn }),
-      ...(restartPauseMs === undefined ? {} : { restartPauseMs }),
-    },
-  );
+  const { threadsPerWorker: threads, workers, queueLimit, spawn, restartPauseMs } = options;
+  const source = { dir, weightsFile: manifest.weightsFile, graphs };
+  const host = await openGraphs(source, { warm, workers, threads, queueLimit, spawn, restartPauseMs });
   return new BackboneEngine(artifact, host, options);
 }
 

@@ -25,7 +25,7 @@ export type LabelledValues<Key extends string> = ReadonlyMap<string, Readonly<Pa
 export interface CallMetrics {
   observeCall(call: CallObservation): void;
   /** Registers gauges, read from their source at each scrape. */
-  addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<Key, number>>): void;
+  addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<NoInfer<Key>, number>>): void;
   /** Registers gauges with one series for each of the things that their source tells of, read at each scrape. */
   addLabelledGauges<Key extends string>(label: string, table: GaugeTable<Key>, source: () => Promise<LabelledValues<Key>>): void;
   /** The text exposition. */
@@ -38,25 +38,12 @@ export function createCallMetrics({ process = true }: { readonly process?: boole
   const registry = new Registry();
   const registers = [registry];
   if (process) collectDefaultMetrics({ register: registry });
-  const calls = new Counter({
-    name: 'cutlayer_calls_total',
-    help: 'Calls by outcome.',
-    labelNames: ['method', 'tenant', 'code'],
-    registers,
-  });
-  const received = new Counter({
-    name: 'cutlayer_received_bytes_total',
-    help: 'Request bytes.',
-    labelNames: ['method', 'tenant'],
-    registers,
-  });
-  const sent = new Counter({ name: 'cutlayer_sent_bytes_total', help: 'Answer bytes.', labelNames: ['method', 'tenant'], registers });
-  const rows = new Counter({
-    name: 'cutlayer_rows_total',
-    help: 'Rows through the backbone.',
-    labelNames: ['method', 'tenant'],
-    registers,
-  });
+  const counter = (name: string, help: string, ...labels: readonly string[]): Counter =>
+    new Counter({ name: `cutlayer_${name}_total`, help, labelNames: ['method', 'tenant', ...labels], registers });
+  const calls = counter('calls', 'Calls by outcome.', 'code');
+  const received = counter('received_bytes', 'Request bytes.');
+  const sent = counter('sent_bytes', 'Answer bytes.');
+  const rows = counter('rows', 'Rows through the backbone.');
   const seconds = new Histogram({
     name: 'cutlayer_call_seconds',
     help: 'Time from admission to answer.',
@@ -72,7 +59,7 @@ export function createCallMetrics({ process = true }: { readonly process?: boole
       rows.inc({ method, tenant }, call.rows);
       seconds.observe({ method }, call.seconds);
     },
-    addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<Key, number>>) {
+    addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<NoInfer<Key>, number>>) {
       for (const key of Object.keys(table) as Key[]) {
         const [name, help] = table[key];
         new Gauge({
