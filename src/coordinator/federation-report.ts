@@ -12,15 +12,7 @@ import type { Transaction } from './tables/database.js';
 export async function federationReport(transaction: Transaction, federation: DurableFederation): Promise<FederationReport> {
   const { memory, head, context, bytes } = federation;
   const versions = (await transaction.versions.list(context.id)).map(
-    ({ version, parent, round, status, digest, createdAt, details }): VersionReport => ({
-      ...versionDetails({ version, details }),
-      version,
-      parent,
-      round,
-      status,
-      digest,
-      at: createdAt,
-    }),
+    ({ details, createdAt, ...row }): VersionReport => ({ ...row, ...versionDetails({ version: row.version, details }), at: createdAt }),
   );
   return {
     federation: context.id,
