@@ -52,9 +52,9 @@ export type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from '.
 export { readVersions, type VersionRegistry } from './federation/data/read-versions.js';
 export { type VersionView, versionsOf } from './federation/data/versions.js';
 export { createIdentity, readIdentity } from './federation/identity-file.js';
+export { MemberStore } from './federation/member-store.js';
 export { Participant, type ParticipantOptions } from './federation/participant.js';
 export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
-export { DirectoryState, MemoryState, type StateStore } from './federation/state-store.js';
 export { type Classification, type ClassifyOptions, classify } from './inference/classify.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export { type GenerateOptions, generate, generateTokens } from './inference/generate.js';

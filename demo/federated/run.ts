@@ -72,6 +72,7 @@ async function main(settings: FederatedSettings): Promise<void> {
       await parties.coordinator.stop();
       say("looking for the sites' updates in everything that the coordinator has stored");
       takeSnapshot(parties.coordinatorDir, out, 'end');
+      const rounds = await releasedRounds(out);
       const summary: FederatedSummary = {
         settings,
         federation,
@@ -83,11 +84,11 @@ async function main(settings: FederatedSettings): Promise<void> {
         federated: federated.score,
         pooled,
         curves: { federated: federated.curve, ...curves },
-        rounds: releasedRounds(out),
+        rounds,
         aborted: status.aborted,
         lost,
         bytes: { toCoordinator: status.bytesIn, fromCoordinator: status.bytesOut },
-        search: searchStored(out, federation, files, releasedRounds(out)),
+        search: await searchStored(out, files, rounds),
         holdings: holdings(packed, parties, out),
       };
       await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
@@ -132,7 +133,7 @@ async function federate(
     for (const [site, how] of crashed)
       throw new CutlayerError('INTERNAL', `site ${site} ended with ${how}; its last messages:\n${lastWords(out, site)}`);
     await files.collect();
-    const chain = chainOf(out, watched);
+    const chain = await chainOf(out, watched);
     const aggregates = chain.flatMap((link) => (link.kind === 'aggregate' ? [link] : []));
     if (killedIn === undefined) {
       const round = eventsOf(out, lost).findLast((event) => event.type === 'stage' && event.stage === 'submitting');
@@ -167,7 +168,7 @@ async function federate(
   await Promise.all([...sites.values()].map(({ ended }) => ended));
   await files.collect();
   if (killedIn === undefined) throw new CutlayerError('INTERNAL', `${lost} was never seen in round ${lostInRound}; raise --rounds`);
-  const again = chainOf(out, watched).find(
+  const again = (await chainOf(out, watched)).find(
     (link) => link.kind === 'aggregate' && link.round > killedIn! && link.participants.includes(lost),
   );
   return { site: lost, round: killedIn, back: again?.kind === 'aggregate' ? again.round : null };
@@ -203,8 +204,8 @@ async function measureVersions({ rounds }: FederatedSettings, comparison: Compar
   return { score: await comparison.score(last), curve };
 }
 
-function releasedRounds(out: string): FederatedSummary['rounds'] {
-  return chainOf(out, siteNames[0]).flatMap((link) =>
+async function releasedRounds(out: string): Promise<FederatedSummary['rounds']> {
+  return (await chainOf(out, siteNames[0])).flatMap((link) =>
     link.kind === 'aggregate' ? [{ round: link.round, version: link.version, participants: link.participants }] : [],
   );
 }

@@ -1,11 +1,15 @@
 /**
- * What the demo reads in the sites' own directories, as nobody but the sites could: events, the verified chain, versions, and how far each round's training has moved
- * the adapter. It is how the demo knows each update without any party having sent it.
+ * What the demo reads in the sites' own directories, which only the sites can: events, the verified chain, versions, and how far each round's
+ * training has moved the adapter. So the demo knows each update although no party has sent it.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMember } from '../../clients/typescript/federation/data/read-versions.js';
 import { difference } from '../../clients/typescript/federation/federated-adapter.js';
+import { TRAINING_FILE } from '../../clients/typescript/federation/local-training.js';
+import { MemberStore } from '../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../clients/typescript/federation/participant-events.js';
+import { CutlayerError } from '../../src/errors.js';
 import type { Broadcast } from '../../src/protocol/federation/chain.js';
 import { decodeTensors, readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
@@ -30,18 +34,24 @@ interface Trained {
 
 /** A site's events so far. */
 export function eventsOf(out: string, site: SiteName): readonly ParticipantEvent[] {
-  const file = join(siteDir(out, site), 'state', 'log.jsonl');
+  const file = join(stateDir(out, site), 'log.jsonl');
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as ParticipantEvent);
 }
 
-/** The announcements that a site has verified. */
-export function chainOf(out: string, site: SiteName): readonly Broadcast[] {
-  const file = join(siteDir(out, site), 'state', 'chain.jsonl');
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
-  return lines.map((line) => JSON.parse(Buffer.from((JSON.parse(line) as { bytes: string }).bytes, 'base64').toString()) as Broadcast);
+/** The announcements that a site has verified; none before it has its state. */
+export async function chainOf(out: string, site: SiteName): Promise<readonly Broadcast[]> {
+  const found = await readMember(stateDir(out, site)).catch(unlessMissing);
+  return found?.broadcasts ?? [];
+}
+
+function stateDir(out: string, site: SiteName): string {
+  return join(siteDir(out, site), 'state');
+}
+
+function unlessMissing(caught: unknown): undefined {
+  if (CutlayerError.from(caught).code !== 'NOT_FOUND') throw caught;
 }
 
 /** Collects while the federation runs, for the sites keep their newest only. */
@@ -58,10 +68,8 @@ export class SiteFiles {
   /** Takes in what is new. Files that are being replaced are read at the next call. */
   async collect(): Promise<void> {
     for (const site of siteNames) {
-      const state = join(siteDir(this.#out, site), 'state');
-      await this.#versionsIn(join(state, 'versions')).catch(() => undefined);
-      const file = join(state, 'training.safetensors');
-      if (existsSync(file)) this.#training(site, readFileSync(file));
+      await this.#versionsIn(join(stateDir(this.#out, site), 'versions')).catch(() => undefined);
+      await this.#trainingOf(site).catch(unlessMissing);
     }
   }
 
@@ -83,7 +91,11 @@ export class SiteFiles {
     }
   }
 
-  #training(site: SiteName, bytes: Uint8Array): void {
+  async #trainingOf(site: SiteName): Promise<void> {
+    const state = MemberStore.readOnly(stateDir(this.#out, site));
+    const bytes = state.read(TRAINING_FILE);
+    await state.close();
+    if (bytes === undefined) return;
     const { tensors, metadata } = decodeTensors(bytes, site);
     if (metadata.get('finished') !== 'true') return;
     const parameters = joined([...tensors].filter(([name]) => name.startsWith('parameter.')).map(([, tensor]) => tensor));

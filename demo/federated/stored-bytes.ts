@@ -1,8 +1,8 @@
 /** Everything that the coordinator has stored, at several moments, and the search for the sites' updates in it. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { readMember } from '../../clients/typescript/federation/data/read-versions.js';
 import { CutlayerError } from '../../src/errors.js';
-import { openManifest } from '../../src/protocol/federation/manifest.js';
 import { roundArithmetic } from '../../src/protocol/federation/round-mechanism.js';
 import { scaleOf } from '../../src/protocol/secagg/fixed-point.js';
 import { floatWords, type Pattern, PatternSearch, ringWords } from './pattern-search.js';
@@ -27,13 +27,12 @@ export function takeSnapshot(coordinatorDir: string, out: string, name: string):
 }
 
 /** Looks for every update that a site has made, as it was trained and as it goes into the ring. */
-export function searchStored(
+export async function searchStored(
   out: string,
-  federation: string,
   { updates, versions }: Pick<SiteFiles, 'updates' | 'versions'>,
   rounds: readonly RoundRecord[],
-): SearchRecord {
-  const scale = ringScale(out, federation);
+): Promise<SearchRecord> {
+  const scale = await ringScale(out);
   const patterns = updates.flatMap(({ site, round, values }): Pattern[] => [
     { name: `${site}'s update of round ${round}, float32`, words: floatWords(values), slack: 0 },
     { name: `${site}'s update of round ${round}, fixed point`, words: ringWords(values, scale), slack: 1 },
@@ -94,12 +93,8 @@ function meanError(updates: readonly SiteUpdate[], versions: ReadonlyMap<number,
 }
 
 /** Integers per unit of the ring, from the manifest that a site has pinned. */
-function ringScale(out: string, federation: string): number {
-  const pin = JSON.parse(readFileSync(join(siteDir(out, siteNames[0]), 'state', 'pin.json'), 'utf8')) as {
-    readonly manifest: { readonly bytes: string; readonly signature: string };
-  };
-  const bytes = (text: string): Uint8Array => Buffer.from(text, 'base64');
-  const { manifest } = openManifest({ bytes: bytes(pin.manifest.bytes), signature: bytes(pin.manifest.signature) }, federation);
+async function ringScale(out: string): Promise<number> {
+  const { manifest } = (await readMember(join(siteDir(out, siteNames[0]), 'state'))).open;
   const arithmetic = roundArithmetic(manifest, 'train', { cohort: siteNames.length, clipNorm: null });
   if (arithmetic.kind === 'fixed') return scaleOf(arithmetic.fixedPoint);
   throw new CutlayerError('INTERNAL', `expected a federation with secure aggregation in fixed point, got ${arithmetic.kind}`);

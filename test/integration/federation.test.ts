@@ -4,8 +4,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
+import { MemberStore } from '../../clients/typescript/federation/member-store.js';
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
+import type { SignedBroadcast } from '../../src/protocol/federation/chain.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
@@ -142,7 +144,15 @@ describe('a federation of processes', function () {
     const chain = await readFile(join(out, 'chain.jsonl'), 'utf8');
     const adapter = await readFile(join(out, 'adapter', 'adapter_model.safetensors'));
     for (const site of sites) {
-      assert.equal(await readFile(join(dir, site, 'chain.jsonl'), 'utf8'), chain, site);
+      const state = MemberStore.readOnly(join(dir, site));
+      const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+      const links = state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq');
+      await state.close();
+      assert.equal(
+        links.map(({ bytes, signature }) => `${JSON.stringify({ bytes: text(bytes), signature: text(signature) })}\n`).join(''),
+        chain,
+        site,
+      );
       assert.deepEqual(await readFile(join(dir, site, 'adapter', 'adapter_model.safetensors')), adapter, site);
     }
     const { stdout } = await coordinator.run('status', '--json');
@@ -151,8 +161,7 @@ describe('a federation of processes', function () {
   });
 
   it('keeps secrets to the owner, and no text in its log', async () => {
-    for (const name of ['round.json', 'pin.json', 'chain.jsonl', 'log.jsonl'])
-      assert.equal((await stat(join(dir, 'north', name))).mode & 0o077, 0, name);
+    for (const name of ['member.db', 'log.jsonl']) assert.equal((await stat(join(dir, 'north', name))).mode & 0o077, 0, name);
     const log = await readFile(join(dir, 'north', 'log.jsonl'), 'utf8');
     assert.match(log, /"type":"submitted"/);
     assert.doesNotMatch(log, /pump|valve|sensor|tokenIds/);

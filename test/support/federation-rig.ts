@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fixedData } from '../../clients/typescript/federation/data/fixed-data.js';
 import { flatValues, parametersOf } from '../../clients/typescript/federation/federated-adapter.js';
 import { hex } from '../../clients/typescript/federation/identity-file.js';
+import { MemberStore } from '../../clients/typescript/federation/member-store.js';
 import { Participant, type ParticipantOptions } from '../../clients/typescript/federation/participant.js';
-import { MemoryState } from '../../clients/typescript/federation/state-store.js';
 import {
   type Adapter,
   ClientBundle,
@@ -131,7 +131,7 @@ export async function federationRig(): Promise<FederationRig> {
             bundle,
             connection,
             data: fixedData(examples(member, 8), examples(member, 4)),
-            state: new MemoryState(),
+            state: MemberStore.memory(),
             pollMs: 2000,
             ...options,
           });

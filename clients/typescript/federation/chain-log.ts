@@ -1,18 +1,14 @@
 /**
- * The coordinator's announcements as this member has seen them, kept for good: one signed link a line. What was accepted once is never given up for another
- * story, two links of one number are a proof that the coordinator has told two, and one that the manifest does not allow is a proof too.
+ * The coordinator's announcements as this member has seen them, kept for good with their signatures. An accepted announcement is never
+ * replaced: two of one number prove that the coordinator has told two stories, and one that the manifest does not allow is a proof too.
  */
 
-import { CutlayerError } from '../../../src/errors.js';
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/protocol/federation/chain.js';
 import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
 import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import type { OpenManifest } from '../../../src/protocol/federation/manifest.js';
 import { initialClipNorm } from '../../../src/protocol/federation/round-mechanism.js';
-import type { StateStore } from './state-store.js';
-
-/** The file's name. */
-export const CHAIN_FILE = 'chain.jsonl';
+import type { MemberStore } from './member-store.js';
 
 /** A link that has been checked, and what has been told with it. */
 interface OpenedLink {
@@ -23,7 +19,7 @@ interface OpenedLink {
 
 /** The verified chain. */
 export class ChainLog {
-  readonly #state: StateStore;
+  readonly #state: MemberStore;
   readonly #federation: string;
   readonly #coordinatorKey: Uint8Array;
   readonly #manifest: OpenManifest['manifest'];
@@ -35,7 +31,7 @@ export class ChainLog {
   readonly #hashes = new Set<string>();
   readonly #released = new Map<number, RoundPurpose>();
 
-  private constructor(state: StateStore, { id, manifest }: OpenManifest) {
+  private constructor(state: MemberStore, { id, manifest }: OpenManifest) {
     this.#state = state;
     this.#federation = id;
     this.#coordinatorKey = Buffer.from(manifest.coordinatorKey, 'hex');
@@ -43,14 +39,11 @@ export class ChainLog {
     this.#clipNorm = initialClipNorm(manifest);
   }
 
-  /** Reads and verifies what is kept. @param each told every link, in order. @throws CutlayerError BROADCAST_REJECTED when the file was changed */
-  static async open(state: StateStore, open: OpenManifest, each: (broadcast: Broadcast) => Promise<void>): Promise<ChainLog> {
+  /** Reads and verifies what is kept. @param each told every announcement, in order. @throws CutlayerError BROADCAST_REJECTED when it was changed */
+  static async open(state: MemberStore, open: OpenManifest, each: (broadcast: Broadcast) => Promise<void> | void): Promise<ChainLog> {
     const chain = new ChainLog(state, open);
-    const lines = new TextDecoder().decode((await state.read(CHAIN_FILE)) ?? new Uint8Array(0)).split('\n');
-    // Half a line is what a kill in the middle of an append leaves; it was never acted on.
-    const whole = lines.slice(0, -1);
-    if (lines.at(-1) !== '') await state.write(CHAIN_FILE, whole.map((line) => `${line}\n`).join(''));
-    for (const line of whole) await each(chain.#take(parseLine(line)).broadcast);
+    for (const signed of state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq'))
+      await each(chain.#believe(chain.#open(signed)));
     return chain;
   }
 
@@ -103,11 +96,10 @@ export class ChainLog {
    * Takes up the next link: checked, then written down, then believed.
    * @throws CutlayerError BROADCAST_REJECTED, IO_ERROR
    */
-  async add(signed: SignedBroadcast): Promise<Broadcast> {
+  add(signed: SignedBroadcast): Broadcast {
     const opened = this.#open(signed);
-    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-    await this.#state.append(CHAIN_FILE, JSON.stringify({ bytes: text(signed.bytes), signature: text(signed.signature) }));
-    return this.#believe(opened).broadcast;
+    this.#state.run('INSERT INTO chain VALUES (?, ?, ?)', opened.head.seq, signed.bytes, signed.signature);
+    return this.#believe(opened);
   }
 
   #open(signed: SignedBroadcast): OpenedLink {
@@ -115,12 +107,7 @@ export class ChainLog {
     return { ...opened, told: follow(this.#told, opened.broadcast, this.#manifest) };
   }
 
-  #take(signed: SignedBroadcast): OpenedLink {
-    return this.#believe(this.#open(signed));
-  }
-
-  #believe(opened: OpenedLink): OpenedLink {
-    const { broadcast, head, told } = opened;
+  #believe({ broadcast, head, told }: OpenedLink): Broadcast {
     this.#head = head;
     this.#told = told;
     this.#hashes.add(head.hash);
@@ -143,16 +130,6 @@ export class ChainLog {
       default: // a rollback is in what has been told
         break;
     }
-    return opened;
-  }
-}
-
-function parseLine(line: string): SignedBroadcast {
-  try {
-    const { bytes, signature } = JSON.parse(line) as { readonly bytes: string; readonly signature: string };
-    const decode = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
-    return { bytes: decode(bytes), signature: decode(signature) };
-  } catch (cause) {
-    throw new CutlayerError('BROADCAST_REJECTED', `${CHAIN_FILE}: not what was written here; restore it from a backup`, { cause });
+    return broadcast;
   }
 }

@@ -55,6 +55,6 @@ function forked(round: number, participant: string, behind: boolean): CutlayerEr
   const what = behind
     ? `${participant} has enlisted with older announcements than this member; the next round will tell whether it was only late`
     : `${participant} has signed announcements that this member has never seen: the coordinator may have told the two of you different things, such as different models. ` +
-      'Compare the chain head that both show (the last line of chain.jsonl) over another channel, and do not go on when they differ';
+      'Compare the chain head that cutlayer client versions shows at both over another channel, and do not go on when they differ';
   return new CutlayerError('CHAIN_FORKED', `round ${round}: ${what}; this member sits the round out`, { details: { participant, behind } });
 }

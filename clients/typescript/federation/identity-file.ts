@@ -1,8 +1,8 @@
-/** A member's identity on disk: an Ed25519 key that signs whatever the member says in a federation. Who holds the file is the member. */
-import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rm, stat } from 'node:fs/promises';
+/** A member's identity on disk: an Ed25519 key that signs what the member says in a federation. The holder of the file is the member. */
+import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
+import { createFileAtomic } from '../../../src/files/atomic-file.js';
 import type { RandomBytes } from '../../../src/privacy/random.js';
 import { generateIdentity, type IdentityKey, identityFromSeed } from '../../../src/protocol/secagg/signature.js';
 
@@ -17,29 +17,11 @@ export async function createIdentity(file: string, random?: RandomBytes): Promis
   const identity = generateIdentity(random);
   const { privateKey, publicKey } = identity;
   const content = { format: 'cutlayer-identity', formatVersion: 1, privateKey: hex(privateKey), publicKey: hex(publicKey) };
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  try {
-    const handle = await open(temporary, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(content, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    // Unlike a rename, a link fails where there is a file.
-    await link(temporary, file);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST')
-      throw new CutlayerError(
-        'ALREADY_EXISTS',
-        `${file}: exists already; whoever lost an identity is no member any more, so it is not overwritten: choose another file`,
-      );
-    throw new CutlayerError('IO_ERROR', `${file}: cannot be written (${code ?? 'it failed'})`, { cause });
-  } finally {
-    await rm(temporary, { force: true });
-  }
-  return identity;
+  if (await createFileAtomic(file, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })) return identity;
+  throw new CutlayerError(
+    'ALREADY_EXISTS',
+    `${file}: exists already, and is not overwritten, because a member that has lost its identity is no member any more; choose another file`,
+  );
 }
 
 /** Reads an identity. @throws CutlayerError NOT_FOUND, INVALID_CONFIG (broken, or readable by others) */

@@ -22,7 +22,7 @@ import type { StepResult, TrainingClient } from '../training/training-client.js'
 import { takeSteps } from '../training/training-loop.js';
 import type { RoundExamples } from './data/local-data.js';
 import { difference, flatValues } from './federated-adapter.js';
-import type { StateStore } from './state-store.js';
+import type { MemberStore } from './member-store.js';
 
 /** The round's own training, as far as it has come. */
 export const TRAINING_FILE = 'training.safetensors';
@@ -47,7 +47,7 @@ export interface LocalStep extends StepResult {
 
 /** What to train with. */
 export interface LocalTrainingOptions {
-  readonly state: StateStore;
+  readonly state: MemberStore;
   readonly client: TrainingClient;
   readonly settings: Pick<Manifest['settings'], 'rounds' | 'strategy' | 'training'>;
   readonly round: number;
@@ -131,7 +131,7 @@ export function splitValues({ parameters }: Pick<Adapter, 'parameters'>, values:
 }
 
 /** Makes the moments of a round's training those that the next round begins with; does nothing when they are not of that round, not at its end, or broken. */
-export async function keepMoments(state: StateStore, round: number): Promise<void> {
+export async function keepMoments(state: MemberStore, round: number): Promise<void> {
   const bytes = await state.read(TRAINING_FILE);
   if (bytes === undefined) return;
   const saved = metadataOf(bytes);
@@ -182,7 +182,7 @@ interface SavedTraining extends z.output<typeof metadataSchema> {
 }
 
 async function writeTraining(
-  state: StateStore,
+  state: MemberStore,
   client: TrainingClient,
   metadata: {
     readonly round: number;
@@ -200,7 +200,7 @@ async function writeTraining(
 }
 
 /** Undefined where there is none; a broken one is as good as none, for training begins again from the broadcast. */
-async function readTraining(state: StateStore, name: string, client: TrainingClient): Promise<SavedTraining | undefined> {
+async function readTraining(state: MemberStore, name: string, client: TrainingClient): Promise<SavedTraining | undefined> {
   const bytes = await state.read(name);
   if (bytes === undefined) return undefined;
   try {

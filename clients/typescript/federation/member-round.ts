@@ -1,6 +1,6 @@
 /**
- * One member in one round: its answers to the stages. Every answer is written down before it is given, and a round once left is never entered again. What the
- * coordinator asks is held against the pinned manifest, the member's floors and the chain before it is answered.
+ * One member in one round: its answers to the stages. Every answer is written down before it is given, and a round once left is never entered
+ * again. What the coordinator asks is held against the pinned manifest, the member's floors and the chain before it is answered.
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../../src/errors.js';
@@ -13,10 +13,10 @@ import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js
 import type { IdentityKey, Verify } from '../../../src/protocol/secagg/signature.js';
 import { requireCohort } from './cohort-check.js';
 import { TRAINING_FILE } from './local-training.js';
+import type { MemberStore } from './member-store.js';
 import type { Pin } from './pin.js';
 import type { RoundPayload } from './round-payload.js';
-import { type ActiveRound, PAYLOAD_FILE, type RoundRecord, readRound, writeRound } from './round-record.js';
-import type { StateStore } from './state-store.js';
+import { type ActiveRound, PAYLOAD, type RoundRecord, readRound, writeRound } from './round-record.js';
 
 /** What a round is entered with. */
 export interface RoundEntry {
@@ -29,9 +29,21 @@ export interface RoundEntry {
   readonly examples: number;
 }
 
+type SubmitTask = Extract<Task, { kind: 'submit' }>;
+
+/** What a request to submit comes to. */
+export type PreparedSubmission =
+  | { readonly kind: 'committed' }
+  | {
+      readonly kind: 'wanted';
+      readonly active: ActiveRound;
+      /** Members of the cohort. */
+      readonly cohort: number;
+    };
+
 /** What answers need besides the round itself. */
 export interface RoundSurroundings {
-  readonly state: StateStore;
+  readonly state: MemberStore;
   readonly pin: Pin;
   readonly identity: IdentityKey;
   readonly random: RandomBytes;
@@ -53,12 +65,9 @@ export class MemberRound {
     if (secagg !== null) this.#client = SecAggClient.fromState(secagg, around.identity, around.check);
   }
 
-  /** Goes on from what is written down. @throws CutlayerError IO_ERROR, INVALID_CONFIG when it is broken */
-  static async open(around: RoundSurroundings): Promise<MemberRound> {
-    const record = await readRound(around.state);
-    // Whoever is killed while it leaves a round has written that down first, and the rest is done now.
-    if (record !== undefined && record.active === null) await around.state.remove(PAYLOAD_FILE);
-    return new MemberRound(around, record);
+  /** Goes on from what is written down. @throws CutlayerError STORE_CORRUPT, INVALID_CONFIG when it is broken */
+  static open(around: RoundSurroundings): MemberRound {
+    return new MemberRound(around, readRound(around.state));
   }
 
   /** The newest round that was begun; 0: none. */
@@ -86,12 +95,9 @@ export class MemberRound {
     } else {
       const { enlistment, client } = this.#newEnlistment(entry);
       const { purpose, version, promoted, clipNorm } = entry;
-      await state.remove(PAYLOAD_FILE);
       this.#client = client;
-      await this.#write({
-        round: entry.round,
-        active: { purpose, version, promoted, clipNorm, enlistment, cohort: null, secagg: client?.toState() ?? null, payloadDigest: null },
-      });
+      const active = { purpose, version, promoted, clipNorm, enlistment, cohort: null, payloadDigest: null };
+      this.#write(entry.round, active, () => state.remove(PAYLOAD));
     }
     await api.enlist(entry.round, this.#require(entry.round).enlistment);
   }
@@ -106,41 +112,48 @@ export class MemberRound {
       cohort.map(({ advertisement }) => advertisement),
       new Map(pin.open.manifest.members.map(({ name, publicKey }) => [name, new Uint8Array(Buffer.from(publicKey, 'hex'))])),
     );
-    await this.#write({ round, active: { ...active, cohort: cohort.length, secagg: client.toState() } });
+    this.#write(round, { ...active, cohort: cohort.length });
     await api.shareKeys(round, shares);
   }
 
   /**
-   * Submits what `make` gives, or what was submitted before.
-   * @param make trains or measures; told the size of the cohort @param spend writes the cost down, before anything leaves
-   * @returns bytes, and whether they are those of before
+   * Checks a request to submit.
+   * @returns what a payload is made for; or `committed`: the round has one, which is submitted
+   * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED
    */
-  async submit(
-    task: Extract<Task, { kind: 'submit' }>,
-    knows: (hash: string) => boolean,
-    make: (active: ActiveRound, cohort: number) => Promise<RoundPayload>,
-    spend: (active: ActiveRound, cohort: number) => Promise<void>,
-  ): Promise<{ readonly bytes: number; readonly again: boolean }> {
-    const { round } = task;
-    const { state, api, pin, check } = this.#around;
-    const again = this.#require(round).payloadDigest !== null;
-    if (!again) {
-      const before = this.#require(round);
-      const secret = pin.open.manifest.settings.secureAggregation !== null;
-      if (!secret) requireCohort(task.cohort, { pin, round, enlistment: before.enlistment, check, knows });
-      const cohort = secret ? before.cohort : task.cohort.length;
-      if (cohort === null) throw refused(round, 'asked for an update before any keys were shared');
-      const payload = await make(before, cohort);
-      const bytes = this.#sealed(task, payload);
-      await state.write(PAYLOAD_FILE, bytes);
-      await spend(before, cohort);
-      await this.#write({ round, active: { ...before, cohort, secagg: this.#client?.toState() ?? null, payloadDigest: digest(bytes) } });
-    }
-    const bytes = await state.read(PAYLOAD_FILE);
-    if (bytes === undefined || digest(bytes) !== this.#require(round).payloadDigest)
-      throw refused(round, `${PAYLOAD_FILE} is not what was submitted first, and nothing else may be`);
-    await api.submit(round, bytes);
-    return { bytes: bytes.length, again };
+  prepare({ round, cohort }: SubmitTask, knows: (hash: string) => boolean): PreparedSubmission {
+    const active = this.#require(round);
+    if (active.payloadDigest !== null) return { kind: 'committed' };
+    const { pin, check } = this.#around;
+    const secret = pin.open.manifest.settings.secureAggregation !== null;
+    if (!secret) requireCohort(cohort, { pin, round, enlistment: active.enlistment, check, knows });
+    const members = secret ? active.cohort : cohort.length;
+    if (members === null) throw refused(round, 'asked for an update before any keys were shared');
+    return { kind: 'wanted', active, cohort: members };
+  }
+
+  /** Masks a payload and writes its bytes. @returns their digest @throws CutlayerError SECAGG_REFUSED */
+  async seal({ round, inbox }: SubmitTask, payload: RoundPayload): Promise<string> {
+    this.#require(round);
+    const values = payload.kind === 'plain' ? payload.values : this.#secagg(round).mask(inbox, payload.ring);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    await this.#around.state.write(PAYLOAD, bytes);
+    return digest(bytes);
+  }
+
+  /** From now on the round submits the sealed bytes, and no others. @param payloadDigest What {@link MemberRound.seal} has given. */
+  commit(round: number, cohort: number, payloadDigest: string): void {
+    this.#write(round, { ...this.#require(round), cohort, payloadDigest });
+  }
+
+  /** Submits what was committed to. @returns bytes @throws CutlayerError ROUND_REFUSED */
+  async submit(round: number): Promise<number> {
+    const { payloadDigest } = this.#require(round);
+    const bytes = this.#around.state.read(PAYLOAD);
+    if (bytes === undefined || digest(bytes) !== payloadDigest)
+      throw refused(round, 'the payload in the state directory is not what was submitted first, and nothing else may be');
+    await this.#around.api.submit(round, bytes);
+    return bytes.length;
   }
 
   /** @throws CutlayerError SECAGG_REFUSED */
@@ -148,7 +161,7 @@ export class MemberRound {
     const active = this.#require(round);
     const client = this.#secagg(round);
     const confirmation = client.confirm(survivors);
-    await this.#write({ round, active: { ...active, secagg: client.toState() } });
+    this.#write(round, active);
     await this.#around.api.confirm(round, confirmation);
   }
 
@@ -157,17 +170,20 @@ export class MemberRound {
     const active = this.#require(round);
     const client = this.#secagg(round);
     const revealed = client.unmask(confirmations);
-    await this.#write({ round, active: { ...active, secagg: client.toState() } });
+    this.#write(round, active);
     await this.#around.api.unmask(round, revealed);
   }
 
   /** Ends the round for this member: its secrets are deleted, and nothing of it is answered any more. @param round may be one that was never begun */
-  async leave(round: number, { keepTraining }: { readonly keepTraining: boolean }): Promise<void> {
+  leave(round: number, { keepTraining }: { readonly keepTraining: boolean }): void {
     if (round < this.number) return;
+    const { state } = this.#around;
     this.#client = undefined;
-    await this.#write({ round, active: null });
-    await this.#around.state.remove(PAYLOAD_FILE);
-    if (!keepTraining) await this.#around.state.remove(TRAINING_FILE);
+    this.#write(round, null, () => {
+      state.remove(PAYLOAD);
+      if (!keepTraining) state.remove(TRAINING_FILE);
+    });
+    state.forget();
   }
 
   #newEnlistment({ round, purpose, chainHead, examples }: RoundEntry): {
@@ -192,11 +208,6 @@ export class MemberRound {
     return { enlistment: { ...terms, advertisement: client.advertise(context) }, client };
   }
 
-  #sealed({ round, inbox }: Extract<Task, { kind: 'submit' }>, payload: RoundPayload): Uint8Array {
-    const values = payload.kind === 'plain' ? payload.values : this.#secagg(round).mask(inbox, payload.ring);
-    return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  }
-
   #require(round: number): ActiveRound {
     const { active } = this;
     if (round === this.number && active !== undefined) return active;
@@ -208,8 +219,17 @@ export class MemberRound {
     throw refused(round, 'asked for a stage of secure aggregation, which the manifest does not have');
   }
 
-  async #write(record: RoundRecord): Promise<void> {
-    await writeRound(this.#around.state, record);
+  /**
+   * Writes down what is about to be said, and the state of secure aggregation that it follows from.
+   * @param active null: the round is over for this member @param more writes in the same transaction
+   */
+  #write(round: number, active: Omit<ActiveRound, 'secagg'> | null, more: () => void = () => undefined): void {
+    const { state } = this.#around;
+    const record: RoundRecord = { round, active: active && { ...active, secagg: this.#client?.toState() ?? null } };
+    state.transaction(() => {
+      writeRound(state, record);
+      more();
+    });
     this.#record = record;
   }
 }

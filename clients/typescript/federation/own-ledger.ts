@@ -2,46 +2,36 @@
  * A member's own account of what its updates have cost. It does not take the coordinator's word: a round is written down before its payload leaves, and
  * counts whether the round came to something or not.
  */
-import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { type PrivacyEvent, parsePrivacyEvent } from '../../../src/privacy/event.js';
 import { mayRelease } from '../../../src/privacy/ledger.js';
 import { type PrivacyStatement, privacyStatement } from '../../../src/privacy/statement.js';
 import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import { amplifyingRate, initialClipNorm, privacyEventOf, type RoundRules } from '../../../src/protocol/federation/round-mechanism.js';
-import { brokenFile, type StateStore } from './state-store.js';
-
-/** The file's name. */
-export const LEDGER_FILE = 'privacy-ledger.jsonl';
-
-const lineSchema = z.strictObject({ round: z.int().min(1), event: z.unknown() });
+import { brokenRow } from './member-file.js';
+import type { MemberStore } from './member-store.js';
 
 /** The account. */
 export class OwnLedger {
-  readonly #state: StateStore;
+  readonly #state: MemberStore;
   readonly #manifest: RoundRules;
   readonly #privacy: RoundRules['settings']['privacy'];
   readonly #events = new Map<number, PrivacyEvent>();
 
-  private constructor(state: StateStore, manifest: RoundRules) {
+  private constructor(state: MemberStore, manifest: RoundRules) {
     this.#state = state;
     this.#manifest = manifest;
     this.#privacy = manifest.settings.privacy;
   }
 
-  /** Reads the account. @throws CutlayerError IO_ERROR when it is broken: an account that cannot be read allows nothing */
-  static async open(state: StateStore, manifest: RoundRules): Promise<OwnLedger> {
+  /** Reads the account. @throws CutlayerError STORE_CORRUPT: an account that cannot be read allows nothing */
+  static open(state: MemberStore, manifest: RoundRules): OwnLedger {
     const ledger = new OwnLedger(state, manifest);
-    const lines = new TextDecoder().decode((await state.read(LEDGER_FILE)) ?? new Uint8Array(0)).split('\n');
-    const whole = lines.slice(0, -1);
-    // A line without its end was being written when the process died: its payload had not left.
-    if (lines.at(-1) !== '') await state.write(LEDGER_FILE, whole.map((line) => `${line}\n`).join(''));
-    for (const line of whole) {
+    for (const { round, event } of state.all<{ round: number; event: string }>('SELECT round, event FROM ledger ORDER BY round')) {
       try {
-        const { round, event } = lineSchema.parse(JSON.parse(line));
-        ledger.#events.set(round, parsePrivacyEvent(event));
+        ledger.#events.set(round, parsePrivacyEvent(JSON.parse(event)));
       } catch (cause) {
-        throw brokenFile(state, LEDGER_FILE, cause);
+        throw brokenRow(`the ledger's round ${round}`, cause);
       }
     }
     return ledger;
@@ -68,10 +58,10 @@ export class OwnLedger {
     );
   }
 
-  /** Writes a round down, durably; before its payload leaves. */
-  async spend(round: number, event: PrivacyEvent | null): Promise<void> {
+  /** Writes a round down; before its payload leaves. */
+  spend(round: number, event: PrivacyEvent | null): void {
     if (event === null || this.#events.has(round)) return;
-    await this.#state.append(LEDGER_FILE, JSON.stringify({ round, event }));
+    this.#state.run('INSERT INTO ledger VALUES (?, ?)', round, JSON.stringify(event));
     this.#events.set(round, event);
   }
 

@@ -1,21 +1,8 @@
-/** What a member has agreed to, kept in its own files: the manifest and its floors. What the coordinator says later is held against it. */
-import { z } from 'zod';
+/** What a member has agreed to, kept in its own state: the manifest and its floors. What the coordinator says later is held against it. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/protocol/federation/manifest.js';
 import { fewestSurvivors, maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
-import { brokenFile, readJson, type StateStore } from './state-store.js';
-
-/** The file's name. */
-export const PIN_FILE = 'pin.json';
-
-const base64 = z.base64();
-const schema = z.strictObject({
-  formatVersion: z.literal(1),
-  federation: z.string(),
-  member: z.string(),
-  manifest: z.strictObject({ bytes: base64, signature: base64 }),
-  floors: z.strictObject({ minCohort: z.int().min(1), minThreshold: z.int().min(0) }),
-});
+import type { MemberStore } from './member-store.js';
 
 /** Sizes below which this member takes part in nothing. */
 export interface Floors {
@@ -48,8 +35,8 @@ export interface PinRequest {
  * @param fetch asked only when nothing is pinned yet
  * @throws CutlayerError MANIFEST_REJECTED (another one than was asked for), NOT_A_MEMBER, INVALID_OPTION (floors below the pinned ones, or out of reach)
  */
-export async function pinned(state: StateStore, request: PinRequest, fetch: () => Promise<SignedManifest>): Promise<Pin> {
-  const saved = await readPin(state);
+export async function pinned(state: MemberStore, request: PinRequest, fetch: () => Promise<SignedManifest>): Promise<Pin> {
+  const saved = readPin(state);
   if (saved !== undefined && saved.federation !== request.federation) {
     throw new CutlayerError(
       'MANIFEST_REJECTED',
@@ -60,15 +47,9 @@ export async function pinned(state: StateStore, request: PinRequest, fetch: () =
   const member = memberOf(open, request.publicKey);
   const floors = raised(open, saved?.floors ?? defaultFloors(open), request.floors ?? {}, saved !== undefined);
   if (saved === undefined || floors.minCohort !== saved.floors.minCohort || floors.minThreshold !== saved.floors.minThreshold) {
-    const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-    const json = {
-      formatVersion: 1,
-      federation: open.id,
-      member,
-      manifest: { bytes: text(open.bytes), signature: text(open.signature) },
-      floors,
-    };
-    await state.write(PIN_FILE, `${JSON.stringify(json, null, 2)}\n`);
+    const { minCohort, minThreshold } = floors;
+    const { id, bytes, signature } = open;
+    state.run('INSERT OR REPLACE INTO pin VALUES (1, ?, ?, ?, ?, ?, ?)', id, member, bytes, signature, minCohort, minThreshold);
   }
   return { open, member, floors };
 }
@@ -117,17 +98,20 @@ function memberOf({ id, manifest }: OpenManifest, publicKey: string): string {
   );
 }
 
-/** A pin as it was written; undefined where nothing is pinned. @throws CutlayerError IO_ERROR */
-export async function readPin(
-  state: StateStore,
-): Promise<
-  { readonly federation: string; readonly member: string; readonly manifest: SignedManifest; readonly floors: Floors } | undefined
-> {
-  const json = await readJson(state, PIN_FILE);
-  if (json === undefined) return undefined;
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw brokenFile(state, PIN_FILE, parsed.error);
-  const { federation, member, floors, manifest } = parsed.data;
-  const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
-  return { federation, member, floors, manifest: { bytes: bytes(manifest.bytes), signature: bytes(manifest.signature) } };
+/** A pin as it was written. */
+export interface SavedPin {
+  readonly federation: string;
+  readonly member: string;
+  readonly manifest: SignedManifest;
+  readonly floors: Floors;
+}
+
+/** Undefined where nothing is pinned. */
+export function readPin(state: MemberStore): SavedPin | undefined {
+  const row = state.get<Pick<SavedPin, 'federation' | 'member'> & SignedManifest & Floors>(
+    'SELECT federation, member, manifest AS bytes, signature, min_cohort AS minCohort, min_threshold AS minThreshold FROM pin',
+  );
+  if (row === undefined) return undefined;
+  const { federation, member, bytes, signature, minCohort, minThreshold } = row;
+  return { federation, member, manifest: { bytes, signature }, floors: { minCohort, minThreshold } };
 }

@@ -1,47 +1,18 @@
 /**
- * The round under way, written down before anything of it is said. A participant that is killed and started again finds here what it has said already, and
- * says the same bytes or nothing: two answers to one question could take the masks off its update.
+ * The round under way, written down before anything of it is said. A participant that is killed and started again finds here what it has
+ * said already, and says the same bytes or nothing: two answers to one question could take the masks off its update.
  */
-import { z } from 'zod';
-import type { Enlistment } from '../../../src/protocol/federation/enlistment.js';
+import type { Enlistment, RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import { enlistmentCodec } from '../../../src/protocol/federation/message-codec.js';
-import { brokenFile, readJson, type StateStore } from './state-store.js';
+import { brokenRow } from './member-file.js';
+import type { ColumnValue, MemberStore } from './member-store.js';
 
-/** The file's name. */
-export const ROUND_FILE = 'round.json';
-/** The bytes that were, or are about to be, submitted. */
-export const PAYLOAD_FILE = 'round-payload.bin';
-
-/** A message of the federation service, in base64. */
-const enlistment = z.base64().transform((text, context) => {
-  try {
-    return enlistmentCodec.decode(Buffer.from(text, 'base64'));
-  } catch (error) {
-    context.addIssue(String(error));
-    return z.NEVER;
-  }
-});
-
-const schema = z.strictObject({
-  formatVersion: z.literal(2),
-  round: z.int().min(1),
-  active: z
-    .strictObject({
-      purpose: z.enum(['train', 'evaluate']),
-      version: z.int().min(0),
-      promoted: z.int().min(0),
-      clipNorm: z.number().nullable(),
-      enlistment,
-      cohort: z.int().min(1).nullable(),
-      secagg: z.unknown(),
-      payloadDigest: z.string().nullable(),
-    })
-    .nullable(),
-});
+/** The large value with the bytes that were, or are about to be, submitted. */
+export const PAYLOAD = 'payload';
 
 /** What this member has said in a round that goes on. */
 export interface ActiveRound {
-  readonly purpose: 'train' | 'evaluate';
+  readonly purpose: RoundPurpose;
   /** To train from, or to measure. */
   readonly version: number;
   /** What a measured version is compared with. */
@@ -52,11 +23,11 @@ export interface ActiveRound {
   /** Members of the cohort, once it has been accepted. */
   readonly cohort: number | null;
   /**
-   * State of the round's SecAggClient, secrets included; null without secure aggregation. Its answers follow from it to the last byte, so they are not
-   * kept beside it.
+   * State of the round's SecAggClient, secrets included; null without secure aggregation. Its answers follow from it to the last byte, so they
+   * are not kept beside it.
    */
-  readonly secagg?: unknown;
-  /** sha256 of {@link PAYLOAD_FILE} once that is this round's, hex: these bytes are submitted, and no others. */
+  readonly secagg: unknown;
+  /** sha256 of {@link PAYLOAD} once that is this round's, hex: these bytes are submitted, and no others. */
   readonly payloadDigest: string | null;
 }
 
@@ -67,18 +38,46 @@ export interface RoundRecord {
   readonly active: ActiveRound | null;
 }
 
-/** Undefined before the first round. @throws CutlayerError IO_ERROR when the file is broken */
-export async function readRound(state: StateStore): Promise<RoundRecord | undefined> {
-  const json = await readJson(state, ROUND_FILE);
-  if (json === undefined) return undefined;
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw brokenFile(state, ROUND_FILE, parsed.error);
-  return parsed.data;
+interface RoundRow {
+  readonly round: number;
+  readonly purpose: RoundPurpose;
+  readonly version: number;
+  readonly promoted: number;
+  readonly clip_norm: number | null;
+  readonly enlistment: Uint8Array | null;
+  readonly cohort: number | null;
+  readonly secagg: string | null;
+  readonly payload_digest: string | null;
 }
 
-/** Writes the round, durably. */
-export async function writeRound(state: StateStore, record: RoundRecord): Promise<void> {
-  const { round, active } = record;
-  const enlistment = active && Buffer.from(enlistmentCodec.encode(active.enlistment)).toString('base64');
-  await state.write(ROUND_FILE, JSON.stringify({ formatVersion: 2, round, active: active && { ...active, enlistment } }));
+/** Undefined before the first round. @throws CutlayerError STORE_CORRUPT */
+export function readRound(state: MemberStore): RoundRecord | undefined {
+  const row = state.get<RoundRow>('SELECT * FROM round');
+  if (row === undefined) return undefined;
+  const { round, purpose, version, promoted, clip_norm: clipNorm, enlistment, cohort, secagg, payload_digest: payloadDigest } = row;
+  if (enlistment === null) return { round, active: null };
+  try {
+    const said = { enlistment: enlistmentCodec.decode(enlistment), secagg: secagg === null ? null : (JSON.parse(secagg) as unknown) };
+    return { round, active: { purpose, version, promoted, clipNorm, cohort, payloadDigest, ...said } };
+  } catch (cause) {
+    throw brokenRow('the round', cause);
+  }
+}
+
+/** Writes the round. */
+export function writeRound(state: MemberStore, { round, active }: RoundRecord): void {
+  const said: readonly ColumnValue[] =
+    active === null
+      ? [null, null, null, null, null, null, null, null]
+      : [
+          active.purpose,
+          active.version,
+          active.promoted,
+          active.clipNorm,
+          enlistmentCodec.encode(active.enlistment),
+          active.cohort,
+          active.secagg === null ? null : JSON.stringify(active.secagg),
+          active.payloadDigest,
+        ];
+  state.run('INSERT OR REPLACE INTO round VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)', round, ...said);
 }

@@ -15,10 +15,10 @@ import { worsening } from './data/forgetting.js';
 import type { LocalData } from './data/local-data.js';
 import { evaluationPayload, type MeasuredVersion, measureSlices } from './data/measure.js';
 import { splitValues, trainLocally } from './local-training.js';
+import type { MemberStore } from './member-store.js';
 import type { ParticipantEvent } from './participant-events.js';
 import { metricsPayload, type RoundPayload, trainPayload } from './round-payload.js';
 import type { ActiveRound } from './round-record.js';
-import type { StateStore } from './state-store.js';
 
 /** What the work needs. */
 export interface WorkSurroundings {
@@ -26,7 +26,7 @@ export interface WorkSurroundings {
   readonly open: OpenManifest;
   readonly chain: ChainLog;
   readonly data: LocalData;
-  readonly state: StateStore;
+  readonly state: MemberStore;
   readonly client: TrainingClient;
   readonly seed: number;
   readonly checkpointEvery: number;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Semaphore } from 'async-mutex';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
 import { federatedAdapter } from '../../../clients/typescript/federation/federated-adapter.js';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import { Participant } from '../../../clients/typescript/federation/participant.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
@@ -27,7 +28,6 @@ import { foundingManifest } from '../coordinator/create-federation.js';
 import type { GivenSettings } from '../coordinator/settings-input.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
 import { RoundWatch } from './round-watch.js';
-import { ScratchState } from './scratch-state.js';
 import { type Activity, SimulatedLink } from './simulated-link.js';
 import { type Site, type SplitRule, shareOut, takeTest } from './simulation-data.js';
 import { openSimulationGateway } from './simulation-gateway.js';
@@ -181,7 +181,7 @@ class Simulation {
     signal: AbortSignal,
   ): Promise<void> {
     this.#activity.busy += 1;
-    const state = await ScratchState.open(join(this.#scratch, name));
+    const state = await MemberStore.scratch(join(this.#scratch, name));
     try {
       const random = seeded(this.#seed, 3);
       const participant = await Participant.open({
@@ -207,6 +207,7 @@ class Simulation {
       });
       await participant.run(signal);
     } finally {
+      await state.close();
       api.close();
       this.#activity.busy -= 1;
     }

@@ -1,11 +1,12 @@
 /** A member that is killed at any point of a round: started again on the same state it says the same bytes, and the round ends with its update in it, once. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
-import { LEDGER_FILE } from '../../../clients/typescript/federation/own-ledger.js';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
-import { PAYLOAD_FILE, ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
-import { MemoryState, type StateStore } from '../../../clients/typescript/federation/state-store.js';
+import { PAYLOAD, readRound } from '../../../clients/typescript/federation/round-record.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { signBroadcast } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
@@ -21,11 +22,13 @@ const stages = ['enlist', 'shareKeys', 'submit', 'confirm', 'unmask'] as const;
 /** Counts what a participant does to the world, and ends it at one of these. */
 class Killer {
   readonly #at: number;
+  readonly #onDeath: () => void;
   readonly stop = new AbortController();
   seen = 0;
 
-  constructor(at: number) {
+  constructor(at: number, onDeath: () => void = () => undefined) {
     this.#at = at;
+    this.#onDeath = onDeath;
   }
 
   get dead(): boolean {
@@ -34,28 +37,12 @@ class Killer {
 
   /** A point between two effects: the process dies here, or goes on. A dead one has no effects. */
   point(): void {
-    if (!this.dead && this.seen++ === this.#at) this.stop.abort();
+    if (!this.dead && this.seen++ === this.#at) {
+      this.#onDeath();
+      this.stop.abort();
+    }
     if (this.dead) throw new CutlayerError('CANCELLED', 'killed');
   }
-}
-
-/** What is on disk outlives the killed process. */
-function mortalState(state: StateStore, killer: Killer): StateStore {
-  const effect =
-    <Given extends unknown[]>(run: (...given: Given) => Promise<void>) =>
-    async (...given: Given) => {
-      killer.point();
-      await run(...given);
-      killer.point();
-    };
-  return {
-    directory: undefined,
-    read: (name) => state.read(name),
-    write: effect((name: string, bytes: Uint8Array | string) => state.write(name, bytes)),
-    append: effect((name: string, line: string, durable?: boolean) => state.append(name, line, durable)),
-    remove: effect((name: string) => state.remove(name)),
-    close: async () => undefined,
-  };
 }
 
 /** Records what reaches the coordinator; an answer may come when the asker is dead. */
@@ -78,7 +65,7 @@ function mortalApi(api: FederationApi, killer: Killer, sent: Map<string, Set<str
 }
 
 describe('a participant that is killed', function () {
-  this.timeout(900_000);
+  this.timeout(depth(1_800_000, 900_000));
   let rig: FederationRig;
   before(async () => {
     rig = await federationRig();
@@ -89,31 +76,33 @@ describe('a participant that is killed', function () {
   const roundWithDeath = async (federation: TestFederation, at: number) => {
     const stop = new AbortController();
     const others = [1, 2].map(async (member) => (await federation.participant(member, { evaluateLocally: false })).run(stop.signal));
-    const disk = new MemoryState();
+    const [first, again] = [join(rig.dir, federation.open.id), join(rig.dir, `${federation.open.id}-again`)];
+    mkdirSync(first);
     const sent = new Map<string, Set<string>>();
     const data = fixedData(rig.examples(0, 8));
     const events: ParticipantEvent[] = [];
-    const life = async (killer: Killer) => {
-      const options = {
-        api: mortalApi(federation.api(0), killer, sent),
-        state: mortalState(disk, killer),
-        data,
-        checkpointEvery: 2,
-        evaluateLocally: false,
-      };
+    const life = async (killer: Killer, directory: string) => {
       try {
+        const options = {
+          api: mortalApi(federation.api(0), killer, sent),
+          state: await MemberStore.scratch(directory, { onWrite: () => killer.point() }),
+          data,
+          checkpointEvery: 2,
+          evaluateLocally: false,
+        };
         return await (await federation.participant(0, { ...options, onEvent: (event) => events.push(event) })).run(killer.stop.signal);
       } catch (caught) {
         if (!killer.dead) throw caught;
         return undefined;
       }
     };
-    const first = new Killer(at);
-    await life(first);
-    const summary = first.dead ? await life(new Killer(Number.POSITIVE_INFINITY)) : undefined;
+    // What the kill has left, in the middle of a transaction as well: nothing that the dead participant still does reaches the copy.
+    const killer = new Killer(at, () => cpSync(first, again, { recursive: true }));
+    await life(killer, first);
+    const summary = killer.dead ? await life(new Killer(Number.POSITIVE_INFINITY), again) : undefined;
     stop.abort();
     await Promise.all(others);
-    return { points: first.seen, died: first.dead, summary, sent, disk, events };
+    return { points: killer.seen, died: killer.dead, summary, sent, directory: killer.dead ? again : first, events };
   };
 
   const aggregates = async (federation: TestFederation) => {
@@ -142,26 +131,31 @@ describe('a participant that is killed', function () {
         assert.equal(digests.size, 1, `killed at point ${at}: ${what} was answered with ${digests.size} different messages`);
       const [aggregate] = await aggregates(federation);
       assert.deepEqual([aggregate?.round, aggregate?.participants], [1, ['site0', 'site1', 'site2']], `killed at point ${at}`);
-      assert.equal(await result.disk.read(PAYLOAD_FILE), undefined, `killed at point ${at}: nothing of the round is left`);
-      const record = new TextDecoder().decode(await result.disk.read(ROUND_FILE));
-      assert.doesNotMatch(record, /selfMask|secagg/, `killed at point ${at}: secrets are deleted`);
+      const files = readdirSync(result.directory).map((name) => readFileSync(join(result.directory, name), 'latin1'));
+      assert.ok(files.join('').includes(federation.open.id), `killed at point ${at}: the files are the member's`);
+      assert.ok(!files.some((content) => content.includes('polynomials')), `killed at point ${at}: secrets are overwritten`);
+      const state = MemberStore.readOnly(result.directory);
+      assert.deepEqual(readRound(state), { round: 1, active: null }, `killed at point ${at}: the round is over`);
+      assert.equal(state.read(PAYLOAD), undefined, `killed at point ${at}: nothing of the round is left`);
+      await state.close();
     }
     return points;
   };
 
   it('says nothing twice in two ways, and its update is in the sum once, wherever it was killed', async () => {
-    // Some forty rounds in the exhaustive run.
-    assert.ok((await survives({}, depth(1, 5))) > 30, 'every effect of a round was a point to die at');
+    // More than a hundred rounds in the exhaustive run.
+    assert.ok((await survives({}, depth(1, 8))) > 90, 'every effect of a round was a point to die at');
   });
 
   it('the same without secure aggregation', async () => {
-    assert.ok((await survives({ secureAggregation: null }, depth(2, 7))) > 12);
+    assert.ok((await survives({ secureAggregation: null }, depth(2, 15))) > 50);
   });
 
   it('goes on with its training from the last checkpoint', async () => {
     const federation = await rig.found(settings);
-    const disk = new MemoryState();
     const killer = new Killer(Number.POSITIVE_INFINITY);
+    let over = false;
+    const disk = MemberStore.memory({ onWrite: () => over || killer.point() });
     const stop = new AbortController();
     const others = [1, 2].map(async (member) => (await federation.participant(member, { evaluateLocally: false })).run(stop.signal));
     const steps: number[] = [];
@@ -171,8 +165,9 @@ describe('a participant that is killed', function () {
       steps.push(event.stepInRound);
       if (steps.length === 3) killer.stop.abort();
     };
-    const first = await federation.participant(0, { ...options, state: mortalState(disk, killer), onEvent });
+    const first = await federation.participant(0, { ...options, onEvent });
     assert.equal((await first.run(killer.stop.signal)).stopped, 'cancelled');
+    over = true;
     const again = await (await federation.participant(0, { ...options, onEvent })).run();
     assert.equal(again.rounds, 1);
     assert.deepEqual(steps, [1, 2, 3, 3, 4], 'the third step was taken again from the checkpoint after the second');
@@ -184,15 +179,15 @@ describe('a participant that is killed', function () {
     const federation = await rig.found({ ...settings, rounds: { ...settings.rounds, trainSeconds: 120, stageSeconds: 120 } });
     const stop = new AbortController();
     const others = [1, 2].map(async (member) => (await federation.participant(member, { evaluateLocally: false })).run(stop.signal));
-    const disk = new MemoryState();
+    const disk = MemberStore.memory();
     const api = federation.api(0);
     const killer = new Killer(Number.POSITIVE_INFINITY);
     const cut: FederationApi = { ...mortalApi(api, killer, new Map()), submit: async () => killer.stop.abort() };
     await (await federation.participant(0, { api: cut, state: disk, evaluateLocally: false })).run(killer.stop.signal);
-    const payload = await disk.read(PAYLOAD_FILE);
+    const payload = disk.read(PAYLOAD);
     assert.ok(payload !== undefined);
     payload[0]! ^= 1;
-    await disk.write(PAYLOAD_FILE, payload);
+    await disk.write(PAYLOAD, payload);
     const seen: ParticipantEvent[] = [];
     const end = new AbortController();
     const onEvent = (event: ParticipantEvent): void => {
@@ -201,7 +196,7 @@ describe('a participant that is killed', function () {
     };
     await (await federation.participant(0, { state: disk, evaluateLocally: false, onEvent })).run(end.signal);
     const [refusal] = seen.filter((event) => event.type === 'satOut');
-    assert.match(refusal?.message ?? '', /round-payload.bin is not what was submitted first/);
+    assert.match(refusal?.message ?? '', /the payload in the state directory is not what was submitted first/);
     assert.ok(!seen.some((event) => event.type === 'submitted'));
     stop.abort();
     await Promise.all(others);
@@ -210,11 +205,11 @@ describe('a participant that is killed', function () {
   it('counts its privacy before the payload leaves, and refuses what goes over the budget', async () => {
     const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 9 };
     const federation = await rig.found({ ...settings, privacy, rounds: { ...settings.rounds, count: 5 } });
-    const disk = new MemoryState();
-    const sent: string[] = [];
+    const disk = MemberStore.memory();
+    const sent: { readonly round: number; readonly event: string }[][] = [];
     const api: FederationApi = Object.assign(Object.create(federation.api(0)) as FederationApi, {
       submit: async (round: number, payload: Uint8Array) => {
-        sent.push(new TextDecoder().decode(await disk.read(LEDGER_FILE)));
+        sent.push(disk.all('SELECT round, event FROM ledger'));
         await federation.api(0).submit(round, payload);
       },
     });
@@ -230,14 +225,15 @@ describe('a participant that is killed', function () {
     });
     await participant.run();
     assert.equal(sent.length, 1);
-    assert.match(sent[0]!, /^\{"round":1,"event":\{"kind":"distributedGaussian"/, 'written before it was sent');
+    const [[spent]] = sent as [[{ readonly round: number; readonly event: string }]];
+    assert.equal(spent.round, 1);
+    assert.match(spent.event, /^\{"kind":"distributedGaussian"/, 'written before it was sent');
     const { privacy: statement } = participant;
     assert.ok(
       statement !== undefined && statement.unit === 'client' && statement.rounds === 1 && statement.epsilon! > 3 && statement.epsilon! <= 9,
     );
     // A coordinator that has forgotten what was spent: the member's own account says no.
-    for (let round = 2; round < 40; round++)
-      await disk.append(LEDGER_FILE, sent[0]!.trim().replace('"round":1', `"round":${round + 1000}`));
+    for (let round = 2; round < 40; round++) disk.run('INSERT INTO ledger VALUES (?, ?)', round + 1000, spent.event);
     const refused: ParticipantEvent[] = [];
     const end = new AbortController();
     const onEvent = (event: ParticipantEvent): void => {
@@ -255,9 +251,24 @@ describe('a participant that is killed', function () {
     await Promise.all(others);
   });
 
+  it('submits nothing whose cost it could not write down', async () => {
+    const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 9 };
+    const federation = await rig.found({ ...settings, privacy, cohort: { min: 1 }, secureAggregation: null }, 1);
+    let submitted = 0;
+    const api: FederationApi = Object.assign(Object.create(federation.api(0)) as FederationApi, { submit: async () => void submitted++ });
+    const state = MemberStore.memory({
+      onWrite: (moment, statement) => {
+        if (moment === 'before' && statement.startsWith('INSERT INTO ledger')) throw new CutlayerError('IO_ERROR', 'the disk is full');
+      },
+    });
+    const participant = await federation.participant(0, { api, state, evaluateLocally: false });
+    await assert.rejects(participant.run(), { code: 'IO_ERROR', message: 'the disk is full' });
+    assert.equal(submitted, 0);
+  });
+
   it('keeps the chain that it has seen: a coordinator that goes back and tells it otherwise is refused', async () => {
     const federation = await rig.found(settings);
-    const disk = new MemoryState();
+    const disk = MemberStore.memory();
     await Promise.all(
       [federation.participant(0, { state: disk }), federation.participant(1), federation.participant(2)].map(async (participant) =>
         (await participant).run(),

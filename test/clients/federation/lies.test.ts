@@ -1,7 +1,7 @@
 /** What a coordinator may say that is not so, to a member whose others are honest: each is refused, and nothing of the member's update leaves. */
 import assert from 'node:assert/strict';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
-import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { broadcastHash, signBroadcast } from '../../../src/protocol/federation/chain.js';
 import { type Enlistment, enlistmentContext } from '../../../src/protocol/federation/enlistment.js';
@@ -394,7 +394,7 @@ describe('a participant, told by its coordinator', () => {
 
   it('nothing new, it still raises its floors only', async () => {
     const federation = await rig.found(short);
-    const state = new MemoryState();
+    const state = MemberStore.memory();
     await federation.participant(0, { state, floors: { minThreshold: 3 } });
     await federation.participant(0, { state });
     const lower = (error: unknown): boolean =>

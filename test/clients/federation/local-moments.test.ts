@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { keepMoments, OPTIMIZER_FILE, TRAINING_FILE } from '../../../clients/typescript/federation/local-training.js';
-import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import { encodeTensors } from '../../../src/safetensors/tensors-file.js';
 
 describe("the optimizer's moments of a member", () => {
   it('are lost with a broken file of training, and the member goes on', async () => {
-    const state = new MemoryState();
+    const state = MemberStore.memory();
     const whole = encodeTensors({}, { round: '3', version: '0', data: 'x', step: '2', stepsBefore: '0', finished: 'true' });
     for (const broken of [whole.subarray(0, 10), new Uint8Array(0), encodeTensors({}, { round: 'three' })]) {
       await state.write(TRAINING_FILE, broken);

@@ -1,12 +1,12 @@
 /** A member's own files: identity, state, pin's neighbours, log and ledger. */
 import assert from 'node:assert/strict';
-import { appendFile, chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEventLog } from '../../../clients/typescript/federation/event-log.js';
 import { createIdentity, hex, readIdentity } from '../../../clients/typescript/federation/identity-file.js';
-import { LEDGER_FILE, OwnLedger } from '../../../clients/typescript/federation/own-ledger.js';
-import { DirectoryState, MemoryState } from '../../../clients/typescript/federation/state-store.js';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
+import { OwnLedger } from '../../../clients/typescript/federation/own-ledger.js';
 import { adapterDirectoryOf, writeVersion } from '../../../clients/typescript/federation/version-files.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { gaussianEvent } from '../../../src/privacy/event.js';
@@ -45,24 +45,6 @@ describe('files of a member of a federation', () => {
     await assert.rejects(readIdentity(file), code('INVALID_CONFIG', /not an identity/));
   });
 
-  it('are for one process at a time, and for its owner', async () => {
-    const state = await DirectoryState.open(join(dir, 'state'));
-    await assert.rejects(DirectoryState.open(join(dir, 'state')), code('ALREADY_EXISTS', /--state-dir/));
-    await state.write('a.json', '{}');
-    await state.append('b.jsonl', 'one');
-    await state.append('b.jsonl', 'two');
-    for (const name of ['a.json', 'b.jsonl']) assert.equal((await stat(join(dir, 'state', name))).mode & 0o777, 0o600, name);
-    assert.equal(new TextDecoder().decode(await state.read('b.jsonl')), 'one\ntwo\n');
-    assert.equal(await state.read('c'), undefined);
-    await state.remove('a.json');
-    assert.equal(await state.read('a.json'), undefined);
-    await writeFile(join(dir, 'state', 'half.json.123.tmp'), 'x');
-    await state.close();
-    const again = await DirectoryState.open(join(dir, 'state'));
-    assert.ok(!(await readdir(join(dir, 'state'))).includes('half.json.123.tmp'), 'what a kill has left is swept away');
-    await again.close();
-  });
-
   it('hold the promoted version and the newest five', async () => {
     const adapter = (text: string) => ({ save: (to: string) => writeFile(join(to, 'adapter'), text) });
     for (let version = 0; version < 8; version++) await writeVersion(dir, version, adapter(`${version}`));
@@ -92,34 +74,30 @@ describe('files of a member of a federation', () => {
       members: [],
     });
     const none = new Map();
-    const state = new MemoryState();
+    const state = MemberStore.memory();
     const event = gaussianEvent(5);
-    let ledger = await OwnLedger.open(state, manifest({}));
+    let ledger = OwnLedger.open(state, manifest({}));
     // facts: 50 rounds at multiplier 5 and delta 1e-5 cost 7.087861629.
     for (let round = 1; round <= 49; round++) {
       ledger.require(round, event, none);
-      await ledger.spend(round, event);
-      await ledger.spend(round, event);
+      ledger.spend(round, event);
+      ledger.spend(round, event);
     }
-    await state.append(LEDGER_FILE, '{"round":99');
-    const bytes = (await state.read(LEDGER_FILE))!;
-    await state.write(LEDGER_FILE, bytes.subarray(0, bytes.length - 1)); // killed in the middle of a line
-    ledger = await OwnLedger.open(state, manifest({}));
+    ledger = OwnLedger.open(state, manifest({}));
     assert.equal(ledger.rounds, 49);
     ledger.require(49, event, none); // said before: it may be said again
     assert.throws(() => ledger.require(50, event, none), code('BUDGET_EXHAUSTED', /7\.0878.*nothing more is sent/s));
-    const sampled = await OwnLedger.open(
-      new MemoryState(),
+    const sampled = OwnLedger.open(
+      MemberStore.memory(),
       manifest({ secureAggregation: null, cohort: { min: 1, sampling: { kind: 'poisson', rate: 1 } } }),
     );
     const rounds = Array.from({ length: 49 }, (_, at) => [at + 1, 'train'] as const);
     assert.throws(() => sampled.require(50, event, new Map(rounds)), code('BUDGET_EXHAUSTED', /0 rounds/));
     sampled.require(50, event, new Map(rounds.slice(1)));
-    await sampled.spend(50, event);
+    sampled.spend(50, event);
     const { epsilon } = sampled.statement(new Map(rounds))!;
     assert.ok(Math.abs(epsilon! - 7.087861629) < 1e-8, `said ${epsilon}: rounds in which this member was not drawn count`);
-    await appendFile(join(dir, 'x'), '');
-    await state.append(LEDGER_FILE, 'not json');
-    await assert.rejects(OwnLedger.open(state, manifest({})), code('IO_ERROR', /not what was written here/));
+    state.run('INSERT INTO ledger VALUES (50, ?)', 'not json');
+    assert.throws(() => OwnLedger.open(state, manifest({})), code('STORE_CORRUPT', /ledger's round 50: not what was written here/));
   });
 });

@@ -1,12 +1,11 @@
 /** Participants of a real coordinator, training through a real gateway. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
 import { flatValues, parametersOf, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
+import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
-import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
-import { DirectoryState } from '../../../clients/typescript/federation/state-store.js';
+import { PAYLOAD, readRound } from '../../../clients/typescript/federation/round-record.js';
 import { loadAdapter, schedule, TrainingClient, train } from '../../../clients/typescript/index.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
@@ -25,7 +24,7 @@ describe('participants of a federation', () => {
     const federation = await rig.found({ evaluation: {}, rounds: { count: 2, enlistSeconds: 0.2, stageSeconds: 120 } });
     const events: ParticipantEvent[] = [];
     const directory = join(rig.dir, 'site0');
-    const state = await DirectoryState.open(directory);
+    const state = await MemberStore.open(directory);
     const participants = [
       await federation.participant(0, { state, onEvent: (event) => events.push(event) }),
       await federation.participant(1),
@@ -44,9 +43,8 @@ describe('participants of a federation', () => {
     const adapter = await loadAdapter(join(directory, 'adapter'), { bundle: rig.bundle });
     const wanted = await federation.api(0).version(summaries[0]!.version!);
     assert.deepEqual(flatValues(adapter), wanted);
-    const record = JSON.parse(new TextDecoder().decode(await state.read(ROUND_FILE))) as { readonly active: unknown };
-    assert.equal(record.active, null, 'secrets of rounds are gone');
-    assert.ok(!existsSync(join(directory, 'round-payload.bin')));
+    assert.equal(readRound(state)?.active, null, 'secrets of rounds are gone');
+    assert.equal(state.read(PAYLOAD), undefined);
   });
 
   for (const [name, steps] of [
@@ -159,10 +157,10 @@ describe('participants of a federation', () => {
         throw new CutlayerError('CANCELLED', 'killed');
       },
     });
-    const first = await federation.participant(0, { api, state: await DirectoryState.open(directory) });
+    const first = await federation.participant(0, { api, state: await MemberStore.open(directory) });
     assert.equal((await first.run(stop.signal)).stopped, 'cancelled');
     await first.close();
-    const second = await federation.participant(0, { state: await DirectoryState.open(directory) });
+    const second = await federation.participant(0, { state: await MemberStore.open(directory) });
     await second.run();
     assert.deepEqual(flatValues(await loadAdapter(join(directory, 'adapter'), { bundle: rig.bundle })), await real.version(1));
   });

@@ -1,9 +1,8 @@
 /** A coordinator that makes a member crash and asks again, otherwise: the member's state remembers what it has said, and it says nothing else. */
 import assert from 'node:assert/strict';
 import { MemberRound } from '../../../clients/typescript/federation/member-round.js';
+import { MemberStore, type WriteHook } from '../../../clients/typescript/federation/member-store.js';
 import type { RoundPayload } from '../../../clients/typescript/federation/round-payload.js';
-import { ROUND_FILE } from '../../../clients/typescript/federation/round-record.js';
-import { MemoryState } from '../../../clients/typescript/federation/state-store.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type Enlistment, enlistmentContext } from '../../../src/protocol/federation/enlistment.js';
 import { payloadLength } from '../../../src/protocol/federation/payload.js';
@@ -40,7 +39,9 @@ class Wire {
 }
 
 class Victim {
-  readonly state = new MemoryState();
+  /** Where the next start dies. */
+  killAt: WriteHook = () => undefined;
+  readonly state = MemberStore.memory({ onWrite: (moment, statement) => this.killAt(moment, statement) });
   readonly wire = new Wire();
   round!: MemberRound;
   #starts = 0;
@@ -50,14 +51,20 @@ class Victim {
     this.#starts += 1;
     const pin = { open, member: names[0]!, floors: { minCohort: 3, minThreshold: 2 } };
     const random = seededBytes(new Uint8Array(32).fill(100 + this.#starts));
-    this.round = await MemberRound.open({ state: this.state, pin, identity: identity(0), random, api: this.wire.api });
+    this.round = MemberRound.open({ state: this.state, pin, identity: identity(0), random, api: this.wire.api });
     return this;
   }
 
   /** An update that is another one at every start: training again does not come to the same bits. */
-  submit(inbox: readonly SealedShares[], spend: () => Promise<void> = async () => {}) {
-    const make = async (): Promise<RoundPayload> => ({ kind: 'ring', ring: new Uint32Array(length).fill(1000 * this.#starts) });
-    return this.round.submit({ kind: 'submit', round: 1, cohort: [], inbox }, () => true, make, spend);
+  async submit(inbox: readonly SealedShares[]) {
+    const task = { kind: 'submit', round: 1, cohort: [], inbox } as const;
+    const prepared = this.round.prepare(task, () => true);
+    if (prepared.kind === 'wanted') {
+      const payload: RoundPayload = { kind: 'ring', ring: new Uint32Array(length).fill(1000 * this.#starts) };
+      this.round.commit(1, prepared.cohort, await this.round.seal(task, payload));
+    }
+    await this.round.submit(1);
+    return prepared.kind;
   }
 }
 
@@ -122,10 +129,10 @@ describe('a member that is killed and asked again, otherwise', () => {
     await victim.start();
     await victim.submit(inbox);
     await victim.start();
-    const { again } = await victim.submit(inbox);
+    const again = await victim.submit(inbox);
     await victim.start();
     await victim.submit(inbox.slice(1)); // another inbox would be other masks: not looked at
-    assert.equal(again, true);
+    assert.equal(again, 'committed');
     assert.equal(victim.wire.payloads.length, 3);
     for (const payload of victim.wire.payloads) assert.deepEqual(payload, victim.wire.payloads[0]);
   });
@@ -133,15 +140,15 @@ describe('a member that is killed and asked again, otherwise', () => {
   it('sends nothing of an update that it had masked and not written down', async () => {
     await share();
     const killed = new Error('killed');
-    const write = victim.state.write.bind(victim.state);
-    for (const file of ['round-payload.bin', ROUND_FILE]) {
-      victim.state.write = async (name, bytes) => {
-        if (name === file) throw killed;
-        await write(name, bytes);
+    for (const write of [/INSERT INTO blob_parts/, /INSERT INTO blobs/, /INSERT OR REPLACE INTO round/, /COMMIT/]) {
+      victim.killAt = (moment, statement) => {
+        if (moment === 'before' && write.test(statement)) throw killed;
       };
       await assert.rejects(victim.submit(inbox), killed);
-      assert.equal(victim.wire.payloads.length, 0);
-      victim.state.write = write;
+      // Nor when the same process is asked again.
+      await assert.rejects(victim.submit(inbox));
+      assert.equal(victim.wire.payloads.length, 0, String(write));
+      victim.killAt = () => undefined;
       await victim.start();
     }
     await victim.submit(inbox);
@@ -151,14 +158,10 @@ describe('a member that is killed and asked again, otherwise', () => {
     assert.deepEqual(victim.wire.payloads[1], victim.wire.payloads[0]);
   });
 
-  it('sends nothing whose cost it could not write down', async () => {
+  it('submits nothing that it has sealed and not committed to', async () => {
     await share();
-    await assert.rejects(
-      victim.submit(inbox, async () => {
-        throw new CutlayerError('BUDGET_EXHAUSTED', 'spent');
-      }),
-      /spent/,
-    );
+    await victim.round.seal({ kind: 'submit', round: 1, cohort: [], inbox }, { kind: 'ring', ring: new Uint32Array(length) });
+    await refuses(victim.round.submit(1), 'ROUND_REFUSED', /not what was submitted first/);
     assert.equal(victim.wire.payloads.length, 0);
   });
 
@@ -196,7 +199,7 @@ describe('a member that is killed and asked again, otherwise', () => {
   });
 
   it('never begins the round again once it has left it', async () => {
-    await victim.round.leave(1, { keepTraining: false });
+    victim.round.leave(1, { keepTraining: false });
     await victim.start();
     await refuses(victim.round.enlist(entry), 'ROUND_REFUSED', /would be a replay/);
     await refuses(share(), 'ROUND_REFUSED', /has left it/);

@@ -37,7 +37,7 @@ Examples:
   Use what was trained together:
     $ cutlayer client generate --adapter federation/adapter --prompt "..." --bundle … --gateway …
 
-In --state-dir: adapter/ (the promoted version, PEFT's format), versions/ (the newest five), log.jsonl, chain.jsonl (the coordinator's announcements, signed),
-pin.json (the manifest), privacy-ledger.jsonl, round.json; with a --data directory data/ (which examples came when, by keyed hash; rejected lines).`,
+In --state-dir: adapter/ (the promoted version, PEFT's format), versions/ (the newest five), member.db (what this member has agreed to, was told, has said
+and has spent, and which examples came when, by keyed hash), log.jsonl; with a --data directory rejected.jsonl (lines that are no examples).`,
   run: async (flags) => (await import('./run-federate.js')).runFederate(flags),
 });

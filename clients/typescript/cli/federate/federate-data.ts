@@ -8,6 +8,7 @@ import { type ExamplesServer, serveExamples } from '../../federation/data/exampl
 import { fixedData } from '../../federation/data/fixed-data.js';
 import type { LocalData } from '../../federation/data/local-data.js';
 import { federatedAdapter } from '../../federation/federated-adapter.js';
+import type { MemberStore } from '../../federation/member-store.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
 import type { Pin } from '../../federation/pin.js';
 import { batchLimits } from '../../inference/evaluate.js';
@@ -33,6 +34,7 @@ export async function openFederateData(
   flags: FederateFlags,
   { bundle, connection }: Session,
   { open, member }: Pick<Pin, 'open' | 'member'>,
+  state: MemberStore,
   { signal, onEvent }: { readonly signal: AbortSignal; readonly onEvent: (event: ParticipantEvent) => void },
 ): Promise<FederateData> {
   const model = new SplitModel(bundle, new RemoteModel(connection));
@@ -53,7 +55,7 @@ export async function openFederateData(
   const folder = await DataFolder.open(
     {
       directory: flags.data,
-      stateDir: flags.stateDir,
+      state,
       tokenizer: bundle.tokenizer,
       // A line that the gateway would not take is rejected like any other, and the rest goes on.
       examples: { ...examples, maxLength: Math.min(examples.maxLength, limits.maxTokensPerBatch) },

@@ -132,7 +132,7 @@ function dataLine(event: DataEvent): string {
     case 'added':
       return `data: ${event.examples} more examples in ${event.file}`;
     case 'rejected':
-      return `data: ${event.file}: ${event.lines} lines are no examples, the first is line ${event.line}; the reasons are in data/rejected.jsonl of the state directory`;
+      return `data: ${event.file}: ${event.lines} lines are no examples, the first is line ${event.line}; the reasons are in rejected.jsonl of the state directory`;
     case 'replaced':
       return `data: ${event.file} is another file now; read from its start`;
     case 'removed':

@@ -5,10 +5,10 @@ import { type TokenOptions, tokenSource } from '../../connection/token-source.js
 import { type CoordinatorLink, openCoordinatorLink } from '../../federation/coordinator-link.js';
 import { type EventLog, openEventLog } from '../../federation/event-log.js';
 import { hex, readIdentity } from '../../federation/identity-file.js';
+import { MemberStore } from '../../federation/member-store.js';
 import { Participant } from '../../federation/participant.js';
 import type { ParticipantEvent, ParticipantSummary } from '../../federation/participant-events.js';
 import { pinned } from '../../federation/pin.js';
-import { DirectoryState } from '../../federation/state-store.js';
 import { requireTokenOf } from '../../federation/token-owner.js';
 import { interruptible } from '../progress.js';
 import { openSession, type Session, tokenOptions } from '../session.js';
@@ -21,7 +21,7 @@ import { federateSummaryLines } from './federate-summary.js';
 /** Runs the command. @throws CutlayerError */
 export async function runFederate(flags: FederateFlags): Promise<void> {
   const identity = await readIdentity(flags.identity);
-  const state = await DirectoryState.open(flags.stateDir);
+  const state = await MemberStore.open(flags.stateDir);
   const reporter = federateReporter();
   let log: EventLog | undefined;
   let local: FederateData | undefined;
@@ -49,7 +49,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
           link.manifest(),
         );
         requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
-        local = await openFederateData(flags, session, pin, { signal, onEvent });
+        local = await openFederateData(flags, session, pin, state, { signal, onEvent });
         const { data } = local;
         const participant = await Participant.open({
           api: link,

@@ -6,7 +6,7 @@ import type { VersionsFlags } from './versions-options.js';
 /** Runs the command. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, IO_ERROR */
 export async function runVersions({ stateDir, json }: VersionsFlags): Promise<void> {
   const registry = await readVersions(stateDir);
-  const { federation, name, member, promoted, versions } = registry;
+  const { federation, name, member, chainHead, promoted, versions } = registry;
   if (json) {
     console.log(JSON.stringify(registry));
     return;
@@ -18,4 +18,5 @@ export async function runVersions({ stateDir, json }: VersionsFlags): Promise<vo
   }
   console.log(versionTable(versions));
   console.error(`promoted: ${lineageOf(versions, promoted).join(' <- ')}`);
+  console.error(`chain head: ${chainHead} (two members who see the same one were told the same)`);
 }

@@ -1,9 +1,10 @@
 /**
- * A participant's data folder: every `*.jsonl` file in it, read again and again while they grow, are replaced or go. Polling decides; whoever calls `refresh`
- * chooses how often. A line counts from when it is complete, equal lines count once, lines that are no examples are listed and counted, and what is taken out of the
- * folder is not trained on any more. In memory are token ids only; the state directory holds keyed hashes and numbers.
+ * A participant's data folder: every `*.jsonl` file in it, read again and again while they grow, are replaced or go. Polling decides; the
+ * caller of `refresh` chooses how often. A line counts from when it is complete, equal lines count once, lines that are no examples are listed
+ * and counted, and what is taken out of the folder is not trained on any more. In memory are token ids only; the participant's state holds
+ * keyed hashes and numbers.
  */
-import { mkdir, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Mutex } from 'async-mutex';
@@ -11,6 +12,7 @@ import { CutlayerError } from '../../../../src/errors.js';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example, ExampleOptions } from '../../data/examples.js';
 import type { TextTokenizer } from '../../data/text-tokenizer.js';
+import type { MemberStore } from '../member-store.js';
 import { Arrivals } from './arrivals.js';
 import { ExampleIndex } from './example-index.js';
 import { ExampleStore, type StoredRecord } from './example-store.js';
@@ -32,8 +34,8 @@ const MAX_TOKENS = 100_000_000;
 /** How to read a folder. */
 export interface DataFolderOptions {
   readonly directory: string;
-  /** The participant's state directory; the data's state goes to `data/` in it. The caller holds its lock. */
-  readonly stateDir: string;
+  /** The participant's; the caller closes it. In its directory the list of rejected lines is written. */
+  readonly state: MemberStore;
   readonly tokenizer: TextTokenizer;
   readonly examples: ExampleOptions;
   /** Examples to measure with; without it a share of the folder's. May lie in the folder. */
@@ -70,15 +72,15 @@ export class DataFolder implements LocalData {
   readonly #files = new Map<string, SourceFile>();
   #full = false;
   #unreadable = false;
-  /** The last piece of work; each waits for the one before. */
+  /** Each piece of work waits for the one before. */
   readonly #turn = new Mutex();
 
-  private constructor(options: DataFolderOptions, state: { index: ExampleIndex; arrivals: Arrivals; rejected: RejectedList }) {
+  private constructor(options: DataFolderOptions, rejected: RejectedList) {
     this.#options = options;
     this.#reader = new RecordReader(options.tokenizer, options.examples);
-    this.#index = state.index;
-    this.#arrivals = state.arrivals;
-    this.#rejected = state.rejected;
+    this.#index = ExampleIndex.open(options.state, options.splitKey);
+    this.#arrivals = new Arrivals(options.state);
+    this.#rejected = rejected;
     this.#share = options.heldOutFile === undefined ? (options.heldOutShare ?? DEFAULT_HELD_OUT_SHARE) : 0;
     this.#rehearsal = options.rehearsal ?? DEFAULT_REHEARSAL;
     this.#store = new ExampleStore({
@@ -93,23 +95,13 @@ export class DataFolder implements LocalData {
     checkRehearsal(options.rehearsal ?? DEFAULT_REHEARSAL);
     await expect(options.directory, 'directory');
     if (options.heldOutFile !== undefined) await expect(options.heldOutFile, 'file');
-    const stateDir = join(options.stateDir, 'data');
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const index = await ExampleIndex.open(join(stateDir, 'examples.index'), options.splitKey);
-    let folder: DataFolder;
+    const rejected = await RejectedList.open(options.state.directory);
     try {
-      const arrivals = await Arrivals.open(join(stateDir, 'arrivals.json'));
-      const rejected = await RejectedList.open(join(stateDir, 'rejected.jsonl'));
-      folder = new DataFolder(options, { index, arrivals, rejected });
-    } catch (error) {
-      await index.close();
-      throw error;
-    }
-    try {
+      const folder = new DataFolder(options, rejected);
       await folder.refresh(signal);
       return folder;
     } catch (error) {
-      await folder.close();
+      await rejected.close();
       throw error;
     }
   }
@@ -145,8 +137,8 @@ export class DataFolder implements LocalData {
   }
 
   async roundExamples(round: number, version: number): Promise<RoundExamples> {
-    return this.#turn.runExclusive(async () => {
-      const upTo = await this.#arrivals.upToOf(round, this.#index.size);
+    return this.#turn.runExclusive(() => {
+      const upTo = this.#arrivals.upToOf(round, this.#index.size);
       const seen = this.#arrivals.seenBy(version);
       const training = this.#store.records.filter((record) => record.ordinal < upTo && !this.#heldOut(record));
       const fresh = training.filter(({ ordinal }) => ordinal >= seen);
@@ -209,10 +201,7 @@ export class DataFolder implements LocalData {
   }
 
   async close(): Promise<void> {
-    await this.#turn.runExclusive(async () => {
-      await this.#index.close();
-      await this.#rejected.close();
-    });
+    await this.#turn.runExclusive(() => this.#rejected.close());
   }
 
   #heldOut(record: StoredRecord): boolean {
@@ -239,7 +228,7 @@ export class DataFolder implements LocalData {
     if (listed !== undefined) this.#forgetAllBut(new Set([...listed, ...(heldOutFile === undefined ? [] : [heldOutFile])]));
     if (heldOutFile !== undefined) await this.#read(heldOutFile, 'heldOut', signal);
     for (const path of (listed ?? []).slice(0, MAX_FILES)) await this.#read(path, 'folder', signal);
-    await this.#index.flush();
+    this.#index.flush();
     await this.#rejected.flush();
     if (this.#full && !wasFull) onEvent?.({ kind: 'full', examples: this.#store.size });
   }

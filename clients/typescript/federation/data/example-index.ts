@@ -1,66 +1,42 @@
 /**
- * The durable order of arrival: which examples this participant has seen, by keyed hash, and as the how-manieth. No text is in it. It outlives restarts
+ * The order of arrival: which examples this participant has seen, by keyed hash, each with its ordinal. No text is in it. It outlives restarts
  * and files that come and go, so that "new since" means the same tomorrow.
- *
- * One file, appended to: 8 bytes of magic, the 32-byte key, then per example 24 bytes of HMAC-SHA256 and 4 of CRC-32C. What a crash left half written at the
- * end is cut off when it is opened.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { CutlayerError } from '../../../../src/errors.js';
-import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
-import { crc32c } from '../../training/tensorboard/crc32c.js';
+import { brokenRow } from '../member-file.js';
+import type { MemberStore } from '../member-store.js';
 
-const MAGIC = Buffer.from('CLXIDX1\n', 'latin1');
 const KEY_BYTES = 32;
 const HASH_BYTES = 24;
-const ENTRY_BYTES = HASH_BYTES + 4;
-const HEADER_BYTES = MAGIC.length + KEY_BYTES;
 
-/** Most examples that are remembered: 112 MB of file. */
+/** Most examples that are remembered: 96 MB of hashes. */
 const MAX_ENTRIES = 4_000_000;
 
 /** Where each example stands in the order of arrival. */
 export class ExampleIndex {
-  readonly #file: FileHandle;
+  readonly #state: MemberStore;
   readonly #key: Buffer;
   /** Hash (latin1) to ordinal; a Map keeps the order of insertion, which is the ordinals' own. */
-  readonly #ordinals: Map<string, number>;
+  readonly #ordinals = new Map<string, number>();
   #pending: Buffer[] = [];
-  /** Bytes that are written for certain. */
-  #end: number;
 
-  private constructor(file: FileHandle, key: Buffer, ordinals: Map<string, number>) {
-    this.#file = file;
+  private constructor(state: MemberStore, key: Buffer) {
+    this.#state = state;
     this.#key = key;
-    this.#ordinals = ordinals;
-    this.#end = HEADER_BYTES + ordinals.size * ENTRY_BYTES;
   }
 
-  /** @param key 32 bytes for a file that is made now; random ones by default. @throws CutlayerError IO_ERROR, INVALID_DATA for another kind of file */
-  static async open(path: string, key: Uint8Array = randomBytes(KEY_BYTES)): Promise<ExampleIndex> {
-    const file = await open(path, 'r+').catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw ioError(path, error);
-      await writeFileAtomic(path, Buffer.concat([MAGIC, key]));
-      const made = await open(path, 'r+');
-      await made.chmod(0o600);
-      return made;
-    });
-    try {
-      const bytes = await file.readFile();
-      if (bytes.length < HEADER_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-        throw new CutlayerError(
-          'INVALID_DATA',
-          `${path}: expected an index of examples, got another file; move it away to start a new one (everything then counts as new)`,
-        );
-      }
-      const ordinals = readEntries(bytes);
-      await file.truncate(HEADER_BYTES + ordinals.size * ENTRY_BYTES);
-      return new ExampleIndex(file, Buffer.from(bytes.subarray(MAGIC.length, HEADER_BYTES)), ordinals);
-    } catch (error) {
-      await file.close();
-      throw error;
+  /** @param key 32 bytes for a state that is made now; random ones by default. @throws CutlayerError IO_ERROR, STORE_CORRUPT */
+  static open(state: MemberStore, key: Uint8Array = randomBytes(KEY_BYTES)): ExampleIndex {
+    const known = state.get<{ key: Uint8Array }>('SELECT key FROM example_key')?.key;
+    if (known === undefined) state.run('INSERT INTO example_key VALUES (1, ?)', key);
+    const index = new ExampleIndex(state, Buffer.from(known ?? key));
+    for (const { first, hashes } of state.all<{ first: number; hashes: Uint8Array }>('SELECT first, hashes FROM examples ORDER BY first')) {
+      const text = Buffer.from(hashes).toString('latin1');
+      if (first !== index.size || text.length % HASH_BYTES !== 0) throw brokenRow(`the examples from ${first} on`, undefined);
+      for (let at = 0; at < text.length; at += HASH_BYTES) index.#ordinals.set(text.slice(at, at + HASH_BYTES), index.size);
     }
+    return index;
   }
 
   /** Examples ever seen: the ordinal of the next one. */
@@ -87,47 +63,14 @@ export class ExampleIndex {
     }
     const ordinal = this.#ordinals.size;
     this.#ordinals.set(hash, ordinal);
-    const bytes = Buffer.from(hash, 'latin1');
-    const entry = Buffer.alloc(ENTRY_BYTES);
-    bytes.copy(entry);
-    entry.writeUInt32LE(crc32c(bytes), HASH_BYTES);
-    this.#pending.push(entry);
+    this.#pending.push(Buffer.from(hash, 'latin1'));
     return ordinal;
   }
 
   /** Writes new ordinals down. After a failure the next call writes the same ones again. @throws CutlayerError IO_ERROR */
-  async flush(): Promise<void> {
+  flush(): void {
     if (this.#pending.length === 0) return;
-    const entries = this.#pending;
-    const bytes = Buffer.concat(entries);
-    try {
-      await this.#file.write(bytes, 0, bytes.length, this.#end);
-      await this.#file.sync();
-    } catch (error) {
-      throw ioError('index of examples', error);
-    }
-    this.#end += bytes.length;
-    this.#pending = this.#pending.slice(entries.length);
+    this.#state.run('INSERT INTO examples VALUES (?, ?)', this.size - this.#pending.length, Buffer.concat(this.#pending));
+    this.#pending = [];
   }
-
-  async close(): Promise<void> {
-    await this.#file.close();
-  }
-}
-
-/** Entries up to the first that is cut off or damaged: only the end of the file can be, and what it held counts as new. */
-function readEntries(bytes: Buffer): Map<string, number> {
-  const ordinals = new Map<string, number>();
-  for (let at = HEADER_BYTES; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
-    const hash = bytes.subarray(at, at + HASH_BYTES);
-    if (bytes.readUInt32LE(at + HASH_BYTES) !== crc32c(hash)) break;
-    ordinals.set(hash.toString('latin1'), ordinals.size);
-  }
-  return ordinals;
-}
-
-function ioError(path: string, cause: unknown): CutlayerError {
-  return new CutlayerError('IO_ERROR', `${path}: cannot be read or written (${(cause as NodeJS.ErrnoException).code ?? 'it failed'})`, {
-    cause,
-  });
 }

@@ -1,8 +1,9 @@
-/** The bearer token of the local port: whoever can read the state directory may hand in examples. */
+/** The bearer token of the local port: a program that can read the state directory may hand in examples. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
+import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
 
 /** A token and the file that holds it. */
 export interface ExamplesToken {
@@ -20,16 +21,8 @@ export async function openExamplesToken(stateDir: string): Promise<ExamplesToken
       await chmod(file, 0o600);
       return { file, token: known };
     }
-    // Nothing, or half a token of a start that was killed.
-    await rm(file, { force: true });
     const token = randomBytes(32).toString('base64url');
-    const made = await open(file, 'wx', 0o600);
-    try {
-      await made.writeFile(`${token}\n`);
-      await made.sync();
-    } finally {
-      await made.close();
-    }
+    await writeFileAtomic(file, `${token}\n`, { mode: 0o600 });
     return { file, token };
   } catch (cause) {
     throw new CutlayerError('IO_ERROR', `${file}: cannot be made (${(cause as NodeJS.ErrnoException).code ?? 'it failed'})`, { cause });

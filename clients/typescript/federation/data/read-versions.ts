@@ -1,62 +1,58 @@
-/** Reads the registry of versions out of a participant's state directory, also while the participant runs. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Reads the registry of versions out of a participant's state, also while the participant runs. */
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
-import { openManifest } from '../../../../src/protocol/federation/manifest.js';
+import { type OpenManifest, openManifest } from '../../../../src/protocol/federation/manifest.js';
 import { ChainLog } from '../chain-log.js';
-import { PIN_FILE, readPin } from '../pin.js';
-import type { StateStore } from '../state-store.js';
+import { MemberStore } from '../member-store.js';
+import { readPin } from '../pin.js';
 import { type VersionView, versionsOf } from './versions.js';
 
-/** A federation as a member's files tell it. */
+/** A federation as a member's state tells it. */
 export interface VersionRegistry {
   /** Hex id. */
   readonly federation: string;
   readonly name: string;
   /** This member's name on the roster. */
   readonly member: string;
+  /** Hash of the newest announcement, hex, which covers all before it; null before the first. Members who have the same one were told the same. */
+  readonly chainHead: string | null;
   readonly promoted: number | null;
   readonly versions: readonly VersionView[];
 }
 
-/** Verifies manifest and chain, and lists what they say. Writes nothing. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, IO_ERROR */
-export async function readVersions(stateDir: string): Promise<VersionRegistry> {
-  const state = readOnly(stateDir);
-  const pin = await readPin(state);
-  if (pin === undefined) {
-    throw new CutlayerError('NOT_FOUND', `${join(stateDir, PIN_FILE)}: no participant has its state here; give the --state-dir of one`);
+/** The manifest and the announcements that a member has, verified. */
+export interface MemberView {
+  readonly open: OpenManifest;
+  readonly member: string;
+  readonly chain: ChainLog;
+  readonly broadcasts: readonly Broadcast[];
+}
+
+/** Writes nothing. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, STORE_TOO_OLD, STORE_TOO_NEW, STORE_CORRUPT, IO_ERROR */
+export async function readMember(stateDir: string): Promise<MemberView> {
+  const state = MemberStore.readOnly(stateDir);
+  try {
+    const pin = readPin(state);
+    if (pin === undefined)
+      throw new CutlayerError('NOT_FOUND', `${stateDir}: nothing is pinned here yet; give the --state-dir of a participant`);
+    const open = openManifest(pin.manifest, pin.federation);
+    const broadcasts: Broadcast[] = [];
+    const chain = await ChainLog.open(state, open, (broadcast) => void broadcasts.push(broadcast));
+    return { open, member: pin.member, chain, broadcasts };
+  } finally {
+    await state.close();
   }
-  const open = openManifest(pin.manifest, pin.federation);
-  const broadcasts: Broadcast[] = [];
-  const chain = await ChainLog.open(state, open, async (broadcast) => {
-    broadcasts.push(broadcast);
-  });
+}
+
+/** What became of each version. @throws CutlayerError as {@link readMember} */
+export async function readVersions(stateDir: string): Promise<VersionRegistry> {
+  const { open, member, chain, broadcasts } = await readMember(stateDir);
   return {
     federation: open.id,
     name: open.manifest.settings.name,
-    member: pin.member,
+    member,
+    chainHead: chain.headHash ?? null,
     promoted: chain.promoted ?? null,
     versions: versionsOf(broadcasts),
-  };
-}
-
-/** A participant's files without its lock: half a line at the end of one is an append that is under way, so nothing is repaired. */
-function readOnly(directory: string): StateStore {
-  return {
-    directory,
-    async read(name) {
-      try {
-        return new Uint8Array(await readFile(join(directory, name)));
-      } catch (cause) {
-        const { code } = cause as NodeJS.ErrnoException;
-        if (code === 'ENOENT') return undefined;
-        throw new CutlayerError('IO_ERROR', `${join(directory, name)}: cannot be read (${code ?? 'it failed'})`, { cause });
-      }
-    },
-    write: async () => undefined,
-    append: async () => undefined,
-    remove: async () => undefined,
-    close: async () => undefined,
   };
 }

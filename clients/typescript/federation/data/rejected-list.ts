@@ -1,35 +1,41 @@
 /**
- * The lines that are no examples, as `file`, `line` and the reason, for the person whose data it is: the lines themselves stay where they are. Written afresh by
- * each start. A reason may quote a key or a class of the data, so the list is for its owner only (0600), and no log repeats it.
+ * The lines that are no examples, as `file`, `line` and the reason, for the person whose data it is: the lines themselves stay where they
+ * are. Written afresh by each start. A reason may quote a key or a class of the data, so the list is for its owner only (0600), and no log
+ * repeats it.
  */
 import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
+
+/** The file in a state directory. */
+export const REJECTED_FILE = 'rejected.jsonl';
 
 /** Lines that are listed; more are only counted. */
 const MAX_LISTED = 10_000;
 
 /** The list of rejected lines. */
 export class RejectedList {
-  readonly #file: FileHandle;
+  readonly #file: FileHandle | undefined;
   #listed = 0;
   #pending: string[] = [];
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle | undefined) {
     this.#file = file;
   }
 
-  /** @throws CutlayerError IO_ERROR */
-  static async open(path: string): Promise<RejectedList> {
+  /** @param directory of the state; undefined: nothing is listed. @throws CutlayerError IO_ERROR */
+  static async open(directory: string | undefined): Promise<RejectedList> {
+    if (directory === undefined) return new RejectedList(undefined);
+    const path = join(directory, REJECTED_FILE);
     try {
-      const file = await open(path, 'w', 0o600);
-      return new RejectedList(file);
+      return new RejectedList(await open(path, 'w', 0o600));
     } catch (cause) {
       throw new CutlayerError('IO_ERROR', `${path}: cannot be written`, { cause });
     }
   }
 
   add(file: string, line: number, reason: string): void {
-    if (this.#listed >= MAX_LISTED) return;
+    if (this.#file === undefined || this.#listed >= MAX_LISTED) return;
     this.#listed += 1;
     this.#pending.push(`${JSON.stringify({ file, line, reason })}\n`);
   }
@@ -38,10 +44,10 @@ export class RejectedList {
     if (this.#pending.length === 0) return;
     const text = this.#pending.join('');
     this.#pending = [];
-    await this.#file.appendFile(text);
+    await this.#file?.appendFile(text);
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { TextTokenizer } from '../../../../clients/typescript/data/text-tokenizer.js';
 import { DataFolder, type DataFolderOptions } from '../../../../clients/typescript/federation/data/data-folder.js';
 import type { DataEvent } from '../../../../clients/typescript/federation/data/local-data.js';
+import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
 import { packageRoot } from '../../../../src/files/package-root.js';
 
 /** The tokenizer of llama-tiny. */
@@ -30,6 +31,7 @@ export class FolderFixture {
   readonly stateDir: string;
   readonly events: DataEvent[] = [];
   readonly #open: DataFolder[] = [];
+  #state: MemberStore | undefined;
   readonly #tokenizer: TextTokenizer;
 
   private constructor(root: string, tokenizer: TextTokenizer) {
@@ -54,9 +56,10 @@ export class FolderFixture {
   }
 
   async open(options: Partial<DataFolderOptions> = {}): Promise<DataFolder> {
+    this.#state ??= await MemberStore.open(this.stateDir);
     const folder = await DataFolder.open({
       directory: this.directory,
-      stateDir: this.stateDir,
+      state: this.#state,
       tokenizer: this.#tokenizer,
       examples: { maxLength: 64 },
       heldOutShare: 0,
@@ -70,6 +73,7 @@ export class FolderFixture {
 
   async close(): Promise<void> {
     for (const folder of this.#open) await folder.close().catch(() => undefined);
+    await this.#state?.close();
     await rm(this.root, { recursive: true, force: true });
   }
 }

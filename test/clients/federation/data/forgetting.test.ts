@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataFolder, type DataFolderOptions } from '../../../../clients/typescript/federation/data/data-folder.js';
 import { lineageOf, type VersionView, versionsOf } from '../../../../clients/typescript/federation/data/versions.js';
+import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../../clients/typescript/federation/participant-events.js';
-import { MemoryState } from '../../../../clients/typescript/federation/state-store.js';
 import { type Broadcast, type ChainHead, openBroadcast } from '../../../../src/protocol/federation/chain.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../../support/federation-rig.js';
 
@@ -56,12 +56,12 @@ describe('continuous improvement', function () {
       },
       1,
     );
-    const state = new MemoryState();
+    const state = MemberStore.memory();
     const events: ParticipantEvent[] = [];
     const phase = async () => {
       const data = await DataFolder.open({
         directory,
-        stateDir: join(dir, name, 'state'),
+        state,
         tokenizer: rig.bundle.tokenizer,
         examples: { maxLength: 60 },
         heldOutShare: 0.25,

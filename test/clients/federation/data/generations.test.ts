@@ -1,10 +1,11 @@
 /** What is new, what is earlier, and what is held out: the same after restarts, crashes, rejections and a way back. */
 import assert from 'node:assert/strict';
-import { appendFile, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataFolder } from '../../../../clients/typescript/federation/data/data-folder.js';
 import { ExampleIndex } from '../../../../clients/typescript/federation/data/example-index.js';
 import { drawRehearsal, rehearsalCount } from '../../../../clients/typescript/federation/data/rehearsal.js';
+import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
 import type { Announcement, Broadcast } from '../../../../src/protocol/federation/chain.js';
 import { FolderFixture, lines } from './folder-fixture.js';
 
@@ -179,32 +180,60 @@ describe('the index of examples', () => {
   });
   afterEach(() => fixture.close());
 
-  it('cuts off what a crash left half written, and goes on from the last whole entry', async () => {
-    const path = join(fixture.root, 'index');
-    const index = await ExampleIndex.open(path);
+  it('goes on from what was flushed when its process is killed, with the same key', async () => {
+    const path = join(fixture.root, 'state');
+    const state = await MemberStore.scratch(path);
+    const index = ExampleIndex.open(state);
     const hashes = ['one', 'two', 'three'].map((content) => index.hash(content));
-    for (const hash of hashes) index.ordinalOf(hash);
-    await index.flush();
-    await index.close();
-    const { length } = await readFile(path);
-    await truncate(path, length - 5);
-    const again = await ExampleIndex.open(path);
+    for (const hash of hashes.slice(0, 2)) index.ordinalOf(hash);
+    index.flush();
+    index.ordinalOf(hashes[2]!);
+    // Never flushed, never closed.
+    const second = await MemberStore.scratch(path);
+    const again = ExampleIndex.open(second);
     assert.equal(again.size, 2);
     assert.equal(again.hash('two'), hashes[1], 'the key is kept');
     assert.equal(again.ordinalOf(hashes[1]!), 1);
     assert.equal(again.ordinalOf(again.hash('four')), 2);
-    await again.flush();
-    await again.close();
-    const last = await ExampleIndex.open(path);
+    again.flush();
+    again.flush();
+    const third = await MemberStore.scratch(path);
+    const last = ExampleIndex.open(third);
     assert.equal(last.size, 3);
     assert.equal(last.ordinalOf(last.hash('four')), 2);
-    await last.close();
+    for (const each of [state, second, third]) await each.close();
   });
 
-  it('refuses another kind of file', async () => {
-    const path = join(fixture.root, 'index');
-    await writeFile(path, lines(0, 3));
-    await assert.rejects(ExampleIndex.open(path), /INVALID_DATA|expected an index of examples/);
+  it('writes what could not be written at its next flush', () => {
+    let full = true;
+    const state = MemberStore.memory({
+      onWrite: (moment, statement) => {
+        if (full && moment === 'before' && /^INSERT INTO examples/.test(statement)) throw new Error('the disk is full');
+      },
+    });
+    const index = ExampleIndex.open(state);
+    const ordinals = ['one', 'two'].map((content) => index.ordinalOf(index.hash(content)));
+    assert.throws(() => index.flush(), /the disk is full/);
+    full = false;
+    index.ordinalOf(index.hash('three'));
+    index.flush();
+    const again = ExampleIndex.open(state);
+    assert.equal(again.size, 3);
+    assert.deepEqual(
+      ['one', 'two'].map((content) => again.ordinalOf(again.hash(content))),
+      ordinals,
+    );
+  });
+
+  it('that lacks some of its hashes is refused', () => {
+    const state = MemberStore.memory();
+    const index = ExampleIndex.open(state);
+    for (const content of ['one', 'two']) {
+      index.ordinalOf(index.hash(content));
+      index.flush();
+    }
+    state.run('DELETE FROM examples WHERE first = 0');
+    assert.throws(() => ExampleIndex.open(state), { code: 'STORE_CORRUPT', message: /the examples from 1 on: not what was written here/ });
   });
 });
 

@@ -1,10 +1,13 @@
 /** The registry of versions as a member reads it out of its own, verified files. */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readVersions } from '../../../../clients/typescript/federation/data/read-versions.js';
+import { ChainLog } from '../../../../clients/typescript/federation/chain-log.js';
+import { readVersions, type VersionRegistry } from '../../../../clients/typescript/federation/data/read-versions.js';
 import { lineageOf, versionsOf, versionTable } from '../../../../clients/typescript/federation/data/versions.js';
+import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
+import { pinned } from '../../../../clients/typescript/federation/pin.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import { type Announcement, type Broadcast, type ChainHead, signBroadcast } from '../../../../src/protocol/federation/chain.js';
 import { type OpenManifest, signManifest } from '../../../../src/protocol/federation/manifest.js';
@@ -108,6 +111,8 @@ describe('a state directory', () => {
   const member = generateIdentity();
   let stateDir: string;
   let open: OpenManifest;
+  let state: MemberStore;
+  let chain: ChainLog;
   beforeEach(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-versions-'));
     const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -126,36 +131,49 @@ describe('a state directory', () => {
       },
       coordinator.privateKey,
     );
-    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-    const pin = { formatVersion: 1, federation: open.id, member: 'north', floors: { minCohort: 3, minThreshold: 2 } };
-    const manifest = { bytes: base64(open.bytes), signature: base64(open.signature) };
-    await writeFile(join(stateDir, 'pin.json'), JSON.stringify({ ...pin, manifest }));
+    state = await MemberStore.open(stateDir);
+    const publicKey = hex(member.publicKey);
+    await pinned(state, { federation: open.id, publicKey }, async () => open);
+    chain = await ChainLog.open(state, open, () => undefined);
     let head: ChainHead | null = null;
     for (const announcement of story) {
       const link = signBroadcast(open.id, head, announcement, 1000, coordinator.privateKey);
       head = link.head;
-      await appendFile(
-        join(stateDir, 'chain.jsonl'),
-        `${JSON.stringify({ bytes: base64(link.signed.bytes), signature: base64(link.signed.signature) })}\n`,
-      );
+      chain.add(link.signed);
     }
   });
-  afterEach(() => rm(stateDir, { recursive: true, force: true }));
+  afterEach(async () => {
+    await state.close();
+    await rm(stateDir, { recursive: true, force: true });
+  });
 
-  it('is read without its lock, and is as it was, also with half a line at the end', async () => {
-    await appendFile(join(stateDir, 'chain.jsonl'), '{"bytes": "ha');
-    const before = await readFile(join(stateDir, 'chain.jsonl'), 'utf8');
-    const { federation, name, member: own, promoted, versions } = await readVersions(stateDir);
+  it('is read while a participant has it, also in the middle of a transaction, and nothing is written', async () => {
+    const { federation, name, member: own, chainHead, promoted, versions } = await readVersions(stateDir);
     assert.deepEqual([federation, name, own, promoted, versions.length], [open.id, 'pumps', 'north', 1, 5]);
-    assert.equal(await readFile(join(stateDir, 'chain.jsonl'), 'utf8'), before);
+    assert.equal(chainHead, chain.headHash);
+    const rows = state.all('SELECT * FROM chain');
+    let underWay: Promise<VersionRegistry> | undefined;
+    const work = () => {
+      state.run('DELETE FROM chain WHERE seq = 8');
+      underWay = readVersions(stateDir);
+      throw new Error('rolled back');
+    };
+    assert.throws(() => state.transaction(work), /rolled back/);
+    assert.equal((await underWay)?.versions.length, 5);
+    assert.deepEqual(state.all('SELECT * FROM chain'), rows);
+    const reader = MemberStore.readOnly(stateDir);
+    assert.throws(() => reader.run('DELETE FROM chain'), { code: 'IO_ERROR', message: /SQLITE_READONLY/ });
+    await reader.close();
   });
 
   it('whose chain was changed is refused', async () => {
-    const file = join(stateDir, 'chain.jsonl');
-    const lines = (await readFile(file, 'utf8')).split('\n');
-    lines.splice(3, 1);
-    await writeFile(file, lines.join('\n'));
+    state.run('DELETE FROM chain WHERE seq = 3');
     await rejects(readVersions(stateDir), 'BROADCAST_REJECTED');
+  });
+
+  it('without a pin is not found', async () => {
+    state.run('DELETE FROM pin');
+    await rejects(readVersions(stateDir), 'NOT_FOUND');
   });
 
   it('of nobody is not found', async () => {
