@@ -31,7 +31,7 @@ export function federationService(coordinator: CoordinatorApi, now: () => number
 }
 
 /** The handlers of one coordinator. */
-export function federationHandlers(coordinator: CoordinatorApi, now: () => number): HandlersOf<FederationDefinition> {
+function federationHandlers(coordinator: CoordinatorApi, now: () => number): HandlersOf<FederationDefinition> {
   /** The caller as a member. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT */
   function member(id: string, principal: Principal): FederationApi {
     requireScope(principal, 'federation:participate');

@@ -1,10 +1,8 @@
 /** A federation's report as the message that carries it, and back: what the coordinator's commands show is what it said. */
 
 import { CutlayerError } from '../../errors.js';
-import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import { purposeOf, stageOf, wirePurposes, wireStages } from '../../protocol/wire/federation-names.js';
 import type { FederationStatus, FederationStatus__Output } from '../../protocol/wire/generated/cutlayer/v1/FederationStatus.js';
-import type { Metrics, Metrics__Output } from '../../protocol/wire/generated/cutlayer/v1/Metrics.js';
 import type { RoundEnd, RoundEnd__Output } from '../../protocol/wire/generated/cutlayer/v1/RoundEnd.js';
 import type { RoundStatus, RoundStatus__Output } from '../../protocol/wire/generated/cutlayer/v1/RoundStatus.js';
 import type { VersionStatus, VersionStatus__Output } from '../../protocol/wire/generated/cutlayer/v1/VersionStatus.js';
@@ -12,19 +10,8 @@ import type { FederationReport, FederationState, PrivacyReport, RoundEnding, Rou
 
 /** The message of a report. */
 export function reportMessage(report: FederationReport): FederationStatus {
-  const { federation, name, state, reason, released, aborted, privacy, bytesIn, bytesOut, broadcasts, chainHead } = report;
   return {
-    federation,
-    name,
-    state,
-    reason,
-    released,
-    aborted,
-    privacy,
-    bytesIn,
-    bytesOut,
-    broadcasts,
-    chainHead,
+    ...report,
     round: report.round === null ? null : roundMessage(report.round),
     versions: report.versions.map(versionMessage),
     recent: report.recent.map(endingMessage),
@@ -33,22 +20,14 @@ export function reportMessage(report: FederationReport): FederationStatus {
 
 /** The report of a message. @throws CutlayerError INTERNAL when the coordinator says what this version does not know */
 export function reportOf(message: FederationStatus__Output): FederationReport {
-  const { federation, name, reason, released, aborted, bytesIn, bytesOut, broadcasts, chainHead, privacy, round } = message;
+  const { privacy, round } = message;
   return {
-    federation,
-    name,
+    ...message,
     state: oneOf(states, message.state),
-    reason,
     round: round === null ? null : roundOf(round),
     versions: message.versions.map(versionOf),
-    released,
-    aborted,
     // Only client-level privacy has a ledger at the coordinator.
     privacy: privacy === null ? null : ({ ...privacy, unit: 'client' } satisfies PrivacyReport),
-    bytesIn,
-    bytesOut,
-    broadcasts,
-    chainHead,
     recent: message.recent.map(endingOf),
   };
 }
@@ -73,9 +52,9 @@ function known<T>(value: T | undefined, what: string): T {
   throw new CutlayerError('INTERNAL', `the coordinator answered a ${what} that this version does not know`);
 }
 
-function roundMessage({ round, purpose, stage, remainingMs, cohort, answered }: RoundReport): RoundStatus {
+function roundMessage({ purpose, stage, remainingMs, cohort, answered, ...round }: RoundReport): RoundStatus {
   return {
-    round,
+    ...round,
     purpose: wirePurposes[purpose],
     stage: wireStages[stage],
     remainingMs: Math.max(0, Math.round(remainingMs)),
@@ -84,8 +63,8 @@ function roundMessage({ round, purpose, stage, remainingMs, cohort, answered }: 
   };
 }
 
-function roundOf({ round, purpose, stage, remainingMs, cohort, answered }: RoundStatus__Output): RoundReport {
-  return { round, purpose: known(purposeOf(purpose), 'purpose'), stage: known(stageOf(stage), 'stage'), remainingMs, cohort, answered };
+function roundOf({ purpose, stage, ...round }: RoundStatus__Output): RoundReport {
+  return { ...round, purpose: known(purposeOf(purpose), 'purpose'), stage: known(stageOf(stage), 'stage') };
 }
 
 function endingMessage({ round, purpose, version, aborted, at }: RoundEnding): RoundEnd {
@@ -102,25 +81,17 @@ function endingOf({ round, purpose, version, aborted, atMs }: RoundEnd__Output):
   };
 }
 
-function versionMessage({ parent, round, current, earlier, at, ...version }: VersionReport): VersionStatus {
-  return { ...version, parent: parent ?? 0, round: round ?? 0, current: metrics(current), earlier: metrics(earlier), atMs: at };
+function versionMessage({ parent, round, at, ...version }: VersionReport): VersionStatus {
+  return { ...version, parent: parent ?? 0, round: round ?? 0, atMs: at };
 }
 
-function versionOf({ version, parent, round, status, digest, participants, current, earlier, atMs }: VersionStatus__Output): VersionReport {
+function versionOf({ parent, round, status, atMs, ...version }: VersionStatus__Output): VersionReport {
   return {
-    version,
+    ...version,
     // Version 0 is the initial adapter, which has no parent and no round; every other has both.
-    parent: version === 0 ? null : parent,
+    parent: version.version === 0 ? null : parent,
     round: round === 0 ? null : round,
     status: oneOf(versionStates, status),
-    digest,
-    participants,
-    current: metricsOf(current),
-    earlier: metricsOf(earlier),
     at: atMs,
   };
 }
-
-const metrics = (value: VersionMetrics | null): Metrics | null => value;
-const metricsOf = (message: Metrics__Output | null): VersionMetrics | null =>
-  message === null ? null : { loss: message.loss, accuracy: message.accuracy, exactMatch: message.exactMatch };

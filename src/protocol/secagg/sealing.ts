@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 
 /** Length of the tag that ends a ciphertext, in bytes. */
-export const TAG_BYTES = 16;
+const TAG_BYTES = 16;
 
 /** Length of a pair of sealed shares, in bytes. */
 export const SEALED_BYTES = 64 + TAG_BYTES;

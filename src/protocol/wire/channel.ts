@@ -11,7 +11,7 @@ export const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
 export const DEFAULT_MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 /** Room for field tags, ids, lengths and positions beside the tensors of a message. */
-export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
+const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 
 /** Options of a client's channel. The server's window has to be set by `applyFlowControl`. */
 export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = {}): ChannelOptions {

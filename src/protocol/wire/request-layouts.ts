@@ -8,7 +8,7 @@ import type { FieldLayout, MessageLayout } from './message-layout.js';
 import { loadProto } from './proto.js';
 
 /** The largest value of a field: bytes of a text or of bytes, and values of a list. */
-export interface FieldBounds {
+interface FieldBounds {
   readonly maxBytes?: number;
   readonly maxCount?: number;
 }

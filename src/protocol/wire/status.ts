@@ -7,7 +7,7 @@ import { CutlayerError, type ErrorCode, errorTable, isErrorCode } from '../../er
 import { decodeStatus, encodeStatus, type RichStatus } from './status-proto.js';
 
 /** The trailer that gRPC's richer error model uses. */
-export const STATUS_DETAILS_TRAILER = 'grpc-status-details-bin';
+const STATUS_DETAILS_TRAILER = 'grpc-status-details-bin';
 /** The trailer that holds our code as text. */
 export const ERROR_CODE_TRAILER = 'cutlayer-error-code';
 
