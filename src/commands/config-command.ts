@@ -1,10 +1,17 @@
-/** `gateway config` and `coordinator config`: the configuration that a server would have, and where each value comes from. */
+/**
+ * `gateway config` and `coordinator config`: the configuration that a server would have, and where
+ * each value comes from.
+ */
 import { command } from '../options/command.js';
 import { configText } from '../options/config-file.js';
 import { explainText } from '../options/explain.js';
 import { type OptionTable, optional, toggle } from '../options/option.js';
 
-/** The command. @param serving The command that serves, as `gateway start`. @param table Its options. */
+/**
+ * The command.
+ * @param serving The command that serves, as `gateway start`.
+ * @param table Its options.
+ */
 export function configCommand(serving: string, table: OptionTable) {
   const role = serving.split(' ')[0]!;
   const options: OptionTable = Object.fromEntries(Object.entries(table).map(([name, row]) => [name, optional(row)]));

@@ -1,4 +1,7 @@
-/** The work of `gateway token` and `coordinator token`: a token of the embedded issuer, bare on standard output. */
+/**
+ * The work of `gateway token` and `coordinator token`: a token of the embedded issuer, bare on
+ * standard output.
+ */
 import { openIdentity } from '../server/auth/identity.js';
 import { issueToken } from '../server/auth/issuer.js';
 import { KeyRing } from '../server/auth/key-ring.js';

@@ -1,4 +1,7 @@
-/** The `cutlayer` command line: its roles and their commands, from which the program is made. Their work is imported when they run. */
+/**
+ * The `cutlayer` command line: its roles and their commands, from which the program is made. Their
+ * work is imported when they run.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -27,7 +30,7 @@ The client gets ./packed/client-bundle, the token and ca.pem, and trains on data
   $ cutlayer client train --bundle ./client-bundle --gateway 127.0.0.1:50051 \\
       --ca ca.pem --token-file acme.token --data notes.jsonl --out ./adapter
 
-Several sites train one adapter together, and nobody sees the update of one:
+Several sites train one adapter together:
   $ cutlayer coordinator --help
 
 Every command has --help with examples.`;

@@ -1,4 +1,7 @@
-/** The life of a server's process: it starts, says that it answers, and serves until SIGTERM or SIGINT. */
+/**
+ * The life of a server's process: it starts, says that it answers, and serves until SIGTERM or
+ * SIGINT.
+ */
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { createLogger, type Logger } from '../server/observability/log.js';
 import type { RpcServer } from '../server/rpc/server.js';
@@ -10,7 +13,11 @@ interface Running {
   close(): Promise<void>;
 }
 
-/** Runs a server to its end. @param ready What it says on standard output when it answers. @throws CutlayerError */
+/**
+ * Runs a server to its end.
+ * @param ready What it says on standard output when it answers.
+ * @throws CutlayerError
+ */
 export async function serve<R extends Running>(
   level: LogLevel,
   start: (log: Logger) => Promise<R>,

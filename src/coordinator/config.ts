@@ -1,4 +1,7 @@
-/** The coordinator's configuration: its table of options, from which flags, file, environment and documentation come, and their values. */
+/**
+ * The coordinator's configuration: its table of options, from which flags, file, environment and
+ * documentation come, and their values.
+ */
 import { type OptionTable, optional, path, under, type ValuesOf, withDefault } from '../options/option.js';
 import { byteSize } from '../options/quantities.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';

@@ -1,4 +1,7 @@
-/** What `cutlayer gateway start --check` opens: all that a gateway reads, and nothing that it would make. */
+/**
+ * What `cutlayer gateway start --check` opens: all that a gateway reads, and nothing that it would
+ * make.
+ */
 import { loadBackbone } from '../artifacts/store.js';
 import { checkServerFiles } from '../server/check-files.js';
 import type { GatewayConfig } from './config.js';

@@ -1,4 +1,7 @@
-/** The gateway's configuration: its table of options, from which flags, file, environment and documentation come, and their values. */
+/**
+ * The gateway's configuration: its table of options, from which flags, file, environment and
+ * documentation come, and their values.
+ */
 import {
   integerBetween,
   type OptionTable,
@@ -58,7 +61,8 @@ export function checkGatewayConfig(config: GatewayConfig): GatewayConfig {
 }
 
 /**
- * The configuration of a program that gives options by name, as texts of flags or in the form of a file.
+ * The configuration of a program that gives options by name, as texts of flags or in the form of a
+ * file.
  * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function parseGatewayConfig(options: Readonly<Record<string, unknown>>): GatewayConfig {

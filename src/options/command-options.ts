@@ -1,6 +1,6 @@
 /**
- * Gives a command the flags of a table of options, and reads what it was called with: flags, then the environment, then the configuration
- * file, then defaults.
+ * Gives a command the flags of a table of options, and reads what it was called with: flags, then
+ * the environment, then the configuration file, then defaults.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
@@ -43,8 +43,8 @@ export function roleOf(command: Command): string | undefined {
 
 /**
  * The values of a command's options.
- * @throws CutlayerError NOT_FOUND, INVALID_OPTION (of a flag, a variable or the file of `--config`, or an option that has no effect);
- * CommanderError when a required option is missing
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION (of a flag, a variable or the file of `--config`,
+ * or an option that has no effect); CommanderError when a required option is missing
  */
 export async function readOptions<Table extends OptionTable>(command: Command, table: Table): Promise<ValuesOf<Table>> {
   return valuesOf<Table>(await gatherOptions(command, table));
@@ -93,7 +93,10 @@ function refuseMissing(command: Command, name: string, row: OptionRow): never {
   command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
 }
 
-/** A default in a file or a variable is no choice, for a run's own file lists all of them; nor is a switch that is turned off. */
+/**
+ * A default in a file or a variable is no choice, for a run's own file lists all of them; nor is a
+ * switch that is turned off.
+ */
 function refuseIdle(table: OptionTable, options: GivenOptions): void {
   const values = valuesOf(options);
   for (const [name, { source, given, place }] of Object.entries(options)) {
@@ -112,7 +115,8 @@ function flagsOf(name: string, row: OptionRow): readonly Option[] {
   const short = row.short === undefined ? '' : `-${row.short}, `;
   const grouped = (option: Option) => (row.group === undefined ? option : option.helpGroup(`${row.group}:`));
   if (row.argument === undefined) {
-    // Either form exists, so that a flag can overrule a file; the one that changes the default is shown.
+    // Either form exists, so that a flag can overrule a file; the one that changes the default is
+    // shown.
     const [shown, other] = row.fallback === true ? [`--no-${flag}`, `--${flag}`] : [`--${flag}`, `--no-${flag}`];
     return [grouped(new Option(`${short}${shown}`, row.text)), grouped(new Option(other)).hideHelp()];
   }

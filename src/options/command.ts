@@ -1,4 +1,7 @@
-/** A command, told as data: name, words for `--help`, options, and the work, which is imported when the command runs. */
+/**
+ * A command, told as data: name, words for `--help`, options, and the work, which is imported when
+ * the command runs.
+ */
 import { Command } from 'commander';
 import { CutlayerError } from '../errors.js';
 import { type GivenOptions, gatherOptions, roleOf, valuesOf, withConfigFile, withOptions } from './command-options.js';
@@ -76,7 +79,10 @@ function environmentHelp(built: Command, { options, configFile }: CommandSpec): 
   return `\n\nEach option has an environment variable: --${kebab(name)} is ${variableOf(role, name)}. The first of these counts: ${order}.`;
 }
 
-/** @throws CutlayerError INVALID_OPTION naming the first word that is too many, and the flag that is nearest to it */
+/**
+ * @throws CutlayerError INVALID_OPTION naming the first word that is too many, and the flag that is
+ * nearest to it
+ */
 function refuseExtraWords(built: Command, { options }: CommandSpec): void {
   const extra = built.args[built.registeredArguments.length];
   if (extra === undefined) return;

@@ -1,6 +1,6 @@
 /**
- * Configuration files: YAML, one key per option. A key is the flag without its dashes (`weight-decay`); the camelCase spelling is understood
- * too.
+ * Configuration files: YAML, one key per option. A key is the flag without its dashes
+ * (`weight-decay`); the camelCase spelling is understood too.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -29,8 +29,8 @@ const otherNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a file: the options that it gives, checked but not yet parsed, with paths resolved against its directory. A key without a value
- * counts as not given.
+ * Reads a file: the options that it gives, checked but not yet parsed, with paths resolved against
+ * its directory. A key without a value counts as not given.
  * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
  */
 export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
@@ -47,7 +47,10 @@ export async function readConfigFile(file: string, table: OptionTable): Promise<
   return values;
 }
 
-/** The file that gives these values again, from any directory. Secrets are no options, so it holds none. */
+/**
+ * The file that gives these values again, from any directory. Secrets are no options, so it holds
+ * none.
+ */
 export function configText(table: OptionTable, values: Readonly<Record<string, unknown>>, heading: readonly string[]): string {
   const lines = heading.map((line) => `# ${line}\n`);
   let group: string | undefined;

@@ -1,14 +1,16 @@
 /**
- * An option of a command, told once: its flag, its key in a configuration file, its environment variable, its type, its default and its
- * text. Tables of options drive commander (command-options.ts), configuration files (config-file.ts), and the tables in `docs/`.
+ * An option of a command, told once: its flag, its key in a configuration file, its environment
+ * variable, its type, its default and its text. Tables of options drive commander
+ * (command-options.ts), configuration files (config-file.ts), and the tables in `docs/`.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
 /**
- * A row of a table of options. `Value` is what the command gets; it includes undefined when the option may be left out. `Given` is what a
- * file or a default says. The row's name in its table is the flag in camelCase.
+ * A row of a table of options. `Value` is what the command gets; it includes undefined when the
+ * option may be left out. `Given` is what a file or a default says. The row's name in its table is
+ * the flag in camelCase.
  */
 export interface OptionRow<Value = unknown, Given = Value> {
   /** Placeholder of the flag's value in `--help`; absent for a switch. */
@@ -18,9 +20,14 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly text: string;
   /** Parses what was given, by a flag or by a file. */
   readonly schema: z.ZodType<Value>;
-  /** What the text of a flag stands for; the schema judges it. A list gives the items of one argument. */
+  /**
+   * What the text of a flag stands for; the schema judges it. A list gives the items of one
+   * argument.
+   */
   readonly fromText: (text: string) => unknown;
-  /** Several values: the flag takes more than one argument and may be repeated; a file holds a list. */
+  /**
+   * Several values: the flag takes more than one argument and may be repeated; a file holds a list.
+   */
   readonly list?: boolean;
   /** A file or directory: relative to where the command runs, or in a file to that file. */
   readonly path?: boolean;
@@ -29,7 +36,10 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly fallback?: Given;
   /** Concerns one start of the command only and is not saved with the run. */
   readonly transient?: boolean;
-  /** What it has no effect without, by the command's other values, as `only lora reads it`; undefined when it has. */
+  /**
+   * What it has no effect without, by the command's other values, as `only lora reads it`;
+   * undefined when it has.
+   */
   readonly idle?: (values: Readonly<Record<string, unknown>>) => string | undefined;
   /** Heading under which `--help` shows it. */
   readonly group?: string;
@@ -74,7 +84,10 @@ export function transient<T, G>(row: OptionRow<T, G>): OptionRow<T, G> {
   return { ...row, transient: true };
 }
 
-/** An option whose values a function reads. @param parse Undefined for what is not of the form that `expected` states. */
+/**
+ * An option whose values a function reads.
+ * @param parse Undefined for what is not of the form that `expected` states.
+ */
 export function parsed<T, Given = T>(
   argument: string,
   description: string,
@@ -174,7 +187,9 @@ export function toggle(fallback: boolean, description: string): OptionRow<boolea
   return { text: description, schema: z.boolean('expected true or false'), fromText: (word) => words[word] ?? word, fallback };
 }
 
-/** The number that a text stands for; the text itself where it is none, for the schema to refuse. */
+/**
+ * The number that a text stands for; the text itself where it is none, for the schema to refuse.
+ */
 function numberOf(value: string): number | string {
   return value.trim() === '' || Number.isNaN(Number(value)) ? value : Number(value);
 }
@@ -184,7 +199,10 @@ export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The environment variable of an option: `CUTLAYER_GATEWAY_MAX_DEADLINE` of `gateway` and `maxDeadline`. */
+/**
+ * The environment variable of an option: `CUTLAYER_GATEWAY_MAX_DEADLINE` of `gateway` and
+ * `maxDeadline`.
+ */
 export function variableOf(role: string, name: string): string {
   return `CUTLAYER_${role}_${kebab(name)}`.toUpperCase().replaceAll('-', '_');
 }

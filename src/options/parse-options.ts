@@ -1,4 +1,7 @@
-/** From options as they are given to the values of their table, with one form of error for flags, environment, files and programs. */
+/**
+ * From options as they are given to the values of their table, with one form of error for flags,
+ * environment, files and programs.
+ */
 import { CutlayerError } from '../errors.js';
 import { nearest } from './nearest.js';
 import { kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';
@@ -24,7 +27,8 @@ export function parseValue(row: OptionRow, given: unknown, place: string, shown:
 }
 
 /**
- * The values of a table for a program that gives options by name, as texts of flags or in the form of a file.
+ * The values of a table for a program that gives options by name, as texts of flags or in the form
+ * of a file.
  * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function parseOptions<Table extends OptionTable>(table: Table, options: Readonly<Record<string, unknown>>): ValuesOf<Table> {

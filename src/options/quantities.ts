@@ -3,7 +3,10 @@ import { type OptionRow, parsed } from './option.js';
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
-/** `512MiB`, `2G`, `1048576`: binary units. The npm package `bytes` is no substitute: it reads `512MiB` as 512, without an error. */
+/**
+ * `512MiB`, `2G`, `1048576`: binary units. The npm package `bytes` is no substitute: it reads
+ * `512MiB` as 512, without an error.
+ */
 export function byteSize(description: string): OptionRow<number, string> {
   return parsed('size', description, 'expected a size such as 512MiB or 2GiB', (given) => {
     const match = /^(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?$/i.exec(String(given));

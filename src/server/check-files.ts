@@ -1,4 +1,7 @@
-/** Whether a server could open what its configuration names, found out without making or changing anything. */
+/**
+ * Whether a server could open what its configuration names, found out without making or changing
+ * anything.
+ */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -8,7 +11,10 @@ import type { ListeningConfig } from './security.js';
 import { openStateDir } from './state-files.js';
 import { openOwnCertificate } from './tls/open-tls.js';
 
-/** Reads certificate and keys, and sees whether the state directory is there or can be made. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+/**
+ * Reads certificate and keys, and sees whether the state directory is there or can be made.
+ * @throws CutlayerError IO_ERROR, INVALID_CONFIG
+ */
 export async function checkServerFiles(config: ListeningConfig): Promise<void> {
   if (!config.insecure) await openOwnCertificate(config);
   const stateDir = resolve(config.stateDir);

@@ -1,4 +1,7 @@
-/** Options that gateway and coordinator share: addresses, state, tokens, TLS and logs; and the rules among them. */
+/**
+ * Options that gateway and coordinator share: addresses, state, tokens, TLS and logs; and the rules
+ * among them.
+ */
 import { CutlayerError } from '../errors.js';
 import { address, hostNames, isLoopback, webAddress } from '../options/address.js';
 import {

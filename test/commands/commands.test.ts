@@ -1,4 +1,6 @@
-/** Every option of every command: one row gives flag, key, environment variable, default and help. */
+/**
+ * Every option of every command: one row gives flag, key, environment variable, default and help.
+ */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -45,7 +47,10 @@ const requiredFlags = ({ options }: CommandSpec, but?: string): string[] =>
     row.required === true && name !== but ? [`--${kebab(name)}`, sampleOf(name, row)] : [],
   );
 
-/** Without what would make an option idle; rows that go with others are tried by config-file.test.ts. */
+/**
+ * Without what would make an option idle; rows that go with others are tried by
+ * config-file.test.ts.
+ */
 const alone = (spec: CommandSpec): CommandSpec => ({
   ...spec,
   options: Object.fromEntries(Object.entries(spec.options).map(([name, { idle: _, ...row }]) => [name, row])),

@@ -1,10 +1,15 @@
-/** Runs the `cutlayer` command in this process, which is much sooner at its end than one of its own. */
+/**
+ * Runs the `cutlayer` command in this process, which is much sooner at its end than one of its own.
+ */
 import { Writable } from 'node:stream';
 import { reportFailure } from '../../src/commands/failure.js';
 import { program } from '../../src/commands/program.js';
 import type { Finished } from './server-process.js';
 
-/** Runs a command that prints and ends; variables are set while it runs. Commander's own errors go to this process's standard error. */
+/**
+ * Runs a command that prints and ends; variables are set while it runs. Commander's own errors go
+ * to this process's standard error.
+ */
 export async function cutlayerHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
   let [stdout, stderr] = ['', ''];
   const errors = new Writable({

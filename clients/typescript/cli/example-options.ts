@@ -12,7 +12,8 @@ export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
 /**
  * Options for `loadExamples`.
  * @param room Tokens that the model has positions for, without the adapter's virtual tokens
- * @param maxTokensPerBatch Rows that the gateway takes. Documents become windows, so that this limit makes the windows shorter.
+ * @param maxTokensPerBatch Rows that the gateway takes. Documents become windows, so that this
+ * limit makes the windows shorter.
  */
 export function exampleOptions(
   { maxLength, overlong, eos, objective }: ExampleFlags,

@@ -1,4 +1,7 @@
-/** Opens what every command needs: the bundle and the connection to the gateway that serves its backbone. */
+/**
+ * Opens what every command needs: the bundle and the connection to the gateway that serves its
+ * backbone.
+ */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
@@ -63,7 +66,10 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
   }
 }
 
-/** A token's file, or else the token in an environment variable. @throws CutlayerError TOKEN_MISSING */
+/**
+ * A token's file, or else the token in an environment variable.
+ * @throws CutlayerError TOKEN_MISSING
+ */
 export function tokenOptions(tokenFile: string | undefined, variable: string, missing: string): TokenOptions {
   if (tokenFile !== undefined) return { tokenFile };
   const token = process.env[variable] ?? '';

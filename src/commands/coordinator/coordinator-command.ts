@@ -97,7 +97,7 @@ const tokenCommand = command({
 /** The command and its subcommands. */
 export const coordinatorCommands: CommandGroup = {
   name: 'coordinator',
-  description: 'run federations: many sites train one adapter, and nobody sees the update of one',
+  description: 'run federations: many sites train one adapter together',
   commands: [
     serveCommand,
     configCommand('coordinator serve', coordinatorOptions),

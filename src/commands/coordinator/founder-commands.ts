@@ -1,4 +1,7 @@
-/** What founders do: create, status, start, stop, rollback, export. Each opens a channel, asks, prints and ends. */
+/**
+ * What founders do: create, status, start, stop, rollback, export. Each opens a channel, asks,
+ * prints and ends.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { ControlAction, FederationReport } from '../../coordinator/coordinator-api.js';

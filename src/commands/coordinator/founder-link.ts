@@ -47,7 +47,7 @@ async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () =>
   if (tokenFile !== undefined) return { tokenFile };
   const fromEnvironment = process.env.CUTLAYER_TOKEN;
   if (fromEnvironment !== undefined && fromEnvironment !== '') return { token: fromEnvironment };
-  // Whoever may read the key ring may issue itself any token: this is no more than it could do anyway.
+  // A user that may read the key ring may issue itself any token: this is no more than that.
   const ring = await KeyRing.openExisting(dir);
   if (ring === undefined) {
     throw new CutlayerError(

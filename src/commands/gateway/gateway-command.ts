@@ -1,4 +1,7 @@
-/** `cutlayer gateway start | config | token`. Flags and help live here; the work is imported when a command runs. */
+/**
+ * `cutlayer gateway start | config | token`. Flags and help live here; the work is imported when a
+ * command runs.
+ */
 import { gatewayOptions } from '../../gateway/config.js';
 import { type CommandGroup, command } from '../../options/command.js';
 import { required, text, toggle, transient, under, withDefault } from '../../options/option.js';

@@ -24,8 +24,8 @@ Examples:
   The settings of a federation to be, before it is founded:
     $ cutlayer coordinator simulate … --config federation.yaml
 
-Gateway, coordinator, participants and secure aggregation are the real ones, in one process. Time is not: it jumps to the next cutoff when nobody has
-anything to do. All randomness comes from --seed, so the same command gives the same result, and protects nothing: use it on data that may be seen.
+Gateway, coordinator, participants and secure aggregation are the real ones, in one process. Time is not: it jumps to the next cutoff when all
+participants wait. All randomness comes from --seed, so the same command gives the same result, and protects nothing: use it on data that may be seen.
 
 Writes curves.jsonl (a line for each version), summary.json and report.html.`,
   run: async (flags) => (await import('./run-simulate.js')).runSimulate(flags),

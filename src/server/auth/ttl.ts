@@ -2,7 +2,10 @@
 import ms, { type StringValue } from 'ms';
 import { CutlayerError } from '../../errors.js';
 
-/** Seconds of `90s`, `15m`, `24h` or `30d`; of the forms that `ms` reads, these alone. @throws CutlayerError INVALID_ARGUMENT */
+/**
+ * Seconds of `90s`, `15m`, `24h` or `30d`; of the forms that `ms` reads, these alone.
+ * @throws CutlayerError INVALID_ARGUMENT
+ */
 export function parseTtl(text: string): number {
   if (!/^\d{1,9}[smhd]$/.test(text)) {
     throw new CutlayerError('INVALID_ARGUMENT', `ttl: expected a time such as 90s, 15m, 24h or 30d, got ${text}`);

@@ -5,7 +5,7 @@ import { federateOptions } from './federate-options.js';
 /** The command. */
 export const federateCommand = command({
   name: 'federate',
-  description: 'train one adapter together with others: your data stays here, and nobody sees your update',
+  description: 'train one adapter together with others, on data that stays here',
   options: federateOptions,
   configFile: true,
   help: `

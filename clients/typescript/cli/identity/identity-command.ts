@@ -8,8 +8,9 @@ export const identityCommand = command({
   description: 'make the identity that you take part in federations with',
   options: identityOptions,
   help: `
-An identity is an Ed25519 key. Whoever has the file can speak for you in a federation: keep it as you keep a private key, with a backup. The public key,
-64 hex digits on standard output, goes to the founder, who puts it on the federation's roster.
+An identity is an Ed25519 key. The holder of the file speaks for you in a federation.
+Keep it as you keep a private key, with a backup. The public key, 64 hex digits on standard
+output, goes to the founder, who puts it on the federation's roster.
 
 Examples:
     $ cutlayer client identity --out identity.key

@@ -36,7 +36,7 @@ A line of data.jsonl, one of:
   {"text": "…", "label": "spam"}   for --method classification-head
 and with any of them "task": "…"   for --method multitask-prompt-tuning
 
-A private run says (example, epsilon, delta, steps, sampling), here and in privacy.json beside the adapter. That holds for the adapter, against whoever gets it;
+A private run says (example, epsilon, delta, steps, sampling), here and in privacy.json beside the adapter. That holds for the adapter, against its readers;
 not for the gateway, which computes on the examples' activations, and not for the losses on this screen and in --out, which are exact: do not publish them.
 Every run on the same data spends anew. docs/privacy.md has the rest.`,
   run: async (flags) => (await import('./run-train.js')).runTrain(flags),
