@@ -39,7 +39,10 @@ describe('participants of a federation', () => {
     assert.deepEqual([report!.released, report!.aborted], [2, 0]);
     const promoted = events.filter((event) => event.type === 'promoted');
     assert.ok(promoted.length >= 1 && promoted[0]!.cohort !== undefined, 'a version was promoted, with the metrics of the cohort');
-    assert.ok(summaries[0]!.measured.at(-1)!.loss < summaries[0]!.measured[0]!.loss, 'the loss on held-out examples falls');
+    // In a round of evaluation: when a version is promoted, the next round may be faster than the member's own measurement.
+    const losses = new Map(events.flatMap((event) => (event.type === 'measured' ? [[event.version, event.current.loss] as const] : [])));
+    assert.deepEqual([...losses.keys()].sort(), [0, 1, 2]);
+    assert.ok(losses.get(2)! < losses.get(0)!, 'the loss on held-out examples falls');
     const adapter = await loadAdapter(join(directory, 'adapter'), { bundle: rig.bundle });
     const wanted = await federation.api(0).version(summaries[0]!.version!);
     assert.deepEqual(flatValues(adapter), wanted);
