@@ -1,8 +1,10 @@
 /** A process that packs and prints, as JSON, the resident memory before and the most there was. */
+
 import { pack } from '../../src/compiler/pack/pack.js';
+import { peakMemory } from './peak-memory.js';
 
 const [checkpointDir, outDir] = process.argv.slice(2) as [string, string];
 const before = process.memoryUsage().rss;
 const { weightBytes } = await pack({ checkpointDir, bottom: 0, top: 0, outDir });
-const peak = process.resourceUsage().maxRSS * 1024; // kilobytes on every platform
+const peak = peakMemory();
 process.stdout.write(JSON.stringify({ before, peak, written: weightBytes.backbone + weightBytes.client }));
