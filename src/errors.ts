@@ -1,11 +1,11 @@
 /**
- * The one error class and the one code table. Codes, messages and details cross threads and the wire; classes,
- * causes and stacks never do.
+ * The one error class and the table of error codes. Codes, messages and details cross threads and
+ * the wire; classes, causes and stacks never do.
  */
 
 /**
- * What a caller can do about an error. `same`: send the same call again, after a pause. `resendForward`: send the
- * step's Forward again, then the call. `no`: the same call fails again.
+ * What a caller can do about an error. `same`: send the same call again, after a pause.
+ * `resendForward`: send the step's Forward again, then the call. `no`: the same call fails again.
  */
 export type Retry = 'same' | 'resendForward' | 'no';
 
@@ -99,7 +99,7 @@ export const errorTable = {
   ROUND_CLOSED: row(GRPC.FAILED_PRECONDITION, 409),
   SUBMISSION_CONFLICT: row(GRPC.ALREADY_EXISTS, 409),
   BUDGET_EXHAUSTED: row(GRPC.FAILED_PRECONDITION, 409),
-  // a participant's data: the bound on examples is reached; a request to the local port from elsewhere
+  // a participant's data: the limit of examples is reached; a request of a foreign web page
   DATA_FULL: row(GRPC.RESOURCE_EXHAUSTED, 507),
   ORIGIN_REFUSED: row(GRPC.PERMISSION_DENIED, 403),
   // the store
@@ -131,13 +131,13 @@ export interface ErrorRecord {
   readonly details: ErrorDetails;
 }
 
-/** The message that a caller sees of an error we did not foresee; its cause stays in the log. */
+/** The message that a caller sees of an unforeseen error; its cause stays in the log. */
 const INTERNAL_MESSAGE = 'internal error: the cause is in the log of the process that failed';
 
 /** What V8 and the native runtime say when an allocation fails. */
 const NO_MEMORY = /bad_alloc|bad allocation|allocation failed|failed to allocate|out of memory/i;
 
-/** The one error class. `message` names the thing, what was wanted, what came and, where it helps, what to do next. */
+/** The one error class. `message` names the field, what was expected, what came and what to do. */
 export class CutlayerError extends Error {
   override readonly name = 'CutlayerError';
   readonly code: ErrorCode;
@@ -159,7 +159,7 @@ export class CutlayerError extends Error {
     return { code: this.code, message: this.message, details: this.details };
   }
 
-  /** The only funnel for caught values: ours pass through, an abort becomes CANCELLED, a failed allocation OUT_OF_MEMORY, all else INTERNAL with a fixed message. */
+  /** Converts any caught value: a CutlayerError stays, an unknown error gets a fixed message. */
   static from(caught: unknown): CutlayerError {
     if (caught instanceof CutlayerError) return caught;
     if (caught instanceof Error && caught.name === 'AbortError')

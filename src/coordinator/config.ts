@@ -1,7 +1,4 @@
-/**
- * The coordinator's configuration: its table of options, from which flags, file, environment and
- * documentation come, and their values.
- */
+/** The coordinator's table of options: flags, file, environment and documentation come from it. */
 import { type OptionTable, optional, path, under, type ValuesOf, withDefault } from '../options/option.js';
 import { byteSize } from '../options/quantities.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
@@ -27,10 +24,10 @@ export const coordinatorOptions = {
   ...securityOptions,
 } satisfies OptionTable;
 
-/** What `cutlayer coordinator serve` was told. */
+/** The values of the options of `cutlayer coordinator serve`. */
 export type CoordinatorConfig = ValuesOf<typeof coordinatorOptions>;
 
-/** Checks what options say together. @throws CutlayerError INVALID_OPTION naming the flag */
+/** Checks options together. @throws CutlayerError INVALID_OPTION naming the flag */
 export function checkCoordinatorConfig(config: CoordinatorConfig): CoordinatorConfig {
   checkSecurity(config, 'updates and tokens');
   return config;

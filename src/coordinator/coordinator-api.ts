@@ -1,7 +1,6 @@
 /**
- * What a coordinator offers, in the project's own types: to each member its part of a federation,
- * to the founder the federations themselves. The gRPC service translates it and a simulation calls
- * it directly; neither decides anything.
+ * A coordinator in the project's own types: a federation for a member, all federations for a
+ * founder. The gRPC service translates it, and a simulation calls it directly.
  */
 import type { SignedBroadcast, VersionMetrics } from '../protocol/federation/chain.js';
 import type { RoundPurpose } from '../protocol/federation/enlistment.js';
@@ -9,18 +8,18 @@ import type { FederationApi, RoundStage } from '../protocol/federation/federatio
 import type { SignedManifest } from '../protocol/federation/manifest.js';
 import type { VersionStatus } from './tables/versions.js';
 
-/** What a founder may do with a federation that runs. */
+/** A founder's actions on a federation. */
 export type ControlAction =
-  /** Begins, or goes on after a pause. */
+  /** Starts, or resumes after a pause. */
   | { readonly kind: 'start' }
-  /** The round under way is aborted; no new one begins until start. */
+  /** Aborts the round under way; no new one begins until start. */
   | { readonly kind: 'pause' }
   /** Ends the federation for good. */
   | { readonly kind: 'finish' }
-  /** Makes an earlier version the promoted one. */
+  /** Promotes an earlier version. */
   | { readonly kind: 'rollback'; readonly version: number };
 
-/** How a federation stands. */
+/** State of a federation. */
 export type FederationState = 'created' | 'running' | 'paused' | 'finished';
 
 /** The round under way. */
@@ -28,7 +27,7 @@ export interface RoundReport {
   readonly round: number;
   readonly purpose: RoundPurpose;
   readonly stage: RoundStage;
-  /** To the stage's cutoff; 0: none. */
+  /** Milliseconds to the stage's cutoff; 0: none. */
   readonly remainingMs: number;
   readonly cohort: readonly string[];
   /** Members that have answered in this stage. */
@@ -39,15 +38,15 @@ export interface RoundReport {
 export interface RoundEnding {
   readonly round: number;
   readonly purpose: RoundPurpose;
-  /** Version that came of it; null: none. */
+  /** The round's new version; null: none. */
   readonly version: number | null;
-  /** Why it was aborted; null: it was not. */
+  /** Reason of an abort; null: not aborted. */
   readonly aborted: string | null;
   /** Milliseconds since 1970. */
   readonly at: number;
 }
 
-/** A version and what is known of it. */
+/** A version and its evaluation. */
 export interface VersionReport {
   readonly version: number;
   readonly parent: number | null;
@@ -62,7 +61,7 @@ export interface VersionReport {
   readonly at: number;
 }
 
-/** What differential privacy has cost. */
+/** Spent budget of differential privacy. */
 export interface PrivacyReport {
   readonly unit: 'client';
   readonly epsilon: number;
@@ -72,12 +71,12 @@ export interface PrivacyReport {
   readonly maxEpsilon: number;
 }
 
-/** A federation as its founder sees it. No update and no message of a member is in it. */
+/** A federation as its founder sees it, without any member's update or message. */
 export interface FederationReport {
   readonly federation: string;
   readonly name: string;
   readonly state: FederationState;
-  /** Why, for people. */
+  /** Reason of the state, as text. */
   readonly reason: string;
   readonly round: RoundReport | null;
   /** Ascending. */
@@ -95,27 +94,27 @@ export interface FederationReport {
   readonly recent: readonly RoundEnding[];
 }
 
-/** What every party with a right to a federation may read of it. */
+/** What founder and members may read of a federation. */
 export interface FederationReader {
   /** @throws CutlayerError NOT_FOUND */
   manifest(): Promise<SignedManifest>;
   /** Links from `from` on, at most 256. */
   broadcasts(from: number): Promise<readonly SignedBroadcast[]>;
-  /** All parameters of a version, one after the other. @throws CutlayerError NOT_FOUND */
+  /** All parameters of a version, concatenated. @throws CutlayerError NOT_FOUND */
   version(version: number): Promise<Float32Array>;
 }
 
 /** A coordinator's federations. Every method rejects with a CutlayerError. */
 export interface CoordinatorApi {
-  /** Ed25519 public key that manifests have to name, and that signs broadcasts. */
+  /** Ed25519 public key that signs broadcasts; manifests name it. */
   readonly publicKey: Uint8Array;
-  /** A federation as this member may use it; the caller has authenticated the member. */
+  /** A federation for this member, which the caller has authenticated. */
   member(federation: string, name: string): FederationApi;
-  /** A federation as its founder may read it. */
+  /** A federation for its founder. */
   reader(federation: string): FederationReader;
   /**
-   * Takes a federation on; the same one again is no error.
-   * @param parameters Version 0, all parameters one after the other.
+   * Creates a federation; creating the same one again is no error.
+   * @param parameters Version 0, all parameters concatenated.
    * @returns the federation's id
    * @throws CutlayerError MANIFEST_REJECTED, INVALID_ARGUMENT, DIGEST_MISMATCH
    */
@@ -124,6 +123,6 @@ export interface CoordinatorApi {
   control(federation: string, action: ControlAction): Promise<FederationReport>;
   /** @param federation All of them when left out. @throws CutlayerError NOT_FOUND */
   status(federation?: string): Promise<readonly FederationReport[]>;
-  /** Ends timers and waits for what is being written; the store is closed by its owner. */
+  /** Ends timers and waits for pending writes; its owner closes the store. */
   close(): Promise<void>;
 }

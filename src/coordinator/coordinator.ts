@@ -1,4 +1,4 @@
-/** The coordinator: its federations over one store. They share only the store's one writer. */
+/** The coordinator: its federations over one store, whose single writer they share. */
 
 import { CutlayerError } from '../errors.js';
 import { cryptoRandom, type RandomBytes } from '../privacy/random.js';
@@ -19,9 +19,9 @@ import { newFederation } from './rounds/round-state.js';
 import { requireRollbackTarget, type VersionDetails } from './rounds/version-registry.js';
 import type { Database } from './tables/database.js';
 
-/** What a coordinator runs on. */
+/** The dependencies of a coordinator. */
 export interface CoordinatorOptions {
-  /** Open; closed by its owner after {@link Coordinator.close}. */
+  /** Open; its owner closes it after {@link Coordinator.close}. */
   readonly database: Database;
   /** Signs announcements; manifests name its public key. */
   readonly signingKey: IdentityKey;
@@ -35,7 +35,7 @@ export interface CoordinatorOptions {
 type Surroundings = Pick<FederationContext, 'database' | 'signingKey' | 'now' | 'schedule' | 'random' | 'log'>;
 
 /**
- * Goes on with every federation of the store.
+ * Opens every federation of the store.
  * @throws CutlayerError STORE_CORRUPT, MANIFEST_REJECTED
  */
 export async function openCoordinator(options: CoordinatorOptions): Promise<Coordinator> {

@@ -1,4 +1,4 @@
-/** What every party with a right to a federation may read: manifest, announcements, versions. */
+/** What founder and members may read of a federation: manifest, announcements, versions. */
 
 import { CutlayerError } from '../errors.js';
 import type { SignedBroadcast } from '../protocol/federation/chain.js';
@@ -13,7 +13,7 @@ const MAX_LINKS = 256;
 export class FederationRecords implements FederationReader {
   readonly #find: () => DurableFederation;
 
-  /** @param find Throws when there is no such federation; every method then rejects. */
+  /** @param find Throws when the federation does not exist; every method then rejects. */
   constructor(find: () => DurableFederation) {
     this.#find = find;
   }

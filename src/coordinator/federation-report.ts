@@ -1,4 +1,4 @@
-/** A federation as its founder sees it. */
+/** The founder's report of a federation. */
 
 import type { FederationReport, RoundReport, VersionReport } from './coordinator-api.js';
 import type { DurableFederation } from './rounds/durable-federation.js';
@@ -8,7 +8,7 @@ import type { RoundState } from './rounds/round-state.js';
 import { versionDetails } from './rounds/version-registry.js';
 import type { Transaction } from './tables/database.js';
 
-/** Puts the report together. */
+/** Makes the report. */
 export async function federationReport(transaction: Transaction, federation: DurableFederation): Promise<FederationReport> {
   const { memory, head, context, bytes } = federation;
   const versions = (await transaction.versions.list(context.id)).map(
@@ -34,7 +34,7 @@ export async function federationReport(transaction: Transaction, federation: Dur
 
 function roundReport(round: RoundState, secure: boolean, now: number): RoundReport {
   const { stage, deadline, purpose } = round;
-  // The coordinator's own stage is not one that members know: to them the last one is just full.
+  // Members do not know the coordinator's own stage: to them the last one is just full.
   const last = secure
     ? ({ stage: 'unmasking', answered: round.unmasked } as const)
     : ({ stage: 'submitting', answered: round.submitted } as const);

@@ -23,7 +23,7 @@ export function addFederationGauges(metrics: Pick<CallMetrics, 'addLabelledGauge
     const reports = await coordinator.status();
     return new Map(reports.map((report) => [report.federation, valuesOf(report)]));
   };
-  // A scrape reads every gauge at once: one look at the store serves them all.
+  // A scrape reads every gauge at once: one read of the store serves them all.
   let reading: Promise<LabelledValues<Key>> | undefined;
   metrics.addLabelledGauges('federation', table, () => {
     reading ??= read().finally(() => {

@@ -1,4 +1,4 @@
-/** The file by which a coordinator tells the commands of its own machine how to reach it. */
+/** The file that tells commands of the same machine how to reach a coordinator. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -10,13 +10,13 @@ const FILE = 'server.json';
 const localServerSchema = z.object({
   /** `host:port`, as this machine reaches it. */
   address: z.string().min(1),
-  /** Authority of its certificate; null with a certificate of one's own, or without TLS. */
+  /** Authority of its certificate; null with an own certificate, or without TLS. */
   caFile: z.string().nullable(),
   insecure: z.boolean(),
   pid: z.int(),
 });
 
-/** Where a coordinator answers. */
+/** The address of a coordinator. */
 export type LocalServer = z.output<typeof localServerSchema>;
 
 /** Writes the file. @throws CutlayerError IO_ERROR */

@@ -23,16 +23,16 @@ export interface RunningCoordinator {
   /** host:port, with the real port. */
   readonly listen: string;
   readonly admin: string;
-  /** Certificate authority for participants; undefined with an own certificate, or without TLS. */
+  /** Certificate authority for members; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
   readonly database: string;
   readonly coordinator: CoordinatorApi;
   readonly server: RpcServer;
-  /** Finishes what is in flight, within the configured grace; rounds go on at the next start. */
+  /** Finishes calls in flight within the configured grace; rounds resume at the next start. */
   close(): Promise<void>;
 }
 
-/** Steps that take apart what was opened, run in the reverse order. */
+/** Steps that close what was opened, run in the reverse order. */
 class Teardown {
   readonly #steps: (() => Promise<unknown>)[] = [];
 
@@ -40,7 +40,7 @@ class Teardown {
     this.#steps.push(step);
   }
 
-  /** Runs all of them; the first that fails is told when the others have run. */
+  /** Runs all steps; then throws the first failure. */
   async run(): Promise<void> {
     const failures: unknown[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step().catch((error) => failures.push(error));
@@ -48,7 +48,7 @@ class Teardown {
   }
 }
 
-/** Calls of one member at once; it may be in several federations. */
+/** Concurrent calls of one member; it may be in several federations. */
 const CALLS_OF_A_MEMBER = 64;
 
 const gauges = {
@@ -83,7 +83,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
         maxMessageBytes: config.maxMessage,
         maxDeadlineMs: config.maxDeadline,
         maxInFlight: config.maxInFlight,
-        // A member needs two calls for each of its federations; more would take the others' places.
+        // A member needs two calls for each of its federations; the limit keeps places for others.
         maxInFlightPerTenant: CALLS_OF_A_MEMBER,
       },
       credentials,
@@ -120,7 +120,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
   }
 }
 
-/** How this machine reaches a server that listens on every interface. */
+/** This machine's address of a server that listens on every interface. */
 function localHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;

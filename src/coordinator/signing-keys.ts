@@ -4,7 +4,7 @@ import { CutlayerError } from '../errors.js';
 import { generateIdentity, type IdentityKey, identityFromSeed } from '../protocol/secagg/signature.js';
 import { createStateFile, openStateDir, readStateFile } from '../server/state-files.js';
 
-/** Files of the two keys: the private key's 32 bytes in hex, readable by their owner alone. */
+/** Files of the two keys: the private key's 32 bytes in hex, readable by the owner alone. */
 const keyFiles = { coordinator: 'coordinator-key.hex', founder: 'founder-key.hex' } as const;
 
 /** Opens a key, made when missing. @throws CutlayerError IO_ERROR */

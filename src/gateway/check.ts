@@ -1,7 +1,4 @@
-/**
- * What `cutlayer gateway start --check` opens: all that a gateway reads, and nothing that it would
- * make.
- */
+/** `cutlayer gateway start --check`: opens all that a gateway reads, and makes nothing. */
 import { loadBackbone } from '../artifacts/store.js';
 import { checkServerFiles } from '../server/check-files.js';
 import type { GatewayConfig } from './config.js';

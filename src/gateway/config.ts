@@ -1,7 +1,4 @@
-/**
- * The gateway's configuration: its table of options, from which flags, file, environment and
- * documentation come, and their values.
- */
+/** The gateway's table of options: flags, file, environment and documentation come from it. */
 import {
   integerBetween,
   type OptionTable,
@@ -51,18 +48,17 @@ export const gatewayOptions = {
   ...securityOptions,
 } satisfies OptionTable;
 
-/** What `cutlayer gateway start` was told. */
+/** The values of the options of `cutlayer gateway start`. */
 export type GatewayConfig = ValuesOf<typeof gatewayOptions>;
 
-/** Checks what options say together. @throws CutlayerError INVALID_OPTION naming the flag */
+/** Checks options together. @throws CutlayerError INVALID_OPTION naming the flag */
 export function checkGatewayConfig(config: GatewayConfig): GatewayConfig {
   checkSecurity(config, 'activations and tokens');
   return config;
 }
 
 /**
- * The configuration of a program that gives options by name, as texts of flags or in the form of a
- * file.
+ * The configuration from options by name, as texts of flags or as values of a file.
  * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function parseGatewayConfig(options: Readonly<Record<string, unknown>>): GatewayConfig {

@@ -1,7 +1,7 @@
-/** What a gateway's engine shows at each scrape. */
+/** The gauges of a gateway, read at each scrape. */
 import type { GaugeTable } from '../server/observability/metrics.js';
 
-/** The gauges of a gateway, by their names in the engine's statistics. */
+/** Gauges by their names in the engine's statistics. */
 export const gatewayGauges = {
   inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered.'],
   queueLength: ['cutlayer_queued_jobs', 'Jobs that wait for a worker.'],

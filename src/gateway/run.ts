@@ -1,4 +1,4 @@
-/** Wires a gateway together: engine, tokens, TLS, gRPC server, admin port; and takes it apart again. */
+/** Starts and stops a gateway: engine, tokens, TLS, gRPC server and admin port. */
 
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
@@ -19,13 +19,13 @@ export interface RunningGateway {
   /** host:port, with the real port. */
   readonly listen: string;
   readonly admin: string;
-  /** Certificate authority to give to clients; undefined with a certificate of one's own, or without TLS. */
+  /** Certificate authority for clients; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
   readonly model: string;
   readonly backboneDigest: string;
   readonly engine: BackboneEngine;
   readonly server: RpcServer;
-  /** Finishes what is in flight, within the configured grace, and frees everything. */
+  /** Finishes calls in flight within the configured grace, and frees everything. */
   close(): Promise<void>;
 }
 

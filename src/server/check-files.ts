@@ -1,7 +1,4 @@
-/**
- * Whether a server could open what its configuration names, found out without making or changing
- * anything.
- */
+/** Checks that a server could open what its configuration names; changes nothing. */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -11,10 +8,7 @@ import type { ListeningConfig } from './security.js';
 import { openStateDir } from './state-files.js';
 import { openOwnCertificate } from './tls/open-tls.js';
 
-/**
- * Reads certificate and keys, and sees whether the state directory is there or can be made.
- * @throws CutlayerError IO_ERROR, INVALID_CONFIG
- */
+/** Checks certificate, keys and state directory. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
 export async function checkServerFiles(config: ListeningConfig): Promise<void> {
   if (!config.insecure) await openOwnCertificate(config);
   const stateDir = resolve(config.stateDir);

@@ -1,7 +1,4 @@
-/**
- * Options that gateway and coordinator share: addresses, state, tokens, TLS and logs; and the rules
- * among them.
- */
+/** Options of gateway and coordinator: addresses, state, tokens, TLS and logs, and their rules. */
 import { CutlayerError } from '../errors.js';
 import { address, hostNames, isLoopback, webAddress } from '../options/address.js';
 import {
@@ -20,12 +17,12 @@ import {
 import { seconds } from '../options/quantities.js';
 
 const HOUR = 3600;
-/** How much goes to the log. */
+/** How much is logged. */
 export type LogLevel = (typeof logLevels)[number];
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-/** What gateway and coordinator have different defaults for. */
+/** Defaults that differ between gateway and coordinator. */
 export interface ServerDefaults {
   readonly listen: string;
   readonly admin: string;
@@ -33,7 +30,7 @@ export interface ServerDefaults {
   /** In seconds. */
   readonly maxDeadline: number;
   readonly maxInFlight: number;
-  /** The most that maxInFlight may be. */
+  /** The upper limit of maxInFlight. */
   readonly mostInFlight: number;
   /** In seconds. */
   readonly grace: number;
@@ -76,12 +73,12 @@ export const securityOptions = {
   }),
 } satisfies OptionTable;
 
-/** What TLS and tokens are made from. */
+/** The values from which TLS and tokens are opened. */
 export type ListeningConfig = Omit<ValuesOf<typeof securityOptions & ReturnType<typeof listeningOptions>>, 'admin' | 'logLevel' | 'json'>;
 
 /**
- * Checks what options say together.
- * @param secrets what would travel in the clear without TLS
+ * Checks options that depend on each other.
+ * @param secrets what would be sent unencrypted without TLS
  * @throws CutlayerError INVALID_OPTION naming the flag
  */
 export function checkSecurity(config: ListeningConfig, secrets: string): void {
@@ -94,7 +91,7 @@ export function checkSecurity(config: ListeningConfig, secrets: string): void {
     refuse('insecure', `expected a loopback address with --insecure, got ${config.listen.host}; ${secrets} would travel in the clear`);
   }
   if (config.jwksUrl?.startsWith('http:') && !isLoopback(new URL(config.jwksUrl).hostname.replace(/^\[|\]$/g, ''))) {
-    refuse('jwksUrl', 'expected an https address: an attacker who can change the keys on their way can issue tokens');
+    refuse('jwksUrl', 'expected an https address: over http an attacker can replace the keys and issue tokens');
   }
   if (config.jwksUrl !== undefined && (config.issuer === undefined || config.audience === undefined)) {
     refuse('jwksUrl', 'expected --issuer and --audience with --jwks-url: the claims that the external issuer puts into its tokens');

@@ -1,4 +1,4 @@
-/** Files of a server's state directory: keys, certificates, identity. Directory 0700, secrets 0600, each written whole. */
+/** Files of a server's state directory, replaced atomically. Directory 0700, secrets 0600. */
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../errors.js';
@@ -8,7 +8,7 @@ const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 
 /**
- * Makes the directory when it is missing.
+ * Makes a missing directory.
  * @throws CutlayerError IO_ERROR when it is not a directory, or others may write to it
  */
 export async function openStateDir(dir: string): Promise<void> {
@@ -28,7 +28,7 @@ export async function openStateDir(dir: string): Promise<void> {
 
 /**
  * The text of a state file; undefined when there is none.
- * @throws CutlayerError IO_ERROR when it cannot be read, or when it is secret and others may read it
+ * @throws CutlayerError IO_ERROR when it cannot be read, or it is secret and others may read it
  */
 export async function readStateFile(dir: string, name: string, { secret = false } = {}): Promise<string | undefined> {
   const path = join(dir, name);
@@ -52,7 +52,7 @@ export function writeStateFile(dir: string, name: string, text: string, { secret
   return writeFileAtomic(join(dir, name), text, { mode: secret ? SECRET_MODE : PUBLIC_MODE });
 }
 
-/** Writes a state file unless there is one. @returns false when another process was first. @throws CutlayerError IO_ERROR */
+/** Writes a new state file; false when there is one already. @throws CutlayerError IO_ERROR */
 export function createStateFile(dir: string, name: string, text: string, { secret = false } = {}): Promise<boolean> {
   return createFileAtomic(join(dir, name), text, { mode: secret ? SECRET_MODE : PUBLIC_MODE });
 }

@@ -1,4 +1,4 @@
-/** The client's half of a model as adapters see it, without a bundle: dims and a table of embeddings; everything else refuses. */
+/** A client model for adapters, without a bundle: dims and embeddings; all else throws. */
 import type { AdapterDims } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
 import { f32 } from '../../src/tensor/tensor.js';
@@ -7,7 +7,10 @@ const absent = (what: string) => async (): Promise<never> => {
   throw new Error(`this test's model has no ${what}`);
 };
 
-/** A model of 50 tokens: the embedding of token t is t + j / 100 at column j, a text's tokens are its letters. */
+/**
+ * A model of 50 tokens: the embedding of token t is t + j / 100 at column j, a text's tokens are
+ * its letters.
+ */
 export function adapterModel(dims: AdapterDims, other: Partial<AdapterModel> = {}): AdapterModel {
   const vocabSize = 50;
   return {

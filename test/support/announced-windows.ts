@@ -12,7 +12,8 @@ export async function announcedWindows(
       session.once('remoteSettings', (settings) => resolve(settings.initialWindowSize ?? 0));
       session.once('error', reject);
     });
-    // A ping answered after the settings tells that the window update, sent before its answer, has arrived.
+    // A ping answered after the settings tells that the window update, sent before its answer, has
+    // arrived.
     await new Promise<void>((resolve) => session.ping(() => resolve()));
     return { stream, connection: session.state.remoteWindowSize ?? 0 };
   } finally {

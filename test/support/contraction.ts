@@ -1,7 +1,13 @@
-/** Gradients of weights as fixtures hold them: contracted with the fixed vectors of test/conformance/weight_gradients.py. */
+/**
+ * Gradients of weights as fixtures hold them: contracted with the fixed vectors of
+ * test/conformance/weight_gradients.py.
+ */
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 
-/** A vector as it is, under ''; a matrix G [a, b] as G v [a], under '.right', and u G [b], under '.left'; in float64. */
+/**
+ * A vector as it is, under ''; a matrix G [a, b] as G v [a], under '.right', and u G [b], under
+ * '.left'; in float64.
+ */
 export function contracted(gradient: Tensor): Readonly<Record<string, Tensor>> {
   if (gradient.shape.length === 1) return { '': gradient };
   const [rows, columns] = gradient.shape as readonly [number, number];

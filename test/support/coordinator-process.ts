@@ -27,7 +27,10 @@ export interface CoordinatorProcess {
   readonly ready: CoordinatorReady;
   readonly stateDir: string;
   readonly pid: number;
-  /** A founder's command on the coordinator's own machine: `cutlayer coordinator <args> --state-dir …`. */
+  /**
+   * A founder's command on the coordinator's own machine:
+   * `cutlayer coordinator <args> --state-dir …`.
+   */
   run(...args: readonly string[]): Promise<Finished>;
   /** A token of the embedded issuer for a member. */
   token(member: string): Promise<string>;

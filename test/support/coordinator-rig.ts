@@ -1,4 +1,4 @@
-/** A coordinator over a real store on virtual time, with members that play their part: what tests of rounds have in common. */
+/** A coordinator over a real store on virtual time, with scripted members, for tests of rounds. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,10 @@ export function testManifest(settings: Omit<FederationSettingsInput, 'name'>, me
   );
 }
 
-/** A payload that says who it is from: value i of member m is (m + 1) · (i + 1) / 64 in every train round. Metrics: the candidate is better. */
+/**
+ * A payload that identifies its member: value i of member m is (m + 1) · (i + 1) / 64 in every
+ * train round. Metrics: the candidate is better.
+ */
 export const plainPayload =
   (manifest: OpenManifest, at: number): PayloadOf =>
   (purpose) =>
@@ -149,7 +152,7 @@ export class CoordinatorRig {
     return tasks;
   }
 
-  /** Plays until `done`; when nobody has anything to do, time moves to the next timer. */
+  /** Plays until `done`; when no member has a task, time moves to the next timer. */
   async play(
     done: (report: FederationReport) => boolean = ({ state }) => state === 'finished',
     members = this.members,

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy that holds every chunk back for a while, in both directions: a link with a round trip and no bandwidth limit. Order is kept,
- * ends are passed on, and bytes are never touched.
+ * A TCP proxy that delays every chunk in both directions: a link with a round trip and no bandwidth
+ * limit. Order, ends and bytes stay as they are.
  */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -9,7 +9,9 @@ export interface DelayProxy {
   readonly port: number;
   /** Bytes passed on so far, by direction. */
   readonly passed: { up: number; down: number };
-  /** The most bytes that the client has sent between two answers of the server, whatever these were. */
+  /**
+   * The most bytes that the client has sent between two answers of the server, whatever these were.
+   */
   readonly burst: number;
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * Sweeps have two depths: `npm test` runs a sample of each, `npm run test:exhaustive` all of it. A test file that imports this module
- * is part of the exhaustive run.
+ * Sweeps have two depths: `npm test` runs a sample of each, `npm run test:exhaustive` all of it. A
+ * test file that imports this module is part of the exhaustive run.
  */
 
 /** Whether this run goes to the full depth. */
@@ -11,7 +11,10 @@ export function depth<T>(full: T, sample: T): T {
   return exhaustive ? full : sample;
 }
 
-/** All of a sweep in the exhaustive run; in the other every `stride`-th of it, the last one included. */
+/**
+ * All of a sweep in the exhaustive run; in the other every `stride`-th of it, the last one
+ * included.
+ */
 export function every<T>(stride: number, all: readonly T[]): readonly T[] {
   return exhaustive ? all : all.filter((_, at) => at % stride === 0 || at === all.length - 1);
 }

@@ -1,4 +1,7 @@
-/** A gateway over llama-tiny, a coordinator in this process, and the members of one federation with their data: everything real but the wire between them. */
+/**
+ * A gateway over llama-tiny, a coordinator in this process and members with data; all but the wire
+ * is real.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +50,9 @@ export interface TestFederation {
   readonly coordinatorKey: IdentityKey;
   readonly initial: Float32Array;
   api(member: number): FederationApi;
-  /** Opens a member's participant: with its site's data and memory for state, unless told otherwise. */
+  /**
+   * Opens a member's participant: with its site's data and memory for state, unless told otherwise.
+   */
   participant(member: number, options?: Partial<ParticipantOptions>): Promise<Participant>;
   close(): Promise<void>;
 }

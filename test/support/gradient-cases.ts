@@ -1,4 +1,6 @@
-/** What is checked of every op's VJP rule: broadcasts, attributes and every differentiable input. */
+/**
+ * What is checked of every op's VJP rule: broadcasts, attributes and every differentiable input.
+ */
 import type { GraphBuilder } from '../../src/compiler/onnx/builder.js';
 import type { OpName } from '../../src/compiler/onnx/op-signatures.js';
 import type { Value } from '../../src/compiler/onnx/value.js';

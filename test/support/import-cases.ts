@@ -1,9 +1,15 @@
-/** What is checked of every op that the importer knows: nodes as exporters write them, and what they are fed. */
+/**
+ * What is checked of every op that the importer knows: nodes as exporters write them, and what they
+ * are fed.
+ */
 import { type Tensor, tensor } from '../../src/tensor/tensor.js';
 import { float, int, ints, type ModelNode, string, tensorAttribute, tensorMessage } from './onnx-model.js';
 import { seeded } from './random.js';
 
-/** One node, or some, with what goes in. Inputs are named a, b, c … in the order of `feeds` and `constants`. */
+/**
+ * One node, or some, with what goes in. Inputs are named a, b, c … in the order of `feeds` and
+ * `constants`.
+ */
 export interface ImportCase {
   readonly nodes: readonly ModelNode[];
   /** Fed at run time. */

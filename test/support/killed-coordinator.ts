@@ -1,4 +1,7 @@
-/** The test's end of a coordinator in another process: calls it, notices that it was killed, starts it again. */
+/**
+ * The test's end of a coordinator in another process: calls it, notices that it was killed, starts
+ * it again.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** What PEFT does with each method (`test/fixtures/peft`, made by `test/conformance/methods.py`), and our adapters with the same first values. */
+/**
+ * What PEFT does with each method (`test/fixtures/peft`, made by `test/conformance/methods.py`),
+ * and our adapters with the same first values.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Adapter } from '../../clients/typescript/adapters/adapter.js';
@@ -104,7 +107,10 @@ export async function readMethodCase(family: string, name: string): Promise<Meth
   };
 }
 
-/** What adapters are made with: the bundle, with token ids in place of their texts, since most tiny checkpoints have no tokenizer. */
+/**
+ * What adapters are made with: the bundle, with token ids in place of their texts, since most tiny
+ * checkpoints have no tokenizer.
+ */
 export function caseContext(bundle: ClientBundle): AdapterContext {
   const model: AdapterModel = new Proxy(bundle, {
     get(target, key) {
@@ -145,8 +151,8 @@ export function plainName(name: string): string {
 }
 
 /**
- * Logits after every real token, each from the sequence up to that token: [real tokens, vocabSize] in order; with a classification head those of each
- * sequence: [sequences, classes].
+ * Logits after every real token, each from the sequence up to that token: [real tokens, vocabSize]
+ * in order. With a classification head: those of each sequence, [sequences, classes].
  */
 export async function allLogits(model: SplitModel, adapter: Adapter, examples: readonly Example[]): Promise<Tensor<'float32'>> {
   const rows: Tensor<'float32'>[] = [];

@@ -1,4 +1,4 @@
-/** What methods ask of a bundle, without a checkpoint: their graphs, compiled and run as packed ones are, and a small random embedding. */
+/** The graphs of methods, compiled and run without a checkpoint, and a small random embedding. */
 import type { AdapterDims, Feeds, FloatFeeds } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
 import type { GraphPair } from '../../src/compiler/graphs/graph-pair.js';

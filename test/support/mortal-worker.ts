@@ -1,6 +1,6 @@
 /**
- * The product's runtime worker in a thread that a test can have die just before it runs its next graph. (`terminate()` from outside may hit the
- * thread inside native code, which then aborts the whole process.)
+ * The runtime worker in a thread that a test can end just before its next graph. (`terminate()`
+ * from outside may hit the thread inside native code, which then aborts the whole process.)
  */
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';

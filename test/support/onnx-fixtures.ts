@@ -1,4 +1,7 @@
-/** The graphs of `test/fixtures/onnx-*`, written by torch's exporters from committed checkpoints, and how each is packed. */
+/**
+ * The graphs of `test/fixtures/onnx-*`, written by torch's exporters from committed checkpoints,
+ * and how each is packed.
+ */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -16,7 +16,9 @@ export interface ModelNode {
   readonly attributes?: Readonly<Record<string, object>>;
 }
 
-/** An input or output; a dimension that is a string has that name, one that is undefined has none. */
+/**
+ * An input or output; a dimension that is a string has that name, one that is undefined has none.
+ */
 export interface ModelPort {
   readonly name: string;
   readonly shape: readonly (number | string | undefined)[];
@@ -101,7 +103,10 @@ function portMessage({ name, shape, type = 1 }: ModelPort): object {
 let root: string | undefined;
 let count = 0;
 
-/** Writes a file into a directory of its own and gives its path; everything is removed at the end of the process. */
+/**
+ * Writes a file into a directory of its own and gives its path; everything is removed at the end of
+ * the process.
+ */
 export function modelFile(bytes: Uint8Array, beside: Readonly<Record<string, Uint8Array>> = {}): string {
   if (root === undefined) {
     const made = mkdtempSync(join(tmpdir(), 'cutlayer-onnx-'));

@@ -1,4 +1,7 @@
-/** A process that imports a model's weights as packing does and prints, as JSON, the resident memory before and the most there was. */
+/**
+ * A process that imports a model's weights as packing does and prints, as JSON, the resident memory
+ * before and the most there was.
+ */
 
 import { backbonePorts, compileOnnxBackbone } from '../../src/compiler/graphs/onnx-backbone.js';
 import { openModel } from '../../src/compiler/onnx/import/model.js';

@@ -1,4 +1,7 @@
-/** Packs a fixture and runs its parts as their owners do: the client's graphs and the backbone's, each by path, weights mapped. */
+/**
+ * Packs a fixture and runs its parts as their owners do: the client's graphs and the backbone's,
+ * each by path, weights mapped.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
@@ -68,7 +71,10 @@ export function positionsTensor(rows: readonly number[]): Tensor<'int64'> {
   return tensor('int64', [rows.length], BigInt64Array.from(rows, BigInt));
 }
 
-/** An adapter as it is fed: nothing, a soft prompt [P,d] or a prefix [layers of the whole model,2,P,kv,headDim]. */
+/**
+ * An adapter as it is fed: nothing, a soft prompt [P,d] or a prefix [layers of the whole
+ * model,2,P,kv,headDim].
+ */
 export interface Adapter {
   readonly kind: SpanKind;
   readonly value?: Tensor<'float32'>;
@@ -80,7 +86,10 @@ export interface StepCotangents {
   readonly adapter?: Tensor<'float32'>;
   /** Of the client's block weights, `<name>Cotangent`, where they were given. */
   readonly blockWeights: Tensors;
-  /** What crosses the cut on the way back: of the backbone's output, and of its hidden states and soft prompt rows. */
+  /**
+   * What crosses the cut on the way back: of the backbone's output, and of its hidden states and
+   * soft prompt rows.
+   */
   readonly crossing: { readonly output: Tensor; readonly hiddenStates: Tensor; readonly softPrompt?: Tensor };
 }
 
@@ -140,7 +149,10 @@ export class PackedModel {
     return runSession(await session, feeds);
   }
 
-  /** Client bottom, backbone, client top. @param blockWeights all weights of the client's blocks: the trained graphs run. */
+  /**
+   * Client bottom, backbone, client top. @param blockWeights all weights of the client's blocks:
+   * the trained graphs run.
+   */
   async forward(
     inputsEmbeds: Tensor<'float32'>,
     { kind, value }: Adapter,

@@ -12,7 +12,10 @@ const field = (file: string, name: string): number => {
 /** Private memory that is not a file's: heaps and buffers. */
 export const anonymousBytes = (): number => field('/proc/self/status', 'RssAnon');
 
-/** What is reachable: objects of this thread's heap and buffers of the process, after a full collection. */
+/**
+ * What is reachable: objects of this thread's heap and buffers of the process, after a full
+ * collection.
+ */
 export const heldBytes = (): number => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

@@ -1,4 +1,7 @@
-/** How far a packed model is from reference values: the measurements that the committed and the live conformance tests share. */
+/**
+ * How far a packed model is from reference values: the measurements that the committed and the live
+ * conformance tests share.
+ */
 import type { SpanKind } from '../../src/artifacts/manifest.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
 import { type Adapter, maxRelativeError, type PackedModel, positionsTensor, scatterRows, takeRows } from './packed-model.js';
@@ -40,7 +43,10 @@ export async function forwardErrors(model: PackedModel, references: References, 
   };
 }
 
-/** Gradients with respect to embeddings and adapter of a cotangent of the logits; `padding` is 0 where padded rows have none. */
+/**
+ * Gradients with respect to embeddings and adapter of a cotangent of the logits; `padding` is 0
+ * where padded rows have none.
+ */
 export async function gradientErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value } = references;
   const positions = rowsOf(value(`${kind}.positions`));
@@ -58,7 +64,10 @@ export async function gradientErrors(model: PackedModel, references: References,
   };
 }
 
-/** transformers' loss and its gradients through loss.onnx; `chunks` is what computing it in pieces changes. */
+/**
+ * transformers' loss and its gradients through loss.onnx; `chunks` is what computing it in pieces
+ * changes.
+ */
 export async function lossErrors(model: PackedModel, references: References, kind: SpanKind): Promise<Errors> {
   const { value, batch } = references;
   const targets = lossTargets(batch, promptRowsOf(references, kind));
@@ -108,7 +117,10 @@ interface Target {
   readonly label: number;
 }
 
-/** transformers' causal loss as rows and labels: row t predicts token t + 1; the last virtual row predicts every first token. */
+/**
+ * transformers' causal loss as rows and labels: row t predicts token t + 1; the last virtual row
+ * predicts every first token.
+ */
 function lossTargets({ labels, lengths }: ReferenceBatch, promptRows: number): Target[] {
   return labels.flatMap((sequence, b) =>
     sequence.slice(0, lengths[b]).flatMap((label, t): Target[] => {

@@ -1,4 +1,7 @@
-/** The checkpoints of `test/fixtures` that have reference values: found by looking, so that none can be forgotten. */
+/**
+ * The checkpoints of `test/fixtures` that have reference values: found by looking, so that none can
+ * be forgotten.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/files/package-root.js';
@@ -14,7 +17,9 @@ export interface ReferenceDocument {
   readonly batch: ReferenceBatch;
   /** A second batch, its names behind "short.", where rope changes with the length of the batch. */
   readonly short?: { readonly batch: ReferenceBatch };
-  /** The factor that transformers puts on embeddings handed in from outside; 1 where it is missing. */
+  /**
+   * The factor that transformers puts on embeddings handed in from outside; 1 where it is missing.
+   */
   readonly promptScale?: number;
 }
 

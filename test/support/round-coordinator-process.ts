@@ -1,4 +1,4 @@
-/** A coordinator in a process of its own, asked over IPC, that is killed at a write: `PATH N` dies before its Nth write goes on (-1: never). */
+/** A coordinator in another process, called over IPC: `PATH N` dies before write N (-1: never). */
 import { CoordinatorRig, testManifest } from './coordinator-rig.js';
 import type { CoordinatorCall } from './killed-coordinator.js';
 

@@ -1,4 +1,6 @@
-/** A member that plays its part of each round with real keys and masks, and answers from what it has written down: asked twice it sends the same bytes. */
+/**
+ * A member with real keys and masks. It records its answers: a repeated task gets the same bytes.
+ */
 import { createHash } from 'node:crypto';
 import { encodeDistributed } from '../../src/privacy/distributed.js';
 import { broadcastHash } from '../../src/protocol/federation/chain.js';

@@ -1,6 +1,6 @@
 /**
- * One directory for all that a run of the tests writes: it is the temporary directory and the home of the test processes and of
- * those that they start, so that nothing is left behind and nothing of the developer's own is read or changed.
+ * One directory for all that a test run writes: temporary directory and home of all its processes.
+ * So nothing is left behind, and no file of the developer is read or changed.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The federation service over TLS with real tokens, in front of a coordinator that writes down what it is asked and answers as a test says. */
+/**
+ * The federation service over TLS with real tokens. Its coordinator records calls and answers as a
+ * test says.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +21,7 @@ import { createRpcServer, type RpcServer } from '../../src/server/rpc/server.js'
 import type { ListeningConfig } from '../../src/server/security.js';
 import { openTls } from '../../src/server/tls/open-tls.js';
 
-/** A call that reached the coordinator: for whom, what, and with which arguments. */
+/** A call that reached the coordinator: caller, method and arguments. */
 export interface Asked {
   /** The member's name, or `founder`. */
   readonly as: string;

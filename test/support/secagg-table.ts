@@ -1,4 +1,7 @@
-/** A cohort around an honest coordinator in one process: each stage is run for the names given, with every check that a coordinator makes. Repeatable: all randomness is seeded. */
+/**
+ * A cohort and an honest coordinator in one process. Each stage runs for the given names, with all
+ * checks of a coordinator. All randomness is seeded.
+ */
 import { createHash } from 'node:crypto';
 import type { RandomBytes } from '../../src/privacy/random.js';
 import { SecAggClient } from '../../src/protocol/secagg/client.js';

@@ -1,4 +1,4 @@
-/** A cryptographic generator that says the same for the same seed, so that tests of noise can be repeated. */
+/** A seeded cryptographic generator, so that tests of noise are repeatable. */
 import { createCipheriv } from 'node:crypto';
 
 /** AES-256-CTR under a key that is the seed. */

@@ -1,4 +1,4 @@
-/** A server of ours in a process of its own, started by the `cutlayer` command and known to answer. */
+/** A server in its own process, started by the `cutlayer` command; it answers calls. */
 import { execFile } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';

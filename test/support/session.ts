@@ -51,6 +51,7 @@ export async function run(graph: Graph, feeds: Tensors = {}, options?: EncodeOpt
 
 function fromOrt({ type, dims, data }: OrtTensor): Tensor {
   if (type === 'bool') return tensor('int32', dims, Int32Array.from(data as Uint8Array));
-  // The element types that tests fetch are those of Tensor, whose arrays are the ones that ONNX Runtime returns.
+  // The element types that tests fetch are those of Tensor, whose arrays are the ones that ONNX
+  // Runtime returns.
   return tensor(type as TensorDType, dims, data as Float32Array);
 }

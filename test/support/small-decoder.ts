@@ -1,4 +1,7 @@
-/** A small decoder with soft-prompt rows, symbolic sizes and frozen random weights: what the compiler's parts meet in use. */
+/**
+ * A small decoder with soft-prompt rows, symbolic sizes and frozen random weights: what the
+ * compiler's parts meet in use.
+ */
 import { GraphBuilder } from '../../src/compiler/onnx/builder.js';
 import { type Dim, multiplyDims, symbol } from '../../src/compiler/onnx/dim.js';
 import type { Value } from '../../src/compiler/onnx/value.js';
@@ -21,7 +24,10 @@ export interface SmallDecoder {
   readonly weights: readonly Value[];
 }
 
-/** Builds the decoder: `layers` blocks of attention and a feed-forward sublayer over rows [P + B*S, 8]. */
+/**
+ * Builds the decoder: `layers` blocks of attention and a feed-forward sublayer over rows [P + B*S,
+ * 8].
+ */
 export function smallDecoder(layers: number): SmallDecoder {
   const g = new GraphBuilder();
   const [B, S, P, N] = [symbol('B'), symbol('S'), symbol('P'), symbol('N')];

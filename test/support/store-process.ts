@@ -1,4 +1,7 @@
-/** A process that writes a store and is killed: `run PATH N` at the Nth write (-1: never; prints the writes' names), `hold PATH` when its parent says so. */
+/**
+ * A process that writes a store and is killed. `run PATH N`: at the Nth write (-1: never; prints
+ * the writes' names). `hold PATH`: by its parent.
+ */
 import { openDatabase } from '../../src/coordinator/tables/database.js';
 import { runScript } from './store-script.js';
 

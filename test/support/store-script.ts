@@ -1,4 +1,4 @@
-/** A sequence of transactions that touches every table, and the whole content of a store to compare with: for tests that kill it on the way. */
+/** Transactions that touch every table, and a store's whole content, for tests that kill it. */
 import { createHash } from 'node:crypto';
 import type { Database, Transaction } from '../../src/coordinator/tables/database.js';
 
@@ -15,7 +15,9 @@ export const bytesOf = (seed: number, length: number): Uint8Array =>
 
 const federation = FEDERATION;
 
-/** Each is one transaction; its last write is the federation's state, which says how many were done. */
+/**
+ * Each is one transaction; its last write is the federation's state, which says how many were done.
+ */
 const steps: readonly ((tx: Transaction) => Promise<unknown>)[] = [
   async (tx) => {
     await tx.federations.create({
@@ -67,7 +69,10 @@ const steps: readonly ((tx: Transaction) => Promise<unknown>)[] = [
   },
 ];
 
-/** Runs the steps that the store has not had; a store that was killed anywhere goes on where it stood. */
+/**
+ * Runs the steps that the store has not had; a store that was killed anywhere goes on where it
+ * stood.
+ */
 export async function runScript(database: Database): Promise<void> {
   for (const [i, step] of steps.entries()) {
     if ((await stepsDone(database)) > i) continue;

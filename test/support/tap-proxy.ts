@@ -53,7 +53,10 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const FRAME_HEADER_BYTES = 9;
 const DATA = 0;
 
-/** The payloads of a direction's DATA frames, joined for each stream: gRPC messages whole, without frame headers in their midst. */
+/**
+ * The payloads of a direction's DATA frames, joined for each stream: gRPC messages whole, without
+ * frame headers in their midst.
+ */
 export function dataOfStreams(bytes: Buffer): ReadonlyMap<number, Buffer> {
   const parts = new Map<number, Buffer[]>();
   let at = bytes.subarray(0, PREFACE.length).equals(PREFACE) ? PREFACE.length : 0;

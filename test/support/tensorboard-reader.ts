@@ -1,4 +1,6 @@
-/** Reads TensorBoard's event files back: TFRecord framing with its checksums, and the events in it. */
+/**
+ * Reads TensorBoard's event files back: TFRecord framing with its checksums, and the events in it.
+ */
 import { maskedCrc32c } from '../../clients/typescript/training/tensorboard/crc32c.js';
 import { eventType, type ScalarEvent } from '../../clients/typescript/training/tensorboard/event.js';
 
@@ -11,7 +13,10 @@ export function decodeEvent(bytes: Uint8Array): ScalarEvent {
   return eventType.toObject(eventType.decode(bytes), { longs: Number }) as ScalarEvent;
 }
 
-/** The data of each record of a file. A last record that was cut off, as a killed process leaves it, is passed over. */
+/**
+ * The data of each record of a file. A last record that was cut off, as a killed process leaves it,
+ * is passed over.
+ */
 export function decodeRecords(file: Uint8Array): readonly Uint8Array[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const records: Uint8Array[] = [];

@@ -1,4 +1,7 @@
-/** A gateway as `cutlayer gateway start` runs it, on free ports, with TLS, over a tiny backbone unless another is named. */
+/**
+ * A gateway as `cutlayer gateway start` runs it, on free ports, with TLS, over a tiny backbone
+ * unless another is named.
+ */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

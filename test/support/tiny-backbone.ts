@@ -1,7 +1,7 @@
 /**
- * A small backbone artifact written to a directory: residual tanh layers over flat rows, in the three adapter kinds, with a
- * vjp written out by hand. It has the interface of a packed backbone and none of its cost, so that what tests of the runtime
- * and of the service see is the runtime and the service.
+ * A small backbone artifact in a directory: residual tanh layers over flat rows, in the three
+ * adapter kinds, with a hand-written vjp. It has the interface of a packed backbone and none of its
+ * cost: tests measure the runtime and the service.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -98,7 +98,10 @@ function open(kind: SpanKind, hiddenSize: number, numLayers: number) {
   return { g, hiddenStates, positions, adapter, textRows, rows, weight };
 }
 
-/** x_0 = text rows + the sum of the adapter, behind the soft prompt's own rows; x_{l+1} = x_l + tanh(x_l W_l). */
+/**
+ * x_0 = text rows + the sum of the adapter, behind the soft prompt's own rows; x_{l+1} = x_l +
+ * tanh(x_l W_l).
+ */
 function forwardGraph(kind: SpanKind, hiddenSize: number, numLayers: number, withResiduals = true): Graph {
   const { g, hiddenStates, positions, adapter, textRows, weight } = open(kind, hiddenSize, numLayers);
   let x = g.reshape(hiddenStates, [textRows, hiddenSize]);

@@ -1,4 +1,4 @@
-/** One step of the server: how the updates of a round become what is added to the parameters. */
+/** One server step: from the updates of a round to the change of the parameters. */
 
 import { CutlayerError } from '../../errors.js';
 import { type MemberUpdate, soundUpdates } from '../../protocol/federation/strategies/member-update.js';
@@ -7,11 +7,12 @@ import { fewestMembers, type StrategySettings, strategyOf } from '../../protocol
 import { weightedMean } from '../../protocol/federation/strategies/weighted-mean.js';
 
 /**
- * What the server adds to the parameters after a round, and its state for the next one. Nothing that is given is changed.
+ * The change of the parameters after a round, and the server's state for the next round. It changes
+ * no argument.
  * @param state Of the version that the round began from; empty at the beginning.
  * @param input The round's updates in any order, or their weighted mean.
- * @throws CutlayerError NON_FINITE and INVALID_SHAPE by member name; INVALID_ARGUMENT when members are too few, or when a mean was given to a strategy
- *   that needs the updates
+ * @throws CutlayerError NON_FINITE and INVALID_SHAPE by member name; INVALID_ARGUMENT when members
+ *   are too few, or when a mean was given to a strategy that needs the updates
  */
 export function aggregate(
   settings: StrategySettings,

@@ -1,4 +1,4 @@
-/** The step itself: old parameters and what a strategy adds to them. */
+/** Adds a strategy's change to the parameters. */
 import { CutlayerError } from '../../errors.js';
 
 /**

@@ -1,4 +1,4 @@
-/** Adds links to a federation's signed chain, in the transaction that makes true what they say. */
+/** Adds links to a federation's signed chain, in the transaction that they announce. */
 import { type Announcement, signBroadcast } from '../../protocol/federation/chain.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';

@@ -1,8 +1,8 @@
 /**
- * One federation as it runs. Events go one after the other through the pure machine, each in a
- * transaction with everything that follows from it. Only after the commit is the state in memory
- * replaced, are members woken and timers set. When a transaction fails, the state is read again
- * from the store.
+ * One running federation. Events go one after the other through the pure machine. One transaction
+ * writes an event and all its effects. Only after the commit the state in memory is replaced,
+ * members are woken and timers are set. After a failed transaction the state is read again from the
+ * store.
  */
 
 import { Mutex } from 'async-mutex';
@@ -19,10 +19,10 @@ import { SealedInboxes } from './sealed-inboxes.js';
 import { writeTransition } from './transition-writer.js';
 import { WaitingMembers } from './waiting-members.js';
 
-/** A timer that failed to write, or an aggregate that could not be stored, is tried again after. */
+/** Time after which a failed write of a timer or an aggregate is tried again. */
 const RETRY_MS = 1000;
 
-/** Errors of the round itself, which abort it. After any other error the same is tried again. */
+/** Errors of the round itself, which abort it. After any other error the work is tried again. */
 const roundFailures: readonly ErrorCode[] = [
   'SECAGG_FAILED',
   'SECAGG_REFUSED',
@@ -32,7 +32,7 @@ const roundFailures: readonly ErrorCode[] = [
   'INVALID_CONFIG',
 ];
 
-/** What the store says, or will say once the transaction under way is committed. */
+/** The state in the store, or after the commit of the running transaction. */
 interface Written {
   readonly memory: FederationMemory;
   readonly head: ChainHead;
@@ -60,7 +60,7 @@ export class DurableFederation {
     this.#written = written;
   }
 
-  /** Goes on from where the store says that it was. */
+  /** Resumes from the stored state. */
   static async open(context: FederationContext): Promise<DurableFederation> {
     const federation = new DurableFederation(context, await context.database.transaction((transaction) => read(transaction, context.id)));
     federation.#goOn();
@@ -76,7 +76,7 @@ export class DurableFederation {
     return this.#written.head;
   }
 
-  /** Counts bytes of rounds; they are written with the next event. */
+  /** Counts bytes of rounds; the next event writes them. */
   count({ received = 0, sent = 0 }: { readonly received?: number; readonly sent?: number }): void {
     this.#bytesIn += received;
     this.#bytesOut += sent;
@@ -93,8 +93,8 @@ export class DurableFederation {
   }
 
   /**
-   * Lets `work` read the state, write, and return what has happened (null: nothing). All of it is
-   * durable when the promise resolves, none of it when it rejects.
+   * Lets `work` read the state, write, and return an event (null: none). Everything is durable when
+   * the promise resolves, nothing when it rejects.
    * @throws CutlayerError what `work` throws, and the store's
    */
   apply(work: (transaction: Transaction) => Promise<RoundEvent | null>): Promise<void> {
@@ -116,7 +116,7 @@ export class DurableFederation {
           after = { memory, head: await newestLink(transaction, context.id) };
         });
       } catch (caught) {
-        // The commit may have succeeded although its promise did not: the store knows.
+        // The commit may have succeeded although its promise rejected: read the store.
         this.#stale = decided;
         throw caught;
       }
@@ -129,12 +129,12 @@ export class DurableFederation {
     });
   }
 
-  /** One event that needs nothing else to be written. */
+  /** Applies an event that needs no other write. */
   happen(event: RoundEvent): Promise<void> {
     return this.apply(async () => event);
   }
 
-  /** The present round's cohort; kept until the round ends. */
+  /** The current round's cohort; cached until the round ends. */
   async cohortOf(transaction: Transaction, round: RoundState): Promise<RoundCohort> {
     const known = this.#cohort;
     const formed = round.stage !== 'enlisting' && this.context.policy.secure;
@@ -144,13 +144,13 @@ export class DurableFederation {
     return this.#cohort;
   }
 
-  /** What members sealed for each other in the present round; kept while it is handed out. */
+  /** The current round's sealed shares; cached while they are handed out. */
   async inboxesOf(transaction: Transaction, { round, sharers }: RoundState): Promise<SealedInboxes> {
     if (this.#inboxes?.round !== round) this.#inboxes = await SealedInboxes.load(transaction, this.context.id, round, sharers);
     return this.#inboxes;
   }
 
-  /** Lets go of timers and waiting members, and waits for what is being written. */
+  /** Cancels timers and waiting members, and waits for pending writes. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTimer();
@@ -164,7 +164,7 @@ export class DurableFederation {
     return this.#closed;
   }
 
-  /** After a commit, and at the start: wakes members, sets the timer, makes the due aggregate. */
+  /** After a commit, and at the start: wakes members, sets the timer, starts the due aggregate. */
   #goOn(): void {
     this.#cancelTimer();
     if (this.#closed) return;
@@ -191,7 +191,7 @@ export class DurableFederation {
     });
   }
 
-  /** One at a time; a round without members can be due before the last release has returned. */
+  /** One at a time: a round without members can be due before the last release has returned. */
   #startRelease(round: RoundState): void {
     this.#releasing ??= this.#release(round).finally(() => {
       this.#releasing = undefined;
@@ -219,7 +219,7 @@ export class DurableFederation {
     if (this.#closed) return;
     this.#cancelTimer();
     this.#cancelTimer = this.context.schedule(this.context.now() + RETRY_MS, () => {
-      // Reads the state again where that is needed, and goes on with the release that is still due.
+      // Reads the state again where needed, and retries the release that is still due.
       this.look(async () => {}).then(
         () => this.#goOn(),
         () => this.#retryRelease(round),
@@ -227,7 +227,7 @@ export class DurableFederation {
     });
   }
 
-  /** One call after the other, each with the state that the store has. */
+  /** Runs calls one after the other, each with the stored state. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.#turn.runExclusive(async () => {
       if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');

@@ -1,4 +1,4 @@
-/** What the parts of a coordinator share about one federation. */
+/** The context of one federation that the parts of a coordinator share. */
 
 import type { RandomBytes } from '../../privacy/random.js';
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
@@ -9,14 +9,14 @@ import type { RoundPolicy } from './round-policy.js';
 /** Calls `run` once at `atMs` (ms since 1970) or soon after; the returned function cancels. */
 export type Schedule = (atMs: number, run: () => void) => () => void;
 
-/** A coordinator's log; a pino logger fits. Payloads and shares never go there. */
+/** A coordinator's log, such as a pino logger. Payloads and shares are never logged. */
 export interface CoordinatorLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** One federation's surroundings. */
+/** The context of one federation. */
 export interface FederationContext extends OpenManifest {
   readonly policy: RoundPolicy;
   readonly database: Database;
@@ -27,10 +27,10 @@ export interface FederationContext extends OpenManifest {
   readonly log: CoordinatorLog;
 }
 
-/** setTimeout holds about 24 days; a caller that is woken early waits again. */
+/** setTimeout takes at most about 24 days; a caller that is woken early waits again. */
 const MOST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Timers of the process, which do not keep it alive. @param now the clock that the times are of */
+/** Timers that do not keep the process alive. @param now the clock of their times */
 export function processSchedule(now: () => number): Schedule {
   return (atMs, run) => {
     const timer = setTimeout(run, Math.min(MOST_TIMEOUT_MS, Math.max(0, atMs - now())));
@@ -39,5 +39,5 @@ export function processSchedule(now: () => number): Schedule {
   };
 }
 
-/** Says nothing. */
+/** Logs nothing. */
 export const silentLog: CoordinatorLog = { info: () => {}, warn: () => {}, error: () => {} };

@@ -1,7 +1,7 @@
 /**
- * A federation as one member uses it. Every message is checked, then written together with the
- * transition that it causes, and only then answered. A message that does not pass is refused with a
- * typed error and leaves no trace: the sender can be dropped, the round cannot.
+ * A federation for one member. Every message is checked, then written together with its transition,
+ * and only then answered. An invalid message is refused with a typed error and changes nothing: its
+ * sender can be dropped, the round continues.
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -24,10 +24,10 @@ import type { AnswerStage, RoundEvent } from './round-event.js';
 import { expectedMembers } from './round-stages.js';
 import type { RoundState } from './round-state.js';
 
-/** What a message makes happen when it passes its check. */
+/** The event of a valid message. */
 type Arrival = Extract<RoundEvent, { readonly kind: 'enlisted' | 'answered' }>;
 
-/** Looks at a message, and writes what it adds to; throws when it is to be refused. */
+/** Checks a message and writes what it adds to; throws to refuse it. */
 type Check = (transaction: Transaction, round: RoundState) => Promise<void>;
 
 /** See the module's header. */
@@ -82,7 +82,7 @@ export class FederationMember extends FederationRecords implements FederationApi
 
   async submit(round: number, payload: Uint8Array): Promise<void> {
     const { id, manifest, policy } = this.#federation.context;
-    // Before it takes its turn: no other call waits while megabytes that are no payload are hashed.
+    // Before the exclusive part: no other call waits while a too large payload is hashed.
     const most = 4 * Math.max(payloadLength(manifest, 'train'), payloadLength(manifest, 'evaluate'));
     if (payload.length > most)
       throw new CutlayerError('INVALID_ARGUMENT', `payload: expected at most ${most} bytes in this federation, got ${payload.length}`);
@@ -114,7 +114,7 @@ export class FederationMember extends FederationRecords implements FederationApi
     });
   }
 
-  /** What a call for a task tells of the member. */
+  /** Records what a call for a task tells of the member. */
   async #report(request: TaskRequest): Promise<void> {
     const federation = this.#federation;
     const { policy } = federation.context;
@@ -136,7 +136,7 @@ export class FederationMember extends FederationRecords implements FederationApi
   }
 
   /**
-   * Takes a message in, or recognises a repeat.
+   * Takes a message, or recognises a repeat.
    * @param keepBytes False: only the digest is kept.
    */
   async #receive(event: Arrival, bytes: Uint8Array, check: Check, keepBytes = true): Promise<void> {
@@ -157,7 +157,7 @@ export class FederationMember extends FederationRecords implements FederationApi
     });
   }
 
-  /** A task with what belongs to it; null when it is there no longer. */
+  /** A task with its payload; null when it is no longer due. */
   async #fill(task: MemberTask): Promise<Task | null> {
     if (task.kind !== 'answer') return task;
     const { round, purpose, version, promoted } = task.round;

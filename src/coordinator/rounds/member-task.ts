@@ -1,4 +1,4 @@
-/** What a member has to do, by the state alone. Pure; payloads are looked up later. */
+/** The task of a member, from the state alone. Pure; payloads are added later. */
 import type { RoundStage, TaskRequest } from '../../protocol/federation/federation-api.js';
 import type { RoundPolicy } from './round-policy.js';
 import { answeredMembers, eligibleMembers, expectedMembers } from './round-stages.js';
@@ -36,7 +36,7 @@ export function memberTask(
   return { kind: 'answer', stage, round };
 }
 
-/** The stage that a member has just told us it will not answer; null: none. */
+/** The stage that a member has just declared not to answer; null: none. */
 export function stageGivenUp(
   { round }: FederationMemory,
   member: string,

@@ -1,4 +1,4 @@
-/** Payloads as little-endian bytes, and what a coordinator checks of one before it counts. */
+/** Payloads as little-endian bytes, and the coordinator's checks of them. */
 
 import { CutlayerError } from '../../errors.js';
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
@@ -9,7 +9,7 @@ export function uint32Payload(bytes: Uint8Array, length: number): Uint32Array {
 }
 
 /**
- * Values of a payload without a mask.
+ * Values of an unmasked payload.
  * @throws CutlayerError INVALID_ARGUMENT for another length or a metric outside [0, 1]; NON_FINITE
  */
 export function float32Payload(bytes: Uint8Array, length: number, purpose: RoundPurpose): Float32Array {

@@ -1,6 +1,6 @@
 /**
- * A federation's privacy ledger: one row for each round whose sum could become known, written in
- * the transaction after which it can. Nothing takes a row away, so a crash between spending and
+ * A federation's privacy ledger: one row for each round whose sum could become known. It is written
+ * in the transaction that makes this possible and never removed. So a crash between spending and
  * releasing counts too much, never too little.
  */
 
@@ -22,8 +22,8 @@ async function spentEvents(transaction: Transaction, { id }: Ledger): Promise<Pr
 }
 
 /**
- * Why a round may not be begun: the budget has to bear it at any size of the cohort and, for a
- * train round, the evaluation that follows as well.
+ * Why a round may not begin. The budget must cover it at any size of the cohort; for a train round
+ * it must cover the evaluation that follows as well.
  * @returns null when it may
  */
 export async function budgetRefusal(
@@ -61,13 +61,13 @@ export async function releaseRefusal(transaction: Transaction, ledger: Ledger, r
   return decision.allowed ? null : `the privacy budget does not bear it: ${decision.reason}`;
 }
 
-/** Writes what the round costs. */
+/** Writes the round's cost. */
 export async function spend(transaction: Transaction, ledger: Ledger, round: RoundState, at: number): Promise<void> {
   const entry = costOf(ledger, round);
   if (entry !== null) await transaction.privacySpend.record({ federation: ledger.id, round: round.round, entry, at });
 }
 
-/** What has been spent so far; null without differential privacy. */
+/** The spent budget; null without differential privacy. */
 export async function privacySpent(transaction: Transaction, ledger: Ledger): Promise<PrivacyReport | null> {
   const { privacy, cohort } = ledger.manifest.settings;
   if (privacy === null) return null;
@@ -86,7 +86,7 @@ export async function privacySpent(transaction: Transaction, ledger: Ledger): Pr
   };
 }
 
-/** The same as announcements say it. */
+/** The spent budget for announcements. */
 export async function announcedSpend(transaction: Transaction, ledger: Ledger): Promise<Omit<PrivacyReport, 'maxEpsilon'> | null> {
   const spent = await privacySpent(transaction, ledger);
   if (spent === null) return null;

@@ -1,7 +1,7 @@
 /**
- * From what a round has gathered to its result: the mean of the payloads, then a new version or
- * metrics. The order of arrival and a restart in between do not change a bit of the result; only
- * the noise that a coordinator without secure aggregation draws is new.
+ * The result of a round: the mean of the payloads, then a new version or metrics. It does not
+ * depend on the order of arrival or on restarts. Only the noise of a coordinator without secure
+ * aggregation is drawn anew.
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -34,12 +34,12 @@ import { float32Payload, uint32Payload } from './payload-bytes.js';
 import { loadCohort } from './round-cohort.js';
 import type { RoundState } from './round-state.js';
 
-/** A mean of payloads, or what a robust strategy needs instead. */
+/** The mean of the payloads, or the updates that a robust strategy needs. */
 export interface Gathered {
   readonly input: { readonly mean: Float64Array } | { readonly updates: readonly MemberUpdate[] };
-  /** What the sum was divided by. */
+  /** Divisor of the sum. */
   readonly weight: number;
-  /** Noisy share of members whose update was within the clip norm. */
+  /** Noisy share of members with an update within the clip norm. */
   readonly withinFraction?: number | undefined;
 }
 
@@ -52,7 +52,7 @@ export interface NewVersion {
   readonly clipNorm: number | null;
 }
 
-/** Adds a round up. @throws CutlayerError SECAGG_FAILED, NON_FINITE, CANCELLED */
+/** Sums a round's payloads. @throws CutlayerError SECAGG_FAILED, NON_FINITE, CANCELLED */
 export async function gatherRound(context: FederationContext, round: RoundState, signal: AbortSignal): Promise<Gathered> {
   const { manifest, database } = context;
   return manifest.settings.secureAggregation === null
@@ -61,7 +61,7 @@ export async function gatherRound(context: FederationContext, round: RoundState,
 }
 
 /**
- * The version after the one that was trained.
+ * Makes the version after the trained one.
  * @throws CutlayerError NON_FINITE, INVALID_ARGUMENT
  */
 export async function makeVersion(context: FederationContext, round: RoundState, gathered: Gathered): Promise<NewVersion> {
@@ -79,7 +79,7 @@ export async function makeVersion(context: FederationContext, round: RoundState,
   return { parameters: applyDelta(parameters, delta), serverState: state, weight: gathered.weight, clipNorm };
 }
 
-/** The metrics that an evaluate round has measured, promoted version and candidate. */
+/** The metrics that an evaluate round measured, of promoted version and candidate. */
 export function measuredVersions(
   { manifest }: Pick<FederationContext, 'manifest'>,
   { input }: Gathered,
@@ -141,7 +141,7 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
     const update = float32Payload(row!.bytes!, length, purpose); // a submitted update is kept until the round ends
     return { member, update, weight: weightFactor(manifest, { purpose, examples: examples.get(member)! }) };
   };
-  // Names are sorted: the order of arrival is not in the result.
+  // Names are sorted: the result does not depend on the order of arrival.
   if (arithmetic.noise !== null) {
     const { dimension, countDeviation } = arithmetic.noise;
     const sum = new CentralSum(arithmetic.noise);
@@ -167,9 +167,9 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
 export const MASKED_SUM = 'masked';
 
 /**
- * What a private sum is divided by. With Poisson sampling it is the expected cohort, since the
- * number drawn depends on the membership. Otherwise it is the number of contributors, whose names
- * are public: the guarantee is about their data, not about their being on the list.
+ * The divisor of a private sum. With Poisson sampling it is the expected cohort, since the drawn
+ * number depends on the membership. Otherwise it is the number of contributors, whose names are
+ * public: the guarantee protects their data, not their membership.
  */
 function privateDivisor({ manifest }: Pick<FederationContext, 'manifest'>, contributions: number): number {
   const { sampling } = manifest.settings.cohort;

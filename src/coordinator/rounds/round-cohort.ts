@@ -17,7 +17,7 @@ type Surroundings = Pick<FederationContext, 'id' | 'manifest'>;
 /** Most examples that a member can state. */
 const MOST_EXAMPLES = 2 ** 32 - 1;
 
-/** The members of a round, with what they stated. */
+/** The members of a round and the number of examples that each stated. */
 export interface RoundCohort {
   readonly round: number;
   /** Sorted by member. */

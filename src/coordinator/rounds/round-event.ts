@@ -1,4 +1,4 @@
-/** What can happen to a federation, and what is to be written with the new state. */
+/** The events of a federation, and the writes that they require. */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
@@ -13,7 +13,7 @@ export interface VersionComparison {
   readonly participants: readonly string[];
 }
 
-/** An event. The caller has checked signatures, payload and roster. */
+/** An event; the caller has checked signatures, payload and roster. */
 export type RoundEvent =
   | { readonly kind: 'start' }
   | { readonly kind: 'pause' }
@@ -33,21 +33,21 @@ export type RoundEvent =
   | { readonly kind: 'released'; readonly round: number; readonly clipNorm: number | null }
   /** The metrics of an evaluate round are known. */
   | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: VersionComparison }
-  /** The round can come to nothing. */
+  /** The round can give no result. */
   | { readonly kind: 'failed'; readonly round: number; readonly reason: string };
 
-/** What has to be written with the new state. */
+/** A write that belongs to the new state. */
 export type RoundEffect =
   /** From here on the round's sum can become known. */
   | { readonly kind: 'spend'; readonly round: number }
-  /** The round is over: its messages and sums go. */
+  /** The round is over: its messages and sums are deleted. */
   | { readonly kind: 'ended'; readonly round: number }
   | { readonly kind: 'promote'; readonly version: number; readonly previous: number; readonly round: number | null }
   | { readonly kind: 'reject'; readonly version: number; readonly round: number | null }
   | { readonly kind: 'rolledBack'; readonly version: number; readonly from: number }
   | { readonly kind: 'finished'; readonly reason: string };
 
-/** A state and what led to it. */
+/** A new state and its effects. */
 export interface Transition<State> {
   readonly state: State;
   readonly effects: readonly RoundEffect[];

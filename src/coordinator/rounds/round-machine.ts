@@ -1,7 +1,7 @@
 /**
  * The pure state machine of a federation: (state, event, now) -> state and effects. It is total:
  * an event that does not fit leaves the state as it is. The coordinator writes the new state and
- * what the effects ask for in one transaction, and only then tells members of it.
+ * its effects in one transaction, and only then tells the members.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
@@ -15,10 +15,10 @@ type Step = Transition<FederationMemory>;
 const FIRST_BACKOFF_MS = 1000;
 const MOST_BACKOFF_MS = 300_000;
 
-/** So many failed evaluate rounds in a row reject the candidate. */
+/** This many failed evaluate rounds in a row reject the candidate. */
 export const MOST_EVALUATION_FAILURES = 5;
 
-/** What follows from an event. */
+/** The state after an event, and its effects. */
 export function transition(state: FederationMemory, event: RoundEvent, now: number, policy: RoundPolicy): Step {
   if (state.status === 'finished') return unchanged(state);
   switch (event.kind) {
@@ -158,7 +158,7 @@ function settle(state: FederationMemory, round: RoundState, now: number, policy:
 
 /**
  * Ends the round without a result.
- * @param failure 1: the next one waits longer; 0: a person ended it
+ * @param failure 1: the next one waits longer; 0: the founder ended it
  */
 function abort(state: FederationMemory, reason: string, now: number, failure: 0 | 1): Step {
   const { round } = state;
@@ -226,7 +226,7 @@ const without = (names: readonly string[], name: string): readonly string[] =>
   names.includes(name) ? names.filter((other) => other !== name) : names;
 const unchanged = (state: FederationMemory): Step => ({ state, effects: [] });
 
-/** Goes on from a step, its effects first. */
+/** Continues from a step, its effects first. */
 function then(step: Step, go: (state: FederationMemory) => Step): Step {
   const next = go(step.state);
   return { state: next.state, effects: [...step.effects, ...next.effects] };

@@ -1,4 +1,4 @@
-/** The rules of rounds that a manifest gives, in milliseconds and counts, for the pure machine. */
+/** A manifest's rules of rounds, in milliseconds and counts, for the pure machine. */
 import type { Manifest } from '../../protocol/federation/manifest.js';
 import { amplifyingRate, fewestSurvivors, maxCohortOf } from '../../protocol/federation/round-mechanism.js';
 import type { FederationSettings } from '../../protocol/federation/settings.js';
@@ -10,10 +10,10 @@ export interface RoundPolicy {
   /** 0: a round is released at any draw, see `amplifyingRate`. */
   readonly minCohort: number;
   readonly maxCohort: number;
-  /** How many of a cohort have to answer each stage. */
+  /** Number of answers that each stage of a cohort needs. */
   readonly threshold: (cohort: number) => number;
   readonly trigger: FederationSettings['rounds']['trigger'];
-  /** Train rounds to release; null: without end. */
+  /** Train rounds to release; null: no limit. */
   readonly count: number | null;
   readonly enlistMs: number;
   readonly gatherMs: number;
@@ -23,7 +23,7 @@ export interface RoundPolicy {
   readonly evaluates: boolean;
 }
 
-/** The rules that a manifest gives. */
+/** The rules of a manifest. */
 export function roundPolicy(manifest: Pick<Manifest, 'settings' | 'members'>): RoundPolicy {
   const { settings, members } = manifest;
   const { rounds, cohort } = settings;

@@ -12,7 +12,7 @@ import type { RoundEvent, VersionComparison } from './round-event.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { recordMetrics, type VersionDetails } from './version-registry.js';
 
-/** A federation whose state can be looked at and changed, see `DurableFederation`. */
+/** A federation that can be read and changed, see `DurableFederation`. */
 export interface ReleasingFederation {
   readonly context: FederationContext;
   readonly memory: FederationMemory;

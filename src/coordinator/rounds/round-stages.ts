@@ -13,7 +13,7 @@ export function cohortOf(round: RoundState): string[] {
   return round.enlisted.map(({ name }) => name).sort();
 }
 
-/** Where the state keeps the members that have answered a stage. */
+/** Fields of the state with the members that have answered a stage. */
 export const answerFields = {
   sharing: 'sharers',
   submitting: 'submitted',
@@ -21,7 +21,7 @@ export const answerFields = {
   unmasking: 'unmasked',
 } as const satisfies { readonly [Stage in AnswerStage]: keyof RoundState };
 
-/** What belongs to a stage. */
+/** The rules of a stage. */
 interface StageRow {
   readonly expected: (round: RoundState, policy: RoundPolicy) => readonly string[];
   /** The stage that follows once enough members have answered. */
@@ -58,7 +58,7 @@ export function answeredMembers(round: RoundState): readonly string[] {
   return round.stage === 'enlisting' ? cohortOf(round) : round[answerFields[round.stage]];
 }
 
-/** What becomes of a round: it goes on (perhaps in its next stage), or it is aborted. */
+/** The outcome for the round: it continues (perhaps in its next stage), or it is aborted. */
 export type StageOutcome = { readonly round: RoundState } | { readonly aborted: string };
 
 /**

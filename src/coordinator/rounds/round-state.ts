@@ -1,19 +1,18 @@
 /**
- * What a coordinator knows of a federation between two events: names, numbers and deadlines,
- * never a payload. Plain JSON, so that the store keeps it as it is and a restarted coordinator goes
- * on from it.
+ * The state of a federation between two events: names, numbers and deadlines, never a payload. It
+ * is plain JSON, so that the store keeps it and a restarted coordinator resumes from it.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 import type { FederationState, RoundEnding } from '../coordinator-api.js';
 
-/** The stages that members answer, and the coordinator's own, in which it makes the aggregate. */
+/** The stages that members answer, and the coordinator's own, which makes the aggregate. */
 export type CoordinatorStage = RoundStage | 'releasing';
 
 /** A member in a round. */
 export interface EnlistedMember {
   readonly name: string;
-  /** As it stated, see `EnlistmentTerms`. */
+  /** As the member stated, see `EnlistmentTerms`. */
   readonly examples: number;
 }
 
@@ -31,7 +30,7 @@ export interface RoundState {
   readonly clipNorm: number | null;
   /** The members drawn for it; null: all. */
   readonly drawn: readonly string[] | null;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly enlisted: readonly EnlistedMember[];
   /** Members that answered each later stage, sorted. */
   readonly sharers: readonly string[];
@@ -46,24 +45,24 @@ export interface RoundState {
 export interface FederationMemory {
   readonly format: 1;
   readonly status: FederationState;
-  /** Why, for people. */
+  /** Reason of the status, as text. */
   readonly reason: string;
   readonly round: RoundState | null;
   /** Number of the newest round; 0 before the first. */
   readonly rounds: number;
   readonly promoted: number;
-  /** A version that waits for its evaluation. */
+  /** The version that waits for its evaluation. */
   readonly candidate: number | null;
   /** Number of the newest version. */
   readonly newest: number;
   /** Of the next train round. */
   readonly clipNorm: number | null;
-  /** Released train rounds, and rounds that came to nothing. */
+  /** Released train rounds, and rounds without a result. */
   readonly released: number;
   readonly aborted: number;
-  /** Rounds aborted one after the other. */
+  /** Aborted rounds in a row. */
   readonly failures: number;
-  /** No round begins before, ms since 1970. */
+  /** The next round begins no earlier, ms since 1970. */
   readonly notBefore: number;
   /** When the newest train round began; null before the first. */
   readonly trainedAt: number | null;
@@ -75,7 +74,7 @@ export interface FederationMemory {
   readonly bytesOut: number;
 }
 
-/** Endings of rounds that are kept. */
+/** Number of endings that are kept. */
 export const RECENT_ENDINGS = 20;
 
 /** A federation that has not been started. */

@@ -1,7 +1,7 @@
 /**
- * The sealed shares of one round by receiver. Every sender's message has shares for all
- * its neighbours, and would be read once for each of them. So all are read once and kept packed, in
- * bounded memory, while they are handed out.
+ * The sealed shares of one round by receiver. Every sender's message has shares for all its
+ * neighbours, so each message would be read once per neighbour. Instead all are read once and kept
+ * packed, in bounded memory, while they are handed out.
  */
 import { sealedCodec } from '../../protocol/federation/message-codec.js';
 import type { Cohort } from '../../protocol/secagg/cohort.js';
@@ -10,12 +10,12 @@ import { SEALED_BYTES } from '../../protocol/secagg/sealing.js';
 import { divide } from '../../protocol/secagg/verification.js';
 import type { Transaction } from '../tables/database.js';
 
-/** Most memory of one round's shares; of a larger round each inbox is read by itself. */
+/** Most memory of one round's shares; in a larger round each inbox is read separately. */
 const MOST_BYTES = 64 * 2 ** 20;
 
 interface Inbox {
   readonly from: string[];
-  /** As many ciphertexts as senders, one after the other; more room behind them. */
+  /** One ciphertext per sender, concatenated, with spare room at the end. */
   packed: Uint8Array;
 }
 
@@ -36,7 +36,7 @@ export class SealedInboxes {
 
   /**
    * Reads the messages of a round whose sharing has ended.
-   * @param sharers whose messages came, sorted; they are kept until the round ends
+   * @param sharers senders of the messages, sorted; the messages are kept until the round ends
    * @param mostBytes of all inboxes together
    */
   static async load(
@@ -58,7 +58,7 @@ export class SealedInboxes {
     return new SealedInboxes(federation, round, sharers, inboxes);
   }
 
-  /** What the others sealed for one member, sorted by sender. */
+  /** The shares for one member, sorted by sender. */
   async of(transaction: Transaction, cohort: Cohort, member: string): Promise<SealedShares[]> {
     const inboxes = this.#inboxes;
     if (inboxes === undefined) {

@@ -1,4 +1,4 @@
-/** Writes what a transition's effects ask for, within the transaction that writes the new state. */
+/** Writes a transition's effects in the transaction that writes the new state. */
 import { UniformIntegers } from '../../privacy/random.js';
 import type { Transaction } from '../tables/database.js';
 import { announce } from './announce.js';
@@ -10,7 +10,7 @@ import { dueRound, transition } from './round-machine.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { judgement, promoteVersion, pruneVersions, rollBackVersions } from './version-registry.js';
 
-/** One event, and the round that becomes due by it. */
+/** Writes one event, and the round that becomes due by it. */
 export async function writeTransition(
   transaction: Transaction,
   context: FederationContext,
@@ -36,7 +36,7 @@ async function writeEvent(
   const { state, effects } = transition(before, event, now, policy);
   if (state === before && effects.length === 0) return before;
   const reason = await newStageProblem(transaction, context, before.round, state.round);
-  // What the event itself would have cost or led to has not happened then.
+  // The round fails instead, so the event's own effects are dropped.
   if (reason !== null && event.kind !== 'failed')
     return writeEvent(transaction, context, before, { kind: 'failed', round: state.round!.round, reason }, now); // it has a stage
   for (const effect of effects) await writeEffect(transaction, context, event, effect, state, now);
@@ -46,7 +46,7 @@ async function writeEvent(
   return state;
 }
 
-/** Why the stage just entered cannot be gone through; null when it can. */
+/** Why the stage just entered must fail; null when it can continue. */
 async function newStageProblem(
   transaction: Transaction,
   context: FederationContext,

@@ -1,4 +1,4 @@
-/** The registry of versions: which one is promoted, and what became of the others. */
+/** The registry of versions: which one is promoted, and the status of the others. */
 
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
@@ -8,7 +8,7 @@ import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
 import type { VersionComparison } from './round-event.js';
 
-/** Earlier versions that keep their parameters; first, promoted and candidate do anyway. */
+/** Earlier versions with kept parameters, beside the first, the promoted and the candidate. */
 const KEPT_VERSIONS = 16;
 
 const detailsSchema = z.object({
@@ -17,7 +17,7 @@ const detailsSchema = z.object({
   earlier: metricsSchema.nullable(),
 });
 
-/** What a version's row keeps besides its place. */
+/** The details of a version's row. */
 export type VersionDetails = z.output<typeof detailsSchema>;
 
 /** @throws CutlayerError STORE_CORRUPT */
@@ -28,7 +28,7 @@ export function versionDetails({ version, details }: Pick<VersionSummary, 'versi
   return parsed.data;
 }
 
-/** Writes down what an evaluation has found of both versions. */
+/** Records an evaluation's metrics of both versions. */
 export async function recordMetrics(
   { versions }: Transaction,
   federation: string,
@@ -41,13 +41,13 @@ export async function recordMetrics(
   }
 }
 
-/** Puts a version in the promoted one's place. */
+/** Promotes a version in place of the previous one. */
 export async function promoteVersion({ versions }: Transaction, federation: string, version: number, previous: number): Promise<void> {
   await versions.setStatus(federation, previous, 'superseded');
   await versions.setStatus(federation, version, 'promoted');
 }
 
-/** Goes back: the promoted version, and every one promoted since the target, is rolled back. */
+/** Rolls back the promoted version, and every one promoted since the target. */
 export async function rollBackVersions({ versions }: Transaction, federation: string, target: number, from: number): Promise<void> {
   for (const { version, status } of await versions.list(federation)) {
     if (version === from || (version > target && status === 'superseded')) await versions.setStatus(federation, version, 'rolledBack');
@@ -55,7 +55,7 @@ export async function rollBackVersions({ versions }: Transaction, federation: st
   await versions.setStatus(federation, target, 'promoted');
 }
 
-/** @throws CutlayerError INVALID_ARGUMENT when the version cannot be gone back to, NOT_FOUND */
+/** @throws CutlayerError INVALID_ARGUMENT when the version cannot be a target, NOT_FOUND */
 export async function requireRollbackTarget({ versions }: Transaction, federation: string, target: number): Promise<void> {
   const row = await versions.read(federation, target);
   if (row === undefined) throw new CutlayerError('NOT_FOUND', `version ${target}: the federation has none of this number`);
@@ -78,7 +78,7 @@ export async function pruneVersions(
   await serverState.dropExcept(federation, { keep });
 }
 
-/** The announcement of a judgement. */
+/** The announcement of an evaluation's result. */
 export function judgement(
   kind: 'promote' | 'reject',
   version: number,

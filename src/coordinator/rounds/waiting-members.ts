@@ -1,8 +1,8 @@
-/** Members that wait for a task: one call of each, woken when the federation has changed. */
+/** Members that wait for a task: one call each, woken when the federation changes. */
 import { CutlayerError } from '../../errors.js';
 import type { Schedule } from './federation-context.js';
 
-/** Why a wait is over. */
+/** Why a wait ended. */
 export type Woken = 'changed' | 'timeout' | 'replaced';
 
 /** The waiting calls of one federation. */
@@ -41,12 +41,12 @@ export class WaitingMembers {
     });
   }
 
-  /** Ends the member's earlier call: it has made a newer one. */
+  /** Ends the member's earlier call, since a newer one waits. */
   replace(member: string): void {
     this.#waiting.get(member)?.('replaced');
   }
 
-  /** Wakes all. */
+  /** Wakes all waiting calls. */
   wake(): void {
     for (const done of [...this.#waiting.values()]) done('changed');
   }

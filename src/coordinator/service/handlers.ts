@@ -1,6 +1,6 @@
 /**
- * The federation service: what each of its methods asks of the coordinator, once its request is parsed and its caller known. The tenant of a token
- * is the member's name; a founder's token reads and steers, and takes no part.
+ * The methods of the federation service, after authentication and parsing. The tenant of a token is
+ * the member's name. A founder's token reads and controls, and takes no part in rounds.
  */
 import type { FederationApi } from '../../protocol/federation/federation-api.js';
 import { signedCodec } from '../../protocol/federation/message-codec.js';
@@ -20,7 +20,7 @@ import { longestWaitMs, whileWaiting } from './waiting.js';
 /** Most members of a federation. */
 const MAX_MEMBERS = 10_000;
 
-/** The federation service over one coordinator, for a server to offer. @param now milliseconds since 1970 */
+/** The federation service over one coordinator. @param now milliseconds since 1970 */
 export function federationService(coordinator: CoordinatorApi, now: () => number): RpcService {
   return rpcService({
     name: FEDERATION_SERVICE,
@@ -38,7 +38,7 @@ function federationHandlers(coordinator: CoordinatorApi, now: () => number): Han
     return coordinator.member(federationId(id), principal.tenant);
   }
 
-  /** The caller as founder or member, whichever it is. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT */
+  /** The caller as founder or as member. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT */
   function reader(id: string, principal: Principal): FederationReader {
     requireScope(principal, 'federation:participate', 'federation:admin');
     return principal.scopes.has('federation:admin') ? coordinator.reader(federationId(id)) : member(id, principal);

@@ -1,4 +1,4 @@
-/** A federation's report as the message that carries it, and back: what the coordinator's commands show is what it said. */
+/** A federation's report as a message, and back. */
 
 import { CutlayerError } from '../../errors.js';
 import { purposeOf, stageOf, wirePurposes, wireStages } from '../../protocol/wire/federation-names.js';
@@ -18,7 +18,7 @@ export function reportMessage(report: FederationReport): FederationStatus {
   };
 }
 
-/** The report of a message. @throws CutlayerError INTERNAL when the coordinator says what this version does not know */
+/** The report of a message. @throws CutlayerError INTERNAL for a value of a newer coordinator */
 export function reportOf(message: FederationStatus__Output): FederationReport {
   const { privacy, round } = message;
   return {

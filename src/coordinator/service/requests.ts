@@ -1,6 +1,6 @@
 /**
- * What a received request may ask of the coordinator. A message bears its sender's name beside its signature; here that name is held against the
- * token's, so that no member speaks for another.
+ * Parses requests to the coordinator. A message carries its sender's name beside its signature.
+ * That name must be the token's, so that no member speaks for another.
  */
 
 import { CutlayerError } from '../../errors.js';

@@ -1,20 +1,20 @@
-/** How long a call that only waits may do so, and what ends it early. */
+/** How long a call may wait, and what ends it early. */
 import { CutlayerError } from '../../errors.js';
 import type { Call } from '../../server/rpc/calls.js';
 
-/** Time for the answer to be written and to reach a caller that has set a deadline. */
+/** Time for the answer to reach a caller before its deadline. */
 const ANSWER_MARGIN_MS = 1000;
 
 /** The longest wait that leaves time for the answer. @param now milliseconds since 1970 */
 export function longestWaitMs({ deadline }: Pick<Call, 'deadline'>, now: number): number {
   const left = deadline - now;
-  // Of a very short deadline a part has to do.
+  // A very short deadline leaves a part of itself.
   return Math.max(0, left - Math.min(ANSWER_MARGIN_MS, left / 4));
 }
 
 /**
  * Waits until there is an answer, the call ends, or the server begins to shut down.
- * @throws CutlayerError DRAINING, and what the call's signal says
+ * @throws CutlayerError DRAINING, and the reason of the call's signal
  */
 export async function whileWaiting<T>(
   { signal, draining }: Pick<Call, 'signal' | 'draining'>,

@@ -1,4 +1,4 @@
-/** Running sums of a round, each with its members; the database counts none twice. */
+/** Running sums of a round, each with its members; the database counts no member twice. */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
@@ -11,7 +11,7 @@ export interface AccumulatorRow {
 
 /** Within one transaction. */
 export class Accumulators extends Repository {
-  /** Undefined while it has no member. */
+  /** Undefined before the first member. */
   async read(federation: string, round: number, name: string): Promise<AccumulatorRow | undefined> {
     const row = await this.db
       .selectFrom('accumulators')
@@ -26,7 +26,7 @@ export class Accumulators extends Repository {
   }
 
   /**
-   * Puts the sum that has the member's share in it in the place of the one before.
+   * Replaces the sum by one with the member's share.
    * @throws CutlayerError ALREADY_EXISTS when the member is in it already
    */
   async include(row: {

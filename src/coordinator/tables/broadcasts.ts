@@ -1,4 +1,4 @@
-/** The broadcast chain as it was signed: links are added at the head, and never change. */
+/** The broadcast chain as signed: links are appended and never change. */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
@@ -31,7 +31,7 @@ export class Broadcasts extends Repository {
     return this.#links(federation).orderBy('seq', 'desc').limit(1).executeTakeFirst();
   }
 
-  /** Oldest first, from number `from` on, at most `limit`. */
+  /** At most `limit` links from number `from` on, oldest first. */
   async list(federation: string, from: number, limit: number): Promise<BroadcastRow[]> {
     return this.#links(federation).where('seq', '>=', from).orderBy('seq').limit(limit).execute();
   }

@@ -1,4 +1,4 @@
-/** The coordinator's store, and everything that one of its transactions can read and write. */
+/** The coordinator's store, and the tables of one of its transactions. */
 import type { Kysely } from 'kysely';
 import { type OpenOptions, openStore, type Store } from '../../server/store/store.js';
 import { Accumulators } from './accumulators.js';
@@ -18,7 +18,7 @@ const repositories = (db: Kysely<CoordinatorSchema>) => ({
   broadcasts: new Broadcasts(db),
   privacySpend: new PrivacySpend(db),
   serverState: new ServerStates(db),
-  /** Drops what an ended round leaves: its messages and its sums. */
+  /** Deletes an ended round's messages and sums. */
   async pruneRound(federation: string, round: number): Promise<void> {
     for (const table of ['messages', 'accumulators'] as const)
       await db.deleteFrom(table).where('federation', '=', federation).where('round', '=', round).execute();

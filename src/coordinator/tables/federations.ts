@@ -1,4 +1,4 @@
-/** Federations: their signed manifest, which never changes, and the state of their rounds. */
+/** Federations: the signed manifest, which never changes, and the state of their rounds. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
@@ -9,7 +9,7 @@ export interface FederationRow {
   readonly id: string;
   readonly name: string;
   readonly manifest: Uint8Array;
-  /** The founder's, over the manifest. */
+  /** The founder's signature of the manifest. */
   readonly signature: Uint8Array;
   readonly status: string;
   /** JSON. */
@@ -43,7 +43,7 @@ export class Federations extends Repository {
     return row && { ...row, state: fromJsonColumn(row.state, `state of federation ${id}`) };
   }
 
-  /** All of them, oldest first. */
+  /** All federations, oldest first. */
   async ids(): Promise<string[]> {
     const rows = await this.db.selectFrom('federations').select('id').orderBy('created_at').orderBy('id').execute();
     return rows.map(({ id }) => id);

@@ -1,9 +1,9 @@
-/** Members' messages, one for each stage: a repeat is accepted, another one refused. */
+/** Members' messages, one for each stage: a repeat is accepted, a different one is refused. */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
-/** Where a message belongs. */
+/** The key of a message. */
 export interface MessageKey {
   readonly federation: string;
   readonly round: number;
@@ -11,7 +11,7 @@ export interface MessageKey {
   readonly member: string;
 }
 
-/** A message that has come. */
+/** A received message. */
 export interface ReceivedMessage extends MessageKey {
   readonly bytes: Uint8Array;
   readonly at: number;
@@ -34,7 +34,7 @@ const columns = ['member', 'length', 'bytes', 'at'] as const;
 /** Within one transaction. */
 export class Messages extends Repository {
   /**
-   * Whether the message is here.
+   * Whether the message is stored.
    * @throws CutlayerError SUBMISSION_CONFLICT when a different one is
    */
   async holds(message: ReceivedMessage): Promise<boolean> {
@@ -49,7 +49,7 @@ export class Messages extends Repository {
   }
 
   /**
-   * Keeps a message, unless it is here.
+   * Stores a message, unless it is stored already.
    * @throws CutlayerError SUBMISSION_CONFLICT, see {@link holds}
    */
   async put(message: ReceivedMessage): Promise<'stored' | 'repeated'> {
@@ -68,7 +68,7 @@ export class Messages extends Repository {
     return this.#one(key).select(columns).executeTakeFirst();
   }
 
-  /** All of a stage, by member. */
+  /** All messages of a stage, by member. */
   async list(federation: string, round: number, stage: string): Promise<MessageRow[]> {
     const rows = await this.#ofStage(federation, round, stage).select(columns).execute();
     // Sorted here: the engines' collations differ.

@@ -1,4 +1,4 @@
-/** What each released round has cost of the privacy budget. No row is ever deleted. */
+/** The cost of each released round to the privacy budget. No row is ever deleted. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
@@ -6,7 +6,7 @@ import { Repository } from './repository.js';
 /** One release. */
 export interface PrivacySpendRow {
   readonly round: number;
-  /** JSON: what the accountant needs. */
+  /** JSON for the accountant. */
   readonly entry: unknown;
   readonly at: number;
 }
@@ -14,7 +14,7 @@ export interface PrivacySpendRow {
 /** Within one transaction. */
 export class PrivacySpend extends Repository {
   /**
-   * Writes what a round is about to cost, or finds that it is written already.
+   * Writes a round's cost before its release; a repeat is accepted.
    * @throws CutlayerError ALREADY_EXISTS when another cost is written for the round
    */
   async record({ federation, round, entry, at }: PrivacySpendRow & { readonly federation: string }): Promise<'stored' | 'repeated'> {
@@ -27,7 +27,7 @@ export class PrivacySpend extends Repository {
     return 'stored';
   }
 
-  /** All of it, by round. */
+  /** All costs, by round. */
   async list(federation: string): Promise<PrivacySpendRow[]> {
     const rows = await this.#of(federation).orderBy('round').execute();
     return rows.map((row) => ({ ...row, entry: fromJsonColumn(row.entry, `privacy spend of round ${row.round}`) }));

@@ -1,4 +1,4 @@
-/** What the repositories have in common. */
+/** The base of the repositories. */
 import type { Kysely } from 'kysely';
 import type { CoordinatorSchema } from './schema.js';
 

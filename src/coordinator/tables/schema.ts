@@ -1,7 +1,7 @@
 /**
- * The coordinator's tables, and the history of its schema. Times are milliseconds since 1970,
- * digests and hashes hex of sha256. A released migration is never changed; a new one is appended,
- * its name in alphabetical order.
+ * The coordinator's tables and their migrations. Times are milliseconds since 1970, digests and
+ * hashes hex of sha256. A released migration is never changed; a new one is appended, its name in
+ * alphabetical order.
  */
 import type { Migrations } from '../../server/store/migrate.js';
 import { createTables, type SchemaOf, type TableDefinition } from '../../server/store/table-definition.js';

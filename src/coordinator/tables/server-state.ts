@@ -1,7 +1,6 @@
 /**
- * The server optimizer's named vectors. They belong to the version that they led to: training
- * from an earlier version uses that version's momentum, and a rejected candidate leaves no trace in
- * it.
+ * The server optimizer's named vectors, by the version that they led to. Training from an earlier
+ * version uses that version's momentum. A rejected candidate has no effect on it.
  */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
@@ -30,7 +29,7 @@ export class ServerStates extends Repository {
     return Object.fromEntries(rows.map(({ name, vector }) => [name, toFloat64(vector, `server state ${name} of version ${version}`)]));
   }
 
-  /** Drops the vectors of all versions but those of `keep` (at least one); returns their number. */
+  /** Deletes the vectors of all versions except `keep` (at least one); returns their number. */
   async dropExcept(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
     const { numDeletedRows } = await this.db
       .deleteFrom('server_state')

@@ -1,9 +1,9 @@
-/** Versions: parent, round, standing, parameters. No row is ever dropped; old parameters may be. */
+/** Versions: parent, round, status, parameters. No row is deleted; old parameters may be. */
 import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
 
-/** Where a version stands. */
+/** The status of a version. */
 export type VersionStatus = 'candidate' | 'promoted' | 'superseded' | 'rejected' | 'rolledBack';
 
 /** A version without its parameters. */
@@ -17,14 +17,14 @@ export interface VersionSummary {
   readonly status: VersionStatus;
   /** sha256 of the parameters, hex. */
   readonly digest: string;
-  /** JSON: metrics and the like. */
+  /** JSON, such as metrics. */
   readonly details: unknown;
   readonly createdAt: number;
 }
 
 /** A version. */
 export interface VersionRow extends VersionSummary {
-  /** Null when they were dropped. */
+  /** Null when they were deleted. */
   readonly parameters: Uint8Array | null;
 }
 
@@ -56,13 +56,13 @@ export class Versions extends Repository {
     return row && parsed(row);
   }
 
-  /** All of them, ascending. */
+  /** All versions, ascending. */
   async list(federation: string): Promise<VersionSummary[]> {
     const rows = await this.db.selectFrom('versions').select(summary).where('federation', '=', federation).orderBy('version').execute();
     return rows.map(parsed);
   }
 
-  /** Replaces standing and, when given, details. @throws CutlayerError NOT_FOUND */
+  /** Replaces the status and, when given, the details. @throws CutlayerError NOT_FOUND */
   async setStatus(federation: string, version: number, status: VersionStatus, details?: unknown): Promise<void> {
     const { numUpdatedRows } = await this.db
       .updateTable('versions')
@@ -73,7 +73,7 @@ export class Versions extends Repository {
     if (numUpdatedRows !== 1n) throw new CutlayerError('NOT_FOUND', `version ${version}: the federation has none of this number`);
   }
 
-  /** Drops the parameters, not the rows, of all but `keep` (at least one); returns their number. */
+  /** Deletes the parameters of all versions except `keep` (at least one); returns their number. */
   async dropParameters(federation: string, { keep }: { readonly keep: readonly number[] }): Promise<number> {
     const { numUpdatedRows } = await this.db
       .updateTable('versions')

@@ -1,12 +1,16 @@
 /**
- * The one door to the backbone: forward and backward of a step, by tenant and step id (docs/architecture.md).
+ * Access to the backbone: forward and backward of a step, by tenant and step id
+ * (docs/architecture.md).
  *
- * Measured choice: residuals of the weight products are fetched and kept. At GPT-2-small shape they are 0.33 MB a row; keeping
- * them takes 1.78 s of one core per step of 272 rows, running the forward again 2.53 s (1.4 times as much). They are dropped
- * with the first successful vjp; a Backward that comes again, or after eviction, runs the forward again from the kept inputs,
- * and gives the same bits. Memory is at most the budget and, per worker, the residuals of the step that runs there. ONNX Runtime
- * computes and holds every output of a graph, fetched or not, so a forward that keeps no residuals runs a graph without them: at
- * GPT-2-small shape and 528 rows 110 MiB less and 2-6% of the time, the output the same bits.
+ * Measured choice: residuals of the weight products are fetched and kept. At GPT-2-small shape they
+ * are 0.33 MB a row. Keeping them takes 1.78 s of one core per step of 272 rows; running the
+ * forward again takes 2.53 s (1.4 times as much). The first successful vjp drops them. A repeated
+ * Backward, or one after eviction, runs the forward again from the kept inputs and gives the same
+ * bits. Memory is at most the budget plus, per worker, the residuals of the step that runs there.
+ *
+ * ONNX Runtime computes and holds every output of a graph, fetched or not. So a forward that keeps
+ * no residuals runs a graph without them, with the same bits of output. At GPT-2-small shape and
+ * 528 rows this saves 110 MiB and 2-6% of the time.
  */
 
 import { spanKinds } from '../../artifacts/manifest.js';
@@ -36,13 +40,13 @@ export interface ForwardStep {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The vjp of a step that ran forward before. */
+/** The vjp of a step whose forward has run. */
 export interface BackwardStep {
   readonly tenant: string;
   readonly stepId: string;
-  /** [N, hiddenSize]: of forward's output, row by row. */
+  /** [N, hiddenSize]: the cotangent of forward's output, row by row. */
   readonly cotangent: Tensor<'float32'>;
-  /** Also give the cotangent of the hidden states. */
+  /** Whether to return the cotangent of the hidden states too. */
   readonly wantHiddenStates: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,18 +61,18 @@ export interface BackwardResult {
 
 /** The engine's state, for metrics. */
 export interface EngineStats extends HostStats, StepStoreStats {
-  /** Backwards that had to run the forward again. */
+  /** Calls of `backward` that ran the forward again. */
   readonly recomputes: number;
   /** Time in the workers, by kind of work. */
   readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
 }
 
-/** How to make an engine. */
+/** How to open an engine. */
 export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'spawn' | 'restartPauseMs'> {
   /** Directory of the packed backbone; or `artifact`, one that has been loaded. */
   readonly backboneDir?: string;
   readonly artifact?: BackboneArtifact;
-  /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
+  /** Threads of one operator in each worker. Default: the cores divided among the workers. */
   readonly threadsPerWorker?: number | undefined;
   /** Bytes of inputs and residuals kept between forward and backward. Default 1 GiB. */
   readonly residualMemoryBytes?: number;
@@ -78,7 +82,7 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly stepIdleMs?: number;
   /** The clock in milliseconds; monotonic. */
   readonly now?: () => number;
-  /** True opens every graph before the engine is there; by default only those of training steps' forwards are, the others follow by themselves. */
+  /** True waits until every graph is open; by default until the training steps' forwards are. */
   readonly warm?: boolean;
   /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
   readonly verify?: boolean;
@@ -93,10 +97,10 @@ export interface KeyValuesInput {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The part of the budget in which answered steps wait for a retry of their Backward. */
+/** Share of the budget for answered steps, whose Backward may be retried. */
 const ANSWERED_SHARE = 1 / 16;
 
-/** A vjp frees memory, so it goes before forwards that wait. */
+/** A vjp frees memory, so it goes before waiting forwards. */
 const VJP_PRIORITY = 1;
 
 /**
@@ -109,7 +113,8 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   const steps = spanKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
   const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
-  // Opening a vjp takes ONNX Runtime long (0.5 s at 12 layers: its memory planner is quadratic), and nobody needs one before a forward.
+  // Opening a vjp is slow (0.5 s at 12 layers: ONNX Runtime's memory planner is quadratic), and
+  // it is not needed before the first forward.
   const warm = options.warm === true || steps.map(({ forward }) => forward.file);
   const { threadsPerWorker: threads, workers, queueLimit, spawn, restartPauseMs } = options;
   const source = { dir, weightsFile: manifest.weightsFile, graphs };
@@ -126,7 +131,7 @@ export class BackboneEngine {
   readonly #steps: StepStore<CheckedInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
   readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
-  /** Residual bytes per row of the last forward of each kind: tells beforehand whether fetching them makes sense. */
+  /** Residual bytes per row of the last forward of each kind: an estimate for the next one. */
   readonly #residualBytesPerRow = new Map<string, number>();
   #recomputes = 0;
 
@@ -149,10 +154,10 @@ export class BackboneEngine {
   }
 
   /**
-   * Gives the backbone's rows at `positions`: [N, hiddenSize]. The inputs of a step that is not for training go over to
-   * the worker (their arrays are empty afterwards); those of a training step are kept.
-   * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT, QUEUE_FULL, CANCELLED,
-   * WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   * Runs the backbone; gives its rows at `positions`: [N, hiddenSize]. A training step keeps its
+   * inputs. Other inputs are transferred to the worker: their arrays are empty afterwards.
+   * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT,
+   *   QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE, INTERNAL
    */
   async forward(step: ForwardStep): Promise<Tensor<'float32'>> {
     const { inputs, signal } = step;
@@ -169,10 +174,10 @@ export class BackboneEngine {
   }
 
   /**
-   * Gives the cotangents of a step's inputs; the same call again gives the same bits. The cotangent goes over to the
-   * worker: its array is empty afterwards.
-   * @throws CutlayerError as forward; INVALID_SHAPE when the cotangent does not fit the step; STEP_EVICTED when the step
-   * is not held (any more): send forward again
+   * Gives the cotangents of a step's inputs; the same call again gives the same bits. The cotangent
+   * is transferred to the worker: its array is empty afterwards.
+   * @throws CutlayerError as forward; INVALID_SHAPE when the cotangent does not fit the step;
+   *   STEP_EVICTED when the step is not held (any more): send forward again
    */
   async backward(step: BackwardStep): Promise<BackwardResult> {
     const key = stepKey(step);
@@ -191,10 +196,11 @@ export class BackboneEngine {
   }
 
   /**
-   * Gives what the backbone's blocks would cache for a sequence: [numLayers, 2, S, numKvHeads, headDim], keys after rotary
-   * embedding, and values. The hidden states go over to the worker: their array is empty afterwards.
-   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was made for it; NON_FINITE, QUEUE_FULL, CANCELLED,
-   * WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   * Gives the keys (after rotary embedding) and values that the blocks would cache for a sequence:
+   * [numLayers, 2, S, numKvHeads, headDim]. The hidden states are transferred to the worker: their
+   * array is empty afterwards.
+   * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was opened with `keyValues`;
+   *   NON_FINITE, QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE, INTERNAL
    */
   async keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
     if (!this.answersKeyValues) throw prefixInitRefused();
@@ -209,7 +215,7 @@ export class BackboneEngine {
     return { ...this.#host.stats(), ...this.#steps.stats(), recomputes: this.#recomputes, ops: this.#times.snapshot() };
   }
 
-  /** Fails what waits, lets what runs finish, ends the threads and frees what is held. The server before it drains first. */
+  /** Fails waiting jobs, finishes running ones, ends the threads. The server drains first. */
   async close(): Promise<void> {
     await this.#host.close();
     this.#steps.clear();
@@ -219,7 +225,7 @@ export class BackboneEngine {
     return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
   }
 
-  /** Whether to fetch residuals: not when they are here already, nor when they would not fit anyway. */
+  /** Whether to fetch residuals: not when they are held already or cannot fit the budget. */
   #wantsResiduals(key: string, inputs: CheckedInputs): boolean {
     const perRow = this.#residualBytesPerRow.get(inputs.adapter.kind) ?? 0;
     return !this.#steps.hasResiduals(key) && this.#steps.fits(key, perRow * rowCount(inputs));
@@ -267,7 +273,7 @@ export class BackboneEngine {
       if (Object.keys(residuals).length > 0) this.#steps.keepResiduals(key, residuals);
       return {};
     }
-    // The step keeps its inputs, so those are copied; residuals and cotangent are used once, and go over as they are.
+    // The step keeps its inputs, so they are copied; residuals and cotangent are transferred.
     const kept = Object.entries(stepFeeds(inputs))
       .filter(([name]) => vjp.inputs.includes(name))
       .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
@@ -283,7 +289,7 @@ export class BackboneEngine {
         ...(step.wantHiddenStates ? { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) } : {}),
       };
     } catch (caught) {
-      // Refused or cancelled before it started: the residuals are still whole.
+      // Refused or cancelled before it started: the residuals were not transferred.
       if (isWhole(residuals)) this.#steps.keepResiduals(key, residuals);
       throw caught;
     }
@@ -294,7 +300,7 @@ const stepKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId:
 
 const rowCount = ({ hiddenStates: { shape } }: CheckedInputs): number => shape[0]! * shape[1]!;
 
-/** Whether no array has gone over to a worker. */
+/** Whether no array has been transferred to a worker. */
 const isWhole = (tensors: NamedTensors): boolean => {
   const all = Object.values(tensors);
   return all.length > 0 && all.every(({ shape, data }) => data.length > 0 || shape.includes(0));
@@ -315,7 +321,7 @@ function keyValuesGraph({ dir, manifest }: BackboneArtifact): string {
   );
 }
 
-/** The refusal of keys and values, the same wherever it is said. */
+/** The refusal of keys and values, by service and engine. */
 export function prefixInitRefused(): CutlayerError {
   return new CutlayerError(
     'PREFIX_INIT_REFUSED',

@@ -1,11 +1,11 @@
-/** How long each kind of work takes: counts, sums and a running mean, for metrics. */
+/** Times of each kind of work, for metrics: counts, sums and a running mean. */
 
 /** Times of one kind of work, in milliseconds. */
 export interface OpTiming {
   readonly count: number;
   readonly totalMs: number;
   readonly lastMs: number;
-  /** Mean that forgets: each new time weighs one eighth. */
+  /** Exponential moving mean: each new time weighs one eighth. */
   readonly recentMs: number;
 }
 

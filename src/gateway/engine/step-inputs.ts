@@ -1,4 +1,4 @@
-/** The inputs of one step: checked against the backbone, digested, sized, and turned into a graph's feeds. */
+/** The inputs of one step: checks, digest, size, and the feeds of a graph. */
 import { createHash } from 'node:crypto';
 import type { BackboneManifest, Dims, SpanKind } from '../../artifacts/manifest.js';
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
@@ -7,10 +7,10 @@ import type { NamedTensors } from '../../runtime/protocol.js';
 import { type DimPattern, expectShape } from '../../tensor/shape.js';
 import { elementCount, type Tensor, tensor } from '../../tensor/tensor.js';
 
-/** What adapts the backbone in a step. */
+/** The adapter of a step. */
 export type AdapterInput =
   | { readonly kind: 'none' }
-  /** `value` [P, hiddenSize]: computed once, shared by the batch. */
+  /** `value` [P, hiddenSize], shared by the batch. */
   | { readonly kind: 'softPrompt'; readonly value: Tensor<'float32'> }
   /** `value` [numLayers, 2, P, numKvHeads, headDim]: keys after rotary embedding, and values. */
   | { readonly kind: 'prefix'; readonly value: Tensor<'float32'> };
@@ -20,16 +20,19 @@ export interface StepInputs {
   /** [B, S, hiddenSize], right-padded. */
   readonly hiddenStates: Tensor<'float32'>;
   readonly adapter: AdapterInput;
-  /** Rows wanted, as flat indexes: the soft prompt's P rows first, then token s of sequence b at P + b * S + s; at least one, increasing. */
+  /**
+   * Rows wanted, at least one, increasing. Rows 0..P-1 are the soft prompt's; row P + b * S + s is
+   * token s of sequence b.
+   */
   readonly positions: BigInt64Array;
 }
 
 declare const checked: unique symbol;
 
-/** Inputs that fit the backbone and hold finite values: made by {@link checkInputs}, or by the service's parser. */
+/** Inputs that fit the backbone, with finite values; the service's parser makes them too. */
 export type CheckedInputs = StepInputs & { readonly [checked]: true };
 
-/** What the tensors of a step must look like. */
+/** The expected shapes of a step's tensors. */
 export const stepShapes = {
   hiddenStates: ({ hiddenSize }) => ['*', '*', hiddenSize],
   softPrompt: ({ hiddenSize }) => ['*', hiddenSize],
@@ -43,7 +46,8 @@ export function virtualTokensOf(kind: SpanKind, shape: readonly number[]): numbe
 }
 
 /**
- * Checks every shape and index of a step, for callers that have no request to parse; that values are finite, they know.
+ * Checks every shape and index of a step that came without a request. It does not check that the
+ * values are finite.
  * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED
  */
 export function checkInputs(inputs: StepInputs, manifest: BackboneManifest): CheckedInputs {
@@ -72,7 +76,7 @@ export function checkInputs(inputs: StepInputs, manifest: BackboneManifest): Che
     }
     previous = position;
   }
-  // All that the brand states has just been checked.
+  // The checks above are what the brand states.
   return inputs as CheckedInputs;
 }
 
@@ -82,7 +86,7 @@ function expectTensor(name: keyof typeof stepShapes, { shape, data }: Tensor, di
     throw new CutlayerError('INVALID_SHAPE', `${name}: expected ${elementCount(shape)} elements, got ${data.length} elements`);
 }
 
-/** The feeds that a step gives to the graphs of its kind. */
+/** The feeds of a step's graphs. */
 export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): NamedTensors {
   return {
     hiddenStates,
@@ -91,7 +95,7 @@ export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): 
   };
 }
 
-/** Bytes that keeping a step's inputs takes. */
+/** Bytes of a step's inputs. */
 export function stepInputBytes(inputs: CheckedInputs): number {
   return Object.values(stepFeeds(inputs)).reduce((bytes, { data }) => bytes + data.byteLength, 0);
 }

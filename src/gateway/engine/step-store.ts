@@ -1,23 +1,23 @@
 /**
- * What the gateway remembers of training steps between `Forward` and `Backward`: a pure state under a byte budget.
+ * What the gateway holds of training steps between `Forward` and `Backward`, within a byte budget.
  *
- * A step holds its inputs and, until its first vjp, its residuals. When the budget is exceeded the least recently used
- * residuals go first (they can be computed again from the inputs), then the least recently used inputs. Steps that have been
- * answered hold their inputs only for the case that the answer got lost, in a small share of the budget: memory stays flat
- * however long the training. What is left is the digest of the inputs, so that a step id that comes again with other inputs is
- * still refused.
+ * A step holds its inputs and, until its first vjp, its residuals. Over the budget, the least
+ * recently used residuals are evicted first, since the inputs can recompute them. Then the least
+ * recently used inputs are evicted. An answered step holds its inputs in case its answer was lost.
+ * All answered steps share a small part of the budget: memory stays flat in a long training. The
+ * digest of the inputs remains, so that a step id with other inputs is still refused.
  */
 import { CutlayerError } from '../../errors.js';
 
 /** How to make a {@link StepStore}. */
 export interface StepStoreOptions<Inputs, Residuals> {
-  /** Bytes of residuals and inputs held at most (those in use by a running vjp count, but cannot be evicted). */
+  /** Most bytes of residuals and inputs; those of a running vjp count, but are not evicted. */
   readonly budgetBytes: number;
-  /** Bytes of these that inputs of answered steps may take; the last answered step is kept in any case. */
+  /** Most of these for inputs of answered steps; the last answered step is always kept. */
   readonly answeredBytes: number;
-  /** Steps remembered at most, evicted ones included. */
+  /** Most steps remembered, evicted ones included. */
   readonly maxSteps: number;
-  /** A step that nobody has touched for this long is forgotten. */
+  /** A step without a call for this long is forgotten. */
   readonly idleMs: number;
   /** The clock, in milliseconds. */
   readonly now: () => number;
@@ -49,7 +49,7 @@ interface Step<Inputs, Residuals> {
   usedAtMs: number;
 }
 
-/** The steps of all tenants, by a key that the caller makes of tenant and step id. */
+/** The steps of all tenants; the caller makes a step's key of tenant and step id. */
 export class StepStore<Inputs, Residuals> {
   readonly #options: StepStoreOptions<Inputs, Residuals>;
   /** In order of last use. */
@@ -67,7 +67,8 @@ export class StepStore<Inputs, Residuals> {
 
   /**
    * Remembers a step's inputs, or takes them as a retry of the same step.
-   * @throws CutlayerError STEP_CONFLICT (the id came before with other inputs), LIMIT_EXCEEDED (the inputs alone exceed the budget)
+   * @throws CutlayerError STEP_CONFLICT (the id came before with other inputs), LIMIT_EXCEEDED (the
+   *   inputs alone exceed the budget)
    */
   admit(key: string, digest: string, inputs: Inputs): void {
     this.#forgetIdle();
@@ -106,7 +107,7 @@ export class StepStore<Inputs, Residuals> {
     this.#evict();
   }
 
-  /** Keeps the residuals of a step; they replace older ones. Those of a step that is no longer known are released. */
+  /** Keeps a step's residuals in place of older ones; releases those of an unknown step. */
   keepResiduals(key: string, residuals: Residuals): void {
     const step = this.#steps.get(key);
     if (step === undefined) {
@@ -121,20 +122,20 @@ export class StepStore<Inputs, Residuals> {
     this.#evict();
   }
 
-  /** Whether the residuals of a step are here. */
+  /** Whether the residuals of a step are held. */
   hasResiduals(key: string): boolean {
     return this.#steps.get(key)?.residuals !== undefined;
   }
 
-  /** Whether residuals of this size could be kept at all beside the inputs of their step. */
+  /** Whether residuals of this size fit the budget beside the inputs of their step. */
   fits(key: string, residualBytes: number): boolean {
     return residualBytes + (this.#steps.get(key)?.inputBytes ?? 0) <= this.#options.budgetBytes;
   }
 
   /**
-   * The inputs of a step, and its residuals, which go over to the caller (who gives them back with `keepResiduals` when
-   * they were not used).
-   * @throws CutlayerError STEP_EVICTED when neither is here any more
+   * Hands out a step's inputs and residuals. The caller owns the residuals, and returns unused ones
+   * with `keepResiduals`.
+   * @throws CutlayerError STEP_EVICTED when neither is held any more
    */
   take(key: string): { readonly inputs: Inputs; readonly residuals: Residuals | undefined } {
     this.#forgetIdle();
@@ -153,7 +154,7 @@ export class StepStore<Inputs, Residuals> {
     return { inputs, residuals };
   }
 
-  /** Notes that a step's vjp has been answered: its inputs are now only held for a retry. */
+  /** Marks a step's vjp as answered: its inputs are held only for a retry. */
   answered(key: string): void {
     const step = this.#steps.get(key);
     if (step === undefined) return;
@@ -165,7 +166,7 @@ export class StepStore<Inputs, Residuals> {
     }
   }
 
-  /** Drops all that is known of a step. */
+  /** Drops a step and its digest. */
   forget(key: string): void {
     const step = this.#steps.get(key);
     if (step === undefined) return;

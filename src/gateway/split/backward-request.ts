@@ -1,4 +1,4 @@
-/** From a received BackwardRequest to one that the engine may trust. That the cotangent has a row per answered row, the engine checks. */
+/** Parses a BackwardRequest; the engine checks that the cotangent has a row per answered row. */
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import type { BackwardRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';

@@ -1,4 +1,4 @@
-/** Checks that the methods share. */
+/** Checks that the parsers of requests share. */
 import { CutlayerError } from '../../errors.js';
 import { type WireDType, wireDTypeOf } from '../../protocol/wire/wire-dtype.js';
 
@@ -29,7 +29,7 @@ export function checkLimit(field: string, got: number, limit: number): void {
   throw new CutlayerError('LIMIT_EXCEEDED', `${field}: expected at most ${limit}, got ${got}`, { details: { field, limit } });
 }
 
-/** The element type of the answer: the one asked for, else that of the request's tensor. @throws CutlayerError INVALID_DTYPE */
+/** The answer's element type; by default the request's. @throws CutlayerError INVALID_DTYPE */
 export function answerDType(asked: string | number, ofRequest: WireDType): WireDType {
   return asked === 'DTYPE_UNSPECIFIED' ? ofRequest : wireDTypeOf(asked, 'responseDtype');
 }

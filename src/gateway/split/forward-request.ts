@@ -1,4 +1,4 @@
-/** From a received ForwardRequest to a step that the engine may trust. Everything is checked before a tensor is decoded. */
+/** Parses a ForwardRequest; everything is checked before a tensor is decoded. */
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
@@ -23,7 +23,8 @@ const wrong = (field: string, message: string): CutlayerError =>
 
 /**
  * Checks and decodes a forward.
- * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
+ * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE,
+ *   BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
  */
 export function parseForward(request: ForwardRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedForward {
   const { dims } = backbone.manifest;
@@ -50,17 +51,17 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
     positions,
   };
   return {
-    // The lines above are what the brand states.
+    // The checks above are what the brand states.
     step: { stepId, inputs: inputs as CheckedInputs, training: request.training },
     answerDType: answerDType(request.responseDtype, hidden.dtype),
     rows: promptRows + batch * sequence,
   };
 }
 
-/** A tensor of an adapter's kind, and what it must look like. */
+/** The expected tensor of an adapter. */
 type ExpectedAdapter = ExpectedTensor & { readonly name: 'softPrompt' | 'prefix' };
 
-/** What the adapter that was sent must look like; undefined when none was sent. */
+/** What is expected of the request's adapter; undefined when it has none. */
 function expectedAdapter(
   { softPrompt, prefix }: ForwardRequest__Output,
   manifest: BackboneArtifact['manifest'],
@@ -83,7 +84,7 @@ function checkLengths(lengths: readonly number[], batch: number, sequence: numbe
   if (bad >= 0) throw wrong('lengths', `expected 1 to ${sequence}, got ${lengths[bad]} at row ${bad}`);
 }
 
-/** Where rows lie: the soft prompt's first, then those of the sequences, right-padded. */
+/** The layout of rows: the soft prompt's first, then those of the sequences, right-padded. */
 interface StepRows {
   readonly promptRows: number;
   readonly batch: number;
@@ -91,12 +92,12 @@ interface StepRows {
   readonly lengths: readonly number[];
 }
 
-/** All rows when none are named; else the named ones, checked: strictly increasing, in range, none of them padding. */
+/** The rows of `positions`, checked: strictly increasing, in range, no padding. Empty: all rows. */
 function expandPositions(positions: readonly number[], { promptRows, batch, sequence, lengths }: StepRows): BigInt64Array {
   const rows = promptRows + batch * sequence;
   const count = positions.length === 0 ? rows : positions.length;
   const out = new BigInt64Array(count);
-  // Little-endian 64-bit integers below 2^32: the low words are the values. Many times faster than making BigInts.
+  // Little-endian 64-bit integers below 2^32: the low words are the values. Faster than BigInts.
   const low = new Uint32Array(out.buffer);
   if (positions.length === 0) {
     for (let row = 0; row < rows; row++) low[2 * row] = row;

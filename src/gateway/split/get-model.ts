@@ -1,10 +1,10 @@
-/** The answer to GetModel: what a client has to know of a backbone, and nothing that would tell its weights. */
+/** The answer to GetModel: what a client needs to know of a backbone, without its weights. */
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
 import type { SplitLimits } from './limits.js';
 
-/** Makes the answer. */
+/** The model card. */
 export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,

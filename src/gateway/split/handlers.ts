@@ -1,4 +1,4 @@
-/** The split service: what each of its methods does, once its request is parsed and its caller known. */
+/** The methods of the split service, after authentication and parsing. */
 
 import type { SplitDefinition } from '../../protocol/wire/generated/cutlayer/v1/Split.js';
 import { splitRequestLayouts } from '../../protocol/wire/split-layouts.js';
@@ -23,7 +23,7 @@ export function splitService(engine: BackboneEngine, limits: SplitLimits): RpcSe
   });
 }
 
-/** The handlers of one engine. The tenant of each call is part of the engine's step keys: no tenant reaches another's step. */
+/** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
 function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues });
@@ -56,7 +56,7 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<
 
     async KeyValues(request, { principal, signal, outcome }) {
       requireScope(principal, 'split:train');
-      // The policy comes before the request: what is refused anyway need not be right.
+      // The policy comes first: a refused request is not checked.
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;

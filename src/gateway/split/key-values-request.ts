@@ -1,4 +1,4 @@
-/** From a received KeyValuesRequest to a sequence that the engine may trust. Everything is checked before the tensor is decoded. */
+/** Parses a KeyValuesRequest; everything is checked before the tensor is decoded. */
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
 import type { KeyValuesRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/KeyValuesRequest.js';
@@ -18,8 +18,10 @@ export interface ParsedKeyValues {
 }
 
 /**
- * Checks and decodes a request for keys and values. What comes back is a prefix, so its tokens count as virtual ones.
- * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE, BACKBONE_MISMATCH
+ * Checks and decodes a request for keys and values. Its tokens count as virtual ones, since the
+ * answer is a prefix.
+ * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE,
+ *   BACKBONE_MISMATCH
  */
 export function parseKeyValues(request: KeyValuesRequest__Output, backbone: BackboneArtifact, limits: SplitLimits): ParsedKeyValues {
   const { dims } = backbone.manifest;

@@ -1,8 +1,8 @@
-/** What one call may ask for, as the model card tells it to clients. */
+/** The limits of one call, as the model card states them. */
 import type { BackboneManifest } from '../../artifacts/manifest.js';
 import type { CallLimits } from '../../server/rpc/limits.js';
 
-/** Limits of a gateway; all but those of calls at once are in the model card. */
+/** Limits of a gateway; the model card has all but those of concurrent calls. */
 export interface SplitLimits extends CallLimits {
   readonly maxBatch: number;
   /** Rows of a step: batch * sequence + virtual tokens. */
@@ -10,7 +10,7 @@ export interface SplitLimits extends CallLimits {
   readonly maxVirtualTokens: number;
 }
 
-/** Limits that a vendor did not set. */
+/** Limits that the vendor has not set. */
 export const defaultLimits = {
   maxBatch: 256,
   maxTokens: 16_384,
@@ -19,12 +19,13 @@ export const defaultLimits = {
   maxInFlight: 64,
 } as const satisfies Partial<SplitLimits>;
 
-/** Ids, lengths and positions beside a message's tensors. */
+/** For ids, lengths and positions beside a message's tensors. */
 const OVERHEAD_BYTES = 64 * 1024;
 
 /**
- * Fills in what was not given. The largest message is what the largest legal step in f32 needs, so that a limit in tokens is the one that
- * people meet: with a prefix of every layer, or positions and lengths of every row.
+ * Fills in missing limits. The largest message fits the largest legal step in float32, so that a
+ * step meets its limit of tokens first. That step has a prefix of every layer, and positions and
+ * lengths of every row.
  */
 export function resolveLimits(dims: BackboneManifest['dims'], given: Partial<SplitLimits> = {}): SplitLimits {
   const limits = { ...defaultLimits, ...definedOnly(given) };

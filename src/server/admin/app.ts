@@ -1,18 +1,18 @@
-/** The admin port's HTTP interface: public keys for verifiers, liveness for orchestrators, metrics for Prometheus. */
+/** The admin port over HTTP: public keys, liveness for orchestrators, metrics for Prometheus. */
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { CutlayerError, errorTable } from '../../errors.js';
 import type { PublicJwks } from '../auth/key-ring.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
 
-/** What the admin port shows. */
+/** The sources of the admin port's answers. */
 export interface AdminOptions {
   /** Public keys of the embedded issuer; absent with an external one. */
   readonly jwks: (() => PublicJwks) | undefined;
   readonly metrics: CallMetrics;
   readonly draining: () => boolean;
   readonly log: Logger;
-  /** What the server is, in errors. */
+  /** The name of the server in errors. */
   readonly role?: 'gateway' | 'coordinator';
 }
 
@@ -50,7 +50,7 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway' 
   return app;
 }
 
-/** Whether express itself found the request malformed (a path that does not decode, for one). */
+/** Whether express found the request malformed, such as a path that does not decode. */
 function isBadRequest(caught: unknown): boolean {
   return caught instanceof Error && 'status' in caught && caught.status === 400;
 }

@@ -1,4 +1,4 @@
-/** The names that tokens are issued by and for. Each state directory has its own, so that a token of one server is void at another. */
+/** `iss` and `aud` of tokens, per state directory: another server refuses a directory's tokens. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
@@ -25,7 +25,7 @@ async function load(dir: string): Promise<Identity | undefined> {
 
 /**
  * The identity of a state directory, made when missing; names given here replace the stored ones.
- * @param role whose tokens they are: part of the audience that is made
+ * @param role part of a new audience
  * @throws CutlayerError IO_ERROR
  */
 export async function openIdentity(

@@ -1,4 +1,4 @@
-/** The embedded issuer: access tokens in the profile of RFC 9068 (JWT, `typ` at+jwt), signed with Ed25519. */
+/** The embedded issuer: access tokens of RFC 9068 (JWT, `typ` at+jwt), signed with Ed25519. */
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { CutlayerError } from '../../errors.js';
@@ -6,10 +6,10 @@ import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { type Scope, TENANT_PATTERN } from './scopes.js';
 
-/** Longest life of a token: a year. */
+/** Longest lifetime of a token: a year. */
 const MAX_TTL_SECONDS = 366 * 24 * 3600;
 
-/** What a token shall say. */
+/** The claims of a new token. */
 export interface TokenRequest {
   readonly tenant: string;
   readonly scopes: readonly Scope[];
@@ -17,7 +17,7 @@ export interface TokenRequest {
 }
 
 /**
- * Issues a token. It is a secret: print it to its owner, never to a log.
+ * Issues a token. A token is a secret: print it to its owner, never to a log.
  * @param now milliseconds since 1970
  * @throws CutlayerError INVALID_ARGUMENT
  */

@@ -1,6 +1,7 @@
 /**
- * The embedded issuer's signing keys: Ed25519, in one secret file. The last key signs; the others still verify, so that tokens outlive a
- * rotation. Several processes share the file: `gateway start` verifies what `gateway token` signs.
+ * The embedded issuer's Ed25519 signing keys, in one secret file. The last key signs. The others
+ * verify, so that tokens stay valid after a rotation. Processes share the file: `gateway start`
+ * verifies what `gateway token` signs.
  */
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
@@ -8,7 +9,7 @@ import { CutlayerError } from '../../errors.js';
 import { createStateFile, openStateDir, readStateFile, writeStateFile } from '../state-files.js';
 
 const FILE = 'signing-keys.json';
-/** Older keys than this many are forgotten at a rotation. */
+/** Most keys; a rotation drops the oldest. */
 const MAX_KEYS = 4;
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
@@ -64,7 +65,7 @@ export class KeyRing {
     this.isNew = isNew;
   }
 
-  /** Opens the ring of a state directory; makes directory and first key when they are missing. @throws CutlayerError IO_ERROR */
+  /** Opens the ring; makes missing directory and first key. @throws CutlayerError IO_ERROR */
   static async open(dir: string): Promise<KeyRing> {
     await openStateDir(dir);
     let keys = await load(dir);
@@ -77,7 +78,7 @@ export class KeyRing {
     return new KeyRing(dir, keys, isNew);
   }
 
-  /** Opens the ring of a state directory; undefined when it has none. @throws CutlayerError IO_ERROR */
+  /** Opens the ring of a state directory; undefined without one. @throws CutlayerError IO_ERROR */
   static async openExisting(dir: string): Promise<KeyRing | undefined> {
     const keys = await load(dir);
     return keys === undefined ? undefined : new KeyRing(dir, keys, false);
@@ -88,7 +89,7 @@ export class KeyRing {
     this.#keys = (await load(this.#dir)) ?? this.#keys;
   }
 
-  /** Adds a key, which signs from now on, and forgets the oldest beyond the limit. */
+  /** Adds a key, which signs from now on, and drops the oldest beyond the limit. */
   async rotate(): Promise<void> {
     await this.reload();
     const keys = [...this.#keys, await makeKey()].slice(-MAX_KEYS);

@@ -1,4 +1,4 @@
-/** Who may call a server: those with tokens of its embedded issuer, or of an external one. */
+/** Opens the check of tokens, of the embedded issuer or of an external one. */
 
 import type { ServerRole } from '../rpc/calls.js';
 import type { ListeningConfig } from '../security.js';

@@ -1,16 +1,16 @@
-/** What a token may allow. */
+/** Scopes of tokens. */
 import { CutlayerError } from '../../errors.js';
 
 /** The closed list of scopes. */
 export const scopes = ['split:train', 'split:infer', 'federation:participate', 'federation:admin'] as const;
 
-/** Those that mean something at a gateway. */
+/** The scopes of a gateway. */
 export const gatewayScopes = ['split:train', 'split:infer'] as const satisfies readonly Scope[];
 
 /** One of {@link scopes}. */
 export type Scope = (typeof scopes)[number];
 
-/** Who calls, as a verified token says. */
+/** The caller, as its verified token says. */
 export interface Principal {
   readonly tenant: string;
   readonly scopes: ReadonlySet<Scope>;
@@ -18,7 +18,7 @@ export interface Principal {
   readonly tokenId: string;
 }
 
-/** What a tenant's name looks like: 1 to 64 of [A-Za-z0-9._-], a letter or digit first. It becomes part of keys and metric labels. */
+/** Tenants' names: 1 to 64 of [A-Za-z0-9._-], a letter or digit first. Used in keys and labels. */
 export const TENANT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** The known scopes of a space-separated list; unknown ones are left out (RFC 6749 sec. 3.3). */
@@ -28,8 +28,8 @@ export function knownScopes(list: string): ReadonlySet<Scope> {
 }
 
 /**
- * Parses a list of scopes that a person gave.
- * @param known those that may be given
+ * Parses a list of scopes.
+ * @param known the scopes allowed here
  * @throws CutlayerError INVALID_ARGUMENT when it is empty or holds an unknown scope
  */
 export function parseScopes(list: string, known: readonly Scope[] = scopes): readonly Scope[] {

@@ -1,15 +1,12 @@
-/** Lives of tokens as people write them. */
+/** Lifetimes of tokens as text. */
 import ms, { type StringValue } from 'ms';
 import { CutlayerError } from '../../errors.js';
 
-/**
- * Seconds of `90s`, `15m`, `24h` or `30d`; of the forms that `ms` reads, these alone.
- * @throws CutlayerError INVALID_ARGUMENT
- */
+/** Seconds of `90s`, `15m`, `24h` or `30d` only. @throws CutlayerError INVALID_ARGUMENT */
 export function parseTtl(text: string): number {
   if (!/^\d{1,9}[smhd]$/.test(text)) {
     throw new CutlayerError('INVALID_ARGUMENT', `ttl: expected a time such as 90s, 15m, 24h or 30d, got ${text}`);
   }
-  // The pattern holds it to a number with one of ms's units.
+  // The pattern allows a number with one of ms's units only.
   return ms(text as StringValue) / 1000;
 }

@@ -1,6 +1,6 @@
 /**
- * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): EdDSA only, the exact issuer and audience, expiry, the header type, and our own
- * claims. A failure says expired, invalid or scope, and no more: why exactly is nobody's business but ours.
+ * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): EdDSA only, exact issuer and audience,
+ * expiry, header type and own claims. A failure says only expired, invalid or scope.
  */
 import {
   createRemoteJWKSet,
@@ -16,19 +16,23 @@ import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { knownScopes, type Principal, TENANT_PATTERN } from './scopes.js';
 
-/** Checks a bearer token. @throws CutlayerError TOKEN_INVALID, TOKEN_EXPIRED, UNAVAILABLE (an external issuer's keys cannot be had) */
+/**
+ * Checks a bearer token.
+ * @throws CutlayerError TOKEN_INVALID; TOKEN_EXPIRED; UNAVAILABLE (an external issuer's keys cannot
+ *   be fetched)
+ */
 export type Verifier = (token: string) => Promise<Principal>;
 
-/** Leeway between the clocks of issuer and gateway. */
+/** Tolerated difference between the clocks of issuer and server. */
 const CLOCK_TOLERANCE_SECONDS = 5;
-/** Longer tokens are not parsed at all. */
+/** Longer tokens are not parsed. */
 const MAX_TOKEN_CHARS = 8192;
-/** An unknown key id makes the key ring be read again, but no more often than this. */
+/** An unknown key id reloads the key ring, at most once in this time. */
 const RELOAD_INTERVAL_MS = 1000;
 
 const invalid = (cause?: unknown): CutlayerError => new CutlayerError('TOKEN_INVALID', 'token: invalid', { cause });
 
-/** Finds keys in the ring; reads its file again, at most once a second, when another process may have rotated. */
+/** Finds keys in the ring; reloads its file at most once a second, after another's rotation. */
 export function keyRingKeys(ring: KeyRing, now: () => number): JWTVerifyGetKey {
   let reloadedAt = Number.NEGATIVE_INFINITY;
   return async (header: JWTHeaderParameters, _token: FlattenedJWSInput) => {
@@ -45,7 +49,7 @@ export function keyRingKeys(ring: KeyRing, now: () => number): JWTVerifyGetKey {
   };
 }
 
-/** Finds keys at another issuer's JWKS address; cached and fetched again at most every 30 seconds. */
+/** Finds keys at another issuer's JWKS address; cached, fetched at most every 30 seconds. */
 export function remoteKeys(jwksUrl: URL): JWTVerifyGetKey {
   const get = createRemoteJWKSet(jwksUrl, { timeoutDuration: 5000, cooldownDuration: 30_000 });
   return async (header, token) => {

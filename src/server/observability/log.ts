@@ -1,10 +1,10 @@
-/** The log: JSON lines on standard error. Tensors, texts, tokens and keys are never handed to it; should one slip in, it is struck out. */
+/** The log: JSON lines on standard error. Callers pass no tensors, texts, tokens or keys. */
 import { destination, type Logger, pino } from 'pino';
 import type { LogLevel } from '../security.js';
 
 export type { Logger };
 
-/** Names of fields that are struck out wherever they appear, at the top or one or two levels down. */
+/** Fields that are redacted all the same, at the top and one or two levels down. */
 const SECRET_FIELDS = [
   'authorization',
   'token',

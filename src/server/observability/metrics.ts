@@ -1,4 +1,4 @@
-/** A server's metrics in Prometheus's format. Labels are closed sets, but for the tenant, whose names the issuer of tokens hands out. */
+/** A server's Prometheus metrics. Labels are closed sets, except the tenants of tokens. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** One call that has ended. */
@@ -18,22 +18,22 @@ export interface CallObservation {
 /** Name and help text of each gauge. */
 export type GaugeTable<Key extends string> = Readonly<Record<Key, readonly [name: string, help: string]>>;
 
-/** The values of one thing's gauges, by the thing's label; a gauge that does not apply to it is left out. */
+/** Values of gauges by label; a gauge without a value for a label is left out. */
 export type LabelledValues<Key extends string> = ReadonlyMap<string, Readonly<Partial<Record<Key, number>>>>;
 
-/** Where a server reports, and what `/metrics` serves. */
+/** The metrics of a server. */
 export interface CallMetrics {
   observeCall(call: CallObservation): void;
-  /** Registers gauges, read from their source at each scrape. */
+  /** Registers gauges, read from `source` at each scrape. */
   addGauges<Key extends string>(table: GaugeTable<Key>, source: () => Readonly<Record<NoInfer<Key>, number>>): void;
-  /** Registers gauges with one series for each of the things that their source tells of, read at each scrape. */
+  /** Registers gauges with one series for each label of `source`, read at each scrape. */
   addLabelledGauges<Key extends string>(label: string, table: GaugeTable<Key>, source: () => Promise<LabelledValues<Key>>): void;
-  /** The text exposition. */
+  /** Prometheus's text format. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** Makes a registry of its own; nothing global is touched. @param process also serve Node's own metrics */
+/** Makes a separate registry. @param process also serve Node's own metrics */
 export function createCallMetrics({ process = true }: { readonly process?: boolean } = {}): CallMetrics {
   const registry = new Registry();
   const registers = [registry];

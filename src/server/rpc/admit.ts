@@ -1,5 +1,6 @@
 /**
- * Admission, before a byte of a request's message is read: a place, a deadline, a token. What fails here costs its sender one header frame.
+ * Admission before a request's message is read: a free place, a deadline, a token. A refusal here
+ * costs the caller one header frame.
  */
 import { type Metadata, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from '@grpc/grpc-js';
 import { CutlayerError } from '../../errors.js';
@@ -8,10 +9,10 @@ import type { Verifier } from '../auth/verifier.js';
 import type { CallObservation } from '../observability/metrics.js';
 import type { Call, Calls } from './calls.js';
 
-/** Admitted calls by the metadata object that the handler is handed: the one thing that interceptor and handler both see. */
+/** Admitted calls by metadata object: the only value that interceptor and handler share. */
 export type AdmittedCalls = WeakMap<Metadata, Call>;
 
-/** What admission needs. */
+/** The parts that admission uses. */
 export interface AdmitOptions {
   /** Full names of the services whose calls are guarded. */
   readonly services: readonly string[];
@@ -29,7 +30,7 @@ function bearerToken(metadata: Metadata): string {
   return match[1]!;
 }
 
-/** Infinity means that the caller gave none, or one that does not parse. @throws CutlayerError DEADLINE_REQUIRED */
+/** A missing or malformed deadline is Infinity here. @throws CutlayerError DEADLINE_REQUIRED */
 function requireDeadline(call: ServerInterceptingCallInterface): number {
   const deadline = call.getDeadline();
   const at = deadline instanceof Date ? deadline.getTime() : deadline;
@@ -37,7 +38,7 @@ function requireDeadline(call: ServerInterceptingCallInterface): number {
   throw new CutlayerError('DEADLINE_REQUIRED', 'deadline: expected one on every call (grpc-timeout), got none');
 }
 
-/** Guards the methods of the named services; others (health) pass, as they have neither tenant nor cost. */
+/** Guards the named services; others (health) pass, as they have neither tenant nor cost. */
 export function admitInterceptor({ services, calls, admitted, verify, onRefusal }: AdmitOptions): ServerInterceptor {
   return ({ path }, nextCall) => {
     const [, service = '', method = ''] = path.split('/');
@@ -59,7 +60,7 @@ export function admitInterceptor({ services, calls, admitted, verify, onRefusal 
       if (ended) return;
       call = calls.open(method, principal, deadline);
       admitted.set(metadata, call);
-      // The token has served; nothing behind this line has use for it.
+      // The handler has no use for the token.
       metadata.remove('authorization');
       next(metadata);
     };
@@ -69,14 +70,14 @@ export function admitInterceptor({ services, calls, admitted, verify, onRefusal 
         next({
           onReceiveMetadata: (metadata, nextMetadata) => {
             try {
-              // At once: in the next tick grpc-js answers a grpc-timeout that does not parse with INTERNAL.
+              // Not later: in the next tick grpc-js answers a malformed grpc-timeout with INTERNAL.
               const deadline = requireDeadline(nextCall);
               admit(metadata, deadline, nextMetadata).catch(refuse);
             } catch (error) {
               refuse(error);
             }
           },
-          // Called once, at the end of every call, however it ended.
+          // Called once at the end of every call, for any reason.
           onCancel: () => {
             ended = true;
             if (call !== undefined) calls.end(call);

@@ -1,6 +1,6 @@
 /**
- * The calls that a server is working on: how many, until when, by whom, and how each ended. Pure bookkeeping; the interceptor admits
- * calls, the handlers work on them, the connection ends them.
+ * Accounts for the calls that a server works on: number, deadline, tenant and outcome. The
+ * interceptor admits calls, the handlers work on them, the connection ends them.
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -13,15 +13,15 @@ export interface Call {
   readonly principal: Principal;
   /** Milliseconds since 1970 at which the call fails as DEADLINE_EXCEEDED. */
   readonly deadline: number;
-  /** Aborts when the caller goes away, the deadline passes, or the server must go. Its reason is a CutlayerError. */
+  /** Aborts on the caller's cancel, the deadline or shutdown. Its reason is a CutlayerError. */
   readonly signal: AbortSignal;
-  /** Aborts when the server begins to shut down: a call that only waits for something answers now. */
+  /** Aborts when shutdown begins: a call that waits answers now. */
   readonly draining: AbortSignal;
-  /** What is known of it so far; the handler fills it in. */
+  /** The outcome so far; the handler fills it in. */
   readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
 }
 
-/** What a server is to those who call it. */
+/** The role of a server. */
 export type ServerRole = 'gateway' | 'coordinator';
 
 interface OpenCall extends Call {
@@ -30,9 +30,9 @@ interface OpenCall extends Call {
   readonly startedAt: number;
 }
 
-/** What the bookkeeping needs. */
+/** The parts that the accounting uses. */
 export interface CallsOptions {
-  /** What the server is, in errors. */
+  /** The name of the server in errors. */
   readonly role: ServerRole;
   readonly maxInFlight: number;
   readonly maxInFlightPerTenant?: number | undefined;
@@ -47,7 +47,7 @@ export class Calls {
   readonly #options: CallsOptions;
   readonly #open = new Set<OpenCall>();
   #reserved = 0;
-  /** Open calls by tenant; no tenant without one. */
+  /** Open calls by tenant, without zeros. */
   readonly #ofTenant = new Map<string, number>();
   readonly #draining = new AbortController();
   #idle: (() => void) | undefined;
@@ -61,7 +61,7 @@ export class Calls {
     return this.#reserved;
   }
 
-  /** Takes a place for a call, before it is known whose it is. @throws CutlayerError DRAINING, QUEUE_FULL */
+  /** Takes a place before authentication. @throws CutlayerError DRAINING, QUEUE_FULL */
   reserve(): void {
     const { maxInFlight, role } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
@@ -80,7 +80,7 @@ export class Calls {
   /**
    * Opens an authenticated call that holds a place.
    * @param deadline milliseconds since 1970; capped by the server's longest
-   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed already; QUEUE_FULL when the tenant has as many as it may
+   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at the tenant's limit
    */
   open(method: string, principal: Principal, deadline: number): Call {
     const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
@@ -105,7 +105,7 @@ export class Calls {
     return call;
   }
 
-  /** Ends a call, however it ended. What still works on it is told to stop. */
+  /** Ends a call, for any reason, and aborts work on it. */
   end(call: Call): void {
     const open = call as OpenCall;
     if (!this.#open.delete(open)) return;
@@ -129,7 +129,7 @@ export class Calls {
     });
   }
 
-  /** Makes every open call fail as retryable. */
+  /** Fails every open call as retryable. */
   abortAll(): void {
     for (const { controller } of this.#open) controller.abort(this.#shuttingDown());
   }

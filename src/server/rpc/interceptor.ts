@@ -1,23 +1,23 @@
 /**
- * What happens to every admitted call, as a list. An entry sees the call before and after all that follows it: it may
- * refuse the call, or count what came of it. Admission is before the list (admit.ts): no byte of the message has been read.
+ * Interceptors of admitted calls, in a list. Each runs before and after those that follow: it may
+ * refuse the call or record its outcome. Admission (admit.ts) comes before the list.
  */
 import { CutlayerError } from '../../errors.js';
 import type { Logger } from '../observability/log.js';
 import type { Call } from './calls.js';
 
-/** Runs what follows; gives the answer's bytes. */
+/** Runs the rest of the list; gives the answer's bytes. */
 export type Next = () => Promise<Buffer>;
 
-/** One entry. @throws CutlayerError to refuse the call, or what `next` throws */
+/** One interceptor. @throws CutlayerError to refuse the call, or what `next` throws */
 export type Interceptor = (call: Call, next: Next) => Promise<Buffer>;
 
-/** Runs `work` behind a list of entries, the first outermost. */
+/** Runs `work` inside the interceptors, the first outermost. */
 export function intercepted([first, ...others]: readonly Interceptor[], call: Call, work: Next): Promise<Buffer> {
   return first === undefined ? work() : first(call, () => intercepted(others, call, work));
 }
 
-/** Writes down what came of a call, for its observation at the end. */
+/** Records a call's outcome for its metrics. */
 export const noteOutcome: Interceptor = async ({ outcome }, next) => {
   try {
     const bytes = await next();
@@ -30,7 +30,7 @@ export const noteOutcome: Interceptor = async ({ outcome }, next) => {
   }
 };
 
-/** Makes every failure an error of ours, and logs the cause of one that was not foreseen. */
+/** Converts every failure to a CutlayerError, and logs the cause of an unforeseen one. */
 export function explainFailures(log: Logger): Interceptor {
   return async ({ method }, next) => {
     try {
@@ -43,7 +43,7 @@ export function explainFailures(log: Logger): Interceptor {
   };
 }
 
-/** Answers with the signal's reason when the deadline passes, the caller goes away, or the server must go. */
+/** Rejects with the signal's reason on the deadline, the caller's cancel or shutdown. */
 export const stopWhenAborted: Interceptor = async ({ signal }, next) => {
   let stop = (): void => {};
   const aborted = new Promise<never>((_, reject) => {

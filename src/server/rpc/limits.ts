@@ -1,12 +1,12 @@
-/** Limits of any call, whatever its service. */
+/** Limits of a call to any service. */
 
-/** What a server takes. */
+/** The limits of a server. */
 export interface CallLimits {
   readonly maxMessageBytes: number;
-  /** Longest time for one call; a later deadline is cut down to it. */
+  /** Longest time for one call; a later deadline is shortened to it. */
   readonly maxDeadlineMs: number;
-  /** Calls at once, over all tenants; more are refused as retryable. */
+  /** Concurrent calls of all tenants; more are refused as retryable. */
   readonly maxInFlight: number;
-  /** Of these, one tenant's; more are refused as retryable. Default: all. */
+  /** Concurrent calls of one tenant; more are refused as retryable. Default: all. */
   readonly maxInFlightPerTenant?: number | undefined;
 }

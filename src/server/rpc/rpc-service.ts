@@ -1,4 +1,4 @@
-/** A gRPC service as a server offers it: its generated definition, what its requests may look like, and what its methods do. */
+/** A gRPC service of a server: generated definition, layouts of requests, handlers of methods. */
 import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { MessageLayout } from '../../protocol/wire/message-layout.js';
 import type { MethodName } from '../../protocol/wire/request-layouts.js';
@@ -7,7 +7,7 @@ import type { Call } from './calls.js';
 import type { Interceptor } from './interceptor.js';
 import { type Codec, unary } from './unary.js';
 
-/** What a method does with a parsed request; the response type is what the generated code serialises. */
+/** Handles a parsed request; the generated code serialises the response. */
 export type Handler<Request, Response> = (request: Request, call: Call) => Promise<Response> | Response;
 
 /** One handler per method of a generated definition, with its request and response types. */
@@ -17,7 +17,7 @@ export type HandlersOf<Definition> = {
     : never;
 };
 
-/** The parts of a service. Handlers and layouts are keyed as the methods are. */
+/** The parts of a service. Layouts and handlers are keyed by method. */
 export interface RpcServiceParts<Definition extends ServiceDefinition> {
   /** Full name, as `cutlayer.v1.Split`. */
   readonly name: string;
@@ -36,11 +36,11 @@ export interface RpcService {
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
-/** Puts a service together; that each method has its layout and its handler, the types hold. */
+/** Makes a service; the types require a layout and a handler for each method. */
 export function rpcService<Definition extends ServiceDefinition>(parts: RpcServiceParts<Definition>): RpcService {
   const { name, definition } = parts;
   const layouts: Readonly<Record<string, MessageLayout>> = parts.layouts;
-  // HandlersOf fits each handler to the codec of the same name, which is the one that it is paired with below.
+  // HandlersOf fits each handler to the codec of its name; below they are paired by that name.
   const handlers = parts.handlers as Readonly<Record<string, Handler<unknown, unknown>>>;
   const methods = Object.entries(definition);
   return {

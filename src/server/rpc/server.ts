@@ -1,4 +1,4 @@
-/** A gRPC server of ours: its services behind admission, health, flow control, and a graceful end. Gateway and coordinator are both one. */
+/** The gRPC server of gateway and coordinator: admission, health, flow control, shutdown. */
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { CutlayerError } from '../../errors.js';
@@ -13,9 +13,9 @@ import { explainFailures, type Interceptor, noteOutcome, stopWhenAborted } from 
 import type { CallLimits } from './limits.js';
 import type { RpcService } from './rpc-service.js';
 
-/** What a server is made of. */
+/** The parts of a server. */
 export interface RpcServerOptions {
-  /** What the server is, in errors. */
+  /** The name of the server in errors. */
   readonly role: ServerRole;
   readonly services: readonly RpcService[];
   readonly verify: Verifier;
@@ -25,21 +25,21 @@ export interface RpcServerOptions {
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** More entries around every handler, inside the server's own. */
+  /** Interceptors of every handler, inside the server's own. */
   readonly interceptors?: readonly Interceptor[];
 }
 
 /** A server that may be listening. */
 export interface RpcServer {
-  /** Starts listening. @param address host:port; port 0 picks one. @returns the port. @throws CutlayerError IO_ERROR */
+  /** Listens at host:port, port 0 picks one; gives the port. @throws CutlayerError IO_ERROR */
   listen(address: string): Promise<number>;
-  /** NOT_SERVING, no new connections or calls; those in flight have `graceMs` to end, then they fail as DRAINING. */
+  /** NOT_SERVING, no new calls; calls in flight after `graceMs` fail as DRAINING. */
   drain(graceMs: number): Promise<void>;
   readonly draining: boolean;
   readonly inFlight: number;
 }
 
-/** Time for the last answers to leave, after which connections are cut. */
+/** Time for the last answers to leave before connections are closed. */
 const LAST_ANSWERS_MS = 1000;
 
 /** Builds the server; `listen` starts it. */
@@ -73,7 +73,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       calls.abortAll();
       await within(idle, LAST_ANSWERS_MS);
     }
-    // Health watchers keep connections open for ever; everyone else has been answered.
+    // Health watchers keep connections open; all other calls have been answered.
     if (!(await within(closed, LAST_ANSWERS_MS))) server.forceShutdown();
   }
 

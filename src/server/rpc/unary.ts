@@ -1,6 +1,6 @@
 /**
- * A method as grpc-js calls it: bytes in, bytes out. Parsing and serialising happen here rather than inside grpc-js,
- * so that bytes are counted, checked before they are parsed, and a message that does not parse gets a typed error.
+ * A method for grpc-js: bytes in, bytes out. It parses and serialises outside grpc-js. So bytes are
+ * counted and checked before parsing, and a malformed message gets a typed error.
  */
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { CutlayerError } from '../../errors.js';
@@ -10,19 +10,19 @@ import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
 import { type Interceptor, intercepted } from './interceptor.js';
 
-/** A method's definition as far as a server uses it. */
+/** The part of a method's definition that a server uses. */
 export interface Codec<Request, Response> {
   readonly path: string;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly responseSerialize: (response: Response) => Buffer;
 }
 
-/** What serving a method needs. */
+/** The parts of a method. */
 export interface UnaryOptions<Request, Response> {
   readonly definition: Codec<Request, Response>;
   readonly layout: MessageLayout;
   readonly admitted: AdmittedCalls;
-  /** What happens around the handler, the first outermost. */
+  /** Interceptors of the handler, the first outermost. */
   readonly interceptors: readonly Interceptor[];
   readonly run: (request: Request, call: Call) => Promise<Response> | Response;
 }

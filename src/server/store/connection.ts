@@ -1,13 +1,13 @@
 /**
- * One libsql connection, set up for a store that must survive a power cut; the database of kysely's
- * SQLite driver. Only this file knows SQLite's pragmas and libsql's values.
+ * One libsql connection for a store that survives a power cut; kysely's SQLite driver uses it. Only
+ * this file knows SQLite's pragmas and libsql's values.
  */
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../errors.js';
 import { storeFailure } from './store-failure.js';
 
-/** Marks a database as one of ours: "CTLR". */
+/** Marks a database as a store of cutlayer: "CTLR". */
 const APPLICATION_ID = 0x43544c52;
 
 /** Called around each write, with a name like `before insert messages`, `after commit`. */
@@ -42,7 +42,7 @@ export class StoreConnection implements SqliteDatabase {
   }
 
   /**
-   * A statement that checks its values and calls the hook when it writes.
+   * A statement that checks its values and calls the hook on a write.
    * @throws CutlayerError IO_ERROR after the engine's own rollback, see {@link storeFailure}
    */
   prepare(sql: string): SqliteStatement {
@@ -82,7 +82,7 @@ export class StoreConnection implements SqliteDatabase {
     return [];
   }
 
-  /** Takes the write lock at once: no other process can make the transaction fail half-way. */
+  /** Takes the write lock first, so that no other process can make the transaction fail later. */
   begin(): void {
     this.execute('BEGIN IMMEDIATE');
     this.#begun = true;
@@ -96,7 +96,7 @@ export class StoreConnection implements SqliteDatabase {
     if (this.#written) this.#onWrite('after commit');
   }
 
-  /** Nothing is left to do after a commit, or after the engine's own rollback on a full disk. */
+  /** Rolls back, unless the engine has committed or, on a full disk, rolled back itself. */
   rollback(): void {
     this.#begun = false;
     if (this.#database.inTransaction) this.execute('ROLLBACK');
@@ -134,7 +134,7 @@ export class StoreConnection implements SqliteDatabase {
     this.execute('PRAGMA trusted_schema = OFF');
   }
 
-  /** Marks an empty database as ours and refuses another program's. */
+  /** Marks an empty database as a store and refuses another program's. */
   #claim(): void {
     const [id] = this.execute('PRAGMA application_id');
     if (id?.application_id === APPLICATION_ID) return;
@@ -152,7 +152,7 @@ export class StoreConnection implements SqliteDatabase {
   }
 }
 
-/** libsql ends the whole process on a value that it does not know, so every one is looked at. */
+/** libsql ends the process on a value of an unknown type, so each value is checked. */
 function checkedValue(value: unknown): ColumnValue {
   if (value === null || typeof value === 'string' || value instanceof Uint8Array) return value;
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
@@ -168,7 +168,7 @@ function withBytes(row: Record<string, ColumnValue | ArrayBuffer>): Row {
   return row as Row; // no ArrayBuffer is left
 }
 
-/** `insert messages` and the like; null for what only reads. */
+/** `insert messages` and the like; null for a read. */
 function nameOfWrite(sql: string): string | null {
   const match = /^(insert|update|delete|create|alter|drop)\b[^"]*"([^"]+)"/.exec(sql);
   return match === null ? null : `${match[1]} ${match[2]}`;

@@ -1,4 +1,4 @@
-/** kysely's SQLite dialect; the connection runs the transactions, also those of migrations. */
+/** kysely's SQLite dialect; the connection runs all transactions, migrations included. */
 import { type DialectAdapter, type Driver, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely';
 import type { StoreConnection } from './connection.js';
 
@@ -41,7 +41,7 @@ class StoreDriver extends SqliteDriver {
   }
 }
 
-/** SQLite can make tables inside a transaction; kysely's adapter does not say so. */
+/** SQLite can make tables inside a transaction; kysely's adapter denies it. */
 class TransactionalAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;

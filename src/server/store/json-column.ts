@@ -1,11 +1,11 @@
-/** JSON in text columns: bounded when written, checked when read. */
+/** JSON in text columns: length checked on writing, syntax on reading. */
 import { CutlayerError } from '../../errors.js';
 
 /** Most bytes of a JSON column. */
 const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
 /**
- * @param what For the message.
+ * @param what Named in the error.
  * @throws CutlayerError LIMIT_EXCEEDED when it is too long, INTERNAL when it is no JSON value
  */
 export function toJsonColumn(value: unknown, what: string): string {

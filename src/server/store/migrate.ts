@@ -1,17 +1,17 @@
-/** Brings a database to the program's schema in one transaction; refuses an unknown schema. */
+/** Migrates a database to the program's schema in one transaction; refuses an unknown schema. */
 import { type Kysely, type Migration, Migrator } from 'kysely';
 import { CutlayerError } from '../../errors.js';
 
 const TABLE = 'schema_migrations';
 const LOCK_TABLE = 'schema_migrations_lock';
 
-/** A schema's history: its steps by name, oldest first, the names in alphabetical order. */
+/** A schema's migrations by name, oldest first, in alphabetical order. */
 export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
- * @param path For messages.
- * @throws CutlayerError STORE_TOO_NEW or STORE_TOO_OLD when the database has had a migration that
- *   is not among these; otherwise what the engine says
+ * @param path Named in errors.
+ * @throws CutlayerError STORE_TOO_NEW or STORE_TOO_OLD when the database has a migration that is
+ *   not among these; otherwise what the engine says
  */
 export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations, path: string): Promise<void> {
   const names = Object.keys(migrations);
@@ -29,7 +29,7 @@ export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations
   if (error !== undefined) throw error;
 }
 
-/** Names of the migrations that the database has had; none in a new one. */
+/** Names of the migrations that the database has; none in a new one. */
 async function appliedMigrations<Schema>(db: Kysely<Schema>): Promise<string[]> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
   if (!tables.some(({ name }) => name === TABLE)) return [];

@@ -1,7 +1,7 @@
-/** What the database engine says, as errors of ours. */
+/** Converts errors of the database engine. */
 import { CutlayerError, type ErrorCode } from '../../errors.js';
 
-/** The beginning of SQLite's own code, our code and what to say; the first row that fits decides. */
+/** The prefix of SQLite's code, the error code and the message; the first match decides. */
 const rules: readonly (readonly [sqlite: string, code: ErrorCode, say: string])[] = [
   ['SQLITE_NOTADB', 'STORE_CORRUPT', 'expected a database, got a file that is none; restore a backup, or give another path'],
   ['SQLITE_CORRUPT', 'STORE_CORRUPT', 'the database is damaged; restore a backup'],
@@ -17,7 +17,7 @@ const rules: readonly (readonly [sqlite: string, code: ErrorCode, say: string])[
   ['SQLITE_CONSTRAINT_UNIQUE', 'ALREADY_EXISTS', 'the row is there already'],
 ];
 
-/** An error of the engine or the file system as one of ours; an unknown one becomes INTERNAL. */
+/** An error of the engine or the file system as a CutlayerError; an unknown one is INTERNAL. */
 export function storeFailure(caught: unknown, path: string): CutlayerError {
   if (caught instanceof CutlayerError) return caught;
   const { code, message } = caught instanceof Error ? (caught as NodeJS.ErrnoException) : { code: undefined, message: String(caught) };

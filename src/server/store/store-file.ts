@@ -1,8 +1,7 @@
 /**
- * The database file and the lock beside it. SQLite's locks are advisory locks of the process:
- * closing ANY descriptor of a locked file gives them up. A file that this process may hold locked
- * is therefore opened by SQLite alone. The kernel releases the locks when the process dies, kill -9
- * included.
+ * The database file and its lock file. SQLite's locks are advisory and belong to the process:
+ * closing ANY descriptor of a locked file releases them. So only SQLite opens a file that this
+ * process may have locked. The kernel releases the locks when the process dies, kill -9 included.
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -31,7 +30,7 @@ export function makePrivateFile(path: string): void {
   }
 }
 
-/** Never opens a file that another has made meanwhile and may have locked. */
+/** Never opens a file that another process has made meanwhile and may have locked. */
 function createFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
@@ -42,7 +41,7 @@ function createFile(path: string): void {
 
 /**
  * Refuses a file that is no database: SQLite takes a few stray bytes for an empty one.
- * The caller holds the store's lock, so nothing else in this process has the file open.
+ * The caller holds the store's lock, so this process has no other descriptor of the file.
  * @throws CutlayerError STORE_CORRUPT, IO_ERROR
  */
 export function requireDatabaseOrEmpty(path: string): void {
@@ -63,9 +62,9 @@ export function requireDatabaseOrEmpty(path: string): void {
   }
 }
 
-/** Held by the one process that serves a store. */
+/** The lock of the one process that serves a store. */
 export interface StoreLock {
-  /** Lets the next process in. */
+  /** Lets the next process lock the store. */
   release(): void;
 }
 

@@ -1,7 +1,7 @@
 /**
- * A store: one SQLite file, one process, one writer. It knows no tables; their owner brings them.
- * A transaction is durable (flushed to the disk) before its promise resolves. After kill -9 at any
- * moment each transaction is there as a whole, or not at all.
+ * A store: one SQLite file, one process, one writer. Its owner defines the tables. A transaction is
+ * durable (flushed to the disk) before its promise resolves. After kill -9 at any moment the store
+ * has each transaction as a whole, or not at all.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { resolve } from 'node:path';
@@ -15,11 +15,11 @@ import { type Migrations, migrate } from './migrate.js';
 import { storeFailure } from './store-failure.js';
 import { lockStore, makePrivateFile, requireDatabaseOrEmpty, type StoreLock } from './store-file.js';
 
-/** How a store is opened, whatever is in it. */
+/** Options that do not depend on the tables. */
 export interface OpenOptions {
-  /** Called around each write and commit; what it throws fails that write or commit. */
+  /** Called around each write and commit; its error fails that write or commit. */
   readonly onWrite?: WriteHook;
-  /** Most transactions that may wait for their turn. */
+  /** Most waiting transactions. */
   readonly waiting?: number;
 }
 
@@ -28,12 +28,12 @@ export interface StoreOptions<Schema, Tables> extends OpenOptions {
   readonly file: string;
   /** The schema's history. */
   readonly migrations: Migrations;
-  /** What a transaction's work is given: the owner's view of the open transaction. */
+  /** Makes the owner's view of the open transaction, which its work is given. */
   readonly tables: (db: Kysely<Schema>) => Tables;
 }
 
 /**
- * Opens the store, makes it when there is none, and brings its schema up to date.
+ * Opens the store, makes a missing one, and migrates its schema.
  * @throws CutlayerError STORE_IN_USE when another process (or this one) serves it; STORE_TOO_NEW;
  *   STORE_TOO_OLD; STORE_CORRUPT when the file is damaged or no store; IO_ERROR when it cannot be
  *   written
@@ -83,11 +83,11 @@ export class Store<Tables> {
   }
 
   /**
-   * Runs `work` alone on the store: all its writes are durable when the promise resolves, none is
-   * there when it rejects. Transactions run in the order of their calls; `work` should wait for
-   * nothing but its own transaction.
-   * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the disk
-   *   fails; UNAVAILABLE when the store is closed
+   * Runs `work` alone on the store. All its writes are durable when the promise resolves; none is
+   * kept when it rejects. Transactions run in the order of their calls. `work` should await only
+   * its own transaction.
+   * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the
+   *   disk fails; UNAVAILABLE when the store is closed
    */
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
     const { file, run, waiting } = this.#parts;
@@ -103,7 +103,7 @@ export class Store<Tables> {
     this.#pending += 1;
     try {
       return await this.#turn.runExclusive(async () => {
-        // The engine works synchronously: this turn of the event loop lets sockets and timers in.
+        // The engine works synchronously: yield once, so that sockets and timers run.
         await setImmediate();
         return this.#current.run(current, () =>
           run(work).finally(() => {
@@ -116,7 +116,7 @@ export class Store<Tables> {
     }
   }
 
-  /** Waits for the transactions under way, closes the file and lets the next process in. */
+  /** Waits for running and queued transactions, closes the file and releases the lock. */
   close(): Promise<void> {
     const { connection, lock } = this.#parts;
     this.#closing ??= this.#turn.runExclusive(() => connection.close()).finally(() => lock.release());

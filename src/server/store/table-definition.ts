@@ -1,7 +1,7 @@
-/** Tables as data: one definition gives the SQL that makes them and kysely's types. */
+/** Tables as data: one definition gives the SQL that creates them and kysely's types. */
 import type { ColumnDataType, CreateTableBuilder, Kysely } from 'kysely';
 
-/** What a column holds, and SQLite's name of it; a second engine would add its names here. */
+/** SQLite's name of each kind of column; a second engine would add its names here. */
 const columnTypes = { text: 'text', integer: 'bigint', bytes: 'blob' } as const satisfies Readonly<Record<string, ColumnDataType>>;
 
 type ColumnKind = keyof typeof columnTypes;
@@ -15,10 +15,10 @@ interface ColumnValues {
 
 /** A table. */
 export interface TableDefinition {
-  /** What each column holds; null only where it says so. */
+  /** The kind of each column; `?` allows null. */
   readonly columns: Readonly<Record<string, ColumnKind | `${ColumnKind}?`>>;
   readonly primaryKey: readonly string[];
-  /** Columns that name a row of another table by its key; a row goes with the row that it names. */
+  /** A foreign key; deleting the row that it names deletes this row too. */
   readonly references?: { readonly columns: readonly string[]; readonly table: string; readonly key: readonly string[] };
 }
 
@@ -30,12 +30,12 @@ type ValueOf<Column> = Column extends `${infer Kind extends ColumnKind}?`
     ? ColumnValues[Column]
     : never;
 
-/** The rows of these tables, as kysely wants them. */
+/** The rows of these tables, for kysely. */
 export type SchemaOf<Tables extends TableDefinitions> = {
   [Name in keyof Tables]: { -readonly [Column in keyof Tables[Name]['columns']]: ValueOf<Tables[Name]['columns'][Column]> };
 };
 
-/** Makes these tables, in their order: a step of a migration. */
+/** Creates these tables, in their order: a step of a migration. */
 export async function createTables(db: Kysely<unknown>, tables: TableDefinitions): Promise<void> {
   for (const [table, { columns, primaryKey, references }] of Object.entries(tables)) {
     let create: CreateTableBuilder<string, string> = db.schema.createTable(table);

@@ -1,6 +1,7 @@
 /**
- * TLS for a gateway that has no certificate yet: a certificate authority of its own, made on first start and kept in the state directory,
- * and a server certificate signed by it for the names that the gateway listens on. Clients are given `ca.pem` to trust. ECDSA P-256.
+ * TLS for a server without a configured certificate, ECDSA P-256. The first start makes a
+ * certificate authority in the state directory, which signs a server certificate for the names that
+ * the server listens on. Clients trust `ca.pem`.
  */
 import 'reflect-metadata';
 import { createPrivateKey, X509Certificate as NodeCertificate, webcrypto } from 'node:crypto';
@@ -30,7 +31,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 24 * 3600 * 1000;
 const CA_DAYS = 825;
 const SERVER_DAYS = 90;
-/** A certificate with less life than this left is made anew at the next start. */
+/** A certificate with less time left than this is renewed at the next start. */
 const RENEW_BEFORE_MS = 7 * DAY_MS;
 
 /** What a TLS server needs, in PEM. */
@@ -38,7 +39,7 @@ export interface TlsFiles {
   readonly caFile: string;
   readonly cert: string;
   readonly key: string;
-  /** Whether the authority was made just now: clients that trust an older one have to be given `caFile` again. */
+  /** Whether the authority is new: clients that trust an older one need `caFile` again. */
   readonly newAuthority: boolean;
 }
 
@@ -53,7 +54,7 @@ async function readPair(dir: string, certFile: string, keyFile: string): Promise
   return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
-/** Whether a pair may go on being used: parses, belongs together, and lives long enough. */
+/** Whether a pair can be used: it parses, its key matches, and it lasts long enough. */
 function usable({ cert, key }: Pair, now: number): boolean {
   try {
     const parsed = new NodeCertificate(cert);
@@ -135,7 +136,7 @@ async function makeServer(authority: Pair, hosts: readonly string[], now: number
   return { cert: cert.toString('pem'), key: await privatePem(keys) };
 }
 
-/** Whether a server certificate is signed by this authority and good for all hosts. */
+/** Whether a server certificate is signed by this authority and valid for all hosts. */
 function covers(server: Pair, authority: Pair, hosts: readonly string[]): boolean {
   const parsed = new NodeCertificate(server.cert);
   return (
@@ -144,15 +145,15 @@ function covers(server: Pair, authority: Pair, hosts: readonly string[]): boolea
   );
 }
 
-/** Names that a development certificate is always good for. */
+/** Names that a development certificate always has. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'] as const;
 
-/** Addresses that mean every interface: no client can ask for a certificate of theirs. */
+/** Addresses that mean every interface: a certificate for them has no use. */
 const WILDCARDS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::']);
 
 /**
- * Opens, and where needed makes, authority and server certificate of a state directory.
- * @param names host names and addresses beside the local ones by which clients reach the gateway; wildcard addresses add none
+ * Opens the authority and server certificate of a state directory, and makes missing ones.
+ * @param names more host names and addresses of the server; wildcard addresses add none
  * @param now milliseconds since 1970
  * @throws CutlayerError IO_ERROR
  */

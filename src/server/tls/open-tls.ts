@@ -1,4 +1,4 @@
-/** The TLS that a server was configured with: a certificate of its own, a development certificate, or none. */
+/** The configured TLS: an own certificate, a development certificate, or none. */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -9,20 +9,20 @@ import type { ListeningConfig } from '../security.js';
 /** Credentials to listen with. */
 export interface Tls {
   readonly credentials: ServerCredentials;
-  /** Certificate authority to give to clients; undefined with a certificate of one's own, or without TLS. */
+  /** Certificate authority for clients; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
 }
 
-/** What opening needs beside the configuration. */
+/** What opening TLS needs beside the configuration. */
 export interface OpenTlsOptions {
-  /** What would travel in the clear without TLS. */
+  /** What would be sent unencrypted without TLS. */
   readonly secrets: string;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** Opens, or makes, what the configuration names. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+/** Opens the configured TLS. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
 export async function openTls(config: ListeningConfig, { secrets, log, now }: OpenTlsOptions): Promise<Tls> {
   if (config.insecure) {
     log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
@@ -41,7 +41,7 @@ export async function openTls(config: ListeningConfig, { secrets, log, now }: Op
   return { credentials: sslCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
 }
 
-/** The certificate that the configuration names; undefined where it names none. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+/** Opens the configured certificate, if any. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
 export async function openOwnCertificate({ tlsCert, tlsKey }: ListeningConfig): Promise<ServerCredentials | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
   const [cert, key] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
@@ -58,7 +58,7 @@ async function readPem(path: string): Promise<Buffer> {
 
 function sslCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
   try {
-    // grpc-js would look at them only when it binds: this tells a wrong or mismatched pair at once.
+    // grpc-js checks them only on binding: this finds a wrong or mismatched pair first.
     createSecureContext({ cert, key });
     return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }], false);
   } catch (cause) {
