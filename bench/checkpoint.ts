@@ -1,4 +1,4 @@
-/** Makes checkpoints of a given shape with random weights, in Hugging Face's layout, so that both sides of a comparison load the same model. */
+/** Makes checkpoints of a given shape with random weights, in Hugging Face's layout. */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,13 +16,16 @@ export interface ModelShape {
 /** GPT-2 small: 12 blocks, hidden size 768, 12 heads, vocabulary 50,257, 1,024 positions. */
 export const gpt2Small: ModelShape = gpt2Shape({ layers: 12, hiddenSize: 768, heads: 12, vocabSize: 50257, positions: 1024 });
 
-/** A GPT-2 of a few megabytes, to see that everything runs; its figures mean nothing. */
+/** A GPT-2 of a few megabytes for smoke tests; its figures mean nothing. */
 export const gpt2Tiny: ModelShape = {
   ...gpt2Shape({ layers: 4, hiddenSize: 64, heads: 4, vocabSize: 1000, positions: 128 }),
   name: 'gpt2-tiny',
 };
 
-/** The shape of the 0.5 B models of the Llama and Qwen kind: 24 blocks, hidden size 896, 14 heads over 2 KV heads, SwiGLU of 4,864, vocabulary 151,936. */
+/**
+ * The shape of 0.5 B models of the Llama and Qwen kind. 24 blocks, hidden size 896, 14 heads over 2
+ * KV heads, SwiGLU of 4,864, vocabulary 151,936.
+ */
 export const llamaHalfBillion: ModelShape = llamaShape({
   layers: 24,
   hiddenSize: 896,
@@ -34,8 +37,8 @@ export const llamaHalfBillion: ModelShape = llamaShape({
 });
 
 /**
- * Writes the checkpoint into `parent/<name>` unless it is there, and returns its directory. Matrices are N(0, 0.02²), norm weights 1, biases 0,
- * from a fixed seed.
+ * Writes the checkpoint into `parent/<name>` unless it exists, and returns its directory. Matrices
+ * are N(0, 0.02²), norm weights 1, biases 0, from a fixed seed.
  */
 export async function makeCheckpoint(shape: ModelShape, parent: string): Promise<string> {
   const dir = join(parent, shape.name);
@@ -165,7 +168,7 @@ function f32Tensors(list: readonly [string, number[]][]): TensorSpec[] {
   return list.map(([name, shape]) => ({ name, dtype: 'F32', shape }));
 }
 
-/** Standard normal numbers by Box and Muller over a 32-bit xorshift: fast, and the same on every machine. */
+/** Standard normal numbers by Box and Muller over a 32-bit xorshift, equal on every machine. */
 function normalNumbers(seed: number): () => number {
   let state = seed >>> 0 || 1;
   const uniform = (): number => {

@@ -1,4 +1,4 @@
-/** What the compiled graphs cost against the GEMM-only floor of the same shapes, and what computing the prompt's rows once saves. */
+/** Compiled graphs against the GEMM-only floor, and the saving of computing prompt rows once. */
 import { join } from 'node:path';
 import { loadBackbone } from '../src/artifacts/store.js';
 import { openGraphs, type SessionHost } from '../src/runtime/graphs.js';
@@ -64,7 +64,7 @@ export async function benchCompiler(
   }
 }
 
-/** Measures forward + vjp with the prompt's rows computed once against the same step with the rows expanded over the batch. */
+/** Forward + vjp with the prompt's rows computed once, against rows expanded over the batch. */
 export async function benchPromptOnce(report: Report, name: string, backboneDir: string, size: StepSize, rounds: number): Promise<void> {
   const { manifest } = await loadBackbone(backboneDir, { verify: false });
   const { hiddenSize } = manifest.dims;
@@ -77,7 +77,8 @@ export async function benchPromptOnce(report: Report, name: string, backboneDir:
     const { batch, sequence, virtualTokens } = size;
     const cotangent = random([batch * sequence, hiddenSize], 4);
     const once = step(host, softPrompt!, stepInputs(hiddenSize, size), cotangent);
-    // What others do: the prompt's rows stand in every sequence, [B, P + S], and each copy is computed.
+    // The usual way: the prompt's rows are in every sequence, [B, P + S], and each copy is
+    // computed.
     const length = virtualTokens + sequence;
     const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) =>
       BigInt(Math.floor(i / sequence) * length + virtualTokens + (i % sequence)),
@@ -110,7 +111,7 @@ function step(host: SessionHost, graphs: GraphPair, inputs: NamedTensors, cotang
   };
 }
 
-/** As the engine does it: the residuals' own memory is handed over, not copied. */
+/** As the engine does: the residuals' memory is handed over, not copied. */
 function runVjp(
   host: SessionHost,
   graphs: GraphPair,

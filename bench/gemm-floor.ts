@@ -1,7 +1,8 @@
 /**
- * The floor under a backbone's time: nothing but its weight GEMMs, at the same shapes and over the same weights file, chained through each other
- * so that none can be dropped. Forward runs each weight once; with `vjp` each weight runs a second time, transposed.
- * With `attention` the products of attention (scores, values, and their cotangents) are part of the floor too, once each.
+ * The floor of a backbone's time: only its weight GEMMs, at the same shapes and over the same
+ * weights file. They are chained so that none can be dropped. Forward runs each weight once; with
+ * `vjp` each weight runs again, transposed. With `attention`, the products of attention (scores,
+ * values, and their cotangents) run too, once each.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,12 +20,12 @@ export interface Dims {
   readonly headDim: number;
 }
 
-/** How the family stores a linear layer: `inOut` is GPT-2's Conv1D, `outIn` everybody else's. */
+/** How the family stores a linear layer: `inOut` is GPT-2's Conv1D; other families are `outIn`. */
 export type WeightLayout = 'inOut' | 'outIn';
 
 /**
- * Writes the floor's graph beside the weights.
- * Inputs `rows` [R, hiddenSize] and, with attention, `queries` [B, numHeads, S, headDim], `keys` and `values` [B, numHeads, T, headDim].
+ * Writes the floor's graph beside the weights. Inputs `rows` [R, hiddenSize] and, with attention,
+ * `queries` [B, numHeads, S, headDim], `keys` and `values` [B, numHeads, T, headDim].
  * @returns the graph's file name
  */
 export function writeGemmFloor(
@@ -71,10 +72,10 @@ export function writeGemmFloor(
   return file;
 }
 
-/** Keeps numbers near 1 through a product with weights of N(0, 0.02²), so that a long chain meets no denormals, which are slow. */
+/** Keeps numbers near 1 through a product with weights of N(0, 0.02²): denormals are slow. */
 const steady = (width: number): number => 1 / (0.02 * Math.sqrt(width));
 
-/** The products of attention itself, layer by layer: scores and values, and with `vjp` the four of their cotangents. */
+/** Attention's products, by layer: scores and values; with `vjp` also their four cotangents. */
 function attentionProducts(g: GraphBuilder, { numLayers, numHeads, headDim }: Dims, vjp: boolean): Value {
   const [B, S, T] = [symbol('B'), symbol('S'), symbol('T')];
   const alpha = 1 / 64; // keeps the numbers small

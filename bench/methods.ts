@@ -1,6 +1,8 @@
 /**
- * One training step of each method through a gateway in its own process over TLS, against the same step by PEFT on torch (full training, which PEFT does not have: plain
- * torch), in pairs; and the bytes of tensors that the step sends. Methods that train blocks do so in a model cut at (1, 1), the others in one that is not cut.
+ * One training step of each method through a gateway in its own process over TLS, against PEFT on
+ * torch, in pairs. PEFT has no full training, so that is plain torch. Also the bytes of tensors
+ * that a step sends. Methods that train blocks use a model cut at (1, 1), the others one that is
+ * not cut.
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +19,10 @@ import { type ExampleExtras, randomExamples } from './random-examples.js';
 import type { Report } from './report.js';
 import type { Model } from './training-step.js';
 
-/** Sizes that both sides share. */
+/** Sizes shared by both sides. */
 const [ENCODER, TASKS, TOKENS, CLASSES] = [768, 2, 16, 4];
 
-/** A method as both sides have it. */
+/** A method on both sides. */
 interface MethodRow {
   /** The row of METHODS in peft_baseline.py. */
   readonly name: string;
@@ -131,7 +133,7 @@ async function benchMethod(
   });
 }
 
-/** Measures what each element type on the wire costs in bytes and changes in the losses of prompt tuning, against f32 over the same steps. */
+/** Each wire element type's bytes and effect on prompt tuning's losses, against f32. */
 export async function benchWireDtypes(report: Report, model: Model, size: StepSize, steps: number): Promise<void> {
   const title = `${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`;
   let exact: WireCurve | undefined;
@@ -147,7 +149,7 @@ export async function benchWireDtypes(report: Report, model: Model, size: StepSi
     const off = curve.losses.map((loss, step) => Math.abs(loss - reference.losses[step]!) / reference.losses[step]!);
     report.add(`largest relative difference of a loss in ${steps} steps, ${dtype} on the wire, ${title}`, 1e6 * Math.max(...off), 'ppm', {
       baseline: `f32, from ${reference.losses[0]!.toFixed(4)} to ${reference.losses.at(-1)!.toFixed(4)}`,
-      // What the training gained, against what it gained with f32.
+      // The loss reduction of the training, against that with f32.
       ratio: (curve.losses[0]! - curve.losses.at(-1)!) / (reference.losses[0]! - reference.losses.at(-1)!),
     });
   }
@@ -184,7 +186,8 @@ async function openSession(model: Model, wireDtype: WireDType): Promise<Session>
     ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'],
   ]);
   const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', 'bench', '--state-dir', model.stateDir])).trim();
-  // The client's own graphs get the whole machine, as the gateway's do: the two take turns within a step.
+  // The client's own graphs get the whole machine, as the gateway's do: the two alternate within a
+  // step.
   const bundle = await ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: availableParallelism(), verify: false });
   const connection = await connect({ address: gateway.ready.listen, ca: gateway.ready.caFile, token, wireDtype });
   return {
@@ -198,7 +201,7 @@ async function openSession(model: Model, wireDtype: WireDType): Promise<Session>
   };
 }
 
-/** The bundle with token ids in place of their texts: random checkpoints have no tokenizer. */
+/** The bundle with token ids instead of texts: random checkpoints have no tokenizer. */
 function byId(bundle: ClientBundle): AdapterContext {
   const model: AdapterModel = new Proxy(bundle, {
     get(target, key) {

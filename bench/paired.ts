@@ -1,4 +1,4 @@
-/** Timing in pairs: A B A B …, so that a drift of the machine's speed hits both sides; medians, and the median of the paired ratios. */
+/** Timing in pairs, A B A B …, so that a drift of the machine's speed affects both sides. */
 
 /** A measured piece of work. */
 export type Work = () => Promise<unknown>;
@@ -10,7 +10,7 @@ export interface Paired {
   readonly ratio: number;
 }
 
-/** Runs before the measured ones: the allocator reaches its steady state, in which a step takes no more pages from the kernel, after three or four. */
+/** Warm-up runs: the allocator takes no more pages from the kernel after three or four. */
 const WARM_UP_ROUNDS = 4;
 
 /** Runs both a few times to warm up, then `rounds` times in turn. */

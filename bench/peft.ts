@@ -13,7 +13,7 @@ export interface PeftTrainer {
   close(): Promise<void>;
 }
 
-/** Starts the baseline, prompt tuning unless `more` flags name another method; undefined where python or its packages are missing. */
+/** Starts the baseline, by default prompt tuning; undefined without python or its packages. */
 export async function startPeft(
   python = 'python3',
   checkpointDir: string,

@@ -1,10 +1,10 @@
-/** Sequences of random tokens, the same on every machine, with everything that some method asks of an example. */
+/** Sequences of random tokens, the same on every machine, with the fields of all methods. */
 import type { Example } from '../clients/typescript/data/examples.js';
 import type { StepSize } from './compiler.js';
 
-/** What goes beside the tokens. */
+/** Fields beside the tokens. */
 export interface ExampleExtras {
-  /** Every other token is one of the first `tokens` ids: those that are trained. */
+  /** Every other token is one of the first `tokens` ids, which are trained. */
   readonly tokens?: number;
   /** A task for each sequence, in turn. */
   readonly tasks?: number;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../src/files/atomic-file.js';
 import { packageRoot } from '../src/files/package-root.js';
 
-/** One measured figure. `ratio` is `value / baseline`, both from the same run; null where there is no baseline. */
+/** One measured figure. `ratio` is `value / baseline` of the same run; null without a baseline. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
@@ -13,11 +13,11 @@ export interface Figure {
   readonly ratio: number | null;
 }
 
-/** Where sections put what they measured. */
+/** The figures of all sections. */
 export class Report {
   readonly figures: Figure[] = [];
 
-  /** Adds a figure and prints it at once, so that a long run shows what it has. */
+  /** Adds a figure and prints it at once, so that a long run shows its progress. */
   add(name: string, value: number, unit: string, against?: { readonly baseline: string; readonly ratio: number }): void {
     const figure = { name, value, unit, baseline: against?.baseline ?? null, ratio: against?.ratio ?? null };
     this.figures.push(figure);

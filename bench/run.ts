@@ -1,7 +1,8 @@
 /**
- * `npm run bench`: measures what the README and the documentation claim, as ratios against a named baseline of the same run. Prints a table and writes
- * `bench/out/latest.json`. Checkpoints with random weights are made below `bench/out/models` on first use (1.3 GB for GPT-2 small, 5 GB for the
- * half-billion shape).
+ * `npm run bench`: measures the claims of README and documentation, as ratios against a baseline of
+ * the same run. Prints a table and writes `bench/out/latest.json`. Checkpoints with random weights
+ * are made in `bench/out/models` on first use (1.3 GB for GPT-2 small, 5 GB for the half-billion
+ * shape).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -37,7 +38,7 @@ for (const word of program.args) {
 const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; dir: string }>();
 const wanted = new Set(program.args.length > 0 ? program.args : sections);
 
-// The allocator's settings are read when a process starts, so this one starts again with them.
+// The allocator reads its settings at process start, so this process restarts with them.
 if (process.env.GLIBC_TUNABLES === undefined) {
   const again = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',

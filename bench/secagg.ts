@@ -1,7 +1,8 @@
 /**
- * What secure aggregation costs beside sending updates in the clear: bytes of each client's messages, encoded by the service's own protobuf definitions, against the plain
- * update's float32 values; processor time of one client over a whole round; the coordinator's time to take the masks off. And AES-256-CTR against ChaCha20 as the masks'
- * generator.
+ * The cost of secure aggregation against updates in the clear. It measures each client's message
+ * bytes in the service's protobuf encoding against the update's float32 values. It measures a
+ * client's processor time over a round and the coordinator's time to remove the masks. And
+ * AES-256-CTR against ChaCha20 as the masks' generator.
  */
 import { createCipheriv } from 'node:crypto';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import { verifyConfirmation, verifyMasked, verifyRevealed } from '../src/protoco
 import { median } from './paired.js';
 import type { Report } from './report.js';
 
-/** A prompt of 20 virtual tokens of 4096, from 32 clients; one in eight leaves after the keys are shared. */
+/** 20 virtual tokens of 4096, 32 clients; one in eight leaves after the keys are shared. */
 const [COHORT, VALUES, LEAVING] = [32, 20 * 4096, 4];
 
 const federation = 'ab'.repeat(32);
@@ -34,7 +35,7 @@ const round: SecAggRound = {
   graph: defaultGraph,
 };
 
-/** One client and what it has used: bytes by direction, without broadcasts, and processor time. */
+/** One client's state, bytes by direction without broadcasts, and processor time. */
 interface Seat {
   readonly name: string;
   readonly identity: IdentityKey;
@@ -159,7 +160,7 @@ function answer<T>(seat: Seat, work: () => T): T {
   return result;
 }
 
-/** A result and the processor time that it took, all threads of this process together. */
+/** A result and its processor time, over all threads of this process. */
 function timed<T>(work: () => T): [T, number] {
   const start = process.cpuUsage();
   const result = work();
@@ -170,7 +171,7 @@ function milliseconds({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
 }
 
-/** The figures are worth nothing if the sum is wrong. */
+/** The figures are invalid if the sum is wrong. */
 function requireSum(sum: Int32Array, staying: readonly Seat[], scale: number): void {
   for (let i = 0; i < VALUES; i += 997) {
     const expected = staying.reduce((total, { update }) => total + update[i]!, 0);

@@ -1,6 +1,7 @@
 /**
- * One training step of a soft prompt in three places: through a gateway in its own process over TLS, in this process, and by PEFT on torch. All three
- * do the same work: the same checkpoint and shapes, random tokens, loss on every token, AdamW on the prompt alone.
+ * One training step of a soft prompt: through a gateway in its own process over TLS, in this
+ * process, and by PEFT on torch. All three use the same checkpoint and shapes, random tokens, loss
+ * on every token, and AdamW on the prompt alone.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -30,7 +31,7 @@ export interface Model {
 /** A trainer through a gateway of its own. */
 interface GatewayTrainer {
   readonly gateway: GatewayProcess;
-  /** Milliseconds from starting the process to its being ready. */
+  /** Milliseconds from process start to ready. */
   readonly startMs: number;
   readonly bytes: () => number;
   readonly step: Work;
@@ -84,7 +85,7 @@ export async function benchTrainingStep(
   }
 }
 
-/** Runs many steps and compares the gateway's resident memory late in the run with that early in it. */
+/** Compares the gateway's resident memory late in a long run with that early in it. */
 export async function benchGatewayMemory(report: Report, model: Model, size: StepSize, steps: number): Promise<void> {
   const trainer = await openGatewayTrainer(model, size);
   try {
@@ -172,7 +173,7 @@ async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonl
   };
 }
 
-/** The client's own graphs get the whole machine, as the gateway's do: the two take turns within a step. */
+/** Client graphs get the whole machine, as the gateway's do: they alternate within a step. */
 function openBundle(model: Model): Promise<ClientBundle> {
   return ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: availableParallelism(), verify: false });
 }

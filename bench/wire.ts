@@ -1,6 +1,7 @@
 /**
- * What the wire gives: an echo through a link of 40 ms round trip with and without the server's window, and on loopback. Prints MB/s per
- * connection, both directions counted once. Run with `node dist/bench/wire.js`.
+ * Wire throughput: an echo through a link of 40 ms round trip with and without the server's window,
+ * and on loopback. Prints MB/s per connection, both directions counted once. Run with
+ * `node dist/bench/wire.js`.
  */
 import { startDelayProxy } from '../test/support/delay-proxy.js';
 import { connectEcho, startEchoServer } from '../test/support/echo-server.js';

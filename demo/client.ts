@@ -1,6 +1,7 @@
 /**
- * The client's process of the demo: it has the client bundle, the data and a token, and nothing of the backbone. It measures the bare model, trains a
- * soft prompt through the gateway, measures again, and writes what it found to a JSON file. It is also an example of the library's third layer.
+ * The client's process of the demo. It has the client bundle, the data and a token, but no part of
+ * the backbone. It measures the bare model, trains a soft prompt through the gateway, measures
+ * again and writes a JSON file. It is also an example of the library's third layer.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { progressReporter } from '../clients/typescript/cli/progress.js';
@@ -29,7 +30,7 @@ import type { DemoSettings } from './settings.js';
 import { linesOf, type Splits } from './splits.js';
 import type { CurvePoint, Sample, Score } from './summary.js';
 
-/** What the demo hands over, as a JSON file. */
+/** The client's settings, as a JSON file. */
 export interface ClientTask {
   readonly settings: DemoSettings;
   readonly splits: Splits;
@@ -40,7 +41,7 @@ export interface ClientTask {
   readonly runDir: string;
 }
 
-/** What comes back, as a JSON file. */
+/** The client's result, as a JSON file. */
 export interface ClientResult {
   readonly before: Score;
   readonly after: Score;
@@ -58,7 +59,7 @@ export interface ClientResult {
 const SAMPLES = 3;
 /** Steps between validations. */
 const EVAL_EVERY = 40;
-/** Padded rows of a micro-batch at most. */
+/** Most padded rows of a micro-batch. */
 const MAX_TOKENS = 8192;
 const BYTES_PER_VALUE = { f32: 4, f16: 2, bf16: 2, int8: 1 } as const;
 
@@ -165,7 +166,7 @@ async function answers(
   return texts;
 }
 
-/** Mean over the run's steps of ((B·S + P)·d + N·d) up and (N·d + P·d) down, in bytes, from the data alone. */
+/** Mean bytes of a step: ((B·S + P)·d + N·d) up and (N·d + P·d) down, from the data alone. */
 function formulaBytes(examples: readonly Example[], steps: number, hiddenSize: number, settings: DemoSettings): number {
   const { batch: batchSize, virtualTokens: P, seed, wire } = settings;
   const lengths = examples.map((example) => example.tokenIds.length);

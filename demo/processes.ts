@@ -1,4 +1,4 @@
-/** The demo's other processes: each party runs in one of its own, through the same command line that a user has. */
+/** The demo's other processes, one for each party, started through the user's command line. */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { endProcess, readyLine, startNode } from './server-process.js';
 /** Compiled entry points, below the package's root. */
 const entries = { cutlayer: 'dist/src/main.js', client: 'dist/demo/client.js' } as const;
 
-/** The line that a gateway prints when it answers. */
+/** The line that a gateway prints when it is ready. */
 export interface GatewayReady {
   readonly listen: string;
   readonly admin: string;
@@ -19,7 +19,7 @@ export interface GatewayReady {
   readonly model: string;
 }
 
-/** The line that a coordinator prints when it answers. */
+/** The line that a coordinator prints when it is ready. */
 export interface CoordinatorReady {
   readonly listen: string;
   readonly caFile: string;
@@ -30,22 +30,22 @@ export interface CoordinatorReady {
 export interface ServerProcess<Ready> {
   readonly ready: Ready;
   readonly pid: number;
-  /** Asks it to end and waits until it has. */
+  /** Stops it and waits for its end. */
   stop(): Promise<void>;
 }
 
 /** A gateway in a process of its own. */
 export type GatewayProcess = ServerProcess<GatewayReady>;
 
-/** A command that runs for a while, its messages in a file. */
+/** A long-running command; its messages go to a file. */
 export interface BackgroundProcess {
   readonly pid: number;
-  /** Resolves when it has ended, however. */
+  /** Resolves when it has ended, normally or not. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Runs a command to its end and gives what it printed on standard output. @throws CutlayerError INTERNAL when it fails */
+/** Runs a command; gives its standard output. @throws CutlayerError INTERNAL when it fails */
 export async function runProcess(entry: keyof typeof entries, args: readonly string[]): Promise<string> {
   const child = start(entry, args);
   let output = '';
@@ -58,17 +58,17 @@ export async function runProcess(entry: keyof typeof entries, args: readonly str
   return output;
 }
 
-/** Starts a gateway and waits until it answers. @throws CutlayerError UNAVAILABLE when it ends instead */
+/** Starts a gateway, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */
 export function startGateway(args: readonly string[]): Promise<GatewayProcess> {
   return startServer('gateway', ['gateway', 'start', '--json', ...args]);
 }
 
-/** Starts a coordinator and waits until it answers. @throws CutlayerError UNAVAILABLE when it ends instead */
+/** Starts a coordinator, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */
 export function startCoordinator(args: readonly string[]): Promise<ServerProcess<CoordinatorReady>> {
   return startServer('coordinator', ['coordinator', 'serve', '--json', ...args]);
 }
 
-/** Starts a command whose messages go to the end of a file. */
+/** Starts a command whose messages are appended to a file. */
 export function startInBackground(args: readonly string[], logFile: string): BackgroundProcess {
   const log = openSync(logFile, 'a');
   const child = start('cutlayer', args, ['ignore', log, log]);
@@ -90,7 +90,6 @@ async function startServer<Ready>(name: string, args: readonly string[]): Promis
   };
 }
 
-/** Starts one of the entry points. */
 function start(entry: keyof typeof entries, args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'inherit']): ChildProcess {
   return startNode(join(packageRoot(), entries[entry]), args, { stdio, env: tunedEnvironment() });
 }

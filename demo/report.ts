@@ -3,7 +3,6 @@ import { renderChart } from '../src/commands/report/chart.js';
 import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../src/commands/report/page.js';
 import type { CurvePoint, DemoSummary, Holding, Sample } from './summary.js';
 
-/** The page's HTML. */
 export function renderReport(summary: DemoSummary): string {
   const gain = `${percent(summary.before.accuracy)} → ${percent(summary.after.accuracy)}`;
   const body = `<h1>Training a ${escapeHtml(summary.adapter)} through the gateway</h1>
@@ -17,12 +16,12 @@ ${card('On the wire', `${kibibytes(summary.bytesPerStep)} a step`, `formula ${ki
 </section>
 <h2>Loss</h2>
 ${renderCurve(summary.curve)}
-<h2>Who holds what</h2>
+<h2>What each party holds</h2>
 ${renderHoldings(summary.holdings)}
 <h2>Samples of the test split</h2>
 ${summary.samples.map(renderSample).join('\n')}
 <footer>Text and labels are not in any message, and neither they nor the adapter's file is stored or logged by the gateway. The soft prompt's values are sent at each step.
-With no block below the cut an activation row is a function of one token, so the vendor, who owns the embedding table, could look the tokens up.
+With no block below the cut an activation row is a function of one token, so the vendor, as owner of the embedding table, could look the tokens up.
 See the documentation on privacy.</footer>`;
   return renderPage({ title: `Cutlayer demo: ${summary.model}`, body });
 }
@@ -38,7 +37,7 @@ function renderCurve(curve: readonly CurvePoint[]): string {
   );
 }
 
-/** Who holds how many parameters, in which files. */
+/** A table of parties: parameters and files. */
 export function renderHoldings(holdings: readonly Holding[]): string {
   const rows = holdings.map(({ party, parameters, files }) => [
     escapeHtml(party),

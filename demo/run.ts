@@ -1,6 +1,7 @@
 /**
- * The main job, end to end: a vendor packs a checkpoint and serves its backbone over TLS; a client in another process trains a soft prompt through the
- * gateway. Prints what came of it and writes `summary.json` and `report.html`.
+ * The main job, end to end. A vendor packs a checkpoint and serves its backbone over TLS; a client
+ * in another process trains a soft prompt through the gateway. Prints the result and writes
+ * `summary.json` and `report.html`.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -14,7 +15,7 @@ import { type DemoSettings, parseSettings } from './settings.js';
 import { chanceAccuracy, findSplits } from './splits.js';
 import type { DemoSummary, Holding } from './summary.js';
 
-/** What `cutlayer pack --json` says. */
+/** Output of `cutlayer pack --json`. */
 interface Packed {
   readonly backboneDir: string;
   readonly clientBundleDir: string;

@@ -1,4 +1,4 @@
-/** A process of ours that another one watches over: started with node, known to answer, ended. For demos, benchmarks and tests. */
+/** A supervised child process of demos, benchmarks and tests: start, wait until ready, end. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -15,7 +15,7 @@ export function startNode(script: string, args: readonly string[], options: Spaw
 }
 
 /**
- * The line that a server prints with --json when it answers; its standard output goes on flowing afterwards.
+ * The line that a server prints with --json when it is ready; later output is ignored.
  * @param failure what to throw when it ends instead
  */
 export function readyLine<Ready>(child: ChildProcess, failure: (code: number | null) => Error): Promise<Ready> {

@@ -1,9 +1,8 @@
-/** The demo's command line, and the settings that it hands to the client's process. */
+/** The demo's command line, and the settings for the client's process. */
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageRoot } from '../src/files/package-root.js';
 
-/** What a run is made of. */
 export interface DemoSettings {
   /** Checkpoint directory in Hugging Face's format. */
   readonly checkpoint: string;

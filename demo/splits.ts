@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { CutlayerError } from '../src/errors.js';
 
-/** The lines of a file that hold something. */
+/** The lines of a file that are not empty. */
 export function linesOf(path: string): readonly string[] {
   return readFileSync(path, 'utf8')
     .split('\n')
@@ -18,7 +18,8 @@ export interface Splits {
 }
 
 /**
- * Finds the splits in a directory; or cuts one file, every tenth line to the test split and the line after it to validation.
+ * Finds the splits in a directory; or cuts one file, every tenth line to the test split and the
+ * line after it to validation.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA
  */
 export function findSplits(data: string, workDir: string): Splits {
@@ -49,8 +50,9 @@ export function findSplits(data: string, workDir: string): Splits {
 }
 
 /**
- * Accuracy without having learned the task: what `task.json` beside the splits states, else that of always answering with the most frequent completion
- * of the training split. Null where the rows have no completions.
+ * Accuracy without learning the task: the share in `task.json` beside the splits. Without it, the
+ * accuracy of always answering with the training split's most frequent completion. Null if the rows
+ * have no completions.
  * @throws CutlayerError INVALID_DATA when task.json states no share
  */
 export function chanceAccuracy(data: string, splits: Splits): number | null {

@@ -1,12 +1,15 @@
-/** What a demo run writes to `summary.json`, and nothing else: the report page and the printed tables are made from it. */
+/** The content of `summary.json`; the report page and the printed tables come from it. */
 
-/** Loss is mean negative log-likelihood per label token (nats) on the test split; accuracy the share of exact greedy completions. */
+/**
+ * Loss is mean negative log-likelihood per label token (nats) on the test split. Accuracy is the
+ * share of exact greedy completions.
+ */
 export interface Score {
   readonly loss: number;
   readonly accuracy: number;
 }
 
-/** One test prompt with what the model answered before and after training. */
+/** One test prompt with the model's answers before and after training. */
 export interface Sample {
   readonly prompt: string;
   readonly expected: string;
@@ -21,7 +24,7 @@ export interface CurvePoint {
   readonly validationLoss?: number;
 }
 
-/** What one party holds: how many parameters, and which files of how many bytes. */
+/** What one party holds: number of parameters, files and bytes. */
 export interface Holding {
   readonly party: string;
   readonly parameters: number;
@@ -32,7 +35,7 @@ export interface Holding {
 export interface DemoSummary {
   readonly before: Score;
   readonly after: Score;
-  /** Accuracy without having learned the task; null where the data does not say. */
+  /** Accuracy without learning the task; null if the data do not state it. */
   readonly chance: number | null;
   readonly steps: number;
   /** Wall-clock seconds of training alone. */
@@ -40,7 +43,7 @@ export interface DemoSummary {
   readonly tokensPerSecond: number;
   /** Mean tensor payload per optimizer step, both directions. */
   readonly bytesPerStep: number;
-  /** The same from the formula (B·S + P)·d + N·d up and N·d + P·d down, times the wire dtype's size. */
+  /** The same by the formula: (B·S + P)·d + N·d up and N·d + P·d down, times the dtype's size. */
   readonly bytesPerStepFormula: number;
   readonly parameters: { readonly client: number; readonly vendor: number; readonly trained: number };
   readonly model: string;

@@ -1,4 +1,7 @@
-/** What the federation is compared with: a site that trains alone, and one that has everybody's data. The same adapter, steps, batches and learning rate. */
+/**
+ * The federation's baselines: a site that trains alone, and one with the data of all sites.
+ * Adapter, steps, batches and learning rate are the same.
+ */
 import { join } from 'node:path';
 import { setFlatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import {
@@ -19,7 +22,7 @@ import {
 import { type FederatedSettings, type SiteName, siteNames } from './settings.js';
 import type { Score, ScorePoint } from './summary.js';
 
-/** How to reach the gateway, as any client of it does. */
+/** How to reach the gateway, as any client does. */
 export interface GatewayAccess {
   readonly address: string;
   readonly caFile: string;
@@ -28,7 +31,7 @@ export interface GatewayAccess {
 
 const MAX_TOKENS = 8192;
 
-/** The data of all sites and a connection to the gateway: for comparison, as no party of the federation has it. */
+/** All sites' data and a gateway connection, for comparison: no party has all of this. */
 export class Comparison {
   readonly #settings: FederatedSettings;
   readonly #bundle: ClientBundle;
@@ -102,7 +105,7 @@ export class Comparison {
 
   /**
    * Trains on one site's rows, or on all.
-   * @param points Measured on the common test after these rounds' worth of steps.
+   * @param points Measured on the common test after the steps of these rounds.
    */
   async train(
     who: SiteName | 'pooled',
@@ -127,7 +130,7 @@ export class Comparison {
     return { score: await this.#score(adapter), curve };
   }
 
-  /** The same beginning as the federation's version 0. */
+  /** The same initial values as the federation's version 0. */
   #newAdapter(): Promise<Adapter> {
     return createAdapter({ bundle: this.#bundle }, 'prompt-tuning', { virtualTokens: this.#settings.virtualTokens });
   }

@@ -1,4 +1,4 @@
-/** The processes of the federated demo, each with its own directory, keys and tokens, started through the `cutlayer` command. */
+/** The federated demo's processes, each with its own directory, keys and tokens. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -13,11 +13,11 @@ import {
 } from '../processes.js';
 import { type FederatedSettings, type SiteName, siteDir, siteNames } from './settings.js';
 
-/** What a party's process is told about the others. */
+/** What a party's process knows of the others. */
 export interface Parties {
   readonly gateway: GatewayProcess;
   readonly coordinator: ServerProcess<CoordinatorReady>;
-  /** State directory of the coordinator: all that it holds. */
+  /** State directory of the coordinator: all that it stores. */
   readonly coordinatorDir: string;
   readonly gatewayDir: string;
   readonly bundleDir: string;
@@ -43,7 +43,7 @@ export async function startServers(
   }
 }
 
-/** Makes a site's identity and gets it a token of the vendor and one of the coordinator. @returns its public key */
+/** Makes a site's identity and its tokens of vendor and coordinator. @returns its public key */
 async function enrol(site: SiteName, out: string, { gatewayDir, coordinatorDir }: Parties): Promise<string> {
   const dir = siteDir(out, site);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
@@ -77,7 +77,7 @@ export async function found(settings: FederatedSettings, parties: Parties): Prom
   return (await runProcess('cutlayer', ['coordinator', 'create', ...flags])).trim();
 }
 
-/** Starts a site, or starts it again. Its messages are in `federate.log`. */
+/** Starts a site, or restarts it. Its messages are in `federate.log`. */
 export function startSite(site: SiteName, federation: string, { out, data }: FederatedSettings, parties: Parties): BackgroundProcess {
   const dir = siteDir(out, site);
   const { gateway, coordinator, bundleDir } = parties;
@@ -99,7 +99,7 @@ export function startSite(site: SiteName, federation: string, { out, data }: Fed
   return startInBackground(args, join(dir, 'federate.log'));
 }
 
-/** The end of a site's messages, for people. */
+/** The end of a site's messages. */
 export function lastWords(out: string, site: SiteName): string {
   return readFileSync(join(siteDir(out, site), 'federate.log'), 'utf8')
     .trimEnd()

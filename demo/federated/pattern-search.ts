@@ -1,10 +1,10 @@
-/** Looks for a vector's numbers in files: any few of them in a row, wherever they begin. */
+/** Searches files for a vector's numbers: a few in a row, at any byte offset. */
 
-/** Numbers to look for, as 32-bit words in their order. */
+/** Numbers to search for, as 32-bit words in their order. */
 export interface Pattern {
   readonly name: string;
   readonly words: Uint32Array;
-  /** 1: each word may also be one more, as stochastic rounding makes it. */
+  /** 1: each word may also be one more, as stochastic rounding does. */
   readonly slack: 0 | 1;
 }
 
@@ -19,10 +19,10 @@ export interface Match {
 
 /** Words in a row that make a match: by chance, 2^-120 at one place. */
 export const WINDOW = 4;
-/** Words near zero stand everywhere; a window with one is not looked for. */
+/** Words near zero are common; a window with one is skipped. */
 const LEAST = 256;
 
-/** Patterns that can be looked for together. */
+/** Patterns that are searched for together. */
 export class PatternSearch {
   readonly #patterns: readonly Pattern[];
   /** First word of a window -> the windows that begin with it, as pattern and place. */
@@ -43,12 +43,12 @@ export class PatternSearch {
     }
   }
 
-  /** Windows that are looked for, with both values of rounded ones. */
+  /** Number of windows, with both values of rounded ones. */
   get windows(): number {
     return this.#patterns.reduce((sum, { words }) => sum + Math.max(0, words.length - WINDOW + 1), 0);
   }
 
-  /** The first match at any byte offset; undefined: there is none. */
+  /** The first match at any byte offset, or undefined. */
   find(bytes: Uint8Array): Match | undefined {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let offset = 0; offset + 4 * WINDOW <= bytes.length; offset++) {
@@ -76,7 +76,7 @@ function isHere(view: DataView, offset: number, { words, slack }: Pattern, at: n
   return true;
 }
 
-/** float32 values as they lie in memory. */
+/** float32 values as in memory. */
 export function floatWords(values: Float32Array): Uint32Array {
   return new Uint32Array(values.slice().buffer);
 }

@@ -5,11 +5,10 @@ import { renderHoldings } from '../report.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';
 
-/** The page's HTML. */
 export function renderFederated(summary: FederatedSummary): string {
   const { local, federated, pooled, rows, settings, search, lost } = summary;
   const best = Math.max(...siteNames.map((site) => local[site].common));
-  const body = `<h1>Four sites train one soft prompt, and nobody sees a site's update</h1>
+  const body = `<h1>Four sites train one soft prompt, and the coordinator sees only the sum of their updates</h1>
 <p>A gateway with the backbone of <b>${escapeHtml(summary.model)}</b>, a coordinator and four sites, each a process of its own, over TLS. Each site has one kind of work of the same house: north and
 south tag notes, river answers them, mill sums them up. ${settings.rounds} rounds of ${settings.steps} steps of ${settings.batch} at each site, averaged under secure aggregation; alone and pooled trained as many steps.</p>
 <section class="cards">
@@ -51,7 +50,7 @@ ${renderTable(
 <p>${search.updates} updates were looked for as float32 and in fixed point, any four numbers in a row, at every byte of ${count(search.bytes)} bytes: all files of the coordinator, the database's
 write-ahead log among them, at ${search.snapshots} moments. ${search.matches.length === 0 ? '<b>None of them is there.</b>' : `<b>Found: ${escapeHtml(search.matches.join('; '))}</b>`}
 Planted in a copy they are ${search.control ? 'found' : '<b>not found</b>'}; their mean is the step from version to version to ${search.meanError.toExponential(1)}, so they are the real ones.</p>
-<h2>Who holds what</h2>
+<h2>What each party holds</h2>
 ${renderHoldings(summary.holdings)}
 <footer>Secure aggregation hides an update from the coordinator and from other sites. The vendor, through whose gateway each site trains, sees activations and gradients of that training. See the
 documentation on federation and on privacy.</footer>`;

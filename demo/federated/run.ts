@@ -1,7 +1,8 @@
 /**
- * Four sites train one soft prompt that no one of them could train alone: a vendor's gateway, a coordinator and four participants, each a process of its own, over TLS,
- * with secure aggregation. One site is killed in the middle of a round and comes back. Then: what each site would have got alone, what one with all data would have
- * got, and whether any site's update is in anything that the coordinator has stored.
+ * Four sites train one soft prompt that none could train alone. A vendor's gateway, a coordinator
+ * and four participants are separate processes, over TLS, with secure aggregation. One site is
+ * killed in a round and comes back. Baselines follow: each site alone, and one with all data. Last,
+ * the coordinator's stored files are searched for any site's update.
  */
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -19,14 +20,14 @@ import { chainOf, eventsOf, SiteFiles } from './site-files.js';
 import { searchStored, takeSnapshot } from './stored-bytes.js';
 import type { FederatedSummary, Score, ScorePoint } from './summary.js';
 
-/** What `cutlayer pack --json` says. */
+/** Output of `cutlayer pack --json`. */
 interface Packed {
   readonly backboneDir: string;
   readonly clientBundleDir: string;
   readonly parameters: { readonly backbone: number; readonly client: number };
 }
 
-/** What `cutlayer coordinator status --json` says, as far as the demo reads it. */
+/** Output of `cutlayer coordinator status --json`, as far as the demo reads it. */
 interface Status {
   readonly state: string;
   readonly reason: string;
@@ -37,7 +38,7 @@ interface Status {
 }
 
 const POLL_MS = 150;
-/** A demo that has stopped going on ends with an error instead of waiting for ever. */
+/** A demo without progress for this long ends with an error. */
 const PATIENCE_MS = 300_000;
 
 async function main(settings: FederatedSettings): Promise<void> {
@@ -61,7 +62,7 @@ async function main(settings: FederatedSettings): Promise<void> {
       say(`federation ${federation.slice(0, 12)}: ${settings.rounds} rounds of ${settings.steps} steps at each site`);
       for (const site of siteNames) sites.set(site, startSite(site, federation, settings, parties));
       const files = new SiteFiles(out);
-      // For comparison, while the sites wait for each other too.
+      // The comparison runs while the sites wait for each other.
       const compared = compare(settings, comparison);
       compared.catch(() => undefined);
       const lost = await federate(settings, federation, parties, sites, files);
@@ -236,7 +237,7 @@ function holdings(packed: Packed, { coordinatorDir }: Parties, out: string): rea
   ];
 }
 
-/** A demo that shows what it should not is a failure. */
+/** The demo fails if it finds an update. */
 function requireSecrecy({ search }: FederatedSummary): void {
   if (search.matches.length > 0)
     throw new CutlayerError('INTERNAL', `an update was found in the coordinator's files: ${search.matches.join('; ')}`);

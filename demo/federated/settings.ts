@@ -10,15 +10,14 @@ export const siteNames = ['north', 'south', 'river', 'mill'] as const;
 /** One of {@link siteNames}. */
 export type SiteName = (typeof siteNames)[number];
 
-/** Where a site keeps what is its own. */
+/** A site's own directory. */
 export function siteDir(out: string, site: SiteName): string {
   return join(out, 'sites', site);
 }
 
-/** What a run is made of. */
 export interface FederatedSettings {
   readonly checkpoint: string;
-  /** Directory with SITE-train.jsonl, SITE-validation.jsonl, SITE-test.jsonl, and the common test.jsonl. */
+  /** Holds SITE-train.jsonl, SITE-validation.jsonl, SITE-test.jsonl, and a common test.jsonl. */
   readonly data: string;
   readonly out: string;
   readonly virtualTokens: number;
@@ -31,7 +30,7 @@ export interface FederatedSettings {
   readonly schedule: ScheduleName;
   /** Seconds that a round waits for training. */
   readonly cutoff: number;
-  /** Whose process is killed, and in which round. */
+  /** The site whose process is killed, and the round. */
   readonly lost: SiteName;
   readonly lostInRound: number;
 }

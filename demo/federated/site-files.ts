@@ -1,6 +1,7 @@
 /**
- * What the demo reads in the sites' own directories, which only the sites can: events, the verified chain, versions, and how far each round's
- * training has moved the adapter. So the demo knows each update although no party has sent it.
+ * What the demo reads from the sites' own directories, which no other party can read. It reads
+ * events, the verified chain, versions, and how far each round's training moved the adapter. So the
+ * demo knows each update without any party sending it.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +16,7 @@ import { decodeTensors, readTensors } from '../../src/safetensors/tensors-file.j
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { type SiteName, siteDir, siteNames } from './settings.js';
 
-/** A site's update of a round, as it was before rounding and masking. */
+/** A site's update of a round, before rounding and masking. */
 export interface SiteUpdate {
   readonly site: SiteName;
   readonly round: number;
@@ -24,7 +25,7 @@ export interface SiteUpdate {
   readonly values: Float32Array;
 }
 
-/** Trained parameters of a round, before the version they began from is known here. */
+/** Trained parameters of a round, until the version that they started from is known. */
 interface Trained {
   readonly site: SiteName;
   readonly round: number;
@@ -54,7 +55,7 @@ function unlessMissing(caught: unknown): undefined {
   if (CutlayerError.from(caught).code !== 'NOT_FOUND') throw caught;
 }
 
-/** Collects while the federation runs, for the sites keep their newest only. */
+/** Collects while the federation runs, as sites keep only their newest files. */
 export class SiteFiles {
   readonly #out: string;
   readonly #trained = new Map<string, Trained>();
@@ -65,7 +66,7 @@ export class SiteFiles {
     this.#out = out;
   }
 
-  /** Takes in what is new. Files that are being replaced are read at the next call. */
+  /** Reads what is new. Files that are being replaced are read at the next call. */
   async collect(): Promise<void> {
     for (const site of siteNames) {
       await this.#versionsIn(join(stateDir(this.#out, site), 'versions')).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** Everything that the coordinator has stored, at several moments, and the search for the sites' updates in it. */
+/** Copies of the coordinator's files at several moments, and the search for updates in them. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { readMember } from '../../clients/typescript/federation/data/read-versions.js';
@@ -12,7 +12,7 @@ import type { RoundRecord, SearchRecord } from './summary.js';
 
 const snapshotsDir = (out: string): string => join(out, 'coordinator-snapshots');
 
-/** Copies the coordinator's files: the database with its write-ahead log, keys, certificates, all. */
+/** Copies the coordinator's files: database with write-ahead log, keys, certificates. */
 export function takeSnapshot(coordinatorDir: string, out: string, name: string): void {
   const target = join(snapshotsDir(out), name);
   mkdirSync(target, { recursive: true });
@@ -26,7 +26,7 @@ export function takeSnapshot(coordinatorDir: string, out: string, name: string):
   }
 }
 
-/** Looks for every update that a site has made, as it was trained and as it goes into the ring. */
+/** Searches for every update of a site, as float32 and in the ring's fixed point. */
 export async function searchStored(
   out: string,
   { updates, versions }: Pick<SiteFiles, 'updates' | 'versions'>,
@@ -60,7 +60,7 @@ export async function searchStored(
   };
 }
 
-/** Whether each pattern is found once a few of its numbers are written into the largest of the files, at an odd place. */
+/** Whether each pattern is found after a part of it is planted in the largest file. */
 function isPlantedFound(search: PatternSearch, patterns: readonly Pattern[], files: readonly string[]): boolean {
   const contents = files.map((file) => readFileSync(file)).sort((a, b) => b.length - a.length);
   const [largest] = contents;
@@ -73,7 +73,7 @@ function isPlantedFound(search: PatternSearch, patterns: readonly Pattern[], fil
   });
 }
 
-/** In rounds with everybody: how far the mean of the updates is from the step between the versions. They are the same but for the rounding. */
+/** With all sites in: mean update against the version's step. They differ by rounding only. */
 function meanError(updates: readonly SiteUpdate[], versions: ReadonlyMap<number, Float32Array>, rounds: readonly RoundRecord[]): number {
   let largest = 0;
   let compared = 0;

@@ -1,4 +1,4 @@
-/** What a run of the federated demo writes to `summary.json`: tables and page are made from it. */
+/** The content of the federated demo's `summary.json`; tables and page come from it. */
 import type { Holding } from '../summary.js';
 import type { FederatedSettings, SiteName } from './settings.js';
 
@@ -8,7 +8,7 @@ export interface Score {
   readonly own: Readonly<Record<SiteName, number>>;
 }
 
-/** On the common test, after a round or its worth of steps. */
+/** On the common test, after a round or its number of steps. */
 export interface ScorePoint {
   readonly round: number;
   readonly exactMatch: number;
@@ -21,9 +21,9 @@ export interface RoundRecord {
   readonly participants: readonly string[];
 }
 
-/** What was looked for in the coordinator's files, and found. */
+/** What was searched for in the coordinator's files, and what was found. */
 export interface SearchRecord {
-  /** Updates looked for, each as float32 and in fixed point. */
+  /** Updates searched for, each as float32 and in fixed point. */
   readonly updates: number;
   readonly windows: number;
   readonly files: number;
@@ -33,11 +33,13 @@ export interface SearchRecord {
   readonly matches: readonly string[];
   /** A planted update was found, so the search works. */
   readonly control: boolean;
-  /** Largest difference between a version and the mean of the updates looked for, in a round with everybody: they are the real ones. */
+  /**
+   * Largest difference between a version and the mean of its updates, in a round with all sites. A
+   * small one shows that the updates are the real ones.
+   */
   readonly meanError: number;
 }
 
-/** The whole result. */
 export interface FederatedSummary {
   readonly settings: Pick<FederatedSettings, 'virtualTokens' | 'rounds' | 'steps' | 'batch' | 'lr' | 'lost'>;
   readonly federation: string;
@@ -52,7 +54,7 @@ export interface FederatedSummary {
   readonly curves: Readonly<Record<string, readonly ScorePoint[]>>;
   readonly rounds: readonly RoundRecord[];
   readonly aborted: number;
-  /** Round in which the site was killed, after its shares were out; and the next round that it was in. */
+  /** Round in which the site was killed, after sending its shares, and the next one it was in. */
   readonly lost: { readonly site: SiteName; readonly round: number; readonly back: number | null };
   /** Payloads of rounds, all sites together. */
   readonly bytes: { readonly toCoordinator: number; readonly fromCoordinator: number };

@@ -10,7 +10,8 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 }
 
 /**
- * The sha256 and the size of a file, read in chunks of 4 MB; a smaller file has a smaller buffer, as an artifact has a hundred of them.
+ * The sha256 and size of a file, read in chunks of at most 4 MB. Small files get small buffers, as
+ * an artifact has a hundred of them.
  * @throws AbortError when `signal` fires; the file system's error when the file cannot be read.
  */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<{ readonly bytes: number; readonly sha256: string }> {

@@ -1,21 +1,21 @@
 /**
- * The manifests of the two artifacts that `cutlayer pack` writes (docs/architecture.md): the vendor's backbone and the client
- * bundle. A manifest names every file beside it with its size and sha256, the cut, the dims and the graphs; the ONNX graphs
- * hold no weights, their initializers point into `weightsFile`. Parsed once, at the edge, into the types below.
+ * The manifests of the two artifacts of `cutlayer pack` (docs/architecture.md): the vendor's
+ * backbone and the client bundle. A manifest holds every file's size and sha256, the cut, the dims
+ * and the graphs. The ONNX graphs hold no weights; their initializers point into `weightsFile`.
+ * Manifests are parsed once, at the edge, into the types below.
  */
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 
-/** What goes through a span beside the text: nothing, rows before it, or keys and values of every block. Each kind has graphs of its own. */
+/** What adapts a span: nothing, rows before the text, or keys and values of every block. */
 export const spanKinds = ['none', 'softPrompt', 'prefix'] as const;
 
-/** One of {@link spanKinds}. */
 export type SpanKind = (typeof spanKinds)[number];
 
 /** The version of both manifests that this code writes and reads. */
 export const FORMAT_VERSION = 2 as const;
 
-/** The graphs of methods that compute something of their own on the client's side, each a forward and a vjp; a bundle may lack some. */
+/** Graphs of methods with client-side computations, each with a vjp; a bundle may lack some. */
 export const methodGraphNames = [
   'loraMerge',
   'promptEncoderMlp',
@@ -26,7 +26,6 @@ export const methodGraphNames = [
   'multitaskPrompt',
 ] as const;
 
-/** One of {@link methodGraphNames}. */
 export type MethodGraphName = (typeof methodGraphNames)[number];
 
 const MAX_LAYERS = 4096;
@@ -38,14 +37,14 @@ const size = z.int().min(1);
 const tokenId = z.int().min(0);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits');
 
-/** A plain path below the artifact's directory: forward slashes, no empty, `.` or `..` part, no drive, no NUL. */
+/** A plain path below the directory: `/`, no empty, `.` or `..` part, no drive, no NUL. */
 const relativePath = z
   .string()
   .min(1)
   .max(255)
   .refine(isPlainRelativePath, 'expected a plain path below the artifact directory: no "..", no leading "/", no backslash');
 
-/** Whether a path is a plain one below its directory, so that joining it to that directory cannot leave it. */
+/** Whether a path is a plain relative one, so that joining cannot leave the directory. */
 export function isPlainRelativePath(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
   if (path.length === 0 || /[\\:\u0000-\u001f]/.test(path)) return false;
@@ -74,7 +73,7 @@ const dimsSchema = z.strictObject({
   hiddenSize: size,
   /** Blocks of the backbone alone; an imported graph counts as one. */
   numLayers: size.max(MAX_LAYERS),
-  /** Heads and their size; 0 where they are not known: an imported graph does not tell. */
+  /** Heads and their size; 0 where an imported graph does not state them. */
   numHeads: count,
   numKvHeads: count,
   headDim: count,
@@ -95,10 +94,10 @@ const spanGraphsSchema = z.strictObject({ forward: graphSchema, vjp: graphSchema
 
 const bySpanKindShape = { none: spanGraphsSchema, softPrompt: spanGraphsSchema, prefix: spanGraphsSchema };
 
-/** The bottom or the top: its weights frozen, and (with blocks) once more with every block weight as an input. */
+/** The bottom or the top: weights frozen, and (with blocks) also with block weights as inputs. */
 const clientSpanSchema = z.strictObject({ ...bySpanKindShape, trained: z.strictObject(bySpanKindShape).optional() });
 
-/** Head, likelihoods or loss: as it is, with LoRA on the LM head, with trained rows of a tied table, with both. */
+/** Head, likelihoods or loss: plain, with LoRA, with trained rows of a tied table, with both. */
 const headVariantsSchema = z.strictObject({
   plain: graphSchema,
   lora: graphSchema,
@@ -109,7 +108,7 @@ const headVariantsSchema = z.strictObject({
 const blockWeightSchema = z.strictObject({
   /** The checkpoint's name, and the input's name in trained graphs. */
   name: z.string().min(1).max(255),
-  /** What the weight does, e.g. `query`: a BlockRole of the compiler. */
+  /** The weight's function, e.g. `query`: a BlockRole of the compiler. */
   role: z.string().regex(/^[a-zA-Z]{1,64}$/, 'expected the role of a block weight'),
   /** The block, counted in the whole model. */
   layer: count.max(MAX_LAYERS),
@@ -126,7 +125,7 @@ const shared = {
   family: z.string().min(1).max(64),
   /** Element type of weights, graph inputs and outputs. */
   dtype: z.literal('float32'),
-  /** Rows are flat: the soft prompt's rows first, then token s of sequence b at P + b * S + s; its position id is P + s. */
+  /** The soft prompt's rows, then token s of sequence b at P + b * S + s, position id P + s. */
   positions: z.literal('promptRowsFirst'),
   cut: cutSchema,
   dims: dimsSchema,
@@ -144,9 +143,9 @@ export const backboneManifestSchema = z
     graphs: z.strictObject({
       none: stepGraphsSchema,
       softPrompt: stepGraphsSchema,
-      /** Absent: the backbone has no inputs for keys and values, so it cannot be adapted by a prefix. */
+      /** Absent: the backbone has no inputs for keys and values, so no prefix can adapt it. */
       prefix: stepGraphsSchema.optional(),
-      /** What the blocks would cache for real tokens; absent: no prefix can begin from them. */
+      /** What the blocks would cache for real tokens; absent: no prefix can start from them. */
       keyValues: graphSchema.optional(),
     }),
   })
@@ -184,15 +183,15 @@ export const clientBundleManifestSchema = z
     eosTokenIds: z.array(tokenId).max(1024),
     bosTokenId: tokenId.nullable(),
     padTokenId: tokenId.nullable(),
-    /** Factor that `embed` has already applied to the table's rows (1 for most families); soft prompts live after it. */
+    /** Factor that `embed` has applied to the table's rows (mostly 1); soft prompts come after. */
     embedScale: z.number().positive(),
-    /** Factor that the model applies to embeddings from outside, a soft prompt of PEFT's among them, as it lets them in (1 for most families). */
+    /** Factor on embeddings from outside, such as a soft prompt of PEFT (1 for most families). */
     promptScale: z.number().positive(),
-    /** Linear weights of blocks as torch's Linear holds them, [out, in], or as GPT-2's Conv1D does, [in, out]. */
+    /** Layout of blocks' linear weights: torch's Linear is [out, in], GPT-2's Conv1D [in, out]. */
     linearLayout: z.enum(['outIn', 'inOut']),
     /** The head's weight is the token embedding. */
     tiedHead: z.boolean(),
-    /** transformers' names of the modules outside the blocks, as adapters name what they change. */
+    /** transformers' names of the modules outside the blocks, as adapters use them. */
     modules: z.strictObject({ embedTokens: moduleName, head: moduleName }),
     /** The weights of the client's blocks, in the order of the blocks. */
     blockWeights: z.strictObject({ bottom: blockWeightsSchema, top: blockWeightsSchema }),
@@ -210,7 +209,7 @@ export const clientBundleManifestSchema = z
       /** Absent: the top has no blocks. */
       top: clientSpanSchema.optional(),
       methods: z.partialRecord(z.enum(methodGraphNames), spanGraphsSchema),
-      /** The client's part of what the backbone's graph of this name gives, where it holds blocks. */
+      /** The client's part of the backbone's graph of this name, if the client holds blocks. */
       keyValues: z.strictObject({ bottom: graphSchema.optional(), top: graphSchema.optional() }).optional(),
     }),
   })
@@ -220,7 +219,7 @@ export const clientBundleManifestSchema = z
     checkFiles(manifest, manifest.tokenizerFiles, context);
   });
 
-/** Every graph below some part of a manifest's `graphs`. */
+/** Every graph below a part of a manifest's `graphs`. */
 export function graphEntries(part: object): readonly GraphEntry[] {
   return Object.values(part).flatMap((child: unknown) => {
     if (typeof child !== 'object' || child === null) return [];
@@ -228,27 +227,19 @@ export function graphEntries(part: object): readonly GraphEntry[] {
   });
 }
 
-/** Parsed `backbone/manifest.json`. */
 export type BackboneManifest = z.infer<typeof backboneManifestSchema>;
-/** Parsed `client-bundle/manifest.json`. */
 export type ClientBundleManifest = z.infer<typeof clientBundleManifestSchema>;
 /** A file of an artifact: path below its directory, size and sha256. */
 export type ArtifactFile = z.infer<typeof fileSchema>;
-/** One ONNX graph of an artifact and the names of its inputs and outputs. */
 export type GraphEntry = z.infer<typeof graphSchema>;
-/** Forward with and without residuals, the vjp, and the residuals' names, of one adapter kind of the backbone. */
+/** Forward with and without residuals, the vjp, and the residuals' names, of one adapter kind. */
 export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 /** Forward and self-contained vjp, of one adapter kind of the client's bottom or top. */
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;
-/** Head, likelihoods or loss of the client in its variants. */
 export type HeadVariants = z.infer<typeof headVariantsSchema>;
-/** The graphs of the client's bottom or top, by adapter kind. */
 export type ClientSpanGraphs = z.infer<typeof clientSpanSchema>;
-/** One weight of a block that the client holds. */
 export type BlockWeight = z.infer<typeof blockWeightSchema>;
-/** Where the model is cut: blocks below, blocks above, blocks in all. */
 export type Cut = z.infer<typeof cutSchema>;
-/** The backbone's dims. */
 export type Dims = z.infer<typeof dimsSchema>;
 
 type Context = z.core.$RefinementCtx;
@@ -269,7 +260,7 @@ function checkCut(manifest: { readonly cut: Cut; readonly dims: Dims }, context:
   if (known !== 0 && known !== 3) fail(context, ['dims', 'numHeads'], 'expected numHeads, numKvHeads and headDim all known, or all 0');
 }
 
-/** Blocks that a client holds have weights, a span and trained graphs; no other part has. */
+/** Blocks of a client need weights, a span and trained graphs; no other part may have them. */
 function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleManifest, 'files'>, context: Context): void {
   for (const [span, first] of [
     ['bottom', 0],
@@ -299,7 +290,7 @@ function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleM
   }
 }
 
-/** Every file that a manifest uses is in its list, once. @param more files beside weights and graphs */
+/** Every file of a manifest is in its list, once. @param more files beside weights and graphs */
 function checkFiles(
   { files, weightsFile, graphs }: { readonly files: readonly ArtifactFile[]; readonly weightsFile: string; readonly graphs: object },
   more: readonly string[],
@@ -318,7 +309,7 @@ function checkFiles(
 /**
  * Parses a manifest's text against its schema.
  * @param label the file's name, for messages.
- * @throws CutlayerError INVALID_ARTIFACT naming the field that is wrong.
+ * @throws CutlayerError INVALID_ARTIFACT naming the wrong field.
  */
 export function parseManifest<T>(schema: z.ZodType<T>, text: string, label: string): T {
   let json: unknown;

@@ -1,4 +1,4 @@
-/** The graphs of a backbone under one adapter kind, which not every backbone has. */
+/** The graphs of a backbone under one adapter kind; some backbones lack some kinds. */
 import { CutlayerError } from '../errors.js';
 import type { BackboneManifest, SpanKind, StepGraphs } from './manifest.js';
 

@@ -1,6 +1,6 @@
 /**
- * Opens packed artifacts: parses the manifest, then checks that every file it names lies inside the directory as a regular
- * file of the stated size and sha256. What is returned may be trusted by the runtime and the client.
+ * Opens packed artifacts. Every file of the manifest must be a regular file inside the directory,
+ * of the stated size and sha256. The runtime and the client may trust the result.
  */
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
@@ -16,12 +16,10 @@ import {
   parseManifest,
 } from './manifest.js';
 
-/** The manifest's file name in both artifacts. */
 export const MANIFEST_FILE = 'manifest.json';
 
 const MAX_MANIFEST_BYTES = 16 << 20;
 
-/** A backbone that has been checked. */
 export interface BackboneArtifact {
   /** Absolute directory. */
   readonly dir: string;
@@ -30,23 +28,22 @@ export interface BackboneArtifact {
   readonly digest: string;
 }
 
-/** A client bundle that has been checked. */
 export interface ClientBundleArtifact {
   /** Absolute directory. */
   readonly dir: string;
   readonly manifest: ClientBundleManifest;
 }
 
-/** How an artifact is opened. */
 export interface LoadOptions {
-  /** False skips the sha256 of the weights file (its size is still checked); every other file is always digested. Default true. */
+  /** False skips the sha256 (not the size) of the weights file only. Default true. */
   readonly verify?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Opens `backbone/`.
- * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files), DIGEST_MISMATCH.
+ * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files),
+ *   DIGEST_MISMATCH.
  */
 export async function loadBackbone(dir: string, options: LoadOptions = {}): Promise<BackboneArtifact> {
   const { root, manifest, digest } = await load(dir, backboneManifestSchema, 'backbone', options);
@@ -55,7 +52,8 @@ export async function loadBackbone(dir: string, options: LoadOptions = {}): Prom
 
 /**
  * Opens `client-bundle/`.
- * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files), DIGEST_MISMATCH.
+ * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files),
+ *   DIGEST_MISMATCH.
  */
 export async function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundleArtifact> {
   const { root, manifest } = await load(dir, clientBundleManifestSchema, 'client bundle', options);

@@ -1,21 +1,21 @@
 /**
- * The accountant: Rényi divergences of all releases add up at each order, and the best order gives epsilon.
- * @see Mironov, arXiv:1702.07476; conversion: Canonne, Kamath and Steinke, arXiv:2004.00010, proposition 12 (also Balle et al., arXiv:1905.09982)
+ * The accountant adds Rényi divergences of all releases at each order; the best order gives
+ * epsilon.
+ * @see Mironov, arXiv:1702.07476; conversion: Canonne, Kamath and Steinke, arXiv:2004.00010,
+ *   proposition 12 (also Balle et al., arXiv:1905.09982)
  */
 import { CutlayerError } from '../errors.js';
 import { type PrivacyEvent, parsePrivacyEvent } from './event.js';
 import { rdpOf, rdpOrders } from './rdp.js';
 
-/** What all releases together come to. */
+/** The guarantee of all releases together. */
 export interface Guarantee {
   /** Infinity: there is no bound. */
   readonly epsilon: number;
   readonly delta: number;
-  /** The order that gave it. */
   readonly order: number;
 }
 
-/** A running sum over releases. */
 export class RdpAccountant {
   readonly #divergences = new Float64Array(rdpOrders.length);
 
@@ -23,7 +23,7 @@ export class RdpAccountant {
     for (const event of events) this.add(event);
   }
 
-  /** Adds releases. @throws CutlayerError INVALID_ARGUMENT, and nothing is added */
+  /** Adds releases, or none on an error. @throws CutlayerError INVALID_ARGUMENT */
   add(event: PrivacyEvent): this {
     const { count, ...release } = parsePrivacyEvent(event);
     if (count === 0) return this;
@@ -32,7 +32,7 @@ export class RdpAccountant {
     return this;
   }
 
-  /** The smallest epsilon over all orders. @throws CutlayerError INVALID_ARGUMENT (a delta outside of (0, 1)) */
+  /** The smallest epsilon over all orders. @throws CutlayerError INVALID_ARGUMENT (delta) */
   guarantee(delta: number): Guarantee {
     checkDelta(delta);
     let best: Guarantee = { epsilon: Infinity, delta, order: rdpOrders[0]! };
@@ -44,7 +44,7 @@ export class RdpAccountant {
   }
 }
 
-/** Curves of single releases, the newest last: the rounds of a federation and the steps of a run are alike. */
+/** Curves of single releases, the newest last: most rounds or steps repeat one. */
 const curves = new Map<string, Float64Array>();
 const KEPT_CURVES = 32;
 
@@ -72,7 +72,7 @@ function checkDelta(delta: number): void {
   throw new CutlayerError('INVALID_ARGUMENT', `delta: expected a number between 0 and 1, got ${delta}`);
 }
 
-/** ε = R + ln((α-1)/α) - (ln δ + ln α)/(α-1), and 0 when nothing was released. */
+/** ε = R + ln((α-1)/α) - (ln δ + ln α)/(α-1), and 0 if nothing was released. */
 function epsilonAt(divergence: number, order: number, delta: number): number {
   if (divergence === 0) return 0;
   return Math.max(0, divergence + Math.log1p(-1 / order) - (Math.log(delta) + Math.log(order)) / (order - 1));

@@ -1,33 +1,34 @@
 /**
- * A clip norm that follows a quantile of the contributions' norms: each contribution tells one bit, whether its norm was within the bound, and the bound
- * moves geometrically by the noisy share of those that were.
- * @see Andrew, Thakkar, McMahan and Ramaswamy, "Differentially Private Learning with Adaptive Clipping", arXiv:1905.03871
+ * A clip norm that follows a quantile of the contributions' norms. Each contribution reports one
+ * bit: whether its norm was within the bound. The bound moves geometrically by the noisy share of
+ * such contributions.
+ * @see Andrew, Thakkar, McMahan and Ramaswamy, "Differentially Private Learning with Adaptive
+ *   Clipping", arXiv:1905.03871
  */
 import { CutlayerError } from '../errors.js';
 import { checkClipNorm, LEAST_CLIP_NORM } from './clip.js';
 
-/** How the bound moves. */
 export interface AdaptiveClip {
   readonly initialClipNorm: number;
   /** Share of contributions that should be within the bound, from 0 to 1. */
   readonly quantile: number;
-  /** Of the logarithm of the bound. The paper takes 0.2. */
+  /** Of the logarithm of the bound. The paper uses 0.2. */
   readonly learningRate: number;
-  /** Deviation of the noise on the number of contributions within the bound. The paper takes a twentieth of the contributions. */
+  /** Deviation of the noise on the count within; the paper: a twentieth of the contributions. */
   readonly countDeviation: number;
 }
 
-/** The largest clip norm that the bound moves to, whatever the noise. */
+/** The largest clip norm that the bound moves to. */
 const MOST = 1e12;
 
-/** What a contribution tells: +1/2 when its norm, before clipping, is within the bound, else -1/2. Half a unit is its sensitivity. */
+/** +1/2 if the norm before clipping is within the bound, else -1/2. Sensitivity: half a unit. */
 export function clipBit(norm: number, clipNorm: number): 0.5 | -0.5 {
   return norm <= clipNorm ? 0.5 : -0.5;
 }
 
 /**
  * The next bound: C · e^(-learningRate · (fraction - quantile)).
- * @param withinFraction Noisy share of contributions within the bound; what the noise makes of it beyond 0 and 1 is cut off.
+ * @param withinFraction Noisy share of contributions within the bound, clamped to 0..1.
  * @throws CutlayerError INVALID_ARGUMENT
  */
 export function nextClipNorm(
@@ -45,7 +46,8 @@ export function nextClipNorm(
 }
 
 /**
- * The noise multiplier of the update so that update and count together cost what `noiseMultiplier` alone would: (z⁻² - (2 σ_b)⁻²)^(-1/2).
+ * The update's noise multiplier, so that update and count together cost what `noiseMultiplier`
+ * alone would: (z⁻² - (2 σ_b)⁻²)^(-1/2).
  * @throws CutlayerError INVALID_ARGUMENT unless z is below 2 σ_b
  */
 export function updateNoiseMultiplier(noiseMultiplier: number, countDeviation: number): number {

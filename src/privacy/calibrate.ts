@@ -1,9 +1,9 @@
-/** From a wanted epsilon to the noise that gives it. */
+/** From a target epsilon to its noise multiplier. */
 import { CutlayerError } from '../errors.js';
 import { checkEpsilon, epsilonOf } from './accountant.js';
 import { gaussianEvent, type Sampling } from './event.js';
 
-/** What some releases are to come to. */
+/** The guarantee that some releases must meet together. */
 export interface PrivacyTarget {
   readonly epsilon: number;
   readonly delta: number;
@@ -12,14 +12,16 @@ export interface PrivacyTarget {
   readonly count: number;
 }
 
-/** More noise than this is no training. */
+/** With more noise than this, training learns nothing. */
 const MOST_NOISE = 2 ** 20;
-/** Relative: the result is at most this much above the smallest. */
+/** Relative: the result exceeds the smallest multiplier by at most this. */
 const PRECISION = 1e-6;
 
 /**
- * The smallest noise multiplier, rounded up, with which `count` releases stay within epsilon at delta.
- * @throws CutlayerError INVALID_ARGUMENT: a number out of range, or an epsilon that no noise gives at whole orders up to 256
+ * The smallest noise multiplier, rounded up, with which `count` releases stay within epsilon at
+ * delta.
+ * @throws CutlayerError INVALID_ARGUMENT: a number out of range, or an epsilon that no noise gives
+ *   at whole orders up to 256
  */
 export function noiseMultiplierFor({ epsilon, delta, sampling, count }: PrivacyTarget): number {
   checkEpsilon(epsilon);

@@ -1,8 +1,9 @@
 /**
- * A noisy sum made by one party that sees every contribution: a coordinator without secure aggregation, or a client over its own examples.
- *
- * Contributions are clipped, put on a grid of whole numbers, and summed exactly; the noise is a discrete Gaussian on the same grid. So the guarantee is
- * that of exact arithmetic: there is no floating-point noise whose low bits could tell the sum. Rounding is towards zero, which cannot lengthen a vector.
+ * A noisy sum by one party that sees every contribution: a coordinator without secure aggregation,
+ * or a client over its own examples. Contributions are clipped, put on a grid of whole numbers and
+ * summed exactly. The noise is a discrete Gaussian on the same grid. So the guarantee is that of
+ * exact arithmetic, without leaks through low bits of floating-point noise. Rounding is towards
+ * zero, which cannot lengthen a vector.
  * @see Canonne, Kamath and Steinke, arXiv:2004.00010, sec. 2.3
  */
 import { CutlayerError } from '../errors.js';
@@ -12,33 +13,30 @@ import { discreteGaussians, MAX_SCALE } from './discrete-gaussian.js';
 import { type GaussianEvent, gaussianEvent } from './event.js';
 import { cryptoRandom, type RandomBytes } from './random.js';
 
-/** A sum and its noise. */
 export interface CentralMechanism {
   readonly dimension: number;
   /** Most L2 norm of a contribution. */
   readonly clipNorm: number;
-  /** The noise's deviation over the sensitivity: not a variance. 0: no noise, and no guarantee. */
+  /** The noise's deviation over the sensitivity, not a variance. 0: no noise and no guarantee. */
   readonly noiseMultiplier: number;
-  /** With adaptive clipping: deviation of the noise on the count of contributions within the bound. The noise multiplier then covers both together. */
+  /** With adaptive clipping: deviation of the count's noise; the multiplier then covers both. */
   readonly countDeviation?: number | undefined;
 }
 
-/** What is released. */
 export interface NoisySum {
   /** [dimension] */
   readonly sum: Float64Array;
-  /** With adaptive clipping: the noisy share of contributions within the bound; may lie outside of 0 to 1. */
+  /** With adaptive clipping: noisy share within the bound; may be outside of 0 to 1. */
   readonly withinFraction?: number;
 }
 
 /** Grid steps of a clip norm: finer than float32. */
 const GRID = 2 ** 24;
-/** The least noise there is besides none. */
+/** The least noise multiplier above 0. */
 const LEAST_NOISE = 2 ** -20;
-/** Below 1 by more than what rounding in float64 adds to a norm. */
+/** Below 1 by more than float64 rounding adds to a norm. */
 const SLACK = 1 - 2 ** -40;
 
-/** Contributions so far. */
 export class CentralSum {
   readonly #mechanism: CentralMechanism;
   readonly #sum: Float64Array;
@@ -64,24 +62,26 @@ export class CentralSum {
     this.#sum = new Float64Array(dimension);
     this.#sigma = noiseMultiplier === 0 ? 0 : Math.min(MAX_SCALE, Math.max(1, Math.floor(noiseMultiplier * GRID)));
     const own = countDeviation === undefined ? noiseMultiplier : updateNoiseMultiplier(noiseMultiplier, countDeviation);
-    // The vector (update · scale, bit · countScale) has at most norm sigma / noiseMultiplier. Without noise there is no grid.
+    // The vector (update · scale, bit · countScale) has at most norm sigma / noiseMultiplier.
+    // Without noise there is no grid.
     this.#scale = this.#sigma === 0 ? 1 : (SLACK * this.#sigma) / (own * clipNorm);
     this.#countScale = this.#sigma === 0 || countDeviation === undefined ? 1 : (SLACK * this.#sigma) / countDeviation;
   }
 
-  /** Contributions that have been added: not private by itself, where their number is not public. */
+  /** Number of contributions added. It is not private by itself, if the number is not public. */
   get contributions(): number {
     return this.#contributions;
   }
 
-  /** What a release costs, contributions not being sampled. */
+  /** The cost of a release without sampling of contributions. */
   get event(): GaussianEvent {
     return gaussianEvent(this.#mechanism.noiseMultiplier);
   }
 
   /**
-   * Adds a contribution, clipped here whatever its sender did.
-   * @param update [dimension], left as it is. @param clipBit With adaptive clipping: {@link clipBit}, at most 1/2 of either sign.
+   * Adds a contribution, clipped here regardless of its sender.
+   * @param update [dimension], left unchanged. @param clipBit With adaptive clipping:
+   *   {@link clipBit}, at most 1/2 of either sign.
    * @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT
    */
   add(update: Float32Array, clipBit?: number): void {
@@ -95,8 +95,8 @@ export class CentralSum {
 
   /**
    * The sum with its noise. Once: a second release would be another event.
-   * @param countDivisor What the share within the bound is of: a public number. Default: the contributions; with sampling give the expected number, for the
-   *   true one is not public.
+   * @param countDivisor Divisor of the share within the bound: a public number. Default: the
+   *   contributions. With sampling pass the expected number, as the true one is not public.
    * @throws CutlayerError INVALID_ARGUMENT
    */
   release(random: RandomBytes = cryptoRandom, countDivisor = this.#contributions): NoisySum {
@@ -116,7 +116,8 @@ export class CentralSum {
 /**
  * A copy of an update, clipped.
  * @param update [dimension]
- * @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT (the bit is there without adaptive clipping, is missing with it, or does not fit)
+ * @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT (the bit is there without
+ *   adaptive clipping, is missing with it, or does not fit)
  */
 export function clippedContribution(
   { dimension, clipNorm, countDeviation }: Pick<CentralMechanism, 'dimension' | 'clipNorm' | 'countDeviation'>,
@@ -135,7 +136,7 @@ export function clippedContribution(
   return clipped;
 }
 
-/** The share of contributions within the bound, from the sum of their bits. @param contributions Their number; 0 gives one half. */
+/** The share within the bound, from the sum of bits. @param contributions 0 gives one half */
 export function withinFraction(bitSum: number, contributions: number): number {
   return bitSum / Math.max(1, contributions) + 0.5;
 }

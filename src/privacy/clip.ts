@@ -1,4 +1,4 @@
-/** Clipping by the L2 norm of several arrays together: what bounds how much one contribution can change a sum. */
+/** Clipping by the L2 norm of several arrays, to bound one contribution's change of a sum. */
 import { CutlayerError } from '../errors.js';
 import { l2Norm } from '../tensor/l2-norm.js';
 
@@ -9,8 +9,9 @@ export const LEAST_CLIP_NORM = 1e-12;
 const SHRINK = 1 - 2 ** -22;
 
 /**
- * Scales the values in place so that their norm is at most `bound`, also after they are rounded to float32.
- * @returns The norm before. @throws CutlayerError INVALID_ARGUMENT (the bound), NON_FINITE (a value that is not a number or infinite)
+ * Scales the values in place so that their norm is at most `bound`, also after rounding to float32.
+ * @returns The norm before. @throws CutlayerError INVALID_ARGUMENT (the bound), NON_FINITE (a value
+ *   that is not a number or infinite)
  */
 export function clipByNorm(parts: readonly Float32Array[], bound: number): number {
   checkClipNorm(bound);

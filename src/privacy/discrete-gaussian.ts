@@ -1,10 +1,12 @@
 /**
- * Exact samplers of the discrete Laplace and the discrete Gaussian distribution: P(x) ∝ e^(-|x|/t) and e^(-x²/2σ²) over all integers.
- *
- * Nothing here is a floating-point approximation: every decision is a comparison of whole numbers below 2^53, so the low bits of a noisy value tell
- * nothing of the value (Mironov 2012 shows how those of textbook Gaussian noise do). Where the paper divides, a probability is split into independent
- * factors: e^-(a+b) is the chance that both e^-a and e^-b happen. How long a sample takes depends on its magnitude.
- * @see Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential Privacy", arXiv:2004.00010, algorithms 1 to 3
+ * Exact samplers of the discrete Laplace and the discrete Gaussian: P(x) ∝ e^(-|x|/t) and
+ * e^(-x²/2σ²) over all integers. Nothing is a floating-point approximation: every decision compares
+ * whole numbers below 2^53. So the low bits of a noisy value reveal nothing about the value, in
+ * contrast to textbook Gaussian noise (Mironov 2012). Where the paper divides, a probability is
+ * split into independent factors: e^-(a+b) is the chance of both e^-a and e^-b. The time of a
+ * sample depends on its magnitude.
+ * @see Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential Privacy",
+ *   arXiv:2004.00010, algorithms 1 to 3
  */
 import { CutlayerError } from '../errors.js';
 import { cryptoRandom, type RandomBytes, UniformIntegers } from './random.js';
@@ -18,13 +20,13 @@ export function discreteLaplace(scale: number, uniform: UniformIntegers): number
   return laplace(scale, uniform);
 }
 
-/** A sample of P(x) ∝ e^(-x²/2σ²). @param sigma The deviation, not the variance: whole, from 1 to {@link MAX_SCALE}. */
+/** A sample of P(x) ∝ e^(-x²/2σ²). @param sigma Deviation: whole, 1 to {@link MAX_SCALE}. */
 export function discreteGaussian(sigma: number, uniform: UniformIntegers): number {
   checkScale('the deviation of discrete Gaussian noise', sigma);
   return gaussian(sigma, uniform);
 }
 
-/** Independent samples. @param sigma The deviation, as in {@link discreteGaussian}. @returns [length] whole numbers */
+/** Independent samples. @param sigma As in {@link discreteGaussian}. @returns [length] integers */
 export function discreteGaussians(length: number, sigma: number, random: RandomBytes = cryptoRandom): Float64Array {
   checkScale('the deviation of discrete Gaussian noise', sigma);
   const uniform = new UniformIntegers(random);
@@ -50,7 +52,7 @@ function gaussian(sigma: number, uniform: UniformIntegers): number {
   }
 }
 
-/** The magnitude is u + t·v with u below t, and v geometric; zero counts once for both signs. */
+/** The magnitude is u + t·v with u below t and v geometric; zero counts once for both signs. */
 function laplace(scale: number, uniform: UniformIntegers): number {
   for (;;) {
     const u = uniform.below(scale);
@@ -70,7 +72,10 @@ function repeated(times: number, numerator: number, denominator: number, uniform
   return true;
 }
 
-/** True with probability e^(-numerator / denominator), for a quotient from 0 to 1: the parity of how often a shrinking chance is met. */
+/**
+ * True with probability e^(-numerator / denominator), for a quotient from 0 to 1: the parity of how
+ * often a shrinking chance is met.
+ */
 function exponential(numerator: number, denominator: number, uniform: UniformIntegers): boolean {
   if (numerator === 0) return true;
   let k = 1;

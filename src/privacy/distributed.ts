@@ -1,14 +1,18 @@
 /**
- * Noise that participants add themselves, under secure aggregation: the distributed discrete Gaussian. Each scales its clipped update to whole numbers by
- * random rounding, conditioned on a norm bound, and adds discrete Gaussian noise; only the sum becomes known. The noise of `minSurvivors`
- * contributions together is what the guarantee counts on; more contributions only add noise.
+ * Noise that participants add themselves, under secure aggregation: the distributed discrete
+ * Gaussian. Each rounds its clipped update at random to whole numbers within a norm bound, and adds
+ * discrete Gaussian noise. Only the sum becomes known. The guarantee counts the noise of
+ * `minSurvivors` contributions; more contributions only add noise.
  *
- * The ring. A sum that wraps would be wrong, not less private: taking a remainder is done to what is private already, so nothing is cut off and delta
- * owes nothing. And it does not wrap: every contribution without noise is within ±√B, and the noise of `maxParties` contributions is sub-Gaussian with deviation
- * √maxParties · σ, so beyond √(2 (ln 2·length + 100 ln 2)) deviations in any coordinate with a probability below 2⁻¹⁰⁰. `sigma` is the largest whole number for which
- * both together fit into half the ring.
- * @see Kairouz, Liu and Steinke, "The Distributed Discrete Gaussian Mechanism for Federated Learning with Secure Aggregation", arXiv:2102.06387,
- * algorithm 1 (without the rotation: the ring has room for the largest coordinate) and theorem 1
+ * A sum that wraps in the ring would be wrong, not less private. A remainder of a private value is
+ * private, so delta has no term for it. And it does not wrap. Every contribution without noise is
+ * within ±√B. The noise of `maxParties` contributions is sub-Gaussian with deviation
+ * √maxParties · σ. In any coordinate it exceeds √(2 (ln 2·length + 100 ln 2)) deviations with a
+ * probability below 2⁻¹⁰⁰. `sigma` is the largest whole number for which both together fit into
+ * half the ring.
+ * @see Kairouz, Liu and Steinke, "The Distributed Discrete Gaussian Mechanism for Federated
+ *   Learning with Secure Aggregation", arXiv:2102.06387, algorithm 1 and theorem 1. The
+ *   rotation is left out: the ring has room for the largest coordinate.
  */
 import { CutlayerError } from '../errors.js';
 import { updateNoiseMultiplier } from './adaptive-clip.js';
@@ -23,24 +27,23 @@ export interface DistributedMechanism {
   readonly dimension: number;
   /** Most L2 norm of an update. */
   readonly clipNorm: number;
-  /** Deviation of the noise of the sum over the sensitivity, with `minSurvivors` contributions. */
+  /** Deviation of the sum's noise over the sensitivity, with `minSurvivors` contributions. */
   readonly noiseMultiplier: number;
-  /** Contributions whose noise is in every sum that becomes known, and that nobody who is to be kept from knowing can subtract. */
+  /** Contributions whose noise is in every known sum and cannot be subtracted by an adversary. */
   readonly minSurvivors: number;
-  /** Most contributions of a sum. */
   readonly maxParties: number;
   /** Of the ring: sums are taken mod 2^bits; at most 32. */
   readonly bits: number;
-  /** With adaptive clipping: deviation of the noise on the count of contributions within the bound. The noise multiplier then covers both together. */
+  /** With adaptive clipping: deviation of the count's noise; the multiplier then covers both. */
   readonly countDeviation?: number | undefined;
 }
 
-/** How updates become whole numbers. A pure function of the mechanism, the same for everybody. */
+/** How updates become whole numbers: a pure function of the mechanism. */
 export interface DistributedPlan {
   readonly mechanism: DistributedMechanism;
   /** Coordinates of a contribution: the update's, and the bit of adaptive clipping. */
   readonly length: number;
-  /** Whole units of one unit of an update, and of one bit. */
+  /** Whole units per unit of an update, and per bit. */
   readonly scale: number;
   readonly countScale: number;
   /** Deviation of one participant's noise, in whole units. */
@@ -49,14 +52,14 @@ export interface DistributedPlan {
   readonly event: DistributedGaussianEvent;
 }
 
-/** Rounding is repeated until the norm is within a bound that it meets with at least the chance 1 - β. */
+/** Rounding repeats until the norm meets a bound, which has at least the chance 1 - β. */
 const BETA = Math.exp(-0.5);
-/** So many repetitions fail with a chance below 10⁻⁴⁰; then rounding is towards zero, which always meets the bound. */
+/** All fail with a chance below 10⁻⁴⁰; rounding towards zero then meets the bound. */
 const MOST_ROUNDINGS = 200;
-/** No sum wraps but with a chance below 2 to the minus this. */
+/** A sum wraps with a chance below 2 to the minus this. */
 const WRAP_BITS = 100;
 
-/** @throws CutlayerError INVALID_ARGUMENT: a number out of range, or a ring too small for so many parties */
+/** @throws CutlayerError INVALID_ARGUMENT: a number out of range, a ring too small */
 export function planDistributed(mechanism: DistributedMechanism): DistributedPlan {
   const { dimension, clipNorm, noiseMultiplier, minSurvivors, maxParties, bits, countDeviation } = mechanism;
   checkClipNorm(clipNorm);
@@ -79,7 +82,7 @@ export function planDistributed(mechanism: DistributedMechanism): DistributedPla
       room / ((maxParties * survivors) / noiseMultiplier + tail * Math.sqrt(maxParties)),
     ),
   );
-  // Deviation of the noise of the sum; the squared norm of a whole contribution; its norm before rounding.
+  // Deviation of the sum's noise; squared norm of a whole contribution; its norm before rounding.
   const deviation = survivors * sigma;
   const sensitivitySquared = Math.floor((deviation / noiseMultiplier) ** 2);
   const norm = normBeforeRounding(Math.sqrt(sensitivitySquared), length);
@@ -110,8 +113,10 @@ export function planDistributed(mechanism: DistributedMechanism): DistributedPla
 }
 
 /**
- * One participant's contribution, with its share of the noise; to be reduced mod 2^bits, masked and summed.
- * @param update [dimension], clipped here, and left as it is. @param clipBit With adaptive clipping: {@link clipBit}.
+ * One participant's contribution with its share of the noise, before reduction mod 2^bits and
+ * masking.
+ * @param update [dimension], clipped here, left unchanged. @param clipBit With adaptive clipping:
+ *   {@link clipBit}.
  * @returns [plan.length] @throws CutlayerError INVALID_SHAPE, NON_FINITE, INVALID_ARGUMENT
  */
 export function encodeDistributed(
@@ -133,7 +138,10 @@ export function encodeDistributed(
   return contribution;
 }
 
-/** What the sum of some contributions stands for. @param sum [plan.length], centred: from -2^(bits-1). @throws CutlayerError INVALID_SHAPE */
+/**
+ * The real value of a sum of contributions. @param sum [plan.length], centred: from -2^(bits-1).
+ * @throws CutlayerError INVALID_SHAPE
+ */
 export function decodeDistributed(plan: DistributedPlan, sum: Int32Array, contributions: number): NoisySum {
   if (sum.length !== plan.length) throw new CutlayerError('INVALID_SHAPE', `sum: expected [${plan.length}], got [${sum.length}]`);
   const { dimension, countDeviation } = plan.mechanism;
@@ -142,7 +150,7 @@ export function decodeDistributed(plan: DistributedPlan, sum: Int32Array, contri
   return { sum: values, withinFraction: withinFraction(sum[dimension]! / plan.countScale, contributions) };
 }
 
-/** Rounds each coordinate up with the chance of its fraction, until the squared norm is within the bound. */
+/** Rounds each coordinate up by its fraction's chance, until the squared norm is in bounds. */
 function roundWithin(values: Float64Array, squaredBound: number, random: RandomBytes): Float64Array {
   const uniform = new UniformIntegers(random);
   const rounded = new Float64Array(values.length);
@@ -160,15 +168,15 @@ function roundWithin(values: Float64Array, squaredBound: number, random: RandomB
 }
 
 /**
- * The largest norm that rounding takes to at most `bound` with a chance of at least 1 - β: c with
- * bound² = min(c² + d/4 + √(2 ln 1/β) (c + √d/2), (c + √d)²).
+ * The largest norm that rounding takes to at most `bound` with a chance of at least 1 - β. It is c
+ * with bound² = min(c² + d/4 + √(2 ln 1/β) (c + √d/2), (c + √d)²).
  */
 function normBeforeRounding(bound: number, dimension: number): number {
   const root = Math.sqrt(dimension);
   const spread = Math.sqrt(2 * Math.log(1 / BETA));
   const rest = dimension / 4 + (spread * root) / 2 - bound * bound;
   const likely = (-spread + Math.sqrt(Math.max(0, spread * spread - 4 * rest))) / 2;
-  // Below 1 by more than what float64 rounds away.
+  // Below 1 by more than float64 rounding.
   return Math.max(likely, bound - root) * (1 - 2 ** -40);
 }
 

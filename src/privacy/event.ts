@@ -1,20 +1,26 @@
-/** What has been released, as the accountant sees it: plain JSON, so that a ledger keeps events as they are. */
+/** Released events as the accountant sees them: plain JSON, stored unchanged in a ledger. */
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 
-/** How the contributions of a release were chosen. Only Poisson sampling that was really done, and that nobody can observe, makes a release cheaper. */
+/**
+ * How a release's contributions were chosen. Only real Poisson sampling that no adversary observes
+ * makes a release cheaper.
+ */
 export type Sampling = { readonly kind: 'none' } | { readonly kind: 'poisson'; readonly rate: number };
 
 /** Noise of one source: the (discrete) Gaussian mechanism, `count` times. */
 export interface GaussianEvent {
   readonly kind: 'gaussian';
-  /** The noise's deviation over the L2 sensitivity: not a variance. 0: no noise. */
+  /** The noise's deviation over the L2 sensitivity, not a variance. 0: no noise. */
   readonly noiseMultiplier: number;
   readonly sampling: Sampling;
   readonly count: number;
 }
 
-/** A sum of discrete Gaussians, one of each participant, `count` times. More contributions than `minSurvivors` only add noise. */
+/**
+ * A sum of discrete Gaussians, one per participant, `count` times. Contributions beyond
+ * `minSurvivors` only add noise.
+ */
 export interface DistributedGaussianEvent {
   readonly kind: 'distributedGaussian';
   /** Deviation of one participant's noise, in whole units. */
@@ -27,7 +33,6 @@ export interface DistributedGaussianEvent {
   readonly count: number;
 }
 
-/** A release, or several alike. */
 export type PrivacyEvent = GaussianEvent | DistributedGaussianEvent;
 
 const count = z.int().min(0);
@@ -43,7 +48,7 @@ const schema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('distributedGaussian'),
-    // The theorem on sums asks for at least 1/2.
+    // The theorem on sums requires at least 1/2.
     sigma: z.number().min(0.5),
     minSurvivors: z.int().min(1),
     sensitivitySquared: z.number().min(0),
@@ -52,12 +57,12 @@ const schema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-/** Gaussian noise, by default over all contributions and once. @throws CutlayerError INVALID_ARGUMENT */
+/** Gaussian noise, by default over all, once. @throws CutlayerError INVALID_ARGUMENT */
 export function gaussianEvent(noiseMultiplier: number, sampling: Sampling = { kind: 'none' }, times = 1): GaussianEvent {
   return parsePrivacyEvent({ kind: 'gaussian', noiseMultiplier, sampling, count: times }) as GaussianEvent;
 }
 
-/** Checks what comes from a file, a message or a caller. @throws CutlayerError INVALID_ARGUMENT */
+/** Checks an event from a file, a message or a caller. @throws CutlayerError INVALID_ARGUMENT */
 export function parsePrivacyEvent(value: unknown): PrivacyEvent {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -1,14 +1,17 @@
-/** The rule of a privacy ledger. It decides only: the caller writes the spend durably, then releases, so a crash in between over-counts. */
+/**
+ * The rule of a privacy ledger. It decides only: the caller writes the spend durably, then
+ * releases. So a crash between the two over-counts.
+ */
 import { checkEpsilon, type Guarantee, RdpAccountant } from './accountant.js';
 import type { PrivacyEvent } from './event.js';
 
-/** What all releases together may come to. */
+/** The most that all releases together may cost. */
 export interface PrivacyBudget {
   readonly epsilon: number;
   readonly delta: number;
 }
 
-/** Whether a release fits; `remaining` is what is left of epsilon, after the release where it is allowed. */
+/** Whether a release fits; `remaining` is the rest of epsilon, after an allowed release. */
 export type ReleaseDecision =
   | { readonly allowed: true; readonly after: Guarantee; readonly remaining: number }
   | {
@@ -20,7 +23,8 @@ export type ReleaseDecision =
     };
 
 /**
- * May `next` be released when `spent` has been? Remaining epsilons do not subtract: two releases together cost less than the sum of both alone.
+ * Whether `next` may be released after `spent`. Remaining epsilons do not subtract: two releases
+ * together cost less than the sum of both alone.
  * @throws CutlayerError INVALID_ARGUMENT
  */
 export function mayRelease(spent: readonly PrivacyEvent[], next: PrivacyEvent, budget: PrivacyBudget): ReleaseDecision {

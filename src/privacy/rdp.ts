@@ -1,37 +1,41 @@
 /**
- * Rényi differential privacy of single releases, at whole orders.
- *
- * Neighbours: one unit's contribution is there or is not (under secure aggregation: or is all zeros).
- * @see Mironov, arXiv:1702.07476; Mironov, Talwar and Zhang, arXiv:1908.10530 (sampling, sec. 3.3); Canonne et al., arXiv:2004.00010 (the discrete
- * Gaussian has the Gaussian's curve; both mirror images swap neighbours, so that sampling's bound holds for it too); Kairouz, Liu and Steinke,
- * arXiv:2102.06387 (sums of discrete Gaussians, proposition 14)
+ * Rényi differential privacy of single releases, at whole orders. Neighbours: one unit's
+ * contribution is there or is not (under secure aggregation: or is all zeros).
+ * @see Mironov, arXiv:1702.07476; Mironov, Talwar and Zhang, arXiv:1908.10530 (sampling, sec. 3.3)
+ * @see Canonne et al., arXiv:2004.00010: the discrete Gaussian has the Gaussian's curve. Mirror
+ *   images swap neighbours, so sampling's bound holds for it too.
+ * @see Kairouz, Liu and Steinke, arXiv:2102.06387 (sums of discrete Gaussians, proposition 14)
  */
 import type { DistributedGaussianEvent, GaussianEvent, PrivacyEvent } from './event.js';
 
-/** The orders at which releases are accounted for. */
+/** The orders of the accounting. */
 export const rdpOrders: readonly number[] = Array.from({ length: 255 }, (_, at) => at + 2);
 
-/** By kind: the divergence of ONE release at an order; Infinity where there is no bound. */
+/** By kind: the divergence of ONE release at an order; Infinity if there is no bound. */
 const curves: { readonly [Kind in PrivacyEvent['kind']]: (event: Extract<PrivacyEvent, { kind: Kind }>, order: number) => number } = {
   gaussian: gaussianRdp,
   distributedGaussian: distributedRdp,
 };
 
-/** The divergence of an event, all its `count` releases together. @param order Whole, at least 2. @returns Infinity where there is no bound */
+/** The divergence of all `count` releases; Infinity: no bound. @param order Whole, at least 2. */
 export function rdpOf(event: PrivacyEvent, order: number): number {
   if (event.count === 0) return 0;
   // The table's key is the event's own kind.
   return event.count * (curves[event.kind] as (event: PrivacyEvent, order: number) => number)(event, order);
 }
 
-/** α / 2z², or with Poisson sampling at rate q: ln(A) / (α - 1), A = Σₖ C(α,k) (1-q)^(α-k) qᵏ e^((k²-k)/2z²). */
+/**
+ * α / 2z², or with Poisson sampling at rate q: ln(A) / (α - 1),
+ * A = Σₖ C(α,k) (1-q)^(α-k) qᵏ e^((k²-k)/2z²).
+ */
 function gaussianRdp({ noiseMultiplier, sampling }: GaussianEvent, order: number): number {
   const rate = sampling.kind === 'poisson' ? sampling.rate : 1;
   if (rate === 0) return 0;
   if (noiseMultiplier === 0) return Infinity;
   const halfPrecision = 1 / (2 * noiseMultiplier * noiseMultiplier);
   if (rate === 1) return order * halfPrecision;
-  // A - 1 = Σₖ≥₂ C(α,k) (1-q)^(α-k) qᵏ (e^((k²-k)/2z²) - 1): no term is negative, so small divergences keep their digits.
+  // A - 1 = Σₖ≥₂ C(α,k) (1-q)^(α-k) qᵏ (e^((k²-k)/2z²) - 1): no term is negative, so small
+  // divergences keep their digits.
   let logBinomial = 0;
   let logSum = -Infinity;
   for (let k = 1; k <= order; k++) {

@@ -1,8 +1,8 @@
-/** What may be said of a trained adapter: whose privacy, how much, after how many releases, chosen how. Never less than that. */
+/** What may be claimed of a trained adapter: whose privacy, how much, after which releases. */
 import { epsilonOf } from './accountant.js';
 import type { PrivacyEvent, Sampling } from './event.js';
 
-/** Whose presence is hidden: one participant with all its data, or one training example. */
+/** Whose presence is hidden: a participant's with all its data, or a training example's. */
 export type PrivacyUnit = 'client' | 'example';
 
 /** A guarantee with everything that it depends on; plain JSON. */
@@ -11,7 +11,6 @@ export interface PrivacyStatement {
   /** null: no bound, because something was released without noise. */
   readonly epsilon: number | null;
   readonly delta: number;
-  /** The Rényi order that gave epsilon. */
   readonly order: number;
   /** Releases: rounds of a federation, or steps of a run. */
   readonly rounds: number;
@@ -37,7 +36,12 @@ export function privacyStatement(unit: PrivacyUnit, events: readonly PrivacyEven
   };
 }
 
-/** One line: `(example, epsilon 7.330, delta 1e-5) after 2250 steps, Poisson sampling at rate 0.04, noise multiplier 1.5`. Epsilon is rounded up. */
+/**
+ * One line:
+ * `(example, epsilon 7.330, delta 1e-5) after 2250 steps, Poisson sampling at rate 0.04,
+ * noise multiplier 1.5`.
+ * Epsilon is rounded up.
+ */
 export function statementText({ unit, epsilon, delta, rounds, sampling, noiseMultiplier }: PrivacyStatement): string {
   const bound = epsilon === null ? 'no bound on epsilon' : `epsilon ${(Math.ceil(epsilon * 1000) / 1000).toFixed(3)}`;
   const releases = `${rounds} ${unit === 'client' ? 'round' : 'step'}${rounds === 1 ? '' : 's'}`;

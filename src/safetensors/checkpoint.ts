@@ -1,6 +1,6 @@
 /**
- * A Hugging Face checkpoint directory: `model.safetensors`, or shards under `model.safetensors.index.json`. Pickle checkpoints are
- * refused: unpickling runs code.
+ * A Hugging Face checkpoint directory: `model.safetensors`, or shards under
+ * `model.safetensors.index.json`. Pickle checkpoints are refused, because unpickling runs code.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const INDEX = 'model.safetensors.index.json';
 const MAX_INDEX_BYTES = 100_000_000;
 const MAX_SHARDS = 2048;
 
-/** The weights of a checkpoint, wherever they lie. */
+/** The weights of a checkpoint, in one file or in shards. */
 export interface Checkpoint {
   readonly dir: string;
   /** The weights files, by their names in `dir`. */
@@ -26,7 +26,8 @@ export interface Checkpoint {
 
 /**
  * Opens a checkpoint directory and checks every header in it.
- * @throws CutlayerError NOT_FOUND, UNSUPPORTED_CHECKPOINT (pickle or other formats), INVALID_SAFETENSORS, MISSING_TENSOR
+ * @throws CutlayerError NOT_FOUND, UNSUPPORTED_CHECKPOINT (pickle or other formats),
+ *   INVALID_SAFETENSORS, MISSING_TENSOR
  */
 export async function openCheckpoint(dir: string): Promise<Checkpoint> {
   const names = await readdir(dir).catch((cause: unknown) => {

@@ -1,6 +1,6 @@
-/** The element types of the safetensors format: their size in bits, and which of them Cutlayer reads as weights. */
+/** The element types of the safetensors format, and which of them Cutlayer reads as weights. */
 
-/** Bits per element of every type that the format defines. @see https://github.com/huggingface/safetensors (tensor.rs, `Dtype`) */
+/** Bits per element. @see https://github.com/huggingface/safetensors (tensor.rs, `Dtype`) */
 const dtypeBits = {
   BOOL: 8,
   F4: 4,
@@ -26,21 +26,17 @@ const dtypeBits = {
   U64: 64,
 } as const;
 
-/** A type name as it stands in a safetensors header. */
 export type SafetensorsDType = keyof typeof dtypeBits;
 
 /** The types that are read as weights, each converted to float32. */
 export const weightDTypes = ['F32', 'F16', 'BF16'] as const;
 
-/** One of {@link weightDTypes}. */
 export type WeightDType = (typeof weightDTypes)[number];
 
-/** Whether a string names a type of the format. */
 export function isSafetensorsDType(name: string): name is SafetensorsDType {
   return Object.hasOwn(dtypeBits, name);
 }
 
-/** Whether a type can be read as weights. */
 export function isWeightDType(dtype: SafetensorsDType): dtype is WeightDType {
   return (weightDTypes as readonly string[]).includes(dtype);
 }
@@ -52,7 +48,7 @@ export function weightBytes(dtype: WeightDType): 2 | 4 {
 
 /**
  * The bytes that a tensor takes.
- * @returns undefined when that is no whole number of bytes or exceeds 2^53 - 1.
+ * @returns undefined if that is no whole number of bytes or exceeds 2^53 - 1.
  */
 export function tensorBytes(dtype: SafetensorsDType, shape: readonly number[]): number | undefined {
   let bits: number = dtypeBits[dtype];

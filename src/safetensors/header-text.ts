@@ -1,30 +1,28 @@
 /**
- * Parses the JSON text of a safetensors header. A parser of this one grammar, because JSON.parse keeps the last of two equal
- * keys in silence and takes nesting and numbers that the format does not allow:
- *
+ * Parses the JSON text of a safetensors header. JSON.parse silently keeps the last of two equal
+ * keys and accepts nesting and numbers that the format forbids. So this is a parser of this
+ * grammar:
  *     {"__metadata__": {string: string, ...}, name: {"dtype": string, "shape": [int, ...], "data_offsets": [int, int]}, ...}
  */
 
-/** A tensor's entry as written; nothing about its values has been checked but that they are non-negative safe integers. */
+/** A tensor's entry as written; only that its numbers are safe non-negative integers is checked. */
 export interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly offsets: readonly number[];
 }
 
-/** The header as written. */
 export interface HeaderText {
   readonly entries: ReadonlyMap<string, HeaderEntry>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** Bounds on what a header may hold. */
 export interface HeaderLimits {
   readonly maxTensors: number;
   readonly maxRank: number;
 }
 
-/** What is wrong with the text, in words; the caller adds the file's name. */
+/** The syntax error in the text; the caller adds the file's name. */
 export class HeaderSyntaxError extends Error {
   override readonly name = 'HeaderSyntaxError';
 }
@@ -40,16 +38,16 @@ export function parseHeaderText(text: string, limits: HeaderLimits): HeaderText 
   let sawMetadata = false;
   scanner.object('header', (name) => {
     if (name === '__metadata__') {
-      if (sawMetadata) throw new HeaderSyntaxError('__metadata__ stands there twice');
+      if (sawMetadata) throw new HeaderSyntaxError('__metadata__ occurs twice');
       sawMetadata = true;
       scanner.object('__metadata__', (key) => {
-        if (metadata.has(key)) throw new HeaderSyntaxError(`__metadata__.${key} stands there twice`);
+        if (metadata.has(key)) throw new HeaderSyntaxError(`__metadata__.${key} occurs twice`);
         metadata.set(key, scanner.string(`__metadata__.${key}`));
       });
       return;
     }
     if (name === '') throw new HeaderSyntaxError('a tensor has an empty name');
-    if (entries.has(name)) throw new HeaderSyntaxError(`tensor ${name} stands there twice`);
+    if (entries.has(name)) throw new HeaderSyntaxError(`tensor ${name} occurs twice`);
     if (entries.size >= limits.maxTensors) throw new HeaderSyntaxError(`it names more than ${limits.maxTensors} tensors`);
     entries.set(name, parseEntry(scanner, name, limits));
   });
@@ -66,7 +64,7 @@ function parseEntry(scanner: Scanner, name: string, limits: HeaderLimits): Heade
     if (key === 'dtype' && dtype === undefined) dtype = scanner.string(where);
     else if (key === 'shape' && shape === undefined) shape = scanner.integers(where, limits.maxRank);
     else if (key === 'data_offsets' && offsets === undefined) offsets = scanner.integers(where, 2);
-    else throw new HeaderSyntaxError(`${where} is unknown or stands there twice`);
+    else throw new HeaderSyntaxError(`${where} is unknown or occurs twice`);
   });
   if (dtype === undefined || shape === undefined || offsets === undefined)
     throw new HeaderSyntaxError(`tensor ${name}: expected dtype, shape and data_offsets`);
@@ -140,7 +138,7 @@ class Scanner {
     return value;
   }
 
-  /** The next character that is no white space, without taking it. */
+  /** The next character that is no white space, without consuming it. */
   private peek(): string | undefined {
     while (' \t\n\r'.includes(this.text[this.position] ?? 'x')) this.position++;
     return this.text[this.position];

@@ -1,6 +1,7 @@
 /**
- * The safetensors header: 8 bytes little-endian length, that many bytes of JSON, then the tensors' bytes without holes.
- * Everything is checked here, before anything is allocated from it: names, types, shapes, and that the tensors tile the data.
+ * The safetensors header: 8 bytes little-endian length, that many bytes of JSON, then the tensors'
+ * bytes without holes. All is checked before any allocation: names, types, shapes, and that the
+ * tensors tile the data.
  * @see https://github.com/huggingface/safetensors#format
  */
 import { CutlayerError } from '../errors.js';
@@ -15,7 +16,6 @@ export const LENGTH_BYTES = 8;
 
 const limits = { maxTensors: 1 << 18, maxRank: 16 };
 
-/** Where a tensor lies. */
 export interface TensorInfo {
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
@@ -24,7 +24,6 @@ export interface TensorInfo {
   readonly bytes: number;
 }
 
-/** A checked header. */
 export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
@@ -86,7 +85,7 @@ function parseText(text: Uint8Array, label: string): HeaderText {
   }
 }
 
-/** Tensors must cover the data from its first byte to its last, without holes and without overlap. */
+/** Tensors must cover the data from first byte to last, without holes and without overlap. */
 function checkTiling(tensors: ReadonlyMap<string, TensorInfo>, dataStart: number, fileBytes: number, label: string): void {
   let at = dataStart;
   const inOrder = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.bytes - b.bytes);

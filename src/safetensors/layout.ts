@@ -1,29 +1,27 @@
-/** The layout of a safetensors file that is yet to be written: its header and every tensor's offset, known before the first byte. */
+/** The layout of a safetensors file before it is written: its header and every tensor's offset. */
 import { CutlayerError } from '../errors.js';
 import { type SafetensorsDType, tensorBytes } from './dtype.js';
 import { LENGTH_BYTES, type TensorInfo } from './header.js';
 
-/** A tensor to be written. */
 export interface TensorSpec {
   readonly name: string;
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
 }
 
-/** A file to be written. */
 export interface SafetensorsLayout {
   /** Length and header, up to the first byte of data. */
   readonly head: Uint8Array;
   /** Tensors in file order, with offsets from the start of the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Size of the whole file. */
   readonly bytes: number;
 }
 
 /**
  * Lays tensors out in the given order, without holes.
- * @param alignment the data begins at a multiple of this; the header is padded with spaces, as the format allows.
- * @throws CutlayerError INVALID_SAFETENSORS for a name that stands there twice or a tensor that is too large.
+ * @param alignment the data begins at a multiple of this; the header is padded with spaces, as the
+ *   format allows.
+ * @throws CutlayerError INVALID_SAFETENSORS for a repeated name or a tensor that is too large.
  */
 export function layOut(
   specs: readonly TensorSpec[],
@@ -36,16 +34,13 @@ export function layOut(
   for (const { name, dtype, shape } of specs) {
     const bytes = tensorBytes(dtype, shape);
     if (bytes === undefined || seen.has(name))
-      throw new CutlayerError(
-        'INVALID_SAFETENSORS',
-        `layout: tensor ${name} ${bytes === undefined ? 'is too large' : 'stands there twice'}`,
-      );
+      throw new CutlayerError('INVALID_SAFETENSORS', `layout: tensor ${name} ${bytes === undefined ? 'is too large' : 'occurs twice'}`);
     seen.add(name);
     entries.push([name, { dtype, shape, data_offsets: [end, end + bytes] }]);
     relative.push([name, { dtype, shape, offset: end, bytes }]);
     end += bytes;
   }
-  // entries are joined by hand: as an object's keys, "__proto__" and integer-like names would be lost or reordered
+  // entries are joined by hand: object keys would lose "__proto__" and reorder integer-like names
   const json = Buffer.from(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`);
   const dataStart = Math.ceil((LENGTH_BYTES + json.length) / alignment) * alignment;
   const head = Buffer.alloc(dataStart, ' ');

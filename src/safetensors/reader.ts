@@ -1,4 +1,4 @@
-/** Reads one safetensors file: the checked header at once, tensors as float32 in chunks of bounded size. */
+/** Reads one safetensors file: a checked header, and tensors as float32 in bounded chunks. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { CutlayerError } from '../errors.js';
 import { zeros } from '../tensor/floats.js';
@@ -7,15 +7,16 @@ import type { Tensor } from '../tensor/tensor.js';
 import { isWeightDType, weightBytes } from './dtype.js';
 import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorInfo } from './header.js';
 
-/** Elements converted at a time: 1 M, so 4 MB as float32 beside at most 2 MB as stored. */
+/** Elements converted at a time: 1 M, so 4 MB as float32 and at most 2 MB as stored. */
 export const CHUNK_ELEMENTS = 1 << 20;
 
-/** An open safetensors file. */
 export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;
   /**
-   * A tensor's elements as float32, in order, in chunks of at most {@link CHUNK_ELEMENTS}; each chunk is valid until the next is asked for.
-   * @throws CutlayerError MISSING_TENSOR, UNSUPPORTED_CHECKPOINT (the type is no F32, F16 or BF16), INVALID_SAFETENSORS (the file shrank).
+   * A tensor's elements as float32, in order, in chunks of at most {@link CHUNK_ELEMENTS}. Each
+   * chunk is valid until the next is requested.
+   * @throws CutlayerError MISSING_TENSOR, UNSUPPORTED_CHECKPOINT (the type is no F32, F16 or BF16),
+   *   INVALID_SAFETENSORS (the file shrank).
    */
   chunks(name: string, signal?: AbortSignal): AsyncGenerator<Float32Array>;
   /** A whole tensor as float32, of any size. @throws CutlayerError as {@link chunks} */

@@ -10,7 +10,6 @@ import { layOut } from './layout.js';
 
 const MAX_BYTES = 1 << 30;
 
-/** The whole content of a small file. */
 export interface TensorsFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
   readonly metadata: ReadonlyMap<string, string>;
@@ -18,7 +17,8 @@ export interface TensorsFile {
 
 /**
  * Reads a file of at most 1 GiB. F16 and BF16 are widened to float32.
- * @throws CutlayerError NOT_FOUND, LIMIT_EXCEEDED, INVALID_SAFETENSORS, INVALID_DTYPE (a type without an in-memory tensor)
+ * @throws CutlayerError NOT_FOUND, LIMIT_EXCEEDED, INVALID_SAFETENSORS, INVALID_DTYPE (a type
+ *   without an in-memory tensor)
  */
 export async function readTensors(path: string): Promise<TensorsFile> {
   const found = await stat(path).catch((cause: unknown) => {

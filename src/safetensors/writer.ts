@@ -1,10 +1,9 @@
-/** Writes a safetensors file as a stream: the layout is known beforehand, so nothing but the chunk in hand is in memory. */
+/** Writes a safetensors file as a stream, with only the current chunk in memory. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { CutlayerError } from '../errors.js';
 import type { SafetensorsLayout } from './layout.js';
 
-/** A file being written. */
 export interface SafetensorsWriter {
   /** Appends the next bytes of the data; tensors follow each other in the layout's order. */
   append(chunk: Float32Array | Uint8Array): Promise<void>;
@@ -13,7 +12,7 @@ export interface SafetensorsWriter {
    * @throws CutlayerError INVALID_SAFETENSORS when fewer bytes came than the layout has.
    */
   finish(): Promise<{ readonly bytes: number; readonly sha256: string }>;
-  /** Closes the file without a word about what it lacks. */
+  /** Closes the file without checking that it is complete. */
   abandon(): Promise<void>;
 }
 

@@ -1,7 +1,6 @@
-/** Curves as an SVG picture, to stand in a page of `page.ts`. */
+/** Curves as an SVG picture for a page of `page.ts`. */
 import { escapeHtml } from './page.js';
 
-/** A curve. */
 export interface Series {
   readonly name: string;
   /** x and y, x ascending. */
@@ -10,9 +9,8 @@ export interface Series {
   readonly dots?: boolean;
 }
 
-/** What stands around the curves. */
 export interface ChartOptions {
-  /** What is shown, for who cannot see it. */
+  /** A text alternative for screen readers. */
   readonly label: string;
   /** Upper end of the y axis; default: a little above the largest value. The lower end is 0. */
   readonly top?: number;
@@ -23,7 +21,7 @@ export interface ChartOptions {
 const WIDTH = 760;
 const HEIGHT = 260;
 const MARGIN = { left: 52, right: 16, top: 14, bottom: 34 } as const;
-/** Colours there are; further series begin again with the first. */
+/** Number of colours; further series start again with the first. */
 const COLOURS = 6;
 
 /** Draws at most a handful of curves with a legend below. */

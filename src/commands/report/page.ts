@@ -1,4 +1,4 @@
-/** One self-contained HTML page with the project's look: no script, no font, no request to anywhere. */
+/** One self-contained HTML page with the project's look: no script, no font, no request. */
 
 /** What a page is made of; `body` is HTML. */
 export interface Page {
@@ -6,7 +6,6 @@ export interface Page {
   readonly body: string;
 }
 
-/** A whole document. */
 export function renderPage({ title, body }: Page): string {
   return `<!doctype html>
 <html lang="en">
@@ -30,10 +29,9 @@ export function card(title: string, value: string, note: string): string {
   return `<div class="card"><h3>${title}</h3><b>${value}</b><small>${note}</small></div>`;
 }
 
-/** A column of a table. */
 export interface Column {
   readonly title: string;
-  /** Set to the right, in figures of one width. */
+  /** Aligned to the right, in figures of one width. */
   readonly number?: boolean;
 }
 
@@ -45,17 +43,17 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return `<table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
-/** A share of 1, for people. */
+/** A share of 1 as a percentage. */
 export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** A whole number, for people. */
+/** A whole number with separators. */
 export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** Bytes, for people. */
+/** Bytes as a readable text. */
 export function kibibytes(bytes: number): string {
   return `${(bytes / 1024).toLocaleString('en-US', { maximumFractionDigits: 1 })} KiB`;
 }

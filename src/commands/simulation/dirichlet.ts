@@ -1,6 +1,8 @@
 /**
- * Draws from Dirichlet distributions, for splits of data only. Each share is a gamma variate over their sum.
- * @see Marsaglia and Tsang 2000, "A simple method for generating gamma variables"; shapes below 1 by their section 6.
+ * Draws from Dirichlet distributions, for splits of data only. Each share is a gamma variate over
+ * their sum.
+ * @see Marsaglia and Tsang 2000, "A simple method for generating gamma variables"; shapes below 1
+ *   by their section 6.
  */
 import type { Random } from '../../tensor/random.js';
 

@@ -1,11 +1,10 @@
-/** A data file with the label of each example, by which a Dirichlet split goes. Labels are read from the records' own JSON; training does not see them. */
+/** A data file with labels from the records' JSON, for a Dirichlet split only. */
 import { type Example, type ExampleOptions, toExamples } from '../../../clients/typescript/data/examples.js';
 import { readLines } from '../../../clients/typescript/data/lines.js';
 import { parseRecord } from '../../../clients/typescript/data/records.js';
 import type { TextTokenizer } from '../../../clients/typescript/data/text-tokenizer.js';
 import { CutlayerError } from '../../errors.js';
 
-/** Where a record's label is. */
 export interface LabelRule {
   /** A field of the record that holds text. */
   readonly field: string;

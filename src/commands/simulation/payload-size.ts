@@ -1,4 +1,4 @@
-/** Bytes of what crosses between a participant and its coordinator: tensors, keys, ciphertexts, signatures and names; not the framing of a transport. */
+/** Bytes of payloads between a participant and its coordinator, without transport framing. */
 
 const BYTES_PER_NUMBER = 8;
 

@@ -1,4 +1,4 @@
-/** Watches a simulated federation from outside, as its founder could: checks what is announced, measures each version on the common test, counts bytes. */
+/** Watches a simulated federation as its founder could: announcements, test metrics, bytes. */
 import type { Adapter } from '../../../clients/typescript/adapters/adapter.js';
 import type { Example } from '../../../clients/typescript/data/examples.js';
 import { setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
@@ -11,7 +11,6 @@ import type { SimulatedLink } from './simulated-link.js';
 import type { Site } from './simulation-data.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
-/** What is watched, and with what. */
 export interface WatchOptions {
   readonly open: OpenManifest;
   readonly coordinator: CoordinatorApi;
@@ -24,10 +23,9 @@ export interface WatchOptions {
 
 type Aggregate = Extract<Broadcast, { kind: 'aggregate' }>;
 
-/** Rounds that may fail for each one that succeeds, before the simulation is given up. */
+/** Rounds that may fail per success before the simulation gives up. */
 const MOST_ABORTED = 10;
 
-/** See the module's header. */
 export class RoundWatch {
   readonly points: SimulationPoint[] = [];
   readonly #options: WatchOptions;
@@ -35,7 +33,7 @@ export class RoundWatch {
   readonly #aggregates = new Map<number, Aggregate>();
   readonly #tested = new Map<number, VersionMetrics | null>();
   #head: ChainHead | null = null;
-  /** Of the gateway, at the newest point. */
+  /** The gateway's, at the newest point. */
   #last = { up: 0, down: 0 };
   #report: FederationReport | undefined;
 
@@ -43,11 +41,11 @@ export class RoundWatch {
     this.#options = options;
   }
 
-  /** Takes in what is new. @returns why the federation has ended, when it has */
+  /** Processes what is new. @returns why the federation has ended, once it has */
   async look(): Promise<string | undefined> {
     const { open, coordinator } = this.#options;
     const reader = coordinator.reader(open.id);
-    // Before the announcements: what the end was announced after is then among them.
+    // Read before the announcements, so that they include those before the end.
     [this.#report] = await coordinator.status(open.id);
     const links = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
     const news: Broadcast[] = [];
@@ -57,7 +55,7 @@ export class RoundWatch {
       this.#head = head;
       news.push(broadcast);
     }
-    // All versions are fetched before the first is measured: the coordinator keeps few.
+    // All versions are fetched before the first is measured, as the coordinator keeps few.
     const fetched = new Map<number, Float32Array | undefined>();
     for (const broadcast of news) {
       if (broadcast.kind !== 'begin' && broadcast.kind !== 'aggregate') continue;
@@ -121,7 +119,7 @@ export class RoundWatch {
     return { loss, accuracy, exactMatch };
   }
 
-  /** @param evaluated the round that decided about the version, when it was another than the one that made it */
+  /** @param evaluated the round that decided about the version, if another round made it */
   #add(
     version: number,
     promoted: boolean,

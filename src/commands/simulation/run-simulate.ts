@@ -1,4 +1,4 @@
-/** The work of `cutlayer coordinator simulate`: flags to settings, progress, tables, files. */
+/** Runs `cutlayer coordinator simulate`: flags to settings, progress, tables, files. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
@@ -15,11 +15,12 @@ import { pointLine, summaryLines } from './simulation-text.js';
 
 const DEFAULT_ROUNDS = 5;
 
-/** The founder's settings that the flags stand for. `--set` comes last and wins. */
+/** The founder's settings of the flags. `--set` comes last and wins. */
 export function settingsOf(flags: SimulateFlags): readonly string[] {
   const { config, rounds, steps, strategy, secureAggregation, noiseMultiplier, clipNorm, delta, maxEpsilon, set } = flags;
   const named = config === undefined ? ['name=simulation', 'evaluation=null'] : [];
-  // Cutoffs are in the simulation's time, where waiting costs nothing; but each participant gives up what takes it as long in real time.
+  // Cutoffs use simulated time, where waiting costs nothing. But a participant also gives up after
+  // as long in real time.
   const times = ['rounds.trainSeconds=86400', 'rounds.stageSeconds=3600'];
   const count = rounds ?? (config === undefined ? DEFAULT_ROUNDS : undefined);
   const privacy = { noiseMultiplier, clip: { kind: 'fixed', norm: clipNorm }, delta, maxEpsilon };
@@ -35,7 +36,7 @@ export function settingsOf(flags: SimulateFlags): readonly string[] {
   ];
 }
 
-/** Runs it. @throws CutlayerError */
+/** @throws CutlayerError */
 export async function runSimulate(flags: SimulateFlags): Promise<void> {
   const { out, split, alpha, json } = flags;
   const given = await readSettings({ file: flags.config, single: settingsOf(flags) });

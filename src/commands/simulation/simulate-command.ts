@@ -2,7 +2,6 @@
 import { command } from '../../options/command.js';
 import { simulateOptions } from './simulate-options.js';
 
-/** The command. */
 export const simulateCommand = command({
   name: 'simulate',
   description: 'run a whole federation in this process, to see how it would learn',

@@ -17,7 +17,6 @@ import {
 } from '../../options/option.js';
 import { strategyKinds } from '../../protocol/federation/strategies/settings.js';
 
-/** Options of the command. */
 export const simulateOptions = {
   ...under('Model and data', {
     backbone: required(path('dir', 'a packed backbone')),
@@ -58,5 +57,4 @@ export const simulateOptions = {
   }),
 } satisfies OptionTable;
 
-/** Their values. */
 export type SimulateFlags = ValuesOf<typeof simulateOptions>;

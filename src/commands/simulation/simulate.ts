@@ -1,7 +1,8 @@
 /**
- * A whole federation in one process, for research and tests: the real gateway on the loopback interface, the real coordinator, and participants that are
- * handed its interface. Only transport, time and loss are simulated. Everything random comes from the seed, also keys, masks and noise: a simulation
- * shows what a federation would learn, and protects nobody.
+ * A whole federation in one process, for research and tests: the real gateway on loopback, the real
+ * coordinator and participants. Only transport, time and loss are simulated. All randomness comes
+ * from the seed, also keys, masks and noise. So a simulation shows what a federation would learn,
+ * and protects nothing.
  */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
@@ -34,11 +35,10 @@ import { openSimulationGateway } from './simulation-gateway.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 import { VirtualClock } from './virtual-clock.js';
 
-/** What is simulated. */
 export interface SimulationOptions {
   readonly backbone: string;
   readonly bundle: string;
-  /** JSONL, shared out among the participants. */
+  /** JSONL, split among the participants. */
   readonly data: string;
   /** JSONL, common test. Default: a share of {@link data}. */
   readonly test?: string | undefined;
@@ -50,18 +50,18 @@ export interface SimulationOptions {
   readonly split: SplitRule;
   readonly label?: LabelRule | undefined;
   readonly given: GivenSettings;
-  /** Chance of each participant to vanish in a round, at a stage drawn at random. Default 0. */
+  /** Chance per participant and round to vanish, at a random stage. Default 0. */
   readonly dropout?: number | undefined;
   /** Participants that compute at a time. Default 2. */
   readonly concurrency?: number | undefined;
   readonly seed?: number | undefined;
   /** Of the gateway. */
   readonly threads?: number | undefined;
-  /** For what the simulation needs while it runs. */
+  /** Directory for the simulation's temporary files. */
   readonly out: string;
   readonly signal?: AbortSignal | undefined;
   readonly onPoint?: ((point: SimulationPoint) => void) | undefined;
-  /** Told of each update that was submitted. */
+  /** Called after each submitted update. */
   readonly onSubmitted?: ((round: number, submitted: number, cohort: number) => void) | undefined;
 }
 
@@ -86,7 +86,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationSu
   }
 }
 
-/** How long nothing has to happen before time goes on. */
+/** Real time without activity after which the clock advances. */
 const IDLE_MS = 5;
 
 class Simulation {
@@ -97,7 +97,7 @@ class Simulation {
   readonly #seed: number;
   readonly #clock = new VirtualClock();
   readonly #gate: Semaphore;
-  /** All participants check the same ones. */
+  /** Shared, so that all participants verify each signature once. */
   readonly #signatures: VerifiedSignatures;
   readonly #activity: Activity = { busy: 0, events: 0 };
 
@@ -141,7 +141,7 @@ class Simulation {
       await coordinator.control(open.id, { kind: 'start' });
       const running = names.map((name, at) => this.#participate(open, links[at]!, identities[at]!, sites[at]!, name, either));
       const ended = Promise.all(running);
-      // A participant that fails ends the simulation; the others are told, and waited for.
+      // A failed participant ends the simulation; the others are told and awaited.
       ended.catch(() => stop.abort());
       const stopped = await this.#drive(watch, stop, either);
       stop.abort();
@@ -224,7 +224,7 @@ class Simulation {
     return count;
   }
 
-  /** Lets time go on whenever nobody works, until the federation has ended. @returns why it has */
+  /** Advances time while all participants wait, until the federation ends. @returns why it ended */
   async #drive(watch: RoundWatch, stop: AbortController, signal: AbortSignal): Promise<string> {
     for (let seen = -1; !signal.aborted; ) {
       await new Promise((resolve) => setTimeout(resolve, IDLE_MS));

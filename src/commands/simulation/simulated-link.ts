@@ -1,6 +1,7 @@
 /**
- * A participant's way to its coordinator in a simulation: calls go straight through. It counts bytes, lets few participants compute at a time, knows whether
- * its participant has something to do, and loses the participant in the rounds in which the simulation wants it lost.
+ * A participant's in-process link to its coordinator. It counts bytes, limits how many participants
+ * compute at a time, and tracks whether its participant is busy. It also drops the participant in
+ * the rounds that the simulation chose.
  */
 
 import type { Semaphore } from 'async-mutex';
@@ -9,21 +10,18 @@ import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '.
 import { payloadSize } from './payload-size.js';
 import type { VirtualClock } from './virtual-clock.js';
 
-/** What all links of a simulation share. */
 export interface LinkSurroundings {
   readonly clock: VirtualClock;
   /** Held while a participant trains or measures. */
   readonly gate: Semaphore;
-  /** At which stage of a round a participant vanishes until the round is over; null: it stays. */
+  /** The stage at which a participant vanishes for the rest of a round; null: it stays. */
   readonly vanishing: (member: string, round: number) => RoundStage | null;
   readonly activity: Activity;
 }
 
-/** Whether anybody has something to do. */
 export interface Activity {
-  /** Participants that do not wait for a task. */
+  /** Participants that are not waiting for a task. */
   busy: number;
-  /** Grows with whatever happens. */
   events: number;
 }
 
@@ -41,7 +39,6 @@ const stageOf: Readonly<Partial<Record<Task['kind'], RoundStage>>> = {
   unmask: 'unmasking',
 };
 
-/** See the module's header. */
 export class SimulatedLink implements FederationApi {
   readonly traffic: Traffic = { up: 0, down: 0 };
   /** Rounds in which the participant was lost. */
@@ -49,7 +46,10 @@ export class SimulatedLink implements FederationApi {
   readonly member: string;
   readonly #inner: FederationApi;
   readonly #around: LinkSurroundings;
-  /** By round, what comes between two rounds with the later one: participants are not all as far as the round that the simulation looks at. */
+  /**
+   * By round; bytes between two rounds count for the later one. Participants may be ahead of the
+   * round that the simulation looks at.
+   */
   readonly #byRound = new Map<number, Traffic>();
   #round = 1;
   #leave: () => void = () => undefined;
@@ -60,7 +60,7 @@ export class SimulatedLink implements FederationApi {
     this.#around = around;
   }
 
-  /** Bytes of the rounds up to this one that were not taken before. */
+  /** Bytes of the rounds up to this one that were not yet taken. */
   takeTraffic(through: number): Traffic {
     const sum: Traffic = { up: 0, down: 0 };
     for (const [round, { up, down }] of this.#byRound) {
@@ -83,7 +83,7 @@ export class SimulatedLink implements FederationApi {
       }
       if (task.kind === 'submit') [, this.#leave] = await this.#around.gate.acquire();
       if ('round' in task) this.#round = task.round;
-      // How often it waits, and for what, is a matter of timing.
+      // How often it waits, and for what, depends on timing.
       return task.kind === 'wait' ? answer : this.#received(answer);
     }
   }
@@ -93,7 +93,7 @@ export class SimulatedLink implements FederationApi {
   }
 
   broadcasts(from: number) {
-    // How many announcements come at a time is a matter of timing, and with it how often this is asked.
+    // How many announcements come at a time, and so how often this is called, depends on timing.
     return this.#call([], this.#inner.broadcasts(from));
   }
 
@@ -130,12 +130,12 @@ export class SimulatedLink implements FederationApi {
     if (signal?.aborted) throw cancelled();
   }
 
-  /** To be called when the participant has ended: others may have its place. */
+  /** Called when the participant has ended, to free its place. */
   close(): void {
     this.#leave();
   }
 
-  /** It may be the member's last answer of the round. */
+  /** This may be the member's last answer of the round. */
   #answered(round: number): void {
     this.#round = round + 1;
   }

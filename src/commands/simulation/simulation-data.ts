@@ -1,14 +1,13 @@
-/** Who has which examples in a simulation: a common test that nobody trains on, and for each participant examples to train on and to hold out. */
+/** A simulation's examples: a common test, and each participant's own to train and to hold out. */
 import type { Example } from '../../../clients/typescript/data/examples.js';
 import { CutlayerError } from '../../errors.js';
 import { seeded, shuffle } from '../../tensor/random.js';
 import type { LabelledRecord } from './labelled-data.js';
 import { dirichletSplit, iidSplit } from './split.js';
 
-/** How data is shared out. */
 export type SplitRule = { readonly kind: 'iid' } | { readonly kind: 'dirichlet'; readonly alpha: number };
 
-/** What one participant has. */
+/** One participant's records. */
 export interface Site {
   readonly training: readonly Example[];
   readonly heldOut: readonly Example[];
@@ -16,16 +15,15 @@ export interface Site {
   readonly labels: Readonly<Record<string, number>>;
 }
 
-/** How to share out. */
 export interface SharingOptions {
   readonly participants: number;
   readonly rule: SplitRule;
   readonly seed: number;
-  /** Share of each participant's records that it holds out, in [0, 1); at least one record where it is above 0. */
+  /** Share of each participant's records to hold out, in [0, 1); at least one record if above 0. */
   readonly heldOutShare: number;
 }
 
-/** Takes a share of the records for the common test, in a fixed random order. @returns [rest, test] */
+/** Takes the common test's share of the records, in a fixed random order. @returns [rest, test] */
 export function takeTest(
   records: readonly LabelledRecord[],
   share: number,
@@ -37,7 +35,7 @@ export function takeTest(
   return [records.filter((_, at) => !test.has(at)), records.filter((_, at) => test.has(at))];
 }
 
-/** Shares records out. @throws CutlayerError INVALID_ARGUMENT when a participant would have nothing to train on */
+/** Splits records. @throws CutlayerError INVALID_ARGUMENT when one gets none to train on */
 export function shareOut(records: readonly LabelledRecord[], { participants, rule, seed, heldOutShare }: SharingOptions): readonly Site[] {
   const least = heldOutShare > 0 ? 2 : 1;
   if (records.length < participants * least)

@@ -1,4 +1,4 @@
-/** The gateway of a simulation: the real one, in this process, on the loopback interface, and one connection to it that all participants share. */
+/** The real gateway in this process, on loopback, and one connection for all participants. */
 import { join } from 'node:path';
 import { type Connection, connect } from '../../../clients/typescript/connection/connect.js';
 import { parseGatewayConfig } from '../../gateway/config.js';
@@ -8,13 +8,12 @@ import { issueToken } from '../../server/auth/issuer.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
 import { createLogger } from '../../server/observability/log.js';
 
-/** A gateway that answers. */
 export interface SimulationGateway {
   readonly connection: Connection;
   close(): Promise<void>;
 }
 
-/** More than any simulation runs: its token serves it to the end. */
+/** Longer than any simulation, so that its token stays valid. */
 const TOKEN_SECONDS = 30 * 24 * 3600;
 
 /** Starts it. @param directory for its keys @throws CutlayerError of artifact or port */

@@ -3,7 +3,6 @@ import { renderChart } from '../report/chart.js';
 import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../report/page.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
-/** The page's HTML. */
 export function renderSimulation(summary: SimulationSummary): string {
   const { points, participants, settings, split, dropout, released, aborted, seconds } = summary;
   const last = points.findLast(({ test }) => test !== null)?.test;
@@ -82,6 +81,6 @@ ${renderTable(
       .join(', '),
   ]),
 )}
-<footer>Keys, masks and noise of a simulation come from its seed: it shows what a federation would learn and send, and protects nobody.</footer>`;
+<footer>Keys, masks and noise of a simulation come from its seed: it shows what a federation would learn and send, and protects nothing.</footer>`;
   return renderPage({ title, body });
 }

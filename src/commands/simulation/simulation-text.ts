@@ -1,4 +1,4 @@
-/** A simulation in lines of text: one for each version while it runs, curves and tables at its end. */
+/** A simulation as text: one line per version while it runs, curves and tables at its end. */
 import { formatBytes } from '../../../clients/typescript/cli/progress.js';
 import { sparkline } from '../../../clients/typescript/cli/sparkline.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
@@ -6,7 +6,7 @@ import type { SimulationPoint, SimulationSummary } from './simulation-summary.js
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-/** Metrics that have a curve, with how they are written. */
+/** Metrics that have a curve, and their formats. */
 const curves: readonly {
   readonly name: string;
   readonly of: (metrics: VersionMetrics) => number;
@@ -17,7 +17,7 @@ const curves: readonly {
   { name: 'exact answers', of: ({ exactMatch }) => exactMatch, write: percent },
 ];
 
-/** @param progress Released rounds that there will be, and seconds that have passed: for the time that is left. */
+/** @param progress Released rounds in all, and seconds so far: for the time that is left. */
 export function pointLine(point: SimulationPoint, { total, seconds }: { readonly total: number; readonly seconds: number }): string {
   const { version, round, participants, vanished, test, promoted, coordinator, gateway, privacy } = point;
   const left = version === 0 ? '' : `  ETA ${Math.round((seconds / version) * Math.max(0, total - version))} s`;
@@ -29,7 +29,7 @@ export function pointLine(point: SimulationPoint, { total, seconds }: { readonly
   return `version ${version}/${total}  ${who}  ${metrics}  ${version === 0 ? '' : bytes}${spent}${left}`.trimEnd();
 }
 
-/** The end of it. @param options Whether the terminal shows more than ASCII. */
+/** @param options Whether the terminal shows more than ASCII. */
 export function summaryLines(summary: SimulationSummary, options: { readonly unicode: boolean }): readonly string[] {
   const { points, participants, split, dropout, released, aborted, seconds, testExamples, stopped } = summary;
   const measured = points.flatMap(({ test }) => (test === null ? [] : [test]));

@@ -1,7 +1,9 @@
 /**
- * Splits of one data set among participants, as federated learning is studied with: alike, or each with its own mix of labels. Pure functions of the
- * seed; every item goes to exactly one participant, and sizes differ by at most one.
- * @see Hsu, Qi and Brown 2019, arXiv:1909.06335 sec. 3: each participant draws its mix q ~ Dir(alpha · p), p being the mix of the whole
+ * Splits of one data set among participants: alike, or each with its own mix of labels. Pure
+ * functions of the seed. Every item goes to exactly one participant, and sizes differ by at most
+ * one.
+ * @see Hsu, Qi and Brown 2019, arXiv:1909.06335 sec. 3: each participant draws its mix q ~
+ *   Dir(alpha · p), p being the mix of the whole
  */
 
 import { CutlayerError } from '../../errors.js';
@@ -11,13 +13,12 @@ import { dirichlet } from './dirichlet.js';
 /** Indexes of the items of each participant, ascending. */
 export type Split = readonly (readonly number[])[];
 
-/** How to split. */
 export interface SplitOptions {
   readonly participants: number;
   readonly seed: number;
 }
 
-/** Everybody the same mix, by shuffling. @throws CutlayerError INVALID_ARGUMENT for more participants than items */
+/** Equal mixes, by shuffling. @throws CutlayerError INVALID_ARGUMENT: too many participants */
 export function iidSplit(count: number, { participants, seed }: SplitOptions): Split {
   const sizes = equalSizes(count, participants);
   const order = shuffle(
@@ -29,8 +30,9 @@ export function iidSplit(count: number, { participants, seed }: SplitOptions): S
 }
 
 /**
- * Everybody its own mix of labels.
- * @param labels One for each item. @param alpha Above 0: at 0.1 most have one or two labels, at 100 all are nearly alike.
+ * A mix of labels for each participant.
+ * @param labels One for each item. @param alpha Above 0: at 0.1 most have one or two labels, at 100
+ *   all are nearly alike.
  * @throws CutlayerError INVALID_ARGUMENT for more participants than items, or a bad alpha
  */
 export function dirichletSplit(labels: readonly string[], { participants, seed, alpha }: SplitOptions & { readonly alpha: number }): Split {
@@ -47,7 +49,7 @@ export function dirichletSplit(labels: readonly string[], { participants, seed, 
     ),
   );
   const taken = sizes.map((): number[] => []);
-  // In turns, so that nobody is left with what the others did not want.
+  // In turns, so that no participant gets only what the others left.
   for (let turn = 0; turn < sizes[0]!; turn++)
     for (const [who, size] of sizes.entries()) if (turn < size) taken[who]!.push(pools[draw(mixes[who]!, pools, random)]!.pop()!);
   return taken.map(ascending);
@@ -64,7 +66,7 @@ function poolsOf(labels: readonly string[], random: Random): number[][] {
   return [...pools.keys()].sort().map((label) => shuffle(pools.get(label)!, random));
 }
 
-/** A pool that is not empty, by the participant's mix; where all of its mix is used up, by what is left. */
+/** A pool with items, drawn by the participant's mix, or by what is left if its mix is used up. */
 function draw(mix: readonly number[], pools: readonly (readonly number[])[], random: Random): number {
   const open = mix.map((share, label) => (pools[label]!.length > 0 ? share : 0));
   const weights = open.some((share) => share > 0) ? open : pools.map((pool) => pool.length);

@@ -1,6 +1,7 @@
 /**
- * The time of a simulation: it stands still while anybody works, and jumps to the next timer when nobody does. So cutoffs and polls cost no waiting, and no
- * cutoff passes because this machine is slow.
+ * The time of a simulation. It stands still while a participant works, and jumps to the next timer
+ * when all wait. So cutoffs and polls cost no waiting, and no cutoff passes because the machine is
+ * slow.
  */
 
 interface Timer {
@@ -8,10 +9,9 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Where the time begins: the same in every simulation, so that what is signed with it is the same too. 2001-09-09. */
+/** 2001-09-09: the same in every simulation, so that signed content is the same too. */
 const START_MS = 1_000_000_000_000;
 
-/** A clock and its timers. */
 export class VirtualClock {
   #now = START_MS;
   readonly #timers = new Set<Timer>();
@@ -26,7 +26,7 @@ export class VirtualClock {
     return () => this.#timers.delete(timer);
   };
 
-  /** Resolves after this much time of the simulation, or at once when the signal comes. */
+  /** Resolves after this much simulated time, or at once when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
@@ -40,7 +40,7 @@ export class VirtualClock {
     });
   }
 
-  /** Jumps to the earliest timer and runs those of that moment, in the order in which they were set. @returns false when there is none */
+  /** Jumps to the earliest timer and runs those of that moment, in order. @returns whether any */
   advance(): boolean {
     const next = Math.min(...[...this.#timers].map(({ atMs }) => atMs));
     if (!Number.isFinite(next)) return false;

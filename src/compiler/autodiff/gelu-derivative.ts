@@ -1,13 +1,13 @@
 /**
- * Derivatives of the Gaussian error linear unit, written for few passes over the widest array of a decoder.
+ * Derivatives of GELU in few passes, as its array is the widest of a decoder.
  * @see arXiv:1606.08415
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
 
 /**
- * With k = 2√(2/π), a = 0.044715 and s = σ(x (k + k a x²)), gelu(x) = x s, because tanh(u) = 2σ(2u) − 1. So
- * gelu′(x) = s (1 + x (1 − s) (k + 3 k a x²)).
+ * gelu(x) = x s with k = 2√(2/π), a = 0.044715, s = σ(x (k + k a x²)), as tanh(u) = 2σ(2u) − 1.
+ * So gelu′(x) = s (1 + x (1 − s) (k + 3 k a x²)).
  */
 export function geluTanhDerivative(g: GraphBuilder, x: Value): Value {
   const k = 2 * Math.sqrt(2 / Math.PI);
@@ -18,7 +18,7 @@ export function geluTanhDerivative(g: GraphBuilder, x: Value): Value {
   return g.mul(s, g.add(g.mul(g.sub(1, s), slope), 1));
 }
 
-/** gelu′(x) = Φ(x) + x φ(x), with the normal distribution Φ(x) = (1 + erf(x/√2)) / 2 and density φ(x) = e^(−x²/2) / √(2π). */
+/** gelu′(x) = Φ(x) + x φ(x), Φ(x) = (1 + erf(x/√2)) / 2, φ(x) = e^(−x²/2) / √(2π). */
 export function geluErfDerivative(g: GraphBuilder, x: Value): Value {
   const distribution = g.mul(g.add(g.erf(g.mul(x, Math.SQRT1_2)), 1), 0.5);
   const density = g.exp(g.mul(g.mul(x, x), -0.5));

@@ -1,6 +1,7 @@
 /**
- * Cuts one graph of outputs and cotangents into two that run at different times: a forward graph that also returns the
- * residuals, and a vjp graph that is fed them and computes the rest again. Where no vjp follows, a third graph is the forward pass alone.
+ * Cuts one graph of outputs and cotangents into two that run at different times. The forward graph
+ * also returns the residuals. The vjp graph is fed them and recomputes the rest. A third graph is
+ * the forward alone.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
@@ -8,15 +9,12 @@ import { nodesBelow } from '../onnx/reachable.js';
 import { inputsOf, type Value } from '../onnx/value.js';
 import { chooseResiduals, type NominalSizes } from './residual-policy.js';
 
-/** What is cut. */
 export interface PartitionRequest {
-  /** The forward outputs, by name. */
   readonly outputs: Readonly<Record<string, Value>>;
   /** The outputs of the vjp graph, by name: cotangents made by `vjp`. */
   readonly cotangentOutputs: Readonly<Record<string, Value>>;
   /** The graph inputs that are fed only to the vjp graph: the cotangents of the outputs. */
   readonly cotangents: readonly Value[];
-  /** Sizes to assume when comparing bytes. */
   readonly sizes?: NominalSizes;
 }
 
@@ -26,16 +24,16 @@ export interface Residual {
   readonly value: Value;
 }
 
-/** The graphs. The vjp graph's inputs are some of the forward graph's, residuals, and the cotangents. */
+/** The graphs. The vjp graph's inputs are forward inputs, residuals and the cotangents. */
 export interface Partition {
   readonly forward: Graph;
-  /** `forward` without the residuals: a runtime computes and hands out every output of a graph, wanted or not. */
+  /** `forward` without residuals: a runtime computes every output of a graph, wanted or not. */
   readonly infer: Graph;
   readonly vjp: Graph;
   readonly residuals: readonly Residual[];
 }
 
-/** Cuts a graph by the residual policy; the residuals are named `residual.0`, `residual.1`, … from the first layer on. */
+/** Cuts a graph by the residual policy; residuals are `residual.0`, … in layer order. */
 export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangents, sizes }: PartitionRequest): Partition {
   const needed = primalsNeeded(Object.values(cotangentOutputs), new Set(cotangents), Object.values(outputs));
   const residuals = chooseResiduals(needed, sizes).map((value, at): Residual => ({ name: `residual.${at}`, value }));
@@ -49,8 +47,8 @@ export function partition(g: GraphBuilder, { outputs, cotangentOutputs, cotangen
 }
 
 /**
- * The values of the forward pass that the backward pass reads, in order of creation. A value that the forward pass does not
- * compute itself, as a step of some derivative, is not saved: the values that it is made of are needed in its place.
+ * Forward values that the backward pass reads, in order of creation. A value that only a derivative
+ * computes is not saved; the values it is computed from are.
  */
 function primalsNeeded(cotangentOutputs: readonly Value[], cotangents: ReadonlySet<Value>, outputs: readonly Value[]): readonly Value[] {
   const forward = new Set(nodesBelow(outputs));

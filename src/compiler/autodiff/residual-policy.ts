@@ -1,11 +1,11 @@
 /**
- * Which primal values a backward pass is given and which it computes again.
- *
- * Measured on 2 cores at GPT-2-small shape: a matrix product with a weight costs more than fetching its output, while
- * every fetched byte costs page faults (165 MB of residuals made a forward of 350 ms take 410 to 630 ms); norms, softmax
- * probabilities, rotations and activations cost a fraction of a product. So: never run a weight product twice, save the
- * fewest bytes that make this possible, and compute all else again. For 4 x 256 tokens and 16 virtual ones that is 25.7 MB a layer of
- * GPT-2 small (q, k, v, two residual streams, the inner pre-activation) and 49 MB of a 0.5 B Llama.
+ * Which primal values a backward pass is given and which it recomputes. Measured on 2 cores at
+ * GPT-2-small shape: recomputing a weight product costs more than fetching its output. Every
+ * fetched byte costs page faults: 165 MB of residuals made a forward of 350 ms take 410 to 630 ms.
+ * Norms, softmax probabilities, rotations and activations cost a fraction of a product. So: never
+ * run a weight product twice, and save the fewest bytes that make this possible. At 4 x 256 tokens
+ * and 16 virtual ones a layer of GPT-2 small saves 25.7 MB, one of a 0.5 B Llama 49 MB. In GPT-2
+ * these are q, k, v, two residual streams and the inner pre-activation.
  */
 
 import { dtypes } from '../../tensor/dtype.js';
@@ -13,10 +13,10 @@ import type { Dim } from '../onnx/dim.js';
 import { nodesBelow } from '../onnx/reachable.js';
 import { inputsOf, type Node, type OpNode, type Value } from '../onnx/value.js';
 
-/** Sizes assumed for symbols when bytes are compared; a symbol that is not named counts as {@link DEFAULT_SIZE}. */
+/** Sizes assumed for symbols when bytes are compared; others count as {@link DEFAULT_SIZE}. */
 export type NominalSizes = Readonly<Record<string, number>>;
 
-/** A middling training batch: 4 sequences of 256 tokens after 16 virtual ones, loss on every row. */
+/** A medium training batch: 4 sequences of 256 tokens, 16 virtual tokens, loss on every row. */
 export const nominalSizes: NominalSizes = { B: 4, S: 256, P: 16, N: 1024 };
 
 const DEFAULT_SIZE = 256;
@@ -27,11 +27,11 @@ const VIEWS: ReadonlySet<string> = new Set(['Reshape', 'Squeeze', 'Unsqueeze']);
 const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'FusedMatMul']);
 
 /**
- * The values to save so that all `needed` values can be had without a weight product, in order of creation.
- *
- * A saved value costs its bytes, a graph input, weight or constant nothing; a cheap op costs what its inputs cost, a weight
- * product the bytes of its output. Going forward through the graph, each needed value is saved itself where that is no dearer
- * than what its recomputation would have to save, counting what is saved already as free.
+ * The values to save so that all `needed` values need no second weight product, in order of
+ * creation. A saved value costs its bytes; a graph input, weight or constant costs nothing. A cheap
+ * op costs what its inputs cost, a weight product the bytes of its output. Values are visited in
+ * forward order. A value is saved if that costs no more than recomputing it from what is already
+ * saved.
  * @param needed values of the forward pass in order of creation
  */
 export function chooseResiduals(needed: readonly Value[], sizes: NominalSizes = nominalSizes): readonly Value[] {
@@ -53,7 +53,7 @@ export function chooseResiduals(needed: readonly Value[], sizes: NominalSizes = 
     };
     const provide = (of: Value): void => {
       if (cost(of) === 0 || of.node.kind !== 'op') return;
-      // A view as a graph output would be copied into memory of its own: save what it looks at.
+      // A view as a graph output is copied into its own memory, so its source is saved instead.
       if (byteSize(of, sizes) <= recomputeCost(of.node) && !VIEWS.has(of.node.op)) saved.add(of);
       else for (const input of inputsOf(of.node)) provide(input);
     };
@@ -67,7 +67,7 @@ export function byteSize({ shape, dtype }: Value, sizes: NominalSizes = nominalS
   return shape.reduce<number>((bytes, dim) => bytes * nominalDim(dim, sizes), dtypes[dtype].bytes);
 }
 
-/** A product with an operand that no graph input reaches: a linear layer, unlike the two products of attention. */
+/** A product with an operand that depends on no graph input: a linear layer, not attention. */
 function isWeightProduct(node: OpNode, constant: ReadonlySet<Node>): boolean {
   return (
     PRODUCTS.has(node.op) &&

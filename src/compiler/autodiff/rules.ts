@@ -7,7 +7,6 @@ import { normalizationRules } from './rules/normalization.js';
 import { reductionRules } from './rules/reduction.js';
 import type { VjpRules } from './vjp-rules.js';
 
-/** A rule for every op of the op table. */
 export const vjpRules: VjpRules = {
   ...elementwiseRules,
   ...linalgRules,

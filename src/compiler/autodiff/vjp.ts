@@ -1,6 +1,7 @@
 /**
- * The reverse-mode driver: walks back from the outputs over the nodes that depend on the wanted values, calls only the
- * cells on that path, sums over broadcasts and accumulates. Frozen weights are not on the path, so they cost nothing.
+ * The reverse-mode driver. It walks back from the outputs over the nodes that depend on the wanted
+ * values. It calls the cells on that path, sums over broadcasts and accumulates. Frozen weights are
+ * not on the path and cost nothing.
  */
 import { CutlayerError } from '../../errors.js';
 import { dtypes } from '../../tensor/dtype.js';
@@ -14,7 +15,6 @@ import { vjpRules } from './rules.js';
 import { unbroadcast } from './unbroadcast.js';
 import { notDifferentiable, type VjpRules } from './vjp-rules.js';
 
-/** What is differentiated, with respect to what. */
 export interface VjpRequest {
   readonly outputs: readonly Value[];
   /** The cotangent of each output, of its type and shape. */
@@ -24,12 +24,13 @@ export interface VjpRequest {
   readonly rules?: VjpRules;
 }
 
-/** Any cell of the table, once its op is no longer known to the compiler. */
+/** Any cell of the table, where the op is not known to the type checker. */
 type AnyCell = (context: object) => Value | readonly Value[];
 
 /**
  * The cotangent of each value in `wrt`; zeros where no output depends on it.
- * @throws CutlayerError NOT_DIFFERENTIABLE naming the node when a path runs through an op or input without a gradient
+ * @throws CutlayerError NOT_DIFFERENTIABLE naming the node when a path runs through an op or input
+ *   without a gradient
  * @throws CutlayerError INVALID_SHAPE when a cotangent does not have its output's type
  */
 export function vjp(g: GraphBuilder, { outputs, cotangents, wrt, rules = vjpRules }: VjpRequest): readonly Value[] {
@@ -90,7 +91,8 @@ function nodesOnPath(
 }
 
 /**
- * Whether the data of any of these values reach the node; an input whose shape alone matters, or that the output has no slope in, does not count.
+ * Whether the data of any of these values reach the node. An input does not count if only its shape
+ * matters or if the output is piecewise constant in it.
  * @throws CutlayerError NOT_DIFFERENTIABLE when they reach it where no gradient can flow
  */
 function dependsOn(node: OpNode, values: ReadonlySet<Value>): boolean {

@@ -1,4 +1,4 @@
-/** The backbone's graphs: for each adapter kind a forward that also yields residuals, the vjp that takes them, and the forward without them. */
+/** The backbone's graphs by adapter kind: forward with residuals, its vjp, forward without. */
 import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import type { Partition } from '../autodiff/partition.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
@@ -9,9 +9,11 @@ import { buildSpan } from './span.js';
 import { partitionStep } from './step-partition.js';
 
 /**
- * The backbone under one adapter kind. Inputs: `hiddenStates` [B,S,d]; `softPrompt` [P,d] or `prefix` [layers,2,P,numKvHeads,headDim];
- * `positions` int64 [N]. Forward gives `output` [N,d] and the residuals, infer only `output`. The vjp takes `cotangent` [N,d] and gives `hiddenStatesCotangent` and
- * `softPromptCotangent` or `prefixCotangent`, of the shapes of what they belong to.
+ * The backbone under one adapter kind. Inputs: `hiddenStates` [B,S,d]; `softPrompt` [P,d] or
+ * `prefix` [layers,2,P,numKvHeads,headDim]; `positions` int64 [N]. Forward gives `output` [N,d] and
+ * the residuals, infer only `output`. The vjp takes `cotangent` [N,d] and gives
+ * `hiddenStatesCotangent` and `softPromptCotangent` or `prefixCotangent`, each of its input's
+ * shape.
  */
 export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind): Partition {
   const g = new GraphBuilder();

@@ -1,7 +1,8 @@
 /**
- * The client's graphs below the head: embedding, bottom and top. Their vjps are self-contained: they take the forward's inputs and compute
- * again what they need, so a client keeps no residuals. A span is compiled frozen, and once more with its block weights as inputs under their
- * names, its vjp then giving `<name>Cotangent` of each: for clients that train the blocks they hold.
+ * The client's graphs below the head: embedding, bottom and top. Their vjps take the forward's
+ * inputs and recompute, so a client keeps no residuals. Each span is compiled twice: frozen, and
+ * with its block weights as inputs under their names. The second vjp also gives `<name>Cotangent`
+ * of each weight, for clients that train their blocks.
  */
 import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
@@ -14,7 +15,7 @@ import { blockWeights, spansOf } from './cut.js';
 import { type GraphPair, graphPair } from './graph-pair.js';
 import { buildSpan, dims, partedRows, type Span, type SpanPlan } from './span.js';
 
-/** Whether the block weights of a span lie in the bundle or are fed. */
+/** Whether the block weights of a span are in the bundle or are fed. */
 export type SpanWeights = 'frozen' | 'inputs';
 
 /** `tokenIds` int64 [B,S] -> `inputsEmbeds` [B,S,d]: token embeddings without positions. */
@@ -24,15 +25,17 @@ export function compileEmbed(model: ModelDescription): Graph {
   return g.build({ outputs: { inputsEmbeds: embedTokens(new DecoderGraph(g, model.spec, model.weights), tokenIds) } });
 }
 
-/** Whether a client needs bottom graphs: blocks, or learned positions to add. Without them the bottom is the identity. */
+/** Whether a client needs bottom graphs; without blocks or learned positions it is the identity. */
 export function hasBottom(model: ModelDescription, cut: Cut): boolean {
   return cut.bottom > 0 || model.spec.position.kind === 'learned';
 }
 
 /**
- * The client's bottom. `inputsEmbeds` [B,S,d] and `softPrompt` [P,d], `prefix` [k,2,P,numKvHeads,headDim] or (a prefix at k = 0) `numVirtualTokens` int64 [] ->
- * `hiddenStates` [B,S,d] and, with a soft prompt, `softPromptHidden` [P,d]. The vjp takes also `hiddenStatesCotangent`, `softPromptHiddenCotangent` and gives
- * `inputsEmbedsCotangent` and `softPromptCotangent` or `prefixCotangent`.
+ * The client's bottom. Inputs: `inputsEmbeds` [B,S,d] and `softPrompt` [P,d] or `prefix`
+ * [k,2,P,numKvHeads,headDim]. A prefix at k = 0 is replaced by `numVirtualTokens` int64 [].
+ * Outputs: `hiddenStates` [B,S,d] and, with a soft prompt, `softPromptHidden` [P,d]. The vjp also
+ * takes `hiddenStatesCotangent` and `softPromptHiddenCotangent`. It gives `inputsEmbedsCotangent`
+ * and `softPromptCotangent` or `prefixCotangent`.
  */
 export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
   const plan: SpanPlan = {
@@ -49,8 +52,10 @@ export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind,
 }
 
 /**
- * The client's top, for m > 0. `hiddenStates` [B,S,d], `softPromptHidden` [P,d] or `prefix` [m,2,P,numKvHeads,headDim], `positions` int64 [N] -> `rows` [N,d].
- * The vjp takes also `rowsCotangent` and gives `hiddenStatesCotangent` and `softPromptHiddenCotangent` or `prefixCotangent`.
+ * The client's top, for m > 0. Inputs: `hiddenStates` [B,S,d]; `softPromptHidden` [P,d] or `prefix`
+ * [m,2,P,numKvHeads,headDim]; `positions` int64 [N]. Output: `rows` [N,d]. The vjp also takes
+ * `rowsCotangent`. It gives `hiddenStatesCotangent` and `softPromptHiddenCotangent` or
+ * `prefixCotangent`.
  */
 export function compileTop(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
   const plan: SpanPlan = {

@@ -1,4 +1,4 @@
-/** Where a model is cut: which blocks each part holds, and which weights go with them. */
+/** Where a model is cut: which blocks and which weights each part holds. */
 import type { Cut } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import type { DecoderSpec } from '../models/spec.js';
@@ -29,12 +29,11 @@ export function cutOf(spec: DecoderSpec, bottom: number, top: number): Cut {
   return { bottom, top, numLayers };
 }
 
-/** The blocks of each part. */
 export function spansOf({ bottom, top, numLayers }: Cut): Spans {
   return { bottom: [0, bottom], backbone: [bottom, numLayers - top], top: [numLayers - top, numLayers] };
 }
 
-/** The weights of each party: the backbone's blocks for the vendor's gateway, all else for the client. They partition the model's. */
+/** The weights of each party, a partition of the model's: the backbone's blocks, and all else. */
 export function partitionWeights(
   table: WeightTable,
   cut: Cut,
@@ -44,12 +43,10 @@ export function partitionWeights(
   return { backbone: table.all.filter(inBackbone), client: table.all.filter((weight) => !inBackbone(weight)) };
 }
 
-/** The weights of a span's blocks. */
 export function blockWeights(table: WeightTable, [first, end]: readonly [number, number]): readonly Weight[] {
   return table.all.filter(({ layer }) => layer !== undefined && layer >= first && layer < end);
 }
 
-/** The number of scalars in some weights. */
 export function parameterCount(weights: readonly Weight[]): number {
   return weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
 }

@@ -1,11 +1,10 @@
-/** A function and its vjp as two graphs. The vjp takes `<output>Cotangent` of each output and gives `<input>Cotangent`. */
+/** A function and its vjp, which takes `<output>Cotangent` and gives `<input>Cotangent`. */
 import { vjp } from '../autodiff/vjp.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import type { Shape } from '../onnx/dim.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 
-/** A function and its vjp. */
 export interface GraphPair {
   readonly forward: Graph;
   readonly vjp: Graph;

@@ -1,6 +1,7 @@
 /**
- * What stands on top of the blocks: final norm, LM head, likelihoods, loss, and a classification head in their place. Head, likelihoods and
- * loss come in variants, by what of the LM head is trained; the frozen table is never copied and has no cotangent.
+ * The parts above the blocks: final norm, LM head, likelihoods, loss, or a classification head.
+ * Head, likelihoods and loss have variants by the trained part of the LM head. The frozen table is
+ * never copied and has no cotangent.
  */
 import type { HeadVariants } from '../../artifacts/manifest.js';
 import { vjp } from '../autodiff/vjp.js';
@@ -13,10 +14,9 @@ import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { dims } from './span.js';
 
-/** The variants of head, likelihoods and loss; those with trained token rows exist where the head is tied. */
+/** The variants of head, likelihoods and loss. Trained token rows need a tied head. */
 export type HeadVariant = keyof HeadVariants;
 
-/** The variants that a model's head has. */
 export function headVariantsOf({ spec }: ModelDescription): readonly HeadVariant[] {
   return spec.tiedHead ? ['plain', 'lora', 'tokens', 'loraTokens'] : ['plain', 'lora'];
 }
@@ -58,8 +58,9 @@ interface Head {
 }
 
 /**
- * The head of some rows: z = h W′ᵀ + scale (h Aᵀ) Bᵀ with W′ the table under its trained rows, then the family's logit scale and softcap.
- * The scale is in the products, so it costs no pass over [N, V].
+ * The head of some rows: z = h W′ᵀ + scale (h Aᵀ) Bᵀ. W′ is the table with its trained rows in
+ * place. The family's logit scale and softcap follow. The scale is in the products, so it costs no
+ * pass over [N, V].
  */
 function buildHead(decoder: DecoderGraph, variant: HeadVariant, rows: Value): Head {
   const { g, spec } = decoder;
@@ -97,9 +98,11 @@ export function compileHead(model: ModelDescription, variant: HeadVariant): Grap
 }
 
 /**
- * The loss without its weighted sum and its cotangents, for evaluation: `rows` [N,d], `labels` int64 [N] and the variant's inputs -> `nll` [N] and
- * `correct` [N], by the same ops as in {@link compileLoss}. It saves a pass of exponentials over [N,V] and a product
- * [N,V] by [V,d]: half the time of compileLoss's graph at GPT-2-small shape, of which a runtime computes every output, fetched or not.
+ * The loss without its weighted sum and cotangents, for evaluation, by the ops of
+ * {@link compileLoss}. Inputs: `rows` [N,d], `labels` int64 [N] and the variant's. Outputs: `nll`
+ * [N] and `correct` [N]. It saves a pass of exponentials over [N,V] and a product of [N,V] and
+ * [V,d]. At GPT-2-small shape that is half the time of compileLoss's graph, as a runtime computes
+ * every output.
  */
 export function compileLikelihood(model: ModelDescription, variant: HeadVariant): Graph {
   const g = new GraphBuilder();
@@ -111,17 +114,19 @@ export function compileLikelihood(model: ModelDescription, variant: HeadVariant)
 }
 
 /**
- * The loss of some rows and its cotangents in one run. `rows` [N,d], `labels` int64 [N], `weights` [N] and the variant's inputs ->
- * `loss` [] = sum of weights * nll, `nll` [N], `correct` [N] (1 where the label is the most likely token), `cotangent` [N,d] of `loss`, and of the
- * variant's inputs `loraACotangent` [R,d], `loraBCotangent` [V,R], `tokenRowsCotangent` [T,d].
- *
- * d nll / dy = softmax(y) - onehot(label) for logits y. Through softcap and logit scale that is, for z,
- *   z̄ = c ⊙ (G - l ⊙ onehot(label)),  G = softmax(y) ⊙ σ,  c = weights * logitScale,
- * σ = 1 - tanh²(z / cap) the softcap's slope (1 without one) and l the slope at the label. z̄ itself is never made: z̄ M is
- * c ⊙ (G M - l ⊙ M[labels]) for any M [V,k]: a Gemm and a look-up of rows. Without a softcap there is no [N,V] array beyond the logits, their
- * log-softmax and its exponential. With h the normed rows, u = h Aᵀ, and Δ what the trained rows differ by from the table's:
- *   ū = scale z̄ B,  Ā = ūᵀ h,  B̄ = scale z̄ᵀ u,  rows̄ = z̄[:, ids]ᵀ h,  h̄ = z̄ W + z̄[:, ids] Δ + ū A.
- * From h̄ back to the rows it is the norm's vjp.
+ * The loss of some rows and its cotangents in one run. Inputs: `rows` [N,d], `labels` int64 [N],
+ * `weights` [N] and the variant's. Outputs: `loss` [] = sum of weights * nll, `nll` [N], `correct`
+ * [N] (1 where the label is the most likely token), `cotangent` [N,d] of `loss`. Also
+ * `loraACotangent` [R,d], `loraBCotangent` [V,R], `tokenRowsCotangent` [T,d] of the variant's
+ * inputs. For logits y, d nll / dy = softmax(y) - onehot(label). Through softcap
+ * and logit scale, the cotangent of z is
+ *     z̄ = c ⊙ (G - l ⊙ onehot(label)),  G = softmax(y) ⊙ σ,  c = weights * logitScale,
+ * Here σ = 1 - tanh²(z / cap) is the softcap's slope (1 without one) and l the slope at the label.
+ * z̄ itself is never computed. For any M [V,k], z̄ M is c ⊙ (G M - l ⊙ M[labels]): a Gemm and a
+ * gather of rows. Without a softcap, only the logits, their log-softmax and its exponential are
+ * [N,V]. Let h be the normed rows, u = h Aᵀ, and Δ the trained rows minus the table's:
+ *     ū = scale z̄ B,  Ā = ūᵀ h,  B̄ = scale z̄ᵀ u,  rows̄ = z̄[:, ids]ᵀ h,  h̄ = z̄ W + z̄[:, ids] Δ + ū A.
+ * The norm's vjp leads from h̄ to the rows.
  */
 export function compileLoss(model: ModelDescription, variant: HeadVariant): Graph {
   const g = new GraphBuilder();
@@ -167,15 +172,16 @@ export function compileLoss(model: ModelDescription, variant: HeadVariant): Grap
   return g.build({ outputs: { loss, nll, correct, cotangent: cotangent!, ...outputs } });
 }
 
-/** `rows` [N,d], `classifierWeight` [C,d] -> `logits` [N,C]: final norm and the client's own classes, without logit scale, softcap or bias. */
+/** `rows` [N,d], `classifierWeight` [C,d] -> `logits` [N,C]; no logit scale, softcap or bias. */
 export function compileClassifier(model: ModelDescription): Graph {
   const { g, logits } = classifier(model);
   return g.build({ outputs: { logits } });
 }
 
 /**
- * The loss of a classification head: `rows` [N,d], `classifierWeight` [C,d], `labels` int64 [N], `weights` [N] -> `loss`, `nll`, `correct`,
- * `cotangent` [N,d] and `classifierWeightCotangent` [C,d], as {@link compileLoss}.
+ * The loss of a classification head, as {@link compileLoss}. Inputs: `rows` [N,d],
+ * `classifierWeight` [C,d], `labels` int64 [N], `weights` [N]. Outputs: `loss`, `nll`, `correct`,
+ * `cotangent` [N,d] and `classifierWeightCotangent` [C,d].
  */
 export function compileClassifierLoss(model: ModelDescription): Graph {
   const { g, rows, weight, logits } = classifier(model);
@@ -208,7 +214,7 @@ function crossEntropy(g: GraphBuilder, logits: Value, labels: Value, weights: Va
   return { ...rows, loss: g.reduceSum(g.mul(weights, rows.nll), [0], 0) };
 }
 
-/** Per row the negative log-likelihood of its label and whether it is the most likely. @param logits [N, classes] */
+/** Per row: nll of its label, and whether it is most likely. @param logits [N, classes] */
 function likelihood(g: GraphBuilder, logits: Value, labels: Value) {
   const logProbabilities = g.logSoftmax(logits);
   const nll = g.neg(g.squeeze(g.gatherElements(logProbabilities, g.unsqueeze(labels, [1]), 1), [1])); // [N]

@@ -1,6 +1,7 @@
 /**
- * Keys and values of real tokens, from which a prefix may begin instead of from noise: for each span a graph that runs one sequence from
- * position 0 and gives what each of its blocks would cache. Keys are after normalization and rope, as a prefix holds them.
+ * Keys and values of real tokens, from which a prefix may be initialized instead of from noise.
+ * Each graph runs a span on one sequence from position 0 and gives what each block would cache.
+ * Keys are after normalization and rope, as a prefix holds them.
  * @see arXiv:2101.00190 sec. 4.3: a prefix that begins from real activations
  */
 import type { Cut } from '../../artifacts/manifest.js';
@@ -16,7 +17,7 @@ import { type Spans, spansOf } from './cut.js';
 import { dims } from './span.js';
 
 /**
- * A span's keys and values. Input: `hiddenStates` [1,S,d], for the bottom `inputsEmbeds` of that shape.
+ * A span's keys and values. Input: `hiddenStates` [1,S,d], or the bottom's `inputsEmbeds` [1,S,d].
  * Output: `keyValues` [layers,2,S,numKvHeads,headDim], the layout of a prefix.
  */
 export function compileKeyValues(model: ModelDescription, cut: Cut, part: keyof Spans): Graph {

@@ -1,4 +1,4 @@
-/** The graphs of methods that compute something of their own: one row a graph, its weights all inputs, so that it fits any bundle. */
+/** The graphs of methods with a computation of their own. All their weights are inputs. */
 import type { MethodGraphName } from '../../artifacts/manifest.js';
 import type { ModelDescription } from '../models/registry.js';
 import { symbol } from '../onnx/dim.js';
@@ -12,8 +12,10 @@ export const methodGraphs: { readonly [Name in MethodGraphName]: (model: ModelDe
 };
 
 /**
- * LoRA merged into a linear weight: `weight` in the model's linear layout, `loraA` [r,in], `loraB` [out,r], `loraScale` [] -> `merged` =
- * weight + loraScale (loraB loraA), or plus its transpose. The vjp takes also `mergedCotangent` and gives `loraACotangent`, `loraBCotangent`.
+ * LoRA merged into a linear weight: `merged` = weight + loraScale (loraB loraA), or plus its
+ * transpose. Inputs: `weight` in the model's linear layout, `loraA` [r,in], `loraB` [out,r],
+ * `loraScale` []. The vjp takes also `mergedCotangent` and gives `loraACotangent`,
+ * `loraBCotangent`.
  * @see arXiv:2106.09685 sec. 4.1
  */
 export function compileLoraMerge({ spec }: ModelDescription): GraphPair {

@@ -1,6 +1,7 @@
 /**
- * A backbone from an imported graph: hidden states [b, s, d] in, hidden states [b, s, d] out, nothing else. The graph is applied to the text
- * alone or to a soft prompt put before every sequence; its derivative comes from the same rules as any other.
+ * A backbone from an imported graph: hidden states [b, s, d] to hidden states [b, s, d]. The graph
+ * is applied to the text alone, or to a soft prompt put before every sequence. Its derivative comes
+ * from the same rules as any other graph's.
  */
 import type { SpanKind } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
@@ -25,12 +26,12 @@ export interface BackbonePorts {
 const EXPORT_HINT = 'export a module that maps inputs_embeds to last_hidden_state and nothing else (see docs/onnx.md)';
 
 /**
- * Finds the ports of a backbone, and refuses graphs that are none.
- * @throws CutlayerError INVALID_ONNX naming the input or output that is in the way
+ * Finds the ports of a backbone, and refuses any other graph.
+ * @throws CutlayerError INVALID_ONNX naming the wrong input or output
  */
 export function backbonePorts({ graph, initializers, path }: OnnxModel): BackbonePorts {
   const fail = (why: string) => new CutlayerError('INVALID_ONNX', `${path}: ${why}`);
-  // Models of old list their initializers among the inputs.
+  // Old models list their initializers among the inputs.
   const inputs = graph.input.filter(({ name }) => !initializers.has(name));
   const [input, ...moreInputs] = inputs;
   const [output, ...moreOutputs] = graph.output;
@@ -67,10 +68,12 @@ const namesOf = (ports: readonly ValueInfoProto[]): string =>
     .join(', ');
 
 /**
- * The backbone under one adapter kind, with the inputs and outputs of every backbone: `hiddenStates` [B,S,d], `softPrompt` [P,d] and
- * `positions` int64 [N] -> `output` [N,d]; the vjp takes `cotangent` [N,d]. A soft prompt's P rows are computed for every sequence, as the
- * graph knows nothing of rows shared by a batch; those of sequence 0 stand for all, and the cotangent comes back summed.
- * A prefix needs inputs for keys and values, which an imported graph does not have.
+ * The backbone under one adapter kind, with the inputs and outputs of every backbone. Inputs:
+ * `hiddenStates` [B,S,d], `softPrompt` [P,d], `positions` int64 [N]. Output: `output` [N,d]. The
+ * vjp takes `cotangent` [N,d]. The graph has no rows shared by a batch, so a soft prompt's P rows
+ * are computed for every sequence. The rows of sequence 0 are used for all; the cotangent is the
+ * sum over sequences. A prefix needs inputs for keys and values, which an imported graph does not
+ * have.
  * @throws CutlayerError INVALID_ONNX, UNSUPPORTED_OP, NOT_DIFFERENTIABLE, naming the node
  */
 export function compileOnnxBackbone(model: OnnxModel, ports: BackbonePorts, kind: Exclude<SpanKind, 'prefix'>): Partition {
@@ -98,7 +101,7 @@ function requireOutput(mapped: Value, wanted: Shape, { path }: OnnxModel, { outp
   }
 }
 
-/** [B, P + S, d] as rows: the P rows of sequence 0, then token s of sequence b at P + b * S + s. */
+/** [B, P + S, d] as rows: sequence 0's P rows, then token s of sequence b at P + b * S + s. */
 function flatRows(g: GraphBuilder, hidden: Value, hasPrompt: boolean): Value {
   const { B, S, P } = dims;
   const d = hidden.shape[2]!;

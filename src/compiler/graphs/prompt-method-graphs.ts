@@ -1,8 +1,11 @@
 /**
- * The graphs of methods that make a prompt or a prefix out of other parameters: P-tuning's encoders, the projection of prefix tuning, the
- * product of multitask prompt tuning. Every weight is an input under the name of PEFT's state dict, P and the encoder's width H are symbolic,
- * so one graph serves whatever a client chooses. A vjp takes the forward's inputs and `<output>Cotangent`, and gives `<input>Cotangent`.
- * @see PEFT 0.21 `tuners/p_tuning`, `tuners/prefix_tuning`, `tuners/multitask_prompt_tuning`; arXiv:2103.10385, 2101.00190, 2303.02861
+ * The graphs of methods that compute a prompt or prefix from other parameters: P-tuning's encoders,
+ * prefix tuning's projection, multitask prompt tuning's product. Every weight is an input under its
+ * name in PEFT's state dict. P and the encoder's width H are symbolic, so one graph serves every
+ * client's choice. A vjp takes the forward's inputs and `<output>Cotangent`, and gives
+ * `<input>Cotangent`.
+ * @see PEFT 0.21 `tuners/p_tuning`, `tuners/prefix_tuning`, `tuners/multitask_prompt_tuning`;
+ *   arXiv:2103.10385, 2101.00190, 2303.02861
  */
 import type { DecoderSpec } from '../models/spec.js';
 import type { GraphBuilder } from '../onnx/builder.js';
@@ -11,24 +14,22 @@ import type { Value } from '../onnx/value.js';
 import { functionPair, type GraphPair } from './graph-pair.js';
 
 /**
- * LSTM cells in one run of `promptEncoderLstmCells`. Recurrent weights are an input, and a run copies its inputs: eight cells a run copy them
- * an eighth as often as one would, and the graph stays small.
+ * LSTM cells in one run of `promptEncoderLstmCells`. A run copies the recurrent weights, so eight
+ * cells a run copy them an eighth as often as one cell a run. The graph stays small.
  */
 export const LSTM_CELLS = 8;
 
 const P = symbol('P');
-/** The encoder's width. */
 const H = symbol('H');
 const GATES = multiplyDims(4, H);
 
-/** What of a model these graphs depend on: its dims, and its layers in all. */
+/** The parts of a model that these graphs depend on. */
 export interface PromptMethodModel {
   readonly spec: Pick<DecoderSpec, 'hiddenSize' | 'numLayers'> & {
     readonly attention: Pick<DecoderSpec['attention'], 'numKvHeads' | 'headDim'>;
   };
 }
 
-/** The graphs by name. */
 export const promptMethodGraphs = {
   promptEncoderMlp: ({ spec }: PromptMethodModel) => promptEncoderMlp(spec.hiddenSize),
   promptEncoderLstmInput,
@@ -39,8 +40,8 @@ export const promptMethodGraphs = {
 } as const satisfies Readonly<Record<string, (model: PromptMethodModel) => GraphPair>>;
 
 /**
- * `embedding.weight` [P,d] through Linear, ReLU, Linear, ReLU, Linear: `mlp_head.{0,2,4}.weight` [H,d], [H,H], [d,H] and their `.bias`
- * -> `prompt` [P,d].
+ * `embedding.weight` [P,d] through Linear, ReLU, Linear, ReLU, Linear -> `prompt` [P,d].
+ * `mlp_head.{0,2,4}.weight` are [H,d], [H,H], [d,H], each with its `.bias`.
  */
 function promptEncoderMlp(d: number): GraphPair {
   return functionPair((input, g) => {
@@ -52,8 +53,9 @@ function promptEncoderMlp(d: number): GraphPair {
 }
 
 /**
- * What a layer's input adds to the gates of all its cells, in one product: `input` [P,I], `weight_ih` [4H,I], `bias_ih` and `bias_hh` [4H]
- * -> `gates` [P,4H]. The cotangent of recurrent weights is the same function's: `input` is then each cell's hidden state before it.
+ * A layer's input's part of the gates of all its cells, in one product. Inputs: `input` [P,I],
+ * `weight_ih` [4H,I], `bias_ih` and `bias_hh` [4H]. Output: `gates` [P,4H]. The same function gives
+ * the cotangent of recurrent weights, with each cell's previous hidden state as `input`.
  */
 function promptEncoderLstmInput(): GraphPair {
   const I = symbol('I');
@@ -66,10 +68,12 @@ function promptEncoderLstmInput(): GraphPair {
 }
 
 /**
- * {@link LSTM_CELLS} cells in a row, in the order in which they run: `gates` [8,4H] (what the input adds, in torch's order i, f, g, o),
- * `hidden` and `cell` [1,H] before the first, `weight_hh` [4H,H] -> `hiddenStates` [8,H] after each, `cellState` [1,H] after the last.
- * c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c'). The weight's cotangent is not among the vjp's outputs: one product over
- * all rows gives it, see `promptEncoderLstmInput`.
+ * {@link LSTM_CELLS} cells, in the order in which they run. Inputs: `gates` [8,4H] (the input's
+ * part, in torch's order i, f, g, o), `hidden` and `cell` [1,H] before the first cell, `weight_hh`
+ * [4H,H]. Outputs: `hiddenStates` [8,H] after each cell, `cellState` [1,H] after the last.
+ *     c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c')
+ * The vjp omits the weight's cotangent: one product over all rows gives it, see
+ * `promptEncoderLstmInput`.
  */
 function promptEncoderLstmCells(): GraphPair {
   return functionPair((input, g) => {
@@ -88,7 +92,10 @@ function promptEncoderLstmCells(): GraphPair {
   });
 }
 
-/** `input` [P,2H] (both directions of the last layer) through Linear, ReLU, Linear: `mlp_head.{0,2}.weight` [2H,2H], [d,2H] -> `prompt` [P,d]. */
+/**
+ * `input` [P,2H], both directions of the last layer, through Linear, ReLU, Linear -> `prompt`
+ * [P,d]. `mlp_head.{0,2}.weight` are [2H,2H] and [d,2H].
+ */
 function promptEncoderLstmHead(d: number): GraphPair {
   const W = symbol('W');
   return functionPair((input, g) => {
@@ -98,8 +105,9 @@ function promptEncoderLstmHead(d: number): GraphPair {
 }
 
 /**
- * `embedding.weight` [P,kvHeads*headDim] through Linear, Tanh, Linear: `transform.{0,2}.weight` [H,kvHeads*headDim],
- * [layers*2*kvHeads*headDim,H] and their `.bias` -> `prefix` [layers,2,P,kvHeads,headDim].
+ * `embedding.weight` [P,kvHeads*headDim] through Linear, Tanh, Linear -> `prefix`
+ * [layers,2,P,kvHeads,headDim]. `transform.{0,2}.weight` are [H,kvHeads*headDim] and
+ * [layers*2*kvHeads*headDim,H], each with its `.bias`.
  */
 function prefixProjection({ spec: { numLayers, attention } }: PromptMethodModel): GraphPair {
   const { numKvHeads, headDim } = attention;
@@ -115,7 +123,7 @@ function prefixProjection({ spec: { numLayers, attention } }: PromptMethodModel)
   });
 }
 
-/** The prompt of one task: `embedding.weight` [P,d] times `taskCols` [P,r] `taskRows` [r,d], element by element -> `prompt` [P,d]. */
+/** `embedding.weight` [P,d] ⊙ (`taskCols` [P,r] `taskRows` [r,d]) -> one task's `prompt` [P,d]. */
 function multitaskPrompt(d: number): GraphPair {
   const R = symbol('R');
   return functionPair((input, g) => ({

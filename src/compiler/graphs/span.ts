@@ -1,6 +1,6 @@
 /**
- * Bottom, backbone and top are the same function on different blocks: rows in, blocks [first, end), rows out, adapted in one of three
- * ways. Here the inputs of that function become flat rows, and its values are named once for the forward graph and for the vjp.
+ * Bottom, backbone and top are one function on different blocks: rows through blocks [first, end).
+ * This module makes flat rows of its inputs and names its values once, for forward and vjp.
  */
 import type { SpanKind } from '../../artifacts/manifest.js';
 import { blocks } from '../models/decoder.js';
@@ -13,31 +13,27 @@ import type { Value } from '../onnx/value.js';
 /** The symbolic dims of every graph: batch, sequence, virtual tokens, wanted rows. */
 export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol('N') };
 
-/** Which function a span is. */
 export interface SpanPlan {
   /** Blocks [first, end). */
   readonly span: readonly [number, number];
   readonly kind: SpanKind;
-  /** Learned position embeddings are added first: the bottom of a family that has them. */
+  /** Whether learned position embeddings are added first: the bottom of a family that has them. */
   readonly addPositions: boolean;
-  /** The output is the rows at an input `positions`, not all rows. */
+  /** Whether the output is the rows at an input `positions` instead of all rows. */
   readonly wantedOnly: boolean;
-  /** Names of the graph inputs. */
   readonly inputNames: { readonly hiddenStates: string; readonly softPrompt: string };
 }
 
-/** A span as values of a graph. */
 export interface Span {
   /** [B, S, d] */
   readonly hiddenStates: Value;
-  /** Soft prompt [P, d], or prefix [layers, 2, P, numKvHeads, headDim]; absent without an adapter or with a prefix of no block. */
+  /** Soft prompt [P, d] or prefix [layers, 2, P, numKvHeads, headDim]; absent for no block. */
   readonly adapter?: Value;
   readonly layout: RowLayout;
   /** [R, d], or [N, d] where only some are wanted. */
   readonly rows: Value;
 }
 
-/** Builds a span. */
 export function buildSpan(decoder: DecoderGraph, plan: SpanPlan): Span {
   const { g, spec } = decoder;
   const { kind, inputNames } = plan;
@@ -52,7 +48,7 @@ export function buildSpan(decoder: DecoderGraph, plan: SpanPlan): Span {
   const prefix = kind === 'prefix' && first < end ? g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]) : undefined;
   let rows = prompt === undefined ? text : joinRows(g, { prompt, text });
   if (plan.addPositions) {
-    // A prefix of no block is not fed, so P is read from an input of its own.
+    // A prefix of no block is not fed, so P comes from an input of its own.
     const count = kind === 'prefix' && prefix === undefined ? g.input('numVirtualTokens', 'int64', []) : g.dim(layout.virtualTokens);
     rows = addLearnedPositions(decoder, rows, rowPositions(g, layout, count));
   }
@@ -60,7 +56,7 @@ export function buildSpan(decoder: DecoderGraph, plan: SpanPlan): Span {
   return { hiddenStates, ...(adapter && { adapter }), layout, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix }) };
 }
 
-/** All rows, apart: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */
+/** All rows, split: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */
 export function partedRows({ g, spec }: DecoderGraph, { rows, layout }: Span): SplitRows {
   const { prompt, text } = splitRows(g, rows, layout);
   const hiddenStates = g.reshape(text, [layout.batch, layout.sequence, spec.hiddenSize]); // [B, S, d]

@@ -1,4 +1,4 @@
-/** From the forward pass of a backbone's step to its graphs: the forward with residuals, the forward alone, and the vjp. */
+/** From a backbone's forward pass to its graphs: forward with residuals, forward alone, and vjp. */
 import { type Partition, partition } from '../autodiff/partition.js';
 import { vjp } from '../autodiff/vjp.js';
 import type { GraphBuilder } from '../onnx/builder.js';

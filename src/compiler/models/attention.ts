@@ -1,8 +1,9 @@
 /**
- * Causal self-attention over flat rows. Projections run on all rows at once; only the scores are taken apart: the prompt's rows
- * attend among themselves, once; the text's rows attend to the shared keys and values of the virtual tokens and to their own
- * sequence. Query heads of one group lie side by side as rows, so grouped keys and values are never repeated. Padding is on the
- * right and attention is causal, so no real token ever attends to it and no padding mask exists.
+ * Causal self-attention over flat rows. Projections run on all rows at once. Prompt rows attend
+ * among themselves, once for the batch. Text rows attend to the virtual tokens' shared keys and
+ * values and to their own sequence. Query heads of a group are adjacent rows, so grouped keys and
+ * values are never repeated. Padding is on the right and attention is causal, so no padding mask is
+ * needed.
  */
 
 import { f32 } from '../../tensor/tensor.js';
@@ -14,14 +15,13 @@ import { normalize } from './norm.js';
 import { type Rotation, rotate } from './rope.js';
 import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
 
-/** What a block's attention must know of its span. */
 export interface AttentionContext {
   readonly layout: RowLayout;
   /** Present with rope. */
   readonly rotation?: Rotation;
-  /** The rows that go on from here, of [R, ...]: all of them, or in the last block those that are wanted. */
+  /** Selects the rows that go on, of [R, ...]: all, or in the last block the wanted ones. */
   readonly pick: (rows: Value) => Value;
-  /** Told of each block's own keys (after normalization and rope) and values, each [R, numKvHeads * headDim]. */
+  /** Called with each block's keys (after rope) and values, each [R, numKvHeads * headDim]. */
   readonly onKeyValue?: ((layer: number, own: PrefixBlock) => void) | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface PrefixBlock {
   readonly value: Value;
 }
 
-/** What the softmax adds to scores of keys that lie ahead: exp of it is 0, and it is finite, so nothing becomes NaN. */
+/** Added to scores of later keys: exp of it is 0, and it is finite, so nothing becomes NaN. */
 const AHEAD = -1e30;
 
 /**
@@ -109,7 +109,7 @@ function normalizeHeads(decoder: DecoderGraph, layer: number, x: Value, role: 'q
 }
 
 /**
- * The scores of queries against keys: scaled, and capped where the spec caps them.
+ * The scores of queries against keys: scaled, and capped if the spec has a cap.
  * @param queries [..., Q, headDim]
  * @param keys [..., K, headDim]
  * @returns [..., Q, K]
@@ -183,8 +183,8 @@ function attendText(
 }
 
 /**
- * What is added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key, then {@link AHEAD}; with a window
- * also for keys that lie `window` or more behind the query.
+ * Added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key,
+ * then {@link AHEAD}. With a window, keys `window` or more behind the query also get {@link AHEAD}.
  * @returns [rows, before + rows]
  */
 function causalMask(g: GraphBuilder, rows: Dim, before: Dim, window: number | null): Value {

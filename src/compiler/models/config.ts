@@ -1,6 +1,7 @@
 /**
- * What the families' config parsers share. A config is refused when it says something that we would compute differently: every
- * key is either read, or known to be harmless, or switched off (null or false), or the reason for a refusal that names it.
+ * What the families' config parsers share. A config is refused if Cutlayer would compute
+ * differently. Every key must be read, harmless or switched off (null or false). Any other key is
+ * refused by name.
  */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
@@ -9,12 +10,10 @@ import type { Activation, SpecialTokens } from './spec.js';
 /** A parsed `config.json`: an object, nothing more is known. */
 export type ConfigJson = Readonly<Record<string, unknown>>;
 
-/** A dimension or a count. */
 export const positiveInt = z
   .int()
   .min(1)
   .max(1 << 24);
-/** A number of blocks. */
 export const layerCount = z.int().min(1).max(4096);
 /** An epsilon, a base or a factor. */
 export const positiveNumber = z.number().positive().max(1e12);
@@ -28,7 +27,7 @@ export const specialTokensSchema = z.object({
   pad_token_id: z.int().nullish(),
 });
 
-/** Keys that say nothing about what the model computes, in any family. */
+/** Keys that change nothing in what the model computes, in any family. */
 const harmless = new Set(
   `architectures model_type transformers_version torch_dtype dtype use_cache initializer_range attention_dropout hidden_dropout
   eos_token_id bos_token_id pad_token_id sep_token_id decoder_start_token_id unk_token_id task_specific_params output_attentions output_hidden_states
@@ -38,7 +37,7 @@ const harmless = new Set(
   transformers.js_config unsloth_version unsloth_fixed`.split(/\s+/),
 );
 
-/** What a config may say beside what is read from it. */
+/** The keys that a config may have. */
 export interface KnownKeys {
   /** Keys that the family reads. */
   readonly read: readonly string[];
@@ -64,7 +63,7 @@ export function refuseUnknownKeys(config: ConfigJson, known: KnownKeys, family: 
   }
 }
 
-/** Whether a `layer_types` says of every block that it attends to all before it: what the decoder does anyway. */
+/** Whether `layer_types` is full attention for every block, which the decoder computes anyway. */
 function isFullAttention(value: unknown): boolean {
   return Array.isArray(value) && value.every((type) => type === 'full_attention');
 }

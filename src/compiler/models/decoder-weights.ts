@@ -1,16 +1,16 @@
-/** The weights of a decoder as values of a graph, asked for by role; only those asked for become initializers, or inputs where they are trained. */
+/** A decoder's weights by role; only requested ones become initializers or inputs. */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderSpec } from './spec.js';
 import type { BlockRole, ModelRole, WeightTable } from './weights.js';
 
-/** The graph under construction, the decoder it computes and its weights: what every part of a decoder needs. */
+/** The graph under construction, the decoder that it computes, and the decoder's weights. */
 export class DecoderGraph {
   constructor(
     readonly g: GraphBuilder,
     readonly spec: DecoderSpec,
     private readonly table: WeightTable,
-    /** `inputs`: the blocks' weights are graph inputs under their names, for a client that trains them. */
+    /** `inputs`: the blocks' weights are graph inputs, for clients that train them. */
     private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
   ) {}
 

@@ -1,4 +1,4 @@
-/** The decoder's blocks over flat rows: the one implementation that bottom, backbone and top are spans of. */
+/** The decoder's blocks over flat rows: the one implementation of bottom, backbone and top. */
 import { addDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import { type AttentionContext, attention, type PrefixBlock } from './attention.js';
@@ -8,7 +8,7 @@ import { normalize } from './norm.js';
 import { rotation } from './rope.js';
 import { type RowLayout, rowPositions } from './rows.js';
 
-/** Which blocks, on what. */
+/** Which blocks run, and on which adapter and rows. */
 export interface BlockRange {
   /** Blocks [first, end). */
   readonly first: number;
@@ -16,11 +16,11 @@ export interface BlockRange {
   /** [end - first, 2, P, numKvHeads, headDim], keys after rope; absent with other adapters. */
   readonly prefix?: Value | undefined;
   /**
-   * Flat indexes of the rows that are wanted, int64 [N]; absent: all. The last block computes the others' keys and values only: its output
-   * projection and MLP, most of its work, run on N rows.
+   * Flat indexes of the wanted rows, int64 [N]; absent: all. For other rows the last block computes
+   * keys and values only. Its output projection and MLP, most of its work, run on N rows.
    */
   readonly wanted?: Value | undefined;
-  /** Told of each block's own keys and values, each [R, numKvHeads * headDim]. */
+  /** Called with each block's own keys and values, each [R, numKvHeads * headDim]. */
   readonly onKeyValue?: AttentionContext['onKeyValue'];
 }
 
@@ -44,7 +44,7 @@ export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, ra
   return first === end ? wantedRows(x) : x;
 }
 
-/** x + after(attention(before x)), then x + after(mlp(before x)); `before` and `after` are norms, or nothing, as the spec places them. */
+/** x + after(attention(before x)), then x + after(mlp(before x)), with the spec's norms. */
 function block(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix: PrefixBlock | undefined): Value {
   const { g } = decoder;
   const norm = normsOf(decoder, layer);
@@ -56,7 +56,7 @@ function block(decoder: DecoderGraph, context: AttentionContext, layer: number, 
 
 type NormOfSublayer = (sublayer: 'attention' | 'mlp', x: Value) => Value;
 
-/** The norms of a block that the spec has; where it has none, the value itself. */
+/** The norms that a block has; the identity where it has none. */
 function normsOf(decoder: DecoderGraph, layer: number): { readonly before: NormOfSublayer; readonly after: NormOfSublayer } {
   const { placement } = decoder.spec.norm;
   const norm =
@@ -72,7 +72,7 @@ function addBranch({ g, spec: { residualScale } }: DecoderGraph, stream: Value, 
   return g.add(stream, residualScale === 1 ? branch : g.mul(branch, residualScale));
 }
 
-/** The rotation of a block's queries and keys; blocks with the same rope share it, as equal nodes are one. */
+/** The rotation of a block's queries and keys. Blocks with the same rope share its nodes. */
 function blockRotation({ g, spec }: DecoderGraph, layout: RowLayout, layer: number): Pick<AttentionContext, 'rotation'> {
   const { position, attention } = spec;
   if (position.kind !== 'rope') return {};

@@ -1,4 +1,4 @@
-/** Embeddings: tokens by row of the table, learned positions where the family has them. */
+/** Embeddings: rows of the token table, and learned positions where the family has them. */
 import type { Value } from '../onnx/value.js';
 import type { DecoderGraph } from './decoder-weights.js';
 

@@ -1,7 +1,4 @@
-/**
- * Families whose config has the keys of Llama's and whose blocks have its shape: each is its defaults, its own keys, its names and
- * what it changes in the spec that those keys give.
- */
+/** Families with Llama's config keys and block shape; each states how it differs. */
 import { z } from 'zod';
 import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from './config.js';
 import type { Family } from './family.js';
@@ -42,13 +39,13 @@ const sharedSchema = (defaults: Defaults) =>
     tie_word_embeddings: z.boolean().default(defaults.tie_word_embeddings),
   });
 
-/** What Llama-like families share once their config is read; a family overrides what it does otherwise. */
+/** The shared spec of Llama-like families, before a family's own changes. */
 export type LlamaLikeSpec = DecoderSpec & { readonly position: Extract<PositionSpec, { kind: 'rope' }> };
 
-/** One Llama-like family. `Keys` are those of its own, beside the shared ones and rope's. */
+/** One Llama-like family. `Keys` are its own keys, beside the shared ones and rope's. */
 export interface LlamaLike<Keys extends z.ZodRawShape> {
   readonly name: string;
-  /** Its defaults that are not {@link llamaDefaults Llama's}. */
+  /** Its defaults that differ from {@link llamaDefaults Llama's}. */
   readonly defaults?: Partial<Defaults>;
   readonly keys: Keys;
   /** Keys of its own that change nothing. */
@@ -58,16 +55,16 @@ export interface LlamaLike<Keys extends z.ZodRawShape> {
   readonly defaultActivation?: string;
   /** How its rope settings are read. */
   readonly rope?: (read: z.infer<z.ZodObject<Keys>>) => Partial<RopeContext>;
-  /** Reads the position where that is not one rope for all blocks. */
+  /** Reads the position, for families without one rope for all blocks. */
   readonly position?: (config: ConfigJson, context: RopeContext) => LlamaLikeSpec['position'];
   /** Keys that {@link position} reads beside rope's. */
   readonly positionKeys?: readonly string[];
-  /** What the family changes. @throws CutlayerError UNSUPPORTED_CONFIG */
+  /** The family's changes to the spec. @throws CutlayerError UNSUPPORTED_CONFIG */
   readonly adapt?: (spec: LlamaLikeSpec, read: z.infer<z.ZodObject<Keys>>) => DecoderSpec;
   readonly names?: WeightNames;
 }
 
-/** The family that a description gives. */
+/** Makes a family from its description. */
 export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): Family {
   const shared = sharedSchema({ ...llamaDefaults, ...family.defaults });
   const own = z.object(family.keys);

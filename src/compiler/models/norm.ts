@@ -19,7 +19,7 @@ export function normalize({ g, spec: { norm } }: DecoderGraph, x: Value, weight:
   }
 }
 
-/** The normalization before the head, where it has not happened below. */
+/** The normalization before the head, unless the backbone has applied it. */
 export function finalNorm(decoder: DecoderGraph, rows: Value): Value {
   if (decoder.spec.normedBelow === true) return rows;
   return decoder.g.scoped('finalNorm', () => normalize(decoder, rows, decoder.model('finalNorm'), () => decoder.model('finalNormBias')));

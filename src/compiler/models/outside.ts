@@ -1,7 +1,4 @@
-/**
- * What a client holds when the blocks are an imported graph: token embedding, LM head and perhaps the final norm. The directory's config and
- * tensors say which they are; what they do not say, the caller must.
- */
+/** The client's part beside an imported graph: embedding, LM head and perhaps the final norm. */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported } from './config.js';
@@ -10,16 +7,16 @@ import { describeModel, isFamily, type ModelDescription, parseConfig } from './r
 import type { DecoderSpec } from './spec.js';
 import type { ModelRole, Weight, WeightNames, WeightTable } from './weights.js';
 
-/** Which side does something that must be done once. */
+/** Which side applies a step that must happen once. */
 export type Side = 'bundle' | 'backbone';
 
-/** What the caller says of the parts outside the graph. */
+/** What the caller states about the parts outside the graph. */
 export interface OutsideOptions {
-  /** Where the final norm is applied; must be said where the directory holds one. */
+  /** Where the final norm is applied; required if the directory holds one. */
   readonly finalNorm?: Side | undefined;
-  /** Where embeddings are scaled; must be said for families whose model scales whatever embeddings it is given. */
+  /** Where embeddings are scaled; required if the family's model scales embeddings from outside. */
   readonly embedScale?: Side | undefined;
-  /** The tensor that embeds tokens; with it the config's family is not asked. */
+  /** The tensor that embeds tokens; if given, the config's family is ignored. */
   readonly embedTensor?: string | undefined;
   readonly headTensor?: string | undefined;
   /** Longest sequence; by default the config's. */
@@ -44,7 +41,7 @@ const generic = z.object({
   tie_word_embeddings: z.boolean().default(true),
 });
 
-/** Keys of configs that change what embedding or head compute; of an unknown family we cannot know how. */
+/** Config keys that change embedding or head in a way that is unknown for an unknown family. */
 const CHANGES_THE_ENDS = [
   'final_logit_softcapping',
   'logits_scaling',
@@ -58,13 +55,14 @@ const CHANGES_THE_ENDS = [
   'embed_scale',
 ];
 
-/** Keys of configs that say how wide embeddings are: as wide as the rest, or a projection lies between. */
+/** Config keys of the embedding width; another width means a projection between. */
 const EMBEDDING_WIDTHS = ['word_embed_proj_dim', 'embedding_size', 'embed_dim'];
 
 /**
- * Describes the parts outside the graph as a model whose blocks are elsewhere.
- * @param hiddenSize of the graph; the directory's must be the same
- * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG, MISSING_TENSOR, INVALID_SHAPE and what {@link describeModel} throws
+ * Describes the parts outside the graph as a model without blocks.
+ * @param hiddenSize of the graph; the directory's must be equal
+ * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG, MISSING_TENSOR, INVALID_SHAPE and what
+ *   {@link describeModel} throws
  */
 export function describeOutside(configText: string, tensors: TensorShapes, hiddenSize: number, options: OutsideOptions): ModelDescription {
   const config = parseConfig(configText);
@@ -98,7 +96,7 @@ function tableOf(all: readonly Weight[]): WeightTable {
   return { all, model: find, block: (_, role) => find(role) };
 }
 
-/** A family that we know says what its embedding, norm and head do. */
+/** A known family describes its embedding, norm and head. */
 function knownFamily(configText: string, tensors: TensorShapes, options: OutsideOptions): Parts {
   const { spec, weights, family } = describeModel(configText);
   const prefix = family.names.optionalPrefix ?? '';
@@ -124,7 +122,7 @@ function knownFamily(configText: string, tensors: TensorShapes, options: Outside
   };
 }
 
-/** The scales of a family; where the model scales whatever embeddings it is given, an exported graph may do so already. */
+/** A family's scales; a graph may already scale the embeddings it is given. */
 function scales(spec: DecoderSpec, family: string, { embedScale }: OutsideOptions): Pick<DecoderSpec, 'embedScale' | 'promptScale'> {
   if (spec.promptScale === 1) {
     if (embedScale !== 'backbone') return spec;
@@ -141,7 +139,7 @@ function scales(spec: DecoderSpec, family: string, { embedScale }: OutsideOption
   return embedScale === 'bundle' ? spec : { embedScale: 1, promptScale: 1 };
 }
 
-/** A family that we do not know: tensors by their usual names, or by the names given; nothing is scaled or normed. */
+/** An unknown family: tensors by usual or given names; nothing is scaled or normed. */
 function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOptions): Parts {
   for (const key of CHANGES_THE_ENDS) {
     const value = config[key];
@@ -215,7 +213,7 @@ function found(tensors: TensorShapes, name: string, role: ModelRole, wanted: rea
   return { role, name, shape: wanted };
 }
 
-/** The spec of a model of which only the ends are here: a Llama's; what it says of blocks is never read. */
+/** The spec of a model without blocks: Llama's; what it states about blocks is never read. */
 function bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead }: Ends): DecoderSpec {
   const ends = { vocab_size: vocabSize, hidden_size: hiddenSize, tie_word_embeddings: tiedHead };
   const spec = llama.parse({ ...ends, num_hidden_layers: 1, num_attention_heads: 1, head_dim: 2 });

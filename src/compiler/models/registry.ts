@@ -1,4 +1,4 @@
-/** The families, by `model_type`, and the one way from the text of a `config.json` to a model description. */
+/** The families by `model_type`, and the one parser of `config.json` into a model description. */
 import { CutlayerError } from '../../errors.js';
 import { type ConfigJson, specialTokensOf } from './config.js';
 import { gemma } from './families/gemma.js';
@@ -16,7 +16,6 @@ import type { Family } from './family.js';
 import type { DecoderSpec, SpecialTokens } from './spec.js';
 import { type WeightTable, weightTable } from './weights.js';
 
-/** The closed table of families. */
 export const families = {
   gpt2,
   llama,
@@ -31,7 +30,6 @@ export const families = {
   granite,
 } as const satisfies Readonly<Record<string, Family>>;
 
-/** A model as its config describes it. */
 export interface ModelDescription {
   readonly family: Family;
   readonly spec: DecoderSpec;
@@ -41,7 +39,8 @@ export interface ModelDescription {
 
 /**
  * Describes a model from the text of its `config.json`.
- * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT
+ * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG,
+ *   UNSUPPORTED_CHECKPOINT
  */
 export function describeModel(configText: string): ModelDescription {
   const config = parseConfig(configText);
@@ -59,7 +58,7 @@ export function describeModel(configText: string): ModelDescription {
   return { family, spec, weights: weightTable(spec, family.names), specialTokens: specialTokensOf(config, spec.vocabSize) };
 }
 
-/** Whether a `model_type` is that of a known family. */
+/** Whether a `model_type` is a known family's. */
 export function isFamily(name: string): name is keyof typeof families {
   return Object.hasOwn(families, name);
 }

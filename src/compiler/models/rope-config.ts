@@ -1,6 +1,7 @@
 /**
- * Rotary embedding settings, in both dialects of `config.json`: `rope_theta` and `rope_scaling` (transformers 4) and
- * `rope_parameters` (transformers 5). A setting that its type does not use is refused by name.
+ * Rotary embedding settings in both dialects of `config.json`: `rope_theta` and `rope_scaling`
+ * (transformers 4), `rope_parameters` (transformers 5). A setting that its type does not use is
+ * refused by name.
  */
 import { z } from 'zod';
 import { type ConfigJson, parseKeys, positiveInt, positiveNumber, unsupported } from './config.js';
@@ -9,7 +10,6 @@ import type { PositionSpec, RopeSpec } from './spec.js';
 /** The keys that {@link ropeOf} reads. */
 export const ropeKeys = ['rope_theta', 'rope_scaling', 'rope_parameters', 'partial_rotary_factor'] as const;
 
-/** The settings of one rope. */
 export const ropeSettings = z.looseObject({
   rope_type: z.string().optional(),
   /** The name of `rope_type` in older configs. */
@@ -30,7 +30,6 @@ export const ropeSettings = z.looseObject({
   long_factor: z.array(positiveNumber).nullish(),
 });
 
-/** The parsed settings of one rope. */
 export type RopeSettings = z.infer<typeof ropeSettings>;
 
 const schema = z.object({
@@ -40,7 +39,7 @@ const schema = z.object({
   rope_parameters: ropeSettings.nullish(),
 });
 
-/** What the settings of each type are, beside `rope_type` and `rope_theta`. */
+/** The settings of each type, beside `rope_type` and `rope_theta`. */
 const settingsOf = {
   default: [],
   linear: ['factor'],
@@ -62,28 +61,28 @@ const settingsOf = {
 /** A rope type, by transformers' name. */
 export type RopeType = keyof typeof settingsOf;
 
-/** What a rope's settings are read against. */
 export interface RopeContext {
   /** `max_position_embeddings` */
   readonly maxPositions: number;
   readonly headDim: number;
   /** Whether the family can rotate a part of each head; else `partial_rotary_factor` must be 1. */
   readonly partial?: boolean;
-  /** Where the family keeps it beside the settings, as phi3 does, it wins. */
+  /** The family's own key beside the settings, as in phi3; it takes precedence. */
   readonly originalMaxPositions?: number;
-  /** The types that the family knows, by the names that its configs use; all under their own by default. */
+  /** The types that the family supports, by the names in its configs; all types by default. */
   readonly types?: Readonly<Record<string, RopeType>>;
 }
 
 const allTypes = Object.fromEntries(Object.keys(settingsOf).map((type) => [type, type])) as Readonly<Record<string, RopeType>>;
 
 /**
- * Where position enters a decoder whose blocks share one rope.
- * @throws CutlayerError UNSUPPORTED_CONFIG (a type or a setting that is not implemented), INVALID_CONFIG
+ * The position spec of a decoder whose blocks share one rope.
+ * @throws CutlayerError UNSUPPORTED_CONFIG (a type or a setting that is not implemented),
+ *   INVALID_CONFIG
  */
 export function ropeOf(config: ConfigJson, context: RopeContext): Extract<PositionSpec, { kind: 'rope' }> {
   const parsed = parseKeys(schema, config);
-  // transformers prefers rope_scaling where both are there
+  // transformers prefers rope_scaling if both are present
   const key = parsed.rope_scaling != null && Object.keys(parsed.rope_scaling).length > 0 ? 'rope_scaling' : 'rope_parameters';
   const settings = parsed[key] ?? {};
   const part = settings.partial_rotary_factor ?? parsed.partial_rotary_factor ?? 1;
@@ -98,8 +97,8 @@ const DEFAULT_THETA = 10000;
 
 /**
  * One rope.
- * @param key where the settings stand in the config, for messages
- * @param defaultTheta where the settings have no `rope_theta`
+ * @param key path of the settings in the config, for messages
+ * @param defaultTheta used if the settings have no `rope_theta`
  * @throws CutlayerError UNSUPPORTED_CONFIG
  */
 export function ropeSpecOf(key: string, settings: RopeSettings, defaultTheta: number, rotaryDim: number, context: RopeContext): RopeSpec {
@@ -163,13 +162,13 @@ export function ropeSpecOf(key: string, settings: RopeSettings, defaultTheta: nu
   }
 }
 
-/** The factor on cosine and sine that yarn infers where none is given. */
+/** The factor on cosine and sine that yarn infers if none is given. */
 function yarnAttention(factor: number, { mscale, mscale_all_dim: allDims }: RopeSettings): number {
   const mscaleOf = (by: number): number => (factor <= 1 ? 1 : 0.1 * by * Math.log(factor) + 1);
   return mscale && allDims ? mscaleOf(mscale) / mscaleOf(allDims) : mscaleOf(1);
 }
 
-/** The longest sequence that a rope lets a checkpoint of `maxPositions` take. */
+/** The longest sequence that a rope allows for a checkpoint of `maxPositions`. */
 export function longestSequence(rope: RopeSpec, maxPositions: number): number {
   if (rope.scaling === 'dynamic') return Math.floor(rope.factor * maxPositions);
   if (rope.scaling === 'yarn') return Math.max(maxPositions, Math.floor(rope.factor * rope.originalMaxPositions));

@@ -1,7 +1,8 @@
 /**
- * The inverse frequencies of rotary position embedding and how each scaling changes them. Every step is rounded to float32 where torch
- * rounds it.
- * @see transformers `modeling_rope_utils.py`; arXiv:2306.15595 (linear), 2309.00071 (yarn), 2402.13753 (longrope)
+ * Inverse frequencies of rotary position embedding under each scaling. Every step rounds to float32
+ * where torch does.
+ * @see transformers `modeling_rope_utils.py`; arXiv:2306.15595 (linear), 2309.00071 (yarn),
+ *   2402.13753 (longrope)
  */
 import type { RopeSpec } from './spec.js';
 
@@ -12,12 +13,12 @@ export function frequencyExponents(dim: number): Float32Array {
   return Float32Array.from({ length: dim / 2 }, (_, i) => (2 * i) / dim);
 }
 
-/** One over `scale[i]` times the base's powers. */
+/** 1 / (`scale[i]` * the base's power i). */
 function inversePowers(theta: number, dim: number, scale?: readonly number[]): Float32Array {
   return frequencyExponents(dim).map((exponent, i) => fround(1 / fround(fround(scale?.[i] ?? 1) * fround(theta ** exponent))));
 }
 
-/** Frequencies of a sequence that is not long: all that there are for most scalings. */
+/** Frequencies of short sequences; for most scalings, of all. */
 export function inverseFrequencies(rope: RopeSpec, dim: number): Float32Array {
   const { theta } = rope;
   switch (rope.scaling) {
@@ -45,7 +46,7 @@ export function attentionFactor(rope: RopeSpec): number {
   return rope.scaling === 'yarn' || rope.scaling === 'longrope' ? rope.attentionFactor : 1;
 }
 
-/** Short waves stay, long ones are stretched by the factor, those between are blended. */
+/** High frequencies stay, low ones are divided by the factor, those between are interpolated. */
 function llama3Frequency(rope: Extract<RopeSpec, { scaling: 'llama3' }>, frequency: number): number {
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositions } = rope;
   const wavelength = (2 * Math.PI) / frequency;
@@ -55,7 +56,7 @@ function llama3Frequency(rope: Extract<RopeSpec, { scaling: 'llama3' }>, frequen
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
-/** Frequencies that turn often in the original context stay, those that hardly turn are divided by the factor, a ramp lies between. */
+/** Fast frequencies stay, slow ones are divided by the factor; a ramp lies between. */
 function yarnFrequencies(rope: Extract<RopeSpec, { scaling: 'yarn' }>, dim: number): Float32Array {
   const { theta, factor, originalMaxPositions, betaFast, betaSlow, truncate } = rope;
   const turning = (rotations: number): number => (dim * Math.log(originalMaxPositions / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));

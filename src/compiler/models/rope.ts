@@ -1,6 +1,6 @@
 /**
- * Rotary position embedding, computed in the graph in float32 as transformers computes it: angle = position * inverse frequency,
- * the two halves of a head's rotated part turned against each other ("rotate half").
+ * Rotary position embedding in float32, as transformers computes it: angle = position * inverse
+ * frequency. The two halves of a head's rotated part form the pairs ("rotate half").
  * @see arXiv:2104.09864
  */
 
@@ -21,7 +21,7 @@ export interface Rotation {
  * The rotation of every row.
  * @param rotaryDim how many of a head's values are rotated
  * @param positions int64 [R]
- * @param length P + S: the length of the batch, virtual tokens and padding counted, which decides the frequencies of some scalings
+ * @param length P + S, virtual tokens and padding included; some scalings depend on it
  */
 export function rotation(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, positions: Value, length: Dim): Rotation {
   return g.scoped('rope', () => {
@@ -41,7 +41,8 @@ function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length:
     case 'longrope':
       return g.where(longerThan(rope.originalMaxPositions), row(longFrequencies(rope, rotaryDim)), usual);
     case 'dynamic': {
-      // base = theta (factor L / trained - (factor - 1)) ^ (dim / (dim - 2)); frequencies 1 / base ^ (2i / dim)
+      // base = theta (factor L / trained - (factor - 1)) ^ (dim / (dim - 2))
+      // frequencies 1 / base ^ (2i / dim)
       const { theta, factor, trainedPositions } = rope;
       const growth = g.sub(g.div(g.mul(g.cast(g.dim(length), 'float32'), factor), trainedPositions), factor - 1);
       const long = longerThan(trainedPositions);
@@ -55,7 +56,7 @@ function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length:
 }
 
 /**
- * Rotates the heads of every row; what lies beyond the rotated part of a head passes.
+ * Rotates the heads of every row; the rest of a head is unchanged.
  * @param x [R, heads * headDim]
  * @returns [R, heads * headDim]
  */

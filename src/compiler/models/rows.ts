@@ -1,19 +1,20 @@
 /**
- * Flat rows: everything in a decoder but attention works on one matrix [R, d], R = P + B * S, whose first P rows are the soft
- * prompt's and whose row P + b * S + s is token s of sequence b. Virtual tokens come first and attention is causal, so the prompt's
- * rows never depend on text and are computed once for the whole batch.
+ * Flat rows: all of a decoder but attention works on one matrix [R, d], R = P + B * S. Its first P
+ * rows are the soft prompt's; row P + b * S + s is token s of sequence b. Virtual tokens come first
+ * and attention is causal. So the prompt's rows never depend on text and are computed once for the
+ * batch.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import { type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 
-/** How rows, sequences and virtual tokens lie. */
+/** The numbers of rows, sequences and virtual tokens. */
 export interface RowLayout {
   /** B */
   readonly batch: Dim;
   /** S, padding included. */
   readonly sequence: Dim;
-  /** Virtual tokens before each sequence, as rows (soft prompt) or as given keys and values (prefix): P, or 0. */
+  /** Virtual tokens before each sequence, as rows or as a prefix's keys and values: P, or 0. */
   readonly virtualTokens: Dim;
   /** Rows of virtual tokens: P with a soft prompt, else 0. */
   readonly promptRows: Dim;
@@ -24,20 +25,19 @@ export function textRows(layout: RowLayout): Dim {
   return multiplyDims(layout.batch, layout.sequence);
 }
 
-/** Rows apart: the prompt's [P, ...] (absent where it has none) and the text's [B * S, ...]. */
+/** Split rows: the prompt's [P, ...] (absent without one) and the text's [B * S, ...]. */
 export interface SplitRows {
   readonly prompt?: Value;
   readonly text: Value;
 }
 
-/** Takes rows apart. */
 export function splitRows(g: GraphBuilder, rows: Value, layout: RowLayout): SplitRows {
   if (layout.promptRows === 0) return { text: rows };
   const [prompt, text] = g.split(rows, [layout.promptRows, textRows(layout)], 0);
   return { prompt: prompt!, text: text! };
 }
 
-/** Puts rows together, the inverse of {@link splitRows}. */
+/** The inverse of {@link splitRows}. */
 export function joinRows(g: GraphBuilder, { prompt, text }: SplitRows): Value {
   return prompt === undefined ? text : g.concat([prompt, text], 0);
 }

@@ -1,14 +1,15 @@
 /**
- * What a decoder is: one typed field per architectural choice. A family turns its `config.json` into this and names its
- * weights; the decoder is built from this alone. A new family is a data file under `families/` and a fixture; a new choice is
- * a new field or a new member of a union here, and the compiler points at every place that must know it.
+ * A decoder as data: one typed field per architectural choice. A family turns its `config.json`
+ * into this and names its weights; the decoder is built from this alone. A new family is a data
+ * file under `families/` and a fixture. A new choice is a new field or union member here, and the
+ * compiler reports every place that must handle it.
  */
 
 /** How angles grow with position. @see transformers `modeling_rope_utils.py` */
 export type RopeSpec =
   | { readonly scaling: 'none'; readonly theta: number }
   | { readonly scaling: 'linear'; readonly theta: number; readonly factor: number }
-  /** The base grows with the length of the batch, once that is over `trainedPositions`. */
+  /** The base grows with the length of the batch beyond `trainedPositions`. */
   | { readonly scaling: 'dynamic'; readonly theta: number; readonly factor: number; readonly trainedPositions: number }
   | {
       readonly scaling: 'yarn';
@@ -17,12 +18,12 @@ export type RopeSpec =
       readonly originalMaxPositions: number;
       readonly betaFast: number;
       readonly betaSlow: number;
-      /** The ends of the ramp between the two kinds of frequencies are rounded outwards to whole frequencies. */
+      /** Whether the ends of the ramp are rounded outwards to whole frequencies. */
       readonly truncate: boolean;
       /** Factor on cosine and sine. */
       readonly attentionFactor: number;
     }
-  /** Frequencies are divided by `longFactor` when the batch is longer than `originalMaxPositions`, else by `shortFactor`. */
+  /** Divides frequencies by `longFactor` beyond `originalMaxPositions`, else by `shortFactor`. */
   | {
       readonly scaling: 'longrope';
       readonly theta: number;
@@ -41,15 +42,15 @@ export type RopeSpec =
       readonly originalMaxPositions: number;
     };
 
-/** Where position enters: a learned table added to the embeddings, or rotation of queries and keys. */
+/** How positions enter: a learned table added to embeddings, or rotated queries and keys. */
 export type PositionSpec =
   | { readonly kind: 'learned' }
   | {
       readonly kind: 'rope';
       readonly rope: RopeSpec;
-      /** The rope of blocks with a window, where it is another. */
+      /** The rope of blocks with a window, if it differs. */
       readonly windowRope?: RopeSpec;
-      /** The first so many of a head's values are rotated; the others pass. */
+      /** How many of a head's values are rotated, from the first; the others are unchanged. */
       readonly rotaryDim: number;
     };
 
@@ -58,13 +59,13 @@ export interface NormSpec {
   /** `layerNorm` subtracts the mean and has a bias; `rmsNorm` does neither. */
   readonly kind: 'layerNorm' | 'rmsNorm';
   readonly epsilon: number;
-  /** What is added to the stored weight: 1 where checkpoints hold its distance from 1. */
+  /** Added to the stored weight: 1 for checkpoints that store the weight minus 1. */
   readonly weightOffset: 0 | 1;
-  /** Before each sublayer, after each (before it is added to the residual stream), or both. */
+  /** Before each sublayer, after each (before the residual sum), or both. */
   readonly placement: 'before' | 'after' | 'around';
 }
 
-/** Self-attention: `numHeads` query heads in `numKvHeads` groups, each group sharing one key and value head. */
+/** Self-attention: `numKvHeads` groups of query heads, each with one key and value head. */
 export interface AttentionSpec {
   readonly numHeads: number;
   readonly numKvHeads: number;
@@ -73,17 +74,17 @@ export interface AttentionSpec {
   readonly projections: 'fused' | 'split';
   readonly qkvBias: boolean;
   readonly outputBias: boolean;
-  /** Normalization of queries and keys before rope: of each head with one weight for all, or of all heads together. */
+  /** Norm of queries and keys before rope: per head with one weight, or of all heads together. */
   readonly queryKeyNorm: 'none' | 'head' | 'projection';
   /** Factor on the scores before the softmax. */
   readonly scale: number;
   /** Scores s become cap tanh(s / cap), after {@link scale} and before the mask; null for most. */
   readonly softcap: number | null;
-  /** Block by block: a query at position p sees the keys in (p - window, p], virtual tokens counted; null: all in [0, p]. */
+  /** Per block: a query at p sees keys (p - window, p], virtual tokens counted; null: [0, p]. */
   readonly windows: readonly (number | null)[];
 }
 
-/** The activation functions known, by Hugging Face's names: `gelu_new` and its kin are the tanh approximation. */
+/** Activations by Hugging Face's names; `gelu_new` and its aliases are the tanh approximation. */
 export type Activation = 'gelu' | 'geluTanh' | 'quickGelu' | 'silu' | 'relu';
 
 /** The feed-forward sublayer: `down(act(up x))`, or gated, `down(act(gate x) * up x)`. */
@@ -101,25 +102,25 @@ export interface DecoderSpec {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly numLayers: number;
-  /** Longest sequence that the checkpoint was made for, by its own length or by how its rope is scaled. */
+  /** Longest sequence of the checkpoint, by its config or by its rope's scaling. */
   readonly maxPositions: number;
   readonly position: PositionSpec;
   readonly norm: NormSpec;
   readonly attention: AttentionSpec;
   readonly mlp: MlpSpec;
-  /** True where rows come to the head normed: an imported backbone has the final norm inside. Absent otherwise. */
+  /** True if rows reach the head normed, as an imported backbone applies the final norm. */
   readonly normedBelow?: true;
-  /** Linear weights as torch's Linear holds them, [out, in], or as GPT-2's Conv1D does, [in, out]. */
+  /** Layout of linear weights: torch's Linear is [out, in], GPT-2's Conv1D [in, out]. */
   readonly linearLayout: 'outIn' | 'inOut';
-  /** Factor on what each sublayer adds to the residual stream; 1 for most. */
+  /** Factor on each sublayer's output before the residual sum; 1 for most. */
   readonly residualScale: number;
   /** The head's weight is the token embedding. */
   readonly tiedHead: boolean;
   /** Factor on embedded tokens; 1 for most. */
   readonly embedScale: number;
   /**
-   * Factor that the model itself puts on embeddings handed in from outside, so on a soft prompt too: 1 where the scale belongs to the
-   * token embedding (then a prompt of outside enters as it is), {@link embedScale} where the model scales whatever comes.
+   * Factor that the model applies to embeddings from outside, such as a soft prompt. 1 if the scale
+   * belongs to the token embedding; {@link embedScale} if the model scales all embeddings.
    */
   readonly promptScale: number;
   /** Factor on the logits; 1 for most. */

@@ -1,6 +1,6 @@
 /**
- * The weights of a decoder: which roles a spec has, the shape of each, and how a family's names map to them. A role is what a
- * weight does; a name is what the checkpoint calls it.
+ * A decoder's weights: the roles of a spec, their shapes, and a family's names for them. A role is
+ * the weight's function; a name is the checkpoint's name of it.
  */
 import { CutlayerError } from '../../errors.js';
 import type { DecoderSpec } from './spec.js';
@@ -8,7 +8,6 @@ import type { DecoderSpec } from './spec.js';
 /** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
 export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalNormBias' | 'head';
 
-/** Weights of a block. */
 export type BlockRole =
   | 'attentionNorm'
   | 'attentionNormBias'
@@ -43,13 +42,12 @@ export type BlockRole =
 export interface WeightNames {
   readonly model: { readonly [R in ModelRole]?: string };
   readonly block: { readonly [R in BlockRole]?: string };
-  /** A prefix that checkpoints of the bare model lack, e.g. `transformer.`; names above are written with it. */
+  /** A prefix that bare checkpoints lack, e.g. `transformer.`; the names above include it. */
   readonly optionalPrefix?: string;
-  /** Names of buffers that hold no parameters and are left behind. */
+  /** Names of buffers without parameters, which are not packed. */
   readonly ignored: readonly RegExp[];
 }
 
-/** One weight that a spec asks for. */
 export interface Weight {
   readonly role: ModelRole | BlockRole;
   /** The block it belongs to; absent outside the blocks. */
@@ -58,7 +56,6 @@ export interface Weight {
   readonly shape: readonly number[];
 }
 
-/** The weights of a decoder, findable by role. */
 export interface WeightTable {
   readonly all: readonly Weight[];
   /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight. */
@@ -119,7 +116,7 @@ function blockShapes(spec: DecoderSpec): Shapes<BlockRole> {
 }
 
 /**
- * The weights that a spec asks for, under a family's names: embeddings first, then block by block, then final norm and head.
+ * The weights of a spec under a family's names: embeddings, blocks in order, final norm, head.
  * @throws CutlayerError INVALID_CONFIG when the family has no name for a role that the spec has.
  */
 export function weightTable(spec: DecoderSpec, names: WeightNames): WeightTable {

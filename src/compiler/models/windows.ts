@@ -1,8 +1,7 @@
-/** Sliding windows, block by block, as configs tell them: `layer_types` where there are any, else a rule of the family. */
+/** Sliding windows per block, from a config's `layer_types` or else a rule of the family. */
 import { z } from 'zod';
 import { unsupported } from './config.js';
 
-/** The schema of `layer_types`. */
 export const layerTypes = z.array(z.string()).nullish();
 
 /** The same for every block. */
@@ -10,21 +9,21 @@ export function everywhere<T>(numLayers: number, value: T): readonly T[] {
   return Array<T>(numLayers).fill(value);
 }
 
-/** What {@link windowsOf} goes by. */
+/** The config's and the family's rules for windows. */
 export interface WindowRule {
   readonly numLayers: number;
   /** `layer_types`, where the config has it. */
   readonly types: readonly string[] | null | undefined;
   /** The window of blocks that have one. */
   readonly window: number | null;
-  /** Whether a block has one, in a config without `layer_types`. */
+  /** Whether a block has one, if the config has no `layer_types`. */
   readonly slides: (layer: number) => boolean;
 }
 
 /**
  * The window of each block.
- * @throws CutlayerError UNSUPPORTED_CONFIG for a layer type that is not implemented, for a number of types that is not the number of blocks
- *   and for a sliding block without a window
+ * @throws CutlayerError UNSUPPORTED_CONFIG for a layer type that is not implemented, a wrong number
+ *   of types or a sliding block without a window
  */
 export function windowsOf({ numLayers, types, window, slides }: WindowRule): readonly (number | null)[] {
   if (types == null) return Array.from({ length: numLayers }, (_, layer) => (slides(layer) ? window : null));

@@ -1,7 +1,4 @@
-/**
- * The graph builder: one camelCase method per op, values in, values out, on top of leaves and sizes.
- * Methods that would change nothing (a reshape to the same shape, a transpose with the identity) return their input.
- */
+/** The graph builder: a camelCase method per op; a call without effect returns its input. */
 import type { DType } from '../../tensor/dtype.js';
 import { type Dim, dimsEqual, type Shape, shapesEqual } from './dim.js';
 import { buildGraph, type Graph } from './graph.js';
@@ -9,7 +6,7 @@ import { LeafBuilder } from './leaf-builder.js';
 import type { AttributeArguments, OpInputs } from './op-signatures.js';
 import type { Value } from './value.js';
 
-/** An operand of a binary method: a number becomes a constant of the other operand's element type. */
+/** An operand of a binary method; a number becomes a constant of the other's element type. */
 export type Operand = Value | number;
 
 /** The ops that {@link GraphBuilder} offers as methods of one value. */
@@ -17,13 +14,12 @@ type UnaryOp =
   | ('Neg' | 'Abs' | 'Sqrt' | 'Reciprocal' | 'Exp' | 'Log' | 'Sin' | 'Cos' | 'Tanh' | 'Erf' | 'Sigmoid' | 'Relu')
   | ('Identity' | 'Not');
 
-/** The ops that it offers as methods of two operands. */
 type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'Less' | 'LessOrEqual' | 'And' | 'MatMul';
 
 /** The last index of any axis, for {@link GraphBuilder.slice}. */
 export const END = Number.MAX_SAFE_INTEGER;
 
-/** Builds one graph. Every method may throw CutlayerError INVALID_SHAPE naming the node and the dimensions. */
+/** Builds one graph. Methods may throw CutlayerError INVALID_SHAPE naming node and dimensions. */
 export class GraphBuilder extends LeafBuilder {
   // ---- elementwise
 
@@ -60,7 +56,6 @@ export class GraphBuilder extends LeafBuilder {
     return this.apply('QuickGelu', { X }, { alpha });
   }
   readonly identity = this.#unary('Identity');
-  /** The value converted to another element type. */
   cast(input: Value, to: DType): Value {
     return input.dtype === to ? input : this.apply('Cast', { input }, { to });
   }
@@ -104,7 +99,6 @@ export class GraphBuilder extends LeafBuilder {
 
   // ---- normalization
 
-  /** Layer normalization over the last axes. */
   layerNormalization(inputs: OpInputs<'LayerNormalization', Value>, attributes: AttributeArguments<'LayerNormalization'> = {}): Value {
     return this.apply('LayerNormalization', inputs, attributes);
   }
@@ -123,10 +117,7 @@ export class GraphBuilder extends LeafBuilder {
     if (perm.length === data.shape.length && perm.every((axis, at) => axis === at)) return data;
     return this.apply('Transpose', { data }, { perm });
   }
-  /**
-   * The same elements in another shape, which may be symbolic: 0 and -1 are used where they say enough, else the shape is
-   * computed at run time.
-   */
+  /** The same elements in another shape, by 0 and -1 where they suffice, else at run time. */
   reshape(data: Value, dims: Shape): Value {
     if (shapesEqual(data.shape, dims)) return data;
     const copies = dims.map((dim, axis) =>
@@ -134,7 +125,7 @@ export class GraphBuilder extends LeafBuilder {
     );
     const free = copies.findIndex((dim) => typeof dim !== 'number');
     const reshaped = this.apply('Reshape', { data, shape: this.shapeVector(copies.map((dim, axis) => (axis === free ? -1 : dim))) });
-    // A -1 makes the sizes fit by itself; the result must still be what was asked for.
+    // -1 makes the sizes fit; the result must still be the requested shape.
     return shapesEqual(reshaped.shape, dims) ? reshaped : this.apply('Reshape', { data, shape: this.shapeVector(dims) });
   }
   /** The value without the given axes, each of size 1. */
@@ -149,7 +140,6 @@ export class GraphBuilder extends LeafBuilder {
   expand(input: Value, dims: Shape): Value {
     return shapesEqual(input.shape, dims) ? input : this.apply('Expand', { input, shape: this.shapeVector(dims) });
   }
-  /** Values joined along an axis. */
   concat(inputs: readonly Value[], axis: number): Value {
     return inputs.length === 1 ? inputs[0]! : this.apply('Concat', { inputs }, { axis });
   }
@@ -157,7 +147,7 @@ export class GraphBuilder extends LeafBuilder {
   split(input: Value, sizes: Shape, axis: number): readonly Value[] {
     return sizes.length === 1 ? [input] : this.applyAll('Split', { input, split: this.shapeVector(sizes) }, { axis });
   }
-  /** Elements start to end (excluded) along one axis; negative numbers count from the end, {@link END} is the end. */
+  /** Elements start to end (excluded) along an axis; negative ones and {@link END} from the end. */
   slice(data: Value, axis: number, start: Dim, end: Dim): Value {
     const axes = this.ints([axis]);
     return this.apply('Slice', { data, starts: this.shapeVector([start]), ends: this.shapeVector([end]), axes });
@@ -166,7 +156,7 @@ export class GraphBuilder extends LeafBuilder {
   pad(data: Value, before: Shape, after: Shape): Value {
     return this.apply('Pad', { data, pads: this.shapeVector([...before, ...after]) });
   }
-  /** The upper (1) or lower (0) triangle of the last two axes, offset by k; other elements become 0. */
+  /** The upper (1) or lower (0) triangle of the last two axes, offset by k; the rest is 0. */
   trilu(input: Value, upper: 0 | 1, k = 0): Value {
     return this.apply('Trilu', { input, k: this.scalar(k, 'int64') }, { upper });
   }
@@ -197,8 +187,8 @@ export class GraphBuilder extends LeafBuilder {
   // ---- the graph
 
   /**
-   * The graph of what the outputs need; all else is left out.
-   * @param options.inputs inputs to declare although nothing needs them
+   * The graph of the nodes that the outputs need.
+   * @param options.inputs inputs to declare although no output needs them
    * @param options.cut values to be fed under these names instead of being computed
    */
   build(options: {
@@ -209,12 +199,10 @@ export class GraphBuilder extends LeafBuilder {
     return buildGraph(this, options);
   }
 
-  /** An op without attributes on one value. */
   #unary(op: UnaryOp): (X: Value) => Value {
     return (X) => this.table.operation(op, [X], {}, this.scope)[0]!;
   }
 
-  /** An op without attributes on two operands. */
   #binary(op: BinaryOp): (A: Operand, B: Operand) => Value {
     return (a, b) => {
       const { A, B } = this.#pair(a, b);

@@ -1,13 +1,14 @@
 /**
- * Dimensions that may be unknown until run time. A dimension is a number or a polynomial with integer coefficients in
- * named symbols (`B`, `B*S+P`), kept in one canonical form so that equal dimensions compare equal by their text.
+ * Dimensions that may be unknown until run time. A dimension is a number or a polynomial with
+ * integer coefficients in named symbols (`B`, `B*S+P`). The form is canonical, so equal dimensions
+ * have equal text.
  */
 import { CutlayerError } from '../../errors.js';
 
-/** A dimension that depends on at least one symbol. `text` is canonical: equal texts mean equal dimensions. */
+/** A dimension with at least one symbol; equal canonical `text` means equal dimensions. */
 export interface SymbolicDim {
   readonly text: string;
-  /** Coefficient by monomial, the leading one first; a monomial is its sorted symbols joined by `*`, and `''` is the constant term. */
+  /** Coefficient by monomial (its sorted symbols joined by `*`, or `''`), the leading one first. */
   readonly terms: ReadonlyMap<string, number>;
 }
 
@@ -20,7 +21,7 @@ export type Shape = readonly Dim[];
 const SYMBOL = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * A dimension whose size is only known at run time, by its name.
+ * A dimension known only at run time, by its name.
  * @throws CutlayerError INVALID_GRAPH when the name is not an identifier
  */
 export function symbol(name: string): SymbolicDim {
@@ -43,17 +44,14 @@ export function shapeText(shape: Shape): string {
   return `[${shape.map(dimText).join(', ')}]`;
 }
 
-/** Whether two dimensions are equal for every value of their symbols. */
 export function dimsEqual(a: Dim, b: Dim): boolean {
   return a === b || (typeof a !== 'number' && typeof b !== 'number' && a.text === b.text);
 }
 
-/** Whether two shapes have the same rank and equal dimensions. */
 export function shapesEqual(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, axis) => dimsEqual(dim, b[axis]!));
 }
 
-/** The sum of dimensions. */
 export function addDims(...dims: readonly Dim[]): Dim {
   if (dims.every((dim) => typeof dim === 'number')) return dims.reduce((sum, dim) => sum + dim, 0);
   const sum = new Map<string, number>();
@@ -61,7 +59,6 @@ export function addDims(...dims: readonly Dim[]): Dim {
   return canonical(sum);
 }
 
-/** `a - b`. */
 export function subtractDims(a: Dim, b: Dim): Dim {
   return dimsEqual(a, b) ? 0 : addDims(a, typeof b === 'number' ? -b : multiplyDims(-1, b));
 }
@@ -86,7 +83,7 @@ export function multiplyDims(...dims: readonly Dim[]): Dim {
   return canonical(product);
 }
 
-/** `a / b` when the division leaves no remainder for any value of the symbols, else undefined. */
+/** `a / b` if there is no remainder for any value of the symbols, else undefined. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {
   const divisor = leadingTerm(b);
   if (divisor === undefined) return undefined;

@@ -1,5 +1,6 @@
 /**
- * Graphs to ONNX bytes: names, shapes, constants inline, weights as external data. The bytes depend on the graph alone.
+ * Graphs to ONNX bytes: names, shapes, constants inline, weights as external data. The bytes depend
+ * on the graph alone.
  * @see https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { CutlayerError } from '../../errors.js';
@@ -19,7 +20,6 @@ export interface ExternalLocation {
   readonly length: number;
 }
 
-/** What {@link encodeModel} needs besides the graph. */
 export interface EncodeOptions {
   /** Where each weight lies, by its name; needed when the graph has weights. */
   readonly externalData?: (weightName: string) => ExternalLocation;
@@ -109,7 +109,8 @@ function encodeTensor({ dtype, shape, data }: Tensor, name: string): object {
     name,
     dims: [...shape],
     data_type: dtypes[dtype].onnx,
-    // Tensors are little-endian in ONNX and in memory alike on every platform that ONNX Runtime supports.
+    // Tensors are little-endian in ONNX and in memory alike on every platform that ONNX Runtime
+    // supports.
     raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
   };
 }

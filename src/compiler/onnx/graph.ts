@@ -1,8 +1,7 @@
 /**
- * A finished graph: the nodes that the outputs need, in an order in which they can run, each with a stable name.
- *
- * The order is depth first from the outputs, so that a value is computed right before its first user: recomputed
- * activations of a backward pass live only while their layer is worked on.
+ * A finished graph: the nodes that the outputs need, in a runnable order, each with a stable name.
+ * The order is depth first from the outputs, so a value is computed right before its first user.
+ * Recomputed activations of a backward pass thus live only during their layer.
  */
 import { CutlayerError } from '../../errors.js';
 import { symbolName } from './dim.js';
@@ -21,7 +20,6 @@ export interface SymbolSource {
   readonly axis: number;
 }
 
-/** An immutable graph, ready to be encoded. */
 export interface Graph {
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
@@ -40,7 +38,8 @@ interface BuildOptions {
 
 /**
  * Collects the graph of some outputs.
- * @throws CutlayerError INVALID_GRAPH when there is no output, names collide, or a symbol has no source
+ * @throws CutlayerError INVALID_GRAPH when there is no output, names collide, or a symbol has no
+ *   source
  */
 export function buildGraph(g: OpApplier, { outputs, inputs = [], cut = new Map() }: BuildOptions): Graph {
   const ports = Object.entries(outputs).map(([name, value]): GraphPort => ({ name, value }));
@@ -94,7 +93,7 @@ function collect(
   return { order, fed };
 }
 
-/** A fed value with the symbol among its dimensions: one that is fed anyway, else any declared input, which is then fed too. */
+/** A fed value with the symbol among its dims, or else any input, which is then fed too. */
 function sourceOf(node: SymbolNode, g: OpApplier, fed: Set<Value>, cut: ReadonlyMap<Value, string>): SymbolSource {
   const declared = g.table.nodes.filter((candidate) => candidate.kind === 'input').map((input) => input.outputs[0]!);
   for (const value of [...fed, ...declared]) {

@@ -1,6 +1,6 @@
 /**
- * What a graph starts from: inputs, weights, constants, and the run-time sizes of symbolic dimensions as values. Sizes are
- * arithmetic on the sizes of symbols, which hash-consing emits once for the whole graph.
+ * Leaves of a graph: inputs, weights, constants and run-time sizes of symbolic dimensions. Sizes
+ * are arithmetic on the symbols' sizes, emitted once per graph by hash-consing.
  */
 import type { DType } from '../../tensor/dtype.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
@@ -28,7 +28,6 @@ export class LeafBuilder extends OpApplier {
     return this.table.constant(value);
   }
 
-  /** A constant scalar. */
   scalar(value: number, dtype: DType = 'float32'): Value {
     return this.constant(scalarTensor(value, dtype));
   }
@@ -83,7 +82,6 @@ export class LeafBuilder extends OpApplier {
   range(start: Dim, limit: Dim, delta = 1): Value {
     return this.apply('Range', { start: this.dim(start), limit: this.dim(limit), delta: this.dim(delta) });
   }
-  /** A value of this shape filled with one number. */
   fill(dims: Shape, value: number, dtype: DType = 'float32'): Value {
     const element = { ...scalarTensor(value, dtype), shape: [1] };
     return this.apply('ConstantOfShape', { input: this.shapeVector(dims) }, { value: element });

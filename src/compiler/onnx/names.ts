@@ -3,10 +3,9 @@ import type { Graph } from './graph.js';
 import { outputName, signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
 
-/** The names of a graph's values. */
 export interface ValueNames {
   readonly of: (value: Value) => string;
-  /** The name under which its op makes the value: empty where nobody reads it, another than {@link of} where it is fed as well. */
+  /** The name of an op's output: empty if unused; differs from {@link of} if it is also fed. */
   readonly made: (value: Value) => string;
   /** Outputs that are copies of a value which already has another name. */
   readonly copies: readonly { readonly from: string; readonly to: string }[];

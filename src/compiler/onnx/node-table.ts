@@ -1,6 +1,6 @@
 /**
- * Hash-consing: the same op on the same values with the same attributes is one node, so that equal computations are the
- * same object, shape arithmetic is emitted once, and the backward pass shares whatever it repeats.
+ * Hash-consing: the same op on the same values with the same attributes is one node. So equal
+ * computations are one object, and the backward pass shares its repeats.
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
@@ -11,16 +11,15 @@ import { type AttributeValue, type OpName, signatureOf } from './op-signatures.j
 import { inferTypes } from './shape-rules.js';
 import { type Node, nodeText, type OpNode, type Value, type ValueType } from './value.js';
 
-/** Makes a node of its id and outputs. Nodes and values are written out as literals, which is many times faster than spreading a draft. */
+/** Makes a node. Object literals are many times faster than spreading a draft. */
 type MakeNode = (id: number, outputs: readonly Value[]) => Node;
 
 /** Constants longer than this are not followed by shape rules. */
 const MAX_CONTENT = 64;
 
-/** Constants of more bytes than this are told apart by their digest. */
+/** Constants of more bytes than this are compared by their digest. */
 const MAX_KEY_BYTES = 64;
 
-/** The nodes of one graph under construction. */
 export class NodeTable {
   readonly #nodes: Node[] = [];
   readonly #byKey = new Map<string, Node>();
@@ -52,7 +51,6 @@ export class NodeTable {
     return known;
   }
 
-  /** The constant with this tensor's type and bytes. */
   constant(tensor: Tensor): Value {
     const { dtype, shape, data } = tensor;
     const content = dtype === 'int64' && shape.length <= 1 && data.length <= MAX_CONTENT ? { content: Array.from(data, Number) } : {};

@@ -1,4 +1,4 @@
-/** The typed way to make a node: inputs and attributes by the ONNX specification's names, checked against the op table. */
+/** The typed way to make a node: inputs and attributes by ONNX's names, checked by the op table. */
 import { CutlayerError } from '../../errors.js';
 import { NodeTable } from './node-table.js';
 import { type AttributeArguments, type AttributeValue, inputsOfOp, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
@@ -37,14 +37,13 @@ export class OpApplier {
     return this.applyAll(op, inputs, ...attributes)[0]!;
   }
 
-  /** All outputs of an op, in the order of its signature. */
   applyAll<Op extends OpName>(op: Op, inputs: OpInputs<Op, Value>, ...attributes: AttributesArgument<Op>): readonly Value[] {
     const given: Readonly<Record<string, Value | readonly Value[] | undefined>> = inputs;
     return this.table.operation(op, orderInputs(op, given), completeAttributes(op, attributes[0] ?? {}), this.#scope);
   }
 }
 
-/** Named inputs in the order of the signature, a variadic one flattened and absent optional ones at the end dropped. */
+/** Inputs in signature order, variadic ones flattened, absent ones at the end dropped. */
 function orderInputs(op: OpName, given: Readonly<Record<string, Value | readonly Value[] | undefined>>): readonly (Value | undefined)[] {
   const { inputs } = signatureOf(op);
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(inputs, name));

@@ -1,9 +1,8 @@
 /**
- * The closed table of ops: inputs, outputs and attributes of each, spelled as in the ONNX specification (opset 21) and in
- * ONNX Runtime's contrib operators. Shape rules, VJP rules and the encoder are all typed by this table.
- *
- * An attribute or input that the specification makes optional but whose default depends on the rank (`perm`, `axes`) is
- * required here: an explicit graph is easier to differentiate and to read.
+ * The closed table of ops: inputs, outputs and attributes of each. Names are those of the ONNX
+ * specification (opset 21) and of ONNX Runtime's contrib operators. Shape rules, VJP rules and the
+ * encoder are typed by this table. Optional attributes and inputs whose default depends on the rank
+ * (`perm`, `axes`) are required here. An explicit graph is easier to differentiate and to read.
  * @see https://onnx.ai/onnx/operators/
  */
 import type { DType } from '../../tensor/dtype.js';
@@ -12,8 +11,8 @@ import type { Tensor } from '../../tensor/tensor.js';
 /** How an input takes part in differentiation, and how many values it takes. */
 interface InputSpec {
   /**
-   * `real`: gradients flow through it. `plain`: its data matter but have no gradient. `shape`: only its shape matters. `steps`: the output is
-   * piecewise constant in it, so its gradient is zero.
+   * `real`: gradients flow through it. `plain`: its data matter but have no gradient. `shape`: only
+   * its shape matters. `steps`: the output is piecewise constant in it, so its gradient is zero.
    */
   readonly flow: 'real' | 'plain' | 'shape' | 'steps';
   readonly arity: 'one' | 'optional' | 'variadic';
@@ -34,7 +33,7 @@ interface AttributeSpec {
   readonly default?: number | string;
 }
 
-/** One op. Only the first output must be used; `outputs: 'variadic'` means as many as the op's arguments say. */
+/** One op. Only the first output must be used; `variadic` outputs depend on the op's arguments. */
 export interface OpSignature {
   readonly domain: '' | 'com.microsoft';
   readonly inputs: Readonly<Record<string, InputSpec>>;
@@ -65,7 +64,6 @@ const extremum = { domain: '', inputs: { data_0: variadic }, outputs: ['output']
 const reduce = { domain: '', inputs: { data: real, axes: plain }, outputs: ['reduced'], attributes: { keepdims: flagOn } } as const;
 const alongAxis = { domain: '', inputs: { input: real }, outputs: ['output'], attributes: { axis: int } } as const;
 
-/** The op table, by op name. */
 export const opSignatures = {
   // elementwise
   Add: binary,
@@ -170,7 +168,6 @@ export const opSignatures = {
 
 type Table = typeof opSignatures;
 
-/** The name of an op in the table. */
 export type OpName = keyof Table;
 
 type Inputs<Op extends OpName> = Table[Op]['inputs'];
@@ -181,10 +178,8 @@ type InputOfArity<Op extends OpName, Arity> = {
   [I in keyof Inputs<Op>]: Inputs<Op>[I] extends { readonly arity: Arity } ? I : never;
 }[keyof Inputs<Op>];
 
-/** The inputs of an op that take any number of values. */
 export type VariadicInput<Op extends OpName> = InputOfArity<Op, 'variadic'>;
 
-/** The inputs of an op that gradients flow through. */
 export type RealInput<Op extends OpName> = {
   [I in keyof Inputs<Op>]: Inputs<Op>[I] extends { readonly flow: 'real' } ? I : never;
 }[keyof Inputs<Op>];

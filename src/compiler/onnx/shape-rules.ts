@@ -1,4 +1,4 @@
-/** The shape rule of every op: from the types of its inputs and its attributes to the types of its outputs. */
+/** The shape rule of every op: from types of inputs and attributes to types of outputs. */
 import { CutlayerError } from '../../errors.js';
 import { shapeText } from './dim.js';
 import { type AttributeValue, inputsOfOp, type OpName } from './op-signatures.js';
@@ -12,7 +12,6 @@ import { normalizationShapes } from './shape-rules/normalization.js';
 import { reductionShapes } from './shape-rules/reduction.js';
 import type { Value, ValueType } from './value.js';
 
-/** One rule per op. */
 export const shapeRules: ShapeRules = {
   ...elementwiseShapes,
   ...linalgShapes,
@@ -23,7 +22,7 @@ export const shapeRules: ShapeRules = {
   ...creationShapes,
 };
 
-/** An op's inputs by name, as the caller or a rule sees them; a variadic input is an array. */
+/** An op's inputs by name; a variadic input is an array. */
 export type NamedInputs = Readonly<Record<string, Value | readonly Value[] | undefined>>;
 
 /** The inputs of a node, given in the order of its signature, by name. */
@@ -52,6 +51,7 @@ export function inferTypes<Op extends OpName>(
     const shapes = inputs.map((input) => (input === undefined ? '-' : shapeText(input.shape))).join(' ');
     return new CutlayerError('INVALID_SHAPE', `${node}: ${why}`, { details: { op, node, shapes } });
   };
-  // The named inputs and attributes were made from this op's own signature, which is what ShapeContext<Op> is derived from.
+  // The inputs and attributes come from this op's signature, from which ShapeContext<Op> is
+  // derived.
   return shapeRules[op]({ ...named, ...attributes, invalid } as unknown as ShapeContext<Op>);
 }

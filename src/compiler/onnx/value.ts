@@ -1,18 +1,18 @@
-/** The immutable intermediate representation: nodes and the values that they compute. Only the node table makes them. */
+/** The immutable intermediate representation: nodes and values, made by the node table only. */
 import type { DType } from '../../tensor/dtype.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { Dim, Shape } from './dim.js';
 import type { AttributeValue, OpName } from './op-signatures.js';
 
-/** Element type and shape of a value, and the elements themselves where a shape rule could follow them. */
+/** Element type and shape of a value, and its elements where a shape rule could follow them. */
 export interface ValueType {
   readonly dtype: DType;
   readonly shape: Shape;
-  /** The elements of an int64 scalar or vector that are known while building: constants and arithmetic on dimensions. */
+  /** The elements of an int64 scalar or vector, if known while building. */
   readonly content?: readonly Dim[];
 }
 
-/** One output of a node. Two values are the same computation exactly when they are the same object. */
+/** One output of a node. Equal computations are the same object. */
 export interface Value extends ValueType {
   readonly node: Node;
   readonly index: number;
@@ -24,7 +24,6 @@ interface NodeBase {
   readonly outputs: readonly Value[];
 }
 
-/** A value fed at run time. */
 export interface InputNode extends NodeBase {
   readonly kind: 'input';
   readonly name: string;
@@ -42,13 +41,13 @@ export interface ConstantNode extends NodeBase {
   readonly tensor: Tensor;
 }
 
-/** The run-time size of a symbol, int64 [1]; read from the shape of some graph input when the graph is built. */
+/** The run-time size of a symbol, int64 [1], read from a graph input's shape. */
 export interface SymbolNode extends NodeBase {
   readonly kind: 'symbol';
   readonly symbol: string;
 }
 
-/** An op applied to values. `inputs` follow the order of the signature; an absent optional input is undefined. */
+/** An op on values. `inputs` are in signature order; absent optional ones are undefined. */
 export interface OpNode extends NodeBase {
   readonly kind: 'op';
   readonly op: OpName;
@@ -58,7 +57,6 @@ export interface OpNode extends NodeBase {
   readonly scope: string;
 }
 
-/** A node of the graph. */
 export type Node = InputNode | WeightNode | ConstantNode | SymbolNode | OpNode;
 
 /** The values that a node reads. */

@@ -1,9 +1,8 @@
-/** The client bundle's README: what it is, what it holds, what it may be used for and what it does not hide. */
+/** The client bundle's README: its content, its use, and what it does not hide. */
 import type { ClientBundleManifest } from '../../artifacts/manifest.js';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
-/** The README's Markdown. */
 export function bundleReadme(manifest: Omit<ClientBundleManifest, 'files'>, backboneParameters: number): string {
   const { cut, dims } = manifest;
   const blocks = (first: number, end: number): string => (first === end ? 'none' : dims.numHeads === 0 ? 'all' : `${first}..${end - 1}`);

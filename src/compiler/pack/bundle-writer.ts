@@ -1,6 +1,6 @@
 /**
- * Writes the two artifacts of a packed model, wherever its backbone comes from: for each side the weights, the graphs that point into them
- * and a manifest; for the client also the tokenizer's files and a README. The output appears whole or not at all.
+ * Writes the two artifacts of a packed model: for each side weights, graphs and a manifest. The
+ * client's also has the tokenizer's files and a README. The output appears whole or not at all.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -28,7 +28,6 @@ const BACKBONE_DIR = 'backbone';
 const CLIENT_BUNDLE_DIR = 'client-bundle';
 const WEIGHTS_FILE = 'weights.safetensors';
 
-/** What one artifact holds. */
 export interface ArtifactPlan<Graphs> {
   readonly weights: readonly StreamedWeight[];
   /** Scalars among the weights. */
@@ -37,7 +36,6 @@ export interface ArtifactPlan<Graphs> {
   readonly writeGraphs: (files: GraphFiles) => Graphs;
 }
 
-/** What both artifacts hold. */
 export interface BundlePlan {
   readonly model: ModelDescription;
   /** The directory that the tokenizer and the generation config come from. */
@@ -48,11 +46,10 @@ export interface BundlePlan {
   readonly backbone: ArtifactPlan<BackboneManifest['graphs']>;
   readonly client: ArtifactPlan<ClientBundleManifest['graphs']>;
   readonly blockWeights: ClientBundleManifest['blockWeights'];
-  /** Runs what was written of the backbone; what it throws refuses the model. */
+  /** Runs the written backbone; an error refuses the model. */
   readonly tryBackbone?: (dir: string, manifest: BackboneManifest) => Promise<void>;
 }
 
-/** Writes one plan, once. */
 export class BundleWriter {
   private done = 0;
   private readonly total: number;
@@ -65,7 +62,10 @@ export class BundleWriter {
     this.total = layouts.reduce((sum, { bytes, head }) => sum + bytes - head.length, 0);
   }
 
-  /** @throws CutlayerError ALREADY_EXISTS, IO_ERROR; what the plan's functions throw; AbortError when the signal fires */
+  /**
+   * @throws CutlayerError ALREADY_EXISTS, IO_ERROR; what the plan's functions throw; AbortError
+   *   when the signal fires
+   */
   async write(): Promise<PackResult> {
     const outDir = resolve(this.request.outDir);
     await requireReplaceable(outDir, this.request.force === true);
@@ -142,7 +142,7 @@ export class BundleWriter {
   }
 }
 
-/** An existing directory is replaced when it is empty, or with `force` when packing made all that it holds. */
+/** An existing directory is replaced if empty, or with `force` if all it holds was packed. */
 async function requireReplaceable(target: string, force: boolean): Promise<void> {
   const names = await readdir(target).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
@@ -166,11 +166,11 @@ function weightBytes({ files }: BackboneManifest | ClientBundleManifest): number
   return files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
 }
 
-/** What the client's manifest says of the model's two ends. @param generationEos end tokens that `generation_config.json` adds */
+/** The client manifest's fields of the ends. @param generationEos from `generation_config.json` */
 function endFields({ spec, specialTokens, family }: ModelDescription, generationEos: readonly number[]) {
   const { eosTokenIds, bosTokenId, padTokenId } = specialTokens;
   const { vocabSize, embedScale, promptScale, linearLayout, tiedHead } = spec;
-  // A tied head has no tensor of its own in the checkpoint, but a module's name all the same.
+  // A tied head has no tensor of its own in the checkpoint, but it has a module name.
   const moduleOf = (role: 'embedTokens' | 'head'): string => (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
   return {
     vocabSize,

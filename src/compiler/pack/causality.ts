@@ -1,7 +1,8 @@
 /**
- * What a backbone must be, tried on random inputs before it is packed: row s of a sequence depends on rows 0..s of the same sequence and on
- * nothing else: on no later row, no other sequence, not on how long the batch is. Sequences are padded on the right and no mask is sent, so
- * this is what keeps padding from mattering.
+ * A test of a backbone on random inputs before it is packed. Row s of a sequence must depend on
+ * rows 0..s of that sequence only. It must not depend on later rows, other sequences or the batch's
+ * length. Sequences are padded on the right without a mask, so this keeps padding from changing
+ * results.
  */
 import { CutlayerError } from '../../errors.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
@@ -9,7 +10,6 @@ import { type Tensor, tensor } from '../../tensor/tensor.js';
 /** Runs the backbone's forward without adapter on [B, S, d], all rows wanted: [B * S, d]. */
 export type RunRows = (hiddenStates: Tensor<'float32'>) => Promise<Tensor<'float32'>>;
 
-/** What is tried. */
 export interface CausalityCheck {
   readonly hiddenSize: number;
   /** Longest sequence that the backbone takes. */
@@ -24,14 +24,14 @@ const BATCHES: readonly (readonly [number, number])[] = [
   [3, 7],
 ];
 
-/** Rows of equal batches are computed alike; those of unequal ones by other kernels, so with other rounding. */
+/** Tolerance for batches of equal size; other sizes use other kernels and round differently. */
 const SAME_BATCH = 1e-5;
 const OTHER_BATCH = 2e-4;
 
 /**
- * Tries it.
- * @throws CutlayerError NOT_CAUSAL naming the first position that depends on a later one; INVALID_ONNX when an output is not finite or has
- *   another shape
+ * Runs the test.
+ * @throws CutlayerError NOT_CAUSAL naming the first position that depends on a later one;
+ *   INVALID_ONNX when an output is not finite or has another shape
  */
 export async function checkCausality({ hiddenSize, maxPositions, run, signal }: CausalityCheck): Promise<void> {
   const random = normals(0x5eed);
@@ -55,7 +55,7 @@ export async function checkCausality({ hiddenSize, maxPositions, run, signal }: 
     const output = await apply(input, batch);
     const scale = output.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-    // One sequence is replaced: the others stay.
+    // One sequence is replaced; the others must not change.
     const replaced = input.slice();
     for (let i = 0; i < width; i++) replaced[i] = random();
     const others = await apply(replaced, batch);
@@ -64,7 +64,8 @@ export async function checkCausality({ hiddenSize, maxPositions, run, signal }: 
         throw notCausal(`sequence ${at} of a batch depends on sequence 0`);
     }
 
-    // Each sequence is changed from a position of its own on, until every position has been one: nothing before it may move.
+    // Each sequence changes from a position on, until every position was tried; earlier rows must
+    // not move.
     const found: { readonly earlier: number; readonly later: number }[] = [];
     for (let offset = 1; offset <= Math.ceil(length / batch); offset++) {
       const from = Array.from({ length: batch }, (_, at) => offset + at * Math.ceil(length / batch));
@@ -80,7 +81,7 @@ export async function checkCausality({ hiddenSize, maxPositions, run, signal }: 
     if (first !== undefined)
       throw notCausal(`position ${first.earlier} of the output depends on position ${first.later} of the input or a later one`);
 
-    // A sequence alone, and cut short, is what it was in the batch: no row knows how many there are.
+    // A sequence alone, and cut short, must give the same rows as in the batch.
     for (const short of new Set([length, Math.ceil(length / 2), 1])) {
       const alone = await apply(sequence(input, batch - 1).slice(0, short * hiddenSize), 1, short);
       const differs = firstMoved(sequence(output, batch - 1), alone, hiddenSize, short, scale * OTHER_BATCH);
@@ -105,7 +106,7 @@ function firstMoved(a: Float32Array, b: Float32Array, width: number, rows: numbe
   return undefined;
 }
 
-/** Standard normal numbers, the same ones each time: mulberry32 and Box-Muller. */
+/** Standard normal numbers, the same each time: mulberry32 and Box-Muller. */
 function normals(seed: number): () => number {
   let state = seed;
   const uniform = (): number => {

@@ -1,4 +1,4 @@
-/** The files of a checkpoint directory beside its weights: config, generation config and tokenizer. */
+/** The files of a checkpoint beside its weights: config, generation config and tokenizer. */
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
@@ -9,7 +9,7 @@ import { CutlayerError } from '../../errors.js';
 
 const MAX_CONFIG_BYTES = 4 << 20;
 
-/** What a client needs to turn text into tokens, copied as it is where it exists. */
+/** Files that turn text into tokens, copied unchanged if they exist. */
 const TOKENIZER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -35,7 +35,7 @@ export async function readConfig(dir: string): Promise<string> {
 }
 
 /**
- * The end-of-sequence tokens that `generation_config.json` adds; none where there is no such file.
+ * The end-of-sequence tokens that `generation_config.json` adds; none without the file.
  * @throws CutlayerError INVALID_CONFIG
  */
 export async function generationEosTokens(dir: string, vocabSize: number): Promise<readonly number[]> {
@@ -70,8 +70,9 @@ export async function copyTokenizerFiles(from: string, to: string, signal?: Abor
 }
 
 /**
- * A tokenizer that clients cannot read is found before anything is written, and not by each of them.
- * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer; INVALID_CONFIG (`generation_config.json`)
+ * Refuses a tokenizer that clients cannot read, before anything is written.
+ * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer;
+ *   INVALID_CONFIG (`generation_config.json`)
  */
 export async function checkTokenizer(dir: string, vocabSize: number): Promise<void> {
   await generationEosTokens(dir, vocabSize);

@@ -39,7 +39,7 @@ function requireFinite(chunk: Float32Array, name: string, first: number): void {
 }
 
 /**
- * Checks that two tensors of a checkpoint hold the same values: a tied head stored a second time.
+ * Requires that two tensors of a checkpoint are equal: a tied head that is stored twice.
  * @throws CutlayerError UNSUPPORTED_CHECKPOINT
  */
 export async function requireEqual(checkpoint: Checkpoint, name: string, other: string, signal?: AbortSignal): Promise<void> {

@@ -25,7 +25,7 @@ import type { GraphFiles } from './graph-files.js';
 
 type BundleGraphs = ClientBundleManifest['graphs'];
 
-/** Writes the graphs that every bundle has, those of its ends and of some methods, and gives their entries. */
+/** Writes the graphs of every bundle (its ends and some methods) and gives their entries. */
 export function writeEndGraphs(files: GraphFiles, model: ModelDescription, methods: readonly MethodGraphName[]): BundleGraphs {
   const variants = (name: string, compile: (model: ModelDescription, variant: HeadVariant) => Graph): HeadVariants => {
     const entries = headVariantsOf(model).map((variant) => [variant, files.write(`${name}-${variant}.onnx`, compile(model, variant))]);
@@ -44,7 +44,7 @@ export function writeEndGraphs(files: GraphFiles, model: ModelDescription, metho
   };
 }
 
-/** Writes every graph of a model that is cut: of the ends, and of the client's blocks on either side of the backbone. */
+/** Writes every graph of a model that is cut: its ends and the client's blocks. */
 export function writeClientGraphs(files: GraphFiles, model: ModelDescription, cut: Cut): BundleGraphs {
   const span = (name: string, hasBlocks: boolean, compile: typeof compileTop): ClientSpanGraphs => ({
     ...files.writeSpans(name, (kind) => compile(model, cut, kind)),

@@ -1,4 +1,4 @@
-/** Writes graphs as ONNX files whose weights lie in one safetensors file beside them, and keeps the list of what was written. */
+/** Writes graphs as ONNX files, with their weights in one safetensors file, and lists the files. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256Hex } from '../../artifacts/digest.js';
@@ -10,7 +10,6 @@ import type { GraphPair } from '../graphs/graph-pair.js';
 import { encodeModel } from '../onnx/encoder.js';
 import type { Graph } from '../onnx/graph.js';
 
-/** The graphs of one artifact. */
 export class GraphFiles {
   private readonly files: ArtifactFile[];
 
@@ -54,7 +53,7 @@ export class GraphFiles {
     return { forward: this.write(`${name}.onnx`, forward), vjp: this.write(`${name}-vjp.onnx`, vjp) };
   }
 
-  /** Writes the graphs of a step under one adapter kind: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
+  /** Writes a step's graphs: `forward-<kind>.onnx`, `infer-<kind>.onnx` and `vjp-<kind>.onnx`. */
   writeStep(kind: SpanKind, { forward, infer, vjp, residuals }: Partition): StepGraphs {
     return {
       forward: this.write(`forward-${kind}.onnx`, forward),
@@ -64,7 +63,7 @@ export class GraphFiles {
     };
   }
 
-  /** Writes any small file, synchronously: a bundle holds a hundred, and each would wait for the thread pool three times. */
+  /** Writes a small file, synchronously: asynchronous writes would wait for the thread pool. */
   writeBytes(path: string, bytes: Uint8Array): ArtifactFile {
     writeFileSync(join(this.dir, path), bytes, { flag: 'wx' });
     return { path, bytes: bytes.length, sha256: sha256Hex(bytes) };

@@ -1,4 +1,4 @@
-/** Packs a backbone that comes as an ONNX graph, and a client bundle from the directory that holds its tokenizer, embedding and head. */
+/** Packs a backbone from an ONNX graph, and a client bundle from a directory. */
 import { resolve } from 'node:path';
 import { methodGraphNames } from '../../artifacts/manifest.js';
 import { openCheckpoint } from '../../safetensors/checkpoint.js';
@@ -17,24 +17,24 @@ import type { OutputRequest, PackResult } from './pack-request.js';
 /** An imported graph is one block that cannot be cut. */
 const CUT = { bottom: 0, top: 0, numLayers: 1 } as const;
 
-/** Its methods; a prefix needs inputs for keys and values, which it does not have. */
+/** Its methods; it has no inputs for a prefix's keys and values. */
 const METHODS = methodGraphNames.filter((name) => name !== 'prefixProjection');
 
-/** What {@link packOnnx} is asked for. */
 export interface OnnxPackRequest extends OutputRequest, OutsideOptions {
-  /** The graph, hidden states to hidden states; external data lie beside it. */
+  /** The graph, hidden states to hidden states; external data are beside it. */
   readonly onnxPath: string;
-  /** A directory with config.json, the safetensors of embedding, head and perhaps final norm, and the tokenizer's files. */
+  /** Has config.json, tokenizer files, and safetensors of embedding, head and perhaps norm. */
   readonly bundleFromDir: string;
-  /** What tries the packed graphs. */
+  /** Opens the packed graphs for the trial. */
   readonly openGraphs: GraphOpener;
 }
 
 /**
- * Packs an imported backbone. Weights are streamed; the output appears whole or not at all, and only after the graphs have run and the
- * backbone has proved causal on random inputs.
- * @throws CutlayerError NOT_FOUND, INVALID_ONNX, UNSUPPORTED_OP, NOT_DIFFERENTIABLE, NOT_CAUSAL, INVALID_CONFIG, UNSUPPORTED_CONFIG,
- *   MISSING_TENSOR, INVALID_SHAPE, NON_FINITE, LIMIT_EXCEEDED, ALREADY_EXISTS, IO_ERROR; AbortError when the signal fires.
+ * Packs an imported backbone. Weights are streamed. The output appears whole or not at all, after
+ * the graphs have run and passed the causality test.
+ * @throws CutlayerError NOT_FOUND, INVALID_ONNX, UNSUPPORTED_OP, NOT_DIFFERENTIABLE, NOT_CAUSAL,
+ *   INVALID_CONFIG, UNSUPPORTED_CONFIG, MISSING_TENSOR, INVALID_SHAPE, NON_FINITE, LIMIT_EXCEEDED,
+ *   ALREADY_EXISTS, IO_ERROR; AbortError when the signal fires.
  */
 export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
   const { onnxPath, bundleFromDir, openGraphs, signal } = request;

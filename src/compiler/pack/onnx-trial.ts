@@ -1,24 +1,23 @@
-/** Runs the graphs of an imported backbone on numbers before they are handed out: they must run, be finite and be causal. */
+/** Runs an imported backbone's graphs before packing: they must run, be finite and causal. */
 import type { BackboneManifest } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import { allFinite } from '../../tensor/finite.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
 import { checkCausality } from './causality.js';
 
-/** The graphs of one directory, running. */
+/** The graphs of one directory, opened in a runtime. */
 interface RunningGraphs {
   run(graph: string, feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
   close(): Promise<void>;
 }
 
-/** Opens the graphs of a directory with a runtime of the caller's. */
+/** Opens the graphs of a directory in the caller's runtime. */
 export type GraphOpener = (source: {
   readonly dir: string;
   readonly weightsFile: string;
   readonly graphs: readonly string[];
 }) => Promise<RunningGraphs>;
 
-/** What is tried. */
 export interface BackboneTrial {
   readonly dir: string;
   readonly manifest: BackboneManifest;
@@ -29,8 +28,9 @@ export interface BackboneTrial {
 }
 
 /**
- * Runs every graph once, and the forward without adapter as often as it takes to see that it is causal.
- * @throws CutlayerError INVALID_ONNX (does not run, not finite), NOT_CAUSAL; AbortError when the signal fires
+ * Runs every graph once, then tests the forward without adapter for causality.
+ * @throws CutlayerError INVALID_ONNX (does not run, not finite), NOT_CAUSAL; AbortError when the
+ *   signal fires
  */
 export async function tryBackbone({ dir, manifest, label, openGraphs, signal }: BackboneTrial): Promise<void> {
   const { weightsFile, dims } = manifest;
@@ -77,7 +77,7 @@ export async function tryBackbone({ dir, manifest, label, openGraphs, signal }: 
   }
 }
 
-/** What the runtime refuses here is the graph's fault. */
+/** An error of the runtime here is the graph's fault. */
 async function running<T>(label: string, what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -97,7 +97,7 @@ const rowIndexes = (count: number): Tensor<'int64'> =>
     BigInt64Array.from({ length: count }, (_, at) => BigInt(at)),
   );
 
-/** Numbers of a moderate size, no two neighbours alike. */
+/** Numbers of a moderate size; neighbours differ. */
 function filled(shape: readonly number[]): Tensor<'float32'> {
   const length = shape.reduce((product, dim) => product * dim, 1);
   return tensor(

@@ -1,4 +1,4 @@
-/** The weights of imported graphs: those that any of them uses, streamed from where the model keeps them. */
+/** The weights that imported graphs use, streamed from the model's files. */
 import { dtypes } from '../../tensor/dtype.js';
 import type { Graph } from '../onnx/graph.js';
 import type { OnnxModel } from '../onnx/import/model.js';
@@ -6,8 +6,8 @@ import { readChunks } from '../onnx/import/tensor-source.js';
 import type { StreamedWeight } from './weights-file.js';
 
 /**
- * The weights that some graphs use, in the model's order, and the scalars among the real ones.
- * Their chunks throw CutlayerError INVALID_ONNX when the model's files have become shorter.
+ * The weights that some graphs use, in the model's order, and the number of scalars among the real
+ * ones. Their chunks throw CutlayerError INVALID_ONNX when the model's files have become shorter.
  */
 export function onnxWeights(
   { initializers, constants }: OnnxModel,

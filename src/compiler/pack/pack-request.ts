@@ -1,11 +1,11 @@
-/** What every way of packing is asked for and what it gives back. */
+/** The common request and result of every way of packing. */
 import type { Cut } from '../../artifacts/manifest.js';
 
 /** Where the artifacts go, and how the caller follows and stops the work. */
 export interface OutputRequest {
   /** Must not exist or be empty, unless `force` and it holds packed artifacts. */
   readonly outDir: string;
-  /** The model's name; by default that of the directory it comes from. */
+  /** The model's name; by default the source directory's. */
   readonly name?: string | undefined;
   readonly force?: boolean | undefined;
   readonly onProgress?: ((progress: PackProgress) => void) | undefined;
@@ -16,11 +16,9 @@ export interface OutputRequest {
 export interface PackProgress {
   readonly done: number;
   readonly total: number;
-  /** The weight being written. */
   readonly weight: string;
 }
 
-/** What packing made. */
 export interface PackResult {
   readonly backboneDir: string;
   readonly clientBundleDir: string;
@@ -30,6 +28,5 @@ export interface PackResult {
   readonly parameters: { readonly backbone: number; readonly client: number };
   /** Bytes of each side's weights file. */
   readonly weightBytes: { readonly backbone: number; readonly client: number };
-  /** The bundle holds a tokenizer. */
   readonly hasTokenizer: boolean;
 }

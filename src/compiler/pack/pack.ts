@@ -1,4 +1,4 @@
-/** Packs a Hugging Face checkpoint into a backbone for the vendor and a bundle for its clients (docs/architecture.md). */
+/** Packs a Hugging Face checkpoint into a backbone and a client bundle (docs/architecture.md). */
 import { type BackboneManifest, type BlockWeight, type Cut, spanKinds } from '../../artifacts/manifest.js';
 import { openCheckpoint } from '../../safetensors/checkpoint.js';
 import { compileBackbone } from '../graphs/backbone-graphs.js';
@@ -14,7 +14,6 @@ import type { GraphFiles } from './graph-files.js';
 import type { OutputRequest, PackResult } from './pack-request.js';
 import { matchWeights } from './weight-sources.js';
 
-/** What {@link pack} is asked for. */
 export interface PackRequest extends OutputRequest {
   /** A directory with config.json and safetensors weights. */
   readonly checkpointDir: string;
@@ -25,10 +24,11 @@ export interface PackRequest extends OutputRequest {
 }
 
 /**
- * Packs a checkpoint. Weights are streamed: memory stays bounded whatever the model's size. The output appears whole or not at all.
- * @throws CutlayerError NOT_FOUND, INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT, INVALID_CUT,
- *   INVALID_SAFETENSORS, MISSING_TENSOR, UNEXPECTED_TENSOR, INVALID_SHAPE, NON_FINITE, ALREADY_EXISTS, IO_ERROR; AbortError when the
- *   signal fires.
+ * Packs a checkpoint. Weights are streamed, so memory stays bounded. The output appears whole or
+ * not at all.
+ * @throws CutlayerError NOT_FOUND, INVALID_CONFIG, UNSUPPORTED_FAMILY, UNSUPPORTED_CONFIG,
+ *   UNSUPPORTED_CHECKPOINT, INVALID_CUT, INVALID_SAFETENSORS, MISSING_TENSOR, UNEXPECTED_TENSOR,
+ *   INVALID_SHAPE, NON_FINITE, ALREADY_EXISTS, IO_ERROR; AbortError when the signal fires.
  */
 export async function pack(request: PackRequest): Promise<PackResult> {
   const { checkpointDir, signal } = request;

@@ -1,4 +1,4 @@
-/** Matches a checkpoint's tensors with the weights that its config asks for: none missing, none over, each of the right shape. */
+/** Matches a checkpoint's tensors with its config's weights: none missing, none extra. */
 import { CutlayerError } from '../../errors.js';
 import type { Checkpoint } from '../../safetensors/checkpoint.js';
 import { isWeightDType, weightDTypes } from '../../safetensors/dtype.js';
@@ -9,7 +9,7 @@ import type { Weight } from '../models/weights.js';
 export interface WeightSources {
   /** The checkpoint's name of a weight. */
   nameOf(weight: Weight): string;
-  /** With a tied head: the checkpoint's own copy of the head, which must equal the embedding. */
+  /** With a tied head: the checkpoint's copy of the head, which must equal the embedding. */
   readonly headCopy?: string;
 }
 
@@ -17,7 +17,8 @@ const MAX_NAMED = 5;
 
 /**
  * Checks that a checkpoint holds exactly the weights of a model.
- * @throws CutlayerError MISSING_TENSOR, UNEXPECTED_TENSOR, INVALID_SHAPE, UNSUPPORTED_CHECKPOINT (element types)
+ * @throws CutlayerError MISSING_TENSOR, UNEXPECTED_TENSOR, INVALID_SHAPE, UNSUPPORTED_CHECKPOINT
+ *   (element types)
  */
 export function matchWeights(model: ModelDescription, checkpoint: Checkpoint): WeightSources {
   const { tensors } = checkpoint;

@@ -1,4 +1,4 @@
-/** Writes the weights of one artifact as a safetensors file, chunk by chunk, wherever they come from. */
+/** Writes an artifact's weights as a safetensors file, chunk by chunk. */
 import { layOut, type SafetensorsLayout, type TensorSpec } from '../../safetensors/layout.js';
 import { createSafetensors } from '../../safetensors/writer.js';
 
@@ -18,7 +18,8 @@ export function layOutWeights(weights: readonly TensorSpec[]): SafetensorsLayout
 /**
  * Writes the weights; at most two chunks are in memory.
  * @param path the file to be created
- * @param options.onBytes called after each chunk with the bytes just written and the weight they belong to
+ * @param options.onBytes called after each chunk with the bytes just written and the weight they
+ *   belong to
  * @returns the file's size and sha256
  * @throws what a weight's chunks throw; AbortError when the signal fires
  */

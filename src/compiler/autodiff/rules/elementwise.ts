@@ -1,4 +1,4 @@
-/** VJP rules of ops that work element by element. x̄ is the cotangent of x, ȳ that of the output y. */
+/** VJP rules of ops that work element by element; x̄ is x's cotangent, ȳ the output y's. */
 import type { GraphBuilder } from '../../onnx/builder.js';
 import type { Value } from '../../onnx/value.js';
 import { geluErfDerivative, geluTanhDerivative } from '../gelu-derivative.js';

@@ -11,8 +11,9 @@ function refuseReduction(op: string, reduction: string): void {
 }
 
 /**
- * Zeros of `shape` with the rows of `updates` added along an axis: x[…, indices[j], …] += updates[…, j, …]. ONNX Runtime adds the updates of a
- * ScatterND on several threads without regard to indices that repeat, and loses some of them; its ScatterElements goes through them in order.
+ * Zeros of `shape` with `updates` added along an axis: x[…, indices[j], …] += updates[…, j, …].
+ * ONNX Runtime's ScatterND loses updates of repeated indices, because it adds on several threads.
+ * Its ScatterElements adds them in order.
  * @param indices int64 [n]
  * @param updates `shape` with n along `axis`
  */
@@ -22,7 +23,7 @@ function addRows(g: GraphBuilder, shape: Shape, indices: Value, updates: Value, 
   return g.scatterElements(zeros(g, shape, updates), everywhere, updates, { axis, reduction: 'add' });
 }
 
-/** The indices [..., k] into axes of the sizes `dims` as indices [n] into those axes flattened. */
+/** Indices [..., k] into axes of the sizes `dims`, as indices [n] into those axes flattened. */
 function flatIndices(g: GraphBuilder, indices: Value, dims: Shape): Value {
   const count = multiplyDims(...indices.shape.slice(0, -1));
   const columns = g.split(g.reshape(indices, [count, dims.length]), Array<number>(dims.length).fill(1), 1);

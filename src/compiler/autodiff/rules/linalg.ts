@@ -1,4 +1,4 @@
-/** VJP rules of matrix products. A′ and B′ are A and B after the transposes that the attributes ask for. */
+/** VJP rules of matrix products. A′ and B′ are A and B after the requested transposes. */
 import type { VjpRules } from '../vjp-rules.js';
 
 export const linalgRules = {

@@ -1,6 +1,6 @@
 /**
- * VJP rules of the normalizations. The statistics are outputs of the forward kernel: asking for them costs no pass over
- * the data. With r the inverse deviation, x̂ = (x − μ) r and c = ȳ ⊙ scale.
+ * VJP rules of the normalizations. The forward kernel outputs the statistics, so they cost no pass
+ * over the data. With r the inverse deviation, x̂ = (x − μ) r and c = ȳ ⊙ scale.
  */
 import type { GraphBuilder } from '../../onnx/builder.js';
 import type { Value } from '../../onnx/value.js';

@@ -1,4 +1,4 @@
-/** VJP rules of reductions and of the softmax, which divides by one. */
+/** VJP rules of reductions and softmax. */
 import type { GraphBuilder } from '../../onnx/builder.js';
 import { multiplyDims } from '../../onnx/dim.js';
 import type { Value } from '../../onnx/value.js';
@@ -25,7 +25,7 @@ function keepAxes({ g, data, axes }: Reduction, reduced: Value): Value {
   );
 }
 
-/** The number of elements that became one, as a scalar of the data's type. */
+/** The number of elements reduced to one, as a scalar of the data's type. */
 function reducedCount({ g, data, axes }: Reduction): Value {
   const count = multiplyDims(...reducedAxes({ data, axes }).map((axis) => data.shape[axis]!));
   return typeof count === 'number' ? g.scalar(count, data.dtype) : g.cast(g.dim(count), data.dtype);

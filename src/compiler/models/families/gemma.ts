@@ -1,9 +1,10 @@
-/** Gemma 1: Llama with norms stored as their distance from 1 and embeddings scaled by the root of their size. @see transformers `modeling_gemma.py` */
+/** Gemma 1: norms stored minus 1, scaled embeddings. @see transformers `modeling_gemma.py` */
 import { z } from 'zod';
 import { type LlamaLikeSpec, llamaLike } from '../llama-like.js';
 
 /**
- * What every Gemma does to a Llama. The scale belongs to the token embedding, so prompts from outside are not scaled.
+ * What every Gemma changes in a Llama. The scale belongs to the token embedding, so prompts from
+ * outside are not scaled.
  * @param attentionBias on all four projections
  */
 export function gemmaSpec(spec: LlamaLikeSpec, attentionBias: boolean): LlamaLikeSpec {
@@ -15,7 +16,6 @@ export function gemmaSpec(spec: LlamaLikeSpec, attentionBias: boolean): LlamaLik
   };
 }
 
-/** The family `gemma`. */
 export const gemma = llamaLike({
   name: 'gemma',
   defaults: {
@@ -34,7 +34,7 @@ export const gemma = llamaLike({
   harmless: ['hidden_activation'], // hidden_act is what transformers goes by
   adapt(spec, { attention_bias }) {
     const adapted = gemmaSpec(spec, attention_bias);
-    // "gelu" in the first Gemmas' configs means the tanh approximation; transformers takes it so
+    // "gelu" in the first Gemmas' configs means the tanh approximation, also in transformers
     return adapted.mlp.activation === 'gelu' ? { ...adapted, mlp: { ...adapted.mlp, activation: 'geluTanh' } } : adapted;
   },
 });

@@ -1,4 +1,4 @@
-/** Gemma 2: norms before and after each sublayer, capped scores and logits, a window in every other block. @see transformers `modeling_gemma2.py` */
+/** Gemma 2: norms around sublayers, caps, windows. @see transformers `modeling_gemma2.py` */
 import { z } from 'zod';
 import { positiveInt, positiveNumber } from '../config.js';
 import { type LlamaLikeSpec, llamaLike, llamaNames } from '../llama-like.js';
@@ -38,7 +38,7 @@ export const laterGemma = {
   },
 };
 
-/** What they do to a Llama. @param slides whether a block has the window, where `layer_types` does not say */
+/** Their changes to a Llama. @param slides whether a block has the window, without `layer_types` */
 export function laterGemmaSpec(
   spec: LlamaLikeSpec,
   read: z.infer<z.ZodObject<typeof laterGemma.keys>>,
@@ -56,7 +56,6 @@ export function laterGemmaSpec(
   };
 }
 
-/** The family `gemma2`. */
 export const gemma2 = llamaLike({
   ...laterGemma,
   name: 'gemma2',

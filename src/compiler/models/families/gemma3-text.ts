@@ -1,6 +1,6 @@
 /**
- * Gemma 3, text only: Gemma 2 with normalized query and key heads instead of capped scores, and two ropes: one of blocks with a window,
- * one of the others. @see transformers `modeling_gemma3.py`
+ * Gemma 3, text only: Gemma 2 with normalized query and key heads instead of capped scores. Blocks
+ * with a window have a rope of their own. @see transformers `modeling_gemma3.py`
  */
 import { z } from 'zod';
 import { type ConfigJson, parseKeys, positiveInt, positiveNumber, unsupported } from '../config.js';
@@ -38,7 +38,6 @@ function positionOf(config: ConfigJson, context: RopeContext): LlamaLikeSpec['po
   };
 }
 
-/** The family `gemma3_text`. */
 export const gemma3Text = llamaLike({
   ...laterGemma,
   name: 'gemma3_text',
@@ -52,7 +51,7 @@ export const gemma3Text = llamaLike({
   position: positionOf,
   positionKeys: ['rope_local_base_freq'],
   adapt(spec, read) {
-    // transformers reads this key and then does not cap, so a config that sets it expects something else
+    // transformers reads this key but does not cap, so a config that sets it expects something else
     if (read.attn_logit_softcapping != null) throw unsupported('attn_logit_softcapping', read.attn_logit_softcapping, 'null');
     const adapted = laterGemmaSpec(spec, read, (layer) => (layer + 1) % read.sliding_window_pattern !== 0);
     return {

@@ -1,4 +1,4 @@
-/** GPT-2: learned positions, layer norm, Conv1D weights, fused qkv, plain MLP, tied head. @see transformers `modeling_gpt2.py` */
+/** GPT-2: learned positions, layer norm, Conv1D, fused qkv. @see transformers `modeling_gpt2.py` */
 import { z } from 'zod';
 import {
   activationOf,
@@ -85,7 +85,6 @@ function parse(config: ConfigJson): DecoderSpec {
   };
 }
 
-/** The family `gpt2`. */
 export const gpt2: Family = {
   name: 'gpt2',
   parse,

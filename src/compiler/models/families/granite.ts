@@ -1,9 +1,8 @@
-/** Granite 3: Llama with multipliers on embeddings, scores, residual branches and logits. @see transformers `modeling_granite.py` */
+/** Granite 3: Llama with four multipliers. @see transformers `modeling_granite.py` */
 import { z } from 'zod';
 import { positiveNumber } from '../config.js';
 import { llamaLike } from '../llama-like.js';
 
-/** The family `granite`. */
 export const granite = llamaLike({
   name: 'granite',
   keys: {
@@ -19,7 +18,7 @@ export const granite = llamaLike({
     attention: { ...spec.attention, qkvBias: read.attention_bias, outputBias: read.attention_bias, scale: read.attention_multiplier },
     mlp: { ...spec.mlp, bias: read.mlp_bias },
     residualScale: read.residual_multiplier,
-    // the model multiplies whatever embeddings it is given, those of a prompt too
+    // the model multiplies all embeddings that it is given, also a prompt's
     embedScale: read.embedding_multiplier,
     promptScale: read.embedding_multiplier,
     logitScale: 1 / read.logits_scaling,

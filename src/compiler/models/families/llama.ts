@@ -1,8 +1,7 @@
-/** Llama 1 to 3: rope, RMS norm, grouped queries, gated MLP, biases by config, tied or own head. @see transformers `modeling_llama.py` */
+/** Llama 1 to 3: rope, RMS norm, grouped queries. @see transformers `modeling_llama.py` */
 import { z } from 'zod';
 import { llamaLike } from '../llama-like.js';
 
-/** The family `llama`. */
 export const llama = llamaLike({
   name: 'llama',
   keys: { attention_bias: z.boolean().default(false), mlp_bias: z.boolean().default(false) },

@@ -1,8 +1,7 @@
-/** OLMo 2: Llama with norms after the sublayers instead of before, and queries and keys normalized over all heads. @see transformers `modeling_olmo2.py` */
+/** OLMo 2: Llama with norms after sublayers. @see transformers `modeling_olmo2.py` */
 import { z } from 'zod';
 import { llamaLike, llamaNames } from '../llama-like.js';
 
-/** The family `olmo2`. */
 export const olmo2 = llamaLike({
   name: 'olmo2',
   defaults: { vocab_size: 50304, rms_norm_eps: 1e-5 },

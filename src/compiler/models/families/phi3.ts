@@ -1,10 +1,9 @@
-/** Phi 3 and 4-mini: Llama with fused projections, a window in every block, and longrope. @see transformers `modeling_phi3.py` */
+/** Phi 3, 4-mini: Llama, fused, windows, longrope. @see transformers `modeling_phi3.py` */
 import { z } from 'zod';
 import { positiveInt } from '../config.js';
 import { llamaLike, llamaNames } from '../llama-like.js';
 import { everywhere } from '../windows.js';
 
-/** The family `phi3`. */
 export const phi3 = llamaLike({
   name: 'phi3',
   defaults: { vocab_size: 32064, hidden_size: 3072, intermediate_size: 8192, max_position_embeddings: 4096, rms_norm_eps: 1e-5 },

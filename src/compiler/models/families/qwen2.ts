@@ -1,10 +1,10 @@
-/** Qwen 2 and 2.5: Llama with biases on query, key and value, and windows in upper blocks where the config wants them. @see transformers `modeling_qwen2.py` */
+/** Qwen 2, 2.5: Llama, q/k/v biases, upper-block windows. @see transformers `modeling_qwen2.py` */
 import { z } from 'zod';
 import { positiveInt } from '../config.js';
 import { llamaLike } from '../llama-like.js';
 import { layerTypes, windowsOf } from '../windows.js';
 
-/** The keys that say which blocks have a window: with `use_sliding_window` those from `max_window_layers` on, or as `layer_types` says. */
+/** Which blocks have a window: from `max_window_layers` on, or by `layer_types`. */
 export const qwenWindowKeys = {
   use_sliding_window: z.boolean().default(false),
   sliding_window: positiveInt.nullable().default(4096),
@@ -18,7 +18,6 @@ export function qwenWindows(numLayers: number, read: z.infer<z.ZodObject<typeof 
   return windowsOf({ numLayers, types: read.layer_types, window, slides: (layer) => layer >= read.max_window_layers });
 }
 
-/** The family `qwen2`. */
 export const qwen2 = llamaLike({
   name: 'qwen2',
   defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, max_position_embeddings: 32768 },

@@ -1,9 +1,8 @@
-/** Qwen 3: Llama with normalized query and key heads, a head size of its own and Qwen's windows. @see transformers `modeling_qwen3.py` */
+/** Qwen 3: Llama, normed query and key heads. @see transformers `modeling_qwen3.py` */
 import { z } from 'zod';
 import { llamaLike } from '../llama-like.js';
 import { qwenWindowKeys, qwenWindows } from './qwen2.js';
 
-/** The family `qwen3`. */
 export const qwen3 = llamaLike({
   name: 'qwen3',
   defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, head_dim: 128, max_position_embeddings: 32768 },

@@ -1,6 +1,6 @@
 /**
- * Applies an opened model to values of a graph builder, node by node: the model as a function. Its nodes become the builder's own ops, so
- * shapes are inferred from the values that go in, and derivatives and residuals come as for any other graph.
+ * Applies an opened model to values of a graph builder, node by node. Its nodes become the
+ * builder's own ops, so shapes, derivatives and residuals come as for any other graph.
  */
 import { CutlayerError } from '../../../errors.js';
 import type { GraphBuilder } from '../builder.js';
@@ -30,7 +30,7 @@ const defaultOps: Translators = {
   ...movementOps((c) => c.constant()),
 };
 
-/** Every op that the importer knows, those of other domains with their domain. */
+/** Every op that the importer supports, those of other domains with their domain. */
 export const importedOps: readonly string[] = [
   ...Object.keys(defaultOps),
   ...Object.keys(contribOps).map((op) => `com.microsoft::${op}`),
@@ -39,7 +39,6 @@ export const importedOps: readonly string[] = [
 /** The names that a graph or a function body has given so far. */
 type Names = Map<string, Binding>;
 
-/** A graph or a function body. */
 interface Body {
   readonly names: Names;
   readonly opsets: ReadonlyMap<string, number>;
@@ -145,7 +144,7 @@ class Application {
     return translator;
   }
 
-  /** Makes a node's ops under its own name; errors of the builder become the node's. */
+  /** Makes a node's ops under its own name; the builder's errors become the node's. */
   private named<T>(node: NodeProto, c: NodeContext, make: () => T): T {
     try {
       return this.g.scoped(node.name || node.output[0] || node.op_type, make);
@@ -159,7 +158,7 @@ class Application {
     }
   }
 
-  /** A call of a function of the model: its body, with the call's inputs and attributes in place. */
+  /** A call of a function: its body with the call's inputs and attributes. */
   private call(
     fn: FunctionProto,
     node: NodeProto,

@@ -1,4 +1,4 @@
-/** What a translator of one op is given: the node's inputs as values, its attributes, and the means to refuse it. */
+/** The translator of one op gets the node's inputs, its attributes and its errors from here. */
 import { CutlayerError } from '../../../errors.js';
 import { type DType, dtypes } from '../../../tensor/dtype.js';
 import { dataArrays, isTensorDType, tensor } from '../../../tensor/tensor.js';
@@ -12,16 +12,15 @@ import { computedDType, storedDType } from './tensor-source.js';
 /** What a name stands for: a value, or the parts that `SplitToSequence` makes. */
 export type Binding = Value | { readonly sequence: readonly Value[] };
 
-/** Whether a binding is one value. */
 export const isValue = (binding: Binding | undefined): binding is Value => binding !== undefined && 'dtype' in binding;
 
 /** `AttributeProto.AttributeType` */
 export const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, graphs: 10 } as const;
 
-/** What is known of the elements of values beside {@link Value.content}: whole numbers of types other than int64. */
+/** Known whole numbers of values of types other than int64, beside {@link Value.content}. */
 export type Known = WeakMap<Value, readonly Dim[]>;
 
-/** What a {@link NodeContext} stands in. */
+/** The model around a {@link NodeContext}. */
 export interface Surroundings {
   readonly g: GraphBuilder;
   readonly known: Known;
@@ -32,7 +31,6 @@ export interface Surroundings {
   readonly inputs: readonly (Binding | undefined)[];
 }
 
-/** One node under translation. */
 export class NodeContext {
   readonly g: GraphBuilder;
   readonly opset: number;
@@ -52,7 +50,7 @@ export class NodeContext {
     });
   }
 
-  /** The error of a node that means something we have no rule for. */
+  /** The error of a valid node that the importer does not support. */
   unsupported(why: string): CutlayerError {
     return new CutlayerError('UNSUPPORTED_OP', `${nodeLabel(this.node)}: ${why}`, {
       details: { op: this.node.op_type, node: this.node.name },
@@ -69,7 +67,6 @@ export class NodeContext {
     return this.around.inputs[at];
   }
 
-  /** An input that may be absent. */
   optional(at: number): Value | undefined {
     const binding = this.around.inputs[at];
     if (binding !== undefined && !isValue(binding)) throw this.fail(`input ${at} is a sequence, expected a tensor`);
@@ -83,7 +80,6 @@ export class NodeContext {
     return value;
   }
 
-  /** All inputs, none of them absent. */
   inputs(): readonly Value[] {
     return this.around.inputs.map((_, at) => this.input(at));
   }
@@ -119,7 +115,7 @@ export class NodeContext {
     return typeof only === 'number' && more.length === 0 ? only : undefined;
   }
 
-  /** A scalar or vector of whole numbers as a value: what is known of them needs no op. */
+  /** A scalar or vector of whole numbers as a value; known ones need no op. */
   valueOf(content: readonly Dim[], rank: 0 | 1, dtype: DType): Value {
     const whole = rank === 0 ? this.g.dim(content[0]!) : this.g.shapeVector(content);
     const value = this.g.cast(whole, dtype);
@@ -154,12 +150,11 @@ export class NodeContext {
     return this.around.tensorOf(proto);
   }
 
-  /** The tensor of a `Constant`, as a value. */
   constant(): Value {
     return tensorValue(this.g, this.around.known, this.tensor('value'));
   }
 
-  /** The whole number in an attribute that holds a tensor of one; undefined where it holds a fraction. */
+  /** The whole number in a one-element tensor attribute; undefined for a fraction. */
   whole(name: string): { readonly number: number; readonly dtype: DType } | undefined {
     const source = this.tensor(name);
     if (source.elements !== 1 || dtypes[source.dtype].real) return undefined;
@@ -167,7 +162,7 @@ export class NodeContext {
     return number === undefined ? undefined : { number, dtype: source.dtype };
   }
 
-  /** The element type that an attribute or another value of ONNX's numbering stands for. */
+  /** The element type of an ONNX type number. */
   dtype(onnx: number): DType {
     const stored = storedDType(onnx);
     if (stored === undefined)
@@ -181,13 +176,12 @@ export class NodeContext {
       if (otherwise !== undefined) return otherwise;
       throw this.fail(`attribute "${name}" is missing`);
     }
-    // Writers of old leave the type out; 0 is then what it is.
+    // Old exporters omit the type; it is then 0.
     if (found.type !== type && found.type !== 0) throw this.fail(`attribute "${name}" has another type than the specification's`);
     return read(found);
   }
 }
 
-/** A node's op and name, for messages. */
 export function nodeLabel({ op_type: op, domain, name, output }: NodeProto): string {
   const full = domain === '' || domain === 'ai.onnx' ? op : `${domain}::${op}`;
   return `node "${(name || output[0] || '').slice(0, 200)}" (${full.slice(0, 100)})`;
@@ -203,7 +197,7 @@ export function tensorValue(g: GraphBuilder, known: Known, source: ModelTensor):
     if (dtype === 'int32' && shape.length <= 1) known.set(value, Array.from(data, Number));
     return value;
   }
-  // Bytes have no tensors of their own in a graph: they are int64 ones, cast.
+  // Graphs have no byte tensors: bytes become int64 and a cast.
   const whole = dtype === 'int8' ? new Int8Array(bytes.buffer) : bytes;
   const wide = g.constant(tensor('int64', shape, BigInt64Array.from(whole, BigInt)));
   const value = g.cast(wide, dtype);

@@ -1,6 +1,7 @@
 /**
- * Arithmetic on sizes, done while importing. Exporters compute shapes with nodes: Shape, Gather, Mul, Concat, Where … Each such node whose
- * inputs are known, as numbers or as polynomials in the graph's symbols, becomes its known result, and no node at all.
+ * Arithmetic on sizes while importing. Exporters compute shapes with nodes such as Shape,
+ * Gather and Concat. A node with known inputs (numbers or polynomials in symbols) becomes its
+ * result, without a node.
  */
 import { type DType, dtypes } from '../../../tensor/dtype.js';
 import { addDims, type Dim, dimsEqual, divideDims, multiplyDims, subtractDims } from '../dim.js';
@@ -43,7 +44,7 @@ export function foldNode(c: NodeContext): Value | undefined {
   return c.valueOf(dims, result.rank, result.dtype);
 }
 
-/** What a cast may know besides: whole numbers written as fractions become sizes, and of the value that it casts like only the type matters. */
+/** What a cast preserves: whole numbers become sizes; of CastLike's second input only the type. */
 function castContent(c: NodeContext, value: Value, at: number): readonly Dim[] | undefined {
   const { op_type: op } = c.node;
   if (op === 'CastLike' && at === 1) return [];
@@ -85,7 +86,6 @@ const logical = (of: (a: boolean, b: boolean) => boolean): Fold => pairwise((a, 
 
 const same: Fold = (_, [input]) => input;
 
-/** All elements as one. */
 const reduced =
   (of: (dims: readonly Dim[]) => Dim | undefined): Fold =>
   (c, [data]) => {
@@ -108,7 +108,6 @@ function modulo(a: Dim, b: Dim): Dim | undefined {
 const larger = (a: Dim, b: Dim): Dim | undefined => (atMost(b, a) ? a : atMost(a, b) ? b : undefined);
 const smaller = (a: Dim, b: Dim): Dim | undefined => (atMost(a, b) ? a : atMost(b, a) ? b : undefined);
 
-/** Max or Min of any number of operands. */
 const extremum =
   (of: (a: Dim, b: Dim) => Dim | undefined): Fold =>
   (c, inputs) =>
@@ -169,7 +168,7 @@ const folds: Readonly<Record<string, Fold>> = {
   },
   Cast: (c, [x]) => {
     const dtype = c.dtype(c.int('to'));
-    // A fraction was never followed; whole numbers stay whole in every type.
+    // Only whole numbers are followed, and they stay whole in every type.
     return x && (dtype === 'bool' ? castToBool(x) : { ...x, dtype });
   },
   CastLike: (_, [x, like]) => x && like && (like.dtype === 'bool' ? castToBool(x) : { ...x, dtype: like.dtype }),

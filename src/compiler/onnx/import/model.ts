@@ -1,4 +1,4 @@
-/** An opened ONNX model: checked versions, its one graph, its functions and its tensors, ready to be applied to values of a graph builder. */
+/** An opened ONNX model: checked versions, its graph, functions and tensors. */
 import { CutlayerError } from '../../../errors.js';
 import type { FunctionProto, GraphProto, NodeProto, OpsetProto, TensorProto } from './proto.js';
 import { scanModel } from './scan.js';
@@ -10,20 +10,18 @@ export const OPSETS = { first: 17, last: 23 } as const;
 const IR_VERSIONS = { first: 3, last: 13 } as const;
 const MAX_NODES = 1 << 20;
 
-/** Integers of at most so many elements, and any scalar, are constants of the graphs; all else is a weight. */
+/** Integers of at most so many elements, and any scalar, are constants; all else is a weight. */
 const MAX_CONSTANT_ELEMENTS = 64;
 
-/** A tensor of the model: a small one with its bytes, a large one under the name of the weight that it becomes. */
+/** A tensor of the model: small with its bytes, or large under its weight's name. */
 export type ModelTensor = TensorSource & { readonly weightName: string; readonly bytes?: Uint8Array };
 
-/** An ONNX model that has been opened. */
 export interface OnnxModel {
   readonly path: string;
   readonly graph: GraphProto;
   /** By `functionKey`. */
   readonly functions: ReadonlyMap<string, FunctionProto>;
   readonly opsets: ReadonlyMap<string, number>;
-  /** Initializers by name. */
   readonly initializers: ReadonlyMap<string, ModelTensor>;
   /** Tensors of `Constant` nodes and the like. */
   readonly constants: ReadonlyMap<TensorProto, ModelTensor>;
@@ -81,7 +79,7 @@ export async function openModel(path: string): Promise<OnnxModel> {
 
 /**
  * Versions by domain.
- * @throws CutlayerError INVALID_ONNX when the default domain's is not known
+ * @throws CutlayerError INVALID_ONNX when the default domain's version is not supported
  */
 export function opsetsOf(imports: readonly OpsetProto[], fail: (why: string) => CutlayerError): ReadonlyMap<string, number> {
   const opsets = new Map(imports.map(({ domain, version }) => [domain === 'ai.onnx' ? '' : domain, version]));

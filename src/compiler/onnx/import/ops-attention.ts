@@ -1,5 +1,5 @@
 /**
- * `Attention` and `RotaryEmbedding` of opset 23, as the products, softmax and rotations that they stand for.
+ * `Attention` and `RotaryEmbedding` of opset 23 as products, softmax and rotations.
  * @see https://onnx.ai/onnx/operators/onnx__Attention.html
  * @see https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html
  */
@@ -10,10 +10,10 @@ import type { Value } from '../value.js';
 import type { NodeContext } from './context.js';
 import type { Translators } from './translator.js';
 
-/** What masked scores get: as far below as float32 goes, so that a softmax makes it nothing. */
+/** Value of masked scores: the least float32, so that softmax gives 0. */
 const MASKED = -3.4028234663852886e38;
 
-/** [B, S, heads * size] as [B, heads, S, size]; a value of rank 4 is that already. */
+/** [B, S, heads * size] as [B, heads, S, size]; a value of rank 4 has that layout already. */
 function headsApart(c: NodeContext, value: Value, attribute: string): Value {
   if (value.shape.length === 4) return value;
   const heads = c.int(attribute);
@@ -23,7 +23,7 @@ function headsApart(c: NodeContext, value: Value, attribute: string): Value {
   return c.g.transpose(c.g.reshape(value, [batch!, sequence!, heads, size]), [0, 2, 1, 3]);
 }
 
-/** Each key or value head once for every query head of its group. */
+/** Repeats each key or value head for every query head of its group. */
 function repeatHeads(c: NodeContext, value: Value, queryHeads: Dim): Value {
   const [batch, heads, sequence, size] = value.shape as readonly [Dim, Dim, Dim, Dim];
   if (dimsEqual(heads, queryHeads)) return value;
@@ -60,7 +60,7 @@ function attention(c: NodeContext): readonly Value[] {
   return [flat ? g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [batch, rows, width]) : mixed];
 }
 
-/** x1 cos − x2 sin and x1 sin + x2 cos on pairs of elements: the two halves, or neighbours where interleaved. */
+/** x1 cos − x2 sin and x1 sin + x2 cos on the two halves, or on neighbours if interleaved. */
 function rotaryEmbedding(c: NodeContext): readonly Value[] {
   const { g } = c;
   const input = c.input(0);

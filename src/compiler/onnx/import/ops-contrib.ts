@@ -1,4 +1,4 @@
-/** Translators of the ops that ONNX Runtime's own optimizer puts in the place of several (domain `com.microsoft`, or the default one). */
+/** Translators of ONNX Runtime's fused ops (domain `com.microsoft`, or the default). */
 import type { Value } from '../value.js';
 import type { NodeContext } from './context.js';
 import type { Translators } from './translator.js';
@@ -11,7 +11,7 @@ function simplified(c: NodeContext): readonly Value[] {
   );
 }
 
-/** The sum that is normed: input + skip (+ bias); the fourth output is the sum itself. */
+/** The normed sum: input + skip (+ bias); the fourth output is the sum itself. */
 function skipped(c: NodeContext, biasAt: number): Value {
   const sum = c.g.add(c.input(0), c.input(1));
   const bias = c.optional(biasAt);
@@ -50,5 +50,5 @@ export const contribOps: Translators = {
   },
 };
 
-/** By op name, in the default domain though the specification has no such op. */
+/** By op name, in the default domain although not in the specification. */
 export const runtimeOps: Translators = { SimplifiedLayerNormalization: simplified };

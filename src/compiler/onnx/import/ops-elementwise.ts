@@ -14,7 +14,7 @@ const binary =
 
 const isReal = ({ dtype }: Value): boolean => dtype === 'float32' || dtype === 'float64';
 
-/** Powers that are products or roots are computed as such: faster, and so are their derivatives. */
+/** Powers that are products or roots become such: they and their derivatives are faster. */
 function power(g: GraphBuilder, x: Value, y: Value, c: NodeContext): Value {
   const exponent = y.shape.every((dim) => dim === 1) && y.shape.length <= x.shape.length ? c.constantNumber(y) : undefined;
   switch (exponent) {
@@ -33,12 +33,13 @@ function power(g: GraphBuilder, x: Value, y: Value, c: NodeContext): Value {
   }
 }
 
-/** `fmod` 0: the remainder has the divisor's sign, so a = b floor(a / b) + r; on whole numbers only. */
+/** `fmod` 0: the remainder has the divisor's sign, a = b floor(a / b) + r; whole numbers only. */
 function modulo(g: GraphBuilder, a: Value, b: Value, c: NodeContext): Value {
   const divisor = c.constantNumber(b);
   if (isReal(a) || c.int('fmod', 0) !== 0 || divisor === undefined || divisor < 1)
     throw c.unsupported('only the remainder of whole numbers by a positive constant is known');
-  // Div truncates towards zero: the remainder of a negative number comes out negative and gets the divisor added.
+  // Div truncates towards zero: a negative number's remainder is negative and gets the divisor
+  // added.
   const rest = g.sub(a, g.mul(g.div(a, b), b));
   return g.where(g.less(rest, 0), g.add(rest, b), rest);
 }

@@ -33,7 +33,7 @@ function reshape(c: NodeContext): readonly Value[] {
   ];
 }
 
-/** Where an index of Slice lies, held inside the dimension. */
+/** Where an index of Slice lies, clamped to the dimension. */
 function bound(c: NodeContext, index: Dim, size: Dim): Dim {
   const at = isNegative(index) ? addDims(size, index) : index;
   const below = compareSizes(at, 0);
@@ -73,7 +73,8 @@ function sliceAxis(c: NodeContext, data: Value, axis: number, start: Dim, end: D
   const [first] = picked;
   if (first === undefined) throw c.unsupported('empty values are not known');
   if (step > 0 && first < step && size % step === 0 && picked.length === size / step) {
-    // Every step-th element: a column of the axis folded in two, which is cheaper than a look-up and back.
+    // Every step-th element: a column of the axis folded in two, cheaper than a gather and its
+    // transpose.
     const folded = c.g.reshape(data, [...data.shape.slice(0, axis), size / step, step, ...data.shape.slice(axis + 1)]);
     return c.g.reshape(
       c.g.slice(folded, axis + 1, first, first + 1),
@@ -170,7 +171,7 @@ function pad(c: NodeContext): readonly Value[] {
   return [c.g.pad(data, side(0), side(axes.length))];
 }
 
-/** The dims that a Shape tells, from `start` to `end`. */
+/** The dims that a Shape gives, from `start` to `end`. */
 function shapeOf(c: NodeContext): readonly Value[] {
   const { shape } = c.input(0);
   return [c.valueOf(shape.slice(c.int('start', 0), c.has('end') ? c.int('end') : shape.length), 1, 'int64')];
@@ -268,7 +269,7 @@ export const movementOps = (asValue: (c: NodeContext) => Value): Translators => 
     return [c.g.gatherND(c.input(0), c.input(1))];
   },
   ScatterND: (c) => {
-    // ONNX Runtime adds on several threads and loses updates whose indices repeat.
+    // ONNX Runtime adds on several threads and loses updates of repeated indices.
     if (reductionOf(c) === 'add') throw c.unsupported('reduction "add" is not computed reliably; export it as ScatterElements');
     return [c.g.scatterND(c.input(0), c.input(1), c.input(2))];
   },

@@ -18,7 +18,7 @@ function matMul(c: NodeContext): readonly Value[] {
   return [product];
 }
 
-/** A reduction over the axes of an input (or, before opset 18, of an attribute); over all where there are none. */
+/** A reduction over axes of an input (before opset 18: an attribute); over all without. */
 const reduction =
   (of: (g: GraphBuilder, data: Value, axes: readonly number[], keepdims: number) => Value): Translator =>
   (c) => {
@@ -36,7 +36,7 @@ function requireStash(c: NodeContext): void {
   if (c.int('stash_type', 1) !== 1) throw c.unsupported('stash_type other than float32 is not known');
 }
 
-/** A scale or bias in the shape of the normalized axes, where it is written in another that broadcasts. */
+/** A scale or bias in the shape of the normalized axes, from a shape that broadcasts to it. */
 function parameter(c: NodeContext, x: Value, axis: number, value: Value): Value {
   const shape = x.shape.slice(axis < 0 ? axis + x.shape.length : axis);
   if (shapesEqual(value.shape, shape)) return value;

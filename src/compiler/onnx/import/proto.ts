@@ -1,4 +1,4 @@
-/** The parts of `onnx.proto` that the importer reads, as protobufjs gives them with all defaults filled in and 64-bit integers as numbers. */
+/** The parts of `onnx.proto` that the importer reads, as protobufjs gives them, with defaults. */
 import type protobuf from 'protobufjs';
 import { CutlayerError } from '../../../errors.js';
 import { modelProto } from '../onnx-proto.js';
@@ -19,10 +19,10 @@ export interface TensorProto {
   readonly external_data: readonly { readonly key: string; readonly value: string }[];
 }
 
-/** `AttributeProto`; `type` says which field counts. */
+/** `AttributeProto`; `type` names the field that holds the value. */
 export interface AttributeProto {
   readonly name: string;
-  /** Inside a function: the attribute of the call that stands here. */
+  /** Inside a function: the attribute of the call that replaces this one. */
   readonly ref_attr_name: string;
   readonly type: number;
   readonly f: number;
@@ -33,7 +33,6 @@ export interface AttributeProto {
   readonly ints: readonly number[];
 }
 
-/** `NodeProto` */
 export interface NodeProto {
   readonly name: string;
   readonly op_type: string;
@@ -44,7 +43,6 @@ export interface NodeProto {
   readonly attribute: readonly AttributeProto[];
 }
 
-/** `OperatorSetIdProto` */
 export interface OpsetProto {
   readonly domain: string;
   readonly version: number;
@@ -102,10 +100,10 @@ interface Messages {
 export function decodeMessage<Name extends keyof Messages>(name: Name, bytes: Uint8Array, label: string): Messages[Name] {
   const type: protobuf.Type = modelProto().root.lookupType(`onnx.${name}`);
   try {
-    // Absent oneof members stay absent and absent messages null; every other field is there, with the type that the proto file states.
+    // Absent oneof members stay absent and absent messages null; every other field is present.
     return type.toObject(type.decode(bytes), { longs: Number, defaults: true, arrays: true }) as Messages[Name];
   } catch (cause) {
-    throw new CutlayerError('INVALID_ONNX', `${label}: expected an ONNX model; its ${name} does not parse, the file is damaged or none`, {
+    throw new CutlayerError('INVALID_ONNX', `${label}: expected an ONNX model; its ${name} does not parse: damaged or another format`, {
       cause,
     });
   }

@@ -1,26 +1,24 @@
 /**
- * Reads the structure of a model file without its weights: the protobuf is walked field by field, and the bytes of initializers are only
- * located. So a model of any size is read in the memory that its nodes take.
+ * Reads a model file's structure without its weights. It walks the protobuf field by field and only
+ * locates the bytes of initializers. So a model of any size takes the memory of its nodes.
  * @see https://protobuf.dev/programming-guides/encoding/
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { CutlayerError } from '../../../errors.js';
 import { decodeMessage, type GraphProto, type ModelProto, type TensorProto } from './proto.js';
 
-/** Bytes in a file. */
 export interface FileRange {
   readonly path: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** An initializer: its message without elements, and where those lie when they lie in the model file. */
+/** An initializer: its message without elements, and their range if the model file holds them. */
 export interface ScannedInitializer {
   readonly proto: TensorProto;
   readonly data?: FileRange;
 }
 
-/** A model file's structure. */
 export interface ScannedModel {
   readonly path: string;
   readonly model: ModelProto;
@@ -28,7 +26,7 @@ export interface ScannedModel {
   readonly initializers: readonly ScannedInitializer[];
 }
 
-/** What nodes, names and small constants may take together. */
+/** Most bytes of nodes, names and small constants together. */
 const MAX_STRUCTURE_BYTES = 256 << 20;
 const MAX_INITIALIZERS = 1 << 20;
 const WINDOW_BYTES = 1 << 16;
@@ -36,7 +34,7 @@ const WINDOW_BYTES = 1 << 16;
 /** Field numbers of `onnx.proto`. */
 const MODEL_GRAPH = 7;
 const GRAPH_INITIALIZER = 5;
-/** `float_data`, `raw_data` and `double_data`: stored as they lie in memory. */
+/** `float_data`, `raw_data` and `double_data`: stored as in memory. */
 const TENSOR_DATA: ReadonlySet<number> = new Set([4, 9, 10]);
 
 const VARINT = 0;
@@ -109,7 +107,6 @@ class Scanner {
     return data === undefined ? { proto } : { proto, data };
   }
 
-  /** Walks the fields of a message. */
   private async fields(
     start: number,
     end: number,
@@ -174,7 +171,7 @@ class Scanner {
   }
 
   private damaged(what: string): CutlayerError {
-    return new CutlayerError('INVALID_ONNX', `${this.path}: expected an ONNX model: ${what}; the file is damaged or none`);
+    return new CutlayerError('INVALID_ONNX', `${this.path}: expected an ONNX model: ${what}; damaged or another format`);
   }
 
   private tooLarge(what: string): CutlayerError {

@@ -1,10 +1,10 @@
 /**
- * Order among sizes that are known only at run time. Every symbol stands for at least one element, so a polynomial whose symbols all have
- * positive factors is smallest where they are 1.
+ * Order among sizes known only at run time. Every symbol is at least 1. So a polynomial whose
+ * symbols all have positive factors is least where they are 1.
  */
 import { type Dim, subtractDims } from '../dim.js';
 
-/** The least value of a size, or undefined where it has none that we know. */
+/** The least value of a size, or undefined if none is known. */
 function least(dim: Dim): number | undefined {
   if (typeof dim === 'number') return dim;
   let sum = 0;
@@ -15,7 +15,7 @@ function least(dim: Dim): number | undefined {
   return sum;
 }
 
-/** -1, 0 or 1 where a is below, equal to or above b whatever the symbols are; undefined where that depends on them. */
+/** -1, 0 or 1 if a is below, equal to or above b for all symbols, else undefined. */
 export function compareSizes(a: Dim, b: Dim): -1 | 0 | 1 | undefined {
   const difference = subtractDims(a, b);
   if (difference === 0) return 0;
@@ -24,14 +24,13 @@ export function compareSizes(a: Dim, b: Dim): -1 | 0 | 1 | undefined {
   return undefined;
 }
 
-/** The orders in which a may stand to b, by what the symbols are. */
+/** The possible orders of a and b over the symbols' values. */
 export function possibleOrders(a: Dim, b: Dim): readonly (-1 | 0 | 1)[] {
   const order = compareSizes(a, b);
   if (order !== undefined) return [order];
   return [...(atMost(b, a) ? [] : [-1 as const]), 0, ...(atMost(a, b) ? [] : [1 as const])];
 }
 
-/** Whether a ≤ b whatever the symbols are. */
 export function atMost(a: Dim, b: Dim): boolean {
   return (least(subtractDims(b, a)) ?? -1) >= 0;
 }

@@ -1,4 +1,4 @@
-/** Where a model's tensors lie: in the model file, in a file beside it, or in memory. Checked when the model is opened, read chunk by chunk. */
+/** Tensors in the model file, in a file beside it, or in memory: checked, then read in chunks. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CutlayerError } from '../../../errors.js';
@@ -7,12 +7,10 @@ import { bf16ToF32, f16ToF32 } from '../../../tensor/half.js';
 import type { TensorProto } from './proto.js';
 import type { FileRange } from './scan.js';
 
-/** A tensor whose elements can be read. */
 export interface TensorSource {
   readonly name: string;
-  /** Element type as stored. */
   readonly stored: DType;
-  /** Element type in the graphs made from it: 16-bit floats are computed with as float32. */
+  /** Element type in graphs: 16-bit floats are computed as float32. */
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -25,12 +23,12 @@ const MAX_RANK = 16;
 
 const byOnnx = new Map<number, DType>(Object.entries(dtypes).map(([name, { onnx }]) => [onnx, name as DType]));
 
-/** The element type of a `TensorProto.DataType`, or undefined where Cutlayer has none. */
+/** The element type of a `TensorProto.DataType`, or undefined if Cutlayer has none. */
 export function storedDType(onnx: number): DType | undefined {
   return byOnnx.get(onnx);
 }
 
-/** The element type that is computed with in place of a stored one. */
+/** The element type that replaces a stored one in computations. */
 export function computedDType(stored: DType): DType {
   return stored === 'float16' || stored === 'bfloat16' ? 'float32' : stored;
 }
@@ -43,7 +41,7 @@ export class TensorSources {
 
   /**
    * Checks a tensor's type, dims and place.
-   * @param inFile where the elements lie in the model file, when they do and were not decoded.
+   * @param inFile where the model file holds the elements, unless they were decoded.
    * @throws CutlayerError INVALID_ONNX
    */
   async open(proto: TensorProto, name: string, inFile?: FileRange): Promise<TensorSource> {
@@ -92,14 +90,13 @@ async function sizeOf(path: string): Promise<number> {
   return found?.isFile() === true ? found.size : -1;
 }
 
-/** A path that cannot leave its directory. */
 function isPlainPath(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
   if (path === '' || path.length > 1024 || /[\\:\u0000-\u001f]/.test(path)) return false;
   return path.split('/').every((part) => part !== '' && part !== '..');
 }
 
-/** The elements that the message itself holds, as they lie in memory. */
+/** The elements in the message itself, in memory layout. */
 function inlineBytes(proto: TensorProto, stored: DType): Uint8Array {
   if (proto.raw_data.length > 0) return proto.raw_data;
   const { int32_data: ints } = proto;
@@ -126,7 +123,8 @@ const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buf
 
 /**
  * The elements of a tensor in its computed type, chunk by chunk, as bytes.
- * @throws CutlayerError INVALID_ONNX when the file has become shorter; AbortError when the signal fires.
+ * @throws CutlayerError INVALID_ONNX when the file has become shorter; AbortError when the signal
+ *   fires.
  */
 export async function* readChunks(source: TensorSource, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const { data, elements, stored } = source;

@@ -4,5 +4,4 @@ import type { Binding, NodeContext } from './context.js';
 /** From a node to its outputs, in the specification's order; a missing one must not be read. */
 export type Translator = (c: NodeContext) => readonly Binding[];
 
-/** Translators by op name. */
 export type Translators = Readonly<Record<string, Translator>>;

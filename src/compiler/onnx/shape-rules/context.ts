@@ -1,4 +1,4 @@
-/** What a shape rule is given, and the arithmetic on axes and broadcasts that rules share. */
+/** What a shape rule is given, and the shared arithmetic on axes and broadcasts. */
 import type { CutlayerError } from '../../../errors.js';
 import type { DType } from '../../../tensor/dtype.js';
 import { type Dim, dimsEqual, dimText, type Shape, shapeText } from '../dim.js';
@@ -8,10 +8,9 @@ import type { Value, ValueType } from '../value.js';
 /** Makes the error of a node whose arguments do not fit; the caller throws it. */
 export type Invalid = (why: string) => CutlayerError;
 
-/** An op's inputs and attributes by name, and the means to refuse them. */
+/** An op's inputs and attributes by name, and the error to throw for invalid ones. */
 export type ShapeContext<Op extends OpName> = OpInputs<Op, Value> & OpAttributes<Op> & { readonly invalid: Invalid };
 
-/** Element type and shape of each output. */
 export type ShapeRule<Op extends OpName> = (context: ShapeContext<Op>) => readonly ValueType[];
 
 /** A rule for every op in the table: a missing one does not compile. */
@@ -61,7 +60,6 @@ export function sameDType(values: Readonly<Record<string, Value | undefined>>, i
   return first[1].dtype;
 }
 
-/** Refuses a dimension that is not the wanted one. */
 export function expectDim(wanted: Dim, got: Dim, what: string, invalid: Invalid): void {
   if (!dimsEqual(wanted, got)) throw invalid(`${what}: expected ${dimText(wanted)}, got ${dimText(got)}`);
 }

@@ -7,7 +7,7 @@ const like = (value: Value): readonly ValueType[] => [value];
 const unary = ({ input }: { readonly input: Value }): readonly ValueType[] => [typeOf(input)];
 const unaryX = ({ X }: { readonly X: Value }): readonly ValueType[] => [typeOf(X)];
 
-/** The type of a value without what is known of its elements. */
+/** The type of a value without its known elements. */
 function typeOf({ dtype, shape }: Value): ValueType {
   return { dtype, shape };
 }
@@ -35,7 +35,7 @@ const extremum = ({ data_0, invalid }: { readonly data_0: readonly Value[]; read
   return [{ dtype, shape }];
 };
 
-/** A broadcasting binary op; `onDims` follows int64 vectors and scalars whose elements are dimensions. */
+/** A broadcasting binary op; `onDims` follows int64 vectors and scalars of dimensions. */
 const binary =
   (onDims?: (a: Dim, b: Dim) => Dim) =>
   ({ A, B, invalid }: Binary): readonly ValueType[] => {

@@ -3,7 +3,7 @@ import { addDims, type Dim, dimsEqual, dimText, divideDims, multiplyDims, type S
 import type { Value } from '../value.js';
 import { broadcastShapes, contentOf, expectDim, type Invalid, numbersOf, resolveAxis, type ShapeRules, sameDType } from './context.js';
 
-/** The content that survives a change of shape which keeps the order of elements. */
+/** The content after a change of shape that keeps the order of elements. */
 const keepContent = (value: Value) => (value.content === undefined ? {} : { content: value.content });
 
 /** The shape that a Reshape's 0 (copy) and -1 (the rest) stand for. */
@@ -31,7 +31,7 @@ function insertAxes(shape: Shape, axes: readonly number[], invalid: Invalid): Sh
   return Array.from({ length: rank }, (_, axis) => (inserted.has(axis) ? 1 : rest.shift()!));
 }
 
-/** An index of a Slice counted from the start and held inside the dimension. */
+/** An index of a Slice, counted from the start and clamped to the dimension. */
 function clampIndex(index: Dim, size: Dim, invalid: Invalid): Dim {
   if (typeof index === 'number' && index >= 2 ** 31 - 1) return size;
   const fromStart = typeof index === 'number' && index < 0 ? addDims(size, index) : index;

@@ -3,7 +3,7 @@ import { shapesEqual, shapeText } from '../dim.js';
 import type { Value, ValueType } from '../value.js';
 import { type Invalid, resolveAxis, type ShapeRules, sameDType } from './context.js';
 
-/** The type of the statistics: the normalized axes become 1, and ONNX Runtime computes them in float32. */
+/** The statistics' type: normalized axes become 1; ONNX Runtime computes them in float32. */
 function normalized(X: Value, axis: number, parameters: Readonly<Record<string, Value | undefined>>, invalid: Invalid): ValueType {
   sameDType({ X, ...parameters }, invalid);
   const first = resolveAxis(axis, X.shape.length, invalid);
