@@ -1,4 +1,4 @@
-/** Cutlayer's client library: adapt a vendor's model to one's own data without sending text or labels. */
+/** Cutlayer's client library: adapt a vendor's model to own data without sending text or labels. */
 
 export type { SpanKind } from '../../src/artifacts/manifest.js';
 export { CutlayerError, type ErrorCode } from '../../src/errors.js';

@@ -1,6 +1,6 @@
 /**
- * Files and directories that appear whole or not at all, also after kill -9 or a power cut. The package write-file-atomic
- * flushes the file but not its directory, and has no write that loses to an earlier one.
+ * Files and directories that appear whole or not at all, even after kill -9 or a power cut. The
+ * package write-file-atomic does not flush the directory, and cannot refuse to replace a file.
  */
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, rename, rm } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   await place(path, content, rename, options);
 }
 
-/** Writes a file where there is none. @returns false where there is one, which stays. @throws CutlayerError IO_ERROR */
+/** Writes a new file. @returns false where there is one already @throws CutlayerError IO_ERROR */
 export async function createFileAtomic(path: string, content: string | Uint8Array, options?: WriteOptions): Promise<boolean> {
   try {
     await place(path, content, link, options);
@@ -31,7 +31,7 @@ export async function createFileAtomic(path: string, content: string | Uint8Arra
   }
 }
 
-/** Writes a file under a temporary name, flushes it, puts it in its place, and flushes the directory. */
+/** Writes under a temporary name, flushes, puts the file in place, flushes the directory. */
 async function place(
   path: string,
   content: string | Uint8Array,
@@ -57,7 +57,7 @@ async function place(
 }
 
 /**
- * Fills a directory under a temporary name beside its place, then renames it there, replacing what was there.
+ * Fills a temporary directory, then renames it into place, replacing what was there.
  * @returns what `fill` gives
  * @throws CutlayerError IO_ERROR; what `fill` throws
  */
@@ -87,7 +87,7 @@ export async function writeDirectoryAtomic<T>(path: string, fill: (temporary: st
   }
 }
 
-/** Puts on disk which files a directory has. */
+/** Flushes a directory's entries to disk. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
@@ -97,7 +97,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** What a full disk, a directory that may not be written or a file in the way comes to; what `fill` threw otherwise stays as it is. */
+/** The error of a full disk, a read-only directory or a file in the way; others stay. */
 function writeFailure(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
   return new CutlayerError('IO_ERROR', `${path}: cannot be written (${String(error.code)}); what was there before is unchanged`, {

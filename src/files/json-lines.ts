@@ -1,18 +1,18 @@
 /**
- * Files of one JSON object a line, which grow while their program runs. A program that is killed may leave half a line at
- * the end: it is no line, and is cut off when the file is opened again.
+ * Files of one JSON object a line, which grow while their program runs. A killed program may leave
+ * a partial last line; opening the file again cuts it off.
  */
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { syncDirectory, writeFileAtomic } from './atomic-file.js';
 
-/** Gives what a line holds; undefined drops the line. @param where the file and the line's number, for errors */
+/** Parses a line; undefined drops it. @param where file and line number, for errors */
 export type LineParser<R> = (line: string, where: string) => R | undefined;
 
 /** How a file is opened. */
 export interface JsonLinesOptions<R> {
-  /** Reads the lines that are there; those that it drops are taken out of the file. Default: they stay, unread. */
+  /** Parses the present lines; dropped ones leave the file. Default: all stay, unread. */
   readonly parse?: LineParser<R>;
   /** Permissions of a new file, less the process's umask. Default 0o666. */
   readonly mode?: number;
@@ -20,7 +20,7 @@ export interface JsonLinesOptions<R> {
 
 /** An open file of lines. */
 export class JsonLines<R extends object> {
-  /** What the lines hold that were there, if they were read. */
+  /** The lines that were there, if they were parsed. */
   readonly earlier: readonly R[];
   readonly #file: FileHandle;
   /** Writes of one handle must not overlap. */
@@ -33,7 +33,7 @@ export class JsonLines<R extends object> {
     this.earlier = earlier;
   }
 
-  /** Opens a file for appending, or makes it; it is there for good when this resolves. @throws what `parse` throws */
+  /** Opens or makes a file for appending, durably. @throws what `parse` throws */
   static async open<R extends object>(path: string, { parse, mode = 0o666 }: JsonLinesOptions<R> = {}): Promise<JsonLines<R>> {
     const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return Buffer.alloc(0);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 let found: string | undefined;
 
 /**
- * The directory that holds this package's `package.json`, `proto/` and other files shipped beside the code.
+ * The directory of this package's `package.json`, `proto/` and other shipped files.
  * @throws Error when the code was moved out of its package.
  */
 export function packageRoot(): string {

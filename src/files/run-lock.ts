@@ -1,6 +1,6 @@
 /**
- * The lock of a run's directory, between processes: two runs that write the same metrics and checkpoints would spoil both.
- * A lock whose process has died is taken over.
+ * The lock of a run's directory between processes: two runs would spoil each other's metrics and
+ * checkpoints. The lock of a dead process is taken over.
  */
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { CutlayerError } from '../errors.js';
 import { createFileAtomic } from './atomic-file.js';
 
 const LOCK_FILE = 'run.lock';
-/** Two starts that find the same dead lock may disturb each other; a third attempt finds a living one. */
+/** Two starts may disturb each other over a dead lock; a third attempt finds a living one. */
 const ATTEMPTS = 3;
 
 const holderSchema = z.object({
@@ -19,7 +19,7 @@ const holderSchema = z.object({
   pid: z.int().min(1),
   host: z.string(),
   since: z.string(),
-  /** When the process began, by the kernel's clock: a process number may come again. Empty where the system does not tell. */
+  /** Start of the process, by the kernel: ids are reused. Empty where the system tells none. */
   processStart: z.string(),
 });
 type Holder = z.infer<typeof holderSchema>;
@@ -31,8 +31,8 @@ export interface RunLock {
 }
 
 /**
- * Takes the lock of a directory, making the directory where there is none.
- * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR where no directory can be made or written
+ * Takes the lock of a directory, which is made if missing.
+ * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR for the directory
  */
 export async function lockRun(dir: string): Promise<RunLock> {
   await mkdir(dir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
@@ -87,13 +87,13 @@ async function alive({ pid, host, processStart: started }: Holder): Promise<bool
   try {
     process.kill(pid, 0);
   } catch (caught) {
-    // EPERM: it lives, and belongs to somebody else.
+    // EPERM: it lives, and belongs to another user.
     return (caught as NodeJS.ErrnoException).code === 'EPERM';
   }
   return started === '' || started === (await processStart(pid));
 }
 
-/** Removes the lock of a dead process; puts it back when somebody else has taken it over in between. */
+/** Removes a dead process's lock; puts it back when another process has taken it in between. */
 async function clearAway(path: string, dead: Holder | undefined): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {

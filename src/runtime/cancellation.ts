@@ -1,4 +1,4 @@
-/** What a caller is told whose AbortSignal has fired. */
+/** The error of a call whose AbortSignal has fired. */
 import { CutlayerError } from '../errors.js';
 
 /** The signal's own reason where that is an error of ours (a deadline, say), else CANCELLED. */

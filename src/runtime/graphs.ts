@@ -1,4 +1,4 @@
-/** Runs the graphs of one artifact directory off the main thread: what both the engine and the client library stand on. */
+/** Runs the graphs of one artifact directory off the main thread, for engine and client. */
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -20,13 +20,13 @@ export interface GraphDirectory {
 export interface HostOptions {
   /** Worker threads: graphs that may run at the same time. Default 1. */
   readonly workers?: number | undefined;
-  /** Threads that one operator may use in each worker. Default: the machine's cores divided among the workers. */
+  /** Threads of one operator in each worker. Default: the machine's cores over the workers. */
   readonly threads?: number | undefined;
   /** Calls that may wait. Default 64. */
   readonly queueLimit?: number | undefined;
   /**
-   * Which graphs are opened at the start, so that a broken one is found there: all (true, the default), none (false), or these.
-   * The others are opened whenever a worker has nothing to do, or on first use.
+   * Graphs opened at the start, so that a broken one is found there: all (true, the default), none
+   * (false), or these. The others open when a worker is idle, or on first use.
    */
   readonly warm?: boolean | readonly string[];
   /** Graphs that each worker keeps open. Default 16. */
@@ -36,13 +36,13 @@ export interface HostOptions {
   readonly restartPauseMs?: number | undefined;
 }
 
-/** How one run is to be treated. */
+/** Options of one run. */
 export interface RunOptions {
   /** Outputs wanted; all when absent. */
   readonly fetches?: readonly string[];
   /** Outputs that must be finite. */
   readonly finite?: readonly string[];
-  /** Hands the feeds' own arrays over (they are empty afterwards) instead of copies. Default false. */
+  /** Transfers the feeds' own arrays (empty afterwards) instead of copies. Default false. */
   readonly transfer?: boolean;
   /** Higher runs first. Default 0. */
   readonly priority?: number;
@@ -64,7 +64,8 @@ export interface HostStats {
 export interface SessionHost {
   /**
    * Runs a graph and gives its outputs by name.
-   * @throws CutlayerError NOT_FOUND (no such graph), QUEUE_FULL, CANCELLED, WORKER_CRASHED, NON_FINITE, UNAVAILABLE (closed), INTERNAL
+   * @throws CutlayerError NOT_FOUND (no such graph), QUEUE_FULL, CANCELLED, WORKER_CRASHED,
+   *   NON_FINITE, UNAVAILABLE (closed), INTERNAL
    */
   run(graph: string, feeds: NamedTensors, options?: RunOptions): Promise<NamedTensors>;
   /** As `run`, with the time that the graph took. */
@@ -76,7 +77,7 @@ export interface SessionHost {
 
 /**
  * Opens graphs on worker threads.
- * @throws CutlayerError INVALID_ARTIFACT (missing or broken file), INVALID_ARGUMENT (options), UNAVAILABLE
+ * @throws CutlayerError INVALID_ARTIFACT (missing, broken), INVALID_ARGUMENT (options), UNAVAILABLE
  */
 export async function openGraphs(source: GraphDirectory, options: HostOptions = {}): Promise<SessionHost> {
   const dir = resolve(source.dir);

@@ -1,4 +1,4 @@
-/** The bounded queue before the workers: a pure state, higher priority first, first come first served within a priority. */
+/** The workers' bounded queue, a pure state: higher priority first, then in order of arrival. */
 import { CutlayerError } from '../errors.js';
 
 /** A bounded priority queue. */
@@ -16,10 +16,7 @@ export class JobQueue<Job> {
     return this.#waiting.length;
   }
 
-  /**
-   * Adds a job behind all jobs of its priority or higher.
-   * @throws CutlayerError QUEUE_FULL
-   */
+  /** Adds a job behind all jobs of its priority or higher. @throws CutlayerError QUEUE_FULL */
   push(job: Job, priority: number): void {
     if (this.#waiting.length >= this.#limit) {
       throw new CutlayerError(

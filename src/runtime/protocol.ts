@@ -1,6 +1,6 @@
 /**
- * What the main thread and a runtime worker say to each other. Tensors cross by transfer, never by copy: after sending,
- * the sender's arrays are empty. A worker answers requests one at a time, in the order in which they came.
+ * Messages between the main thread and a runtime worker. Tensors are transferred, never copied: the
+ * sender's arrays are empty after sending. A worker answers one request at a time, in order.
  */
 import type { ErrorRecord } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -8,7 +8,7 @@ import type { Tensor } from '../tensor/tensor.js';
 /** Tensors by the graph's own names. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
-/** What a worker is told once, when it starts. */
+/** Settings of a worker, sent once at its start. */
 export interface WorkerSettings {
   /** Absolute directory of the graphs and of the weights that they point into. */
   readonly dir: string;
@@ -18,7 +18,7 @@ export interface WorkerSettings {
   readonly maxOpenGraphs: number;
   /** Graph files opened before the worker says that it is ready. */
   readonly warm: readonly string[];
-  /** Graph files opened after that, one by one, whenever there is nothing to do. */
+  /** Graph files opened after that, one by one, when idle. */
   readonly warmLater: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export interface RunRequest {
 /** Main thread to worker. `close` lets the worker release its graphs and end. */
 export type WorkerRequest = RunRequest | { readonly type: 'close' };
 
-/** The public part of a failure, and what the log of this process may hold besides. */
+/** A failure's public part, and what this process's log may also hold. */
 export interface Failure {
   readonly error: ErrorRecord;
   /** The native message; never shown to callers. */

@@ -1,7 +1,7 @@
 /**
- * Gives the memory of large arrays back at once. V8 frees an array's memory only at some later garbage collection, and with
- * residuals of hundreds of megabytes a step that is too late: memory would grow by several steps before it fell. An array
- * that is transferred into a message which nobody will ever receive is freed as soon as the message is dropped.
+ * Gives the memory of large arrays back at once. V8 frees it only at a later garbage collection;
+ * with residuals of hundreds of megabytes a step, memory would grow by several steps until then. An
+ * array transferred into a message without a receiver is freed with the message.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Tensor } from '../tensor/tensor.js';
@@ -20,15 +20,15 @@ function closedPort(): MessagePort {
 }
 
 /**
- * Frees the memory behind tensors that nobody uses any more; their arrays are empty afterwards.
- * Only for tensors whose whole buffer belongs to the caller.
+ * Frees the memory of unused tensors, whose arrays are empty afterwards. Only for tensors whose
+ * whole buffer belongs to the caller.
  */
 export function releaseTensors(tensors: Iterable<Tensor>): void {
   const buffers = buffersOf(tensors);
   if (buffers.length > 0) closedPort().postMessage(null, buffers);
 }
 
-/** The distinct, not yet emptied buffers behind tensors: what a `postMessage` takes as its transfer list. */
+/** The distinct, non-empty buffers behind tensors: `postMessage`'s transfer list. */
 export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const { data } of tensors) if (data.buffer instanceof ArrayBuffer && data.buffer.byteLength > 0) buffers.add(data.buffer);

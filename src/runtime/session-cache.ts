@@ -5,14 +5,14 @@ import { InferenceSession } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
 import type { WorkerSettings } from './protocol.js';
 
-/** Native warnings (a graph's unused constant, say) are not for the operator's terminal; errors come as exceptions. */
+/** Hides native warnings (a graph's unused constant, say); errors come as exceptions. */
 const LOG_FATAL = 4;
 
 /**
  * How every graph is opened, and why:
- * - no prepacking: weights stay mmapped pages of the weights file, shared by every session and process that uses it;
- * - no arena, no memory patterns: each would hold the peak memory of every graph and of every batch shape seen;
- * - spinning stops with the run: the two graphs of a step have their own threads, which would fight for the same cores.
+ * - no prepacking: weights stay mmapped pages of the weights file, shared by all that use it;
+ * - no arena, no memory patterns: each would hold the peak memory of every graph and shape;
+ * - spinning stops with the run: the two graphs of a step have own threads on the same cores.
  */
 function sessionOptions(threads: number): InferenceSession.SessionOptions {
   return {

@@ -1,9 +1,9 @@
 /**
  * Runs graphs on worker threads: one job per worker at a time, the others wait in a bounded queue.
  *
- * A queued job that is cancelled never runs; a running one cannot be stopped, so its caller is freed at once and its
- * result dropped. When a worker dies, the caller of its job gets WORKER_CRASHED, the worker is started again after a
- * growing pause, and no other job is touched.
+ * A cancelled job that waits never runs. A running one cannot be stopped: its caller is freed at
+ * once and its result dropped. When a worker dies, its job's caller gets WORKER_CRASHED, the worker
+ * restarts after a growing pause, and no other job is touched.
  */
 import { Worker } from 'node:worker_threads';
 import { CutlayerError } from '../errors.js';
@@ -20,7 +20,7 @@ export interface PoolOptions {
   readonly settings: WorkerSettings;
   /** Starts a worker thread; the pool listens to it. */
   readonly spawn?: ((settings: WorkerSettings) => Worker) | undefined;
-  /** Pause before the first restart after a crash; doubled for each further crash without a finished job. Default 100. */
+  /** Pause before the first restart; doubled per crash without a finished job. Default 100. */
   readonly restartPauseMs?: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface PoolResult {
 interface Job {
   readonly request: RunRequest;
   readonly settle: (result: PoolResult | CutlayerError) => void;
-  /** True once the caller has been told something; what comes later is dropped. */
+  /** True once the caller has an answer; later ones are dropped. */
   settled: boolean;
 }
 
@@ -59,7 +59,7 @@ interface Slot {
 }
 
 const MAX_RESTART_PAUSE_MS = 30_000;
-/** With every worker down and this many deaths behind it, waiting jobs are told instead of kept. */
+/** With every worker down after this many deaths, waiting jobs fail. */
 const HOPELESS_DEATHS = 4;
 
 const spawnWorker = (settings: WorkerSettings): Worker =>
@@ -91,7 +91,7 @@ export class WorkerPool {
 
   /**
    * Starts the workers and waits until each is ready.
-   * @throws CutlayerError INVALID_ARTIFACT when a graph cannot be opened, UNAVAILABLE when a worker does not start
+   * @throws CutlayerError INVALID_ARTIFACT (broken graph), UNAVAILABLE (worker does not start)
    */
   async start(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
@@ -122,9 +122,9 @@ export class WorkerPool {
   }
 
   /**
-   * Runs a graph. The feeds' arrays go over to the worker when the job starts, and are empty from then on; a job that is
-   * refused or cancelled before leaves them as they are.
-   * @throws CutlayerError QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE (closed), or what the run itself failed with
+   * Runs a graph. Its feeds' arrays are transferred when the job starts, and empty from then on; a
+   * job refused or cancelled before leaves them as they are.
+   * @throws CutlayerError QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE (closed), or the run's
    */
   run(run: PoolRun, { priority = 0, signal }: PoolRunOptions = {}): Promise<PoolResult> {
     return new Promise<PoolResult>((resolve, reject) => {

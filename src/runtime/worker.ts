@@ -1,6 +1,6 @@
 /**
- * Entry of a runtime worker thread. `run()` of ONNX Runtime blocks its thread until the native work is done, so graphs
- * run here and the main thread stays free. Requests, replies and their order: protocol.ts.
+ * Entry of a runtime worker thread. ONNX Runtime's `run()` blocks its thread, so graphs run here
+ * and the main thread stays free. Requests, replies and their order: protocol.ts.
  */
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -41,10 +41,10 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
   });
   reply({ type: 'ready', startMs: performance.now() - started });
   for (const graph of settings.warmLater) {
-    // Between two graphs, whatever has been asked in the meantime has its turn.
+    // Lets waiting requests run between two graphs.
     await setImmediate();
     if (closing) return;
-    // A graph that cannot be opened is told to the call that needs it.
+    // The call that needs a broken graph reports it.
     await turn.runExclusive(() => graphs.session(graph).then(ignore, ignore));
   }
 }
@@ -99,7 +99,7 @@ function fromOrt(name: string, value: OrtTensor): Tensor {
   return { dtype, shape: [...value.dims], data };
 }
 
-/** An error of ours keeps its code and message; anything native becomes INTERNAL, its message going to the log only. */
+/** Our errors keep code and message; native ones become INTERNAL, their message only logged. */
 function failureOf(caught: unknown): Failure {
   const error = CutlayerError.from(caught);
   const cause = error.cause instanceof Error ? error.cause.message : undefined;

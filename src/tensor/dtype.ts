@@ -1,4 +1,4 @@
-/** The element types that Cutlayer knows: their size and their names in the formats we read and write. */
+/** Cutlayer's element types: their size and their names in the formats we read and write. */
 
 interface DTypeRow {
   /** Bytes per element. */

@@ -1,6 +1,6 @@
 /** The scan for values that are not numbers, at memory speed. */
 
-/** Whether every value is finite: 0 * x is NaN exactly when x is infinite or NaN, and NaN survives addition. */
+/** Whether all values are finite: 0 * x is NaN exactly for infinity and NaN, and sums keep NaN. */
 export function allFinite(values: Float32Array): boolean {
   let a = 0;
   let b = 0;

@@ -1,7 +1,4 @@
-/**
- * Float arrays as wholes. They are loops: `Float32Array.from` with a function takes many times as long,
- * which counts with millions of trained weights.
- */
+/** Float arrays in loops: `Float32Array.from` with a function is many times slower. */
 import { elementCount, f32, type Tensor } from './tensor.js';
 
 /** What `f` gives for each value, rounded to float32. */

@@ -1,6 +1,6 @@
 /**
- * The 16-bit floats: IEEE 754 binary16 and bfloat16, held as their bits in a Uint16Array. Narrowing rounds to nearest, ties to
- * even; overflow becomes infinity and a NaN stays a (quiet) NaN, as in NumPy and torch. Widening is exact.
+ * IEEE 754 binary16 and bfloat16 as bits in a Uint16Array. Narrowing rounds to nearest, ties to
+ * even; overflow becomes infinity and a NaN a quiet NaN, as in NumPy and torch. Widening is exact.
  */
 import { CutlayerError } from '../errors.js';
 
@@ -54,7 +54,7 @@ export function f32ToF16(source: Float32Array, target: Uint16Array): void {
     const sign = (x >>> 16) & 0x8000;
     const abs = x & 0x7fffffff;
     if (abs >= 0x38800000 && abs < 0x47800000) {
-      // normal: rebias the exponent by 127 - 15 and round at bit 13; a carry may end in infinity, as it should
+      // normal: rebias the exponent by 127 - 15, round at bit 13; a carry may end in infinity
       target[i] = sign | ((abs - 0x38000000 + 0xfff + ((abs >>> 13) & 1)) >>> 13);
     } else if (abs < 0x38800000) target[i] = sign | subnormal(abs);
     else target[i] = sign | (abs > 0x7f800000 ? 0x7e00 : 0x7c00);

@@ -1,6 +1,6 @@
 /**
- * Symmetric 8-bit quantisation with one scale per row: scale = max |x| / 127, byte = round(x / scale). A scale per row, never per
- * tensor: a shared one would let one sequence of a batch change the values of another.
+ * Symmetric 8-bit quantisation with one scale per row: scale = max |x| / 127 and byte = round(x /
+ * scale). A shared scale would let one sequence of a batch change the values of another.
  */
 
 /** Rows of bytes and their scales: element (r, c) is worth `bytes[r * columns + c] * scales[r]`. */
@@ -23,7 +23,7 @@ export function quantizeRows(values: Float32Array, columns: number): Int8Rows {
       if (magnitude > largest) largest = magnitude;
     }
     const scale = Math.fround(largest / 127);
-    // A row whose scale underflows to zero, or to a subnormal too coarse to divide by, is a row of zeros.
+    // A scale that underflows, or is too coarse a subnormal to divide by, makes a row of zeros.
     if (scale < 1e-38) continue;
     scales[row] = scale;
     for (let i = start; i < start + columns; i++) {

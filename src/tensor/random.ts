@@ -1,6 +1,6 @@
 /**
- * A small seeded generator for everything in training that must come out the same again: data order, initial adapters, sampling.
- * Not for privacy or secure aggregation: those take a CSPRNG.
+ * A small seeded generator for reproducible training: data order, initial adapters, sampling. Not
+ * for privacy or secure aggregation: those take a CSPRNG.
  * @see Blackman and Vigna, "Scrambled linear pseudorandom number generators" (xoshiro128**)
  */
 import { elementCount, f32, type Tensor } from './tensor.js';
@@ -15,7 +15,7 @@ export interface Random {
   normal(): number;
 }
 
-/** A generator whose stream depends on all the given numbers: `seeded(seed, epoch)` differs for every epoch. */
+/** A generator of all the given numbers: `seeded(seed, epoch)` differs for every epoch. */
 export function seeded(...seeds: readonly number[]): Random {
   const state = new Uint32Array(4);
   let mix = 0x9e3779b9;

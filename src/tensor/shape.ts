@@ -1,4 +1,4 @@
-/** What is wanted of a tensor's shape, and the words for one that does not fit. */
+/** Expected shapes of tensors, and the error for one that does not fit. */
 import { CutlayerError, type ErrorCode } from '../errors.js';
 
 /** What a dim must be: a number, or `*` for any number of at least 1. */

@@ -1,7 +1,7 @@
 /** Dense row-major tensors in memory, as they pass between the parts of one process. */
 import { CutlayerError } from '../errors.js';
 
-/** The array that holds the elements of each in-memory element type; 16-bit floats are held as their bits. */
+/** The array of each in-memory element type; 16-bit floats are held as their bits. */
 export interface DataOf {
   float32: Float32Array;
   float64: Float64Array;
@@ -25,7 +25,7 @@ export function isTensorDType(dtype: string): dtype is TensorDType {
   return Object.hasOwn(dataArrays, dtype);
 }
 
-/** A dense row-major tensor. `data.length` equals the product of `shape`; neither is changed after construction. */
+/** A dense row-major tensor. `data.length` equals the product of `shape`; neither changes. */
 export interface Tensor<T extends TensorDType = TensorDType> {
   readonly dtype: T;
   readonly shape: readonly number[];

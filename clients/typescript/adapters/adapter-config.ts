@@ -1,4 +1,4 @@
-/** PEFT's two files of an adapter directory: what all methods share of them. Each method checks its own fields and tensors. */
+/** PEFT's two files of an adapter: what all methods share. Each method checks its own fields. */
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -19,8 +19,8 @@ const PICKLED_WEIGHTS_FILE = 'adapter_model.bin';
 const schema = z.looseObject({ peft_type: z.string(), task_type: z.string().nullish() });
 
 /**
- * What a config says of the model. Of a backbone whose inside is not known (an imported graph) it says nothing: PEFT then fills the fields in from
- * the model's own config.
+ * What a config says of the model. The inside of an imported graph is unknown: PEFT then takes the
+ * fields from the model's own config.
  */
 export function modelFields({ numHeads, bottom, backbone, top }: AdapterDims): Pick<AdapterConfig, 'num_attention_heads' | 'num_layers'> {
   if (numHeads === 0) return { num_attention_heads: null, num_layers: null };
@@ -51,7 +51,7 @@ export function jsonOf(file: string, text: string): unknown {
   }
 }
 
-/** Checks a config's fields against a method's own schema. @param where For messages: file or directory. @throws CutlayerError INVALID_ADAPTER */
+/** Checks a config's fields by a schema. @throws CutlayerError INVALID_ADAPTER naming `where` */
 export function parseConfig<T>(where: string, fields: z.ZodType<T>, config: unknown): T {
   const parsed = fields.safeParse(config);
   if (parsed.success) return parsed.data;
@@ -62,12 +62,15 @@ export function parseConfig<T>(where: string, fields: z.ZodType<T>, config: unkn
   );
 }
 
-/** Whether a tensor is a classification head's, which PEFT's SEQ_CLS puts beside an adapter's own: sequence-classification.ts reads it. */
+/** Whether a tensor is SEQ_CLS's classification head; sequence-classification.ts reads it. */
 export function isScore(name: string): boolean {
   return name === 'base_model.score.weight' || name === 'base_model.model.score.weight';
 }
 
-/** Reads `adapter_model.safetensors` without a classification head's: float tensors as float32, all finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+/**
+ * Reads `adapter_model.safetensors` but for a classification head: float32 tensors, all finite.
+ * @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER
+ */
 export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
   const file = join(dir, WEIGHTS_FILE);
   await requireWeights(dir, file);
@@ -83,7 +86,7 @@ export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<strin
   return found;
 }
 
-/** Pickled weights, which PEFT wrote by default once, are told from none. */
+/** Tells pickled weights, PEFT's former default, from no weights. */
 async function requireWeights(dir: string, file: string): Promise<void> {
   if ((await stat(file).catch(() => undefined)) !== undefined) return;
   if ((await stat(join(dir, PICKLED_WEIGHTS_FILE)).catch(() => undefined)) === undefined)
@@ -95,7 +98,7 @@ async function requireWeights(dir: string, file: string): Promise<void> {
   );
 }
 
-/** What PEFT's config of every method begins as. */
+/** Fields of PEFT's config that all methods share. */
 const sharedFields = {
   auto_mapping: null,
   base_model_name_or_path: null,
@@ -105,7 +108,7 @@ const sharedFields = {
   task_type: 'CAUSAL_LM',
 };
 
-/** Writes both files. The config says {@link sharedFields} unless it is told otherwise; its keys are sorted, as PEFT has them. */
+/** Writes both files. `config` adds to {@link sharedFields}; keys are sorted, as PEFT has them. */
 export async function writeAdapterFiles(dir: string, config: object, tensors: Readonly<Record<string, Tensor<'float32'>>>): Promise<void> {
   await mkdir(dir, { recursive: true });
   await writeTensors(join(dir, WEIGHTS_FILE), tensors, { format: 'pt' });

@@ -1,6 +1,6 @@
 /**
- * The one interface of all methods: trainable parameters, what they put into a step, how the step's cotangents come back to them, and how they
- * are saved. A method is one file that implements {@link Adapter}, and one row of `registry.ts`.
+ * The interface of all methods: trainable parameters, what they put into a step, their gradients,
+ * and saving. A method is one file that implements {@link Adapter} and one row of `registry.ts`.
  */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
@@ -17,7 +17,6 @@ export const methodNames = [
   'classification-head',
 ] as const;
 
-/** One of {@link methodNames}. */
 export type MethodName = (typeof methodNames)[number];
 
 /** Named tensors that go into or come out of a graph. */
@@ -37,7 +36,7 @@ export interface AdapterDims {
   readonly top: number;
 }
 
-/** What an adapter puts into a step, by place. The tensors are not changed by who receives them, and stay as they are until the step is over. */
+/** What an adapter puts into a step, by place. The tensors do not change until the step ends. */
 export interface StepParts {
   /** [P, d], as it enters the bottom: after the model's promptScale. */
   readonly softPrompt?: Tensor<'float32'>;
@@ -45,7 +44,7 @@ export interface StepParts {
   readonly prefix?: Tensor<'float32'>;
   /** Rows of the embedding table, and of a head that is tied to it. */
   readonly tokenRows?: TrainedTokenRows;
-  /** By the checkpoint's weight name: values that replace its own in the blocks that the client holds. */
+  /** By the checkpoint's weight name: values that replace those of the client's blocks. */
   readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
   /** Added to the LM head: z = h Wᵀ + scale · (h Aᵀ) Bᵀ. */
   readonly headLora?: HeadLora;
@@ -53,7 +52,7 @@ export interface StepParts {
   readonly classifier?: Tensor<'float32'>;
 }
 
-/** Rows that replace the checkpoint's: `tokenIds` strictly increasing, `rows` [T, d] as the table holds them (before embedScale). */
+/** Rows in place of the checkpoint's: ids strictly increasing, `rows` [T, d] before embedScale. */
 export interface TrainedTokenRows {
   readonly tokenIds: readonly number[];
   readonly rows: Tensor<'float32'>;
@@ -83,7 +82,6 @@ export interface Parameter {
   readonly value: Tensor<'float32'>;
 }
 
-/** A trainable adapter. */
 export interface Adapter {
   readonly method: MethodName | 'combined';
   /** What it puts before the text: nothing, rows, or keys and values of every block. */
@@ -94,13 +92,13 @@ export interface Adapter {
   readonly parameters: readonly Parameter[];
   /** Multitask: names of the tasks by id. */
   readonly tasks?: readonly string[];
-  /** Classification: names of the classes by id; such a model has no LM loss and generates nothing. */
+  /** Classification: class names by id; such a model has no LM loss and generates nothing. */
   readonly labels?: readonly string[];
-  /** What the parameters come to: once per optimizer step (and task), not per batch. @param task Its id, for adapters with tasks. */
+  /** Computes the parts: once per optimizer step and task, not per batch. @param task Its id. */
   parts(task?: number): Promise<StepParts>;
   /**
-   * The parameters' cotangents, in their order and of their lengths: the vjp of {@link parts} at the present parameters, linear in the cotangents.
-   * A place without a cotangent counts as zero; cotangents of places (and block weights) that the adapter does not fill are left alone.
+   * The vjp of {@link parts} at the present parameters, in their order; linear in the cotangents.
+   * Places without a cotangent count as zero; those that the adapter does not fill are ignored.
    */
   pullBack(cotangents: StepCotangents, task?: number): Promise<readonly Float32Array[]>;
   /** Writes the adapter into an existing directory: PEFT's files where PEFT has the method. */

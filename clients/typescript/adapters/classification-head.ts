@@ -1,7 +1,7 @@
 /**
- * A classification head of the client's own, in place of the LM head: `score` [classes, d] on the final norm's output, as transformers'
- * `...ForSequenceClassification`. Neither the head nor the classes are ever sent. Alone it is saved as a partial checkpoint; beside one adapter of
- * PEFT's it lies in that adapter's files, as PEFT's SEQ_CLS has it.
+ * A classification head in place of the LM head: `score` [classes, d] on the final norm's output,
+ * as transformers has it. Neither head nor classes are sent. Alone it is saved as a partial
+ * checkpoint; beside one PEFT adapter it lies in that adapter's files (SEQ_CLS).
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
@@ -22,7 +22,6 @@ export const SCORE = 'score.weight';
 const INITIAL_STD = 0.02;
 const MAX_LABELS = 100_000;
 
-/** Scores of classes. */
 export class ClassificationHead implements Adapter {
   readonly method = 'classification-head';
   readonly spanKind = 'none';
@@ -64,13 +63,13 @@ export class ClassificationHead implements Adapter {
   }
 }
 
-/** A classification head as a row of the table of methods. */
 export const classificationHead: Method = {
   method: 'classification-head',
   peftType: null,
   summary: 'classes of the client’s own in place of the LM head',
   fills: ['classifier'],
-  // Three classes, 1.1 in the beginning: 0.20 after 60 steps, all of them right; after 40, 0.001 is at 0.83, and 0.01 and more begin by going up.
+  // Three classes, 1.1 at first: 0.20 after 60 steps, all of them right. After 40, 0.001 is at
+  // 0.83; 0.01 and more rise at first.
   learningRate: 0.003,
   create: async ({ bundle }, { labels, seed }) => ClassificationHead.create(bundle, labels, seed),
   load: async ({ bundle }, dir) => {
@@ -85,7 +84,7 @@ export const classificationHead: Method = {
   },
 };
 
-/** A head as a directory holds it: its classes are those of the sidecar, or LABEL_0, LABEL_1, ... as transformers calls them. */
+/** A directory's head: classes from the sidecar, else LABEL_0, LABEL_1, ... as in transformers. */
 export async function headOf(model: AdapterModel, dir: string, score: Tensor<'float32'>): Promise<ClassificationHead> {
   expectFileShape(`${dir}: ${SCORE}`, score, ['*', model.dims.hiddenSize]);
   const labels = (await readSidecar(dir))?.labels ?? Array.from({ length: score.shape[0]! }, (_, id) => `LABEL_${id}`);

@@ -1,4 +1,4 @@
-/** Several adapters as one: each fills its own places of a step and takes the cotangents of those. */
+/** Several adapters as one: each fills its places of a step and gets their cotangents. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
@@ -10,8 +10,8 @@ import { writeSidecar } from './sidecar.js';
 
 /**
  * One adapter of two or more.
- * @throws CutlayerError INVALID_ARGUMENT when two of them need different graphs of the spans, both have tasks or both have labels; from `parts`,
- * when two fill the same place
+ * @throws CutlayerError INVALID_ARGUMENT when two put virtual tokens before the text, have tasks or
+ *   have labels; from `parts`, when two fill the same place
  */
 export function combine(context: AdapterContext, adapters: readonly Adapter[]): Adapter {
   const flat = adapters.flatMap((adapter) => (adapter instanceof Combined ? adapter.adapters : [adapter]));
@@ -19,7 +19,6 @@ export function combine(context: AdapterContext, adapters: readonly Adapter[]): 
   return new Combined(context, flat);
 }
 
-/** The adapter that {@link combine} makes. */
 export class Combined implements Adapter {
   readonly method = 'combined';
   readonly spanKind: SpanKind;
@@ -43,7 +42,7 @@ export class Combined implements Adapter {
     }
     this.spanKind = spans[0]?.spanKind ?? 'none';
     this.numVirtualTokens = spans[0]?.numVirtualTokens ?? 0;
-    // Distinct whatever the methods call their own: `lora/...`, `prompt-tuning/...`.
+    // Distinct even where two methods use the same name: `lora/...`, `prompt-tuning/...`.
     this.parameters = adapters.flatMap(({ method, parameters }) =>
       parameters.map(({ name, value }) => ({ name: `${method}/${name}`, value })),
     );
@@ -85,7 +84,7 @@ export class Combined implements Adapter {
     return gradients;
   }
 
-  /** Each adapter in a subdirectory named after its method; one and a classification head together, as PEFT's SEQ_CLS, where PEFT has that. */
+  /** Each adapter in a subdirectory named by its method; a pair that SEQ_CLS covers in one. */
   async save(dir: string): Promise<void> {
     const pair = classificationPair(this.adapters);
     if (pair !== undefined) return saveClassificationPair(dir, pair, this.#context.bundle.identity);

@@ -1,4 +1,4 @@
-/** What a method may ask of the client's half of the model. {@link ClientBundle} is such a model; tests may bring a smaller one. */
+/** What a method may use of the client's half of the model: {@link ClientBundle}, or less. */
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterDims, Feeds, FloatFeeds } from './adapter.js';
 
@@ -6,13 +6,13 @@ import type { AdapterDims, Feeds, FloatFeeds } from './adapter.js';
 export interface AdapterContext {
   readonly bundle: AdapterModel;
   /**
-   * Keys and values that the whole model computes for some tokens: [layers, 2, tokens, numKvHeads, headDim]. Absent without a gateway.
+   * The whole model's keys and values: [layers, 2, tokens, numKvHeads, headDim]; needs a gateway.
    * @throws CutlayerError when the vendor's policy does not allow it
    */
   readonly keyValues?: (tokenIds: readonly number[]) => Promise<Tensor<'float32'>>;
 }
 
-/** What an adapter is bound to, so that it is not used with another model in silence. */
+/** The model that an adapter was trained with; loading it into another is refused. */
 export interface ModelIdentity {
   /** sha256 of the backbone's manifest. */
   readonly backboneDigest: string;
@@ -53,9 +53,9 @@ export interface AdapterModel {
   encode(text: string): readonly number[];
   /** Rows [ids, d] of the embedding, after embedScale. */
   embed(tokenIds: readonly number[]): Promise<Tensor<'float32'>>;
-  /** A tensor of the bundle's weights by the checkpoint's name. @throws CutlayerError MISSING_TENSOR */
+  /** Runs a method's graph. @throws CutlayerError INVALID_ARTIFACT when the bundle lacks it */
   weight(name: string): Promise<Tensor<'float32'>>;
-  /** Runs a method's graph. @throws CutlayerError INVALID_ARTIFACT when the bundle was packed without it */
+  /** Runs its vjp: inputs and `<output>Cotangent` in, `<input>Cotangent` out. */
   runMethod(name: string, feeds: Feeds): Promise<FloatFeeds>;
   /** Runs its vjp: the inputs and `<output>Cotangent` in, `<input>Cotangent` out. */
   runMethodVjp(name: string, feeds: Feeds): Promise<FloatFeeds>;

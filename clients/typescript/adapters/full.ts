@@ -1,4 +1,4 @@
-/** Full training of what the client holds: every weight of its bottom and top blocks (or some of them), under the checkpoint's names. */
+/** Full training of the client's blocks: all or some weights, under the checkpoint's names. */
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
@@ -10,7 +10,6 @@ import { valuesOf } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 import { writeSidecar } from './sidecar.js';
 
-/** Trained copies of block weights. */
 export class FullTraining implements Adapter {
   readonly method = 'full';
   readonly spanKind = 'none';
@@ -18,13 +17,16 @@ export class FullTraining implements Adapter {
   readonly parameters: readonly Parameter[];
   readonly #model: AdapterModel;
 
-  /** @param weights block weights of the client by the checkpoint's names; changed in place by training. */
+  /** @param weights block weights by the checkpoint's names; training changes them in place */
   constructor(model: AdapterModel, weights: Readonly<Record<string, Tensor<'float32'>>>) {
     this.#model = model;
     this.parameters = Object.entries(weights).map(([name, value]) => ({ name, value }));
   }
 
-  /** Begins with the checkpoint's values. @param targets ends of module or weight names; empty: all. @throws CutlayerError INVALID_ARGUMENT */
+  /**
+   * Begins with the checkpoint's values. @throws CutlayerError INVALID_ARGUMENT
+   * @param targets ends of module or weight names; empty: all
+   */
   static async create(model: AdapterModel, targets: readonly string[]): Promise<FullTraining> {
     const weights: Record<string, Tensor<'float32'>> = {};
     for (const { name } of chosenWeights(model, targets)) {
@@ -51,7 +53,6 @@ export class FullTraining implements Adapter {
   }
 }
 
-/** Full training as a row of the table of methods. */
 export const fullTraining: Method = {
   method: 'full',
   peftType: null,

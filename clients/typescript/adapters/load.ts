@@ -10,8 +10,9 @@ import { loadClassifier } from './sequence-classification.js';
 import { checkSidecar, readSidecar, SIDECAR_FILE } from './sidecar.js';
 
 /**
- * Reads a directory that PEFT or this library has written, or a combination.
- * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (broken, or of other shapes), ADAPTER_MISMATCH (trained with another backbone, cut or tokenizer)
+ * Reads a directory written by PEFT or this library, or a combination.
+ * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER (broken, or of other shapes), ADAPTER_MISMATCH
+ *   (trained with another backbone, cut or tokenizer)
  */
 export async function loadAdapter(dir: string, context: AdapterContext): Promise<Adapter> {
   const sidecar = await readSidecar(dir);

@@ -1,6 +1,6 @@
 /**
- * LoRA in PEFT's files: `base_model.model.<module>.lora_A.weight` [r, in] and `lora_B.weight` [out, r]. Options that change what is computed beyond
- * plain LoRA are refused by name; options of training alone are passed over.
+ * LoRA in PEFT's files: `base_model.model.<module>.lora_A.weight` [r, in] and `lora_B.weight`
+ * [out, r]. Options that change what plain LoRA computes are refused, those of training ignored.
  * @see PEFT 0.21 `tuners/lora/config.py`, `utils/save_and_load.py`
  */
 import { z } from 'zod';
@@ -13,21 +13,21 @@ import { type LoraLayer, type LoraScale, linearTargets, whyNot } from './lora-ta
 import { expectFileShape, peftNames, readModuleTensors } from './module-tensors.js';
 import { valuesOf } from './parameters.js';
 
-/** Fields that say nothing about what a trained adapter computes, or that are read otherwise. */
+/** Fields that do not change what a trained adapter computes, or that are read elsewhere. */
 const passedOver = new Set(
   `alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying eva_config exclude_modules fan_in_fan_out inference_mode
   init_lora_weights layers_pattern layers_to_transform loftq_config lora_alpha lora_dropout lora_ga_config megatron_core modules_to_save peft_type
   peft_version qalora_group_size r rank_pattern revision runtime_config target_modules task_type use_rslora`.split(/\s+/),
 );
 
-/** Fields of PEFT's config that are null in one that is written here. */
+/** Fields of PEFT's config that are written as null. */
 const absent =
   `alora_invocation_tokens arrow_config corda_config eva_config exclude_modules kasa_config layer_replication layers_pattern layers_to_transform
   lora_ga_config megatron_config modules_to_save monteclora_config target_parameters trainable_token_indices use_bdlora velora_config`.split(
     /\s+/,
   );
 
-/** First values that leave the base weights as they are. Others (PiSSA, OLoRA, ...) change them when the adapter is loaded. */
+/** First values that keep the base weights; others (PiSSA, OLoRA, ...) change them on loading. */
 const plainInits: readonly unknown[] = [true, false, null, undefined, 'gaussian', 'orthogonal', 'eva'];
 
 /** What a classification head adds to the modules of an adapter. */
@@ -48,7 +48,7 @@ export interface SavedLora {
   readonly scale: LoraScale;
 }
 
-/** Writes an adapter as PEFT does. Frozen weights are not written, not even the head's, which PEFT copies unless it is told not to. */
+/** Writes an adapter as PEFT does, without frozen weights (PEFT copies the head's by default). */
 export async function saveLora(
   dir: string,
   { layers, parameters, rank, scale }: SavedLora,
@@ -71,7 +71,7 @@ export async function saveLora(
     qalora_group_size: 16,
     r: rank,
     rank_pattern: {},
-    // Whole names: in the vendor's blocks nothing may match.
+    // Full names, so that nothing in the vendor's blocks matches.
     target_modules: layers.map(({ target }) => target.module),
     use_dora: false,
     use_qalora: false,
@@ -82,7 +82,7 @@ export async function saveLora(
 
 /**
  * Reads an adapter of PEFT's or of this library.
- * @throws CutlayerError INVALID_ADAPTER naming what does not fit: an option, a layer of the vendor's, a shape
+ * @throws CutlayerError INVALID_ADAPTER naming the option, vendor's layer or shape that is wrong
  */
 export async function loadLora(
   model: AdapterModel,

@@ -1,9 +1,8 @@
-/** Which linear layers LoRA may change: those of the blocks that the client holds, and the LM head. */
+/** The linear layers that LoRA may change: those of the client's blocks, and the LM head. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterModel, ClientBlockWeight } from './context.js';
 
-/** A linear layer. */
 export interface LoraTarget {
   /** transformers' name of the module, e.g. `model.layers.0.self_attn.q_proj` or `lm_head`. */
   readonly module: string;
@@ -31,10 +30,10 @@ export interface LoraLayer {
 
 type Held = Pick<AdapterModel, 'blockWeights' | 'dims' | 'family' | 'linearLayout' | 'modules' | 'vocabSize'>;
 
-/** What LoRA changes when nothing is asked for: query and value, or the fused projection that holds them. */
+/** LoRA's default layers: query and value, or the fused projection that holds them. */
 const DEFAULT_ROLES = ['query', 'value', 'qkv'];
 
-/** What a client can do that holds no blocks: an imported graph is one block that cannot be cut. */
+/** What a client without blocks can do. An imported graph is one block and cannot be cut. */
 export function askForBlocks({ family }: Pick<AdapterModel, 'family'>): string {
   if (family === 'onnx') return 'its backbone is an imported graph, which cannot be cut: use another method';
   return 'ask the vendor for a cut with --bottom or --top';
@@ -45,7 +44,7 @@ export function moduleOf(name: string): string {
   return name.replace(/\.(weight|bias)$/, '');
 }
 
-/** Whether a module is the one that `target` names, or ends with it, as PEFT matches `target_modules`. */
+/** Whether `target` is the module's name or its end, as PEFT matches `target_modules`. */
 export function matchesModule(module: string, target: string): boolean {
   return module === target || module.endsWith(`.${target}`);
 }
@@ -62,8 +61,8 @@ export function linearTargets({ blockWeights, dims, linearLayout, modules, vocab
 }
 
 /**
- * The layers that a list of module suffixes asks for; query and value of the client's blocks when it is empty.
- * @throws CutlayerError INVALID_ARGUMENT when one names nothing, a block of the vendor's, or no linear layer
+ * The layers that match a list of module suffixes; empty: query and value of the client's blocks.
+ * @throws CutlayerError INVALID_ARGUMENT for an unknown name, a vendor's block or a nonlinear layer
  */
 export function loraTargets(model: Held, targets: readonly string[]): readonly LoraTarget[] {
   const held = linearTargets(model);
@@ -82,19 +81,19 @@ export function loraTargets(model: Held, targets: readonly string[]): readonly L
   return held.filter(({ module }) => targets.some((target) => matchesModule(module, target)));
 }
 
-/** The block that a module's name speaks of: its first number between dots. */
+/** The block in a module's name: its first number between dots. */
 export function layerOf(module: string): number | undefined {
   const layer = /\.(\d+)(\.|$)/.exec(module)?.[1];
   return layer === undefined ? undefined : Number(layer);
 }
 
-/** `layers 1-2 are the vendor's`, or undefined where the client holds the layer, or the model has no such layer. */
+/** `layers 1-2 are the vendor's`; undefined where the client holds the layer or there is none. */
 export function vendorsLayer({ dims: { bottom, backbone } }: Pick<AdapterModel, 'dims'>, layer: number): string | undefined {
   if (layer < bottom || layer >= bottom + backbone) return undefined;
   return backbone === 1 ? `layer ${bottom} is the vendor's` : `layers ${bottom}-${bottom + backbone - 1} are the vendor's`;
 }
 
-/** Why no layer that the client holds is called so. */
+/** Why the client holds no layer of this name. */
 export function whyNot(model: Held, held: readonly LoraTarget[], target: string): string {
   const layer = layerOf(target);
   const vendors = layer === undefined ? undefined : vendorsLayer(model, layer);

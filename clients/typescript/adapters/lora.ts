@@ -1,6 +1,6 @@
 /**
- * LoRA on what the client holds: linear layers of its bottom and top blocks, and the LM head. A block's update is merged into its weight once per
- * step; the head's is added to the logits, so that no second table exists.
+ * LoRA on linear layers of the client's blocks and on the LM head. A block's update is merged into
+ * its weight once per step. The head's is added to the logits, so that no second table exists.
  * @see arXiv:2106.09685; scale and first values as PEFT's
  */
 import { CutlayerError } from '../../../src/errors.js';
@@ -15,7 +15,6 @@ import { type LoraLayer, type LoraScale, type LoraTarget, loraTargets } from './
 import type { Method } from './method.js';
 import { writeSidecar } from './sidecar.js';
 
-/** Low-rank updates of some layers. */
 export class Lora implements Adapter {
   readonly method = 'lora';
   readonly spanKind = 'none';
@@ -59,7 +58,7 @@ export class Lora implements Adapter {
     return new Lora(model, layers, scale, weights);
   }
 
-  /** A new adapter, which changes nothing yet: A uniform within 1/sqrt(inputs) (kaiming uniform at sqrt 5), B zero. */
+  /** Changes nothing at first: A uniform within 1/sqrt(inputs) (kaiming, a = sqrt 5), B zero. */
   static create(
     model: AdapterModel,
     targets: readonly LoraTarget[],
@@ -116,13 +115,13 @@ export class Lora implements Adapter {
   }
 }
 
-/** LoRA as a row of the table of methods. */
 export const lora: Method = {
   method: 'lora',
   peftType: 'LORA',
   summary: 'low-rank updates of linear layers in the blocks that the client holds, and of the LM head',
   fills: ['blockWeights', 'headLora'],
-  // After 60 steps 0.19 with blocks of a cut of (1, 1), 0.28 with the LM head alone; after 40, 0.001 is at 1.9 and 0.01 at 0.03.
+  // After 60 steps 0.19 with blocks of a cut of (1, 1), 0.28 with the LM head alone. After 40,
+  // 0.001 is at 1.9 and 0.01 at 0.03.
   learningRate: 0.003,
   create: ({ bundle }, { targets, rank, alpha, seed }) =>
     Lora.create(bundle, loraTargets(bundle, targets), { rank, scale: { alpha }, seed }),

@@ -1,7 +1,7 @@
 /**
- * A bidirectional LSTM of several layers over one sequence, forward and back, from three graphs of the bundle: what a layer's input adds to the
- * gates of all rows is one product, the cells run eight at a time, and so does their vjp. Weight cotangents are one product over all rows,
- * not one for each. Weights have torch's names: `weight_ih_l0`, `bias_hh_l1_reverse`; gates are in torch's order i, f, g, o.
+ * A bidirectional LSTM of several layers, forward and back. All rows share one product for the
+ * input's part of the gates, and one for weight cotangents; cells run eight at a time. Weights have
+ * torch's names (`weight_ih_l0`, `bias_hh_l1_reverse`), gates torch's order i, f, g, o.
  */
 import { zeros } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
@@ -11,15 +11,15 @@ import type { AdapterModel } from './context.js';
 type Matrix = Tensor<'float32'>;
 type Model = Pick<AdapterModel, 'runMethod' | 'runMethodVjp'>;
 
-/** Cells in one run of the graph, which states it in the shape of its `gates`. */
+/** Cells of one run of the graph: the first dim of its `gates`. */
 const CELLS = 8;
 
-/** A layer's weights in one direction: `weight_ih` [4H, I], `weight_hh` [4H, H], `bias_ih` and `bias_hh` [4H]. */
+/** A layer's weights in one direction: [4H, I], [4H, H], and [4H] for each bias. */
 const kinds = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'] as const;
 type Kind = (typeof kinds)[number];
 const directions = ['', '_reverse'] as const;
 
-/** The weights' names, in torch's order, with the shape of each. @param inputSize width of the rows that come in */
+/** The weights' names in torch's order, with shapes. @param inputSize width of the input rows */
 export function lstmWeights(layers: number, inputSize: number, hiddenSize: number): readonly { name: string; shape: readonly number[] }[] {
   return Array.from({ length: layers }, (_, layer) =>
     directions.flatMap((direction) =>
@@ -32,7 +32,7 @@ export function lstmWeights(layers: number, inputSize: number, hiddenSize: numbe
   ).flat();
 }
 
-/** What one direction of a layer leaves for the way back. Rows are in the order in which the cells ran. */
+/** What one direction of a layer keeps for the way back, rows in the order of its cells. */
 interface DirectionTrace {
   readonly gates: Matrix;
   /** [P, H], after each cell. */
@@ -59,7 +59,6 @@ export interface LstmRun {
   readonly trace: readonly LayerTrace[];
 }
 
-/** A bidirectional LSTM. */
 export class Lstm {
   readonly #model: Model;
   readonly #weights: ReadonlyMap<string, Matrix>;
@@ -85,7 +84,7 @@ export class Lstm {
     return { output: rows, trace };
   }
 
-  /** The cotangents of the input and, by name, of every weight. @param cotangent [P, 2H], of the output. */
+  /** Cotangents of the input and, by name, of weights. @param cotangent [P, 2H], of the output */
   async backward(
     { trace }: LstmRun,
     cotangent: Matrix,
@@ -131,7 +130,7 @@ export class Lstm {
     return { gates, states, carries };
   }
 
-  /** @param cotangent [P, H], of the states in running order. @returns the cotangent of the input. */
+  /** @param cotangent [P, H], of the states in running order @returns the input's cotangent */
   async #directionVjp(
     input: Matrix,
     layer: number,
@@ -147,7 +146,7 @@ export class Lstm {
     for (const [run, carry] of [...carries.entries()].reverse()) {
       const first = run * CELLS;
       const statesCotangent = padded(cotangent, first);
-      // The last cell of this run is what the next run began with; after the last run nothing comes.
+      // This run's last state began the next run; nothing follows the last run.
       carried.hidden.data.forEach((value, at) => {
         statesCotangent.data[(CELLS - 1) * H + at]! += value;
       });
@@ -181,7 +180,7 @@ export class Lstm {
   }
 }
 
-/** Rows [first, first + {@link CELLS}), zeros after the last. Cells that run on zeros come last, so nothing depends on them. */
+/** Rows [first, first + {@link CELLS}), padded at the end with zeros, which affect nothing. */
 function padded({ shape, data }: Matrix, first: number): Matrix {
   const [rows, width] = shape as [number, number];
   const part = zeros([CELLS, width]);

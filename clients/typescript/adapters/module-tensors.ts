@@ -1,6 +1,6 @@
 /**
- * The tensors of PEFT's files for methods that change modules of the model (LoRA, trainable tokens, a classification head): each is named
- * `base_model.model.<module>.<tensor>`, where the module is transformers' own name.
+ * PEFT's tensors of methods that change modules (LoRA, trainable tokens, classification head). Each
+ * is named `base_model.model.<module>.<tensor>`, with transformers' name of the module.
  */
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
@@ -16,7 +16,7 @@ export function peftNames(tensors: FloatFeeds): FloatFeeds {
   return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [BASE + name, value]));
 }
 
-/** The tensors of a file by the model's own names. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+/** Tensors by model name. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
 export async function readModuleTensors(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
   const tensors = new Map<string, Tensor<'float32'>>();
   for (const [name, tensor] of await readAdapterTensors(dir)) {

@@ -1,9 +1,10 @@
 /**
- * P-tuning: the rows before the text are what a small encoder makes of P trained rows. The encoder is trained with them and left behind when the
- * adapter is saved, as PEFT does: its output is a soft prompt. PEFT's encoder_dropout (0 by default) is not implemented.
- * First values are PEFT's: rows N(0, 1) and layers as torch draws them. Other than for prompt tuning that is a sane start: the encoder brings the rows
- * down to a spread of about 0.1 and gives each its own direction, while rows with the table's own small spread would all come out near its biases.
- * Encoders want a smaller learning rate than bare rows: see the method's row below.
+ * P-tuning: an encoder makes the rows before the text from P trained rows. It is trained with them
+ * and not saved, as in PEFT: its output is a soft prompt. PEFT's encoder_dropout (0 by default) is
+ * not implemented. First values are PEFT's: rows N(0, 1), layers as torch draws them. The encoder
+ * brings such rows to a spread of about 0.1, each with its own direction. Rows of the table's small
+ * spread would come out near its biases. Encoders want a smaller learning rate than bare rows: see
+ * the row below.
  * @see arXiv:2103.10385 sec. 3.2; PEFT 0.21 `tuners/p_tuning/model.py`
  */
 import { CutlayerError } from '../../../src/errors.js';
@@ -20,7 +21,7 @@ import { scaled } from './scaled.js';
 import { writeSidecar } from './sidecar.js';
 import { SoftPrompt } from './soft-prompt.js';
 
-/** What an encoder is: PEFT's MLP of three linear layers, or a bidirectional LSTM with two behind it. */
+/** PEFT's MLP of three linear layers, or a bidirectional LSTM with two behind it. */
 export interface PromptEncoderSpec {
   readonly kind: 'MLP' | 'LSTM';
   /** Width of its hidden layers, in each direction of an LSTM. */
@@ -44,7 +45,6 @@ export function promptEncoderParameters(spec: PromptEncoderSpec, numVirtualToken
   return [embedding, ...lstm, ...linear(0, 2 * H, 2 * H), ...linear(2, 2 * H, d)];
 }
 
-/** A soft prompt behind an encoder. */
 export class PTuning implements Adapter {
   readonly method = 'p-tuning';
   readonly spanKind = 'softPrompt';
@@ -52,7 +52,7 @@ export class PTuning implements Adapter {
   readonly encoder: PromptEncoderSpec;
   readonly #model: AdapterModel;
 
-  /** @param parameters those of {@link promptEncoderParameters}, in PEFT's space: before promptScale. @throws CutlayerError INVALID_SHAPE */
+  /** @param parameters in PEFT's space: before promptScale @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, encoder: PromptEncoderSpec, parameters: readonly Parameter[]) {
     const rows = parameters.find(({ name }) => name === EMBEDDING)?.value.shape[0] ?? 0;
     this.parameters = checkParameters('p-tuning', promptEncoderParameters(encoder, rows, model.dims.hiddenSize), parameters);
@@ -136,13 +136,13 @@ export class PTuning implements Adapter {
   }
 }
 
-/** P-tuning as a row of the table of methods. */
 export const pTuning: Method = {
   method: 'p-tuning',
   peftType: 'P_TUNING',
   summary: 'rows before the text, made by a trained encoder (MLP or LSTM)',
   fills: ['softPrompt'],
-  // MLP: 0.10 after 60 steps, 0.0003 is at 0.21; after 40, 0.001 is ahead of 0.003 from two seeds. LSTM: 0.35 after 60; after 40, 0.003 is ahead of 0.0003, 0.001 and 0.01.
+  // MLP: 0.10 after 60 steps, 0.0003 is at 0.21; after 40, 0.001 is ahead of 0.003 from two seeds.
+  // LSTM: 0.35 after 60; after 40, 0.003 is ahead of 0.0003, 0.001 and 0.01.
   learningRate: 0.001,
   learningRatesWith: [{ settings: { encoder: 'LSTM' }, learningRate: 0.003 }],
   async create({ bundle }, { virtualTokens, init = 'RANDOM', encoder, encoderHidden, encoderLayers, seed }) {

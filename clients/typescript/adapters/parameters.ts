@@ -1,10 +1,10 @@
-/** Lists of trained tensors: their values by name, their gradients, and the check that they are those of a method. */
+/** Lists of trained tensors: values by name, gradients, and the check against a method's shapes. */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, type Random, uniformTensor } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import type { FloatFeeds, Parameter } from './adapter.js';
 
-/** A parameter that is to be. */
+/** Name and shape of a parameter. */
 export interface ParameterShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -29,10 +29,11 @@ export function gradientsOf(parameters: readonly Parameter[], cotangents: FloatF
 }
 
 /**
- * First values as torch's modules draw them, in the order of the shapes: Embedding standard normal, Linear uniform within
- * one over the square root of its inputs.
+ * First values as torch's modules draw them: Embedding standard normal, Linear uniform within one
+ * over the square root of its inputs.
  * @param bounds Bounds of parameters that are no Linear's.
- * @see torch 2.13 `nn.Linear.reset_parameters` (kaiming uniform at a = sqrt(5)), `nn.Embedding.reset_parameters`
+ * @see torch 2.13 `nn.Linear.reset_parameters` (kaiming uniform at a = sqrt(5)),
+ *   `nn.Embedding.reset_parameters`
  */
 export function torchParameters(
   random: Random,

@@ -1,6 +1,6 @@
 /**
- * Some weights of a model under transformers' own names, for what PEFT has no format for: `model.safetensors`, to be loaded over the base model with
- * `load_state_dict(..., strict=False)`, and a README that says so.
+ * Weights under transformers' names, for what PEFT has no format for: `model.safetensors` and a
+ * README. They are loaded over the base model with `load_state_dict(..., strict=False)`.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,10 +14,7 @@ import type { Tensor } from '../../../src/tensor/tensor.js';
 /** transformers' name of a checkpoint's weights. */
 export const PARTIAL_FILE = 'model.safetensors';
 
-/**
- * Writes both files.
- * @param loading the Python expression that makes the base model.
- */
+/** Writes both files. @param loading the Python expression that makes the base model. */
 export async function writePartialCheckpoint(
   dir: string,
   tensors: Readonly<Record<string, Tensor<'float32'>>>,
@@ -41,7 +38,7 @@ assert not unexpected
   await writeFileAtomic(join(dir, 'README.md'), readme);
 }
 
-/** Reads the weights, of any size; all must be finite. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
+/** Reads finite weights. @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS, INVALID_ADAPTER */
 export async function readPartialCheckpoint(dir: string): Promise<ReadonlyMap<string, Tensor<'float32'>>> {
   const path = join(dir, PARTIAL_FILE);
   const file = await openSafetensors(path);

@@ -1,6 +1,7 @@
 /**
- * PEFT's files of prompt-learning adapters: `adapter_config.json` with the fields that PEFT 0.21 writes, and `adapter_model.safetensors` with one
- * float32 tensor `prompt_embeddings`: [P, d], or for a prefix [P, layers * 2 * kvHeads * headDim] viewed as (P, layer, key/value, head, dim).
+ * PEFT's files of prompts: `adapter_config.json` as PEFT 0.21 writes it, and in
+ * `adapter_model.safetensors` one float32 tensor `prompt_embeddings` [P, d]. A prefix is
+ * [P, layers * 2 * kvHeads * headDim], viewed as (P, layer, key/value, head, dim).
  */
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -27,7 +28,7 @@ export function promptConfig(peftType: string, numVirtualTokens: number, dims: A
   };
 }
 
-/** The config of a soft prompt as PROMPT_TUNING; multitask prompt tuning has these fields and more. */
+/** The config of a soft prompt as PROMPT_TUNING; multitask prompt tuning adds fields to it. */
 export function promptTuningConfig(numVirtualTokens: number, dims: AdapterDims): AdapterConfig {
   return {
     ...promptConfig('PROMPT_TUNING', numVirtualTokens, dims),
@@ -45,7 +46,7 @@ export async function savePromptTuning(dir: string, rows: Tensor<'float32'>, dim
 
 /**
  * Writes a prefix [layers, 2, P, kvHeads, headDim] as PREFIX_TUNING.
- * @param projection Width of the projection that the prefix came from; absent: it was trained directly.
+ * @param projection Width of the projection that made the prefix; absent: it was trained directly.
  */
 export async function savePrefixTuning(
   dir: string,
@@ -69,12 +70,12 @@ export async function savePrefixTuning(
   );
 }
 
-/** Reads a soft prompt [P, d] of PROMPT_TUNING, or the output of P_TUNING's encoder. @throws CutlayerError INVALID_ADAPTER */
+/** Reads [P, d] of a soft prompt or P_TUNING's output. @throws CutlayerError INVALID_ADAPTER */
 export function loadPromptEmbeddings(dir: string, config: AdapterConfig, dims: AdapterDims): Promise<Tensor<'float32'>> {
   return readEmbeddings(dir, config, dims.hiddenSize, 'hidden size');
 }
 
-/** Reads a prefix [layers, 2, P, kvHeads, headDim] of PREFIX_TUNING. @throws CutlayerError INVALID_ADAPTER */
+/** Reads a prefix [layers, 2, P, kvHeads, headDim]. @throws CutlayerError INVALID_ADAPTER */
 export async function loadPrefixEmbeddings(dir: string, config: AdapterConfig, dims: AdapterDims): Promise<Tensor<'float32'>> {
   const { numKvHeads, headDim } = dims;
   const layers = dims.bottom + dims.backbone + dims.top;

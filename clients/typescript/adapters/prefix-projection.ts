@@ -1,8 +1,7 @@
 /**
- * Prefix tuning with projection: the keys and values of every block are what two layers make of P trained rows. The layers are left behind when the
- * adapter is saved, as PEFT does: what is saved is the prefix that they give.
- * Rows and layers begin as torch draws them, as PEFT's do. The projection is what makes a prefix quick to train: the same rows without it want many
- * more steps.
+ * Prefix tuning with projection: two layers make the keys and values of every block from P rows. As
+ * in PEFT, rows and layers begin as torch draws them, and only the prefix that they give is saved.
+ * The projection makes a prefix quick to train: the same rows without it want many more steps.
  * @see arXiv:2101.00190 sec. 4.3; PEFT 0.21 `tuners/prefix_tuning/model.py`
  */
 
@@ -27,14 +26,13 @@ export function projectionParameters(dims: AdapterDims, numVirtualTokens: number
   ];
 }
 
-/** A prefix behind a projection. */
 export class ProjectedPrefix implements Adapter {
   readonly method = 'prefix-tuning';
   readonly spanKind = 'prefix';
   readonly parameters: readonly Parameter[];
   readonly #model: AdapterModel;
 
-  /** @param parameters those of {@link projectionParameters}. @throws CutlayerError INVALID_SHAPE */
+  /** @param parameters of {@link projectionParameters} @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, parameters: readonly Parameter[]) {
     const rows = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value.shape[0] ?? 0;
     const wanted = projectionParameters(model.dims, rows(EMBEDDING), rows('transform.0.weight'));

@@ -1,5 +1,5 @@
 /**
- * Prefix tuning: trainable keys and values of P virtual tokens in every block, without rows of their own.
+ * Prefix tuning: trainable keys and values of P virtual tokens in every block, without own rows.
  * @see arXiv:2101.00190; positions and layout as PEFT's PREFIX_TUNING without projection
  */
 import { CutlayerError } from '../../../src/errors.js';
@@ -16,27 +16,27 @@ import { writeSidecar } from './sidecar.js';
 import { textPrefix } from './text-prefix.js';
 
 /**
- * Default spread of new keys and values. Those of real tokens have one of 3 to 5 in the demo's backbone, of other models often less, and the client
- * does not see it: wide enough that the virtual tokens begin apart (nearer to zero all of them get one gradient), and narrow enough that a model
- * with ten times smaller keys and values begins where it was without them (PEFT's N(0, 1) takes such a one away).
+ * Default spread of new keys and values. The client does not see that of real tokens (3 to 5 in the
+ * demo's backbone, often less elsewhere). Nearer to zero, all virtual tokens get one gradient.
+ * Wider, as PEFT's N(0, 1), they disturb a model with ten times smaller keys and values.
  */
 const INITIAL_STD = 0.2;
 
-/** Keys (after rotary embedding) and values of P virtual tokens in all blocks: bottom, backbone and top. */
+/** Keys (after rotary embedding) and values of P virtual tokens in every block of the model. */
 export class Prefix implements Adapter {
   readonly method = 'prefix-tuning';
   readonly spanKind = 'prefix';
   readonly parameters: readonly [Parameter];
   readonly #model: AdapterModel;
 
-  /** @param values [layers, 2, P, numKvHeads, headDim], layers of the whole model. @throws CutlayerError INVALID_SHAPE */
+  /** @param values [all layers, 2, P, numKvHeads, headDim] @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, values: Tensor<'float32'>) {
     expectShape('prefix', values.shape, prefixShape(model.dims, '*'));
     this.#model = model;
     this.parameters = [{ name: 'embedding.weight', value: values }];
   }
 
-  /** Makes a new prefix of normal values with the given spread. @throws CutlayerError INVALID_ARGUMENT */
+  /** Makes a new prefix of normal values. @throws CutlayerError INVALID_ARGUMENT */
   static create(model: AdapterModel, numVirtualTokens: number, how: { readonly seed: number; readonly std?: number }): Prefix {
     if (!Number.isSafeInteger(numVirtualTokens) || numVirtualTokens < 1) {
       throw new CutlayerError('INVALID_ARGUMENT', `prefix: the number of virtual tokens must be at least 1, got ${numVirtualTokens}`);
@@ -63,14 +63,15 @@ export class Prefix implements Adapter {
   }
 }
 
-/** Prefix tuning as a row of the table of methods. */
 export const prefixTuning: Method = {
   method: 'prefix-tuning',
   peftType: 'PREFIX_TUNING',
   summary: 'trainable keys and values in every block',
   fills: ['prefix'],
-  // The lower of the rates that work: 0.02 after 120 steps (0.5 after 60). 0.3 is at 0.002 after 60, but each of its steps is a fifth of a wide model's spread of
-  // keys; 0.01 (from a spread of 0.02) is at 2.1 after 40. Projected: 0.02 after 60; after 40, 0.01 is at 0.005 and 0.03 at 0.02.
+  // The lower of the rates that work: 0.02 after 120 steps (0.5 after 60). 0.3 is at 0.002 after
+  // 60, but each of its steps is a fifth of a wide model's spread of keys. 0.01 (from a spread of
+  // 0.02) is at 2.1 after 40. Projected: 0.02 after 60; after 40, 0.01 is at 0.005 and 0.03 at
+  // 0.02.
   learningRate: 0.1,
   learningRatesWith: [{ settings: { prefixProjection: true }, learningRate: 0.003 }],
   async create(context, { virtualTokens, init = 'RANDOM', initText, prefixProjection, encoderHidden, seed }) {

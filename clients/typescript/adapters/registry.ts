@@ -15,7 +15,7 @@ import { type MethodSettings, type MethodSettingsInput, methodSettings } from '.
 import { promptTuning } from './soft-prompt.js';
 import { trainableTokens } from './trainable-tokens.js';
 
-/** One row per method; a method is the file that its row comes from. */
+/** One row per method, each from the method's own file. */
 export const methods: { readonly [M in MethodName]: Method } = {
   'prompt-tuning': promptTuning,
   'p-tuning': pTuning,
@@ -33,9 +33,8 @@ export function isMethodName(name: string): name is MethodName {
 }
 
 /**
- * Makes a new adapter.
- * @param names One method, or several joined by `+` (`prompt-tuning+lora`).
- * @throws CutlayerError INVALID_ARGUMENT: an unknown method, two that fill the same place, or a setting that a method lacks or cannot use
+ * Makes a new adapter. @param names One method, or several joined by `+` (`prompt-tuning+lora`).
+ * @throws CutlayerError INVALID_ARGUMENT: unknown method, place filled twice, bad setting
  */
 export async function createAdapter(context: AdapterContext, names: string, given: MethodSettingsInput = {}): Promise<Adapter> {
   const rows = methodRows(names);
@@ -50,10 +49,10 @@ export async function createAdapter(context: AdapterContext, names: string, give
   return combined;
 }
 
-/** Lists that say what the data means: given without the method that reads them, the run would not be what was asked for. */
+/** Lists about the data: without a method that reads them the run would not be what was asked. */
 const lists = ['labels', 'tasks', 'tokens'] as const;
 
-/** @throws CutlayerError INVALID_ARGUMENT when a list is given that no chosen method reads, or a text that no prompt begins with */
+/** @throws CutlayerError INVALID_ARGUMENT for a list or an init text that nothing reads */
 function refuseIdle(names: string, rows: readonly Method[], settings: MethodSettings): void {
   if (settings.initText !== undefined && settings.init !== 'TEXT') {
     const got = settings.init === undefined ? 'none was given' : `got ${settings.init}`;

@@ -1,6 +1,7 @@
 /**
- * PEFT's SEQ_CLS: a classification head in the files of another adapter. The config says `task_type: SEQ_CLS` and `modules_to_save`, and the head is
- * one more tensor: `base_model.score.weight` beside prompts, `base_model.model.score.weight` beside LoRA.
+ * PEFT's SEQ_CLS: a head in another adapter's files. The config says `task_type: SEQ_CLS` and
+ * `modules_to_save`; the tensor is `base_model.score.weight` beside prompts,
+ * `base_model.model.score.weight` beside LoRA.
  * @see PEFT 0.21 `PeftModelForSequenceClassification`
  */
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Which method reads which setting: one that is given and that none of a run's methods reads would do nothing, and is refused. */
+/** Which methods read which setting. A given setting that no method of the run reads is refused. */
 import type { MethodName } from './adapter.js';
 import type { MethodSettings } from './settings.js';
 

@@ -1,8 +1,8 @@
-/** The settings of all methods: one flat object with defaults. Each is a flag of `client train` in kebab-case and a key of a run's file. */
+/** The settings of all methods, with defaults: flags of `client train` and keys of a run's file. */
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 
-/** Where a prompt's first values come from. A prefix knows RANDOM, and TEXT for real keys and values of `initText`. */
+/** First values of a prompt. A prefix takes RANDOM, or TEXT for real keys and values. */
 export const promptInits = ['SAMPLE_VOCAB', 'TEXT', 'RANDOM'] as const;
 /** The encoders of P-tuning. */
 export const promptEncoders = ['MLP', 'LSTM'] as const;
@@ -33,7 +33,7 @@ export const methodSettingsSchema = z.strictObject({
   rank: z.int().min(1).max(65_536).default(8),
   /** LoRA's alpha: the scale is alpha / rank. */
   alpha: z.number().positive().default(16),
-  /** Module suffixes such as `q_proj` or `lm_head`. LoRA: default query and value of the client's blocks; full training: all of them. */
+  /** Module suffixes (`q_proj`, `lm_head`). Default: LoRA query and value; full training: all. */
   targets: texts.default([]),
   /** Classification: names of the classes, in the order of their ids. */
   labels: texts.default([]),

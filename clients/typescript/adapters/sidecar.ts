@@ -1,6 +1,6 @@
 /**
- * `cutlayer_adapter.json`: what PEFT's files do not say of an adapter: our method's name, the backbone and the tokenizer that it was trained with, and
- * for a combination the subdirectories of its parts. PEFT ignores the file; a directory without it loads too, checked by shapes alone.
+ * `cutlayer_adapter.json`: our method's name, the digests of backbone and tokenizer, and the parts
+ * of a combination. PEFT ignores it; a directory without it loads too, checked by shapes alone.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,6 @@ import { type MethodName, methodNames } from './adapter.js';
 import { jsonOf, parseConfig } from './adapter-config.js';
 import type { ModelIdentity } from './context.js';
 
-/** The file's name. */
 export const SIDECAR_FILE = 'cutlayer_adapter.json';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -34,7 +33,6 @@ const schema = z.strictObject({
   labels: z.array(z.string().min(1)).max(100_000).optional(),
 });
 
-/** The parsed file. */
 export type Sidecar = z.infer<typeof schema>;
 
 /** What a method may add to the file. */
@@ -44,7 +42,6 @@ export interface SidecarNames {
   readonly labels?: readonly string[];
 }
 
-/** Writes the file. */
 export async function writeSidecar(
   dir: string,
   method: MethodName | 'combined',
@@ -70,7 +67,7 @@ export async function readSidecar(dir: string): Promise<Sidecar | undefined> {
   return parseConfig(file, schema, jsonOf(file, text));
 }
 
-/** @throws CutlayerError ADAPTER_MISMATCH when the adapter was trained with another tokenizer or backbone, saying what to do */
+/** @throws CutlayerError ADAPTER_MISMATCH for another tokenizer or backbone, saying what to do */
 export function checkSidecar(dir: string, sidecar: Sidecar, identity: ModelIdentity): void {
   const { backboneDigest, tokenizerDigest } = identity;
   if (sidecar.tokenizerDigest !== null && tokenizerDigest !== undefined && sidecar.tokenizerDigest !== tokenizerDigest) {

@@ -23,20 +23,19 @@ export type SoftPromptInit =
   /** Normal with the vocabulary's own spread (PEFT draws N(0, 1), which trains badly). */
   | { readonly init: 'RANDOM'; readonly seed: number };
 
-/** Where initial values come from: a client bundle, or less. */
+/** The part of a client bundle that initial values come from. */
 export type EmbeddingSource = Pick<AdapterModel, 'vocabSize' | 'dims' | 'promptScale' | 'encode' | 'embed'>;
 
 /** Vocabulary rows whose spread RANDOM copies. */
 const SPREAD_SAMPLE = 512;
 
-/** P trainable rows before the text. */
 export class SoftPrompt implements Adapter {
   readonly method = 'prompt-tuning';
   readonly spanKind = 'softPrompt';
   readonly parameters: readonly [Parameter];
   readonly #model: AdapterModel;
 
-  /** @param rows [P, hiddenSize], in PEFT's space: before promptScale. @throws CutlayerError INVALID_SHAPE */
+  /** @param rows [P, hiddenSize], before promptScale. @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, rows: Tensor<'float32'>) {
     expectShape('soft prompt', rows.shape, ['*', model.dims.hiddenSize]);
     this.#model = model;
@@ -67,7 +66,6 @@ export class SoftPrompt implements Adapter {
   }
 }
 
-/** Prompt tuning as a row of the table of methods. */
 export const promptTuning: Method = {
   method: 'prompt-tuning',
   peftType: 'PROMPT_TUNING',
@@ -87,7 +85,7 @@ export function promptInit(init: SoftPromptInit['init'], initText: string | unde
   throw new CutlayerError('INVALID_ARGUMENT', 'init TEXT: pass the text with --init-text (initText)');
 }
 
-/** First values [P, hiddenSize] of a soft prompt, in PEFT's space. @throws CutlayerError INVALID_ARGUMENT */
+/** First values [P, hiddenSize], before promptScale. @throws CutlayerError INVALID_ARGUMENT */
 export async function initialPrompt(source: EmbeddingSource, count: number, how: SoftPromptInit): Promise<Tensor<'float32'>> {
   if (!Number.isSafeInteger(count) || count < 1) {
     throw new CutlayerError('INVALID_ARGUMENT', `soft prompt: the number of virtual tokens must be at least 1, got ${count}`);

@@ -3,9 +3,9 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from './adapter.js';
 
 /**
- * The task id to ask an adapter's parts for; undefined for adapters without tasks, whatever id the data has.
+ * The task id for an adapter's parts; undefined without tasks, whatever id the data has.
  * @param task Its id, or its name.
- * @throws CutlayerError INVALID_ARGUMENT when the adapter has tasks and none of them is named, or a name is given and it has none
+ * @throws CutlayerError INVALID_ARGUMENT for a missing or unknown task, or a name without tasks
  */
 export function taskOf(adapter: Pick<Adapter, 'tasks'> | undefined, task: number | string | undefined): number | undefined {
   const tasks = adapter?.tasks;

@@ -1,7 +1,8 @@
 /**
- * A prefix that begins from a text: the keys and values that the model itself computes for the text's first tokens, so training starts where the
- * model would be after reading them. Keys hold their positions, so the tokens are never repeated: the text must have enough of them.
- * @see PEFT 0.21 `tuners/cartridge/utils.py` initialize_kv_prefix_from_text; arXiv:2101.00190 sec. 4.3
+ * A prefix that begins with the model's keys and values of a text, as if the model had read it.
+ * Keys hold positions, so tokens are never repeated: the text must be long enough.
+ * @see PEFT 0.21 `tuners/cartridge/utils.py` initialize_kv_prefix_from_text; arXiv:2101.00190 sec.
+ *   4.3
  */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
@@ -9,8 +10,8 @@ import type { AdapterContext } from './context.js';
 
 /**
  * First values [layers, 2, P, numKvHeads, headDim] of a prefix.
- * @param text Its first P tokens count; special tokens only as they are written in it.
- * @throws CutlayerError INVALID_ARGUMENT (no text, too short a one, no gateway); PREFIX_INIT_REFUSED by the vendor's policy
+ * @param text Its first P tokens count; special tokens only as written in it.
+ * @throws CutlayerError INVALID_ARGUMENT (text missing or short, no gateway), PREFIX_INIT_REFUSED
  */
 export async function textPrefix(
   { bundle, keyValues }: AdapterContext,

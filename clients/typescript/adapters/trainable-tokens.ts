@@ -1,6 +1,6 @@
 /**
- * Trainable tokens: some rows of the embedding table, which replace the checkpoint's. Where the head is tied to the table they are columns of the
- * logits too. The client alone holds the table, so the vendor sees no difference.
+ * Trainable tokens: trained rows replace some of the embedding table, and of a head tied to it.
+ * Only the client holds the table, so the vendor sees no difference.
  * @see PEFT `tuners/trainable_tokens`
  */
 import { z } from 'zod';
@@ -28,7 +28,7 @@ export class TrainableTokens implements Adapter {
   readonly tokenIds: readonly number[];
   readonly #model: AdapterModel;
 
-  /** @param rows [T, hiddenSize], of each id, as the table holds them: before embedScale. @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
+  /** @param rows [T, d], before embedScale @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
   constructor(model: AdapterModel, tokenIds: readonly number[], rows: Tensor<'float32'>) {
     checkIds(model, tokenIds);
     const { hiddenSize } = model.dims;
@@ -73,19 +73,19 @@ export class TrainableTokens implements Adapter {
   }
 }
 
-/** Trainable tokens as a row of the table of methods. */
 export const trainableTokens: Method = {
   method: 'trainable-tokens',
   peftType: 'TRAINABLE_TOKENS',
   summary: 'rows of the embedding (and of a head tied to it) for some tokens',
   fills: ['tokenRows'],
-  // Two tokens hold little: 0.31 after 60 steps. After 40, 0.01 is at 1.34, 0.03 at 0.44, and 0.1 has been up at 4.6.
+  // Two tokens hold little: 0.31 after 60 steps. After 40, 0.01 is at 1.34, 0.03 at 0.44, and 0.1
+  // has been up at 4.6.
   learningRate: 0.03,
   create: ({ bundle }, { tokens }) => TrainableTokens.create(bundle, tokenIdsOf(bundle, tokens)),
   load: ({ bundle }, dir, config) => load(bundle, dir, config),
 };
 
-/** The id of each text. @throws CutlayerError INVALID_ARGUMENT when there is none, or one that is not a single token */
+/** Each text's id. @throws CutlayerError INVALID_ARGUMENT for no text, or not one token each */
 export function tokenIdsOf(model: Pick<AdapterModel, 'encode'>, texts: readonly string[]): readonly number[] {
   if (texts.length === 0) {
     throw new CutlayerError(

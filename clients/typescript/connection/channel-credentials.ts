@@ -1,4 +1,4 @@
-/** TLS of a channel: whom to trust, and under which name a server is asked for. */
+/** TLS of a channel: which CA to trust, and which server name to ask for. */
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
@@ -16,8 +16,8 @@ export interface CredentialOptions {
 }
 
 /**
- * TLS sends no address as server name (RFC 6066), and node warns when asked to. So a server that is reached by its address is asked for under a
- * name that means nothing, and its certificate is checked against the address.
+ * TLS sends no address as server name (RFC 6066), and node warns of it. A server that is reached by
+ * address is asked for under a meaningless name; its certificate is checked against the address.
  */
 const NO_NAME = 'server.invalid';
 
@@ -25,7 +25,7 @@ function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
-/** Channel options for a server that is reached by its address rather than by a name. */
+/** Channel options for a server that is reached by address, not by name. */
 export function nameOptions(address: string): ClientOptions {
   return isIP(hostOf(address)) > 0 ? { 'grpc.ssl_target_name_override': NO_NAME } : {};
 }

@@ -1,18 +1,18 @@
-/** A client's connection to a gateway: a channel to the split service, the model card, and counters. */
+/** A client's connection to a gateway: a channel to the split service, model card, counters. */
 import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import { type ChannelOptions, type MethodsOf, openChannel, type RpcChannel } from './rpc-channel.js';
 import { checkWireDType, parseServedModel, type ServedModel } from './served-model.js';
 
-/** How to reach a gateway. Calls have a deadline of 120 s, or the gateway's limit if that is less, unless told otherwise. */
+/** How to reach a gateway. Default deadline of calls: 120 s, or the gateway's limit if less. */
 export interface ConnectOptions extends ChannelOptions {
   /** Element type of tensors on the wire. Default f32. */
   readonly wireDtype?: WireDType;
   readonly signal?: AbortSignal;
 }
 
-/** Tensor payload bytes that have crossed, framing apart, and calls that had to be repeated. */
+/** Tensor payload bytes sent and received, without framing, and repeated calls. */
 export interface WireCounters {
   bytesUp: number;
   bytesDown: number;
@@ -55,12 +55,13 @@ export class Connection {
   }
 }
 
-/** A gateway that does not answer at first is rather a wrong address than a restart: wait less for it than later. */
+/** A gateway silent from the start is rather a wrong address than a restart: wait less. */
 const MAX_FIRST_WAIT_MS = 20_000;
 
 /**
  * Connects and fetches the model card.
- * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (token or CA file), UNAVAILABLE, CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING
+ * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (token or CA file), UNAVAILABLE,
+ *   CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const channel = await openChannel(loadSplitService().service, 'gateway', options);

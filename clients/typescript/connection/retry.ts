@@ -3,7 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 
 /** How long and how often a call is repeated. */
 export interface RetryPolicy {
-  /** Give up when a call has not succeeded this long after it first failed. Default 5 minutes, so that a gateway may be restarted. */
+  /** Give up this long after the first failure. Default 5 minutes: a gateway may be restarted. */
   readonly retryForMs?: number;
   /** First delay. Default 200. */
   readonly initialDelayMs?: number;
@@ -28,7 +28,7 @@ export interface RetryNotice {
 /** The real clock. */
 export const systemEnvironment: RetryEnvironment = { now: () => performance.now(), sleep, random: Math.random };
 
-/** The delay before attempt `attempt` (1 = the first repetition): half fixed, half random, doubling up to the longest. */
+/** Delay before repetition `attempt` (from 1): half fixed, half random, doubling to the longest. */
 export function retryDelayMs(attempt: number, policy: RetryPolicy, random: () => number): number {
   const { initialDelayMs = 200, maxDelayMs = 5000 } = policy;
   const bound = Math.min(maxDelayMs, initialDelayMs * 2 ** Math.min(30, attempt - 1));
@@ -41,7 +41,7 @@ export function mayRepeat(error: CutlayerError): boolean {
 }
 
 /**
- * Runs `attempt` until it succeeds, fails with an error that repeating does not mend, or time is up.
+ * Runs `attempt` until success, an error that repeating does not mend, or the end of its time.
  * @throws CutlayerError the last attempt's error; CANCELLED
  */
 export async function retrying<T>(

@@ -1,4 +1,4 @@
-/** A channel to a service of ours: TLS, token, deadlines, cancellation and repetition. What the service says is not known here. */
+/** A channel to any service: TLS, token, deadlines, cancellation and repetition. */
 import { Client, type ClientOptions, type MethodDefinition } from '@grpc/grpc-js';
 import { CutlayerError } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
@@ -11,9 +11,9 @@ import { type Peer, type Unary, unaryCall } from './unary-call.js';
 export interface ChannelOptions extends TokenOptions {
   /** `host:port` */
   readonly address: string;
-  /** PEM text, or the path of a PEM file, of the authority that signed the server's certificate; default: the system's. */
+  /** CA of the server's certificate: PEM text or a PEM file's path. Default: the system's. */
   readonly ca?: string;
-  /** Plain text instead of TLS: only for a server on this machine or behind a proxy that adds TLS. */
+  /** Plain text instead of TLS: only for a local server or behind a proxy that adds TLS. */
   readonly insecure?: boolean;
   /** Deadline of each call. Default 120,000. */
   readonly deadlineMs?: number;
@@ -22,7 +22,7 @@ export interface ChannelOptions extends TokenOptions {
   readonly onRetry?: (notice: RetryNotice) => void;
 }
 
-/** What one call may have otherwise than its channel. */
+/** Overrides of the channel's options for one call. */
 export interface ChannelCallOptions {
   readonly deadlineMs?: number | undefined;
   readonly retry?: RetryPolicy | undefined;
@@ -41,7 +41,7 @@ export type MethodsOf<Definition> = {
 
 const DEFAULT_DEADLINE_MS = 120_000;
 
-/** An open channel to one service. `Definition` is its generated definition, without the index signature. */
+/** An open channel. `Definition`: the service's generated one, without index signature. */
 export class RpcChannel<Definition> {
   readonly address: string;
   readonly #client: Client;
@@ -62,7 +62,8 @@ export class RpcChannel<Definition> {
 
   /**
    * One call, repeated by the error table until it succeeds or `retry.retryForMs` has passed.
-   * @throws CutlayerError what the server said; UNAVAILABLE; CERTIFICATE_REJECTED; DEADLINE_EXCEEDED; CANCELLED; TOKEN_*
+   * @throws CutlayerError what the server said; UNAVAILABLE; CERTIFICATE_REJECTED;
+   *   DEADLINE_EXCEEDED; CANCELLED; TOKEN_*
    */
   call<M extends MethodName<Definition>>(
     method: M,
@@ -86,7 +87,7 @@ export class RpcChannel<Definition> {
     return retrying(attempt, options.retry ?? this.#options.retry ?? {}, {
       signal,
       onRetry: (notice) => {
-        // A channel that lost its server waits long before it looks again; the caller is waiting now.
+        // The caller waits now; by itself a channel that lost its server reconnects late.
         this.#client.getChannel().getConnectivityState(true);
         tell?.(notice);
       },
@@ -99,7 +100,7 @@ export class RpcChannel<Definition> {
   }
 
   #unary<Request, Response>(method: MethodName<Definition>): Unary<Request, Response> {
-    // Every value of a generated definition is one of a method, whose types are those that the caller was given.
+    // Every value of a generated definition is a method, with the types that the caller sees.
     const { path, requestSerialize, responseDeserialize } = this.#definition[method] as MethodDefinition<Request, Response>;
     return (request, metadata, options, done) =>
       this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);

@@ -1,4 +1,4 @@
-/** What a gateway says of the backbone that it serves, and whether a client bundle fits it. */
+/** The model card of a gateway, and whether a client bundle fits it. */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
 import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
@@ -45,7 +45,7 @@ export interface BundleIdentity {
   readonly cut: ServedModel['cut'];
 }
 
-/** Parses the answer of GetModel. @throws CutlayerError INTERNAL when the gateway's answer lacks parts. */
+/** Parses the answer of GetModel. @throws CutlayerError INTERNAL when parts are missing */
 export function parseServedModel(answer: GetModelResponse__Output): ServedModel {
   const { dims, cut, limits } = answer;
   if (dims === null || cut === null || limits === null) {
@@ -92,7 +92,7 @@ const virtualTokenKinds: Readonly<Partial<Record<string, VirtualTokenKind>>> = {
 };
 
 /**
- * Whether a gateway can run an adapter's steps: told before any work.
+ * Checks before any work that a gateway can run an adapter's steps.
  * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, saying what to do
  */
 export function checkAdapter(

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Peer } from './unary-call.js';
 
-/** Exactly one way of getting a token. A provider is asked again when the gateway says that its token has expired. */
+/** Exactly one way of getting a token; a provider is asked again when the token has expired. */
 export interface TokenOptions {
   readonly token?: string;
-  /** A file that holds the token alone; read again when the token has expired, so that it may be renewed under a running job. */
+  /** A file with the token alone; read again on expiry, so that it may be renewed during a job. */
   readonly tokenFile?: string;
   readonly tokenProvider?: () => Promise<string>;
 }
@@ -20,7 +20,7 @@ const issuers: Readonly<Record<Peer['role'], string>> = {
   coordinator: 'ask the coordinator for one, or make one with: cutlayer coordinator token',
 };
 
-/** @param role what to call the server in errors. @throws CutlayerError INVALID_ARGUMENT unless exactly one option is given. */
+/** @throws CutlayerError INVALID_ARGUMENT unless exactly one option is given */
 export function tokenSource(options: TokenOptions, role: Peer['role'] = 'gateway'): TokenSource {
   const { token, tokenFile, tokenProvider } = options;
   const given = [token, tokenFile, tokenProvider].filter((value) => value !== undefined).length;

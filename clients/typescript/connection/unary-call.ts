@@ -1,9 +1,9 @@
-/** One unary call, once: its token, deadline and cancellation, and in words what a connection that never came about means. */
+/** One unary call: its token, deadline and cancellation, and clear words for failed connections. */
 import { type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { fromServiceError } from '../../../src/protocol/wire/status.js';
 
-/** Whom a call goes to, for the words of its errors. */
+/** The server of a call, as its errors name it. */
 export interface Peer {
   readonly role: 'gateway' | 'coordinator';
   readonly address: string;
@@ -50,7 +50,7 @@ export function unaryCall<Request, Response>(
 
 const tokenCodes: readonly ErrorCode[] = ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'TOKEN_MISSING', 'SCOPE_MISSING'];
 
-/** What grpc-js says of a connection that never came about, or led to another server, in words that help. */
+/** Explains a connection that failed or reached another server, in place of grpc-js's words. */
 function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
   const { role, address } = peer;
   if (error.code === 'UNIMPLEMENTED') {
@@ -58,7 +58,7 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
     const message = `${role} ${address}: what listens there does not offer this service; is it the address of a ${other}, or an older ${role}?`;
     return new CutlayerError('UNIMPLEMENTED', message, { cause: error });
   }
-  // Whoever holds tokens for two servers has to know which of them is meant.
+  // A caller with tokens for two servers must know which one is meant.
   if (tokenCodes.includes(error.code)) return new CutlayerError(error.code, `${role} ${address}: ${error.message}`, { cause: error });
   if (error.code !== 'UNAVAILABLE') return error;
   const [reason = ''] = error.message
@@ -78,7 +78,7 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
     : new CutlayerError('UNAVAILABLE', `${role} ${address} does not answer: ${reason}`, { cause: error });
 }
 
-/** What a failed handshake says of who listens there; undefined when nothing. */
+/** What a failed handshake says of the server there; undefined when nothing. */
 function otherProtocol(reason: string, { role, insecure }: Peer): string | undefined {
   if (!insecure && /wrong version number|packet length too long/.test(reason))
     return `what listens there does not speak TLS; use the address of --listen, not of --admin, and pass --insecure for a ${role} that was started with it`;

@@ -1,6 +1,6 @@
 /**
- * A right-padded batch and the rows that carry its loss. Row numbers are those of `split.proto`: the soft prompt's P rows first, then
- * token s of sequence b at P + b * S + s.
+ * A right-padded batch and the rows that carry its loss. Rows are numbered as in `split.proto`:
+ * first the soft prompt's P rows, then token s of sequence b at P + b * S + s.
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.js';
@@ -8,7 +8,7 @@ import type { Example } from './examples.js';
 
 /** Sequences that go through the model together. */
 export interface Batch {
-  /** int64 [batch, sequence], right-padded with 0: nobody reads what padded rows produce. */
+  /** int64 [batch, sequence], right-padded with 0; outputs of padded rows are never read. */
   readonly tokenIds: Tensor<'int64'>;
   /** Real tokens of each sequence. */
   readonly lengths: readonly number[];
@@ -31,13 +31,13 @@ export interface Target {
 export interface LossRows {
   /** Strictly increasing row numbers. */
   readonly positions: readonly number[];
-  /** For each target with a predicting row: its index into `positions`, its label and the sequence it belongs to. */
+  /** Per target with a predicting row: its index into `positions`, its label and its sequence. */
   readonly rowOfTarget: Int32Array;
   readonly labels: BigInt64Array;
   readonly sequenceOfTarget: Int32Array;
 }
 
-/** What of an example a batch is made of. */
+/** The part of an example that a batch needs. */
 export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task'>;
 
 /** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example */
@@ -66,8 +66,8 @@ export function makeBatch(examples: readonly BatchExample[]): Batch {
 }
 
 /**
- * Indexes of examples by task, in the order of each task's first example: a batch is of one task.
- * @param tasks The adapter's: without them what the examples say of tasks does not count, and all are one group.
+ * Indexes of examples by task, in the order of each task's first example: a batch has one task.
+ * @param tasks The adapter's; without them the examples' tasks do not count: all are one group.
  */
 export function tasksApart(
   examples: readonly Pick<Example, 'task'>[],
@@ -84,8 +84,8 @@ export function tasksApart(
 }
 
 /**
- * The rows that predict the batch's targets. Token s is predicted from row s - 1; the first token from the last row of a soft prompt, which is
- * asked for once and used by every sequence (PEFT's convention). Without a soft prompt nothing predicts the first token, and it carries no loss.
+ * The rows that predict the targets: row s - 1 for token s. A soft prompt's last row, asked for
+ * once, predicts every sequence's first token (PEFT's convention); else that token carries no loss.
  * @param promptRows Rows of the soft prompt; 0 without one.
  */
 export function lossRows(batch: Batch, promptRows: number): LossRows {
@@ -102,13 +102,13 @@ export function lossRows(batch: Batch, promptRows: number): LossRows {
   };
 }
 
-/** The last real row of every sequence: what follows it is predicted there, and a classification head reads it. */
+/** The last real row of every sequence: it predicts what follows; a classifier reads it. */
 export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
   const sequence = batch.tokenIds.shape[1]!;
   return { positions: batch.lengths.map((length, b) => promptRows + b * sequence + length - 1) };
 }
 
-/** The rows that a classification head reads, with the batch's classes as labels. @throws CutlayerError INVALID_DATA */
+/** Rows of a classification head, classes as labels. @throws CutlayerError INVALID_DATA */
 export function classRows(batch: Batch, promptRows: number, numClasses: number): LossRows {
   const { classLabels } = batch;
   if (classLabels === undefined) {

@@ -1,4 +1,4 @@
-/** From records to examples: token ids and which of them carry loss. Text ends here; nothing after this file sees it. */
+/** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
 import { readLines } from './lines.js';
 import { type ChatMessage, type DataRecord, parseRecord } from './records.js';
@@ -7,9 +7,9 @@ import type { TextTokenizer } from './text-tokenizer.js';
 /** A tokenized example. */
 export interface Example {
   readonly tokenIds: Int32Array;
-  /** 1 where the token carries loss (it is predicted from what stands before it). */
+  /** 1 where the token carries loss: it is predicted from the tokens before it. */
   readonly labelMask: Uint8Array;
-  /** Leading tokens that generation starts from: all before the last completion; 0 for plain text. */
+  /** Leading tokens that generation starts from: all before the last completion; 0 for text. */
   readonly promptLength: number;
   /** Classification: the id of its class. */
   readonly classLabel?: number;
@@ -23,8 +23,8 @@ export interface Example {
 export type OverlongPolicy = 'error' | 'truncate' | 'skip';
 
 /**
- * What is learned from a record: `auto` takes each record's own form (prompt and completion, chat, or text). The others take one form only: `text` is
- * continued pre-training, where a long document becomes several windows; `classification` reads `{text, label}`.
+ * What is learned: `auto` takes each record's own form, the others one form only. `text` is
+ * continued pre-training, documents in several windows; `classification` reads `{text, label}`.
  */
 export const objectives = ['auto', 'completion', 'chat', 'text', 'classification'] as const;
 
@@ -39,9 +39,9 @@ export interface ExampleOptions {
   readonly objective?: Objective | undefined;
   /** Names of the classes by id, as the adapter has them. */
   readonly labels?: readonly string[] | undefined;
-  /** Names of the tasks by id, as the adapter has them: every record needs one. Without them a record's `task` says nothing. */
+  /** Task names by id, as the adapter's; every record needs one. Without them none counts. */
   readonly tasks?: readonly string[] | undefined;
-  /** Default `error`. `truncate` cuts the end off. Documents of the objective `text` are never too long. */
+  /** Default `error`. `truncate` cuts the end off. No document of objective `text` is too long. */
   readonly overlong?: OverlongPolicy;
   /** Put the eos token at the end of completions and texts. Default true. */
   readonly appendEos?: boolean;
@@ -51,7 +51,7 @@ export interface ExampleOptions {
 }
 
 /**
- * Reads a JSONL file of `{prompt, completion}`, `{messages}`, `{text}` or `{text, label}` records. Blank lines are skipped.
+ * Reads lines of `{prompt, completion}`, `{messages}`, `{text}`, `{text, label}`; skips blank ones.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA naming file:line, CANCELLED
  */
 export async function loadExamples(file: string, tokenizer: TextTokenizer, options: ExampleOptions): Promise<readonly Example[]> {
@@ -84,8 +84,8 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
 }
 
 /**
- * Tokenizes one record: one example, none when the policy skips it, or several windows of a long document.
- * Prompt and completion are tokenized separately and joined, so that the border between them is the same in training and generation.
+ * Tokenizes one record: one example, none when skipped by the policy, or windows of a document.
+ * Prompt and completion are tokenized apart: their border is the same in training and generation.
  * @throws CutlayerError INVALID_DATA
  */
 export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): readonly Example[] {
@@ -94,7 +94,7 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   refuseForm(record, objective, source);
   const task = tasks === undefined ? undefined : namedId('task', record.task, tasks, source);
   const classLabel = objective === 'classification' ? namedId('label', record.label, labels ?? [], source) : undefined;
-  // A class is read at the end of the text itself, as transformers' tokenizers leave it.
+  // A class is read at the text's own end, as transformers' tokenizers leave it.
   const withEos = appendEos && classLabel === undefined;
   const segments = located(source, () => segmentsOf(record, tokenizer, withEos));
   const whole = joined(segments, classLabel === undefined);
@@ -136,8 +136,8 @@ function joined(segments: readonly Segment[], labels: boolean) {
 }
 
 /**
- * Consecutive windows of at most `size` tokens. Each but the first begins with the last token of the one before, which carries no loss there: so every
- * token is predicted exactly once, and from what stands before it.
+ * Windows of at most `size` tokens. Each later one begins with the last token before it, without
+ * loss: so every token is predicted exactly once, from the tokens before it.
  */
 function windows(
   { tokenIds, labelMask }: Pick<Example, 'tokenIds' | 'labelMask'>,
@@ -194,7 +194,7 @@ function segmentsOf(record: DataRecord, tokenizer: TextTokenizer, appendEos: boo
   }
 }
 
-/** Loss on what the template writes for each assistant turn, its end-of-turn token included; the template brings its own special tokens. */
+/** Loss on each assistant turn, end-of-turn included; the template adds its own special tokens. */
 function chatSegments(messages: readonly ChatMessage[], tokenizer: TextTokenizer): readonly Segment[] {
   const segments: Segment[] = [];
   let rendered = '';
@@ -217,7 +217,7 @@ function chatSegments(messages: readonly ChatMessage[], tokenizer: TextTokenizer
   return segments;
 }
 
-/** Puts file:line before the message of an error that does not know it. */
+/** Adds file:line to the message of an error without it. */
 function located<T>(source: string, body: () => T): T {
   try {
     return body();

@@ -1,4 +1,4 @@
-/** Reads the lines of a UTF-8 text file as a stream, so that a data file is never held in memory as a whole. */
+/** Streams the lines of a UTF-8 text file, so that it is never held in memory as a whole. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../src/errors.js';
@@ -13,8 +13,8 @@ export interface Line {
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
 /**
- * Yields every line, without its line end. A byte order mark at the start is dropped.
- * @throws CutlayerError NOT_FOUND, or INVALID_DATA with file:line for a directory, a line over the limit and bytes that are not UTF-8.
+ * Yields every line without its end. A byte order mark at the start is dropped.
+ * @throws CutlayerError NOT_FOUND, or INVALID_DATA with file:line (directory, long line, no UTF-8)
  */
 export async function* readLines(file: string, maxLineBytes = MAX_LINE_BYTES): AsyncGenerator<Line> {
   const info = await stat(file).catch((cause: unknown) => {

@@ -1,4 +1,4 @@
-/** The order of examples in an epoch: seeded, bucketed by length, cut to micro-batches. A pure function of seed and epoch. */
+/** An epoch's order: seeded, bucketed by length, cut to micro-batches. Pure in seed and epoch. */
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded, shuffle } from '../../../src/tensor/random.js';
 
@@ -17,7 +17,7 @@ export interface OrderOptions extends BatchLimits {
   readonly shuffle: boolean;
 }
 
-/** Micro-batches whose lengths are sorted together: padding falls, and the order stays random beyond this window. */
+/** Micro-batches sorted by length together: less padding, yet a random order beyond them. */
 const BUCKET_BATCHES = 32;
 
 /**

@@ -1,4 +1,4 @@
-/** Parses one line of a data file into one of the three record forms, with errors that name file and line. */
+/** Parses one line of a data file into one of three record forms; errors name file and line. */
 import { CutlayerError } from '../../../src/errors.js';
 
 /** One turn of a conversation. */
@@ -46,7 +46,7 @@ export function parseRecord(line: string, where: string): DataRecord {
   return { ...parseContent(record, where), ...(label === undefined ? {} : { label }), ...(task === undefined ? {} : { task }) };
 }
 
-/** A name as text; numbers and booleans are names too. Whatever else stands there names nothing. */
+/** A name as text; numbers and booleans count too. Any other value is no name. */
 function plainName(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;

@@ -1,4 +1,4 @@
-/** The checkpoint's tokenizer: text to token ids and back, its special tokens and its chat template. */
+/** The checkpoint's tokenizer: text to token ids and back, special tokens, and chat template. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
@@ -6,14 +6,14 @@ import * as tokenizers from '@huggingface/tokenizers';
 import { CutlayerError } from '../../../src/errors.js';
 import type { ChatMessage } from './records.js';
 
-/** What the bundle's manifest says about special tokens; the tokenizer's own configuration goes first. */
+/** The manifest's special tokens; the tokenizer's own configuration comes first. */
 export interface SpecialTokens {
   readonly vocabSize: number;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
 }
 
-/** The part of the package's tokenizer that is used; its own types do not resolve under NodeNext. */
+/** The part of the package's tokenizer in use; its own types do not resolve under NodeNext. */
 interface HuggingFaceTokenizer {
   encode(text: string, options?: { readonly add_special_tokens?: boolean }): { readonly ids: number[] };
   decode(ids: number[], options: { readonly skip_special_tokens: boolean; readonly clean_up_tokenization_spaces: boolean }): string;
@@ -73,7 +73,7 @@ export class TextTokenizer {
     return new TextTokenizer(tokenizerJson, config, special, template);
   }
 
-  /** The ids of a text, without any special token added. @throws CutlayerError INVALID_ARTIFACT for an id beyond the vocabulary. */
+  /** A text's ids, without special tokens. @throws CutlayerError INVALID_ARTIFACT (unknown id) */
   encode(text: string): number[] {
     const ids = text === '' ? [] : this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
     const beyond = ids.find((id) => !(id >= 0 && id < this.vocabSize));
@@ -91,7 +91,7 @@ export class TextTokenizer {
     return ids.length === 0 ? '' : this.#tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
   }
 
-  /** Renders a conversation with the checkpoint's chat template. @throws CutlayerError INVALID_DATA */
+  /** Renders a conversation with the chat template. @throws CutlayerError INVALID_DATA */
   renderChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
     if (this.#template === undefined) {
       throw new CutlayerError(
@@ -119,7 +119,7 @@ export class TextTokenizer {
   #leading(special: SpecialTokens): number[] {
     const addBos = this.#config.add_bos_token;
     if (addBos === false) return [];
-    // What the post-processor puts before a text, whatever it is.
+    // What the post-processor puts before any text.
     const bare = this.#tokenizer.encode('a', { add_special_tokens: false }).ids;
     const full = this.#tokenizer.encode('a').ids;
     const start = full.findIndex((_, at) => bare.every((id, offset) => full[at + offset] === id));

@@ -1,7 +1,7 @@
 /**
  * Layer 2: a training loop of one's own from four verbs.
  *
- *   node dist/clients/typescript/examples/own-loop.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE DATA.jsonl
+ *   node dist/clients/typescript/examples/own-loop.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE DATA
  */
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const client = new TrainingClient(bundle, connection, adapter, {
 const examples = await loadExamples(dataFile, bundle.tokenizer, { maxLength: client.model.maxLength(adapter.numVirtualTokens) });
 
 for (let step = 0; step < 10; step++) {
-  // Two micro-batches of four, both under way at once; their order, and so the result, is that of the calls.
+  // Two concurrent micro-batches of four; they add up in the order of the calls.
   const at = (step * 8) % Math.max(1, examples.length - 8);
   await Promise.all([client.forwardBackward(examples.slice(at, at + 4)), client.forwardBackward(examples.slice(at + 4, at + 8))]);
   const { loss, gradNorm } = await client.optimStep();

@@ -1,6 +1,6 @@
 /**
- * Layer 1: the backbone as one differentiable call. What is sent, what comes back, and the vjp, with a loss of one's own:
- * half the squared distance of the last token's hidden state from a target.
+ * Layer 1: the backbone as one differentiable call, and its vjp. The loss is one's own: half the
+ * squared distance of the last token's hidden state from a target.
  *
  *   node dist/clients/typescript/examples/raw-backbone.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE
  */
@@ -12,7 +12,7 @@ const bundle = await ClientBundle.open(bundleDir);
 const connection = await connect({ address, ca, tokenFile });
 const remote = new RemoteModel(connection);
 
-// Text becomes embeddings here; only those leave this process. (With blocks of its own, k > 0, a client would run those too.)
+// Text becomes embeddings here; only those leave. (A client with blocks, k > 0, runs those too.)
 const ids = BigInt64Array.from(bundle.encode('The pump lost pressure.'), BigInt);
 const hiddenStates = await bundle.inputsEmbeds(tensor('int64', [1, ids.length], ids)); // [1, S, d]
 const prompt = await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 0 });

@@ -1,8 +1,8 @@
 /**
- * Layer 3: a whole run with validation, early stopping, checkpoints and resume; `cutlayer client train` is this with flags. Start it again after ctrl-C,
- * or after kill -9: it goes on as if it had never stopped.
+ * Layer 3: a whole run with validation, early stopping, checkpoints and resume (as the command
+ * `client train`). Started again after ctrl-C or kill -9, it goes on as if it had never stopped.
  *
- *   node dist/clients/typescript/examples/whole-run.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE DATA.jsonl OUT_DIR
+ *   node dist/clients/typescript/examples/whole-run.js BUNDLE HOST:PORT CA_FILE TOKEN_FILE DATA OUT
  */
 import {
   ClientBundle,

@@ -7,7 +7,7 @@ import { evaluationBatches } from '../data/order.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './evaluate.js';
 
-/** What a text was taken for. */
+/** The class of a text. */
 export interface Classification {
   /** The most probable class. */
   readonly label: string;
@@ -15,7 +15,6 @@ export interface Classification {
   readonly probabilities: readonly number[];
 }
 
-/** How to classify. */
 export interface ClassifyOptions {
   /** Texts at a time. Default 8. */
   readonly batchSize?: number;
@@ -26,7 +25,7 @@ export interface ClassifyOptions {
 
 /**
  * The class of each text, tokenized as in `{text, label}` records.
- * @throws CutlayerError INVALID_ARGUMENT when the adapter has no classification head, or a text is empty or too long; CANCELLED
+ * @throws CutlayerError INVALID_ARGUMENT (no classification head, text empty or long), CANCELLED
  */
 export async function classify(
   model: SplitModel,

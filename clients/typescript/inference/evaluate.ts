@@ -10,7 +10,7 @@ import { type BatchLimits, evaluationBatches } from '../data/order.js';
 import type { BatchResult, SplitModel } from '../model/split-model.js';
 import { generateGreedy } from './generate.js';
 
-/** What was measured. For a classification head the targets are the examples, and a class takes the place of a token. */
+/** Results. With a classification head, targets are examples and classes stand for tokens. */
 export interface EvaluationResult {
   /** Mean negative log likelihood of the label tokens, in nats. */
   readonly loss: number;
@@ -18,9 +18,9 @@ export interface EvaluationResult {
   readonly perplexity: number;
   /** Share of label tokens that are the most probable token, given the right tokens before them. */
   readonly accuracy: number;
-  /** Share of examples all of whose label tokens are (greedy, teacher-forced): what greedy decoding reproduces token for token. */
+  /** Share of examples that greedy decoding reproduces token for token (teacher-forced). */
   readonly exactMatch: number;
-  /** Share of examples whose greedily generated text is the expected one, blanks at its ends aside; absent unless asked for. */
+  /** Share of examples that are generated right (greedy, trimmed); absent unless asked for. */
   readonly generationExactMatch?: number;
   readonly targets: number;
   readonly examples: number;
@@ -28,7 +28,6 @@ export interface EvaluationResult {
   readonly tasks?: Readonly<Record<string, Omit<EvaluationResult, 'tasks' | 'generationExactMatch'>>>;
 }
 
-/** How to evaluate. */
 export interface EvaluateOptions {
   /** Sequences at a time. Default 8. */
   readonly batchSize?: number;
@@ -38,11 +37,11 @@ export interface EvaluateOptions {
   /** Also generate, for at most this many examples that have a prompt. */
   readonly generateExamples?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told how many of the examples are done. */
+  /** Gets the number of examples done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Evaluates. @param adapter Undefined: the bare model. @throws CutlayerError CANCELLED, or what the calls fail with */
+/** @param adapter Undefined: the bare model. @throws CutlayerError CANCELLED, or a call's error */
 export async function evaluate(
   model: SplitModel,
   adapter: Adapter | undefined,
@@ -154,5 +153,5 @@ async function generationExactMatch(
   return right / Math.max(1, asked.length);
 }
 
-/** Tokens generated beyond the expected ones, to see that it stops there. */
+/** Tokens generated beyond the expected ones, to check that generation stops. */
 const GENERATION_SLACK = 4;

@@ -1,4 +1,4 @@
-/** Generation by running the whole forward pass again for each token: slow, but exact at every cut and with every adapter. */
+/** Generation with a whole forward pass per token: slow, but exact with every cut and adapter. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Random, seeded } from '../../../src/tensor/random.js';
 import type { Adapter, StepParts } from '../adapters/adapter.js';
@@ -22,7 +22,7 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Yields the ids that follow a prompt, up to and without a stop token. @throws CutlayerError INVALID_ARGUMENT, CANCELLED */
+/** Yields ids until a stop token. @throws CutlayerError INVALID_ARGUMENT, CANCELLED */
 export async function* generateTokens(
   model: SplitModel,
   adapter: Adapter | undefined,
@@ -47,7 +47,7 @@ export async function* generateTokens(
   }
 }
 
-/** Streams the text that follows a prompt. The prompt is tokenized as `prompt` of a training record. */
+/** Streams the text that follows a prompt, which is tokenized as `prompt` of a record. */
 export async function* generate(
   model: SplitModel,
   adapter: Adapter | undefined,
@@ -69,7 +69,7 @@ export async function* generate(
   if (whole.length > shown.length && whole.startsWith(shown)) yield whole.slice(shown.length);
 }
 
-/** Greedy continuations of several prompts at once, each up to its own number of tokens. @param parts Of an adapter (and task). */
+/** Greedy continuations of several prompts, each up to its own length. @param parts An adapter's */
 export async function generateGreedy(
   model: SplitModel,
   parts: StepParts | undefined,

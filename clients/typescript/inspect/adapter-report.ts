@@ -1,4 +1,4 @@
-/** What an adapter's files say: method, shapes, sizes, norms, and how far its training got. Reads files only. */
+/** What an adapter's files say: method, shapes, sizes, norms and training progress. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
@@ -15,7 +15,7 @@ import { type TensorReport, tensorReports } from './tensor-report.js';
 export interface PartReport {
   readonly dir: string;
   readonly method: string;
-  /** Null where PEFT has no format for the method: the files are weights under transformers' names. */
+  /** Null where PEFT has no format for the method: the files are transformers' weights. */
   readonly peftType: string | null;
   /** `base_model_name_or_path`, where PEFT wrote the files. */
   readonly base: string | null;
@@ -60,7 +60,7 @@ export interface AdapterReport {
   readonly run?: RunReport;
 }
 
-/** Reads a PEFT directory, a combination, a checkpoint or a run's directory. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
+/** Reports on a directory. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS */
 export async function reportAdapter(path: string): Promise<AdapterReport> {
   const run = await runReport(path);
   const dir = await adapterDirectory(path);
@@ -148,7 +148,7 @@ async function runReport(path: string): Promise<RunReport | undefined> {
 }
 
 /**
- * The directory of the adapter at a path: the path itself, or of a run its result, else its best adapter, else its newest checkpoint.
+ * The adapter's directory at a path: the path, or a run's result, best or newest checkpoint.
  * @throws CutlayerError NOT_FOUND
  */
 export async function adapterDirectory(path: string): Promise<string> {

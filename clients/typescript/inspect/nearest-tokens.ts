@@ -1,6 +1,6 @@
 /**
- * The vocabulary's tokens whose embeddings point most nearly where the virtual tokens of a soft prompt do. What a prompt learned need not be
- * near any token; what it started from often still is.
+ * The vocabulary's tokens nearest to a soft prompt's virtual tokens, by cosine. A learned prompt
+ * need not be near any token; its starting point often still is.
  */
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 
@@ -49,7 +49,7 @@ export async function nearestTokens(
   return found;
 }
 
-/** A row of zeros stays one. */
+/** A row of zeros stays zero. */
 function normalizeRows(data: Float32Array, width: number): void {
   for (let at = 0; at < data.length; at += width) {
     let square = 0;

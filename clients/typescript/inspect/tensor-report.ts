@@ -15,7 +15,7 @@ export interface TensorReport {
   readonly nonFinite: number;
 }
 
-/** Of every tensor of a file. Read in pieces, so that a file may be of any size. Norms are over what is finite, so that one bad element does not hide the rest. */
+/** Reports every tensor of a file of any size. Norms skip elements that are not finite. */
 export async function tensorReports(path: string): Promise<readonly TensorReport[]> {
   const file = await openSafetensors(path);
   try {

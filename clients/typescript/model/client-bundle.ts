@@ -1,4 +1,4 @@
-/** The client's half of the model: tokenizer, embedding, bottom, top, head and loss, run from the bundle's graphs off the main thread. */
+/** The client's half of the model, run from the bundle's graphs off the main thread. */
 import { join } from 'node:path';
 import { type GraphEntry, graphEntries, type SpanGraphs, type SpanKind } from '../../../src/artifacts/manifest.js';
 import { type ClientBundleArtifact, loadClientBundle } from '../../../src/artifacts/store.js';
@@ -94,7 +94,7 @@ export class ClientBundle implements AdapterModel {
     } = artifact.manifest);
   }
 
-  /** Opens and checks a bundle. A graph's session is opened when it is first run. @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH */
+  /** Opens a bundle. @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH */
   static async open(dir: string, options: OpenBundleOptions = {}): Promise<ClientBundle> {
     const artifact = await loadClientBundle(dir, { verify: options.verify ?? true });
     const { manifest } = artifact;
@@ -162,7 +162,7 @@ export class ClientBundle implements AdapterModel {
     return this.#run(this.#span(variant).forward, feeds, signal);
   }
 
-  /** Runs a span's vjp: its inputs and the cotangents of its outputs in, the cotangents of its inputs out. */
+  /** Runs a span's vjp: inputs and output cotangents in, input cotangents out. */
   spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
     const { vjp } = this.#span(variant);
     const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
@@ -182,7 +182,7 @@ export class ClientBundle implements AdapterModel {
   }
 
   /**
-   * Negative log likelihoods of labels, and, where they are wanted, the cotangents of their sum; the likelihoods are the same bits either way.
+   * Negative log likelihoods and, if wanted, their sum's cotangents, which change no bit of them.
    * @param rows [N, d] @param labels int64 [N]: token ids, or with a classifier class ids
    */
   async losses(
@@ -278,7 +278,7 @@ export class ClientBundle implements AdapterModel {
         return [name, value];
       }),
     );
-    // Again when its worker thread crashed, which starts anew by itself. The bundle's graphs compute in float32 throughout.
+    // Repeated after a worker's crash, which restarts by itself. All graphs compute in float32.
     const outputs = retrying(() => this.#graphs.run(graph.file, taken, { fetches, signal }), { retryForMs: 10_000 }, { signal });
     return outputs as Promise<FloatFeeds>;
   }

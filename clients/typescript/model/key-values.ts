@@ -1,6 +1,6 @@
 /**
- * What the whole model would cache for some tokens, each span computing its own blocks' share: the client those that it holds, the gateway the
- * backbone's, where the vendor's policy allows it. Asked for once, before training, so it travels in float32 whatever the wire type of steps.
+ * Keys and values of some tokens: the client computes its blocks' share, the gateway the
+ * backbone's, if the vendor's policy allows it. Asked for once, before training: always in float32.
  */
 import { concatRows } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
@@ -10,7 +10,7 @@ import type { RemoteModel } from './remote-model.js';
 /**
  * Keys (after rotary embedding) and values of all blocks, as a prefix holds them.
  * @returns [layers of the whole model, 2, tokens, numKvHeads, headDim]
- * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy; LIMIT_EXCEEDED; as `RemoteModel.forward`
+ * @throws CutlayerError PREFIX_INIT_REFUSED (by policy), LIMIT_EXCEEDED; as `RemoteModel.forward`
  */
 export async function wholeKeyValues(
   bundle: ClientBundle,

@@ -1,6 +1,6 @@
 /**
- * Layer 1: the vendor's backbone as one differentiable call. `forward` answers with the hidden rows and with `backward`, the vjp of that very
- * step; both are repeated by the error table, and a step that the gateway no longer has is sent again under its own id.
+ * Layer 1: the vendor's backbone as one differentiable call, `forward`, and its vjp, `backward`.
+ * Both are repeated by the error table; a step that the gateway lost is sent again under its id.
  */
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'async-mutex';
@@ -14,7 +14,7 @@ import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Connection } from '../connection/connect.js';
 import type { VirtualTokenKind } from '../connection/served-model.js';
 
-/** The backbone's input. The tensors must not change before the step is over: they may have to be sent again. */
+/** The backbone's input. It must not change before the step ends: it may be sent again. */
 export interface ForwardInput {
   /** [batch, sequence, hiddenSize], right-padded. */
   readonly hiddenStates: Tensor<'float32'>;
@@ -56,7 +56,7 @@ export interface BackwardOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How often a step is sent again before the gateway's memory is called too small. */
+/** Most times a step is sent again; then the gateway's memory is called too small. */
 const MAX_RESENDS = 8;
 
 /** The backbone behind a connection. Many steps may be under way at once. */
@@ -70,7 +70,7 @@ export class RemoteModel {
     this.connection = connection;
   }
 
-  /** Runs the backbone. @throws CutlayerError by the gateway's checks; UNAVAILABLE when it stays away; CANCELLED; NON_FINITE */
+  /** Runs the backbone. @throws CutlayerError the gateway's; UNAVAILABLE; CANCELLED; NON_FINITE */
   async forward(input: ForwardInput): Promise<RemoteStep> {
     const { wireDtype, card } = this.connection;
     const training = input.training ?? true;
@@ -107,7 +107,7 @@ export class RemoteModel {
   /**
    * What the backbone's blocks would cache for one sequence, in float32.
    * @param hiddenStates [1, sequence, hiddenSize], as it enters the backbone.
-   * @returns [layers of the backbone, 2, sequence, numKvHeads, headDim]: keys after rotary embedding, and values.
+   * @returns [backbone layers, 2, sequence, numKvHeads, headDim]: rotated keys, and values
    * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy; else as forward
    */
   async keyValues(hiddenStates: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
@@ -167,7 +167,7 @@ export class RemoteModel {
   }
 }
 
-/** Gives an error that sending the Forward again mends as a value; every other error stays an error. */
+/** A failure that sending Forward again mends, as a value; every other error is thrown. */
 function resendable(caught: unknown): CutlayerError {
   const error = CutlayerError.from(caught);
   if (error.retry === 'resendForward') return error;

@@ -1,6 +1,6 @@
 /**
- * The loss of a step's targets in chunks of rows, so that the logits of a large vocabulary never exist at once. Several targets may be predicted
- * from one row (the last row of a soft prompt, by every sequence): the row is repeated for the loss and its cotangents are summed.
+ * The loss of targets in chunks, so that a large vocabulary's logits never exist at once. A row
+ * that predicts several targets (a soft prompt's last) is repeated, and its cotangents are summed.
  */
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { LossRows } from '../data/batch.js';

@@ -1,6 +1,6 @@
 /**
- * The whole model as the client sees it: its own bottom, the vendor's backbone, its own top, head and loss, composed for one batch and what an adapter
- * puts into it. The composition and its vjp are exact: `top(backbone(bottom(x))) == full(x)`.
+ * The whole model for the client: its bottom, the vendor's backbone, its top, head and loss, with
+ * an adapter's parts. Composition and vjp are exact: `top(backbone(bottom(x))) == full(x)`.
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
@@ -13,7 +13,7 @@ import type { RemoteModel } from './remote-model.js';
 import { rowLosses } from './row-losses.js';
 import { promptRowsOf, splitStep } from './split-step.js';
 
-/** What a batch came to. */
+/** A batch's loss and counts. */
 export interface BatchResult {
   /** Sum of the negative log likelihoods of all targets, in nats. */
   readonly lossSum: number;
@@ -27,7 +27,7 @@ export interface BatchResult {
   readonly rows: number;
 }
 
-/** A training step's result: {@link BatchResult} and the cotangents of `lossSum` with respect to every part of the step. */
+/** A training step's result, with the cotangents of `lossSum` for every part of the step. */
 export interface GradientResult extends BatchResult {
   readonly cotangents: StepCotangents;
 }
@@ -40,7 +40,7 @@ export class SplitModel {
   readonly bundle: ClientBundle;
   readonly remote: RemoteModel;
 
-  /** @throws CutlayerError BACKBONE_MISMATCH when the bundle belongs to another backbone than the gateway's. */
+  /** @throws CutlayerError BACKBONE_MISMATCH when the bundle belongs to another backbone */
   constructor(bundle: ClientBundle, remote: RemoteModel) {
     checkBundle(remote.connection.card, bundle.identity, remote.connection.address);
     this.bundle = bundle;
@@ -59,7 +59,7 @@ export class SplitModel {
   }
 
   /**
-   * Loss of a batch and its gradient, summed over targets: divide by the number of targets of all batches of an optimizer step.
+   * Loss and gradient, summed over targets: divide by the targets of all batches of a step.
    * @throws CutlayerError DIVERGED when the loss is not finite
    */
   async gradient(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<GradientResult> {
@@ -71,14 +71,14 @@ export class SplitModel {
   }
 
   /**
-   * Keys and values of the whole model for some tokens, from which a prefix may begin: [layers, 2, tokens, numKvHeads, headDim].
+   * Keys and values of the whole model for some tokens: [layers, 2, tokens, numKvHeads, headDim].
    * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy
    */
   keyValues(tokenIds: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>> {
     return wholeKeyValues(this.bundle, this.remote, tokenIds, signal);
   }
 
-  /** Logits [sequences, vocabSize] of the token after each sequence. @throws CutlayerError INVALID_ARGUMENT with a classifier */
+  /** Next logits [sequences, vocabSize]. @throws CutlayerError INVALID_ARGUMENT (classifier) */
   async nextLogits(batch: Batch, parts: StepParts = {}, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     if (parts.classifier !== undefined) {
       throw new CutlayerError('INVALID_ARGUMENT', 'a classification head gives logits of classes, not of tokens; call classLogits');
@@ -86,7 +86,7 @@ export class SplitModel {
     return this.#lastLogits(batch, parts, this.bundle.vocabSize, signal);
   }
 
-  /** Logits [sequences, classes] of each sequence. @throws CutlayerError INVALID_ARGUMENT without a classifier */
+  /** Logits [sequences, classes]. @throws CutlayerError INVALID_ARGUMENT without a classifier */
   async classLogits(batch: Batch, parts: StepParts, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     if (parts.classifier === undefined) {
       throw new CutlayerError('INVALID_ARGUMENT', 'the adapter has no classification head; train one with the method classification-head');

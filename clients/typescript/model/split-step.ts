@@ -1,6 +1,6 @@
 /**
- * One batch through bottom, backbone and top with what an adapter puts into them, and the vjp of exactly that: back to every place that the adapter
- * fills, and no further. Where nothing below the top is trained the gateway runs without residuals and is never asked for a vjp.
+ * One batch through bottom, backbone and top with an adapter's parts, and the vjp to those parts.
+ * If nothing below the top is trained, the gateway keeps no residuals and gets no vjp call.
  */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
@@ -54,7 +54,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
   const bottomFeeds: Feeds = {
     inputsEmbeds,
     ...(softPrompt === undefined ? {} : { softPrompt }),
-    // A bottom without blocks (GPT-2's position embedding alone) needs only to know where the text begins.
+    // A bottom without blocks (GPT-2's positions alone) only needs to know where text begins.
     ...(prefix === undefined
       ? {}
       : bottomBlocks > 0
@@ -152,7 +152,7 @@ function weightCotangents(given: StepParts['blockWeights'], outputs: FloatFeeds)
   return { blockWeights: Object.fromEntries(found) };
 }
 
-/** The backbone's flat rows [R, d] as the top graph wants them: text rows [B, S, d] and prompt rows [P, d] apart. */
+/** The backbone's rows [R, d] as the top takes them: text [B, S, d] and prompt [P, d] apart. */
 function partRows(output: Floats, promptRows: number, shape: readonly number[]): Feeds {
   const d = output.shape[1]!;
   return {

@@ -1,12 +1,12 @@
-/** Trained rows of the embedding table: put into a batch's embeddings, and their cotangents taken out of it. */
+/** Trained rows of the embedding table: put into embeddings, their cotangents taken out. */
 import { mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { TrainedTokenRows } from '../adapters/adapter.js';
 import type { Batch } from '../data/batch.js';
 
 /**
- * Replaces the rows of trained tokens, in place.
- * @param inputsEmbeds [batch, sequence, d], as the embedding gave it. @param embedScale Factor between the table's rows and those.
+ * Replaces the rows of trained tokens in `inputsEmbeds` [batch, sequence, d], in place.
+ * @param embedScale Factor from the table's rows to the embeddings.
  */
 export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, trained: TrainedTokenRows, embedScale: number): void {
   const d = inputsEmbeds.shape[2]!;
@@ -18,7 +18,7 @@ export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, 
 }
 
 /**
- * The cotangent [T, d] of the trained rows: over all occurrences, the cotangents of the embeddings there.
+ * The cotangent [T, d] of the trained rows: the sum over all their occurrences.
  * @param inputsEmbedsCotangent [batch, sequence, d]
  */
 export function tokenRowsCotangent(
@@ -38,7 +38,7 @@ export function tokenRowsCotangent(
   );
 }
 
-/** Calls back with (flat token index, row of the trained tokens), for real tokens only: what padding produces is not read. */
+/** Visits (flat token index, trained row) of real tokens only; padding's outputs are not read. */
 function forEachOccurrence(batch: Batch, { tokenIds }: TrainedTokenRows, visit: (at: number, row: number) => void): void {
   const rowOf = new Map(tokenIds.map((id, row) => [BigInt(id), row]));
   const sequence = batch.tokenIds.shape[1]!;

@@ -1,6 +1,6 @@
 /**
- * AdamW with float32 state, step for step the arithmetic of `torch.optim.AdamW` (decoupled weight decay, bias correction,
- * epsilon added after the square root has been bias-corrected).
+ * AdamW with float32 state and the arithmetic of `torch.optim.AdamW`: decoupled weight decay, bias
+ * correction, epsilon added after the square root has been bias-corrected.
  * @see arXiv:1711.05101 algorithm 2
  */
 import { CutlayerError } from '../../../src/errors.js';
@@ -13,7 +13,7 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
 }
 
-/** What a checkpoint keeps: float32 moments of the parameter's length and the number of steps taken. */
+/** A checkpoint's part: float32 moments of the parameter's length, and the steps taken. */
 export interface AdamWState {
   readonly step: number;
   readonly expAvg: Float32Array;
@@ -80,7 +80,7 @@ export class AdamW {
     return { step: this.#step, expAvg: this.#expAvg.slice(), expAvgSq: this.#expAvgSq.slice() };
   }
 
-  /** Takes up a saved state. @throws CutlayerError INVALID_SHAPE when it belongs to a parameter of another size. */
+  /** Takes up a saved state. @throws CutlayerError INVALID_SHAPE for another parameter size */
   load(state: AdamWState): void {
     if (state.expAvg.length !== this.#expAvg.length || state.expAvgSq.length !== this.#expAvgSq.length) {
       throw new CutlayerError(

@@ -1,4 +1,4 @@
-/** Gradient clipping by the global norm over all parameters, as `torch.nn.utils.clip_grad_norm_` does it. */
+/** Gradient clipping by the global norm of all parameters, as torch's `clip_grad_norm_`. */
 import { l2Norm } from '../../../src/tensor/l2-norm.js';
 
 /**

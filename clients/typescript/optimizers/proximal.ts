@@ -1,7 +1,7 @@
-/** The proximal term of FedProx: mu/2 · |w − w₀|² beside the loss keeps local training near the point it began from. @see Li et al., arXiv:1812.06127, eq. 2 */
+/** FedProx's proximal term, mu/2 · |w − w₀|². @see Li et al., arXiv:1812.06127, eq. 2 */
 import { CutlayerError } from '../../../src/errors.js';
 
-/** A pull towards a point. */
+/** A pull that keeps local training near the point where it began. */
 export interface Proximal {
   /** Strength; 0: none. */
   readonly mu: number;
@@ -9,7 +9,7 @@ export interface Proximal {
   readonly center: readonly Float32Array[];
 }
 
-/** Adds mu · (w − w₀) to the gradients of a mean loss, in place. @throws CutlayerError INVALID_SHAPE when the centre is of other parameters */
+/** Adds mu · (w − w₀) to a mean loss's gradients, in place. @throws CutlayerError INVALID_SHAPE */
 export function addProximal(gradients: readonly Float32Array[], parameters: readonly Float32Array[], { mu, center }: Proximal): void {
   gradients.forEach((gradient, at) => {
     const [own, anchor] = [parameters[at]!, center[at]];

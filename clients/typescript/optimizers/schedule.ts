@@ -1,4 +1,4 @@
-/** Learning-rate schedules with the formulas of `transformers.optimization`: a factor on the base rate for each optimizer step. */
+/** Learning-rate schedules of `transformers.optimization`: a factor on the base rate per step. */
 import { CutlayerError } from '../../../src/errors.js';
 
 /** Factor of optimizer step `step`, counted from 0. */
@@ -28,10 +28,7 @@ export type ScheduleName = keyof typeof schedules;
 /** All schedule names, for help texts. */
 export const scheduleNames = Object.keys(schedules) as readonly ScheduleName[];
 
-/**
- * Makes a schedule.
- * @throws CutlayerError INVALID_ARGUMENT for an unknown name or a negative number of steps.
- */
+/** Makes a schedule. @throws CutlayerError INVALID_ARGUMENT (unknown name, negative steps) */
 export function schedule(name: ScheduleName, { warmupSteps = 0, totalSteps }: Partial<ScheduleShape> & { totalSteps: number }): Schedule {
   if (!Object.hasOwn(schedules, name)) {
     throw new CutlayerError('INVALID_ARGUMENT', `schedule: expected one of ${scheduleNames.join(', ')}, got ${String(name)}`);

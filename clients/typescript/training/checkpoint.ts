@@ -1,7 +1,8 @@
 /**
- * Training state on disk: the adapter in PEFT's format, `parameters.safetensors` with every trained tensor by name (an encoder's weights too, which
- * PEFT's files leave out), `optimizer.safetensors` with AdamW's moments of each, and `state.json`. A checkpoint directory appears whole or not at all; the
- * newest two are kept.
+ * Training state on disk: the adapter in PEFT's format; all trained tensors
+ * (`parameters.safetensors`, with encoders, which PEFT leaves out); AdamW's moments
+ * (`optimizer.safetensors`); `state.json`. A directory appears whole or not at all; the newest two
+ * are kept.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -33,7 +34,7 @@ export interface TrainingState {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Writes a state, replacing the directory if it exists. @param state.optimizers One of each parameter, in the adapter's order. */
+/** Writes a state, replacing `dir`. @param state.optimizers one per parameter, in their order */
 export async function writeTrainingState(
   dir: string,
   state: {
@@ -55,7 +56,8 @@ export async function writeTrainingState(
 
 /**
  * Reads a state for an adapter in training, which is not changed.
- * @throws CutlayerError ADAPTER_MISMATCH (of another method, or of other shapes); NOT_FOUND, INVALID_ADAPTER or INVALID_SAFETENSORS: it is broken
+ * @throws CutlayerError ADAPTER_MISMATCH (another method, other shapes); NOT_FOUND, INVALID_ADAPTER
+ *   or INVALID_SAFETENSORS (broken)
  */
 export async function readTrainingState(dir: string, adapter: Pick<Adapter, 'method' | 'parameters'>): Promise<TrainingState> {
   const { method, step, extra } = await readStateFile(dir);
@@ -110,7 +112,7 @@ export async function checkpointBefore(outDir: string, step: number): Promise<st
   return (await checkpointsOf(outDir)).find((dir) => Number(basename(dir).slice('step-'.length)) < step);
 }
 
-/** Removes all but the newest checkpoints, and what an interrupted write has left. @param keep The path of one that stays whatever its age. */
+/** Keeps the newest checkpoints, removes others and partial writes. @param keep always stays */
 export async function pruneCheckpoints(outDir: string, keep?: string): Promise<void> {
   const doomed = (await checkpointsOf(outDir)).slice(KEPT_CHECKPOINTS).filter((dir) => dir !== keep);
   for (const parent of [outDir, join(outDir, 'checkpoints')]) {

@@ -1,6 +1,6 @@
 /**
- * Tells when a training loss has left for good: for several steps in a row it is far above the best that its running mean has been. A pure state; a loss
- * that is not finite is found elsewhere, at once.
+ * Detects a training loss that has left for good: for several steps it is far above its best
+ * running mean. A pure state; a loss that is not finite is found elsewhere, at once.
  */
 
 /** A step is bad when its loss is more than this many times the best smoothed loss. */
@@ -36,7 +36,7 @@ export class DivergenceWatch {
     this.#steps = steps;
   }
 
-  /** First step of the bad ones that are under way; undefined while all is well. */
+  /** First of the present bad steps; undefined when there are none. */
   get suspectSince(): number | undefined {
     return this.#since;
   }
@@ -45,7 +45,7 @@ export class DivergenceWatch {
   observe(step: number, loss: number): Divergence | undefined {
     this.#seen += 1;
     this.#mean += SMOOTHING * (loss - this.#mean);
-    // Without its start at 0, as AdamW corrects its moments.
+    // Corrected for its start at 0, as AdamW's moments are.
     const smoothed = this.#mean / (1 - (1 - SMOOTHING) ** this.#seen);
     this.#best = Math.min(this.#best, smoothed);
     if (loss <= this.#factor * Math.max(this.#best, FLOOR)) {

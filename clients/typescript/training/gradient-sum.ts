@@ -1,6 +1,6 @@
 /**
- * The gradient of one optimizer step: cotangents of its batches, summed in float64 in the order of the calls whichever batch ends first, so that the
- * result is the same to the last bit whatever runs side by side. Only the sums are kept, not every batch's cotangents.
+ * The gradient of one optimizer step: its batches' cotangents, summed in float64 in the order of
+ * the calls. So overlap changes no bit of the result. Only the sums are kept.
  */
 import { addFloats, mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor, type TensorDType, tensor } from '../../../src/tensor/tensor.js';
@@ -16,7 +16,7 @@ interface Nested<T extends TensorDType> {
 /** A batch's result and the task it belongs to. */
 export type TaskResult = GradientResult & { readonly task: number | undefined };
 
-/** What the batches of a step came to together. */
+/** The results of a step's batches together. */
 export interface StepGradients {
   readonly lossSum: number;
   readonly targets: number;
@@ -48,12 +48,12 @@ export abstract class StepSum {
     this.#results.add(work);
   }
 
-  /** Resolves when no batch is under way any more, whatever they came to. */
+  /** Resolves when no batch is running, also after failures. */
   settled(): Promise<void> {
     return this.#results.settled();
   }
 
-  /** The gradient, once all batches have ended. @throws the first error of a batch, in the order of the calls */
+  /** The gradient, once all batches have ended. @throws the first error, in the order of calls */
   async gradients(): Promise<StepGradients> {
     await this.#results.taken();
     return { ...this.#totals, gradients: await this.release(this.#totals.targets) };
@@ -87,7 +87,7 @@ export class GradientSum extends StepSum {
   }
 }
 
-/** Several results of one call as one. @param indexes For each result: its sequences' places among all. */
+/** Joins the results of one call. @param indexes For each: its sequences' places among all. */
 export function joinResults(results: readonly BatchResult[], indexes: readonly (readonly number[])[]): BatchResult {
   const exact: boolean[] = [];
   results.forEach((result, at) => {
@@ -112,7 +112,7 @@ function isTensor<T extends TensorDType>(value: Tensor<T> | Nested<T>): value is
 /** Adds every tensor to its sum, which has the same place. */
 function addInto(sums: Nested<'float64'>, cotangents: Nested<'float32'>): void {
   for (const [place, value] of Object.entries(cotangents)) {
-    // What stands at a place is alike in all batches.
+    // A place holds the same in all batches.
     if (!isTensor(value)) {
       sums[place] ??= {};
       addInto(sums[place] as Nested<'float64'>, value);

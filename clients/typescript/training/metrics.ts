@@ -1,13 +1,11 @@
-/** `metrics.jsonl`: one JSON object per optimizer step and per evaluation, written as they happen. */
+/** `metrics.jsonl`: one JSON object per optimizer step and per evaluation, as they happen. */
 import { JsonLines, readJsonLines } from '../../../src/files/json-lines.js';
 
-/** A line of the file. */
 export type MetricsRecord = Readonly<Record<string, string | number | boolean>> & { readonly step: number };
 
-/** The name of the file in a run's directory. */
 export const METRICS_FILE = 'metrics.jsonl';
 
-/** Opens the file, dropping what was written after `throughStep`: a resumed run writes those steps again. */
+/** Opens the file, dropping lines after `throughStep`: a resumed run writes those again. */
 export function openMetrics(path: string, throughStep: number): Promise<JsonLines<MetricsRecord>> {
   const parse = (line: string): MetricsRecord | undefined => {
     const record = recordOf(line);

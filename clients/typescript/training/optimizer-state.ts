@@ -1,4 +1,4 @@
-/** AdamW's moments as named tensors, as checkpoints and a federation member's own state keep them. */
+/** AdamW's moments as named tensors, for checkpoints and a federation member's state. */
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { Parameter } from '../adapters/adapter.js';
@@ -14,7 +14,7 @@ export function momentTensors(parameters: readonly Parameter[], optimizers: read
   );
 }
 
-/** The inverse of {@link momentTensors}. @param where For messages. @throws CutlayerError ADAPTER_MISMATCH */
+/** The inverse of {@link momentTensors}. @throws CutlayerError ADAPTER_MISMATCH naming `where` */
 export function savedMoments(
   tensors: ReadonlyMap<string, Tensor>,
   where: string,
@@ -28,7 +28,7 @@ export function savedMoments(
   }));
 }
 
-/** The values of a saved tensor that has a parameter's shape. @throws CutlayerError ADAPTER_MISMATCH */
+/** A saved tensor's values, of a parameter's shape. @throws CutlayerError ADAPTER_MISMATCH */
 export function savedValues(tensors: ReadonlyMap<string, Tensor>, where: string, name: string, { value }: Parameter): Float32Array {
   const found = tensors.get(name);
   const wanted = value.shape.join(', ');

@@ -1,6 +1,6 @@
-/** Results of calls that run side by side, taken one after the other in the order of the calls, whichever ends first. */
+/** Results of overlapping calls, taken one after the other in the order of the calls. */
 
-/** What has been added and not been taken yet. */
+/** Added results, taken in order. */
 export class OrderedResults<T> {
   readonly #take: (result: T) => void | Promise<void>;
   #order: Promise<unknown> = Promise.resolve();
@@ -21,7 +21,7 @@ export class OrderedResults<T> {
     this.#count += 1;
     const before = this.#order;
     this.#order = (async () => {
-      // Both: nothing may be under way when the results are asked for.
+      // Waits for both: no call may be running when the results are asked for.
       const [earlier, now] = await Promise.allSettled([before, work]);
       if (earlier.status === 'rejected') throw earlier.reason;
       if (now.status === 'rejected') throw now.reason;
@@ -30,12 +30,12 @@ export class OrderedResults<T> {
     this.#order.catch(() => undefined);
   }
 
-  /** Resolves when nothing is under way any more, whatever it came to. */
+  /** Resolves when no call is running, also after failures. */
   async settled(): Promise<void> {
     await Promise.allSettled([this.#order]);
   }
 
-  /** Resolves when all results have been taken. @throws the first error, in the order of the calls */
+  /** Resolves when all results were taken. @throws the first error, in the order of the calls */
   async taken(): Promise<void> {
     await this.#order;
   }

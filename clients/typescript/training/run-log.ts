@@ -1,4 +1,4 @@
-/** What a run writes down as it goes: `metrics.jsonl`, and the same figures as TensorBoard's event files. */
+/** What a run logs: `metrics.jsonl`, and the same figures as TensorBoard event files. */
 import { join } from 'node:path';
 import type { JsonLines } from '../../../src/files/json-lines.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
@@ -20,7 +20,6 @@ interface ValidationRecord {
 const stepCurves = ['loss', 'gradNorm', 'learningRate', 'tokensPerSecond', 'bytesUp', 'bytesDown'] as const;
 const validationCurves = ['loss', 'perplexity', 'accuracy', 'exactMatch'] as const;
 
-/** The open files of a run. */
 export class RunLog {
   readonly #metrics: JsonLines<MetricsRecord>;
   readonly #events: TensorBoardLog | undefined;

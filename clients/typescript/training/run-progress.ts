@@ -1,4 +1,4 @@
-/** Where a run stands in its data and its validations: the part of a checkpoint besides adapter and optimizer. */
+/** A run's place in its data and validations; checkpoints keep it with adapter and optimizer. */
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 
@@ -12,7 +12,7 @@ const schema = z.object({
     .nullable()
     .transform((value) => value ?? Number.POSITIVE_INFINITY),
   validationsSinceBest: z.int().min(0),
-  /** The last step that was validated: a run that is stopped during a validation has it still to do. */
+  /** The last validated step; a run stopped during a validation repeats it. */
   validatedStep: z.int().min(0),
   stoppedEarly: z.boolean(),
 });

@@ -1,7 +1,6 @@
-/** The settings that make a run what it is. A run that is resumed under others would be a different run. */
+/** The settings that identify a run: resumed with others it would be a different run. */
 import { CutlayerError } from '../../../src/errors.js';
 
-/** Settings by name. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>;
 
 /** In a fixed order of names. */
@@ -9,7 +8,7 @@ export function describeSettings(settings: RunSettings): RunSettings {
   return Object.fromEntries(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** @throws CutlayerError INVALID_CONFIG naming the first setting that differs from the checkpoint's. */
+/** @throws CutlayerError INVALID_CONFIG naming the first setting that differs from `saved` */
 export function refuseOtherSettings(saved: unknown, current: RunSettings, checkpoint: string): void {
   const before = (typeof saved === 'object' && saved !== null ? saved : {}) as Readonly<Record<string, unknown>>;
   for (const name of new Set([...Object.keys(before), ...Object.keys(current)])) {

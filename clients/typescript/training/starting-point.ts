@@ -1,4 +1,4 @@
-/** Where a training run begins: at its first step, or at the newest intact checkpoint of its directory when that belongs to the same settings and data. */
+/** Where a run begins: its first step, or its newest intact checkpoint of the same settings. */
 import { createHash } from 'node:crypto';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { Example } from '../data/examples.js';
@@ -21,9 +21,9 @@ export interface StartingPoint {
 }
 
 /**
- * Takes up the newest checkpoint of `outDir` that is intact, and opens the run's files.
- * @throws CutlayerError ALREADY_EXISTS (a run, without `resume`), INVALID_CONFIG or ADAPTER_MISMATCH (other settings or data); where no checkpoint is
- *   intact, what is wrong with the newest
+ * Takes up the newest intact checkpoint of `outDir`, and opens the run's files.
+ * @throws CutlayerError ALREADY_EXISTS (a run, without `resume`), INVALID_CONFIG, ADAPTER_MISMATCH
+ *   (other settings or data); the newest checkpoint's error where none is intact
  */
 export async function startingPoint(client: TrainingClient, options: TrainOptions): Promise<StartingPoint> {
   const { outDir } = options;
@@ -41,10 +41,10 @@ export async function startingPoint(client: TrainingClient, options: TrainOption
   return { settings, progress, checkpoint, log, privateSteps };
 }
 
-/** What says that a checkpoint is broken, and not that it is another run's. */
+/** Codes of a broken checkpoint, as opposed to another run's. */
 const BROKEN: readonly ErrorCode[] = ['NOT_FOUND', 'INVALID_ADAPTER', 'INVALID_SAFETENSORS'];
 
-/** The steps between an intact checkpoint and a broken one are taken again, which gives the same run. */
+/** Steps after the intact checkpoint are taken again, which gives the same run. */
 async function takeUp(
   client: TrainingClient,
   settings: RunSettings,

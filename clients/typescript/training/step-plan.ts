@@ -37,9 +37,9 @@ export function* epochSteps(
 }
 
 /**
- * For private steps: each example by itself with probability `expected / lengths.length`, drawn anew for every step, also after a resume. An epoch is as many
- * steps as it takes to draw every example once on average.
- * @param step Steps that have been taken. @throws CutlayerError INVALID_DATA, INVALID_ARGUMENT (fewer examples than expected in a step)
+ * Private steps: each example with probability `expected / lengths.length`, drawn anew each step,
+ * also after a resume. An epoch draws every example once on average.
+ * @param step Steps taken. @throws CutlayerError INVALID_DATA, INVALID_ARGUMENT (too few examples)
  */
 export function* sampledSteps(
   lengths: readonly number[],

@@ -1,4 +1,4 @@
-/** What `train()` is told, what it tells while it runs, and what it gives. */
+/** Options, events and result of `train()`. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import type { Example } from '../data/examples.js';
@@ -8,9 +8,9 @@ import type { RunSettings } from './run-settings.js';
 import type { StepResult } from './training-client.js';
 import type { StepCost } from './training-loop.js';
 
-/** What a run is told besides its {@link TrainingClient}. */
+/** Options of a run besides its {@link TrainingClient}. */
 export interface TrainOptions {
-  /** Directory of the run, which no other run uses meanwhile: `checkpoints/`, `metrics.jsonl`, and at the end `adapter/` in PEFT's format. */
+  /** The run's own directory: `checkpoints/`, `metrics.jsonl`, and in the end PEFT's `adapter/`. */
   readonly outDir: string;
   readonly examples: readonly Example[];
   /** Validation examples. With them the adapter of the best validation loss is kept in the end. */
@@ -31,13 +31,13 @@ export interface TrainOptions {
   readonly evalEvery?: number | undefined;
   /** Stop after this many validations without a better loss. Default: never. */
   readonly patience?: number | undefined;
-  /** The run has diverged when for ten steps in a row the loss is more than this many times its best smoothed value. Default 3; 0: never. */
+  /** Divergence: ten steps over this multiple of the best smoothed loss. Default 3; 0: never. */
   readonly divergenceFactor?: number | undefined;
   /** Also write event files for TensorBoard, into `outDir/tensorboard`. Default true. */
   readonly tensorboard?: boolean | undefined;
   /** Go on from the newest intact checkpoint in `outDir`, if there is one. */
   readonly resume?: boolean | undefined;
-  /** For a client that trains privately, and only then: at which delta its spend is told, and how large epsilon may become. */
+  /** Only for a private client: the delta of its statement, and its limit on epsilon. */
   readonly privacy?: RunPrivacy | undefined;
   /** More settings that a resumed run must share, such as the learning rate and the schedule. */
   readonly settings?: RunSettings | undefined;

@@ -6,9 +6,8 @@ import type { TrainingClient } from './training-client.js';
 import { TrainingRun } from './training-run.js';
 
 /**
- * Trains.
- * @throws CutlayerError ALREADY_EXISTS (a run in `outDir`, without `resume`), INVALID_CONFIG (resume with other settings), DIVERGED (the last
- * checkpoint is kept and named), or what the gateway's calls fail with
+ * @throws CutlayerError ALREADY_EXISTS (without `resume`), INVALID_CONFIG (resumed with other
+ *   settings), DIVERGED (the last checkpoint is kept and named); errors of the gateway's calls
  */
 export async function train(client: TrainingClient, options: TrainOptions): Promise<TrainSummary> {
   const run = await TrainingRun.open(client, options);

@@ -1,8 +1,9 @@
 /**
- * Layer 2: the four verbs of a training loop of one's own: `forwardBackward`, `optimStep`, `sample`, `saveState`/`loadState`.
+ * Layer 2: a training loop's verbs `forwardBackward`, `optimStep`, `sample`,
+ * `saveState`/`loadState`.
  *
- * Gradients are sums over label tokens; `optimStep` divides by the label tokens of all batches since the last one. So accumulating over micro-batches
- * gives the mean over all label tokens, whatever their spread over the micro-batches (transformers' convention with `num_items_in_batch`).
+ * Gradients are sums; `optimStep` divides by the label tokens of all batches since the last one. So
+ * accumulation gives the mean over all label tokens (transformers' `num_items_in_batch`).
  */
 import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
@@ -26,9 +27,8 @@ import { readTrainingState, writeTrainingState } from './checkpoint.js';
 import { GradientSum, joinResults, type StepSum } from './gradient-sum.js';
 import { PrivateGradientSum, type StepPrivacy } from './privacy/private-gradient-sum.js';
 
-/** How to train. */
 export interface TrainingOptions {
-  /** Base learning rate. Default 0.01, which suits a soft prompt; `defaultLearningRate` says what suits another method. */
+  /** Base learning rate. Default 0.01, for a soft prompt; others: `defaultLearningRate`. */
   readonly learningRate?: number;
   /** Factor of each step. Default 1 throughout. */
   readonly schedule?: Schedule;
@@ -37,7 +37,7 @@ export interface TrainingOptions {
   readonly maxGradNorm?: number | undefined;
   /** Micro-batches under way at a time. Does not change results. Default 2. */
   readonly pipelineDepth?: number;
-  /** DP-SGD: every example by itself, clipped, and noise on their sum. Whoever trains keeps account of the steps; `train()` does. Default: none. */
+  /** DP-SGD. The caller keeps account of the steps, as `train()` does. Default: none. */
   readonly privacy?: StepPrivacy | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface OptimStepOptions {
   readonly proximal?: Proximal | undefined;
 }
 
-/** What an optimizer step came to. */
+/** The result of an optimizer step. */
 export interface StepResult {
   /** Steps taken, this one included. */
   readonly step: number;
@@ -81,7 +81,9 @@ export class TrainingClient {
   /** Resolves when no update is under way: batches of the next step wait for it. */
   #updated: Promise<unknown> = Promise.resolve();
 
-  /** @throws CutlayerError BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, INVALID_ARGUMENT */
+  /**
+   * @throws CutlayerError BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, INVALID_ARGUMENT
+   */
   constructor(bundle: ClientBundle, connection: Connection, adapter: Adapter, options: TrainingOptions = {}) {
     this.model = new SplitModel(bundle, new RemoteModel(connection));
     checkAdapter(connection.card, adapter);
@@ -104,9 +106,9 @@ export class TrainingClient {
   }
 
   /**
-   * Adds a batch's gradient to the step; examples of several tasks are several batches. Calls may overlap: they run `pipelineDepth` at a time and add up
-   * in the order in which they were made, so the result is the same to the last bit.
-   * @throws CutlayerError DIVERGED, CANCELLED, INVALID_DATA, or what the calls fail with; `optimStep` then fails with the same error
+   * Adds a batch's gradient; examples of several tasks are several batches. Calls may overlap,
+   * `pipelineDepth` at a time; they add up in the order of the calls, to the same bits.
+   * @throws CutlayerError DIVERGED, CANCELLED, INVALID_DATA, errors of calls; also from `optimStep`
    */
   forwardBackward(batch: Batch | readonly Example[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<BatchResult> {
     const updated = this.#updated;
@@ -122,9 +124,8 @@ export class TrainingClient {
   }
 
   /**
-   * One AdamW step with the gradients since the last.
-   * @throws CutlayerError INVALID_ARGUMENT without any batch, DIVERGED when gradient or parameters are not finite, or a batch's own error;
-   * adapter and optimizer are then as before.
+   * One AdamW step with the gradients since the last; a failure leaves all as before.
+   * @throws CutlayerError INVALID_ARGUMENT (no batch), DIVERGED (not finite), or a batch's error
    */
   optimStep(options: OptimStepOptions = {}): Promise<StepResult> {
     const pending = this.#pending;
@@ -147,13 +148,16 @@ export class TrainingClient {
     return generate(this.model, this.adapter, prompt, options);
   }
 
-  /** Writes adapter (in PEFT's format), parameters and optimizer state to a directory, atomically. @param extra JSON kept with them. */
+  /** Writes adapter, parameters and optimizer to `dir`, atomically. @param extra JSON kept too */
   async saveState(dir: string, extra: Readonly<Record<string, unknown>> = {}): Promise<void> {
     await this.#updated;
     await writeTrainingState(dir, { adapter: this.adapter, optimizers: this.#optimizers.map((optimizer) => optimizer.state()), extra });
   }
 
-  /** Takes up a saved state and returns its extra JSON. @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS, ADAPTER_MISMATCH */
+  /**
+   * Takes up a saved state and returns its extra JSON.
+   * @throws CutlayerError NOT_FOUND, INVALID_ADAPTER, INVALID_SAFETENSORS, ADAPTER_MISMATCH
+   */
   async loadState(dir: string): Promise<Readonly<Record<string, unknown>>> {
     const { parameters, optimizers, extra } = await readTrainingState(dir, this.adapter);
     await this.loadValues(parameters, optimizers);
@@ -164,7 +168,7 @@ export class TrainingClient {
     return this.privacy === undefined ? new GradientSum(this.adapter) : new PrivateGradientSum(this.adapter, this.privacy);
   }
 
-  /** Places of the sequences that go through the model together: of one task, or with privacy each by itself. */
+  /** Sequences that go through the model together: one task's, or with privacy one each. */
   #groups(batch: Batch | readonly Example[]): readonly (readonly number[])[] {
     if (!('targets' in batch)) return this.privacy === undefined ? tasksApart(batch, this.adapter.tasks) : batch.map((_, index) => [index]);
     if (this.privacy !== undefined && batch.lengths.length !== 1) {
@@ -182,7 +186,7 @@ export class TrainingClient {
     return this.#optimizers.map((optimizer) => optimizer.state());
   }
 
-  /** Goes on from saved parameters and moments, one of each parameter. @throws CutlayerError INVALID_SHAPE */
+  /** Goes on from saved values, one of each parameter. @throws CutlayerError INVALID_SHAPE */
   async loadValues(parameters: readonly Float32Array[], optimizers: readonly AdamWState[] | undefined): Promise<void> {
     await this.discard();
     this.#parts.clear();
@@ -217,7 +221,7 @@ export class TrainingClient {
     // A private step may have sampled no example: then it is noise alone.
     if (pending.count === 0 && this.privacy === undefined)
       throw new CutlayerError('INVALID_ARGUMENT', 'optimStep: call forwardBackward first');
-    // Nothing may be under way when the parameters change or the caller hears of an error.
+    // No batch may be running when parameters change or the caller gets an error.
     const { lossSum, targets, correct, gradients } = await pending.gradients();
     const { parameters } = this.adapter;
     if (proximal !== undefined) {

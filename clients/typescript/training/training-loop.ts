@@ -1,6 +1,6 @@
 /**
- * The loop of every training, a run's and a federation member's: planned steps from where the training
- * stands, the micro-batches of a step side by side, its update, and the watch for divergence.
+ * The loop of every training, a run's and a federation member's: planned steps, each with
+ * concurrent micro-batches and one update, and the watch for divergence.
  */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Example } from '../data/examples.js';
@@ -19,7 +19,7 @@ export interface StepCost {
   readonly seconds: number;
 }
 
-/** What a loop runs on. What is not given is left out. */
+/** What a loop runs on; absent hooks are skipped. */
 export interface TrainingLoop {
   readonly client: TrainingClient;
   readonly examples: readonly Example[];

@@ -1,8 +1,7 @@
 /**
- * The course of a training run: data order, accumulation, validation, early stopping, checkpoints, metrics and resume.
- *
- * Everything that a run depends on is either in its settings or in the last checkpoint, so a run that was killed and resumed gives the same losses
- * to the last bit as one that was not.
+ * A training run: data order, accumulation, validation, early stopping, checkpoints, metrics,
+ * resume. A run depends on its settings and last checkpoint alone: killed and resumed, it gives the
+ * same losses to the last bit.
  */
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
@@ -54,7 +53,7 @@ export class TrainingRun {
     this.#checkpoint = from.checkpoint;
     this.#ledger = ledger;
     const { divergenceFactor: factor = DEFAULT_DIVERGENCE_FACTOR } = options;
-    // When to stop is no secret; so a private run's exact losses do not decide on it.
+    // The time of stopping is public, so a private run's exact losses must not decide it.
     this.#watch = factor === 0 || ledger !== undefined ? undefined : new DivergenceWatch({ factor });
     for (const record of from.log.earlierSteps) {
       this.#count(record);
@@ -63,8 +62,8 @@ export class TrainingRun {
   }
 
   /**
-   * Prepares `outDir`, and takes up its newest checkpoint.
-   * @throws CutlayerError ALREADY_EXISTS (a run without `resume`, or one that is still running), INVALID_CONFIG, INVALID_ARGUMENT
+   * Prepares `outDir`, takes up its newest checkpoint.
+   * @throws CutlayerError ALREADY_EXISTS (not resumed, or runs), INVALID_CONFIG, INVALID_ARGUMENT
    */
   static async open(client: TrainingClient, options: TrainOptions): Promise<TrainingRun> {
     checkTrainOptions(options);
@@ -151,7 +150,7 @@ export class TrainingRun {
     if (step % checkpointEvery === 0 || step >= totalSteps || this.#progress.stoppedEarly) await this.#writeCheckpoint();
   }
 
-  /** Whether the last step is one after which to validate, and that has not been done: after a step, and after a stop during validation. */
+  /** Whether a validation is due after the last step and not done yet, say after a stop. */
   get #validationDue(): boolean {
     const { validation, checkpointEvery = DEFAULT_CHECKPOINT_EVERY, evalEvery = checkpointEvery, totalSteps } = this.#options;
     const { step } = this.#client;
@@ -195,7 +194,7 @@ export class TrainingRun {
     if (this.#ledger !== undefined) await this.#log.privacy(this.#client.step, this.#ledger.statement());
     this.#checkpoint = dir;
     this.#checkpointCurrent = true;
-    // While the loss looks lost, the last checkpoint from before stays, whatever comes.
+    // While the loss looks diverged, the last checkpoint from before is kept.
     const suspect = this.#watch?.suspectSince;
     await pruneCheckpoints(outDir, suspect === undefined ? undefined : await checkpointBefore(outDir, suspect));
     this.#emit({ type: 'checkpoint', step: this.#client.step, dir });
@@ -218,7 +217,7 @@ export class TrainingRun {
     return this.#finish('budget');
   }
 
-  /** With its privacy statement, where there is one: it tells what the whole run has spent, for the adapter was chosen from all of it. */
+  /** With the statement of the whole run, for the adapter was chosen from all of it. */
   #saveAdapter(dir: string, adapter: Adapter): Promise<void> {
     return writeDirectoryAtomic(dir, async (temporary) => {
       await adapter.save(temporary);

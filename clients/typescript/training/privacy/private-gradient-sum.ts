@@ -1,9 +1,9 @@
 /**
- * A step's gradient with example-level differential privacy (DP-SGD): the gradient of each example by itself is pulled back to the adapter's parameters,
- * clipped, and summed; the sum gets Gaussian noise and is divided by the EXPECTED number of examples, for the true one is not public. What the optimizer does
- * with it afterwards costs nothing more.
- *
- * The guarantee is about the adapter that comes out. The gateway sees activations of the examples themselves; it holds for whoever gets the adapter, not for it.
+ * A step's gradient with example-level differential privacy (DP-SGD). Each example's gradient is
+ * clipped; the sum gets Gaussian noise. It is divided by the EXPECTED number of examples, since the
+ * true one is not public. What the optimizer does with it costs nothing more. The guarantee is
+ * about the adapter, against its readers. It does not cover the gateway, which sees the examples'
+ * activations.
  * @see Abadi et al., "Deep Learning with Differential Privacy", arXiv:1607.00133, algorithm 1
  */
 import { CutlayerError } from '../../../../src/errors.js';
@@ -15,11 +15,11 @@ import { StepSum, type TaskResult } from '../gradient-sum.js';
 
 /** How a step is made private. */
 export interface StepPrivacy {
-  /** Most L2 norm of one example's gradient, over all parameters of the adapter together. An example's gradient is that of its mean loss per target. */
+  /** Most L2 norm of one example's gradient (of its mean loss per target) over all parameters. */
   readonly clipNorm: number;
-  /** Deviation of the noise on the sum of gradients over `clipNorm`: not a variance. 0: no noise, and no guarantee. */
+  /** The noise's deviation (not variance) on the sum, over `clipNorm`. 0: no noise or guarantee. */
   readonly noiseMultiplier: number;
-  /** Expected examples of a step. Each has to be sampled by Poisson: `poissonSample(examples, expectedBatch)`. */
+  /** Expected examples of a step, by Poisson sampling: `poissonSample(examples, expectedBatch)`. */
   readonly expectedBatch: number;
   /** Of the noise. Default: the operating system's. Another one only in tests. */
   readonly random?: RandomBytes | undefined;

@@ -1,4 +1,4 @@
-/** What a private run needs besides an ordinary one: client, options and data that fit each other, its ledger, and the statement beside the adapter. */
+/** A private run's extras: checks that client, options and data fit, its ledger, its statement. */
 import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
@@ -12,10 +12,10 @@ import { PRIVACY_LEDGER_FILE, RunLedger } from './run-ledger.js';
 export const PRIVACY_FILE = 'privacy.json';
 
 /**
- * Opens the ledger of a run that trains privately.
- * @param privateSteps What had been paid for when the run's checkpoint was written.
- * @returns Undefined for an ordinary run.
- * @throws CutlayerError INVALID_ARGUMENT (options that do not fit), BUDGET_EXHAUSTED (not even a first step), INVALID_CONFIG (a ledger that is not this run's)
+ * Opens the ledger of a private run; undefined for an ordinary one.
+ * @param privateSteps Steps paid for when the run's checkpoint was written.
+ * @throws CutlayerError INVALID_ARGUMENT (options that do not fit), BUDGET_EXHAUSTED (not even a
+ *   first step), INVALID_CONFIG (another run's ledger)
  */
 export async function openLedger(client: TrainingClient, options: TrainOptions, privateSteps: number): Promise<RunLedger | undefined> {
   const { outDir, examples, privacy: told, batchSize = 8, accumulation = 1 } = options;

@@ -1,6 +1,6 @@
 /**
- * What a private run has spent: `privacy-ledger.jsonl` in its directory, a line per step. A line is on disk before the step's parameters exist, and none is
- * ever taken away: steps that a crash has lost, and that are taken again, count twice. So the ledger may say too much, never too little.
+ * `privacy-ledger.jsonl`: a line per private step, on disk before the step's parameters exist.
+ * Lines stay: steps repeated after a crash count twice. So it may overstate, never understate.
  */
 import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
@@ -12,7 +12,7 @@ import { type PrivacyStatement, privacyStatement } from '../../../../src/privacy
 /** The ledger's name. */
 export const PRIVACY_LEDGER_FILE = 'privacy-ledger.jsonl';
 
-/** What a run may spend, and at which delta it is told. */
+/** A run's budget, and the delta of its statement. */
 export interface RunPrivacy {
   readonly delta: number;
   /** The run ends before a step that would go over it. Default: no limit. */
@@ -41,11 +41,11 @@ export class RunLedger {
   }
 
   /**
-   * Opens the ledger of a run's directory, or begins it. Half a line at its end is of a step that was never taken, and is dropped.
-   * @param event What a step costs. @throws CutlayerError INVALID_CONFIG (a line that is none), INVALID_ARGUMENT (epsilon or delta out of range)
+   * Opens or begins a ledger; `event` is a step's cost. A partial last line is of no step: dropped.
+   * @throws CutlayerError INVALID_CONFIG (bad line), INVALID_ARGUMENT (epsilon, delta out of range)
    */
   static async open(outDir: string, event: GaussianEvent, privacy: RunPrivacy): Promise<RunLedger> {
-    // Whatever is wrong with delta or epsilon is told before the first step.
+    // Refuses a wrong delta or epsilon before the first step.
     privacyStatement('example', [event], privacy.delta);
     const file = await JsonLines.open(join(outDir, PRIVACY_LEDGER_FILE), { parse: lineOf, mode: 0o600 });
     const spent: PrivacyEvent[] = [];
@@ -58,7 +58,7 @@ export class RunLedger {
     return this.#spent.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Why one more step would go over the budget; undefined when it would not. @throws CutlayerError INVALID_ARGUMENT */
+  /** Why one more step exceeds the budget, or undefined. @throws CutlayerError INVALID_ARGUMENT */
   refusal(): string | undefined {
     const { epsilon, delta } = this.#privacy;
     if (epsilon === undefined) return undefined;
@@ -74,7 +74,7 @@ export class RunLedger {
     append(this.#spent, this.#event);
   }
 
-  /** What all steps together come to. */
+  /** The spend of all steps together. */
   statement(): PrivacyStatement {
     return privacyStatement('example', this.#spent, this.#privacy.delta);
   }
@@ -97,7 +97,7 @@ function lineOf(line: string, where: string): LedgerLine {
   } catch (cause) {
     throw new CutlayerError(
       'INVALID_CONFIG',
-      `${where}: not a line of a privacy ledger, so nobody knows what was spent; restore the file, or train in another directory`,
+      `${where}: not a line of a privacy ledger, so the spend is unknown; restore the file, or train in another directory`,
       { cause },
     );
   }

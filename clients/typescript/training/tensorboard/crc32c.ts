@@ -1,6 +1,7 @@
 /**
  * CRC-32C (Castagnoli), bitwise reflected, and the masked form that TFRecord files keep.
- * @see RFC 3720 section 12.1 and appendix B.4 (polynomial and known answers); tensorflow/core/lib/hash/crc32c.h (masking)
+ * @see RFC 3720 section 12.1 and appendix B.4 (polynomial and known answers);
+ *   tensorflow/core/lib/hash/crc32c.h (masking)
  */
 
 /** The reversed polynomial 0x1EDC6F41. */
@@ -19,7 +20,7 @@ export function crc32c(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The checksum rotated right by 15 bits plus a constant, so that checksums of data that holds checksums stay good. */
+/** Rotated right by 15 bits plus a constant, so that checksums of checksums stay good. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

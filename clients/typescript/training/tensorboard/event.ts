@@ -1,5 +1,5 @@
 /**
- * The part of TensorBoard's Event message that scalar curves need, with TensorBoard's field numbers.
+ * The part of TensorBoard's Event message that scalar curves need, with its field numbers.
  * @see tensorboard/compat/proto/event.proto, summary.proto
  */
 import protobuf from 'protobufjs';
@@ -40,10 +40,8 @@ const schema = protobuf.Root.fromJSON({
     SessionLog: { fields: { status: { id: 1, type: 'int32' } } },
   },
 });
-/** The message type. */
 export const eventType = schema.lookupType('Event');
 
-/** The bytes of an event. */
 export function encodeEvent(event: ScalarEvent): Uint8Array {
   return eventType.encode(eventType.fromObject(event)).finish();
 }

@@ -1,4 +1,4 @@
-/** TensorBoard's event files of a run: `tensorboard/events.out.tfevents.<seconds>.<host>.<pid>`, one for each time that it was started. */
+/** A run's event files, one per start: `tensorboard/events.out.tfevents.<seconds>.<host>.<pid>`. */
 import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { encodeRecord } from './tf-record.js';
 
 const PREFIX = 'events.out.tfevents.';
 
-/** An open event file. Every event is written at once, so that curves grow while the run goes on. */
+/** An open event file. Events are written at once, so that curves grow during the run. */
 export class TensorBoardLog {
   readonly #file: FileHandle;
   readonly #now: () => number;
@@ -18,7 +18,7 @@ export class TensorBoardLog {
   }
 
   /**
-   * Begins a new file in `dir`, beside those of earlier starts. What they say of steps after `throughStep` is declared void.
+   * Begins a file in `dir` beside earlier ones, and voids what they say after `throughStep`.
    * @param now Milliseconds since 1970.
    */
   static async open(dir: string, throughStep: number, now: () => number = Date.now): Promise<TensorBoardLog> {

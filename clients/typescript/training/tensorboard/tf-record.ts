@@ -1,5 +1,5 @@
 /**
- * TFRecord framing: uint64 length, masked CRC of the length, data, masked CRC of the data; all little-endian.
+ * TFRecord framing, little-endian: uint64 length, its masked CRC, the data, their masked CRC.
  * @see https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
  */
 import { maskedCrc32c } from './crc32c.js';
