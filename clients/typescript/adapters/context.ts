@@ -53,9 +53,9 @@ export interface AdapterModel {
   encode(text: string): readonly number[];
   /** Rows [ids, d] of the embedding, after embedScale. */
   embed(tokenIds: readonly number[]): Promise<Tensor<'float32'>>;
-  /** Runs a method's graph. @throws CutlayerError INVALID_ARTIFACT when the bundle lacks it */
+  /** A weight of the bundle by the checkpoint's name. @throws CutlayerError MISSING_TENSOR */
   weight(name: string): Promise<Tensor<'float32'>>;
-  /** Runs its vjp: inputs and `<output>Cotangent` in, `<input>Cotangent` out. */
+  /** Runs a method's graph. @throws CutlayerError INVALID_ARTIFACT when the bundle lacks it */
   runMethod(name: string, feeds: Feeds): Promise<FloatFeeds>;
   /** Runs its vjp: the inputs and `<output>Cotangent` in, `<input>Cotangent` out. */
   runMethodVjp(name: string, feeds: Feeds): Promise<FloatFeeds>;

@@ -31,7 +31,7 @@ export interface TrainOptions {
   readonly evalEvery?: number | undefined;
   /** Stop after this many validations without a better loss. Default: never. */
   readonly patience?: number | undefined;
-  /** Divergence: ten steps over this multiple of the best smoothed loss. Default 3; 0: never. */
+  /** Diverged: 10 steps in a row over this times the best smoothed loss. Default 3; 0: never. */
   readonly divergenceFactor?: number | undefined;
   /** Also write event files for TensorBoard, into `outDir/tensorboard`. Default true. */
   readonly tensorboard?: boolean | undefined;
