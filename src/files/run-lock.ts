@@ -24,6 +24,16 @@ const holderSchema = z.object({
 });
 type Holder = z.infer<typeof holderSchema>;
 
+/** What a directory is locked for, in the words of its errors. */
+export interface LockPurpose {
+  /** The flag that names the directory. */
+  readonly flag: string;
+  /** What the holder has been doing. */
+  readonly activity: string;
+}
+
+const TRAINING_RUN: LockPurpose = { flag: '--out', activity: 'writing a run here' };
+
 /** A lock that is held. */
 export interface RunLock {
   /** Gives it back. May be called twice. */
@@ -34,10 +44,11 @@ export interface RunLock {
  * Takes the lock of a directory, which is made if missing.
  * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR for the directory
  */
-export async function lockRun(dir: string): Promise<RunLock> {
+export async function lockRun(dir: string, purpose: LockPurpose = TRAINING_RUN): Promise<RunLock> {
+  const { flag } = purpose;
   await mkdir(dir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'EEXIST' || cause.code === 'ENOTDIR' ? 'a file is in the way' : (cause.code ?? 'it failed');
-    throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another --out`, { cause });
+    throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another ${flag}`, { cause });
   });
   const path = join(dir, LOCK_FILE);
   const mine: Holder = {
@@ -48,28 +59,28 @@ export async function lockRun(dir: string): Promise<RunLock> {
     processStart: await processStart(process.pid),
   };
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (await create(path, mine)) return { release: () => release(path, mine) };
+    if (await create(path, mine, flag)) return { release: () => release(path, mine) };
     const holder = await readHolder(path);
-    if (holder !== undefined && (await alive(holder))) throw refusal(dir, holder);
+    if (holder !== undefined && (await alive(holder))) throw refusal(dir, holder, purpose);
     await clearAway(path, holder);
   }
-  throw new CutlayerError('ALREADY_EXISTS', `${dir}: another run is being started here; choose another --out`);
+  throw new CutlayerError('ALREADY_EXISTS', `${dir}: another run is being started here; choose another ${flag}`);
 }
 
-function refusal(dir: string, { pid, host, since }: Holder): CutlayerError {
+function refusal(dir: string, { pid, host, since }: Holder, { flag, activity }: LockPurpose): CutlayerError {
   const elsewhere =
     host === hostname() ? '' : `; whether it still runs cannot be told from this machine: if it does not, delete ${join(dir, LOCK_FILE)}`;
   return new CutlayerError(
     'ALREADY_EXISTS',
-    `${dir}: process ${pid} on ${host} has been writing a run here since ${since}; wait for its end, or choose another --out${elsewhere}`,
+    `${dir}: process ${pid} on ${host} has been ${activity} since ${since}; wait for its end, or choose another ${flag}${elsewhere}`,
     { details: { pid, host } },
   );
 }
 
 /** Creates the lock with its content in one step; false when there is one. */
-function create(path: string, holder: Holder): Promise<boolean> {
+function create(path: string, holder: Holder, flag: string): Promise<boolean> {
   return createFileAtomic(path, `${JSON.stringify(holder)}\n`, { durable: false }).catch((cause: unknown) => {
-    throw new CutlayerError('IO_ERROR', `${CutlayerError.from(cause).message}; choose another --out`, { cause });
+    throw new CutlayerError('IO_ERROR', `${CutlayerError.from(cause).message}; choose another ${flag}`, { cause });
   });
 }
 

@@ -28,6 +28,18 @@ describe("the lock of a run's directory", () => {
     assert.deepEqual(await readdir(dir), []);
   });
 
+  it("names the caller's flag and activity, and leaves the directory's name as it is", async () => {
+    const purpose = { flag: '--state-dir', activity: 'taking part in a federation here' };
+    const named = join(dir, 'writing a run here --out');
+    const lock = await lockRun(named, purpose);
+    await assert.rejects(lockRun(named, purpose), ({ message }: Error) => {
+      assert.ok(message.startsWith(`${named}: process ${process.pid} `), message);
+      assert.match(message, /has been taking part in a federation here since .*, or choose another --state-dir$/);
+      return true;
+    });
+    await lock.release();
+  });
+
   it('says what is wrong where no directory can be made', async () => {
     const file = join(dir, 'file');
     await writeFile(file, '');

@@ -5,7 +5,6 @@
 import { mkdir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type Libsql from 'libsql';
-import { CutlayerError } from '../../../src/errors.js';
 import { lockRun, type RunLock } from '../../../src/files/run-lock.js';
 import { memberFileFailure, openMemberFile, openMemberFileReadOnly, openMemberMemory } from './member-file.js';
 import { MEMBER_FILE } from './member-schema.js';
@@ -42,11 +41,7 @@ export class MemberStore {
    */
   static async open(directory: string, { onWrite }: { readonly onWrite?: WriteHook } = {}): Promise<MemberStore> {
     await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => undefined); // the lock says what is wrong
-    const lock = await lockRun(directory).catch((caught: unknown) => {
-      const { code, message, details } = CutlayerError.from(caught);
-      const said = message.replaceAll('--out', '--state-dir').replace('writing a run here', 'taking part in a federation here');
-      throw new CutlayerError(code, said, { details, cause: caught });
-    });
+    const lock = await lockRun(directory, { flag: '--state-dir', activity: 'taking part in a federation here' });
     try {
       const store = new MemberStore(openMemberFile(directory, true), directory, lock, onWrite);
       store.#sweep();
