@@ -1,9 +1,10 @@
 /** The file of a member's state: its rights, its format, and how SQLite keeps it. The tables are in member-schema.ts. */
-import { closeSync, existsSync, fsyncSync, openSync, readSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Libsql from 'libsql';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { createPrivateFile, isDatabaseOrEmpty } from '../../../src/files/sqlite-file.js';
 import { APPLICATION_ID, FILES_OF_FORMAT_1, FORMAT_VERSION, MEMBER_FILE, MEMBER_TABLES } from './member-schema.js';
 
 const JOIN_AGAIN =
@@ -49,12 +50,9 @@ export function openMemberFile(directory: string, durable: boolean): Libsql.Data
     () => {
       if (!existsSync(path)) {
         requireNoFormat1(directory);
-        closeSync(openSync(path, 'wx', 0o600));
-        const handle = openSync(directory, 'r');
-        fsyncSync(handle);
-        closeSync(handle);
+        createPrivateFile(path);
       }
-      requireDatabaseOrEmpty(path);
+      if (!isDatabaseOrEmpty(path)) throw new CutlayerError('STORE_CORRUPT', `${path}: not a database; ${JOIN_AGAIN}`);
       return new Libsql(path);
     },
     (database) => {
@@ -161,14 +159,4 @@ function tooOld(path: string, version: number): CutlayerError {
     `${path}: format ${version}, and this program reads format ${FORMAT_VERSION} only; ` +
       'finish the federation with the program version that wrote it, or join again with another --state-dir',
   );
-}
-
-/** SQLite takes a few stray bytes for an empty file and would write over them. */
-function requireDatabaseOrEmpty(path: string): void {
-  const header = Buffer.alloc(16);
-  const file = openSync(path, 'r');
-  const length = readSync(file, header, 0, header.length, 0);
-  closeSync(file);
-  if (length > 0 && header.toString('latin1', 0, length) !== 'SQLite format 3\0')
-    throw new CutlayerError('STORE_CORRUPT', `${path}: not a database; ${JOIN_AGAIN}`);
 }

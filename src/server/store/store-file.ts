@@ -3,13 +3,12 @@
  * closing ANY descriptor of a locked file releases them. So only SQLite opens a file that this
  * process may have locked. The kernel releases the locks when the process dies, kill -9 included.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../errors.js';
+import { createPrivateFile, isDatabaseOrEmpty } from '../../files/sqlite-file.js';
 import { storeFailure } from './store-failure.js';
-
-const HEADER = 'SQLite format 3\0';
 
 /**
  * Makes a missing file, readable by its owner only, and its directory.
@@ -18,43 +17,26 @@ const HEADER = 'SQLite format 3\0';
 export function makePrivateFile(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!existsSync(path)) {
-      createFile(path);
-      const directory = openSync(dirname(path), 'r');
-      fsyncSync(directory);
-      closeSync(directory);
-    }
+    if (!existsSync(path)) createPrivateFile(path);
     chmodSync(path, 0o600);
   } catch (caught) {
     throw storeFailure(caught, path);
   }
 }
 
-/** Never opens a file that another process has made meanwhile and may have locked. */
-function createFile(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (caught) {
-    if ((caught as NodeJS.ErrnoException).code !== 'EEXIST') throw caught;
-  }
-}
-
 /**
- * Refuses a file that is no database: SQLite takes a few stray bytes for an empty one.
+ * Refuses a file that is no database.
  * The caller holds the store's lock, so this process has no other descriptor of the file.
  * @throws CutlayerError STORE_CORRUPT, IO_ERROR
  */
 export function requireDatabaseOrEmpty(path: string): void {
-  const header = Buffer.alloc(HEADER.length);
-  let length: number;
+  let sound: boolean;
   try {
-    const file = openSync(path, 'r');
-    length = readSync(file, header, 0, header.length, 0);
-    closeSync(file);
+    sound = isDatabaseOrEmpty(path);
   } catch (caught) {
     throw storeFailure(caught, path);
   }
-  if (length > 0 && header.toString('latin1', 0, length) !== HEADER) {
+  if (!sound) {
     throw new CutlayerError(
       'STORE_CORRUPT',
       `store ${path}: expected a database, got a file that is none; restore a backup, or give another path`,
