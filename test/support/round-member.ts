@@ -5,7 +5,13 @@ import { createHash } from 'node:crypto';
 import { encodeDistributed } from '../../src/privacy/distributed.js';
 import { broadcastHash } from '../../src/protocol/federation/chain.js';
 import { type EnlistmentTerms, enlistmentContext, type RoundPurpose } from '../../src/protocol/federation/enlistment.js';
-import type { FederationApi, RoundStage, Task, TaskRequest } from '../../src/protocol/federation/federation-api.js';
+import {
+  type FederationApi,
+  type RoundStage,
+  stageOfTask,
+  type Task,
+  type TaskRequest,
+} from '../../src/protocol/federation/federation-api.js';
 import type { OpenManifest } from '../../src/protocol/federation/manifest.js';
 import { hasClipBit, weightFactor } from '../../src/protocol/federation/payload.js';
 import { initialClipNorm, roundArithmetic, secAggRoundOf } from '../../src/protocol/federation/round-mechanism.js';
@@ -67,7 +73,7 @@ export class RoundMember {
 
   async perform(api: FederationApi, task: Task): Promise<void> {
     if (task.kind === 'wait' || task.kind === 'finished') return;
-    const stage = stages[task.kind];
+    const stage = stageOfTask[task.kind];
     if (this.silentAt(task.round, stage)) return;
     const key = `${task.round}/${stage}`;
     if (!this.#answers.has(key)) this.#answers.set(key, await this.#answer(api, task));
@@ -157,8 +163,6 @@ export class RoundMember {
     return seededBytes(createHash('sha256').update(`${this.name} ${round} ${what}`).digest());
   }
 }
-
-const stages = { enlist: 'enlisting', shareKeys: 'sharing', submit: 'submitting', confirm: 'confirming', unmask: 'unmasking' } as const;
 
 const bytes = ({ buffer, byteOffset, byteLength }: Float32Array | Uint32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);

@@ -1,6 +1,6 @@
 /** A participant's answers to the coordinator's tasks: what it asks is held against chain, ledger and data, done, and written down before it is sent. */
 import { CutlayerError } from '../../../src/errors.js';
-import type { RoundStage, Task } from '../../../src/protocol/federation/federation-api.js';
+import { type RoundStage, roundStages, type StageTask, stageOfTask, type Task } from '../../../src/protocol/federation/federation-api.js';
 import { privacyEventOf } from '../../../src/protocol/federation/round-mechanism.js';
 import type { ChainLog } from './chain-log.js';
 import { cutoffSignal } from './cutoff.js';
@@ -23,12 +23,6 @@ export interface AnswerSurroundings {
   readonly tell: (event: ParticipantEvent) => void;
 }
 
-const stageOf = { enlist: 'enlisting', shareKeys: 'sharing', submit: 'submitting', confirm: 'confirming', unmask: 'unmasking' } as const;
-const order: readonly RoundStage[] = Object.values(stageOf);
-
-/** A task that is a stage of a round. */
-export type StageTask = Extract<Task, { readonly kind: keyof typeof stageOf }>;
-
 /** Answers tasks. */
 export class RoundAnswers {
   readonly #around: AnswerSurroundings;
@@ -46,7 +40,11 @@ export class RoundAnswers {
 
   /** Whether the task was answered or given up. */
   isDone(task: StageTask): boolean {
-    return this.done !== null && task.round === this.done.round && order.indexOf(stageOf[task.kind]) <= order.indexOf(this.done.stage);
+    return (
+      this.done !== null &&
+      task.round === this.done.round &&
+      roundStages.indexOf(stageOfTask[task.kind]) <= roundStages.indexOf(this.done.stage)
+    );
   }
 
   /**
@@ -79,7 +77,7 @@ export class RoundAnswers {
   #answered({ kind, round: number }: StageTask): void {
     const { round, pin, tell } = this.#around;
     const last = kind === 'unmask' || (kind === 'submit' && pin.open.manifest.settings.secureAggregation === null);
-    this.done = { round: number, stage: last ? 'unmasking' : stageOf[kind] };
+    this.done = { round: number, stage: last ? 'unmasking' : stageOfTask[kind] };
     if (!last) return;
     const purpose = round.active?.purpose ?? 'train';
     round.leave(number, { keepTraining: true });
@@ -99,7 +97,7 @@ export class RoundAnswers {
 
   async #stage(task: StageTask, remainingMs: number, signal: AbortSignal): Promise<void> {
     const { chain, round, tell } = this.#around;
-    const stage = { type: 'stage', round: task.round, stage: stageOf[task.kind], remainingMs } as const;
+    const stage = { type: 'stage', round: task.round, stage: stageOfTask[task.kind], remainingMs } as const;
     if (task.kind === 'enlist') return this.#enlist(task, stage);
     const cohort = 'cohort' in task ? task.cohort.map(({ advertisement }) => advertisement.participant).sort() : [];
     tell({ ...stage, ...(cohort.length > 0 ? { cohort } : {}) });

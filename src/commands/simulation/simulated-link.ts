@@ -6,7 +6,14 @@
 
 import type { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../errors.js';
-import type { FederationApi, RoundStage, Task, TaskAnswer, TaskRequest } from '../../protocol/federation/federation-api.js';
+import {
+  type FederationApi,
+  type RoundStage,
+  type StageTask,
+  stageOfTask,
+  type TaskAnswer,
+  type TaskRequest,
+} from '../../protocol/federation/federation-api.js';
 import { payloadSize } from './payload-size.js';
 import type { VirtualClock } from './virtual-clock.js';
 
@@ -30,14 +37,6 @@ export interface Traffic {
   up: number;
   down: number;
 }
-
-const stageOf: Readonly<Partial<Record<Task['kind'], RoundStage>>> = {
-  enlist: 'enlisting',
-  shareKeys: 'sharing',
-  submit: 'submitting',
-  confirm: 'confirming',
-  unmask: 'unmasking',
-};
 
 export class SimulatedLink implements FederationApi {
   readonly traffic: Traffic = { up: 0, down: 0 };
@@ -157,10 +156,10 @@ export class SimulatedLink implements FederationApi {
     }
   }
 
-  #isLost({ kind, round }: Extract<Task, { readonly round: number }>): boolean {
+  #isLost({ kind, round }: StageTask): boolean {
     if (this.vanished.some((lost) => lost.round === round)) return true;
-    const stage = stageOf[kind];
-    if (stage === undefined || this.#around.vanishing(this.member, round) !== stage) return false;
+    const stage = stageOfTask[kind];
+    if (this.#around.vanishing(this.member, round) !== stage) return false;
     this.vanished.push({ round, stage });
     return true;
   }

@@ -25,6 +25,18 @@ export type Task =
   | { readonly kind: 'unmask'; readonly round: number; readonly confirmations: readonly Confirmation[] }
   | { readonly kind: 'finished'; readonly reason: string };
 
+/** A task that is a stage of a round. */
+export type StageTask = Extract<Task, { readonly round: number }>;
+
+/** The stage that each task asks for. */
+export const stageOfTask: { readonly [Kind in StageTask['kind']]: RoundStage } = {
+  enlist: 'enlisting',
+  shareKeys: 'sharing',
+  submit: 'submitting',
+  confirm: 'confirming',
+  unmask: 'unmasking',
+};
+
 /** What a member says when it asks for a task. */
 export interface TaskRequest {
   readonly waitMs: number;
