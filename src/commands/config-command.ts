@@ -5,7 +5,12 @@
 import { command } from '../options/command.js';
 import { configText } from '../options/config-file.js';
 import { explainText } from '../options/explain.js';
-import { type OptionTable, optional, toggle } from '../options/option.js';
+import { type OptionTable, optional, toggle, transient, under } from '../options/option.js';
+
+/** The option of a command that serves: it checks instead. */
+export const checkOption = under('Configuration', {
+  check: transient(toggle(false, 'check configuration and files, say whether they are right, and end')),
+});
 
 /**
  * The command.

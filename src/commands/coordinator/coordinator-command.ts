@@ -2,8 +2,7 @@
 import { coordinatorOptions } from '../../coordinator/config.js';
 import { CutlayerError } from '../../errors.js';
 import { type CommandGroup, command } from '../../options/command.js';
-import { toggle, transient, under } from '../../options/option.js';
-import { configCommand } from '../config-command.js';
+import { checkOption, configCommand } from '../config-command.js';
 import { simulateCommand } from '../simulation/simulate-command.js';
 import { coordinatorExamples } from './coordinator-examples.js';
 import {
@@ -23,7 +22,7 @@ const serveCommand = command({
   description: 'answer participants and founders over gRPC; rounds go on where they were',
   options: {
     ...coordinatorOptions,
-    ...under('Configuration', { check: transient(toggle(false, 'check configuration and files, say whether they are right, and end')) }),
+    ...checkOption,
   },
   configFile: true,
   help: coordinatorExamples.serve,

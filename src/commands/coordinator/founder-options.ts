@@ -93,6 +93,4 @@ export const tokenOptions = {
 /** Values of the tables above. */
 export type CreateFlags = ValuesOf<typeof createOptions>;
 export type StatusFlags = ValuesOf<typeof statusOptions>;
-export type StopFlags = ValuesOf<typeof stopOptions>;
-export type RollbackFlags = ValuesOf<typeof rollbackOptions>;
 export type ExportFlags = ValuesOf<typeof exportOptions>;

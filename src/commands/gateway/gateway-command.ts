@@ -4,15 +4,15 @@
  */
 import { gatewayOptions } from '../../gateway/config.js';
 import { type CommandGroup, command } from '../../options/command.js';
-import { required, text, toggle, transient, under, withDefault } from '../../options/option.js';
-import { configCommand } from '../config-command.js';
+import { required, text, withDefault } from '../../options/option.js';
+import { checkOption, configCommand } from '../config-command.js';
 
 const startCommand = command({
   name: 'start',
   description: 'serve a packed backbone over gRPC',
   options: {
     ...gatewayOptions,
-    ...under('Configuration', { check: transient(toggle(false, 'check configuration and files, say whether they are right, and end')) }),
+    ...checkOption,
   },
   configFile: true,
   help: `
