@@ -61,7 +61,7 @@ export const commandGroups: readonly CommandGroup[] = [gatewayCommands, clientCo
 /** The program with all commands, not yet run. */
 export function program(): Command {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  const description = 'Adapt a proprietary LLM: the vendor keeps the backbone; the client keeps text, labels and the adapter.';
+  const description = 'Adapt a proprietary LLM: the vendor keeps the backbone; the client keeps text and labels.';
   const root = commanderCommand('cutlayer', description)
     .version(version)
     // So that a command's own --version is its own.
