@@ -57,7 +57,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
     ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, window, queries.prompt, shared) }),
     text: attendText(decoder, layout, window, queries.text, keys.text, values.text, shared),
   };
-  return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias ? 'attentionOutputBias' : undefined);
+  return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias);
 }
 
 interface Projections {
@@ -73,14 +73,10 @@ function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: n
   const { g, spec } = decoder;
   const { numHeads, numKvHeads, headDim, projections, qkvBias } = spec.attention;
   const [queryWidth, kvWidth] = [numHeads * headDim, numKvHeads * headDim];
-  const split = (): readonly Value[] => [
-    decoder.linear(x, layer, 'query', qkvBias ? 'queryBias' : undefined),
-    decoder.linear(x, layer, 'key', qkvBias ? 'keyBias' : undefined),
-    decoder.linear(x, layer, 'value', qkvBias ? 'valueBias' : undefined),
-  ];
-  const fused = (): readonly Value[] =>
-    g.split(decoder.linear(x, layer, 'qkv', qkvBias ? 'qkvBias' : undefined), [queryWidth, kvWidth, kvWidth], 1);
-  const [query, key, value] = (projections === 'fused' ? fused() : split()) as readonly [Value, Value, Value];
+  const linear = (role: 'qkv' | 'query' | 'key' | 'value'): Value => decoder.linear(x, layer, role, qkvBias);
+  const parts =
+    projections === 'fused' ? g.split(linear('qkv'), [queryWidth, kvWidth, kvWidth], 1) : [linear('query'), linear('key'), linear('value')];
+  const [query, key, value] = parts as readonly [Value, Value, Value];
   const placed = (rows: Value, norm: 'queryNorm' | 'keyNorm'): Value => {
     const normed = normalizeHeads(decoder, layer, rows, norm);
     return rotation === undefined ? normed : rotate(g, normed, rotation, headDim);

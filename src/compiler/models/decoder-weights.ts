@@ -2,7 +2,7 @@
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderSpec } from './spec.js';
-import type { BlockRole, ModelRole, WeightTable } from './weights.js';
+import type { BlockRole, LayerRole, ModelRole, WeightTable } from './weights.js';
 
 /** The graph under construction, the decoder that it computes, and the decoder's weights. */
 export class DecoderGraph {
@@ -36,9 +36,9 @@ export class DecoderGraph {
    * @param x [rows, in]
    * @returns [rows, out]
    */
-  linear(x: Value, layer: number, weight: BlockRole, bias: BlockRole | undefined): Value {
-    const B = this.block(layer, weight);
-    const C = bias === undefined ? undefined : this.block(layer, bias);
+  linear(x: Value, layer: number, role: LayerRole, hasBias: boolean): Value {
+    const B = this.block(layer, role);
+    const C = hasBias ? this.block(layer, `${role}Bias`) : undefined;
     return this.g.gemm({ A: x, B, C }, { transB: this.spec.linearLayout === 'outIn' ? 1 : 0 });
   }
 }

@@ -4,40 +4,39 @@ import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveI
 import type { Family } from './family.js';
 import { longestSequence, type RopeContext, ropeKeys, ropeOf } from './rope-config.js';
 import type { DecoderSpec, PositionSpec } from './spec.js';
-import type { WeightNames } from './weights.js';
+import { layerNames, type WeightNames } from './weights.js';
 import { everywhere } from './windows.js';
 
+const shared = z.object({
+  vocab_size: positiveInt,
+  hidden_size: positiveInt,
+  intermediate_size: positiveInt,
+  num_hidden_layers: layerCount,
+  num_attention_heads: positiveInt,
+  /** null: as many as attention heads. */
+  num_key_value_heads: positiveInt.nullable(),
+  /** null: hidden_size / num_attention_heads. */
+  head_dim: positiveInt.nullable(),
+  max_position_embeddings: positiveInt,
+  rms_norm_eps: positiveNumber,
+  tie_word_embeddings: z.boolean(),
+});
+
+type SharedKeys = Readonly<z.infer<typeof shared>>;
+
 /** The values that transformers takes for keys that a Llama's config lacks. */
-const llamaDefaults = {
+const llamaDefaults: SharedKeys = {
   vocab_size: 32000,
   hidden_size: 4096,
   intermediate_size: 11008,
   num_hidden_layers: 32,
   num_attention_heads: 32,
-  /** null: as many as attention heads. */
-  num_key_value_heads: null as number | null,
-  /** null: hidden_size / num_attention_heads. */
-  head_dim: null as number | null,
+  num_key_value_heads: null,
+  head_dim: null,
   max_position_embeddings: 2048,
   rms_norm_eps: 1e-6,
   tie_word_embeddings: false,
 };
-
-type Defaults = Readonly<typeof llamaDefaults>;
-
-const sharedSchema = (defaults: Defaults) =>
-  z.object({
-    vocab_size: positiveInt.default(defaults.vocab_size),
-    hidden_size: positiveInt.default(defaults.hidden_size),
-    intermediate_size: positiveInt.default(defaults.intermediate_size),
-    num_hidden_layers: layerCount.default(defaults.num_hidden_layers),
-    num_attention_heads: positiveInt.default(defaults.num_attention_heads),
-    num_key_value_heads: positiveInt.nullable().default(defaults.num_key_value_heads),
-    head_dim: positiveInt.nullable().default(defaults.head_dim),
-    max_position_embeddings: positiveInt.default(defaults.max_position_embeddings),
-    rms_norm_eps: positiveNumber.default(defaults.rms_norm_eps),
-    tie_word_embeddings: z.boolean().default(defaults.tie_word_embeddings),
-  });
 
 /** The shared spec of Llama-like families, before a family's own changes. */
 export type LlamaLikeSpec = DecoderSpec & { readonly position: Extract<PositionSpec, { kind: 'rope' }> };
@@ -46,7 +45,7 @@ export type LlamaLikeSpec = DecoderSpec & { readonly position: Extract<PositionS
 export interface LlamaLike<Keys extends z.ZodRawShape> {
   readonly name: string;
   /** Its defaults that differ from {@link llamaDefaults Llama's}. */
-  readonly defaults?: Partial<Defaults>;
+  readonly defaults?: Partial<SharedKeys>;
   readonly keys: Keys;
   /** Keys of its own that change nothing. */
   readonly harmless?: readonly string[];
@@ -66,7 +65,6 @@ export interface LlamaLike<Keys extends z.ZodRawShape> {
 
 /** Makes a family from its description. */
 export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): Family {
-  const shared = sharedSchema({ ...llamaDefaults, ...family.defaults });
   const own = z.object(family.keys);
   const activationKey = family.activationKey ?? 'hidden_act';
   const activationSchema = z.object({ [activationKey]: z.string().default(family.defaultActivation ?? 'silu') });
@@ -80,7 +78,8 @@ export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): 
       const context = (headDim: number, maxPositions: number): RopeContext => ({ headDim, maxPositions, ...family.rope?.(read) });
       const activation = parseKeys(activationSchema, config)[activationKey]!;
       const position = family.position ?? ropeOf;
-      const spec = sharedSpec(parseKeys(shared, config), activationOf(activationKey, activation), (headDim, maxPositions) =>
+      const keysOfAll = parseKeys(shared, { ...llamaDefaults, ...family.defaults, ...config });
+      const spec = sharedSpec(keysOfAll, activationOf(activationKey, activation), (headDim, maxPositions) =>
         position(config, context(headDim, maxPositions)),
       );
       return family.adapt?.(spec, read) ?? spec;
@@ -89,7 +88,7 @@ export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): 
 }
 
 function sharedSpec(
-  read: z.infer<ReturnType<typeof sharedSchema>>,
+  read: SharedKeys,
   activation: DecoderSpec['mlp']['activation'],
   positionOf: (headDim: number, maxPositions: number) => LlamaLikeSpec['position'],
 ): LlamaLikeSpec {
@@ -133,24 +132,19 @@ function sharedSpec(
 export const llamaNames: WeightNames = {
   model: { embedTokens: 'model.embed_tokens.weight', finalNorm: 'model.norm.weight', head: 'lm_head.weight' },
   block: {
-    attentionNorm: 'model.layers.{layer}.input_layernorm.weight',
-    query: 'model.layers.{layer}.self_attn.q_proj.weight',
-    queryBias: 'model.layers.{layer}.self_attn.q_proj.bias',
+    ...layerNames({
+      attentionNorm: 'model.layers.{layer}.input_layernorm',
+      query: 'model.layers.{layer}.self_attn.q_proj',
+      key: 'model.layers.{layer}.self_attn.k_proj',
+      value: 'model.layers.{layer}.self_attn.v_proj',
+      attentionOutput: 'model.layers.{layer}.self_attn.o_proj',
+      mlpNorm: 'model.layers.{layer}.post_attention_layernorm',
+      mlpGate: 'model.layers.{layer}.mlp.gate_proj',
+      mlpUp: 'model.layers.{layer}.mlp.up_proj',
+      mlpDown: 'model.layers.{layer}.mlp.down_proj',
+    }),
     queryNorm: 'model.layers.{layer}.self_attn.q_norm.weight',
-    key: 'model.layers.{layer}.self_attn.k_proj.weight',
-    keyBias: 'model.layers.{layer}.self_attn.k_proj.bias',
     keyNorm: 'model.layers.{layer}.self_attn.k_norm.weight',
-    value: 'model.layers.{layer}.self_attn.v_proj.weight',
-    valueBias: 'model.layers.{layer}.self_attn.v_proj.bias',
-    attentionOutput: 'model.layers.{layer}.self_attn.o_proj.weight',
-    attentionOutputBias: 'model.layers.{layer}.self_attn.o_proj.bias',
-    mlpNorm: 'model.layers.{layer}.post_attention_layernorm.weight',
-    mlpGate: 'model.layers.{layer}.mlp.gate_proj.weight',
-    mlpGateBias: 'model.layers.{layer}.mlp.gate_proj.bias',
-    mlpUp: 'model.layers.{layer}.mlp.up_proj.weight',
-    mlpUpBias: 'model.layers.{layer}.mlp.up_proj.bias',
-    mlpDown: 'model.layers.{layer}.mlp.down_proj.weight',
-    mlpDownBias: 'model.layers.{layer}.mlp.down_proj.bias',
   },
   ignored: [/^model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq$/],
 };

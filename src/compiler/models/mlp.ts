@@ -21,11 +21,12 @@ export const activate: { readonly [A in Activation]: (g: GraphBuilder, x: Value)
 export function mlp(decoder: DecoderGraph, layer: number, x: Value): Value {
   const { g } = decoder;
   const { kind, projections, intermediateSize, activation, bias } = decoder.spec.mlp;
-  const linear = (role: 'mlpGate' | 'mlpUp' | 'mlpGateUp'): Value => decoder.linear(x, layer, role, bias ? `${role}Bias` : undefined);
+  const linear = (role: 'mlpGate' | 'mlpUp' | 'mlpGateUp'): Value => decoder.linear(x, layer, role, bias);
   const act = (inner: Value): Value => activate[activation](g, inner);
-  const down = (inner: Value): Value => decoder.linear(inner, layer, 'mlpDown', bias ? 'mlpDownBias' : undefined);
+  const down = (inner: Value): Value => decoder.linear(inner, layer, 'mlpDown', bias);
   if (kind === 'plain') return down(act(linear('mlpUp')));
-  const fused = (): readonly Value[] => g.split(linear('mlpGateUp'), [intermediateSize, intermediateSize], 1);
-  const [gate, up] = (projections === 'fused' ? fused() : [linear('mlpGate'), linear('mlpUp')]) as readonly [Value, Value];
+  const parts =
+    projections === 'fused' ? g.split(linear('mlpGateUp'), [intermediateSize, intermediateSize], 1) : [linear('mlpGate'), linear('mlpUp')];
+  const [gate, up] = parts as readonly [Value, Value];
   return down(g.mul(act(gate), up));
 }

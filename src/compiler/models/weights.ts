@@ -8,35 +8,12 @@ import type { DecoderSpec } from './spec.js';
 /** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
 export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalNormBias' | 'head';
 
-export type BlockRole =
-  | 'attentionNorm'
-  | 'attentionNormBias'
-  | 'attentionPostNorm'
-  | 'attentionPostNormBias'
-  | 'qkv'
-  | 'qkvBias'
-  | 'query'
-  | 'queryBias'
-  | 'key'
-  | 'keyBias'
-  | 'value'
-  | 'valueBias'
-  | 'queryNorm'
-  | 'keyNorm'
-  | 'attentionOutput'
-  | 'attentionOutputBias'
-  | 'mlpNorm'
-  | 'mlpNormBias'
-  | 'mlpPostNorm'
-  | 'mlpPostNormBias'
-  | 'mlpGateUp'
-  | 'mlpGateUpBias'
-  | 'mlpGate'
-  | 'mlpGateBias'
-  | 'mlpUp'
-  | 'mlpUpBias'
-  | 'mlpDown'
-  | 'mlpDownBias';
+/** The layers of a block that may have a bias: the norms of sublayers and the projections. */
+export type LayerRole =
+  | ('attentionNorm' | 'attentionPostNorm' | 'qkv' | 'query' | 'key' | 'value' | 'attentionOutput')
+  | ('mlpNorm' | 'mlpPostNorm' | 'mlpGateUp' | 'mlpGate' | 'mlpUp' | 'mlpDown');
+
+export type BlockRole = LayerRole | `${LayerRole}Bias` | 'queryNorm' | 'keyNorm';
 
 /** A family's names, by role; `{layer}` stands for the block's index. */
 export interface WeightNames {
@@ -46,6 +23,16 @@ export interface WeightNames {
   readonly optionalPrefix?: string;
   /** Names of buffers without parameters, which are not packed. */
   readonly ignored: readonly RegExp[];
+}
+
+/** The names of layers' weights and biases, from the names of their modules. */
+export function layerNames(modules: { readonly [R in LayerRole]?: string }): WeightNames['block'] {
+  return Object.fromEntries(
+    Object.entries(modules).flatMap(([role, module]) => [
+      [role, `${module}.weight`],
+      [`${role}Bias`, `${module}.bias`],
+    ]),
+  );
 }
 
 export interface Weight {
@@ -58,9 +45,8 @@ export interface Weight {
 
 export interface WeightTable {
   readonly all: readonly Weight[];
-  /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight. */
+  /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight; also by `block`. */
   model(role: ModelRole): Weight;
-  /** @throws CutlayerError INVALID_CONFIG when the spec has no such weight. */
   block(layer: number, role: BlockRole): Weight;
 }
 
@@ -81,37 +67,37 @@ function blockShapes(spec: DecoderSpec): Shapes<BlockRole> {
   const queryWidth = attention.numHeads * attention.headDim;
   const kvWidth = attention.numKvHeads * attention.headDim;
   const shapes: [BlockRole, readonly number[]][] = [];
-  const normed = (where: 'before' | 'after', weight: BlockRole, bias: BlockRole): void => {
+  const normed = (where: 'before' | 'after', role: LayerRole): void => {
     if (norm.placement !== where && norm.placement !== 'around') return;
-    shapes.push([weight, [hiddenSize]]);
-    if (norm.kind === 'layerNorm') shapes.push([bias, [hiddenSize]]);
+    shapes.push([role, [hiddenSize]]);
+    if (norm.kind === 'layerNorm') shapes.push([`${role}Bias`, [hiddenSize]]);
   };
-  const linear = (weight: BlockRole, bias: BlockRole, inputs: number, outputs: number, hasBias: boolean): void => {
-    shapes.push([weight, spec.linearLayout === 'outIn' ? [outputs, inputs] : [inputs, outputs]]);
-    if (hasBias) shapes.push([bias, [outputs]]);
+  const linear = (role: LayerRole, inputs: number, outputs: number, hasBias: boolean): void => {
+    shapes.push([role, spec.linearLayout === 'outIn' ? [outputs, inputs] : [inputs, outputs]]);
+    if (hasBias) shapes.push([`${role}Bias`, [outputs]]);
   };
-  normed('before', 'attentionNorm', 'attentionNormBias');
-  if (attention.projections === 'fused') linear('qkv', 'qkvBias', hiddenSize, queryWidth + 2 * kvWidth, attention.qkvBias);
+  normed('before', 'attentionNorm');
+  if (attention.projections === 'fused') linear('qkv', hiddenSize, queryWidth + 2 * kvWidth, attention.qkvBias);
   else {
-    linear('query', 'queryBias', hiddenSize, queryWidth, attention.qkvBias);
-    linear('key', 'keyBias', hiddenSize, kvWidth, attention.qkvBias);
-    linear('value', 'valueBias', hiddenSize, kvWidth, attention.qkvBias);
+    linear('query', hiddenSize, queryWidth, attention.qkvBias);
+    linear('key', hiddenSize, kvWidth, attention.qkvBias);
+    linear('value', hiddenSize, kvWidth, attention.qkvBias);
   }
   if (attention.queryKeyNorm !== 'none') {
     const whole = attention.queryKeyNorm === 'projection';
     shapes.push(['queryNorm', [whole ? queryWidth : attention.headDim]], ['keyNorm', [whole ? kvWidth : attention.headDim]]);
   }
-  linear('attentionOutput', 'attentionOutputBias', queryWidth, hiddenSize, attention.outputBias);
-  normed('after', 'attentionPostNorm', 'attentionPostNormBias');
-  normed('before', 'mlpNorm', 'mlpNormBias');
+  linear('attentionOutput', queryWidth, hiddenSize, attention.outputBias);
+  normed('after', 'attentionPostNorm');
+  normed('before', 'mlpNorm');
   const { intermediateSize } = mlp;
-  if (mlp.projections === 'fused') linear('mlpGateUp', 'mlpGateUpBias', hiddenSize, 2 * intermediateSize, mlp.bias);
+  if (mlp.projections === 'fused') linear('mlpGateUp', hiddenSize, 2 * intermediateSize, mlp.bias);
   else {
-    if (mlp.kind === 'gated') linear('mlpGate', 'mlpGateBias', hiddenSize, intermediateSize, mlp.bias);
-    linear('mlpUp', 'mlpUpBias', hiddenSize, intermediateSize, mlp.bias);
+    if (mlp.kind === 'gated') linear('mlpGate', hiddenSize, intermediateSize, mlp.bias);
+    linear('mlpUp', hiddenSize, intermediateSize, mlp.bias);
   }
-  linear('mlpDown', 'mlpDownBias', intermediateSize, hiddenSize, mlp.bias);
-  normed('after', 'mlpPostNorm', 'mlpPostNormBias');
+  linear('mlpDown', intermediateSize, hiddenSize, mlp.bias);
+  normed('after', 'mlpPostNorm');
   return shapes;
 }
 

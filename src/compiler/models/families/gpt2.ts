@@ -13,6 +13,7 @@ import {
 } from '../config.js';
 import type { Family } from '../family.js';
 import type { DecoderSpec } from '../spec.js';
+import { layerNames } from '../weights.js';
 import { everywhere } from '../windows.js';
 
 const schema = z.object({
@@ -96,20 +97,14 @@ export const gpt2: Family = {
       finalNormBias: 'transformer.ln_f.bias',
       head: 'lm_head.weight',
     },
-    block: {
-      attentionNorm: 'transformer.h.{layer}.ln_1.weight',
-      attentionNormBias: 'transformer.h.{layer}.ln_1.bias',
-      qkv: 'transformer.h.{layer}.attn.c_attn.weight',
-      qkvBias: 'transformer.h.{layer}.attn.c_attn.bias',
-      attentionOutput: 'transformer.h.{layer}.attn.c_proj.weight',
-      attentionOutputBias: 'transformer.h.{layer}.attn.c_proj.bias',
-      mlpNorm: 'transformer.h.{layer}.ln_2.weight',
-      mlpNormBias: 'transformer.h.{layer}.ln_2.bias',
-      mlpUp: 'transformer.h.{layer}.mlp.c_fc.weight',
-      mlpUpBias: 'transformer.h.{layer}.mlp.c_fc.bias',
-      mlpDown: 'transformer.h.{layer}.mlp.c_proj.weight',
-      mlpDownBias: 'transformer.h.{layer}.mlp.c_proj.bias',
-    },
+    block: layerNames({
+      attentionNorm: 'transformer.h.{layer}.ln_1',
+      qkv: 'transformer.h.{layer}.attn.c_attn',
+      attentionOutput: 'transformer.h.{layer}.attn.c_proj',
+      mlpNorm: 'transformer.h.{layer}.ln_2',
+      mlpUp: 'transformer.h.{layer}.mlp.c_fc',
+      mlpDown: 'transformer.h.{layer}.mlp.c_proj',
+    }),
     optionalPrefix: 'transformer.',
     ignored: [/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/],
   },
