@@ -5,16 +5,26 @@
 import { CutlayerError } from '../../../errors.js';
 import type { GraphBuilder } from '../builder.js';
 import type { Value } from '../value.js';
-import { ATTRIBUTE, type Binding, isValue, type Known, NodeContext, nodeLabel, tensorValue } from './context.js';
+import {
+  ATTRIBUTE,
+  type Binding,
+  isValue,
+  type Known,
+  NodeContext,
+  nodeError,
+  nodeLabel,
+  type Translator,
+  type Translators,
+  tensorValue,
+} from './context.js';
 import { foldNode } from './fold.js';
 import { functionKey, type ModelTensor, type OnnxModel, opsetsOf } from './model.js';
 import { attentionOps } from './ops-attention.js';
-import { contribOps, runtimeOps } from './ops-contrib.js';
+import { contribOps } from './ops-contrib.js';
 import { elementwiseOps } from './ops-elementwise.js';
 import { movementOps } from './ops-movement.js';
 import { numericOps } from './ops-numeric.js';
 import type { AttributeProto, FunctionProto, NodeProto, TensorProto } from './proto.js';
-import type { Translator, Translators } from './translator.js';
 
 const MAX_CALL_DEPTH = 32;
 const MAX_APPLIED_NODES = 1 << 20;
@@ -26,8 +36,7 @@ const defaultOps: Translators = {
   ...elementwiseOps,
   ...numericOps,
   ...attentionOps,
-  ...runtimeOps,
-  ...movementOps((c) => c.constant()),
+  ...movementOps,
 };
 
 /** Every op that the importer supports, those of other domains with their domain. */
@@ -106,26 +115,21 @@ class Application {
       if (name === '') return undefined;
       const found = body.names.get(name);
       if (found !== undefined) return found;
-      throw new CutlayerError(
-        'INVALID_ONNX',
-        `${nodeLabel(node)}: reads "${name.slice(0, 200)}", which no input, initializer or earlier node makes: the name is wrong or the graph has a cycle`,
-        { details: { op: node.op_type, node: node.name } },
-      );
+      const why = 'which no input, initializer or earlier node makes: the name is wrong or the graph has a cycle';
+      throw nodeError('INVALID_ONNX', node, `reads "${name.slice(0, 200)}", ${why}`);
     });
     const fn = this.model.functions.get(functionKey(node, node.op_type));
     if (fn !== undefined) return this.call(fn, node, inputs, attributes, body);
     const domain = node.domain === 'ai.onnx' ? '' : node.domain;
-    const opset = body.opsets.get(domain);
     const c = new NodeContext(node, {
       g: this.g,
       known: this.known,
       tensorOf: (proto) => this.tensorOf(proto),
-      opset: opset ?? 0,
       attributes,
       inputs,
     });
     const translator = this.translatorOf(c, domain);
-    if (domain === '' && opset === undefined) throw c.fail("the model imports no version of ONNX's own operators");
+    if (domain === '' && !body.opsets.has(domain)) throw c.fail("the model imports no version of ONNX's own operators");
     return this.named(node, c, () => {
       const folded = domain === '' ? foldNode(c) : undefined;
       return folded === undefined ? translator(c) : [folded];

@@ -25,36 +25,28 @@ export interface Surroundings {
   readonly g: GraphBuilder;
   readonly known: Known;
   readonly tensorOf: (proto: TensorProto) => ModelTensor;
-  /** The version of the node's operator set. */
-  readonly opset: number;
   readonly attributes: ReadonlyMap<string, AttributeProto>;
   readonly inputs: readonly (Binding | undefined)[];
 }
 
 export class NodeContext {
   readonly g: GraphBuilder;
-  readonly opset: number;
 
   constructor(
     readonly node: NodeProto,
     private readonly around: Surroundings,
   ) {
     this.g = around.g;
-    this.opset = around.opset;
   }
 
   /** The error of a node that does not fit the specification. */
   fail(why: string): CutlayerError {
-    return new CutlayerError('INVALID_ONNX', `${nodeLabel(this.node)}: ${why}`, {
-      details: { op: this.node.op_type, node: this.node.name },
-    });
+    return nodeError('INVALID_ONNX', this.node, why);
   }
 
   /** The error of a valid node that the importer does not support. */
   unsupported(why: string): CutlayerError {
-    return new CutlayerError('UNSUPPORTED_OP', `${nodeLabel(this.node)}: ${why}`, {
-      details: { op: this.node.op_type, node: this.node.name },
-    });
+    return nodeError('UNSUPPORTED_OP', this.node, why);
   }
 
   // ---- inputs
@@ -180,6 +172,15 @@ export class NodeContext {
     if (found.type !== type && found.type !== 0) throw this.fail(`attribute "${name}" has another type than the specification's`);
     return read(found);
   }
+}
+
+/** From a node to its outputs, in the specification's order; a missing one must not be read. */
+export type Translator = (c: NodeContext) => readonly Binding[];
+
+export type Translators = Readonly<Record<string, Translator>>;
+
+export function nodeError(code: 'INVALID_ONNX' | 'UNSUPPORTED_OP', node: NodeProto, why: string): CutlayerError {
+  return new CutlayerError(code, `${nodeLabel(node)}: ${why}`, { details: { op: node.op_type, node: node.name } });
 }
 
 export function nodeLabel({ op_type: op, domain, name, output }: NodeProto): string {

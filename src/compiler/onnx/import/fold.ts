@@ -59,6 +59,15 @@ const saturate = (value: number): number => Math.max(-Number.MAX_SAFE_INTEGER, M
 
 const isReal = (dtype: DType): boolean => dtypes[dtype].real;
 
+const allKnown = (dims: readonly (Dim | undefined)[]): readonly Dim[] | undefined =>
+  dims.every((dim) => dim !== undefined) ? dims : undefined;
+
+/** A content with other elements, where all are known. */
+const withDims = (x: Content, of: (dim: Dim) => Dim | undefined): Content | undefined => {
+  const dims = allKnown(x.dims.map(of));
+  return dims && { ...x, dims };
+};
+
 /** An element-by-element function of two operands, either of which may be one element for all. */
 const pairwise =
   (of: (a: Dim, b: Dim) => Dim | undefined, result?: DType): Fold =>
@@ -71,8 +80,7 @@ const pairwise =
 function broadcast(a: readonly Dim[], b: readonly Dim[], of: (a: Dim, b: Dim) => Dim | undefined): readonly Dim[] | undefined {
   if (a.length !== b.length && a.length !== 1 && b.length !== 1) return undefined;
   const length = a.length === 1 ? b.length : a.length;
-  const results = Array.from({ length }, (_, at) => of(a[a.length === 1 ? 0 : at]!, b[b.length === 1 ? 0 : at]!));
-  return results.every((result) => result !== undefined) ? results : undefined;
+  return allKnown(Array.from({ length }, (_, at) => of(a[a.length === 1 ? 0 : at]!, b[b.length === 1 ? 0 : at]!)));
 }
 
 /** The truth of a comparison, where it does not depend on the symbols. */
@@ -85,6 +93,11 @@ const compared = (holds: (order: -1 | 0 | 1) => boolean): Fold =>
 const logical = (of: (a: boolean, b: boolean) => boolean): Fold => pairwise((a, b) => Number(of(a !== 0, b !== 0)), 'bool');
 
 const same: Fold = (_, [input]) => input;
+
+const wholeNumbers =
+  (of: (dim: Dim) => Dim | undefined): Fold =>
+  (_, [x]) =>
+    x && !isReal(x.dtype) ? withDims(x, of) : undefined;
 
 const reduced =
   (of: (dims: readonly Dim[]) => Dim | undefined): Fold =>
@@ -143,12 +156,8 @@ const folds: Readonly<Record<string, Fold>> = {
   Mod: (c, inputs) => (c.int('fmod', 0) === 0 ? pairwise(modulo)(c, inputs) : undefined),
   Max: extremum(larger),
   Min: extremum(smaller),
-  Neg: (_, [x]) => (x && !isReal(x.dtype) ? { ...x, dims: x.dims.map((dim) => subtractDims(0, dim)) } : undefined),
-  Abs: (_, [x]) => {
-    if (x === undefined || isReal(x.dtype)) return undefined;
-    const dims = x.dims.map((dim) => (atMost(0, dim) ? dim : atMost(dim, 0) ? subtractDims(0, dim) : undefined));
-    return dims.every((dim) => dim !== undefined) ? { ...x, dims } : undefined;
-  },
+  Neg: wholeNumbers((dim) => subtractDims(0, dim)),
+  Abs: wholeNumbers((dim) => (atMost(0, dim) ? dim : atMost(dim, 0) ? subtractDims(0, dim) : undefined)),
   Equal: compared((order) => order === 0),
   Less: compared((order) => order < 0),
   LessOrEqual: compared((order) => order <= 0),
@@ -157,14 +166,13 @@ const folds: Readonly<Record<string, Fold>> = {
   And: logical((a, b) => a && b),
   Or: logical((a, b) => a || b),
   Xor: logical((a, b) => a !== b),
-  Not: (_, [x]) => x && { ...x, dims: x.dims.map((dim) => Number(dim === 0)) },
+  Not: (_, [x]) => x && withDims(x, (dim) => Number(dim === 0)),
   Where: (_, [condition, x, y]) => {
     if (condition === undefined || x === undefined || y === undefined || isReal(x.dtype)) return undefined;
     const length = Math.max(condition.dims.length, x.dims.length, y.dims.length);
     const at = ({ dims }: Content, index: number): Dim | undefined => dims[dims.length === 1 ? 0 : index];
-    const dims = Array.from({ length }, (_, index) => at(at(condition, index) === 0 ? y : x, index));
-    if (!dims.every((dim) => dim !== undefined)) return undefined;
-    return { dims, rank: condition.rank === 1 || x.rank === 1 || y.rank === 1 ? 1 : 0, dtype: x.dtype };
+    const dims = allKnown(Array.from({ length }, (_, index) => at(at(condition, index) === 0 ? y : x, index)));
+    return dims && { dims, rank: condition.rank === 1 || x.rank === 1 || y.rank === 1 ? 1 : 0, dtype: x.dtype };
   },
   Cast: (c, [x]) => {
     const dtype = c.dtype(c.int('to'));
@@ -212,6 +220,6 @@ const folds: Readonly<Record<string, Fold>> = {
 };
 
 const castToBool = (x: Content): Content | undefined => {
-  const dims = x.dims.map((dim) => (compareSizes(dim, 0) === undefined ? undefined : Number(compareSizes(dim, 0) !== 0)));
-  return dims.every((dim) => dim !== undefined) ? { ...x, dims, dtype: 'bool' } : undefined;
+  const truths = withDims(x, (dim) => (compareSizes(dim, 0) === undefined ? undefined : Number(compareSizes(dim, 0) !== 0)));
+  return truths && { ...truths, dtype: 'bool' };
 };

@@ -7,8 +7,7 @@
 import type { GraphBuilder } from '../builder.js';
 import { type Dim, dimsEqual, dimText, divideDims, multiplyDims } from '../dim.js';
 import type { Value } from '../value.js';
-import type { NodeContext } from './context.js';
-import type { Translators } from './translator.js';
+import type { NodeContext, Translators } from './context.js';
 
 /** Value of masked scores: the least float32, so that softmax gives 0. */
 const MASKED = -3.4028234663852886e38;

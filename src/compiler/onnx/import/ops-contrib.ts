@@ -1,15 +1,6 @@
-/** Translators of ONNX Runtime's fused ops (domain `com.microsoft`, or the default). */
+/** Translators of ONNX Runtime's fused ops (domain `com.microsoft`). */
 import type { Value } from '../value.js';
-import type { NodeContext } from './context.js';
-import type { Translators } from './translator.js';
-
-function simplified(c: NodeContext): readonly Value[] {
-  return c.g.applyAll(
-    'SimplifiedLayerNormalization',
-    { X: c.input(0), scale: c.input(1) },
-    { axis: c.int('axis', -1), epsilon: c.float('epsilon', 1e-5) },
-  );
-}
+import type { NodeContext, Translators } from './context.js';
 
 /** The normed sum: input + skip (+ bias); the fourth output is the sum itself. */
 function skipped(c: NodeContext, biasAt: number): Value {
@@ -49,6 +40,3 @@ export const contribOps: Translators = {
     return [y!, y!, deviation!, sum];
   },
 };
-
-/** By op name, in the default domain although not in the specification. */
-export const runtimeOps: Translators = { SimplifiedLayerNormalization: simplified };

@@ -1,8 +1,8 @@
 /** Translators of ops that work element by element. */
 import type { GraphBuilder } from '../builder.js';
+import type { OpName } from '../op-signatures.js';
 import type { Value } from '../value.js';
-import type { NodeContext } from './context.js';
-import type { Translator, Translators } from './translator.js';
+import type { NodeContext, Translator, Translators } from './context.js';
 
 const unary =
   (of: (g: GraphBuilder, x: Value, c: NodeContext) => Value): Translator =>
@@ -11,6 +11,12 @@ const unary =
 const binary =
   (of: (g: GraphBuilder, a: Value, b: Value, c: NodeContext) => Value): Translator =>
   (c) => [of(c.g, c.input(0), c.input(1), c)];
+
+/** Ops that have the same name and meaning in a graph builder, by the inputs that they take. */
+const sameOps = (inputs: readonly number[], ops: readonly OpName[]): Translators => {
+  const read = (c: NodeContext): readonly Value[] => inputs.map((at) => c.input(at));
+  return Object.fromEntries(ops.map((op): [string, Translator] => [op, (c) => c.g.table.operation(op, read(c), {}, c.g.scope)]));
+};
 
 const isReal = ({ dtype }: Value): boolean => dtype === 'float32' || dtype === 'float64';
 
@@ -53,51 +59,28 @@ function clip(c: NodeContext): readonly Value[] {
 /** log(1 + eˣ), without overflow: max(x, 0) + log(1 + e^−|x|) */
 const softplus = (g: GraphBuilder, x: Value): Value => g.add(g.relu(x), g.log(g.add(g.exp(g.neg(g.abs(x))), 1)));
 
-const castTo = (g: GraphBuilder, x: Value, c: NodeContext): Value => g.cast(x, c.dtype(c.int('to')));
+/** ax + b, at least 0 and at most 1. */
+const clippedLine = (g: GraphBuilder, x: Value, a: number, b: number): Value =>
+  g.apply('Clip', { input: g.add(g.mul(x, a), b), min: g.scalar(0, x.dtype), max: g.scalar(1, x.dtype) });
+
+const sum = (c: NodeContext): Value => c.inputs().reduce((a, b) => c.g.add(a, b));
 
 export const elementwiseOps: Translators = {
-  Add: binary((g, a, b) => g.add(a, b)),
-  Sub: binary((g, a, b) => g.sub(a, b)),
-  Mul: binary((g, a, b) => g.mul(a, b)),
-  Div: binary((g, a, b) => g.div(a, b)),
+  ...sameOps([0, 1], ['Add', 'Sub', 'Mul', 'Div', 'Equal', 'Less', 'LessOrEqual', 'And', 'Or']),
+  ...sameOps([0], ['Neg', 'Abs', 'Sqrt', 'Reciprocal', 'Exp', 'Log', 'Sin', 'Cos', 'Tanh', 'Erf', 'Sigmoid', 'Relu', 'Not', 'IsNaN']),
   Mod: binary(modulo),
   Pow: binary(power),
-  Sum: (c) => [c.inputs().reduce((a, b) => c.g.add(a, b))],
-  Mean: (c) => [
-    c.g.div(
-      c.inputs().reduce((a, b) => c.g.add(a, b)),
-      c.inputCount,
-    ),
-  ],
+  Sum: (c) => [sum(c)],
+  Mean: (c) => [c.g.div(sum(c), c.inputCount)],
   Max: (c) => [c.inputCount === 1 ? c.input(0) : c.g.apply('Max', { data_0: c.inputs() })],
   Min: (c) => [c.inputCount === 1 ? c.input(0) : c.g.apply('Min', { data_0: c.inputs() })],
-  Neg: unary((g, x) => g.neg(x)),
-  Abs: unary((g, x) => g.abs(x)),
-  Sqrt: unary((g, x) => g.sqrt(x)),
-  Reciprocal: unary((g, x) => g.reciprocal(x)),
-  Exp: unary((g, x) => g.exp(x)),
-  Log: unary((g, x) => g.log(x)),
-  Sin: unary((g, x) => g.sin(x)),
-  Cos: unary((g, x) => g.cos(x)),
-  Tanh: unary((g, x) => g.tanh(x)),
-  Erf: unary((g, x) => g.erf(x)),
-  Sigmoid: unary((g, x) => g.sigmoid(x)),
-  Relu: unary((g, x) => g.relu(x)),
   LeakyRelu: unary((g, x, c) => g.sub(g.relu(x), g.mul(g.relu(g.neg(x)), c.float('alpha', 0.01)))),
   Elu: unary((g, x, c) => g.add(g.relu(x), g.mul(g.sub(g.exp(g.neg(g.relu(g.neg(x)))), 1), c.float('alpha', 1)))),
   Softplus: unary(softplus),
   Softsign: unary((g, x) => g.div(x, g.add(g.abs(x), 1))),
   Mish: unary((g, x) => g.mul(x, g.tanh(softplus(g, x)))),
-  HardSigmoid: unary((g, x, c) =>
-    g.apply('Clip', {
-      input: g.add(g.mul(x, c.float('alpha', 0.2)), c.float('beta', 0.5)),
-      min: g.scalar(0, x.dtype),
-      max: g.scalar(1, x.dtype),
-    }),
-  ),
-  HardSwish: unary((g, x) =>
-    g.mul(x, g.apply('Clip', { input: g.add(g.mul(x, 1 / 6), 0.5), min: g.scalar(0, x.dtype), max: g.scalar(1, x.dtype) })),
-  ),
+  HardSigmoid: unary((g, x, c) => clippedLine(g, x, c.float('alpha', 0.2), c.float('beta', 0.5))),
+  HardSwish: unary((g, x) => g.mul(x, clippedLine(g, x, 1 / 6, 0.5))),
   Gelu: unary((g, x, c) => {
     const approximate = c.string('approximate', 'none');
     if (approximate !== 'none' && approximate !== 'tanh')
@@ -106,19 +89,12 @@ export const elementwiseOps: Translators = {
   }),
   Clip: clip,
   Identity: (c) => [c.binding(0) ?? c.input(0)],
-  Cast: unary(castTo),
+  Cast: unary((g, x, c) => g.cast(x, c.dtype(c.int('to')))),
   CastLike: binary((g, x, like) => g.cast(x, like.dtype)),
   Where: (c) => [c.g.where(c.input(0), c.input(1), c.input(2))],
-  Equal: binary((g, a, b) => g.equal(a, b)),
-  Less: binary((g, a, b) => g.less(a, b)),
-  LessOrEqual: binary((g, a, b) => g.lessOrEqual(a, b)),
   Greater: binary((g, a, b) => g.less(b, a)),
   GreaterOrEqual: binary((g, a, b) => g.lessOrEqual(b, a)),
-  And: binary((g, a, b) => g.and(a, b)),
-  Or: binary((g, a, b) => g.apply('Or', { A: a, B: b })),
   Xor: binary((g, a, b) => g.not(g.equal(a, b))),
-  Not: unary((g, x) => g.not(x)),
-  IsNaN: unary((g, X) => g.apply('IsNaN', { X })),
   // Inference: nothing is dropped.
   Dropout: (c) => {
     const training = c.optional(2);

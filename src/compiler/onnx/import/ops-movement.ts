@@ -1,10 +1,9 @@
 /** Translators of ops that only move elements, and of those that make values from sizes. */
-import { tensor } from '../../../tensor/tensor.js';
+import { f32, tensor } from '../../../tensor/tensor.js';
 import { addDims, type Dim, divideDims, multiplyDims, type Shape, shapeText } from '../dim.js';
 import type { Value } from '../value.js';
-import { isValue, type NodeContext } from './context.js';
+import { isValue, type NodeContext, type Translators } from './context.js';
 import { compareSizes, isNegative } from './sizes.js';
-import type { Translators } from './translator.js';
 
 /** An axis counted from the start. */
 function axisOf(c: NodeContext, axis: number, rank: number): number {
@@ -25,12 +24,7 @@ function reshape(c: NodeContext): readonly Value[] {
   if (free < 0) return [c.g.reshape(data, dims)];
   const rest = divideDims(multiplyDims(...data.shape), multiplyDims(...dims.filter((_, axis) => axis !== free)));
   if (rest === undefined) throw c.fail(`${shapeText(data.shape)} does not fill ${shapeText(dims)}`);
-  return [
-    c.g.reshape(
-      data,
-      dims.map((dim, axis) => (axis === free ? rest : dim)),
-    ),
-  ];
+  return [c.g.reshape(data, dims.with(free, rest))];
 }
 
 /** Where an index of Slice lies, clamped to the dimension. */
@@ -94,13 +88,12 @@ function split(c: NodeContext): readonly Value[] {
   const even = divideDims(size, count);
   if (even !== undefined) return c.g.split(input, Array<Dim>(count).fill(even), axis);
   if (typeof size !== 'number') throw c.unsupported('an axis of run-time size is split only where the parts are equal');
-  const part = Math.ceil(size / count);
-  return c.g.split(
-    input,
-    Array.from({ length: count }, (_, at) => Math.min(part, size - at * part)),
-    axis,
-  );
+  return c.g.split(input, partSizes(size, Math.ceil(size / count), count), axis);
 }
+
+/** `count` parts of a size; the last one is what is left. */
+const partSizes = (size: number, part: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, at) => Math.min(part, size - at * part));
 
 /** SplitToSequence by a known size or sizes. */
 function splitToSequence(c: NodeContext): readonly { readonly sequence: readonly Value[] }[] {
@@ -113,7 +106,7 @@ function splitToSequence(c: NodeContext): readonly { readonly sequence: readonly
   if (scalar) {
     const part = given[0];
     if (typeof size !== 'number' || typeof part !== 'number' || part < 1) throw c.unsupported('a sequence of run-time length is not known');
-    sizes = Array.from({ length: Math.ceil(size / part) }, (_, at) => Math.min(part, size - at * part));
+    sizes = partSizes(size, part, Math.ceil(size / part));
   }
   const parts = c.g.split(input, sizes, axis);
   const squeezed = c.optional(1) === undefined && c.int('keepdims', 1) === 0;
@@ -131,9 +124,9 @@ function sequenceAt(c: NodeContext): readonly Value[] {
 
 function squeeze(c: NodeContext): readonly Value[] {
   const data = c.input(0);
-  const rank = data.shape.length;
-  const axes = c.optional(1) === undefined ? [...data.shape.keys()].filter((axis) => data.shape[axis] === 1) : c.numbers(1, 'axes');
-  const removed = new Set(axes.map((axis) => axisOf(c, axis, rank)));
+  const { shape } = data;
+  const axes = c.optional(1) === undefined ? [...shape.keys()].filter((axis) => shape[axis] === 1) : c.numbers(1, 'axes');
+  const removed = new Set(axes.map((axis) => axisOf(c, axis, shape.length)));
   return [c.g.squeeze(data, [...removed])];
 }
 
@@ -142,18 +135,15 @@ function tile(c: NodeContext): readonly Value[] {
   const data = c.input(0);
   const repeats = c.sizes(1, 'repeats');
   if (repeats.length !== data.shape.length) throw c.fail(`expected ${data.shape.length} repeats, got ${repeats.length}`);
+  const pairs = data.shape.map((dim, axis): readonly [Dim, Dim] => [repeats[axis]!, dim]);
   const apart = c.g.reshape(
     data,
-    data.shape.flatMap((dim) => [1, dim]),
-  );
-  const repeated = c.g.expand(
-    apart,
-    data.shape.flatMap((dim, axis) => [repeats[axis]!, dim]),
+    pairs.flatMap(([, dim]) => [1, dim]),
   );
   return [
     c.g.reshape(
-      repeated,
-      data.shape.map((dim, axis) => multiplyDims(repeats[axis]!, dim)),
+      c.g.expand(apart, pairs.flat()),
+      pairs.map((pair) => multiplyDims(...pair)),
     ),
   ];
 }
@@ -201,17 +191,12 @@ function constantOfShape(c: NodeContext): readonly Value[] {
 }
 
 /** `Constant`: a tensor, or numbers as attributes. */
-function constant(c: NodeContext, asValue: (c: NodeContext) => Value): readonly Value[] {
-  if (c.has('value')) return [asValue(c)];
+function constant(c: NodeContext): readonly Value[] {
+  if (c.has('value')) return [c.constant()];
+  const saturated = (value: number): bigint => BigInt(Math.max(-(2 ** 63), Math.min(value, Number.MAX_SAFE_INTEGER)));
   const whole = (values: readonly number[], shape: readonly number[]) =>
-    c.g.constant(
-      tensor(
-        'int64',
-        shape,
-        BigInt64Array.from(values, (value) => BigInt(Math.max(-(2 ** 63), Math.min(value, Number.MAX_SAFE_INTEGER)))),
-      ),
-    );
-  const real = (values: readonly number[], shape: readonly number[]) => c.g.constant(tensor('float32', shape, Float32Array.from(values)));
+    c.g.constant(tensor('int64', shape, BigInt64Array.from(values, saturated)));
+  const real = (values: readonly number[], shape: readonly number[]) => c.g.constant(f32(shape, values));
   if (c.has('value_int')) return [whole([c.int('value_int')], [])];
   if (c.has('value_ints')) return [whole(c.ints('value_ints'), [c.ints('value_ints').length])];
   if (c.has('value_float')) return [real([c.float('value_float')], [])];
@@ -219,9 +204,8 @@ function constant(c: NodeContext, asValue: (c: NodeContext) => Value): readonly 
   throw c.unsupported('only constants of numbers are known');
 }
 
-/** The table; `asValue` turns the `value` attribute of a Constant into a value. */
-export const movementOps = (asValue: (c: NodeContext) => Value): Translators => ({
-  Constant: (c) => constant(c, asValue),
+export const movementOps: Translators = {
+  Constant: constant,
   ConstantOfShape: constantOfShape,
   Shape: shapeOf,
   Size: (c) => [c.valueOf([multiplyDims(...c.input(0).shape)], 0, 'int64')],
@@ -233,10 +217,7 @@ export const movementOps = (asValue: (c: NodeContext) => Value): Translators => 
     const at = axis < 0 ? axis + data.shape.length : axis;
     return [c.g.reshape(data, [multiplyDims(...data.shape.slice(0, at)), multiplyDims(...data.shape.slice(at))])];
   },
-  Transpose: (c) => {
-    const data = c.input(0);
-    return [c.g.transpose(data, c.ints('perm', [...data.shape.keys()].reverse()))];
-  },
+  Transpose: (c) => [c.g.transpose(c.input(0), c.ints('perm', [...c.input(0).shape.keys()].reverse()))],
   Squeeze: squeeze,
   Unsqueeze: (c) => [c.g.unsqueeze(c.input(0), c.numbers(1, 'axes'))],
   Expand: (c) => {
@@ -274,7 +255,7 @@ export const movementOps = (asValue: (c: NodeContext) => Value): Translators => 
     return [c.g.scatterND(c.input(0), c.input(1), c.input(2))];
   },
   ScatterElements: (c) => [c.g.scatterElements(c.input(0), c.input(1), c.input(2), { axis: c.int('axis', 0), reduction: reductionOf(c) })],
-});
+};
 
 function reductionOf(c: NodeContext): 'none' | 'add' {
   const reduction = c.string('reduction', 'none');

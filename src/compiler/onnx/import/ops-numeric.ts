@@ -3,8 +3,7 @@
 import type { GraphBuilder } from '../builder.js';
 import { shapesEqual } from '../dim.js';
 import type { Value } from '../value.js';
-import type { NodeContext } from './context.js';
-import type { Translator, Translators } from './translator.js';
+import type { NodeContext, Translator, Translators } from './context.js';
 
 /** A product whose operands may be vectors, as numpy multiplies them. */
 function matMul(c: NodeContext): readonly Value[] {
@@ -32,37 +31,33 @@ const reduction =
 const sumSquares = (g: GraphBuilder, x: Value, axes: readonly number[], keepdims: number): Value =>
   g.reduceSum(g.mul(x, x), axes, keepdims);
 
-function requireStash(c: NodeContext): void {
-  if (c.int('stash_type', 1) !== 1) throw c.unsupported('stash_type other than float32 is not known');
-}
-
 /** A scale or bias in the shape of the normalized axes, from a shape that broadcasts to it. */
-function parameter(c: NodeContext, x: Value, axis: number, value: Value): Value {
+function parameter(c: NodeContext, value: Value): Value {
+  const x = c.input(0);
+  const axis = c.int('axis', -1);
   const shape = x.shape.slice(axis < 0 ? axis + x.shape.length : axis);
   if (shapesEqual(value.shape, shape)) return value;
   return c.g.expand(value.shape.length > shape.length ? c.g.reshape(value, value.shape.slice(-shape.length)) : value, shape);
 }
 
+function axisAndEpsilon(c: NodeContext) {
+  return { axis: c.int('axis', -1), epsilon: c.float('epsilon', 1e-5) };
+}
+
+function requireStash(c: NodeContext): void {
+  if (c.int('stash_type', 1) !== 1) throw c.unsupported('stash_type other than float32 is not known');
+}
+
 function layerNormalization(c: NodeContext): readonly Value[] {
   requireStash(c);
-  const [X, B] = [c.input(0), c.optional(2)];
-  const axis = c.int('axis', -1);
-  return c.g.applyAll(
-    'LayerNormalization',
-    { X, Scale: parameter(c, X, axis, c.input(1)), B: B && parameter(c, X, axis, B) },
-    { axis, epsilon: c.float('epsilon', 1e-5) },
-  );
+  const B = c.optional(2);
+  const inputs = { X: c.input(0), Scale: parameter(c, c.input(1)), B: B && parameter(c, B) };
+  return c.g.applyAll('LayerNormalization', inputs, axisAndEpsilon(c));
 }
 
 function rmsNormalization(c: NodeContext): readonly Value[] {
   requireStash(c);
-  const X = c.input(0);
-  const axis = c.int('axis', -1);
-  return c.g.applyAll(
-    'SimplifiedLayerNormalization',
-    { X, scale: parameter(c, X, axis, c.input(1)) },
-    { axis, epsilon: c.float('epsilon', 1e-5) },
-  );
+  return c.g.applyAll('SimplifiedLayerNormalization', { X: c.input(0), scale: parameter(c, c.input(1)) }, axisAndEpsilon(c));
 }
 
 export const numericOps: Translators = {
@@ -101,4 +96,7 @@ export const numericOps: Translators = {
   LogSoftmax: (c) => [c.g.logSoftmax(c.input(0), c.int('axis', -1))],
   LayerNormalization: layerNormalization,
   RMSNormalization: rmsNormalization,
+  // ONNX Runtime's, which it also takes without its domain.
+  SimplifiedLayerNormalization: (c) =>
+    c.g.applyAll('SimplifiedLayerNormalization', { X: c.input(0), scale: c.input(1) }, axisAndEpsilon(c)),
 };
