@@ -5,8 +5,7 @@
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
-import { nodesBelow } from '../onnx/reachable.js';
-import { inputsOf, type Value } from '../onnx/value.js';
+import { inputsOf, nodesBelow, type Value } from '../onnx/value.js';
 import { chooseResiduals, type NominalSizes } from './residual-policy.js';
 
 export interface PartitionRequest {

@@ -10,8 +10,7 @@
 
 import { dtypes } from '../../tensor/dtype.js';
 import type { Dim } from '../onnx/dim.js';
-import { nodesBelow } from '../onnx/reachable.js';
-import { inputsOf, type Node, type OpNode, type Value } from '../onnx/value.js';
+import { inputsOf, type Node, nodesBelow, type OpNode, type Value } from '../onnx/value.js';
 
 /** Sizes assumed for symbols when bytes are compared; others count as {@link DEFAULT_SIZE}. */
 export type NominalSizes = Readonly<Record<string, number>>;

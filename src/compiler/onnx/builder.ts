@@ -1,8 +1,8 @@
 /** The graph builder: a camelCase method per op; a call without effect returns its input. */
 import type { DType } from '../../tensor/dtype.js';
 import { type Dim, dimsEqual, type Shape, shapesEqual } from './dim.js';
-import { buildGraph, type Graph } from './graph.js';
-import { LeafBuilder } from './leaf-builder.js';
+import { type BuildOptions, buildGraph, type Graph } from './graph.js';
+import { NodeBuilder } from './node-builder.js';
 import type { AttributeArguments, OpInputs } from './op-signatures.js';
 import type { Value } from './value.js';
 
@@ -20,7 +20,7 @@ type BinaryOp = 'Add' | 'Sub' | 'Mul' | 'Div' | 'Equal' | 'Less' | 'LessOrEqual'
 export const END = Number.MAX_SAFE_INTEGER;
 
 /** Builds one graph. Methods may throw CutlayerError INVALID_SHAPE naming node and dimensions. */
-export class GraphBuilder extends LeafBuilder {
+export class GraphBuilder extends NodeBuilder {
   // ---- elementwise
 
   /** A + B, broadcast. */
@@ -33,7 +33,7 @@ export class GraphBuilder extends LeafBuilder {
   readonly div = this.#binary('Div');
   /** X to a constant power. */
   pow(X: Value, Y: Operand): Value {
-    return this.apply('Pow', { X, Y: typeof Y === 'number' ? this.scalar(Y, X.dtype) : Y });
+    return this.apply('Pow', { X, Y: this.#operand(Y, X.dtype) });
   }
   readonly neg = this.#unary('Neg');
   readonly abs = this.#unary('Abs');
@@ -186,17 +186,9 @@ export class GraphBuilder extends LeafBuilder {
   }
   // ---- the graph
 
-  /**
-   * The graph of the nodes that the outputs need.
-   * @param options.inputs inputs to declare although no output needs them
-   * @param options.cut values to be fed under these names instead of being computed
-   */
-  build(options: {
-    readonly outputs: Readonly<Record<string, Value>>;
-    readonly inputs?: readonly Value[];
-    readonly cut?: ReadonlyMap<Value, string>;
-  }): Graph {
-    return buildGraph(this, options);
+  /** The graph of the nodes that the outputs need. */
+  build(options: BuildOptions): Graph {
+    return buildGraph(this.table, options);
   }
 
   #unary(op: UnaryOp): (X: Value) => Value {
@@ -218,9 +210,10 @@ export class GraphBuilder extends LeafBuilder {
 
   #pair(A: Operand, B: Operand): { readonly A: Value; readonly B: Value } {
     const dtype = typeof A !== 'number' ? A.dtype : typeof B !== 'number' ? B.dtype : 'float32';
-    return {
-      A: typeof A === 'number' ? this.scalar(A, dtype) : A,
-      B: typeof B === 'number' ? this.scalar(B, dtype) : B,
-    };
+    return { A: this.#operand(A, dtype), B: this.#operand(B, dtype) };
+  }
+
+  #operand(X: Operand, dtype: DType): Value {
+    return typeof X === 'number' ? this.scalar(X, dtype) : X;
   }
 }

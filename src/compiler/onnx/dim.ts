@@ -116,19 +116,13 @@ function canonical(terms: ReadonlyMap<string, number>): Dim {
   const kept = [...terms].filter(([, coefficient]) => coefficient !== 0).sort(([a], [b]) => compareMonomials(a, b));
   if (kept.length === 0) return 0;
   if (kept.length === 1 && kept[0]![0] === '') return kept[0]![1];
-  const text = kept
-    .map(([monomial, coefficient]) =>
-      monomial === ''
-        ? String(coefficient)
-        : coefficient === 1
-          ? monomial
-          : coefficient === -1
-            ? `-${monomial}`
-            : `${coefficient}*${monomial}`,
-    )
-    .join('+')
-    .replaceAll('+-', '-');
+  const text = kept.map(termText).join('+').replaceAll('+-', '-');
   return { text, terms: new Map(kept) };
+}
+
+function termText([monomial, coefficient]: readonly [string, number]): string {
+  if (monomial === '') return String(coefficient);
+  return Math.abs(coefficient) === 1 ? `${coefficient < 0 ? '-' : ''}${monomial}` : `${coefficient}*${monomial}`;
 }
 
 function leadingTerm(dim: Dim): { readonly monomial: string; readonly coefficient: number } | undefined {

@@ -5,7 +5,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { symbolName } from './dim.js';
-import type { OpApplier } from './op-applier.js';
+import type { NodeTable } from './node-table.js';
 import { type ConstantNode, inputsOf, type Node, nodeText, type OpNode, type SymbolNode, type Value, type WeightNode } from './value.js';
 
 /** A value that crosses the border of a graph, under its name. */
@@ -30,9 +30,11 @@ export interface Graph {
   readonly ops: readonly OpNode[];
 }
 
-interface BuildOptions {
+export interface BuildOptions {
   readonly outputs: Readonly<Record<string, Value>>;
+  /** Inputs to declare although no output needs them. */
   readonly inputs?: readonly Value[];
+  /** Values to be fed under these names instead of being computed. */
   readonly cut?: ReadonlyMap<Value, string>;
 }
 
@@ -41,7 +43,7 @@ interface BuildOptions {
  * @throws CutlayerError INVALID_GRAPH when there is no output, names collide, or a symbol has no
  *   source
  */
-export function buildGraph(g: OpApplier, { outputs, inputs = [], cut = new Map() }: BuildOptions): Graph {
+export function buildGraph(table: NodeTable, { outputs, inputs = [], cut = new Map() }: BuildOptions): Graph {
   const ports = Object.entries(outputs).map(([name, value]): GraphPort => ({ name, value }));
   if (ports.length === 0) throw new CutlayerError('INVALID_GRAPH', 'build: expected at least one output');
   const { order, fed } = collect(
@@ -50,7 +52,7 @@ export function buildGraph(g: OpApplier, { outputs, inputs = [], cut = new Map()
   );
   for (const value of inputs) fed.add(value);
   const symbols = new Map<SymbolNode, SymbolSource>();
-  for (const node of order) if (node.kind === 'symbol') symbols.set(node, sourceOf(node, g, fed, cut));
+  for (const node of order) if (node.kind === 'symbol') symbols.set(node, sourceOf(node, table, fed, cut));
   const graph: Graph = {
     inputs: [...fed].sort((a, b) => a.node.id - b.node.id || a.index - b.index).map((value) => ({ name: portName(value, cut), value })),
     outputs: ports,
@@ -94,8 +96,8 @@ function collect(
 }
 
 /** A fed value with the symbol among its dims, or else any input, which is then fed too. */
-function sourceOf(node: SymbolNode, g: OpApplier, fed: Set<Value>, cut: ReadonlyMap<Value, string>): SymbolSource {
-  const declared = g.table.nodes.filter((candidate) => candidate.kind === 'input').map((input) => input.outputs[0]!);
+function sourceOf(node: SymbolNode, table: NodeTable, fed: Set<Value>, cut: ReadonlyMap<Value, string>): SymbolSource {
+  const declared = table.nodes.filter((candidate) => candidate.kind === 'input').map((input) => input.outputs[0]!);
   for (const value of [...fed, ...declared]) {
     const axis = value.shape.findIndex((dim) => symbolName(dim) === node.symbol);
     if (axis < 0) continue;
@@ -114,11 +116,7 @@ function portName(value: Value, cut: ReadonlyMap<Value, string>): string {
 
 function checkNames(graph: Graph): void {
   const taken = new Set<string>();
-  const names = [
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.weights.map(({ name }) => name),
-    ...graph.outputs.map(({ name }) => name),
-  ];
+  const names = [...graph.inputs, ...graph.weights, ...graph.outputs].map(({ name }) => name);
   for (const name of names) {
     if (taken.has(name)) throw new CutlayerError('INVALID_GRAPH', `build: two inputs, weights or outputs are named "${name}"`);
     taken.add(name);

@@ -15,7 +15,6 @@ export interface ValueNames {
 export function nameValues(graph: Graph): ValueNames {
   const names = new Map<Value, string>();
   const taken = new Set<string>();
-  const copies: { from: string; to: string }[] = [];
   const claim = (value: Value, name: string): void => {
     names.set(value, name);
     taken.add(name);
@@ -28,12 +27,11 @@ export function nameValues(graph: Graph): ValueNames {
     for (let count = 1; taken.has(name); count++) name = `${base}_${count}`;
     return name;
   };
-  const late: { readonly value: Value; readonly name: string }[] = [];
-  for (const { name, value } of graph.outputs) {
+  const late = graph.outputs.filter(({ name, value }) => {
     const computed = value.node.kind === 'op' && !names.has(value);
     if (computed) claim(value, name);
-    else late.push({ value, name });
-  }
+    return !computed;
+  });
   for (const [at, { outputs }] of graph.constants.entries()) claim(outputs[0]!, unique(`constant_${at}`));
   for (const { symbol, outputs } of graph.symbols.keys()) claim(outputs[0]!, unique(`size_of_${symbol}`));
   const counters = new Map<string, number>();
@@ -47,7 +45,6 @@ export function nameValues(graph: Graph): ValueNames {
       claim(output, unique(output.index === 0 ? own : `${own}:${outputName(node.op, output.index)}`));
     }
   }
-  for (const { value, name } of late) copies.push({ from: names.get(value)!, to: name });
   const used = new Set<Value | undefined>([...graph.ops.flatMap((node) => node.inputs), ...graph.outputs.map(({ value }) => value)]);
   const fed = new Set(graph.inputs.map(({ value }) => value));
   const of = (value: Value): string => names.get(value)!;
@@ -55,7 +52,7 @@ export function nameValues(graph: Graph): ValueNames {
     if (used.has(value) && !fed.has(value)) return of(value);
     return value.index === 0 || isVariadic(value) ? `${of(value)}:unused` : '';
   };
-  return { of, made, copies };
+  return { of, made, copies: late.map(({ value, name }) => ({ from: of(value), to: name })) };
 }
 
 /** Whether the op that makes this value must name all its outputs. */

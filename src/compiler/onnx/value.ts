@@ -64,6 +64,21 @@ export function inputsOf(node: Node): readonly Value[] {
   return node.kind === 'op' ? node.inputs.filter((input) => input !== undefined) : [];
 }
 
+/**
+ * The nodes that some values need, inputs before users. There is no recursion: a decoder's backward
+ * pass is deeper than the call stack.
+ */
+export function nodesBelow(values: readonly Value[]): readonly Node[] {
+  const found = new Set<Node>();
+  const pending = values.map(({ node }) => node);
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const input of inputsOf(node)) pending.push(input.node);
+  }
+  return [...found].sort((a, b) => a.id - b.id);
+}
+
 /** A name for messages: the input's or weight's own name, or scope, op and id. */
 export function nodeText(node: Node): string {
   switch (node.kind) {

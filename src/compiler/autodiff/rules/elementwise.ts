@@ -1,26 +1,13 @@
 /** VJP rules of ops that work element by element; x̄ is x's cotangent, ȳ the output y's. */
-import type { GraphBuilder } from '../../onnx/builder.js';
 import type { Value } from '../../onnx/value.js';
 import { geluErfDerivative, geluTanhDerivative } from '../gelu-derivative.js';
-import type { VjpRules } from '../vjp-rules.js';
+import type { VjpContext, VjpRules } from '../vjp-rules.js';
 
 /** x̄ᵢ = ȳ where xᵢ = y, shared equally by all that are */
-function toExtrema({
-  g,
-  ct,
-  y,
-  data_0,
-}: {
-  readonly g: GraphBuilder;
-  readonly ct: Value;
-  readonly y: Value;
-  readonly data_0: readonly Value[];
-}) {
+function toExtrema({ g, ct, y, data_0 }: VjpContext<'Max'>): readonly Value[] {
   const chosen = data_0.map((x) => g.cast(g.equal(x, y), y.dtype));
-  const share = g.div(
-    ct,
-    chosen.reduce((sum, one) => g.add(sum, one)),
-  );
+  const count = chosen.reduce((sum, one) => g.add(sum, one));
+  const share = g.div(ct, count);
   return chosen.map((one) => g.mul(share, one));
 }
 

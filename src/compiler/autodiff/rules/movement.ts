@@ -29,30 +29,24 @@ export const movementRules = {
   Expand: { input: ({ ct }) => ct }, // x̄ = Σ ȳ over the repeats, by the driver
   Concat: {
     // x̄ᵢ = the part of ȳ that came from xᵢ
-    inputs: ({ g, ct, inputs, axis }) =>
-      g.split(
-        ct,
-        inputs.map((input) => input.shape.at(axis)!),
-        axis,
-      ),
+    inputs: ({ g, ct, inputs, axis }) => {
+      const sizes = inputs.map((input) => input.shape.at(axis)!);
+      return g.split(ct, sizes, axis);
+    },
   },
   Split: {
     // x̄ = the ȳᵢ joined, zeros where an output was not used
-    input: ({ g, cts, outputs, axis }) =>
-      g.concat(
-        outputs.map((output, at) => cts[at] ?? g.fill(output.shape, 0, output.dtype)),
-        axis,
-      ),
+    input: ({ g, cts, outputs, axis }) => {
+      const parts = outputs.map((output, at) => cts[at] ?? g.fill(output.shape, 0, output.dtype));
+      return g.concat(parts, axis);
+    },
   },
   Slice: {
     // x̄ = ȳ in its place, zeros around it
     data: ({ g, ct, data, starts, axes }) => {
       const before = sliceStarts(data, starts, axes);
-      return g.pad(
-        ct,
-        before,
-        data.shape.map((dim, axis) => subtractDims(dim, addDims(before[axis]!, ct.shape[axis]!))),
-      );
+      const after = data.shape.map((dim, axis) => subtractDims(dim, addDims(before[axis]!, ct.shape[axis]!)));
+      return g.pad(ct, before, after);
     },
   },
   Pad: {

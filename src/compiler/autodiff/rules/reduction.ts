@@ -1,33 +1,27 @@
 /** VJP rules of reductions and softmax. */
-import type { GraphBuilder } from '../../onnx/builder.js';
 import { multiplyDims } from '../../onnx/dim.js';
 import type { Value } from '../../onnx/value.js';
-import type { VjpRules } from '../vjp-rules.js';
+import type { VjpContext, VjpRules } from '../vjp-rules.js';
 
-interface Reduction {
-  readonly g: GraphBuilder;
-  readonly data: Value;
-  readonly axes: Value;
-}
+type Reduction = Pick<VjpContext<'ReduceSum'>, 'g' | 'data' | 'axes'>;
 
 /** The reduced axes, counted from the start. */
-function reducedAxes({ data, axes }: Pick<Reduction, 'data' | 'axes'>): readonly number[] {
+function reducedAxes({ data, axes }: Reduction): readonly number[] {
   const rank = data.shape.length;
   return (axes.content ?? []).map((axis) => (Number(axis) + rank) % rank);
 }
 
 /** A reduced value with its axes back as size 1. */
-function keepAxes({ g, data, axes }: Reduction, reduced: Value): Value {
-  const at = new Set(reducedAxes({ data, axes }));
-  return g.reshape(
-    reduced,
-    data.shape.map((dim, axis) => (at.has(axis) ? 1 : dim)),
-  );
+function keepAxes(c: Reduction, reduced: Value): Value {
+  const at = new Set(reducedAxes(c));
+  const shape = c.data.shape.map((dim, axis) => (at.has(axis) ? 1 : dim));
+  return c.g.reshape(reduced, shape);
 }
 
 /** The number of elements reduced to one, as a scalar of the data's type. */
-function reducedCount({ g, data, axes }: Reduction): Value {
-  const count = multiplyDims(...reducedAxes({ data, axes }).map((axis) => data.shape[axis]!));
+function reducedCount(c: Reduction): Value {
+  const { g, data } = c;
+  const count = multiplyDims(...reducedAxes(c).map((axis) => data.shape[axis]!));
   return typeof count === 'number' ? g.scalar(count, data.dtype) : g.cast(g.dim(count), data.dtype);
 }
 

@@ -1,9 +1,8 @@
 /** Shape rules of ops that work element by element. */
 import { addDims, type Dim, multiplyDims, subtractDims } from '../dim.js';
 import type { Value, ValueType } from '../value.js';
-import { broadcastShapes, type Invalid, type ShapeRules, sameDType } from './context.js';
+import { broadcastShapes, type ShapeContext, type ShapeRules, sameDType } from './context.js';
 
-const like = (value: Value): readonly ValueType[] => [value];
 const unary = ({ input }: { readonly input: Value }): readonly ValueType[] => [typeOf(input)];
 const unaryX = ({ X }: { readonly X: Value }): readonly ValueType[] => [typeOf(X)];
 
@@ -12,11 +11,7 @@ function typeOf({ dtype, shape }: Value): ValueType {
   return { dtype, shape };
 }
 
-interface Binary {
-  readonly A: Value;
-  readonly B: Value;
-  readonly invalid: Invalid;
-}
+type Binary = ShapeContext<'Add' | 'Equal'>;
 
 const comparison = ({ A, B, invalid }: Binary): readonly ValueType[] => {
   sameDType({ A, B }, invalid);
@@ -29,7 +24,7 @@ const logical = ({ A, B, invalid }: Binary): readonly ValueType[] => {
   return [{ dtype: 'bool', shape: broadcastShapes(A.shape, B.shape, invalid) }];
 };
 
-const extremum = ({ data_0, invalid }: { readonly data_0: readonly Value[]; readonly invalid: Invalid }): readonly ValueType[] => {
+const extremum = ({ data_0, invalid }: ShapeContext<'Max'>): readonly ValueType[] => {
   const dtype = sameDType(Object.fromEntries(data_0.map((value, at) => [`data_0[${at}]`, value])), invalid);
   const shape = data_0.map((value) => value.shape).reduce((a, b) => broadcastShapes(a, b, invalid));
   return [{ dtype, shape }];
@@ -81,7 +76,7 @@ export const elementwiseShapes = {
     return [typeOf(X)];
   },
   QuickGelu: unaryX,
-  Identity: ({ input }) => like(input),
+  Identity: ({ input }) => [input], // its known elements too
   Cast: ({ input, to }) => [{ dtype: to, shape: input.shape }],
   Where: ({ condition, X, Y, invalid }) => {
     if (condition.dtype !== 'bool') throw invalid(`condition must be bool, got ${condition.dtype}`);

@@ -1,7 +1,7 @@
 /** Shape rules of reductions. */
 import type { Shape } from '../dim.js';
-import type { Value, ValueType } from '../value.js';
-import { type Invalid, numbersOf, resolveAxis, type ShapeRules } from './context.js';
+import type { ValueType } from '../value.js';
+import { type Invalid, numbersOf, resolveAxis, type ShapeContext, type ShapeRules } from './context.js';
 
 /** The shape left after reducing the axes. */
 function reducedShape(shape: Shape, axes: readonly number[], keepdims: number, invalid: Invalid): Shape {
@@ -9,20 +9,13 @@ function reducedShape(shape: Shape, axes: readonly number[], keepdims: number, i
   return keepdims !== 0 ? shape.map((dim, axis) => (reduced.has(axis) ? 1 : dim)) : shape.filter((_, axis) => !reduced.has(axis));
 }
 
-interface Reduce {
-  readonly data: Value;
-  readonly axes: Value;
-  readonly keepdims: number;
-  readonly invalid: Invalid;
-}
-
-const reduce = ({ data, axes, keepdims, invalid }: Reduce): readonly ValueType[] => {
+const reduce = ({ data, axes, keepdims, invalid }: ShapeContext<'ReduceSum'>): readonly ValueType[] => {
   const resolved = numbersOf(axes, 'axes', invalid);
   if (resolved.length === 0) throw invalid('axes must name at least one axis');
   return [{ dtype: data.dtype, shape: reducedShape(data.shape, resolved, keepdims, invalid) }];
 };
 
-const alongAxis = ({ input, axis, invalid }: { readonly input: Value; readonly axis: number; readonly invalid: Invalid }) => {
+const alongAxis = ({ input, axis, invalid }: ShapeContext<'Softmax'>): readonly ValueType[] => {
   resolveAxis(axis, input.shape.length, invalid);
   return [{ dtype: input.dtype, shape: input.shape }];
 };
