@@ -44,7 +44,7 @@ export {
 export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';
-export { type CoordinatorLink, openCoordinatorLink } from './federation/coordinator-link.js';
+export { type CoordinatorConnection, openCoordinatorConnection } from './federation/coordinator-connection.js';
 export { DataFolder, type DataFolderOptions } from './federation/data/data-folder.js';
 export { type ExamplesServer, type ExamplesServerOptions, serveExamples } from './federation/data/examples-server.js';
 export { fixedData } from './federation/data/fixed-data.js';

@@ -135,7 +135,7 @@ async function federate(
       throw new CutlayerError('INTERNAL', `site ${site} ended with ${how}; its last messages:\n${lastWords(out, site)}`);
     await files.collect();
     const chain = await chainOf(out, watched);
-    const aggregates = chain.flatMap((link) => (link.kind === 'aggregate' ? [link] : []));
+    const aggregates = chain.flatMap((broadcast) => (broadcast.kind === 'aggregate' ? [broadcast] : []));
     if (killedIn === undefined) {
       const round = eventsOf(out, lost).findLast((event) => event.type === 'stage' && event.stage === 'submitting');
       if (round?.type === 'stage' && round.round >= lostInRound) {
@@ -170,7 +170,7 @@ async function federate(
   await files.collect();
   if (killedIn === undefined) throw new CutlayerError('INTERNAL', `${lost} was never seen in round ${lostInRound}; raise --rounds`);
   const again = (await chainOf(out, watched)).find(
-    (link) => link.kind === 'aggregate' && link.round > killedIn! && link.participants.includes(lost),
+    (broadcast) => broadcast.kind === 'aggregate' && broadcast.round > killedIn! && broadcast.participants.includes(lost),
   );
   return { site: lost, round: killedIn, back: again?.kind === 'aggregate' ? again.round : null };
 }
@@ -206,8 +206,8 @@ async function measureVersions({ rounds }: FederatedSettings, comparison: Compar
 }
 
 async function releasedRounds(out: string): Promise<FederatedSummary['rounds']> {
-  return (await chainOf(out, siteNames[0])).flatMap((link) =>
-    link.kind === 'aggregate' ? [{ round: link.round, version: link.version, participants: link.participants }] : [],
+  return (await chainOf(out, siteNames[0])).flatMap((broadcast) =>
+    broadcast.kind === 'aggregate' ? [{ round: broadcast.round, version: broadcast.version, participants: broadcast.participants }] : [],
   );
 }
 

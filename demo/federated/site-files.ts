@@ -41,7 +41,7 @@ export function eventsOf(out: string, site: SiteName): readonly ParticipantEvent
   return lines.map((line) => JSON.parse(line) as ParticipantEvent);
 }
 
-/** The announcements that a site has verified; none before it has its state. */
+/** The broadcasts that a site has verified; none before it has its state. */
 export async function chainOf(out: string, site: SiteName): Promise<readonly Broadcast[]> {
   const found = await readMember(stateDir(out, site)).catch(unlessMissing);
   return found?.broadcasts ?? [];

@@ -98,7 +98,7 @@ export interface FederationReport {
 export interface FederationReader {
   /** @throws CutlayerError NOT_FOUND */
   manifest(): Promise<SignedManifest>;
-  /** Links from `from` on, at most 256. */
+  /** Broadcasts from `from` on, at most 256. */
   broadcasts(from: number): Promise<readonly SignedBroadcast[]>;
   /** All parameters of a version, concatenated. @throws CutlayerError NOT_FOUND */
   version(version: number): Promise<Float32Array>;

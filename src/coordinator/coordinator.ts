@@ -9,7 +9,7 @@ import type { IdentityKey } from '../protocol/secagg/signature.js';
 import type { ControlAction, CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
 import { FederationRecords } from './federation-reader.js';
 import { federationReport } from './federation-report.js';
-import { announce } from './rounds/announce.js';
+import { appendBroadcast } from './rounds/append-broadcast.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
 import { FederationMember } from './rounds/federation-member.js';
@@ -23,7 +23,7 @@ import type { Database } from './tables/database.js';
 export interface CoordinatorOptions {
   /** Open; its owner closes it after {@link Coordinator.close}. */
   readonly database: Database;
-  /** Signs announcements; manifests name its public key. */
+  /** Signs broadcasts; manifests name its public key. */
   readonly signingKey: IdentityKey;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -111,7 +111,7 @@ export class Coordinator implements CoordinatorApi {
       const details: VersionDetails = { participants: 0, current: null, earlier: null };
       const first = { federation: id, version: 0, parent: null, round: null, status: 'promoted', digest, details } as const;
       await transaction.versions.create({ ...first, parameters: bytesOf(parameters), at });
-      await announce(transaction, context, { kind: 'begin', version: 0, digest }, at);
+      await appendBroadcast(transaction, context, { kind: 'begin', version: 0, digest }, at);
     });
     if (!this.#federations.has(id)) {
       const opened = await DurableFederation.open(context);

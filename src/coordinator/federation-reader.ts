@@ -1,4 +1,4 @@
-/** What founder and members may read of a federation: manifest, announcements, versions. */
+/** What founder and members may read of a federation: manifest, broadcasts, versions. */
 
 import { CutlayerError } from '../errors.js';
 import type { SignedBroadcast } from '../protocol/federation/chain.js';
@@ -6,8 +6,8 @@ import type { SignedManifest } from '../protocol/federation/manifest.js';
 import type { FederationReader } from './coordinator-api.js';
 import type { DurableFederation } from './rounds/durable-federation.js';
 
-/** Most announcements of one answer. */
-const MAX_LINKS = 256;
+/** Most broadcasts of one answer. */
+const MAX_BROADCASTS = 256;
 
 /** See {@link FederationReader}. */
 export class FederationRecords implements FederationReader {
@@ -25,7 +25,7 @@ export class FederationRecords implements FederationReader {
 
   async broadcasts(from: number): Promise<readonly SignedBroadcast[]> {
     const { database, id } = this.#find().context;
-    const rows = await database.transaction(({ broadcasts }) => broadcasts.list(id, from, MAX_LINKS));
+    const rows = await database.transaction(({ broadcasts }) => broadcasts.list(id, from, MAX_BROADCASTS));
     return rows.map(({ bytes, signature }) => ({ bytes, signature }));
   }
 

@@ -108,13 +108,13 @@ describe('coordinator', () => {
     assert.deepEqual([report.released, report.aborted, report.versions[1]!.round], [1, 1, 2]);
   });
 
-  it('announces what has happened in one signed chain', async () => {
+  it('broadcasts what has happened in one signed chain', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ rounds: { count: 2 } }) });
     const report = await rig.play();
     let head: { seq: number; hash: string } | null = null;
     const kinds: string[] = [];
-    for (const link of await rig.coordinator.reader(rig.id).broadcasts(0)) {
-      const opened = openBroadcast(link, { federation: rig.id, coordinatorKey: coordinatorKey.publicKey, head });
+    for (const broadcast of await rig.coordinator.reader(rig.id).broadcasts(0)) {
+      const opened = openBroadcast(broadcast, { federation: rig.id, coordinatorKey: coordinatorKey.publicKey, head });
       head = opened.head;
       kinds.push(opened.broadcast.kind);
       if (opened.broadcast.kind === 'aggregate') {

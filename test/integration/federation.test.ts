@@ -137,7 +137,7 @@ describe('a federation of processes', function () {
     assert.ok((JSON.parse(stdout) as { readonly loss: number }).loss > 0);
   });
 
-  it('is exported as every member has it: the same adapter, and the same chain from the first announcement to the last', async () => {
+  it('is exported as every member has it: the same adapter, and the same chain from the first broadcast to the last', async () => {
     const out = join(dir, 'exported');
     const { code, stderr } = await coordinator.run('export', '--bundle', bundleDir, '--out', out);
     assert.equal(code, 0, stderr);
@@ -146,10 +146,10 @@ describe('a federation of processes', function () {
     for (const site of sites) {
       const state = MemberStore.readOnly(join(dir, site));
       const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
-      const links = state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq');
+      const broadcasts = state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq');
       await state.close();
       assert.equal(
-        links.map(({ bytes, signature }) => `${JSON.stringify({ bytes: text(bytes), signature: text(signature) })}\n`).join(''),
+        broadcasts.map(({ bytes, signature }) => `${JSON.stringify({ bytes: text(bytes), signature: text(signature) })}\n`).join(''),
         chain,
         site,
       );

@@ -16,7 +16,7 @@ import { VirtualTime } from './virtual-time.js';
 
 const identity = (number: number): IdentityKey => identityFromSeed(new Uint8Array(32).fill(number));
 
-/** Signs the announcements of every rig. */
+/** Signs the broadcasts of every rig. */
 export const coordinatorKey = identity(250);
 
 /** The names of so many members: a, b, c, … */

@@ -114,9 +114,9 @@ export class RoundMember {
   async #enlist(api: FederationApi, { round, purpose, version }: Extract<Task, { kind: 'enlist' }>): Promise<Answer> {
     const { id, manifest } = this.#manifest;
     let chainHead = '';
-    for (let from = 0, links = await api.broadcasts(0); links.length > 0; links = await api.broadcasts(from)) {
-      from += links.length;
-      chainHead = broadcastHash(links.at(-1)!.bytes);
+    for (let from = 0, broadcasts = await api.broadcasts(0); broadcasts.length > 0; broadcasts = await api.broadcasts(from)) {
+      from += broadcasts.length;
+      chainHead = broadcastHash(broadcasts.at(-1)!.bytes);
     }
     const weighted = purpose === 'train' && manifest.settings.weights.kind === 'examples';
     const terms: EnlistmentTerms = { purpose, chainHead, examples: weighted ? this.examples : 1 };

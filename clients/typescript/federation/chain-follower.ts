@@ -1,4 +1,4 @@
-/** Follows what the coordinator announces: fetches it, checks it, keeps it, and tells what it means for this member. */
+/** Follows what the coordinator broadcasts: fetches it, checks it, keeps it, and tells what it means for this member. */
 import type { Broadcast } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import { ChainLog } from './chain-log.js';
@@ -9,7 +9,7 @@ import type { ParticipantEvent } from './participant-events.js';
 import type { Pin } from './pin.js';
 import type { PromotedVersion } from './promoted-version.js';
 
-/** Who hears of announcements. */
+/** Who hears of broadcasts. */
 export interface FollowerSurroundings {
   readonly api: Pick<FederationApi, 'broadcasts'>;
   readonly member: string;
@@ -49,11 +49,11 @@ export class ChainFollower {
   async catchUp(): Promise<void> {
     const { api, member, chain, state, data, promoted, tell } = this.#around;
     for (;;) {
-      const links = await api.broadcasts(chain.length);
-      if (links.length === 0) return;
+      const broadcasts = await api.broadcasts(chain.length);
+      if (broadcasts.length === 0) return;
       const before = chain.promoted;
       const news: Broadcast[] = [];
-      for (const signed of links) {
+      for (const signed of broadcasts) {
         const broadcast = chain.add(signed);
         news.push(broadcast);
         if ((await takeNote(broadcast, member, state, data)) && broadcast.kind === 'aggregate') this.#undecided.add(broadcast.version);
@@ -72,7 +72,7 @@ export class ChainFollower {
   }
 }
 
-/** What a participant tells of an announcement. */
+/** What a participant tells of a broadcast. */
 function newsOf(broadcast: Broadcast, member: string, adapterDir: string | undefined): ParticipantEvent | undefined {
   switch (broadcast.kind) {
     case 'aggregate': {

@@ -1,5 +1,5 @@
 /**
- * The coordinator's announcements as this member has seen them, kept for good with their signatures. An accepted announcement is never
+ * The coordinator's broadcasts as this member has seen them, kept for good with their signatures. An accepted broadcast is never
  * replaced: two of one number prove that the coordinator has told two stories, and one that the manifest does not allow is a proof too.
  */
 
@@ -10,8 +10,8 @@ import type { OpenManifest } from '../../../src/protocol/federation/manifest.js'
 import { initialClipNorm } from '../../../src/protocol/federation/round-mechanism.js';
 import type { MemberStore } from './member-store.js';
 
-/** A link that has been checked, and what has been told with it. */
-interface OpenedLink {
+/** A broadcast that has been checked, and what has been told with it. */
+interface OpenedBroadcast {
   readonly broadcast: Broadcast;
   readonly head: ChainHead;
   readonly told: ChainState;
@@ -39,7 +39,7 @@ export class ChainLog {
     this.#clipNorm = initialClipNorm(manifest);
   }
 
-  /** Reads and verifies what is kept. @param each told every announcement, in order. @throws CutlayerError BROADCAST_REJECTED when it was changed */
+  /** Reads and verifies what is kept. @param each told every broadcast, in order. @throws CutlayerError BROADCAST_REJECTED when it was changed */
   static async open(state: MemberStore, open: OpenManifest, each: (broadcast: Broadcast) => Promise<void> | void): Promise<ChainLog> {
     const chain = new ChainLog(state, open);
     for (const signed of state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq'))
@@ -47,17 +47,17 @@ export class ChainLog {
     return chain;
   }
 
-  /** Number of links. */
+  /** Number of broadcasts. */
   get length(): number {
     return this.#head === null ? 0 : this.#head.seq + 1;
   }
 
-  /** The newest link's hash, which enlistments state; undefined before the first. */
+  /** The newest broadcast's hash, which enlistments state; undefined before the first. */
   get headHash(): string | undefined {
     return this.#head?.hash;
   }
 
-  /** Version to use and to train from; undefined before the first link. */
+  /** Version to use and to train from; undefined before the first broadcast. */
   get promoted(): number | undefined {
     return this.#told.begun ? this.#told.promoted : undefined;
   }
@@ -82,18 +82,18 @@ export class ChainLog {
     return this.#released;
   }
 
-  /** sha256 of an announced version's parameters, hex. */
+  /** sha256 of a version's parameters, as broadcast, hex. */
   digestOf(version: number): string | undefined {
     return this.#digests.get(version);
   }
 
-  /** Whether a hash is of a link of this chain: a member who states it is behind, and has seen nothing else. */
+  /** Whether a hash is of a broadcast of this chain: a member who states it is behind, and has seen nothing else. */
   knows(hash: string): boolean {
     return this.#hashes.has(hash);
   }
 
   /**
-   * Takes up the next link: checked, then written down, then believed.
+   * Takes up the next broadcast: checked, then written down, then believed.
    * @throws CutlayerError BROADCAST_REJECTED, IO_ERROR
    */
   add(signed: SignedBroadcast): Broadcast {
@@ -102,12 +102,12 @@ export class ChainLog {
     return this.#believe(opened);
   }
 
-  #open(signed: SignedBroadcast): OpenedLink {
+  #open(signed: SignedBroadcast): OpenedBroadcast {
     const opened = openBroadcast(signed, { federation: this.#federation, coordinatorKey: this.#coordinatorKey, head: this.#head });
     return { ...opened, told: follow(this.#told, opened.broadcast, this.#manifest) };
   }
 
-  #believe({ broadcast, head, told }: OpenedLink): Broadcast {
+  #believe({ broadcast, head, told }: OpenedBroadcast): Broadcast {
     this.#head = head;
     this.#told = told;
     this.#hashes.add(head.hash);

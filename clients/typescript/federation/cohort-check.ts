@@ -16,12 +16,12 @@ export interface OwnView {
   readonly enlistment: Enlistment;
   /** Checks signatures. */
   readonly check?: Verify | undefined;
-  /** Whether a chain head is of a link that this member has. */
+  /** Whether a chain head is of a broadcast that this member has. */
   readonly knows: (chainHead: string) => boolean;
 }
 
 /**
- * Every member of the cohort is on the roster, has signed these very terms for this round, and has seen the same announcements.
+ * Every member of the cohort is on the roster, has signed these very terms for this round, and has seen the same broadcasts.
  * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED
  */
 export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlistment, check, knows }: OwnView): void {
@@ -53,8 +53,8 @@ export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlis
 
 function forked(round: number, participant: string, behind: boolean): CutlayerError {
   const what = behind
-    ? `${participant} has enlisted with older announcements than this member; the next round will tell whether it was only late`
-    : `${participant} has signed announcements that this member has never seen: the coordinator may have told the two of you different things, such as different models. ` +
+    ? `${participant} has enlisted with older broadcasts than this member; the next round will tell whether it was only late`
+    : `${participant} has signed broadcasts that this member has never seen: the coordinator may have told the two of you different things, such as different models. ` +
       'Compare the chain head that cutlayer client versions shows at both over another channel, and do not go on when they differ';
   return new CutlayerError('CHAIN_FORKED', `round ${round}: ${what}; this member sits the round out`, { details: { participant, behind } });
 }

@@ -102,7 +102,7 @@ export class MemberRound {
     await api.enlist(entry.round, this.#require(entry.round).enlistment);
   }
 
-  /** @param knows whether this member has an announcement of that hash @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED, SECAGG_REFUSED */
+  /** @param knows whether this member has a broadcast of that hash @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED, SECAGG_REFUSED */
   async shareKeys({ round, cohort }: Extract<Task, { kind: 'shareKeys' }>, knows: (hash: string) => boolean): Promise<void> {
     const active = this.#require(round);
     const { pin, api, check } = this.#around;

@@ -22,7 +22,7 @@ export const MEMBER_TABLES = `
     min_cohort INTEGER NOT NULL CHECK (min_cohort >= 1),
     min_threshold INTEGER NOT NULL CHECK (min_threshold >= 0)
   ) STRICT;
-  -- The coordinator's announcements, verified.
+  -- The coordinator's broadcasts, verified.
   CREATE TABLE chain (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, signature BLOB NOT NULL) STRICT;
   -- The newest round. Without an enlistment it is over for this member.
   CREATE TABLE round (

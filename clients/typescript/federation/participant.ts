@@ -195,7 +195,7 @@ export class Participant {
     );
     this.#patience.online();
     if (broadcasts > known) await this.#follower.catchUp();
-    // A participant that was killed between an announcement and its adapter has the adapter still to write.
+    // A participant that was killed between a broadcast and its adapter has the adapter still to write.
     else if (!this.#promoted.isWritten) await this.#promoted.write();
     if (task.kind !== 'wait' && task.kind !== 'finished' && !this.#answers.isDone(task)) {
       this.#patience.waitFor('');
@@ -203,8 +203,8 @@ export class Participant {
       return 'on';
     }
     if (this.#isFinished(task)) return 'finished';
-    // The end is announced to everybody, or it is not the end.
-    if (task.kind === 'finished') this.#patience.waitFor('the coordinator says that it is over, and has announced no end');
+    // The end is broadcast to everybody, or it is not the end.
+    if (task.kind === 'finished') this.#patience.waitFor('the coordinator says that it is over, and has broadcast no end');
     else if (this.#promoted.unmeasured) await this.#promoted.measure(signal);
     else if (task.kind === 'wait') this.#patience.waitFor(task.reason);
     if (chain.length === known) await this.#patience.rest(began, signal);

@@ -118,8 +118,9 @@ export class RoundAnswers {
     const { settings } = pin.open.manifest;
     const refuse = (why: string): CutlayerError => new CutlayerError('ROUND_REFUSED', `round ${number}: ${why}; this member sits it out`);
     const { headHash: chainHead } = chain;
-    if (chainHead === undefined) throw refuse('nothing has been announced yet');
-    if (promoted !== chain.promoted) throw refuse(`it is told that version ${promoted} is promoted, but announced was ${chain.promoted}`);
+    if (chainHead === undefined) throw refuse('nothing has been broadcast yet');
+    if (promoted !== chain.promoted)
+      throw refuse(`it is told that version ${promoted} is promoted, but the newest broadcast of it names ${chain.promoted}`);
     if (purpose === 'train' && version !== promoted)
       throw refuse(`it is told to train from version ${version}, but ${promoted} is the promoted one`);
     if (purpose === 'evaluate' && version !== chain.candidate)

@@ -59,19 +59,19 @@ export class RoundWork {
     return this.#around.client.model;
   }
 
-  /** A version's parameters, as the chain announced them. @throws CutlayerError BROADCAST_REJECTED when the coordinator gives others, or never announced it */
+  /** A version's parameters, as the chain broadcast them. @throws CutlayerError BROADCAST_REJECTED when the coordinator gives others, or never broadcast it */
   async version(version: number): Promise<Float32Array> {
     const known = this.#versions.get(version);
     if (known !== undefined) return known;
     const digest = this.#around.chain.digestOf(version);
     if (digest === undefined)
-      throw new CutlayerError('ROUND_REFUSED', `version ${version} was never announced; this member does not use it`);
+      throw new CutlayerError('ROUND_REFUSED', `version ${version} was never broadcast; this member does not use it`);
     const values = await this.#around.api.version(version);
     this.bytesDown += values.byteLength;
     if (parametersDigest(values) !== digest) {
       throw new CutlayerError(
         'DIGEST_MISMATCH',
-        `version ${version}: the coordinator gives parameters with digest ${parametersDigest(values)}, but has announced ${digest}; this member does not use them`,
+        `version ${version}: the coordinator gives parameters with digest ${parametersDigest(values)}, but has broadcast ${digest}; this member does not use them`,
       );
     }
     this.#versions.set(version, values);

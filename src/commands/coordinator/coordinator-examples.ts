@@ -98,7 +98,7 @@ Examples:
   Version 3 with its proof alone:
     $ cutlayer coordinator export --version 3 --out ./version-3
 
-Writes parameters.safetensors, manifest.json with manifest.sig, and chain.jsonl: every announcement from the first on, each signed by the coordinator
+Writes parameters.safetensors, manifest.json with manifest.sig, and chain.jsonl: every broadcast from the first on, each signed by the coordinator
 and bound to the one before. All of it is checked before it is written.`,
 
   token: `

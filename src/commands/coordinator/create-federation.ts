@@ -9,7 +9,7 @@ import type { FederationSettings } from '../../protocol/federation/settings.js';
 import type { IdentityKey } from '../../protocol/secagg/signature.js';
 import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { f32 } from '../../tensor/tensor.js';
-import type { FounderLink } from './founder-link.js';
+import type { FounderConnection } from './founder-connection.js';
 import type { Member } from './roster.js';
 import type { GivenSettings } from './settings-input.js';
 
@@ -33,10 +33,10 @@ export function foundingSettings({ settings, isGiven }: GivenSettings): Federati
 }
 
 /** Makes manifest and version 0, and gives them to the coordinator. @throws CutlayerError */
-export async function createFederation(link: FounderLink, founding: Founding): Promise<OpenManifest> {
-  const { publicKey } = await link.call('GetCoordinator', {});
+export async function createFederation(connection: FounderConnection, founding: Founding): Promise<OpenManifest> {
+  const { publicKey } = await connection.call('GetCoordinator', {});
   const { open, values } = await foundingManifest({ ...founding, coordinatorKey: publicKey });
-  const { federation } = await link.call('CreateFederation', {
+  const { federation } = await connection.call('CreateFederation', {
     manifest: { bytes: open.bytes, signature: open.signature },
     parameters: encodeTensor(f32([values.length], values), 'f32', 'version 0'),
   });

@@ -9,8 +9,8 @@ import { type OpenManifest, parametersDigest, updateLength } from '../../protoco
 import { decodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { writeTensors } from '../../safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
-import type { FounderLink } from './founder-link.js';
-import { announcedDigest, fetchChain, promotedVersion, type VerifiedChain } from './verified-chain.js';
+import type { FounderConnection } from './founder-connection.js';
+import { fetchChain, promotedVersion, type VerifiedChain, versionDigest } from './verified-chain.js';
 
 /** What to export, and where to. */
 export interface ExportRequest {
@@ -35,21 +35,21 @@ export interface Exported {
  * Fetches a version, holds it against the signed chain, and writes it whole or not at all.
  * @throws CutlayerError ALREADY_EXISTS, NOT_FOUND, DIGEST_MISMATCH, BACKBONE_MISMATCH, MANIFEST_REJECTED, BROADCAST_REJECTED
  */
-export async function exportVersion(link: FounderLink, request: ExportRequest): Promise<Exported> {
+export async function exportVersion(connection: FounderConnection, request: ExportRequest): Promise<Exported> {
   const { federation, out } = request;
   await refuseOccupied(out);
-  const chain = await fetchChain(link, federation);
+  const chain = await fetchChain(connection, federation);
   const version = request.version ?? promotedVersion(chain.broadcasts);
   if (version === undefined) {
     throw new CutlayerError('NOT_FOUND', 'the federation has not begun, so no version is promoted yet; start it, or pass --version');
   }
-  const digest = announcedDigest(chain.broadcasts, version);
-  const { parameters } = await link.call('GetVersion', { federation, version });
+  const digest = versionDigest(chain.broadcasts, version);
+  const { parameters } = await connection.call('GetVersion', { federation, version });
   const length = updateLength(chain.open.manifest);
   const { data } = decodeTensor(parameters, { name: `version ${version}`, shape: [length], maxElements: length });
   const got = parametersDigest(data);
   if (got !== digest) {
-    throw new CutlayerError('DIGEST_MISMATCH', `version ${version}: expected the announced digest ${digest}, got ${got}`);
+    throw new CutlayerError('DIGEST_MISMATCH', `version ${version}: expected the broadcast digest ${digest}, got ${got}`);
   }
   const values = data as Float32Array;
   await writeDirectoryAtomic(out, async (dir) => {

@@ -11,7 +11,7 @@ import { CutlayerError } from '../../errors.js';
 import { updateLength } from '../../protocol/federation/manifest.js';
 import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
-import { allReports, type FounderLink, openFounderLink, pickFederation } from './founder-link.js';
+import { allReports, type FounderConnection, openFounderConnection, pickFederation } from './founder-connection.js';
 import type { CreateFlags, ExportFlags, FederationFlags, FounderFlags, StatusFlags } from './founder-options.js';
 import { reportText } from './report-text.js';
 import { readRoster } from './roster.js';
@@ -23,12 +23,12 @@ const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-async function linked<T>(flags: FounderFlags, run: (link: FounderLink) => Promise<T>): Promise<T> {
-  const link = await openFounderLink(flags);
+async function withConnection<T>(flags: FounderFlags, run: (connection: FounderConnection) => Promise<T>): Promise<T> {
+  const connection = await openFounderConnection(flags);
   try {
-    return await run(link);
+    return await run(connection);
   } finally {
-    link.close();
+    connection.close();
   }
 }
 
@@ -49,9 +49,9 @@ export async function create(flags: CreateFlags): Promise<void> {
   }
   const members = await readRoster(flags.member);
   const founder = await openSigningKey(flags.stateDir, 'founder');
-  await linked(flags, async (link) => {
-    const { id, manifest } = await createFederation(link, { given, members, bundle, founder, now: Date.now() });
-    if (flags.start) await link.call('ControlFederation', { federation: id, start: true });
+  await withConnection(flags, async (connection) => {
+    const { id, manifest } = await createFederation(connection, { given, members, bundle, founder, now: Date.now() });
+    if (flags.start) await connection.call('ControlFederation', { federation: id, start: true });
     const values = updateLength(manifest);
     if (flags.json) {
       const { name } = manifest.settings;
@@ -68,9 +68,9 @@ export async function create(flags: CreateFlags): Promise<void> {
 
 /** `coordinator status`. @throws CutlayerError */
 export async function status(flags: StatusFlags): Promise<void> {
-  await linked(flags, async (link) => {
+  await withConnection(flags, async (connection) => {
     for (;;) {
-      const all = await allReports(link);
+      const all = await allReports(connection);
       const reports = flags.federation === undefined ? all : [pickFederation(all, flags.federation)];
       if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H');
       for (const report of reports) print(flags.json ? JSON.stringify(report) : reportText(report));
@@ -83,9 +83,9 @@ export async function status(flags: StatusFlags): Promise<void> {
 
 /** `coordinator export`. @throws CutlayerError */
 export async function exportCommand(flags: ExportFlags): Promise<void> {
-  await linked(flags, async (link) => {
-    const { federation } = await picked(link, flags);
-    const exported = await exportVersion(link, { federation, version: flags.version, out: flags.out, bundle: flags.bundle });
+  await withConnection(flags, async (connection) => {
+    const { federation } = await picked(connection, flags);
+    const exported = await exportVersion(connection, { federation, version: flags.version, out: flags.out, bundle: flags.bundle });
     const { digest, out, adapter } = exported;
     print(
       flags.json
@@ -97,14 +97,14 @@ export async function exportCommand(flags: ExportFlags): Promise<void> {
 
 /** `coordinator start`, `stop` and `rollback`. @throws CutlayerError */
 export async function control(flags: FederationFlags, action: ControlAction): Promise<void> {
-  await linked(flags, async (link) => {
-    const { federation } = await picked(link, flags);
+  await withConnection(flags, async (connection) => {
+    const { federation } = await picked(connection, flags);
     const fields = action.kind === 'rollback' ? { rollback: action.version } : { [action.kind]: true };
-    const report = reportOf(await link.call('ControlFederation', { federation, ...fields }));
+    const report = reportOf(await connection.call('ControlFederation', { federation, ...fields }));
     print(flags.json ? JSON.stringify(report) : `${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`);
   });
 }
 
-async function picked(link: FounderLink, { federation }: FederationFlags): Promise<FederationReport> {
-  return pickFederation(await allReports(link), federation);
+async function picked(connection: FounderConnection, { federation }: FederationFlags): Promise<FederationReport> {
+  return pickFederation(await allReports(connection), federation);
 }

@@ -1,9 +1,9 @@
-/** A federation's manifest and broadcast chain as a coordinator serves them, checked from the first link to the newest. */
+/** A federation's manifest and broadcast chain as a coordinator serves them, checked from the first broadcast to the newest. */
 
 import { CutlayerError } from '../../errors.js';
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../protocol/federation/chain.js';
 import { type OpenManifest, openManifest } from '../../protocol/federation/manifest.js';
-import type { FounderLink } from './founder-link.js';
+import type { FounderConnection } from './founder-connection.js';
 
 /** What was fetched and found right. */
 export interface VerifiedChain {
@@ -13,8 +13,8 @@ export interface VerifiedChain {
 }
 
 /** @throws CutlayerError MANIFEST_REJECTED, BROADCAST_REJECTED, NOT_FOUND */
-export async function fetchChain(link: FounderLink, federation: string): Promise<VerifiedChain> {
-  const { manifest } = await link.call('GetFederation', { federation });
+export async function fetchChain(connection: FounderConnection, federation: string): Promise<VerifiedChain> {
+  const { manifest } = await connection.call('GetFederation', { federation });
   if (manifest === null) throw new CutlayerError('MANIFEST_REJECTED', 'federation manifest: the coordinator sent none');
   const open = openManifest(owned(manifest), federation);
   const coordinatorKey = Buffer.from(open.manifest.coordinatorKey, 'hex');
@@ -22,25 +22,25 @@ export async function fetchChain(link: FounderLink, federation: string): Promise
   const broadcasts: Broadcast[] = [];
   let head: ChainHead | null = null;
   for (;;) {
-    const page = await link.call('GetBroadcasts', { federation, from: signed.length });
+    const page = await connection.call('GetBroadcasts', { federation, from: signed.length });
     if (page.broadcasts.length === 0) return { open, signed, broadcasts };
-    for (const link of page.broadcasts.map(owned)) {
-      const opened = openBroadcast(link, { federation, coordinatorKey, head });
+    for (const one of page.broadcasts.map(owned)) {
+      const opened = openBroadcast(one, { federation, coordinatorKey, head });
       head = opened.head;
-      signed.push(link);
+      signed.push(one);
       broadcasts.push(opened.broadcast);
     }
   }
 }
 
-/** The digest that the chain has announced for a version. @throws CutlayerError NOT_FOUND */
-export function announcedDigest(broadcasts: readonly Broadcast[], version: number): string {
+/** The digest that the chain has broadcast for a version. @throws CutlayerError NOT_FOUND */
+export function versionDigest(broadcasts: readonly Broadcast[], version: number): string {
   for (const broadcast of broadcasts) {
     if ((broadcast.kind === 'begin' || broadcast.kind === 'aggregate') && broadcast.version === version) return broadcast.digest;
   }
   throw new CutlayerError(
     'NOT_FOUND',
-    `version ${version}: the federation has announced no such version; cutlayer coordinator status lists them`,
+    `version ${version}: the federation has broadcast no such version; cutlayer coordinator status lists them`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** Watches a simulated federation as its founder could: announcements, test metrics, bytes. */
+/** Watches a simulated federation as its founder could: broadcasts, test metrics, bytes. */
 import type { Adapter } from '../../../clients/typescript/adapters/adapter.js';
 import type { Example } from '../../../clients/typescript/data/examples.js';
 import { setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
@@ -7,7 +7,7 @@ import type { SplitModel } from '../../../clients/typescript/model/split-model.j
 import type { CoordinatorApi, FederationReport } from '../../coordinator/coordinator-api.js';
 import { type Broadcast, type ChainHead, openBroadcast, type VersionMetrics } from '../../protocol/federation/chain.js';
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
-import type { SimulatedLink } from './simulated-link.js';
+import type { SimulatedConnection } from './simulated-connection.js';
 import type { Site } from './simulation-data.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
@@ -17,7 +17,7 @@ export interface WatchOptions {
   readonly model: SplitModel;
   readonly adapter: Adapter;
   readonly test: readonly Example[];
-  readonly links: readonly SimulatedLink[];
+  readonly connections: readonly SimulatedConnection[];
   readonly onPoint?: ((point: SimulationPoint) => void) | undefined;
 }
 
@@ -45,11 +45,11 @@ export class RoundWatch {
   async look(): Promise<string | undefined> {
     const { open, coordinator } = this.#options;
     const reader = coordinator.reader(open.id);
-    // Read before the announcements, so that they include those before the end.
+    // Read before the broadcasts, so that they include those before the end.
     [this.#report] = await coordinator.status(open.id);
-    const links = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
+    const broadcasts = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
     const news: Broadcast[] = [];
-    for (const signed of links) {
+    for (const signed of broadcasts) {
       const coordinatorKey = Buffer.from(open.manifest.coordinatorKey, 'hex');
       const { broadcast, head } = openBroadcast(signed, { federation: open.id, coordinatorKey, head: this.#head });
       this.#head = head;
@@ -83,7 +83,7 @@ export class RoundWatch {
     sites: readonly Site[],
     { seed, split, dropout }: { readonly seed: number; readonly split: string; readonly dropout: number },
   ): SimulationSummary {
-    const { open, links, test } = this.#options;
+    const { open, connections, test } = this.#options;
     return {
       federation: open.id,
       settings: open.manifest.settings,
@@ -96,7 +96,7 @@ export class RoundWatch {
       aborted: this.#report?.aborted ?? 0,
       testExamples: test.length,
       points: this.points,
-      participants: links.map(({ member, traffic, vanished }, at) => {
+      participants: connections.map(({ member, traffic, vanished }, at) => {
         const { training, heldOut, labels } = sites[at]!;
         return { name: member, training: training.length, heldOut: heldOut.length, labels, ...traffic, vanished: vanished.length };
       }),
@@ -127,10 +127,10 @@ export class RoundWatch {
     privacy: SimulationPoint['privacy'],
     evaluated: number | null = null,
   ): void {
-    const { links, model, onPoint } = this.#options;
+    const { connections, model, onPoint } = this.#options;
     const aggregate = this.#aggregates.get(version);
     const round = aggregate?.round ?? 0;
-    const taken = links.map((link) => link.takeTraffic(evaluated ?? round));
+    const taken = connections.map((connection) => connection.takeTraffic(evaluated ?? round));
     const coordinator = {
       up: taken.reduce((sum, { up }) => sum + up, 0),
       down: taken.reduce((sum, { down }) => sum + down, 0),
@@ -142,7 +142,7 @@ export class RoundWatch {
       round,
       seconds: this.#seconds(),
       participants: aggregate?.participants.length ?? 0,
-      vanished: links.filter(({ vanished }) => vanished.some((lost) => lost.round === round)).length,
+      vanished: connections.filter(({ vanished }) => vanished.some((lost) => lost.round === round)).length,
       test: this.#tested.get(version) ?? null,
       heldOut,
       promoted,

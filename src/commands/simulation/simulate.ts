@@ -29,7 +29,7 @@ import { foundingManifest } from '../coordinator/create-federation.js';
 import type { GivenSettings } from '../coordinator/settings-input.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
 import { RoundWatch } from './round-watch.js';
-import { type Activity, SimulatedLink } from './simulated-link.js';
+import { type Activity, SimulatedConnection } from './simulated-connection.js';
 import { type Site, type SplitRule, shareOut, takeTest } from './simulation-data.js';
 import { openSimulationGateway } from './simulation-gateway.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
@@ -40,7 +40,7 @@ export interface SimulationOptions {
   readonly bundle: string;
   /** JSONL, split among the participants. */
   readonly data: string;
-  /** JSONL, common test. Default: a share of {@link data}. */
+  /** JSONL, common test. Default: a share of {@connection data}. */
   readonly test?: string | undefined;
   /** Default 0.1. */
   readonly testShare?: number | undefined;
@@ -133,13 +133,13 @@ class Simulation {
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     // Every participant listens to it, in several places.
     setMaxListeners(0, either);
-    const links = names.map((name) => new SimulatedLink(coordinator.member(open.id, name), name, this.#around()));
+    const connections = names.map((name) => new SimulatedConnection(coordinator.member(open.id, name), name, this.#around()));
     try {
       await coordinator.create(open, values);
       const { onPoint } = this.#options;
-      const watch = new RoundWatch({ open, coordinator, model: this.#model, adapter, test, links, onPoint });
+      const watch = new RoundWatch({ open, coordinator, model: this.#model, adapter, test, connections, onPoint });
       await coordinator.control(open.id, { kind: 'start' });
-      const running = names.map((name, at) => this.#participate(open, links[at]!, identities[at]!, sites[at]!, name, either));
+      const running = names.map((name, at) => this.#participate(open, connections[at]!, identities[at]!, sites[at]!, name, either));
       const ended = Promise.all(running);
       // A failed participant ends the simulation; the others are told and awaited.
       ended.catch(() => stop.abort());
@@ -174,7 +174,7 @@ class Simulation {
 
   async #participate(
     { id: federation }: OpenManifest,
-    api: SimulatedLink,
+    api: SimulatedConnection,
     identity: IdentityKey,
     { training, heldOut }: Site,
     name: string,
@@ -213,7 +213,7 @@ class Simulation {
     }
   }
 
-  /** Something was announced since the last look. */
+  /** Something was broadcast since the last look. */
   #news = false;
 
   readonly #submissions = new Map<number, number>();

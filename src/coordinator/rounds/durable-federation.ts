@@ -71,7 +71,7 @@ export class DurableFederation {
     return this.#written.memory;
   }
 
-  /** The newest announcement. */
+  /** The newest broadcast. */
   get head(): ChainHead {
     return this.#written.head;
   }
@@ -113,7 +113,7 @@ export class DurableFederation {
           if (next === this.memory) return;
           const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
           await transaction.federations.update(context.id, { status: memory.status, state: memory, at: now });
-          after = { memory, head: await newestLink(transaction, context.id) };
+          after = { memory, head: await newestBroadcast(transaction, context.id) };
         });
       } catch (caught) {
         // The commit may have succeeded although its promise rejected: read the store.
@@ -247,10 +247,10 @@ async function read(transaction: Transaction, id: string): Promise<Written> {
   if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
   const memory = row.state as FederationMemory; // only this file writes it
   if (memory.format !== 1) throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of a newer program; update this one`);
-  return { memory, head: await newestLink(transaction, id) };
+  return { memory, head: await newestBroadcast(transaction, id) };
 }
 
-async function newestLink({ broadcasts }: Transaction, id: string): Promise<ChainHead> {
+async function newestBroadcast({ broadcasts }: Transaction, id: string): Promise<ChainHead> {
   const newest = await broadcasts.head(id);
   if (newest === undefined) throw new CutlayerError('STORE_CORRUPT', `federation ${id}: its chain is empty; restore a backup`);
   return { seq: newest.seq, hash: newest.hash };

@@ -86,12 +86,12 @@ export async function privacySpent(transaction: Transaction, ledger: Ledger): Pr
   };
 }
 
-/** The spent budget for announcements. */
-export async function announcedSpend(transaction: Transaction, ledger: Ledger): Promise<Omit<PrivacyReport, 'maxEpsilon'> | null> {
+/** The spent budget as broadcasts state it. */
+export async function broadcastSpend(transaction: Transaction, ledger: Ledger): Promise<Omit<PrivacyReport, 'maxEpsilon'> | null> {
   const spent = await privacySpent(transaction, ledger);
   if (spent === null) return null;
-  const { maxEpsilon: _, ...announced } = spent;
-  return announced;
+  const { maxEpsilon: _, ...report } = spent;
+  return report;
 }
 
 function costOf({ manifest }: Ledger, { purpose, clipNorm, enlisted }: RoundState): PrivacyEvent | null {

@@ -43,7 +43,7 @@ export interface Gathered {
   readonly withinFraction?: number | undefined;
 }
 
-/** A new version, not yet announced. */
+/** A new version, not yet broadcast. */
 export interface NewVersion {
   readonly parameters: Float32Array;
   readonly serverState: ServerState;

@@ -45,7 +45,7 @@ export async function loadCohort(transaction: Transaction, context: Surroundings
 
 /**
  * Checks an enlistment against the roster, the round and what others have sent.
- * @param chainHead Hash of the newest announcement.
+ * @param chainHead Hash of the newest broadcast.
  * @throws CutlayerError INVALID_ARGUMENT, SECAGG_REFUSED
  */
 export function checkEnlistment(
@@ -62,7 +62,7 @@ export function checkEnlistment(
   if (advertisement.participant !== member) throw reject(`expected its own name, got ${advertisement.participant}`);
   if (purpose !== round.purpose) throw reject(`expected the purpose ${round.purpose}, got ${purpose}`);
   if (enlistment.chainHead !== chainHead)
-    throw reject('expected the hash of the newest announcement, got another; fetch the broadcasts first, and ask for a task again');
+    throw reject('expected the hash of the newest broadcast, got another; fetch the broadcasts first, and ask for a task again');
   const weighted = purpose === 'train' && settings.weights.kind === 'examples';
   if (!(Number.isInteger(examples) && examples >= 1 && examples <= (weighted ? MOST_EXAMPLES : 1)))
     throw reject(

@@ -1,12 +1,12 @@
-/** The end of a round: aggregate, announcement and transition in one transaction. */
-import type { Announcement } from '../../protocol/federation/chain.js';
+/** The end of a round: aggregate, broadcast and transition in one transaction. */
+import type { BroadcastContent } from '../../protocol/federation/chain.js';
 import { parametersDigest } from '../../protocol/federation/manifest.js';
 import { isBetter } from '../../protocol/federation/promotion.js';
 import type { Transaction } from '../tables/database.js';
-import { announce } from './announce.js';
+import { appendBroadcast } from './append-broadcast.js';
 import type { FederationContext } from './federation-context.js';
 import { bytesOf } from './payload-bytes.js';
-import { announcedSpend } from './privacy-ledger.js';
+import { broadcastSpend } from './privacy-ledger.js';
 import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
 import type { RoundEvent, VersionComparison } from './round-event.js';
 import type { FederationMemory, RoundState } from './round-state.js';
@@ -41,9 +41,9 @@ async function releaseVersion(federation: ReleasingFederation, round: RoundState
     const place = { version, parent: round.version, round: round.round, digest };
     await transaction.versions.create({ federation: id, ...place, status: 'candidate', details, parameters: bytesOf(parameters), at });
     await transaction.serverState.write(id, version, serverState);
-    const privacy = await announcedSpend(transaction, context);
-    const announcement: Announcement = { kind: 'aggregate', ...place, participants: [...round.submitted], weight, clipNorm, privacy };
-    await announce(transaction, context, announcement, at);
+    const privacy = await broadcastSpend(transaction, context);
+    const content: BroadcastContent = { kind: 'aggregate', ...place, participants: [...round.submitted], weight, clipNorm, privacy };
+    await appendBroadcast(transaction, context, content, at);
     return { kind: 'released', round: round.round, clipNorm };
   });
 }

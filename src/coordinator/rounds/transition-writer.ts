@@ -1,9 +1,9 @@
 /** Writes a transition's effects in the transaction that writes the new state. */
 import { UniformIntegers } from '../../privacy/random.js';
 import type { Transaction } from '../tables/database.js';
-import { announce } from './announce.js';
+import { appendBroadcast } from './append-broadcast.js';
 import type { FederationContext } from './federation-context.js';
-import { announcedSpend, budgetRefusal, releaseRefusal, spend } from './privacy-ledger.js';
+import { broadcastSpend, budgetRefusal, releaseRefusal, spend } from './privacy-ledger.js';
 import { stageFailure } from './round-cohort.js';
 import type { RoundEffect, RoundEvent } from './round-event.js';
 import { dueRound, transition } from './round-machine.js';
@@ -79,13 +79,18 @@ async function writeEffect(
       else await transaction.versions.setStatus(id, version, 'rejected');
       await pruneVersions(transaction, id, [after.promoted, after.candidate]);
       const evaluation = event.kind === 'evaluated' ? event.evaluation : null;
-      return announce(transaction, context, judgement(kind, version, round, evaluation, await announcedSpend(transaction, context)), now);
+      return appendBroadcast(
+        transaction,
+        context,
+        judgement(kind, version, round, evaluation, await broadcastSpend(transaction, context)),
+        now,
+      );
     }
     case 'rolledBack':
       await rollBackVersions(transaction, id, effect.version, effect.from);
-      return announce(transaction, context, { kind: 'rollback', version: effect.version, from: effect.from }, now);
+      return appendBroadcast(transaction, context, { kind: 'rollback', version: effect.version, from: effect.from }, now);
     case 'finished':
-      return announce(transaction, context, { kind: 'finish', reason: effect.reason.slice(0, 256) }, now);
+      return appendBroadcast(transaction, context, { kind: 'finish', reason: effect.reason.slice(0, 256) }, now);
   }
 }
 

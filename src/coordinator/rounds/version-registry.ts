@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
-import type { Announcement } from '../../protocol/federation/chain.js';
+import type { BroadcastContent } from '../../protocol/federation/chain.js';
 import { metricsSchema } from '../../protocol/federation/chain.js';
 import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
@@ -78,14 +78,14 @@ export async function pruneVersions(
   await serverState.dropExcept(federation, { keep });
 }
 
-/** The announcement of an evaluation's result. */
+/** The broadcast of an evaluation's result. */
 export function judgement(
   kind: 'promote' | 'reject',
   version: number,
   round: number | null,
   evaluation: VersionComparison | null,
-  privacy: Extract<Announcement, { kind: 'promote' | 'reject' }>['privacy'],
-): Announcement {
+  privacy: Extract<BroadcastContent, { kind: 'promote' | 'reject' }>['privacy'],
+): BroadcastContent {
   const { promoted = null, candidate = null, participants = [] } = evaluation ?? {};
   return { kind, version, round, promoted, candidate, participants: [...participants], privacy };
 }

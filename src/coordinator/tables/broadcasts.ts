@@ -1,8 +1,8 @@
-/** The broadcast chain as signed: links are appended and never change. */
+/** The broadcast chain as signed: broadcasts are appended and never change. */
 import { CutlayerError } from '../../errors.js';
 import { Repository } from './repository.js';
 
-/** A link. */
+/** A broadcast. */
 export interface BroadcastRow {
   /** From 0, without gaps. */
   readonly seq: number;
@@ -26,17 +26,17 @@ export class Broadcasts extends Repository {
       .execute();
   }
 
-  /** The newest link; undefined before the first. */
+  /** The newest broadcast; undefined before the first. */
   async head(federation: string): Promise<BroadcastRow | undefined> {
-    return this.#links(federation).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+    return this.#ofFederation(federation).orderBy('seq', 'desc').limit(1).executeTakeFirst();
   }
 
-  /** At most `limit` links from number `from` on, oldest first. */
+  /** At most `limit` broadcasts from number `from` on, oldest first. */
   async list(federation: string, from: number, limit: number): Promise<BroadcastRow[]> {
-    return this.#links(federation).where('seq', '>=', from).orderBy('seq').limit(limit).execute();
+    return this.#ofFederation(federation).where('seq', '>=', from).orderBy('seq').limit(limit).execute();
   }
 
-  #links(federation: string) {
+  #ofFederation(federation: string) {
     return this.db.selectFrom('broadcasts').select(['seq', 'bytes', 'signature', 'hash', 'at']).where('federation', '=', federation);
   }
 }

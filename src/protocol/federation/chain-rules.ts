@@ -1,5 +1,5 @@
 /**
- * What a chain of announcements may say, beyond signatures and hashes: the story has to be one that the manifest allows. A coordinator that tells all members the
+ * What a chain of broadcasts may say, beyond signatures and hashes: the story has to be one that the manifest allows. A coordinator that tells all members the
  * same lie is not caught by comparing chain heads; here it is caught by what it has said before.
  */
 import { CutlayerError } from '../../errors.js';
@@ -8,22 +8,22 @@ import type { Manifest } from './manifest.js';
 import { isBetter } from './promotion.js';
 import { amplifyingRate, fewestSurvivors, maxCohortOf } from './round-mechanism.js';
 
-/** What has been announced so far. */
+/** What has been broadcast so far. */
 export interface ChainState {
   readonly begun: boolean;
   readonly promoted: number;
-  /** Announced, and not yet decided about. */
+  /** Broadcast, and not yet decided about. */
   readonly candidate: number | null;
   readonly newest: number;
   /** Number of the newest round that was released; 0 before the first. */
   readonly round: number;
-  /** Spent so far, as announced. */
+  /** Spent so far, as broadcast. */
   readonly epsilon: number;
   readonly spentRounds: number;
   readonly finished: boolean;
 }
 
-/** Before the first announcement. */
+/** Before the first broadcast. */
 export const untold: ChainState = {
   begun: false,
   promoted: 0,
@@ -38,14 +38,14 @@ export const untold: ChainState = {
 type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest'>;
 type Told<Kind extends Broadcast['kind']> = Extract<Broadcast, { readonly kind: Kind }>;
 
-/** The state after an announcement. @throws CutlayerError BROADCAST_REJECTED when the manifest and what was said before do not allow it */
+/** The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when the manifest and what was said before do not allow it */
 export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules): ChainState {
   const reject = (why: string): CutlayerError => new CutlayerError('BROADCAST_REJECTED', `broadcast ${broadcast.seq}: ${why}`);
   const fault =
     state.begun === (broadcast.kind === 'begin')
       ? `expected ${state.begun ? 'no second beginning' : 'a beginning'}`
       : state.finished
-        ? 'the federation had been announced to be finished'
+        ? 'an earlier broadcast ended the federation'
         : faultOf(state, broadcast, manifest);
   if (fault !== null) throw reject(fault);
   switch (broadcast.kind) {
@@ -67,7 +67,7 @@ export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules)
   }
 }
 
-/** What is wrong with an announcement; null: nothing. */
+/** What is wrong with a broadcast; null: nothing. */
 function faultOf(state: ChainState, broadcast: Broadcast, manifest: Rules): string | null {
   switch (broadcast.kind) {
     case 'begin':
@@ -110,7 +110,7 @@ function judgementFault(state: ChainState, told: Told<'promote' | 'reject'>, man
   if (round <= state.round) return `round ${round} was over: round ${state.round} has been released`;
   if (promoted === null || candidate === null) return `version ${version} is judged without metrics`;
   if (isBetter(evaluation, { promoted, candidate }) !== (kind === 'promote'))
-    return `version ${version} is ${kind === 'promote' ? 'promoted' : 'rejected'} against the manifest's rule and the metrics that are announced`;
+    return `version ${version} is ${kind === 'promote' ? 'promoted' : 'rejected'} against the manifest's rule and the metrics that are broadcast`;
   return membersFault(participants, manifest) ?? spendFault(state, told.privacy, manifest, 1);
 }
 
@@ -142,7 +142,7 @@ function spendFault(
   if (privacy === null || spent === null) return privacy === spent ? null : 'its account of privacy does not go with the manifest';
   if (spent.delta !== privacy.delta) return `its account is for delta ${spent.delta}, the manifest's is ${privacy.delta}`;
   if (spent.epsilon < epsilon || spent.rounds < spentRounds + releases)
-    return `its account has epsilon ${spent.epsilon} after ${spent.rounds} rounds, and ${epsilon} after ${spentRounds} were announced before`;
+    return `its account has epsilon ${spent.epsilon} after ${spent.rounds} rounds, and ${epsilon} after ${spentRounds} were broadcast before`;
   return spent.epsilon > privacy.maxEpsilon ? `epsilon ${spent.epsilon} is over the manifest's ${privacy.maxEpsilon}` : null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The broadcast chain: every announcement of the coordinator, each signed and bound to the one before by its hash. Participants state the hash of the
+ * The broadcast chain: all that the coordinator tells its members, each entry signed and bound to the one before by its hash. Participants state the hash of the
  * newest one they know when they enlist, inside their own signature, and refuse a cohort in which another member states a different one: a coordinator
  * that tells two members different things has to forge one of their signatures.
  */
@@ -69,15 +69,15 @@ const broadcastSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...base, kind: z.literal('finish'), reason: z.string().max(256) }),
 ]);
 
-/** An announcement. */
+/** A broadcast. */
 export type Broadcast = z.output<typeof broadcastSchema>;
 
 type WithoutBase<T> = T extends unknown ? Omit<T, 'federation' | 'seq' | 'previous' | 'at'> : never;
 
-/** What is announced, before it has its place in the chain. */
-export type Announcement = WithoutBase<Broadcast>;
+/** What is broadcast, before it has its place in the chain. */
+export type BroadcastContent = WithoutBase<Broadcast>;
 
-/** An announcement as it travels and is kept. */
+/** A broadcast as it travels and is kept. */
 export interface SignedBroadcast {
   /** Canonical JSON, UTF-8. */
   readonly bytes: Uint8Array;
@@ -85,34 +85,34 @@ export interface SignedBroadcast {
   readonly signature: Uint8Array;
 }
 
-/** The newest link: what the next one is bound to. */
+/** The newest broadcast: what the next one is bound to. */
 export interface ChainHead {
   readonly seq: number;
   /** sha256 of its bytes, hex. */
   readonly hash: string;
 }
 
-/** sha256 of a link's bytes, hex. */
+/** sha256 of a broadcast's bytes, hex. */
 export function broadcastHash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Signs the next link. @param head The newest one; null for the first. @param at milliseconds since 1970 */
+/** Signs the next broadcast. @param head The newest one; null for the first. @param at milliseconds since 1970 */
 export function signBroadcast(
   federation: string,
   head: ChainHead | null,
-  announcement: Announcement,
+  content: BroadcastContent,
   at: number,
   coordinatorPrivateKey: Uint8Array,
 ): { readonly broadcast: Broadcast; readonly signed: SignedBroadcast; readonly head: ChainHead } {
   const seq = head === null ? 0 : head.seq + 1;
-  const broadcast = broadcastSchema.parse({ ...announcement, federation, seq, previous: head?.hash ?? null, at });
+  const broadcast = broadcastSchema.parse({ ...content, federation, seq, previous: head?.hash ?? null, at });
   const bytes = canonicalBytes(broadcast);
   return { broadcast, signed: { bytes, signature: sign(coordinatorPrivateKey, bytes) }, head: { seq, hash: broadcastHash(bytes) } };
 }
 
 /**
- * Checks the link that follows `head`.
+ * Checks the broadcast that follows `head`.
  * @param coordinatorKey From the pinned manifest.
  * @throws CutlayerError BROADCAST_REJECTED when signature, place or content is wrong
  */
@@ -132,7 +132,7 @@ export function openBroadcast(
   try {
     broadcast = broadcastSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
   } catch (cause) {
-    throw reject('expected an announcement', cause);
+    throw reject('expected a broadcast', cause);
   }
   if (broadcast.federation !== federation) throw reject('it belongs to another federation');
   if (broadcast.seq !== seq) throw reject(`expected number ${seq}, got ${broadcast.seq}`);

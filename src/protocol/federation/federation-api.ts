@@ -63,7 +63,7 @@ export interface FederationApi {
   manifest(): Promise<SignedManifest>;
   /** Waits for something to do. @throws CutlayerError CANCELLED */
   nextTask(request: TaskRequest, signal?: AbortSignal): Promise<TaskAnswer>;
-  /** Links from `from` on, at most 256. */
+  /** Broadcasts from `from` on, at most 256. */
   broadcasts(from: number): Promise<readonly SignedBroadcast[]>;
   /** All parameters of a version, one after the other. @throws CutlayerError NOT_FOUND */
   version(version: number): Promise<Float32Array>;

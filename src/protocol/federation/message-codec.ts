@@ -136,7 +136,7 @@ export const revealedCodec = codec(
   }),
 );
 
-/** Bytes and their signature: a manifest, or an announcement. */
+/** Bytes and their signature: a manifest, or a broadcast. */
 export const signedCodec = codec(
   'SignedBytes',
   ({ bytes, signature }: { readonly bytes: Uint8Array; readonly signature: Uint8Array }): SignedMessage => ({ bytes, signature }),

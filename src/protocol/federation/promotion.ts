@@ -1,4 +1,4 @@
-/** The rule by which a candidate takes the promoted version's place: the coordinator's decision, and what its members hold the announcement of it against. */
+/** The rule by which a candidate takes the promoted version's place: the coordinator's decision, and what its members hold the broadcast of it against. */
 import type { VersionMetrics } from './chain.js';
 import type { FederationSettings } from './settings.js';
 

@@ -122,7 +122,7 @@ function centralMechanism(manifest: RoundRules, purpose: RoundPurpose, { clipNor
   };
 }
 
-/** The clip norm of the first round; null without clipping. Later ones are announced with each aggregate. */
+/** The clip norm of the first round; null without clipping. Later ones are broadcast with each aggregate. */
 export function initialClipNorm({ settings: { privacy } }: Pick<Manifest, 'settings'>): number | null {
   if (privacy === null) return null;
   return privacy.clip.kind === 'fixed' ? privacy.clip.norm : privacy.clip.initialNorm;

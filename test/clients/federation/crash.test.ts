@@ -106,8 +106,8 @@ describe('a participant that is killed', function () {
   };
 
   const aggregates = async (federation: TestFederation) => {
-    const links = await federation.api(1).broadcasts(0);
-    return links
+    const broadcasts = await federation.api(1).broadcasts(0);
+    return broadcasts
       .map(
         ({ bytes }) =>
           JSON.parse(new TextDecoder().decode(bytes)) as {

@@ -108,19 +108,19 @@ describe('a participant, told by its coordinator', () => {
     return { ...terms, chainHead, advertisement };
   };
 
-  it('other parameters than were announced, does not use them', () =>
+  it('other parameters than were broadcast, does not use them', () =>
     refuses(
       (api) => ({ version: async (version) => (await api.version(version)).map((value, at) => (at === 3 ? value + 1e-3 : value)) }),
       'DIGEST_MISMATCH',
-      /has announced [0-9a-f]{64}; this member does not use them/,
+      /has broadcast [0-9a-f]{64}; this member does not use them/,
       ['enlist', 'shareKeys'],
     ));
 
-  it('a cohort in which a member has signed other announcements, says that the coordinator may have told two stories', () =>
+  it('a cohort in which a member has signed other broadcasts, says that the coordinator may have told two stories', () =>
     refuses(
       exchanged((cohort, federation) => another(cohort, 'site1', (enlistment) => signed(federation, 1, enlistment, 'ab'.repeat(32)))),
       'CHAIN_FORKED',
-      /site1 has signed announcements that this member has never seen.*Compare the chain head/,
+      /site1 has signed broadcasts that this member has never seen.*Compare the chain head/,
       ['enlist'],
       { settings: plain },
     ));
@@ -248,11 +248,11 @@ describe('a participant, told by its coordinator', () => {
       [],
     ));
 
-  it('that another version is promoted than was announced, refuses', () =>
+  it('that another version is promoted than was broadcast, refuses', () =>
     refuses(
       taskLie('enlist', (task) => ({ ...task, version: 7, promoted: 7 })),
       'ROUND_REFUSED',
-      /told that version 7 is promoted, but announced was 0/,
+      /told that version 7 is promoted, but the newest broadcast of it names 0/,
       [],
     ));
 
@@ -330,7 +330,7 @@ describe('a participant, told by its coordinator', () => {
       ['enlist'],
     ));
 
-  it('that the federation is over, without an announcement, goes on waiting', async () => {
+  it('that the federation is over, without a broadcast, goes on waiting', async () => {
     const stop = new AbortController();
     const events: ParticipantEvent[] = [];
     const federation = await rig.found(short);
@@ -350,9 +350,9 @@ describe('a participant, told by its coordinator', () => {
   it('a story that the manifest does not allow, the same to everybody, stops for good', async () => {
     const { fatal, answered } = await lieTo((api, { open, coordinatorKey }) => ({
       async broadcasts(from) {
-        const links = await api.broadcasts(from);
-        if (from > 0) return links;
-        const [first] = links;
+        const broadcasts = await api.broadcasts(from);
+        if (from > 0) return broadcasts;
+        const [first] = broadcasts;
         const head = { seq: 0, hash: broadcastHash(first!.bytes) };
         const lie = { kind: 'rollback', version: 4, from: 0 } as const;
         return [first!, signBroadcast(open.id, head, lie, 1, coordinatorKey.privateKey).signed];
@@ -363,7 +363,7 @@ describe('a participant, told by its coordinator', () => {
     assert.deepEqual(answered, []);
   });
 
-  it('an announcement with a foreign signature, stops for good', async () => {
+  it('a broadcast with a foreign signature, stops for good', async () => {
     const forged = generateIdentity();
     const { fatal, answered } = await lieTo((_, { open }) => ({
       broadcasts: async () => [

@@ -148,7 +148,7 @@ describe('participants of a federation', () => {
     );
   });
 
-  it('write the adapter of an announced version also when they were killed before they had it', async () => {
+  it('write the adapter of a broadcast version also when they were killed before they had it', async () => {
     const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 1, enlistSeconds: 0.01 } }, 1);
     const directory = join(rig.dir, 'late');
     const real = federation.api(0);

@@ -1,11 +1,11 @@
-/** What is exported is what the pinned chain has announced, whatever the coordinator sends. */
+/** What is exported is what the pinned chain has broadcast, whatever the coordinator sends. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportVersion } from '../../../src/commands/coordinator/export-version.js';
-import type { FounderLink } from '../../../src/commands/coordinator/founder-link.js';
-import { type Announcement, type ChainHead, type SignedBroadcast, signBroadcast } from '../../../src/protocol/federation/chain.js';
+import type { FounderConnection } from '../../../src/commands/coordinator/founder-connection.js';
+import { type BroadcastContent, type ChainHead, type SignedBroadcast, signBroadcast } from '../../../src/protocol/federation/chain.js';
 import { parametersDigest, signManifest } from '../../../src/protocol/federation/manifest.js';
 import { identityFromSeed } from '../../../src/protocol/secagg/signature.js';
 import { encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
@@ -39,7 +39,7 @@ const open = signManifest(
 
 /** The chain of a federation whose version 1 came of round 1 and was promoted. */
 function chain(signer = coordinator): SignedBroadcast[] {
-  const announcements: Announcement[] = [
+  const contents: BroadcastContent[] = [
     { kind: 'begin', version: 0, digest: parametersDigest(first) },
     {
       kind: 'aggregate',
@@ -55,10 +55,10 @@ function chain(signer = coordinator): SignedBroadcast[] {
     { kind: 'promote', version: 1, round: null, promoted: null, candidate: null, participants: [], privacy: null },
   ];
   let head: ChainHead | null = null;
-  return announcements.map((announcement, at) => {
-    const link = signBroadcast(open.id, head, announcement, at, signer.privateKey);
-    head = link.head;
-    return link.signed;
+  return contents.map((content, at) => {
+    const next = signBroadcast(open.id, head, content, at, signer.privateKey);
+    head = next.head;
+    return next.signed;
   });
 }
 
@@ -68,18 +68,18 @@ interface Served {
   readonly parameters?: Float32Array;
 }
 
-/** A link to a coordinator that serves this, two announcements at a time. */
-function linkTo({ manifest = open, chain: links = chain(), parameters = second }: Served): FounderLink {
+/** A connection to a coordinator that serves this, two broadcasts at a time. */
+function connectionTo({ manifest = open, chain: broadcasts = chain(), parameters = second }: Served): FounderConnection {
   const answers = {
     GetFederation: () => ({ manifest }),
-    GetBroadcasts: ({ from }: { from: number }) => ({ broadcasts: links.slice(from, from + 2) }),
+    GetBroadcasts: ({ from }: { from: number }) => ({ broadcasts: broadcasts.slice(from, from + 2) }),
     GetVersion: ({ version }: { version: number }) => {
       const values = version === 0 ? first : parameters;
       return { parameters: { scales: Buffer.alloc(0), ...encodeTensor(f32([values.length], values), 'f32') } };
     },
   };
-  // The part of a link that an export uses.
-  return { call: async (method: keyof typeof answers, request: never) => answers[method](request) } as unknown as FounderLink;
+  // The part of a connection that an export uses.
+  return { call: async (method: keyof typeof answers, request: never) => answers[method](request) } as unknown as FounderConnection;
 }
 
 describe('an exported version', () => {
@@ -91,7 +91,7 @@ describe('an exported version', () => {
 
   it('is the promoted one unless another is named, with its tensors under their names', async () => {
     const out = join(dir, 'promoted');
-    const exported = await exportVersion(linkTo({}), { federation: open.id, out });
+    const exported = await exportVersion(connectionTo({}), { federation: open.id, out });
     assert.deepEqual(exported, { version: 1, digest: parametersDigest(second), out, adapter: undefined });
     const { tensors } = await readTensors(join(out, 'parameters.safetensors'));
     assert.deepEqual(
@@ -101,26 +101,36 @@ describe('an exported version', () => {
         ['b', [2], [2, 1]],
       ],
     );
-    const zero = await exportVersion(linkTo({}), { federation: open.id, version: 0, out: join(dir, 'zero') });
+    const zero = await exportVersion(connectionTo({}), { federation: open.id, version: 0, out: join(dir, 'zero') });
     assert.equal(zero.digest, parametersDigest(first));
   });
 
-  const links = chain();
+  const broadcasts = chain();
   const forged = chain(impostor);
   const lies: readonly [string, Served, string, RegExp][] = [
-    ['other parameters than were announced', { parameters: first }, 'DIGEST_MISMATCH', /version 1: expected the announced digest/],
+    ['other parameters than were broadcast', { parameters: first }, 'DIGEST_MISMATCH', /version 1: expected the broadcast digest/],
     ['fewer parameters', { parameters: second.slice(1) }, 'INVALID_SHAPE', /version 1: expected \[6\], got \[5\]/],
     ['a chain that somebody else has signed', { chain: forged }, 'BROADCAST_REJECTED', /broadcast 0: its signature/],
     [
       'a chain that goes on under another signature',
-      { chain: [links[0]!, forged[1]!] },
+      { chain: [broadcasts[0]!, forged[1]!] },
       'BROADCAST_REJECTED',
       /broadcast 1: its signature/,
     ],
-    ['a chain with a link left out', { chain: [links[0]!, links[2]!] }, 'BROADCAST_REJECTED', /broadcast 1: expected number 1, got 2/],
-    ['a chain without its beginning', { chain: links.slice(1) }, 'BROADCAST_REJECTED', /broadcast 0: expected number 0/],
-    ['a chain that has not come to the version', { chain: links.slice(0, 1) }, 'NOT_FOUND', /version 1: the federation has announced no/],
-    ['no chain', { chain: [] }, 'NOT_FOUND', /version 1: the federation has announced no such version/],
+    [
+      'a chain with a broadcast left out',
+      { chain: [broadcasts[0]!, broadcasts[2]!] },
+      'BROADCAST_REJECTED',
+      /broadcast 1: expected number 1, got 2/,
+    ],
+    ['a chain without its beginning', { chain: broadcasts.slice(1) }, 'BROADCAST_REJECTED', /broadcast 0: expected number 0/],
+    [
+      'a chain that has not come to the version',
+      { chain: broadcasts.slice(0, 1) },
+      'NOT_FOUND',
+      /version 1: the federation has broadcast no/,
+    ],
+    ['no chain', { chain: [] }, 'NOT_FOUND', /version 1: the federation has broadcast no such version/],
     [
       'another manifest',
       { manifest: signManifest({ ...open.manifest, createdAt: '2026-05-02T12:00:00.000Z' }, founder.privateKey) },
@@ -138,7 +148,7 @@ describe('an exported version', () => {
     it(`is not written when the coordinator sends ${what}`, async () => {
       const before = await readdir(dir);
       const request = { federation: open.id, version: 1, out: join(dir, 'lie') };
-      await assert.rejects(exportVersion(linkTo(served), request), { code, message });
+      await assert.rejects(exportVersion(connectionTo(served), request), { code, message });
       assert.deepEqual(await readdir(dir), before);
     });
   }

@@ -1,6 +1,6 @@
 /** What `coordinator status` shows people. */
 import assert from 'node:assert/strict';
-import { pickFederation } from '../../../src/commands/coordinator/founder-link.js';
+import { pickFederation } from '../../../src/commands/coordinator/founder-connection.js';
 import { reportText } from '../../../src/commands/coordinator/report-text.js';
 import type { FederationReport, VersionReport } from '../../../src/coordinator/coordinator-api.js';
 

@@ -48,7 +48,7 @@ describe('private rounds', () => {
   });
 
   for (const secureAggregation of [{}, null]) {
-    it(`spends for each release, says so in announcement and report, and ends before the budget is passed, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
+    it(`spends for each release, says so in broadcast and report, and ends before the budget is passed, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
       const evaluation = { noiseMultiplier: 2 };
       rig = await CoordinatorRig.start({ manifest: testManifest({ evaluation, secureAggregation, privacy: privacy() }) });
       const report = await rig.play();
@@ -61,12 +61,12 @@ describe('private rounds', () => {
       const central = epsilonOf(events, 1e-5).epsilon;
       assert.ok(Math.abs(spent.epsilon - central) < 1e-3 * central, `${spent.epsilon}, the Gaussian mechanism gives ${central}`);
       assert.ok(epsilonOf([...events, gaussianEvent(1), gaussianEvent(2)], 1e-5).epsilon > 20, 'one more would not have fit');
-      const links = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
-      const announced = links.filter((link) => 'privacy' in link).map((link) => link.privacy.rounds);
+      const broadcasts = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
+      const rounds = broadcasts.filter((one) => 'privacy' in one).map((one) => one.privacy.rounds);
       assert.deepEqual(
-        announced,
+        rounds,
         Array.from({ length: 2 * report.released }, (_, at) => at + 1),
-        'each is counted when it is announced',
+        'each is counted when it is broadcast',
       );
     });
   }
@@ -85,11 +85,11 @@ describe('private rounds', () => {
   });
 
   for (const secureAggregation of [{}, null]) {
-    it(`killed between spending and announcing, one noising is announced and one is paid for, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
+    it(`killed between spending and broadcasting, one noising is broadcast and one is paid for, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
       const settings = { evaluation: null, secureAggregation, rounds: { count: 1 }, privacy: privacy() };
       const manifest = testManifest(settings, 3);
       let kills = 0;
-      const announced = async () =>
+      const aggregates = async () =>
         (await rig.coordinator.reader(rig.id).broadcasts(0))
           .map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()))
           .filter(({ kind }) => kind === 'aggregate');
@@ -102,13 +102,13 @@ describe('private rounds', () => {
       rig.onWrite = dying;
       for (let life = 0; life < 3; life++) {
         await rig.play(() => kills > life);
-        assert.deepEqual([(await rig.report()).privacy!.rounds, (await announced()).length], [1, 0]);
+        assert.deepEqual([(await rig.report()).privacy!.rounds, (await aggregates()).length], [1, 0]);
         await assert.rejects(rig.version(1), /none of this number/);
         await rig.reopen();
         rig.onWrite = life < 2 ? dying : undefined;
       }
       const report = await rig.play();
-      assert.deepEqual([report.privacy!.rounds, report.released, (await announced()).length], [1, 1, 1]);
+      assert.deepEqual([report.privacy!.rounds, report.released, (await aggregates()).length], [1, 1, 1]);
     });
   }
 
@@ -126,7 +126,7 @@ describe('private rounds', () => {
   });
 
   for (const secureAggregation of [{}, null]) {
-    it(`an adaptive clip norm follows the noisy count, and is announced, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
+    it(`an adaptive clip norm follows the noisy count, and is broadcast, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
       const clip = { kind: 'adaptive', initialNorm: 8, learningRate: 0.5, countNoise: 0.6 } as const;
       const settings = { evaluation: null, secureAggregation, rounds: { count: 1 }, privacy: privacy({ clip, maxEpsilon: 100 }) };
       const within = () => () => Float32Array.from([...new Array(8).fill(0.01), 0.5]);

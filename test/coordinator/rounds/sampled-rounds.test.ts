@@ -51,8 +51,8 @@ describe('a private federation that samples its members', () => {
     try {
       const report = await rig.play();
       assert.deepEqual([report.released, report.aborted, report.privacy!.rounds], [6, 0, 6]);
-      const links = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
-      const aggregates = links.filter(({ kind }) => kind === 'aggregate');
+      const broadcasts = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
+      const aggregates = broadcasts.filter(({ kind }) => kind === 'aggregate');
       assert.ok(
         aggregates.some(({ participants }) => participants.length === 0),
         'six draws of four at 0.05 are all of somebody with a chance of 5e-5',

@@ -70,7 +70,7 @@ describe('versions', () => {
     }
   });
 
-  it('a founder goes back to an earlier version: announced, and trained on from', async () => {
+  it('a founder goes back to an earlier version: broadcast, and trained on from', async () => {
     rig = await CoordinatorRig.start({
       manifest: testManifest({ secureAggregation: null, evaluation: null }),
       payloadOf: measured([[0.25]]),

@@ -231,19 +231,19 @@ describe('store repositories', () => {
   });
 
   describe('broadcasts', () => {
-    const link = (seq: number) => ({ seq, bytes: bytesOf(seq, 30), signature: bytesOf(seq, 64), hash: `hash-${seq}`, at: seq });
+    const broadcast = (seq: number) => ({ seq, bytes: bytesOf(seq, 30), signature: bytesOf(seq, 64), hash: `hash-${seq}`, at: seq });
 
     it('are added at the head only, and come back as they were signed', async () => {
       assert.equal(await inside((tx) => tx.broadcasts.head(federation)), undefined);
       await inside(async (tx) => {
-        for (const seq of [0, 1, 2]) await tx.broadcasts.append(federation, link(seq));
+        for (const seq of [0, 1, 2]) await tx.broadcasts.append(federation, broadcast(seq));
       });
-      assert.deepEqual(await inside((tx) => tx.broadcasts.head(federation)), link(2));
-      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 1, 1)), [link(1)]);
-      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 0, 10)), [link(0), link(1), link(2)]);
+      assert.deepEqual(await inside((tx) => tx.broadcasts.head(federation)), broadcast(2));
+      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 1, 1)), [broadcast(1)]);
+      assert.deepEqual(await inside((tx) => tx.broadcasts.list(federation, 0, 10)), [broadcast(0), broadcast(1), broadcast(2)]);
       for (const seq of [2, 4]) {
         await assert.rejects(
-          inside((tx) => tx.broadcasts.append(federation, link(seq))),
+          inside((tx) => tx.broadcasts.append(federation, broadcast(seq))),
           { code: 'SUBMISSION_CONFLICT', message: `broadcast: expected number 3, got ${seq}` },
         );
       }

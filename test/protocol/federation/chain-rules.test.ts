@@ -1,7 +1,7 @@
-/** What a coordinator may not announce even when it tells everybody the same. */
+/** What a coordinator may not broadcast even when it tells everybody the same. */
 import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
-import type { Announcement, Broadcast } from '../../../src/protocol/federation/chain.js';
+import type { Broadcast, BroadcastContent } from '../../../src/protocol/federation/chain.js';
 import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
 import type { FederationSettingsInput } from '../../../src/protocol/federation/settings.js';
 import { testManifest } from '../../support/coordinator-rig.js';
@@ -12,7 +12,7 @@ const digest = 'ab'.repeat(32);
 const spent = (epsilon: number, rounds: number, delta = 1e-5) => ({ unit: 'client', epsilon, delta, rounds, sampling: 'none' }) as const;
 const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 9 } as const;
 const participants = ['member-000', 'member-001', 'member-002'];
-const aggregate = (changes: Partial<Extract<Announcement, { kind: 'aggregate' }>> = {}): Announcement => ({
+const aggregate = (changes: Partial<Extract<BroadcastContent, { kind: 'aggregate' }>> = {}): BroadcastContent => ({
   kind: 'aggregate',
   round: 1,
   version: 1,
@@ -30,8 +30,8 @@ const measured = (loss: number) => {
 };
 const judged = (
   kind: 'promote' | 'reject',
-  changes: Partial<Extract<Announcement, { kind: 'promote' | 'reject' }>> = {},
-): Announcement => ({
+  changes: Partial<Extract<BroadcastContent, { kind: 'promote' | 'reject' }>> = {},
+): BroadcastContent => ({
   kind,
   version: 1,
   round: 2,
@@ -43,23 +43,23 @@ const judged = (
 });
 
 /** Tells a story from its beginning. */
-function tell(settings: Settings, ...story: readonly Announcement[]): ChainState {
+function tell(settings: Settings, ...story: readonly BroadcastContent[]): ChainState {
   const { manifest, id } = testManifest(settings, 4);
-  const begin: Announcement = { kind: 'begin', version: 0, digest: manifest.initialDigest };
+  const begin: BroadcastContent = { kind: 'begin', version: 0, digest: manifest.initialDigest };
   return [begin, ...story].reduce(
-    (state, announcement, seq) => follow(state, { ...announcement, federation: id, seq, previous: null, at: 0 } as Broadcast, manifest),
+    (state, content, seq) => follow(state, { ...content, federation: id, seq, previous: null, at: 0 } as Broadcast, manifest),
     untold,
   );
 }
 
 const unjudged: Settings = { evaluation: null };
-const unmeasured = (kind: 'promote' | 'reject', version = 1): Announcement =>
+const unmeasured = (kind: 'promote' | 'reject', version = 1): BroadcastContent =>
   judged(kind, { version, round: null, promoted: null, candidate: null, participants: [] });
 const secret: Settings = { evaluation: null, privacy };
 const costly = (epsilon: number, rounds: number, changes: object = {}) =>
   aggregate({ clipNorm: 0.5, privacy: spent(epsilon, rounds), ...changes });
 
-describe('a chain of announcements', () => {
+describe('a chain of broadcasts', () => {
   it('may tell of rounds, judgements, a way back and an end', () => {
     const state = tell(
       {},
@@ -77,9 +77,9 @@ describe('a chain of announcements', () => {
     tell(secret, costly(3, 1), judged('promote', { round: null, promoted: null, candidate: null, participants: [], privacy: spent(3, 1) }));
   });
 
-  const lies: readonly (readonly [string, Settings, readonly Announcement[], RegExp])[] = [
+  const lies: readonly (readonly [string, Settings, readonly BroadcastContent[], RegExp])[] = [
     ['a second beginning', {}, [{ kind: 'begin', version: 0, digest }], /no second beginning/],
-    ['anything after the end', {}, [{ kind: 'finish', reason: 'over' }, aggregate()], /announced to be finished/],
+    ['anything after the end', {}, [{ kind: 'finish', reason: 'over' }, aggregate()], /an earlier broadcast ended the federation/],
     [
       'other parameters for a version that is there',
       unjudged,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
 import {
-  type Announcement,
+  type BroadcastContent,
   type ChainHead,
   openBroadcast,
   type SignedBroadcast,
@@ -13,8 +13,8 @@ import { generateIdentity } from '../../../src/protocol/secagg/signature.js';
 const federation = 'cd'.repeat(32);
 const coordinator = generateIdentity();
 const digest = 'ab'.repeat(32);
-const begin: Announcement = { kind: 'begin', version: 0, digest };
-const aggregate = (version: number): Announcement => ({
+const begin: BroadcastContent = { kind: 'begin', version: 0, digest };
+const aggregate = (version: number): BroadcastContent => ({
   kind: 'aggregate',
   round: version,
   version,
@@ -26,10 +26,10 @@ const aggregate = (version: number): Announcement => ({
   privacy: null,
 });
 
-function chainOf(announcements: readonly Announcement[]): SignedBroadcast[] {
+function chainOf(contents: readonly BroadcastContent[]): SignedBroadcast[] {
   let head: ChainHead | null = null;
-  return announcements.map((announcement, at) => {
-    const next = signBroadcast(federation, head, announcement, 1000 + at, coordinator.privateKey);
+  return contents.map((content, at) => {
+    const next = signBroadcast(federation, head, content, 1000 + at, coordinator.privateKey);
     head = next.head;
     return next.signed;
   });
@@ -41,33 +41,33 @@ const rejected = (message: RegExp) => (error: unknown) =>
   error instanceof CutlayerError && error.code === 'BROADCAST_REJECTED' && message.test(error.message);
 
 describe('broadcast chain', () => {
-  const links = chainOf([begin, aggregate(1), aggregate(2)]);
+  const broadcasts = chainOf([begin, aggregate(1), aggregate(2)]);
 
-  it('is followed link by link', () => {
+  it('is followed broadcast by broadcast', () => {
     let head: ChainHead | null = null;
-    for (const [seq, link] of links.entries()) {
-      const next = open(link, head);
+    for (const [seq, broadcast] of broadcasts.entries()) {
+      const next = open(broadcast, head);
       assert.equal(next.broadcast.seq, seq);
       head = next.head;
     }
   });
 
-  it('refuses a link left out, one of another story, and one of another signer', () => {
-    const { head } = open(links[0]!, null);
-    assert.throws(() => open(links[2]!, head), rejected(/expected number 1, got 2/));
+  it('refuses a broadcast left out, one of another story, and one of another signer', () => {
+    const { head } = open(broadcasts[0]!, null);
+    assert.throws(() => open(broadcasts[2]!, head), rejected(/expected number 1, got 2/));
     const [, other] = chainOf([{ ...begin, digest: 'ef'.repeat(32) }, aggregate(1)]);
     assert.throws(() => open(other!, head), rejected(/another story/));
     const forged = signBroadcast(federation, head, aggregate(1), 5, generateIdentity().privateKey);
     assert.throws(() => open(forged.signed, head), rejected(/signature/));
   });
 
-  it('refuses a link of another federation', () => {
+  it('refuses a broadcast of another federation', () => {
     const { signed } = signBroadcast('ee'.repeat(32), null, begin, 5, coordinator.privateKey);
     assert.throws(() => open(signed, null), rejected(/another federation/));
   });
 
-  it('refuses what is signed but no announcement', () => {
-    assert.throws(() => signBroadcast(federation, null, { ...begin, extra: 1 } as Announcement, 5, coordinator.privateKey));
+  it('refuses what is signed but no broadcast', () => {
+    assert.throws(() => signBroadcast(federation, null, { ...begin, extra: 1 } as BroadcastContent, 5, coordinator.privateKey));
   });
 });
 

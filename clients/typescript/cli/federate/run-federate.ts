@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { type TokenOptions, tokenSource } from '../../connection/token-source.js';
-import { type CoordinatorLink, openCoordinatorLink } from '../../federation/coordinator-link.js';
+import { type CoordinatorConnection, openCoordinatorConnection } from '../../federation/coordinator-connection.js';
 import { type EventLog, openEventLog } from '../../federation/event-log.js';
 import { hex, readIdentity } from '../../federation/identity-file.js';
 import { MemberStore } from '../../federation/member-store.js';
@@ -34,10 +34,10 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   try {
     log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
     await interruptible(async (signal) => {
-      const link = await openLink(flags);
+      const connection = await openConnection(flags);
       // A gateway that is away is told of by the steps that it fails.
       const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
-        link.close();
+        connection.close();
         throw error;
       });
       try {
@@ -46,13 +46,13 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
           ...(flags.minThreshold === undefined ? {} : { minThreshold: flags.minThreshold }),
         };
         const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
-          link.manifest(),
+          connection.manifest(),
         );
         requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
         local = await openFederateData(flags, session, pin, state, { signal, onEvent });
         const { data } = local;
         const participant = await Participant.open({
-          api: link,
+          api: connection,
           federation: flags.federation,
           identity,
           ...session,
@@ -68,7 +68,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
       } finally {
         reporter.stop();
         await local?.close();
-        link.close();
+        connection.close();
         await session.close();
       }
     });
@@ -95,9 +95,9 @@ function coordinatorToken({ coordinatorTokenFile }: FederateFlags): TokenOptions
   return tokenOptions(coordinatorTokenFile, 'CUTLAYER_COORDINATOR_TOKEN', missing);
 }
 
-async function openLink(flags: FederateFlags): Promise<CoordinatorLink> {
+async function openConnection(flags: FederateFlags): Promise<CoordinatorConnection> {
   const { coordinatorCa: ca } = flags;
-  return openCoordinatorLink({
+  return openCoordinatorConnection({
     federation: flags.federation,
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,

@@ -13,7 +13,7 @@ export async function runVersions({ stateDir, json }: VersionsFlags): Promise<vo
   }
   console.error(`${name} (${federation.slice(0, 12)}) as ${member} has seen it`);
   if (promoted === null) {
-    console.error('no version has been announced yet');
+    console.error('no version has been broadcast yet');
     return;
   }
   console.log(versionTable(versions));

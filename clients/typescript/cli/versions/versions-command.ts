@@ -8,7 +8,7 @@ export const versionsCommand = command({
   description: "list a federation's versions as this member has seen them",
   options: versionsOptions,
   help: `
-Reads the coordinator's signed announcements that this member has kept, checks every signature and link, and tells what became of each version: candidate,
+Reads the coordinator's signed broadcasts that this member has kept, checks every signature and hash, and tells what became of each version: candidate,
 promoted, superseded (by a later one), rejected, or rolledBack. Numbers are the cohort's means: "gained" is what a version was better by than the one promoted
 before it on all held-out examples, "forgot" what it was worse by on the earlier ones. The promoted version is in adapter/ of the state directory, the newest
 five are in versions/.

@@ -15,7 +15,7 @@ import type { MemberStore } from '../member-store.js';
 const MAX_ROUNDS = 256;
 const MAX_VERSIONS = 4096;
 
-/** Marks in the order of arrival. Each is written once: an announcement that comes again changes nothing. */
+/** Marks in the order of arrival. Each is written once: a broadcast that comes again changes nothing. */
 export class Arrivals {
   readonly #state: MemberStore;
 
@@ -50,7 +50,7 @@ export class Arrivals {
     return this.#state.get<{ most: number | null }>('SELECT max(up_to) AS most FROM version_marks')?.most ?? 0;
   }
 
-  /** Notes an announcement. @param member This member's name. */
+  /** Notes a broadcast. @param member This member's name. */
   observe(broadcast: Broadcast, member: string): void {
     const { federation, kind } = broadcast;
     const known = this.#state.get<{ federation: string }>('SELECT federation FROM arrivals')?.federation;

@@ -14,13 +14,13 @@ export interface VersionRegistry {
   readonly name: string;
   /** This member's name on the roster. */
   readonly member: string;
-  /** Hash of the newest announcement, hex, which covers all before it; null before the first. Members who have the same one were told the same. */
+  /** Hash of the newest broadcast, hex, which covers all before it; null before the first. Members who have the same one were told the same. */
   readonly chainHead: string | null;
   readonly promoted: number | null;
   readonly versions: readonly VersionView[];
 }
 
-/** The manifest and the announcements that a member has, verified. */
+/** The manifest and the broadcasts that a member has, verified. */
 export interface MemberView {
   readonly open: OpenManifest;
   readonly member: string;

@@ -1,6 +1,6 @@
 /**
  * The registry of versions as a member sees it: what the verified chain of broadcasts says became of each, where it came from and how the cohort measured it.
- * The same states as the coordinator's own registry, but from announcements that the coordinator cannot take back.
+ * The same states as the coordinator's own registry, but from broadcasts that the coordinator cannot take back.
  */
 import type { Broadcast, VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import { worsening } from './forgetting.js';
@@ -27,7 +27,7 @@ export interface VersionView {
   readonly gain: VersionMetrics | null;
   /** What it forgot: the same on the earlier examples, positive where it is worse. */
   readonly forgetting: VersionMetrics | null;
-  /** Milliseconds since 1970 of its announcement. */
+  /** Milliseconds since 1970 of its broadcast. */
   readonly at: number;
 }
 
@@ -119,7 +119,7 @@ export function versionTable(versions: readonly VersionView[]): string {
     'exact',
     'gained (loss)',
     'forgot (loss)',
-    'announced (UTC)',
+    'broadcast (UTC)',
   ];
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
   return [head, ...rows]

@@ -6,7 +6,7 @@ import type { DataFolder } from '../../../../clients/typescript/federation/data/
 import { ExampleIndex } from '../../../../clients/typescript/federation/data/example-index.js';
 import { drawRehearsal, rehearsalCount } from '../../../../clients/typescript/federation/data/rehearsal.js';
 import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
-import type { Announcement, Broadcast } from '../../../../src/protocol/federation/chain.js';
+import type { Broadcast, BroadcastContent } from '../../../../src/protocol/federation/chain.js';
 import { FolderFixture, lines } from './folder-fixture.js';
 
 describe('generations of examples', () => {
@@ -18,8 +18,8 @@ describe('generations of examples', () => {
   });
   afterEach(() => fixture.close());
 
-  const say = (folder: DataFolder, announcement: Announcement) => {
-    const broadcast = { federation: 'f'.repeat(64), seq, previous: null, at: 0, ...announcement } as Broadcast;
+  const say = (folder: DataFolder, content: BroadcastContent) => {
+    const broadcast = { federation: 'f'.repeat(64), seq, previous: null, at: 0, ...content } as Broadcast;
     seq += 1;
     return folder.observe(broadcast, 'north');
   };

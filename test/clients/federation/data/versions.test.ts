@@ -9,14 +9,14 @@ import { lineageOf, versionsOf, versionTable } from '../../../../clients/typescr
 import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
 import { pinned } from '../../../../clients/typescript/federation/pin.js';
 import { CutlayerError } from '../../../../src/errors.js';
-import { type Announcement, type Broadcast, type ChainHead, signBroadcast } from '../../../../src/protocol/federation/chain.js';
+import { type Broadcast, type BroadcastContent, type ChainHead, signBroadcast } from '../../../../src/protocol/federation/chain.js';
 import { type OpenManifest, signManifest } from '../../../../src/protocol/federation/manifest.js';
 import { generateIdentity } from '../../../../src/protocol/secagg/signature.js';
 
 const metrics = (loss: number) => ({ loss, accuracy: 1 - loss / 2, exactMatch: 0.25 });
 const measured = (current: number, earlier: number) => ({ current: metrics(current), earlier: metrics(earlier) });
 const digest = (version: number) => String(version % 10).repeat(64);
-const aggregate = (version: number, parent: number): Announcement => ({
+const aggregate = (version: number, parent: number): BroadcastContent => ({
   kind: 'aggregate',
   round: version * 2 - 1,
   version,
@@ -32,7 +32,7 @@ const judged = (
   version: number,
   promoted: readonly [number, number],
   candidate: readonly [number, number],
-): Announcement => ({
+): BroadcastContent => ({
   kind,
   version,
   round: version * 2,
@@ -43,7 +43,7 @@ const judged = (
 });
 
 /** Two promotions, a rejection for forgetting, a way back to version 1 and a version from there. */
-const story: readonly Announcement[] = [
+const story: readonly BroadcastContent[] = [
   { kind: 'begin', version: 0, digest: digest(0) },
   aggregate(1, 0),
   judged('promote', 1, [1.6, 1.6], [1.2, 1.2]),
@@ -56,9 +56,7 @@ const story: readonly Announcement[] = [
 ];
 
 describe('the registry of versions', () => {
-  const broadcasts = story.map(
-    (announcement, seq) => ({ federation: digest(9), seq, previous: null, at: seq * 1000, ...announcement }) as Broadcast,
-  );
+  const broadcasts = story.map((content, seq) => ({ federation: digest(9), seq, previous: null, at: seq * 1000, ...content }) as Broadcast);
 
   it('says what became of each version, where it came from, how it measured and what it forgot', () => {
     const versions = versionsOf(broadcasts);
@@ -84,8 +82,8 @@ describe('the registry of versions', () => {
 
   it('supersedes what was promoted before, and rolls back all that came after the target', () => {
     const more = [...story.slice(0, 7), aggregate(4, 3), judged('promote', 4, [1, 1], [0.9, 0.9])];
-    const status = (announcements: readonly Announcement[]) =>
-      versionsOf(announcements.map((one, seq) => ({ federation: digest(9), seq, previous: null, at: 0, ...one }) as Broadcast)).map(
+    const status = (contents: readonly BroadcastContent[]) =>
+      versionsOf(contents.map((one, seq) => ({ federation: digest(9), seq, previous: null, at: 0, ...one }) as Broadcast)).map(
         (view) => view.status,
       );
     assert.deepEqual(status(more), ['superseded', 'superseded', 'rejected', 'superseded', 'promoted']);
@@ -100,7 +98,7 @@ describe('the registry of versions', () => {
 
   it('is a table for people', () => {
     const [head, ...rows] = versionTable(versionsOf(broadcasts)).split('\n');
-    assert.match(head!, /^version +from +round +status +members +loss +accuracy +exact +gained \(loss\) +forgot \(loss\) +announced/);
+    assert.match(head!, /^version +from +round +status +members +loss +accuracy +exact +gained \(loss\) +forgot \(loss\) +broadcast/);
     assert.match(rows[2]!, /^2 +1 +3 +rejected +2 +1\.0000 +0\.5000 +0\.2500 +0\.2000 +0\.2000 +1970-01-01 00:00:03$/);
     assert.equal(rows.length, 5);
   });
@@ -136,10 +134,10 @@ describe('a state directory', () => {
     await pinned(state, { federation: open.id, publicKey }, async () => open);
     chain = await ChainLog.open(state, open, () => undefined);
     let head: ChainHead | null = null;
-    for (const announcement of story) {
-      const link = signBroadcast(open.id, head, announcement, 1000, coordinator.privateKey);
-      head = link.head;
-      chain.add(link.signed);
+    for (const content of story) {
+      const next = signBroadcast(open.id, head, content, 1000, coordinator.privateKey);
+      head = next.head;
+      chain.add(next.signed);
     }
   });
   afterEach(async () => {

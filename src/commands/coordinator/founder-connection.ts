@@ -12,7 +12,7 @@ import { KeyRing } from '../../server/auth/key-ring.js';
 import type { FounderFlags } from './founder-options.js';
 
 /** The channel. */
-export type FounderLink = RpcChannel<MethodsOf<FederationDefinition>>;
+export type FounderConnection = RpcChannel<MethodsOf<FederationDefinition>>;
 
 /** Life of the token that a command on the coordinator's own machine makes for itself. */
 const TOKEN_SECONDS = 300;
@@ -20,7 +20,7 @@ const TOKEN_SECONDS = 300;
 const RETRY_FOR_MS = 5000;
 
 /** @throws CutlayerError NOT_FOUND, TOKEN_MISSING, INVALID_ARGUMENT, IO_ERROR */
-export async function openFounderLink(flags: FounderFlags, now: () => number = Date.now): Promise<FounderLink> {
+export async function openFounderConnection(flags: FounderFlags, now: () => number = Date.now): Promise<FounderConnection> {
   const { stateDir: dir, coordinator, insecure } = flags;
   const server = coordinator === undefined ? await localServer(dir) : { address: coordinator, insecure };
   const ca = flags.ca ?? ('caFile' in server && server.caFile !== null ? server.caFile : undefined);
@@ -62,8 +62,8 @@ async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () =>
 }
 
 /** Reports of all federations. @throws CutlayerError */
-export async function allReports(link: FounderLink): Promise<readonly FederationReport[]> {
-  return (await link.call('GetStatus', {})).federations.map(reportOf);
+export async function allReports(connection: FounderConnection): Promise<readonly FederationReport[]> {
+  return (await connection.call('GetStatus', {})).federations.map(reportOf);
 }
 
 /**

@@ -13,13 +13,13 @@ import { decodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { type ChannelOptions, openChannel } from '../connection/rpc-channel.js';
 
 /** How to reach a coordinator, and which federation is meant. */
-export interface CoordinatorLinkOptions extends ChannelOptions {
+export interface CoordinatorConnectionOptions extends ChannelOptions {
   /** Hex id. */
   readonly federation: string;
 }
 
-/** An open link. */
-export interface CoordinatorLink extends FederationApi {
+/** An open connection. */
+export interface CoordinatorConnection extends FederationApi {
   close(): void;
 }
 
@@ -30,8 +30,8 @@ const POLL_SLACK_MS = 15_000;
 /** A stage's own call is repeated this long at once; whoever answers the stage tries again later. */
 const RETRY_FOR_MS = 30_000;
 
-/** Opens a link; nothing is sent before the first call. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (CA or token file) */
-export async function openCoordinatorLink({ federation, ...options }: CoordinatorLinkOptions): Promise<CoordinatorLink> {
+/** Opens a connection; nothing is sent before the first call. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (CA or token file) */
+export async function openCoordinatorConnection({ federation, ...options }: CoordinatorConnectionOptions): Promise<CoordinatorConnection> {
   const channel = await openChannel(loadFederationService().service, 'coordinator', { retry: { retryForMs: RETRY_FOR_MS }, ...options });
   const accepted = (): void => undefined;
   return {
@@ -42,7 +42,7 @@ export async function openCoordinatorLink({ federation, ...options }: Coordinato
       return taskAnswerOf(await channel.call('NextTask', taskRequestMessage(federation, request), options));
     },
     broadcasts: async (from) =>
-      (await channel.call('GetBroadcasts', { federation, from })).broadcasts.map((link) => signedCodec.value(link, `${ANSWER}: broadcast`)),
+      (await channel.call('GetBroadcasts', { federation, from })).broadcasts.map((one) => signedCodec.value(one, `${ANSWER}: broadcast`)),
     async version(version) {
       const { parameters } = await channel.call('GetVersion', { federation, version });
       return decodeTensor(parameters, { name: 'parameters', shape: ['*'] }).data;

@@ -1,5 +1,5 @@
 /**
- * A participant's in-process link to its coordinator. It counts bytes, limits how many participants
+ * A participant's in-process connection to its coordinator. It counts bytes, limits how many participants
  * compute at a time, and tracks whether its participant is busy. It also drops the participant in
  * the rounds that the simulation chose.
  */
@@ -17,7 +17,7 @@ import {
 import { payloadSize } from './payload-size.js';
 import type { VirtualClock } from './virtual-clock.js';
 
-export interface LinkSurroundings {
+export interface ConnectionSurroundings {
   readonly clock: VirtualClock;
   /** Held while a participant trains or measures. */
   readonly gate: Semaphore;
@@ -38,13 +38,13 @@ export interface Traffic {
   down: number;
 }
 
-export class SimulatedLink implements FederationApi {
+export class SimulatedConnection implements FederationApi {
   readonly traffic: Traffic = { up: 0, down: 0 };
   /** Rounds in which the participant was lost. */
   readonly vanished: { readonly round: number; readonly stage: RoundStage }[] = [];
   readonly member: string;
   readonly #inner: FederationApi;
-  readonly #around: LinkSurroundings;
+  readonly #around: ConnectionSurroundings;
   /**
    * By round; bytes between two rounds count for the later one. Participants may be ahead of the
    * round that the simulation looks at.
@@ -53,7 +53,7 @@ export class SimulatedLink implements FederationApi {
   #round = 1;
   #leave: () => void = () => undefined;
 
-  constructor(inner: FederationApi, member: string, around: LinkSurroundings) {
+  constructor(inner: FederationApi, member: string, around: ConnectionSurroundings) {
     this.#inner = inner;
     this.member = member;
     this.#around = around;
@@ -92,7 +92,7 @@ export class SimulatedLink implements FederationApi {
   }
 
   broadcasts(from: number) {
-    // How many announcements come at a time, and so how often this is called, depends on timing.
+    // How many broadcasts come at a time, and so how often this is called, depends on timing.
     return this.#call([], this.#inner.broadcasts(from));
   }
 

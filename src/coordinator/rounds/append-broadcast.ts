@@ -1,17 +1,17 @@
-/** Adds links to a federation's signed chain, in the transaction that they announce. */
-import { type Announcement, signBroadcast } from '../../protocol/federation/chain.js';
+/** Adds a broadcast to a federation's signed chain, in the transaction of what it tells. */
+import { type BroadcastContent, signBroadcast } from '../../protocol/federation/chain.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
 
 /** Signs and appends. */
-export async function announce(
+export async function appendBroadcast(
   transaction: Transaction,
   { id, signingKey }: Pick<FederationContext, 'id' | 'signingKey'>,
-  announcement: Announcement,
+  content: BroadcastContent,
   at: number,
 ): Promise<void> {
   const newest = await transaction.broadcasts.head(id);
   const before = newest === undefined ? null : { seq: newest.seq, hash: newest.hash };
-  const { signed, head } = signBroadcast(id, before, announcement, at, signingKey.privateKey);
+  const { signed, head } = signBroadcast(id, before, content, at, signingKey.privateKey);
   await transaction.broadcasts.append(id, { seq: head.seq, bytes: signed.bytes, signature: signed.signature, hash: head.hash, at });
 }
