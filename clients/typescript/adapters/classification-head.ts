@@ -7,13 +7,14 @@ import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { Parameter, StepCotangents, StepParts } from './adapter.js';
+import { expectFileShape } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { expectFileShape } from './module-tensors.js';
+import { MethodAdapter } from './method-adapter.js';
 import { valuesOf, zeroGradients } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
-import { readSidecar, SIDECAR_FILE, writeSidecar } from './sidecar.js';
+import { readSidecar, SIDECAR_FILE } from './sidecar.js';
 
 /** The tensor's name, transformers' and PEFT's. */
 export const SCORE = 'score.weight';
@@ -22,21 +23,16 @@ export const SCORE = 'score.weight';
 const INITIAL_STD = 0.02;
 const MAX_LABELS = 100_000;
 
-export class ClassificationHead implements Adapter {
+export class ClassificationHead extends MethodAdapter<readonly [Parameter]> {
   readonly method = 'classification-head';
-  readonly spanKind = 'none';
-  readonly numVirtualTokens = 0;
-  readonly parameters: readonly [Parameter];
-  readonly labels: readonly string[];
-  readonly #model: AdapterModel;
+  override readonly labels: readonly string[];
 
   /** @param score [classes, hiddenSize]. @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
   constructor(model: AdapterModel, labels: readonly string[], score: Tensor<'float32'>) {
     checkLabels(labels);
     expectShape('classification head', score.shape, [labels.length, model.dims.hiddenSize]);
-    this.#model = model;
+    super(model, [{ name: SCORE, value: score }]);
     this.labels = labels;
-    this.parameters = [{ name: SCORE, value: score }];
   }
 
   /** A new head: normal with spread 0.02. @throws CutlayerError INVALID_ARGUMENT */
@@ -54,12 +50,11 @@ export class ClassificationHead implements Adapter {
     return classifier === undefined ? zeroGradients(this.parameters) : [classifier.data];
   }
 
-  async save(dir: string): Promise<void> {
-    await writePartialCheckpoint(dir, valuesOf(this.parameters), {
+  protected write(dir: string): Promise<void> {
+    return writePartialCheckpoint(dir, valuesOf(this.parameters), {
       title: 'Classification head',
       loading: `AutoModelForSequenceClassification.from_pretrained(BASE, num_labels=${this.labels.length}, dtype="float32")`,
     });
-    await writeSidecar(dir, this.method, this.#model.identity, { labels: this.labels });
   }
 }
 

@@ -1,26 +1,24 @@
 /** Full training of the client's blocks: all or some weights, under the checkpoint's names. */
 import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { StepCotangents, StepParts } from './adapter.js';
+import { expectFileShape } from './adapter-config.js';
 import type { AdapterModel, ClientBlockWeight } from './context.js';
 import { askForBlocks, layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
 import type { Method } from './method.js';
-import { expectFileShape } from './module-tensors.js';
+import { MethodAdapter } from './method-adapter.js';
 import { valuesOf } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
-import { writeSidecar } from './sidecar.js';
 
-export class FullTraining implements Adapter {
+export class FullTraining extends MethodAdapter {
   readonly method = 'full';
-  readonly spanKind = 'none';
-  readonly numVirtualTokens = 0;
-  readonly parameters: readonly Parameter[];
-  readonly #model: AdapterModel;
 
   /** @param weights block weights by the checkpoint's names; training changes them in place */
   constructor(model: AdapterModel, weights: Readonly<Record<string, Tensor<'float32'>>>) {
-    this.#model = model;
-    this.parameters = Object.entries(weights).map(([name, value]) => ({ name, value }));
+    super(
+      model,
+      Object.entries(weights).map(([name, value]) => ({ name, value })),
+    );
   }
 
   /**
@@ -44,12 +42,11 @@ export class FullTraining implements Adapter {
     return this.parameters.map(({ name, value }) => blockWeights[name]?.data ?? new Float32Array(value.data.length));
   }
 
-  async save(dir: string): Promise<void> {
-    await writePartialCheckpoint(dir, valuesOf(this.parameters), {
+  protected write(dir: string): Promise<void> {
+    return writePartialCheckpoint(dir, valuesOf(this.parameters), {
       title: 'Trained blocks',
       loading: 'AutoModelForCausalLM.from_pretrained(BASE, dtype="float32")',
     });
-    await writeSidecar(dir, this.method, this.#model.identity);
   }
 }
 

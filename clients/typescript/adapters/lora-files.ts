@@ -7,10 +7,9 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Parameter } from './adapter.js';
-import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-config.js';
+import { type AdapterConfig, expectFileShape, parseConfig, peftNames, readModuleTensors, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import { type LoraLayer, type LoraScale, linearTargets, whyNot } from './lora-targets.js';
-import { expectFileShape, peftNames, readModuleTensors } from './module-tensors.js';
 import { valuesOf } from './parameters.js';
 
 /** Fields that do not change what a trained adapter computes, or that are read elsewhere. */

@@ -8,35 +8,31 @@ import { zeros } from '../../../src/tensor/floats.js';
 import { seeded, uniformTensor } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { Feeds, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import { loadLora, saveLora } from './lora-files.js';
 import { type LoraLayer, type LoraScale, type LoraTarget, loraTargets } from './lora-targets.js';
 import type { Method } from './method.js';
-import { writeSidecar } from './sidecar.js';
+import { MethodAdapter } from './method-adapter.js';
 
-export class Lora implements Adapter {
+export class Lora extends MethodAdapter {
   readonly method = 'lora';
-  readonly spanKind = 'none';
-  readonly numVirtualTokens = 0;
-  readonly parameters: readonly Parameter[];
   readonly rank: number;
   readonly scale: LoraScale;
   readonly layers: readonly LoraLayer[];
-  readonly #model: AdapterModel;
   /** The frozen weights, by name. */
   readonly #weights: Feeds;
 
   private constructor(model: AdapterModel, layers: readonly LoraLayer[], scale: LoraScale, weights: Feeds) {
-    this.#model = model;
+    const parameters = layers.flatMap(({ target: { module }, a, b }) => [
+      { name: `${module}.lora_A.weight`, value: a },
+      { name: `${module}.lora_B.weight`, value: b },
+    ]);
+    super(model, parameters);
     this.layers = layers;
     this.scale = scale;
     this.rank = layers[0]!.a.shape[0]!;
     this.#weights = weights;
-    this.parameters = layers.flatMap(({ target: { module }, a, b }) => [
-      { name: `${module}.lora_A.weight`, value: a },
-      { name: `${module}.lora_B.weight`, value: b },
-    ]);
   }
 
   /**
@@ -77,7 +73,7 @@ export class Lora implements Adapter {
     for (const layer of this.layers) {
       const { weight } = layer.target;
       if (weight === undefined) continue;
-      const { merged } = await this.#model.runMethod('loraMerge', this.#feeds(layer));
+      const { merged } = await this.model.runMethod('loraMerge', this.#feeds(layer));
       blockWeights[weight.name] = merged!;
     }
     const head = this.layers.find(({ target }) => target.weight === undefined);
@@ -93,7 +89,7 @@ export class Lora implements Adapter {
       const { target, a, b } = layer;
       const cotangent = target.weight === undefined ? undefined : blockWeights[target.weight.name];
       if (cotangent !== undefined) {
-        const back = await this.#model.runMethodVjp('loraMerge', { ...this.#feeds(layer), mergedCotangent: cotangent });
+        const back = await this.model.runMethodVjp('loraMerge', { ...this.#feeds(layer), mergedCotangent: cotangent });
         gradients.push(back.loraACotangent!.data, back.loraBCotangent!.data);
       } else if (target.weight === undefined && headLora !== undefined) gradients.push(headLora.a.data, headLora.b.data);
       else gradients.push(new Float32Array(a.data.length), new Float32Array(b.data.length));
@@ -101,9 +97,8 @@ export class Lora implements Adapter {
     return gradients;
   }
 
-  async save(dir: string): Promise<void> {
-    await saveLora(dir, this, this.#model.linearLayout);
-    await writeSidecar(dir, this.method, this.#model.identity);
+  protected write(dir: string): Promise<void> {
+    return saveLora(dir, this, this.model.linearLayout);
   }
 
   get #factor(): number {

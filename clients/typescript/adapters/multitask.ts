@@ -9,15 +9,14 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
+import type { Feeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import { expectFileShape, parseConfig, readAdapterTensors, WEIGHTS_FILE, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { expectFileShape } from './module-tensors.js';
-import { checkParameters, EMBEDDING, type ParameterShape, zeroGradients } from './parameters.js';
+import { MethodAdapter } from './method-adapter.js';
+import { checkParameters, EMBEDDING, type ParameterShape, scaled, zeroGradients } from './parameters.js';
 import { promptTuningConfig } from './peft.js';
-import { scaled } from './scaled.js';
-import { readSidecar, writeSidecar } from './sidecar.js';
+import { readSidecar } from './sidecar.js';
 import { initialPrompt, promptInit } from './soft-prompt.js';
 import { taskOf } from './task.js';
 
@@ -37,12 +36,10 @@ export function multitaskParameters(d: number, numVirtualTokens: number, tasks: 
 }
 
 /** A soft prompt for each of several tasks. */
-export class MultitaskPrompt implements Adapter {
+export class MultitaskPrompt extends MethodAdapter<readonly [Parameter, Parameter, Parameter]> {
   readonly method = 'multitask-prompt-tuning';
-  readonly spanKind = 'softPrompt';
-  readonly parameters: readonly [Parameter, Parameter, Parameter];
-  readonly tasks: readonly string[];
-  readonly #model: AdapterModel;
+  override readonly spanKind = 'softPrompt';
+  override readonly tasks: readonly string[];
 
   /**
    * @param tasks their names, by id.
@@ -55,9 +52,8 @@ export class MultitaskPrompt implements Adapter {
     if (twice !== undefined) throw new CutlayerError('INVALID_ARGUMENT', `multitask-prompt-tuning: task ${twice} is named twice`);
     const wanted = multitaskParameters(model.dims.hiddenSize, shapeOf(EMBEDDING)[0] ?? 0, tasks.length, shapeOf(ROWS)[1] ?? 0);
     const [shared, cols, rows] = checkParameters('multitask-prompt-tuning', wanted, parameters) as [Parameter, Parameter, Parameter];
-    this.parameters = [shared, cols, rows];
+    super(model, [shared, cols, rows]);
     this.tasks = tasks;
-    this.#model = model;
   }
 
   /** Makes a new one. @param shared [P, hiddenSize], first values of what all tasks share. */
@@ -71,21 +67,17 @@ export class MultitaskPrompt implements Adapter {
     ]);
   }
 
-  get numVirtualTokens(): number {
-    return this.parameters[0].value.shape[0]!;
-  }
-
   async parts(task?: number): Promise<StepParts> {
-    const { prompt } = await this.#model.runMethod('multitaskPrompt', this.#feeds(taskOf(this, task)!));
-    return { softPrompt: scaled(prompt!, this.#model.promptScale) };
+    const { prompt } = await this.model.runMethod('multitaskPrompt', this.#feeds(taskOf(this, task)!));
+    return { softPrompt: scaled(prompt!, this.model.promptScale) };
   }
 
   async pullBack({ softPrompt }: StepCotangents, task?: number): Promise<readonly Float32Array[]> {
     const whole = zeroGradients(this.parameters);
     const id = taskOf(this, task)!; // an adapter with tasks has one of them, or the call throws
     if (softPrompt === undefined) return whole;
-    const promptCotangent = scaled(softPrompt, this.#model.promptScale);
-    const cotangents = await this.#model.runMethodVjp('multitaskPrompt', { ...this.#feeds(id), promptCotangent });
+    const promptCotangent = scaled(softPrompt, this.model.promptScale);
+    const cotangents = await this.model.runMethodVjp('multitaskPrompt', { ...this.#feeds(id), promptCotangent });
     const parts = [cotangents[`${EMBEDDING}Cotangent`]!, cotangents.taskColsCotangent!, cotangents.taskRowsCotangent!];
     parts.forEach(({ data }, at) => {
       whole[at]!.set(data, at === 0 ? 0 : id * data.length);
@@ -93,13 +85,12 @@ export class MultitaskPrompt implements Adapter {
     return whole;
   }
 
-  async save(dir: string): Promise<void> {
-    const { dims, identity } = this.#model;
+  protected write(dir: string): Promise<void> {
     const [shared, cols, rows] = this.parameters;
-    await writeAdapterFiles(
+    return writeAdapterFiles(
       dir,
       {
-        ...promptTuningConfig(this.numVirtualTokens, dims),
+        ...promptTuningConfig(this.numVirtualTokens, this.model.dims),
         num_ranks: rows.value.shape[1]!,
         num_tasks: this.tasks.length,
         peft_type: 'MULTITASK_PROMPT_TUNING',
@@ -108,7 +99,6 @@ export class MultitaskPrompt implements Adapter {
       },
       { prompt_embeddings: shared.value, [COLS]: cols.value, [ROWS]: rows.value },
     );
-    await writeSidecar(dir, this.method, identity, { tasks: this.tasks });
   }
 
   #feeds(task: number): Feeds {

@@ -10,15 +10,23 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, FloatFeeds, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { FloatFeeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import { Lstm, lstmWeights } from './lstm.js';
 import type { Method } from './method.js';
-import { checkParameters, EMBEDDING, gradientsOf, type ParameterShape, torchParameters, valuesOf, zeroGradients } from './parameters.js';
+import { MethodAdapter } from './method-adapter.js';
+import {
+  checkParameters,
+  EMBEDDING,
+  gradientsOf,
+  type ParameterShape,
+  scaled,
+  torchParameters,
+  valuesOf,
+  zeroGradients,
+} from './parameters.js';
 import { loadPromptEmbeddings, promptConfig } from './peft.js';
-import { scaled } from './scaled.js';
-import { writeSidecar } from './sidecar.js';
 import { SoftPrompt } from './soft-prompt.js';
 
 /** PEFT's MLP of three linear layers, or a bidirectional LSTM with two behind it. */
@@ -45,19 +53,16 @@ export function promptEncoderParameters(spec: PromptEncoderSpec, numVirtualToken
   return [embedding, ...lstm, ...linear(0, 2 * H, 2 * H), ...linear(2, 2 * H, d)];
 }
 
-export class PTuning implements Adapter {
+export class PTuning extends MethodAdapter {
   readonly method = 'p-tuning';
-  readonly spanKind = 'softPrompt';
-  readonly parameters: readonly Parameter[];
+  override readonly spanKind = 'softPrompt';
   readonly encoder: PromptEncoderSpec;
-  readonly #model: AdapterModel;
 
   /** @param parameters in PEFT's space: before promptScale @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, encoder: PromptEncoderSpec, parameters: readonly Parameter[]) {
     const rows = parameters.find(({ name }) => name === EMBEDDING)?.value.shape[0] ?? 0;
-    this.parameters = checkParameters('p-tuning', promptEncoderParameters(encoder, rows, model.dims.hiddenSize), parameters);
+    super(model, checkParameters('p-tuning', promptEncoderParameters(encoder, rows, model.dims.hiddenSize), parameters));
     this.encoder = encoder;
-    this.#model = model;
   }
 
   /** Makes a new one of P rows. @throws CutlayerError INVALID_ARGUMENT */
@@ -68,28 +73,23 @@ export class PTuning implements Adapter {
     return new PTuning(model, encoder, parameters);
   }
 
-  get numVirtualTokens(): number {
-    return this.parameters[0]!.value.shape[0]!;
-  }
-
   async parts(): Promise<StepParts> {
-    return { softPrompt: scaled(await this.#prompt(), this.#model.promptScale) };
+    return { softPrompt: scaled(await this.#prompt(), this.model.promptScale) };
   }
 
   async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
     if (softPrompt === undefined) return zeroGradients(this.parameters);
-    const promptCotangent = scaled(softPrompt, this.#model.promptScale);
+    const promptCotangent = scaled(softPrompt, this.model.promptScale);
     const cotangents = this.encoder.kind === 'MLP' ? await this.#mlpVjp(promptCotangent) : await this.#lstmVjp(promptCotangent);
     return gradientsOf(this.parameters, cotangents);
   }
 
-  async save(dir: string): Promise<void> {
-    const { dims, identity } = this.#model;
+  protected async write(dir: string): Promise<void> {
     const { kind, hiddenSize, layers } = this.encoder;
     await writeAdapterFiles(
       dir,
       {
-        ...promptConfig('P_TUNING', this.numVirtualTokens, dims),
+        ...promptConfig('P_TUNING', this.numVirtualTokens, this.model.dims),
         encoder_dropout: 0,
         encoder_hidden_size: hiddenSize,
         encoder_num_layers: layers,
@@ -97,12 +97,11 @@ export class PTuning implements Adapter {
       },
       { prompt_embeddings: await this.#prompt() },
     );
-    await writeSidecar(dir, this.method, identity);
   }
 
   get #lstm(): Lstm {
     const weights = this.parameters.filter(({ name }) => name.startsWith(LSTM));
-    return new Lstm(this.#model, new Map(weights.map(({ name, value }) => [name.slice(LSTM.length), value])), this.encoder.layers);
+    return new Lstm(this.model, new Map(weights.map(({ name, value }) => [name.slice(LSTM.length), value])), this.encoder.layers);
   }
 
   /** [P, hiddenSize], before promptScale. */
@@ -110,8 +109,8 @@ export class PTuning implements Adapter {
     const feeds = valuesOf(this.parameters);
     const { prompt } =
       this.encoder.kind === 'MLP'
-        ? await this.#model.runMethod('promptEncoderMlp', feeds)
-        : await this.#model.runMethod('promptEncoderLstmHead', {
+        ? await this.model.runMethod('promptEncoderMlp', feeds)
+        : await this.model.runMethod('promptEncoderLstmHead', {
             ...feeds,
             input: (await this.#lstm.forward(this.parameters[0]!.value)).output,
           });
@@ -119,13 +118,13 @@ export class PTuning implements Adapter {
   }
 
   #mlpVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
-    return this.#model.runMethodVjp('promptEncoderMlp', { ...valuesOf(this.parameters), promptCotangent });
+    return this.model.runMethodVjp('promptEncoderMlp', { ...valuesOf(this.parameters), promptCotangent });
   }
 
   async #lstmVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
     const lstm = this.#lstm;
     const run = await lstm.forward(this.parameters[0]!.value);
-    const head = await this.#model.runMethodVjp('promptEncoderLstmHead', {
+    const head = await this.model.runMethodVjp('promptEncoderLstmHead', {
       ...valuesOf(this.parameters),
       input: run.output,
       promptCotangent,

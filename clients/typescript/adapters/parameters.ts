@@ -1,7 +1,8 @@
-/** Lists of trained tensors: values by name, gradients, and the check against a method's shapes. */
+/** Trained tensors: values by name, gradients, scaling, and the check against a method's shapes. */
 import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, type Random, uniformTensor } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { FloatFeeds, Parameter } from './adapter.js';
 
 /** Name and shape of a parameter. */
@@ -63,4 +64,14 @@ export function checkParameters(what: string, wanted: readonly ParameterShape[],
     expectShape(`${what}: ${name}`, found?.value.shape ?? [], shape);
     return { name, value: found!.value };
   });
+}
+
+/** `factor` times a tensor, in float32 as the graphs do it; the tensor itself when it is 1. */
+export function scaled(tensor: Tensor<'float32'>, factor: number): Tensor<'float32'> {
+  if (factor === 1) return tensor;
+  const single = Math.fround(factor);
+  return f32(
+    tensor.shape,
+    tensor.data.map((value) => value * single),
+  );
 }

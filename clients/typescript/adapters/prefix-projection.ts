@@ -7,11 +7,11 @@
 
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
+import { MethodAdapter } from './method-adapter.js';
 import { checkParameters, EMBEDDING, gradientsOf, type ParameterShape, torchParameters, valuesOf, zeroGradients } from './parameters.js';
 import { savePrefixTuning } from './peft.js';
-import { writeSidecar } from './sidecar.js';
 
 /** The parameters by PEFT's names, in PEFT's order. @param hiddenSize of the projection */
 export function projectionParameters(dims: AdapterDims, numVirtualTokens: number, hiddenSize: number): readonly ParameterShape[] {
@@ -26,18 +26,15 @@ export function projectionParameters(dims: AdapterDims, numVirtualTokens: number
   ];
 }
 
-export class ProjectedPrefix implements Adapter {
+export class ProjectedPrefix extends MethodAdapter {
   readonly method = 'prefix-tuning';
-  readonly spanKind = 'prefix';
-  readonly parameters: readonly Parameter[];
-  readonly #model: AdapterModel;
+  override readonly spanKind = 'prefix';
 
   /** @param parameters of {@link projectionParameters} @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, parameters: readonly Parameter[]) {
     const rows = (name: string): number => parameters.find((parameter) => parameter.name === name)?.value.shape[0] ?? 0;
     const wanted = projectionParameters(model.dims, rows(EMBEDDING), rows('transform.0.weight'));
-    this.parameters = checkParameters('prefix-tuning with projection', wanted, parameters);
-    this.#model = model;
+    super(model, checkParameters('prefix-tuning with projection', wanted, parameters));
   }
 
   /** Makes a new one of P virtual tokens. @param hiddenSize of the projection */
@@ -46,27 +43,22 @@ export class ProjectedPrefix implements Adapter {
     return new ProjectedPrefix(model, torchParameters(seeded(seed, 0x5050), shapes));
   }
 
-  get numVirtualTokens(): number {
-    return this.parameters[0]!.value.shape[0]!;
-  }
-
   async parts(): Promise<StepParts> {
     return { prefix: await this.#prefix() };
   }
 
   async pullBack({ prefix }: StepCotangents): Promise<readonly Float32Array[]> {
     if (prefix === undefined) return zeroGradients(this.parameters);
-    const cotangents = await this.#model.runMethodVjp('prefixProjection', { ...valuesOf(this.parameters), prefixCotangent: prefix });
+    const cotangents = await this.model.runMethodVjp('prefixProjection', { ...valuesOf(this.parameters), prefixCotangent: prefix });
     return gradientsOf(this.parameters, cotangents);
   }
 
-  async save(dir: string): Promise<void> {
+  protected async write(dir: string): Promise<void> {
     const [, hidden] = this.parameters;
-    await savePrefixTuning(dir, await this.#prefix(), this.#model.dims, { encoderHiddenSize: hidden!.value.shape[0]! });
-    await writeSidecar(dir, this.method, this.#model.identity);
+    await savePrefixTuning(dir, await this.#prefix(), this.model.dims, { encoderHiddenSize: hidden!.value.shape[0]! });
   }
 
   async #prefix(): Promise<Tensor<'float32'>> {
-    return (await this.#model.runMethod('prefixProjection', valuesOf(this.parameters))).prefix!;
+    return (await this.model.runMethod('prefixProjection', valuesOf(this.parameters))).prefix!;
   }
 }

@@ -6,14 +6,13 @@ import { CutlayerError } from '../../../src/errors.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
-import type { AdapterModel } from './context.js';
+import type { AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { AdapterContext, AdapterModel } from './context.js';
 import type { Method } from './method.js';
+import { MethodAdapter } from './method-adapter.js';
 import { zeroGradients } from './parameters.js';
 import { loadPrefixEmbeddings, savePrefixTuning } from './peft.js';
 import { ProjectedPrefix } from './prefix-projection.js';
-import { writeSidecar } from './sidecar.js';
-import { textPrefix } from './text-prefix.js';
 
 /**
  * Default spread of new keys and values. The client does not see that of real tokens (3 to 5 in the
@@ -23,17 +22,14 @@ import { textPrefix } from './text-prefix.js';
 const INITIAL_STD = 0.2;
 
 /** Keys (after rotary embedding) and values of P virtual tokens in every block of the model. */
-export class Prefix implements Adapter {
+export class Prefix extends MethodAdapter<readonly [Parameter]> {
   readonly method = 'prefix-tuning';
-  readonly spanKind = 'prefix';
-  readonly parameters: readonly [Parameter];
-  readonly #model: AdapterModel;
+  override readonly spanKind = 'prefix';
 
   /** @param values [all layers, 2, P, numKvHeads, headDim] @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, values: Tensor<'float32'>) {
     expectShape('prefix', values.shape, prefixShape(model.dims, '*'));
-    this.#model = model;
-    this.parameters = [{ name: 'embedding.weight', value: values }];
+    super(model, [{ name: 'embedding.weight', value: values }]);
   }
 
   /** Makes a new prefix of normal values. @throws CutlayerError INVALID_ARGUMENT */
@@ -45,7 +41,7 @@ export class Prefix implements Adapter {
     return new Prefix(model, normalTensor(seeded(how.seed, 0x5058), shape, 0, how.std ?? INITIAL_STD));
   }
 
-  get numVirtualTokens(): number {
+  override get numVirtualTokens(): number {
     return this.parameters[0].value.shape[2]!;
   }
 
@@ -57,9 +53,8 @@ export class Prefix implements Adapter {
     return prefix === undefined ? zeroGradients(this.parameters) : [prefix.data];
   }
 
-  async save(dir: string): Promise<void> {
-    await savePrefixTuning(dir, this.parameters[0].value, this.#model.dims);
-    await writeSidecar(dir, this.method, this.#model.identity);
+  protected write(dir: string): Promise<void> {
+    return savePrefixTuning(dir, this.parameters[0].value, this.model.dims);
   }
 }
 
@@ -98,6 +93,35 @@ export const prefixTuning: Method = {
   },
   load: async ({ bundle }, dir, config) => new Prefix(bundle, await loadPrefixEmbeddings(dir, config, bundle.dims)),
 };
+
+/**
+ * First values [layers, 2, P, numKvHeads, headDim]: the model's keys and values of a text, as if it
+ * had read it. Keys hold positions, so tokens are never repeated: the text must be long enough.
+ * @param text Its first P tokens count; special tokens only as written in it.
+ * @see PEFT 0.21 `tuners/cartridge/utils.py` initialize_kv_prefix_from_text; arXiv:2101.00190 sec.
+ *   4.3
+ * @throws CutlayerError INVALID_ARGUMENT (text missing or short, no gateway), PREFIX_INIT_REFUSED
+ */
+async function textPrefix(
+  { bundle, keyValues }: AdapterContext,
+  numVirtualTokens: number,
+  text: string | undefined,
+): Promise<Tensor<'float32'>> {
+  if (text === undefined) throw new CutlayerError('INVALID_ARGUMENT', 'init TEXT: pass the text with --init-text (initText)');
+  if (keyValues === undefined)
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      'prefix-tuning: init TEXT asks the gateway for keys and values; connect to one, or use init RANDOM',
+    );
+  const tokenIds = bundle.encode(text);
+  if (tokenIds.length < numVirtualTokens)
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `prefix-tuning: the init text has ${tokenIds.length} tokens, ${numVirtualTokens} virtual tokens want as many; ` +
+        `give a longer text or ask for ${tokenIds.length} virtual tokens`,
+    );
+  return keyValues(tokenIds.slice(0, numVirtualTokens));
+}
 
 /** The shape of a prefix of P virtual tokens for the whole model. */
 export function prefixShape<P extends number | '*'>(dims: AdapterDims, numVirtualTokens: P): readonly (number | P)[] {

@@ -10,8 +10,7 @@ import type { LearningRateWith, Method } from './method.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
-import { settingReaders } from './setting-readers.js';
-import { type MethodSettings, type MethodSettingsInput, methodSettings } from './settings.js';
+import { type MethodSettings, type MethodSettingsInput, methodSettings, settingReaders } from './settings.js';
 import { promptTuning } from './soft-prompt.js';
 import { trainableTokens } from './trainable-tokens.js';
 

@@ -1,6 +1,7 @@
-/** The settings of all methods, with defaults: flags of `client train` and keys of a run's file. */
+/** The settings of all methods, with defaults: flags of `client train`, keys of a run's file. */
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
+import type { MethodName } from './adapter.js';
 
 /** First values of a prompt. A prefix takes RANDOM, or TEXT for real keys and values. */
 export const promptInits = ['SAMPLE_VOCAB', 'TEXT', 'RANDOM'] as const;
@@ -45,6 +46,30 @@ export const methodSettingsSchema = z.strictObject({
 export type MethodSettings = z.infer<typeof methodSettingsSchema>;
 /** What a caller gives: every setting is optional. */
 export type MethodSettingsInput = z.input<typeof methodSettingsSchema>;
+
+/** The methods that read each setting; a given setting that no method of the run reads is refused. */
+export const settingReaders: { readonly [Name in keyof Omit<MethodSettings, 'seed'>]-?: readonly MethodName[] } = {
+  virtualTokens: ['prompt-tuning', 'p-tuning', 'prefix-tuning', 'multitask-prompt-tuning'],
+  init: ['prompt-tuning', 'p-tuning', 'prefix-tuning', 'multitask-prompt-tuning'],
+  initText: ['prompt-tuning', 'prefix-tuning', 'multitask-prompt-tuning'],
+  encoder: ['p-tuning'],
+  encoderHidden: ['p-tuning', 'prefix-tuning'],
+  encoderLayers: ['p-tuning'],
+  prefixProjection: ['prefix-tuning'],
+  tasks: ['multitask-prompt-tuning'],
+  taskRank: ['multitask-prompt-tuning'],
+  tokens: ['trainable-tokens'],
+  rank: ['lora'],
+  alpha: ['lora'],
+  targets: ['lora', 'full'],
+  labels: ['classification-head'],
+};
+
+/** Whether one of the methods reads it. @param names One method, or several joined by `+`. */
+export function isRead(setting: keyof typeof settingReaders, names: string): boolean {
+  const chosen = names.split('+');
+  return settingReaders[setting].some((method) => chosen.includes(method));
+}
 
 /** Fills in the defaults. @throws CutlayerError INVALID_ARGUMENT naming the setting */
 export function methodSettings(given: MethodSettingsInput = {}): MethodSettings {

@@ -6,13 +6,12 @@ import { CutlayerError } from '../../../src/errors.js';
 import { seeded } from '../../../src/tensor/random.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
+import type { Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { zeroGradients } from './parameters.js';
+import { MethodAdapter } from './method-adapter.js';
+import { scaled, zeroGradients } from './parameters.js';
 import { loadPromptEmbeddings, savePromptTuning } from './peft.js';
-import { scaled } from './scaled.js';
-import { writeSidecar } from './sidecar.js';
 
 /** How a new soft prompt gets its values. */
 export type SoftPromptInit =
@@ -29,17 +28,14 @@ export type EmbeddingSource = Pick<AdapterModel, 'vocabSize' | 'dims' | 'promptS
 /** Vocabulary rows whose spread RANDOM copies. */
 const SPREAD_SAMPLE = 512;
 
-export class SoftPrompt implements Adapter {
+export class SoftPrompt extends MethodAdapter<readonly [Parameter]> {
   readonly method = 'prompt-tuning';
-  readonly spanKind = 'softPrompt';
-  readonly parameters: readonly [Parameter];
-  readonly #model: AdapterModel;
+  override readonly spanKind = 'softPrompt';
 
   /** @param rows [P, hiddenSize], before promptScale. @throws CutlayerError INVALID_SHAPE */
   constructor(model: AdapterModel, rows: Tensor<'float32'>) {
     expectShape('soft prompt', rows.shape, ['*', model.dims.hiddenSize]);
-    this.#model = model;
-    this.parameters = [{ name: 'embedding.weight', value: rows }];
+    super(model, [{ name: 'embedding.weight', value: rows }]);
   }
 
   /** Makes a new soft prompt of P rows. @throws CutlayerError INVALID_ARGUMENT */
@@ -47,22 +43,17 @@ export class SoftPrompt implements Adapter {
     return new SoftPrompt(model, await initialPrompt(model, numVirtualTokens, how));
   }
 
-  get numVirtualTokens(): number {
-    return this.parameters[0].value.shape[0]!;
-  }
-
   async parts(): Promise<StepParts> {
-    return { softPrompt: scaled(this.parameters[0].value, this.#model.promptScale) };
+    return { softPrompt: scaled(this.parameters[0].value, this.model.promptScale) };
   }
 
   async pullBack({ softPrompt }: StepCotangents): Promise<readonly Float32Array[]> {
     if (softPrompt === undefined) return zeroGradients(this.parameters);
-    return [scaled(softPrompt, this.#model.promptScale).data];
+    return [scaled(softPrompt, this.model.promptScale).data];
   }
 
-  async save(dir: string): Promise<void> {
-    await savePromptTuning(dir, this.parameters[0].value, this.#model.dims);
-    await writeSidecar(dir, this.method, this.#model.identity);
+  protected write(dir: string): Promise<void> {
+    return savePromptTuning(dir, this.parameters[0].value, this.model.dims);
   }
 }
 

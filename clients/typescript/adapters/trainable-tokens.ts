@@ -7,26 +7,20 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { expectShape } from '../../../src/tensor/shape.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { Adapter, Parameter, StepCotangents, StepParts } from './adapter.js';
-import { type AdapterConfig, parseConfig, writeAdapterFiles } from './adapter-config.js';
+import type { Parameter, StepCotangents, StepParts } from './adapter.js';
+import { type AdapterConfig, expectFileShape, parseConfig, peftNames, readModuleTensors, writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
-import { expectFileShape, peftNames, readModuleTensors } from './module-tensors.js';
-import { zeroGradients } from './parameters.js';
-import { scaled } from './scaled.js';
-import { writeSidecar } from './sidecar.js';
+import { MethodAdapter } from './method-adapter.js';
+import { scaled, zeroGradients } from './parameters.js';
 
 const DELTA = 'trainable_tokens_delta';
 
 /** Rows of the embedding table, trained. PEFT calls them a delta; they are the rows themselves. */
-export class TrainableTokens implements Adapter {
+export class TrainableTokens extends MethodAdapter<readonly [Parameter]> {
   readonly method = 'trainable-tokens';
-  readonly spanKind = 'none';
-  readonly numVirtualTokens = 0;
-  readonly parameters: readonly [Parameter];
   /** Strictly increasing. */
   readonly tokenIds: readonly number[];
-  readonly #model: AdapterModel;
 
   /** @param rows [T, d], before embedScale @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE */
   constructor(model: AdapterModel, tokenIds: readonly number[], rows: Tensor<'float32'>) {
@@ -34,13 +28,12 @@ export class TrainableTokens implements Adapter {
     const { hiddenSize } = model.dims;
     expectShape('trainable tokens', rows.shape, [tokenIds.length, hiddenSize]);
     const order = tokenIds.map((id, row) => ({ id, row })).sort((a, b) => a.id - b.id);
-    this.tokenIds = order.map(({ id }) => id);
     const sorted = new Float32Array(rows.data.length);
     order.forEach(({ row }, at) => {
       sorted.set(rows.data.subarray(row * hiddenSize, (row + 1) * hiddenSize), at * hiddenSize);
     });
-    this.parameters = [{ name: DELTA, value: f32(rows.shape, sorted) }];
-    this.#model = model;
+    super(model, [{ name: DELTA, value: f32(rows.shape, sorted) }]);
+    this.tokenIds = order.map(({ id }) => id);
   }
 
   /** Begins with the checkpoint's rows. @throws CutlayerError INVALID_ARGUMENT */
@@ -57,8 +50,8 @@ export class TrainableTokens implements Adapter {
     return tokenRows === undefined ? zeroGradients(this.parameters) : [tokenRows.data];
   }
 
-  async save(dir: string): Promise<void> {
-    const { modules, tiedHead, identity } = this.#model;
+  protected async write(dir: string): Promise<void> {
+    const { modules, tiedHead } = this.model;
     const config = {
       init_weights: true,
       peft_type: 'TRAINABLE_TOKENS',
@@ -69,7 +62,6 @@ export class TrainableTokens implements Adapter {
     const owners = tiedHead ? [modules.head, modules.embedTokens] : [modules.embedTokens];
     const rows = Object.fromEntries(owners.map((module) => [`${module}.${DELTA}`, this.parameters[0].value]));
     await writeAdapterFiles(dir, config, peftNames(rows));
-    await writeSidecar(dir, this.method, identity);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What to change on the command line when training fails: which flag, and to what. The errors themselves know only what went wrong. */
 import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
-import { isRead } from '../../adapters/setting-readers.js';
+import { isRead } from '../../adapters/settings.js';
 import type { TrainFlags } from './train-options-table.js';
 
 /** What advice is made from. */

@@ -16,8 +16,7 @@ import {
   withDefault,
 } from '../../../../src/options/option.js';
 import { methodNames } from '../../adapters/adapter.js';
-import { isRead, settingReaders } from '../../adapters/setting-readers.js';
-import { type MethodSettings, methodSettingsSchema, promptEncoders, promptInits } from '../../adapters/settings.js';
+import { isRead, type MethodSettings, methodSettingsSchema, promptEncoders, promptInits, settingReaders } from '../../adapters/settings.js';
 
 /** All but the seed, which belongs to the whole run. */
 type MethodOptionTable = { readonly [Name in keyof Omit<MethodSettings, 'seed'>]-?: OptionRow<Readonly<MethodSettings[Name]>> };
