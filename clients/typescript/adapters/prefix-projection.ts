@@ -4,7 +4,6 @@
  * The projection makes a prefix quick to train: the same rows without it want many more steps.
  * @see arXiv:2101.00190 sec. 4.3; PEFT 0.21 `tuners/prefix_tuning/model.py`
  */
-
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { AdapterDims, Parameter, StepCotangents, StepParts } from './adapter.js';

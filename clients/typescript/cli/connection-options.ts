@@ -1,5 +1,4 @@
 /** Options that say which bundle, which gateway and how to get in. */
-
 import {
   choice,
   optional,
@@ -15,7 +14,6 @@ import {
 } from '../../../src/options/option.js';
 import { type WireDType, wireDTypeNames } from '../../../src/protocol/wire/wire-dtype.js';
 
-/** The table. */
 export const connectionOptions = under('Model and gateway', {
   bundle: required(path('dir', 'client bundle that the vendor gave you (cutlayer pack writes it)')),
   gateway: required(text('host:port', "the vendor's gateway")),
@@ -32,5 +30,4 @@ export const connectionOptions = under('Model and gateway', {
   verify: toggle(true, "skip the digest of the bundle's weights file"),
 });
 
-/** Their values. */
 export type ConnectionFlags = ValuesOf<typeof connectionOptions>;

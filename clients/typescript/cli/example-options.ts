@@ -2,7 +2,6 @@
 import type { Adapter } from '../adapters/adapter.js';
 import type { ExampleOptions, OverlongPolicy } from '../data/examples.js';
 
-/** The options that decide. */
 export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
   readonly overlong: OverlongPolicy;
   readonly maxLength?: number | undefined;

@@ -1,4 +1,4 @@
-/** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and what ctrl-C does. */
+/** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and ctrl-C. */
 import { SingleBar } from 'cli-progress';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TrainEvent } from '../training/train-options.js';
@@ -76,8 +76,8 @@ export function progressReporter(out: NodeJS.WriteStream = process.stderr): Prog
 }
 
 /**
- * Runs a job that ctrl-C ends in good order: the first signal aborts `signal`, a second one ends the process at once.
- * SIGTERM does the same as ctrl-C.
+ * Runs a job that ctrl-C ends in good order: the first signal aborts `signal`, a second one ends
+ * the process at once. SIGTERM does the same as ctrl-C.
  */
 export async function interruptible(job: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();

@@ -1,7 +1,4 @@
-/**
- * Opens what every command needs: the bundle and the connection to the gateway that serves its
- * backbone.
- */
+/** Opens what every command needs: the bundle and a connection to the gateway that serves it. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
@@ -34,7 +31,6 @@ export async function withSession(
   });
 }
 
-/** Opens bundle and connection. @throws CutlayerError */
 export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
   const bundle = await ClientBundle.open(flags.bundle, {
     verify: flags.verify,
@@ -66,10 +62,7 @@ export async function openSession(flags: ConnectionFlags, signal: AbortSignal, o
   }
 }
 
-/**
- * A token's file, or else the token in an environment variable.
- * @throws CutlayerError TOKEN_MISSING
- */
+/** A token's file, or the token in an environment variable. @throws CutlayerError TOKEN_MISSING */
 export function tokenOptions(tokenFile: string | undefined, variable: string, missing: string): TokenOptions {
   if (tokenFile !== undefined) return { tokenFile };
   const token = process.env[variable] ?? '';

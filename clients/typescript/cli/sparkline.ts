@@ -3,7 +3,10 @@
 const BLOCKS = '▁▂▃▄▅▆▇█';
 const ASCII = '_.-:=+*#';
 
-/** Draws values as a line of at most `width` characters, each the mean of the values it stands for; values that are not finite are left out. */
+/**
+ * Draws finite values as a line of at most `width` characters, each a mean of its share of them.
+ * Other values are left out.
+ */
 export function sparkline(values: readonly number[], options: { readonly width: number; readonly unicode: boolean }): string {
   const finite = values.filter(Number.isFinite);
   const points = downsample(finite, options.width);

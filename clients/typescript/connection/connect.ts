@@ -21,7 +21,6 @@ export interface WireCounters {
 
 type SplitChannel = RpcChannel<MethodsOf<SplitDefinition>>;
 
-/** An open connection. */
 export class Connection {
   readonly address: string;
   readonly card: ServedModel;

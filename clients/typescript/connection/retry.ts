@@ -25,7 +25,6 @@ export interface RetryNotice {
   readonly error: CutlayerError;
 }
 
-/** The real clock. */
 export const systemEnvironment: RetryEnvironment = { now: () => performance.now(), sleep, random: Math.random };
 
 /** Delay before repetition `attempt` (from 1): half fixed, half random, doubling to the longest. */

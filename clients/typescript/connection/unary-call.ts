@@ -25,7 +25,6 @@ export interface UnaryCallOptions extends Peer {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Sends a call. @throws CutlayerError */
 export function unaryCall<Request, Response>(
   send: Unary<Request, Response>,
   request: Request,

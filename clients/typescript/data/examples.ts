@@ -4,7 +4,6 @@ import { readLines } from './lines.js';
 import { type ChatMessage, type DataRecord, parseRecord } from './records.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
-/** A tokenized example. */
 export interface Example {
   readonly tokenIds: Int32Array;
   /** 1 where the token carries loss: it is predicted from the tokens before it. */
@@ -31,7 +30,6 @@ export const objectives = ['auto', 'completion', 'chat', 'text', 'classification
 /** One of {@link objectives}. */
 export type Objective = (typeof objectives)[number];
 
-/** How records become examples. */
 export interface ExampleOptions {
   /** Most tokens of an example: the model's positions less the virtual tokens, or fewer. */
   readonly maxLength: number;

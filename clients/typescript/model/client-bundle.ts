@@ -18,7 +18,6 @@ type GraphPool = Awaited<ReturnType<typeof openGraphs>>;
 /** The two spans that the client holds. */
 export type ClientSpan = 'bottom' | 'top';
 
-/** How a bundle is opened. */
 export interface OpenBundleOptions {
   /** Worker threads that run graphs. Default 1. */
   readonly workers?: number;
@@ -36,7 +35,6 @@ export interface SpanVariant {
   readonly trained: boolean;
 }
 
-/** How a span's vjp runs. */
 export interface SpanVjpOptions {
   /** Block weights whose cotangents are wanted, of a trained span's; no others are fetched. */
   readonly weights?: Feeds | undefined;
@@ -234,7 +232,6 @@ export class ClientBundle implements AdapterModel {
     return this.#run(this.#method(name).vjp, feeds);
   }
 
-  /** Stops the worker threads. */
   close(): Promise<void> {
     return this.#graphs.close();
   }

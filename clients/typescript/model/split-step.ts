@@ -23,7 +23,6 @@ export interface SplitStep {
   backward(cotangent: Floats): Promise<StepCotangents>;
 }
 
-/** What a step runs on. */
 export interface StepInput {
   readonly batch: Batch;
   readonly parts: StepParts;

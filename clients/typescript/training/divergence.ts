@@ -13,7 +13,6 @@ const SMOOTHING = 0.1;
 /** In nats: below this a loss is as good as 0, and a multiple of it says nothing. */
 const FLOOR = 0.1;
 
-/** What was found. */
 export interface Divergence {
   /** First of the bad steps. */
   readonly sinceStep: number;

@@ -59,7 +59,6 @@ export abstract class StepSum {
     return { ...this.#totals, gradients: await this.release(this.#totals.targets) };
   }
 
-  /** Adds one batch's cotangents. */
   protected abstract take(result: TaskResult): void | Promise<void>;
 
   /** The gradient of each parameter. @param targets Of all batches. */

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { classifyOptions } from './classify-options.js';
 
-/** The command. */
 export const classifyCommand = command({
   name: 'classify',
   description: 'tell the class of texts',

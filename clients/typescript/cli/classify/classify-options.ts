@@ -12,7 +12,6 @@ import {
 } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
 
-/** Options of the command. */
 export const classifyOptions = {
   ...connectionOptions,
   ...under('Classification', {
@@ -24,5 +23,4 @@ export const classifyOptions = {
   }),
 };
 
-/** Parsed options of the command. */
 export type ClassifyFlags = ValuesOf<typeof classifyOptions>;

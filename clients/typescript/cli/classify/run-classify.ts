@@ -8,7 +8,6 @@ import { SplitModel } from '../../model/split-model.js';
 import { withSession } from '../session.js';
 import type { ClassifyFlags } from './classify-options.js';
 
-/** Runs the command. @throws CutlayerError */
 export async function runClassify(flags: ClassifyFlags): Promise<void> {
   const texts = flags.text === undefined ? (await readAll(process.stdin)).split(/\r?\n/).filter((line) => line !== '') : [flags.text];
   if (texts.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'classify: expected at least one line of text on standard input');

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { evalOptions } from './eval-options.js';
 
-/** The command. */
 export const evalCommand = command({
   name: 'eval',
   description: 'measure the model, bare or with an adapter, on a data file',

@@ -3,7 +3,6 @@ import { optional, path, positiveInteger, required, toggle, under, type ValuesOf
 import { connectionOptions } from '../connection-options.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
-/** Options of the command. */
 export const evalOptions = {
   ...connectionOptions,
   ...under('Evaluation', {
@@ -19,5 +18,4 @@ export const evalOptions = {
   }),
 };
 
-/** Parsed options of the command. */
 export type EvalFlags = ValuesOf<typeof evalOptions>;

@@ -11,7 +11,6 @@ import { withSession } from '../session.js';
 import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
-/** Runs the command. @throws CutlayerError */
 export async function runEval(flags: EvalFlags): Promise<void> {
   await withSession(flags, async ({ bundle, connection }, signal) => {
     const model = new SplitModel(bundle, new RemoteModel(connection));

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { federateOptions } from './federate-options.js';
 
-/** The command. */
 export const federateCommand = command({
   name: 'federate',
   description: 'train one adapter together with others, on data that stays here',

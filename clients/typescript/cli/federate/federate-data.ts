@@ -1,4 +1,4 @@
-/** The data of `cutlayer client federate`: a file that is read once, or a folder that grows, with a local port to hand examples in at. */
+/** The data of `cutlayer client federate`: a file that is read once, or a folder that grows. */
 import { stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../../src/errors.js';
 import { loadExamples } from '../../data/examples.js';
@@ -29,7 +29,7 @@ export interface FederateData {
   close(): Promise<void>;
 }
 
-/** Reads the data as the federation's adapter wants it. @throws CutlayerError INVALID_OPTION, INVALID_DATA, NOT_FOUND, IO_ERROR, CANCELLED */
+/** @throws CutlayerError INVALID_OPTION, INVALID_DATA, NOT_FOUND, IO_ERROR, CANCELLED */
 export async function openFederateData(
   flags: FederateFlags,
   { bundle, connection }: Session,
@@ -121,7 +121,7 @@ async function isDirectory(path: string): Promise<boolean> {
   return info.isDirectory();
 }
 
-/** A file is read once: nothing is new to it, and nothing can be added. @throws CutlayerError INVALID_OPTION */
+/** Refuses options of a folder for a file, which is read once. @throws CutlayerError */
 function requireFolder({ data, trainOn, rehearsal, heldOutShare, maxExamples, examplesPort }: FederateFlags): void {
   const given = {
     '--train-on new': trainOn === 'new',

@@ -1,5 +1,4 @@
 /** The options of `cutlayer client federate`. */
-
 import {
   choice,
   nonNegativeInteger,
@@ -19,7 +18,6 @@ import { trainOnChoices } from '../../federation/data/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
-/** The table. */
 export const federateOptions = {
   ...under('Federation', {
     federation: required(text('id', 'the id that the founder has told you: it fixes every setting, the roster and who coordinates')),
@@ -104,5 +102,4 @@ export const federateOptions = {
   }),
 } satisfies OptionTable;
 
-/** Their values. */
 export type FederateFlags = ValuesOf<typeof federateOptions>;

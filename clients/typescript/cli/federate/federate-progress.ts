@@ -1,11 +1,10 @@
-/** What a person sees of a federation: lines for what happens, and on a terminal a bar while this member trains. */
+/** What a person sees of a federation: lines for events, and a bar while this member trains. */
 import { SingleBar } from 'cli-progress';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import type { DataEvent } from '../../federation/data/local-data.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
 import { formatBytes } from '../progress.js';
 
-/** Reports to standard error. */
 export interface FederateReporter {
   readonly onEvent: (event: ParticipantEvent) => void;
   /** Takes the bar down. May be called twice. */
@@ -24,7 +23,6 @@ const stageWords = {
   unmasking: 'taking the masks off the sum',
 } as const;
 
-/** Makes a reporter. */
 export function federateReporter(out: NodeJS.WriteStream = process.stderr): FederateReporter {
   const bar = out.isTTY
     ? new SingleBar({ stream: out, format: FORMAT, hideCursor: true, clearOnComplete: true, linewrap: false })

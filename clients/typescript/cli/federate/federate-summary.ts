@@ -8,7 +8,6 @@ import type { FederateFlags } from './federate-options.js';
 
 const CURVE_WIDTH = 40;
 
-/** The lines. */
 export function federateSummaryLines(
   { stopped, rounds, satOut, version, bytesUp, bytesDown, measured }: ParticipantSummary,
   flags: Pick<FederateFlags, 'stateDir' | 'bundle' | 'gateway'>,

@@ -18,7 +18,6 @@ import type { FederateFlags } from './federate-options.js';
 import { federateReporter } from './federate-progress.js';
 import { federateSummaryLines } from './federate-summary.js';
 
-/** Runs the command. @throws CutlayerError */
 export async function runFederate(flags: FederateFlags): Promise<void> {
   const identity = await readIdentity(flags.identity);
   const state = await MemberStore.open(flags.stateDir);

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { generateOptions } from './generate-options.js';
 
-/** The command. */
 export const generateCommand = command({
   name: 'generate',
   description: 'write the text that follows a prompt',

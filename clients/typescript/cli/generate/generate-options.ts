@@ -13,7 +13,6 @@ import {
 } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
 
-/** Options of the command. */
 export const generateOptions = {
   ...connectionOptions,
   ...under('Generation', {
@@ -27,5 +26,4 @@ export const generateOptions = {
   }),
 };
 
-/** Parsed options of the command. */
 export type GenerateFlags = ValuesOf<typeof generateOptions>;

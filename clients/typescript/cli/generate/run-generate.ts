@@ -9,7 +9,6 @@ import { SplitModel } from '../../model/split-model.js';
 import { withSession } from '../session.js';
 import type { GenerateFlags } from './generate-options.js';
 
-/** Runs the command. @throws CutlayerError */
 export async function runGenerate(flags: GenerateFlags): Promise<void> {
   const prompt = flags.prompt ?? (await readAll(process.stdin));
   if (prompt === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { identityOptions } from './identity-options.js';
 
-/** The command. */
 export const identityCommand = command({
   name: 'identity',
   description: 'make the identity that you take part in federations with',

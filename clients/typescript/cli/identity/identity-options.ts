@@ -1,11 +1,9 @@
 /** Options of `cutlayer client identity`. */
 import { type OptionTable, optional, path, type ValuesOf } from '../../../../src/options/option.js';
 
-/** Options of the command. */
 export const identityOptions = {
   out: optional(path('file', 'make an identity and write it to this new file, readable by you alone')),
   show: optional(path('file', 'print the public key of this identity')),
 } satisfies OptionTable;
 
-/** Parsed options of the command. */
 export type IdentityFlags = ValuesOf<typeof identityOptions>;

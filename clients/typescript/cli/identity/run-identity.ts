@@ -3,7 +3,7 @@ import { CutlayerError } from '../../../../src/errors.js';
 import { createIdentity, hex, readIdentity } from '../../federation/identity-file.js';
 import type { IdentityFlags } from './identity-options.js';
 
-/** Runs the command: the public key on standard output, words on standard error. @throws CutlayerError */
+/** Prints the public key on standard output, words on standard error. @throws CutlayerError */
 export async function runIdentity({ out, show }: IdentityFlags): Promise<void> {
   if ((out === undefined) === (show === undefined))
     throw new CutlayerError(

@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { inspectOptions } from './inspect-options.js';
 
-/** The command. */
 export const inspectCommand = command({
   name: 'inspect',
   description: 'say what an adapter is, whether it is sound, and whether it fits a bundle',

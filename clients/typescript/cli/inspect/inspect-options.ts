@@ -1,7 +1,6 @@
 /** Options of `cutlayer client inspect`. */
 import { nonNegativeInteger, optional, path, toggle, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 
-/** Options of the command. */
 export const inspectOptions = {
   bundle: optional(path('dir', 'client bundle: also check that the adapter fits it, and find the tokens nearest to a soft prompt')),
   nearest: withDefault(nonNegativeInteger('n', 'nearest tokens of each virtual token; 0: none'), 3),
@@ -9,5 +8,4 @@ export const inspectOptions = {
   json: toggle(false, 'one JSON object on standard output'),
 };
 
-/** Parsed options of the command. */
 export type InspectFlags = ValuesOf<typeof inspectOptions>;

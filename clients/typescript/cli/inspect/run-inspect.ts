@@ -27,7 +27,6 @@ interface VirtualToken {
   readonly nearest: readonly { readonly tokenId: number; readonly text: string; readonly cosine: number }[];
 }
 
-/** Runs the command. @throws CutlayerError */
 export async function runInspect(path: string, flags: InspectFlags): Promise<void> {
   const report = await reportAdapter(path);
   const checked = flags.bundle === undefined ? {} : await checkAgainst(flags.bundle, report, flags);

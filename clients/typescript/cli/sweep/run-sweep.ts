@@ -19,7 +19,6 @@ const SWEEP_FILE = 'sweep.json';
 /** The rates that are tried when none are given, as multiples of the method's own. */
 const DEFAULT_MULTIPLES = [1 / 3, 1, 3];
 
-/** Runs the command. @throws CutlayerError */
 export async function runSweep(flags: SweepFlags): Promise<void> {
   if (flags.dpClipNorm !== undefined) {
     throw new CutlayerError(

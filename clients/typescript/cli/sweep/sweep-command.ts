@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { sweepOptions } from './sweep-options.js';
 
-/** The command. */
 export const sweepCommand = command({
   name: 'sweep',
   description: 'train with several learning rates, and rank them',

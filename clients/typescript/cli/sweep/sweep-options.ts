@@ -17,5 +17,4 @@ export const sweepOptions = {
   }),
 };
 
-/** Their values. */
 export type SweepFlags = ValuesOf<typeof sweepOptions>;

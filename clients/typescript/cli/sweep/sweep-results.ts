@@ -31,9 +31,7 @@ const sweepSchema = z.strictObject({
   rows: z.array(rowSchema),
 });
 
-/** A learning rate's row. */
 export type SweepRow = z.infer<typeof rowSchema>;
-/** The parsed file. */
 export type SweepResults = z.infer<typeof sweepSchema>;
 
 /** Most points of a row's curve. */
@@ -60,7 +58,6 @@ export async function readSweep(file: string): Promise<SweepResults | undefined>
   }
 }
 
-/** The lines of the table. */
 export function sweepTable({ rows, best }: SweepResults, unicode: boolean): readonly string[] {
   const show = (loss: number | null) => (loss === null ? '-' : loss.toFixed(4));
   const cells = rows.map((row) => [

@@ -1,10 +1,9 @@
-/** What to change on the command line when training fails: which flag, and to what. The errors themselves know only what went wrong. */
+/** What to change on the command line when training fails: which flag, and to what. */
 import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
 import { isRead } from '../../adapters/settings.js';
 import type { TrainFlags } from './train-options-table.js';
 
-/** What advice is made from. */
 export type AdviceFlags = Pick<
   TrainFlags,
   | 'batch'
@@ -76,12 +75,12 @@ export function withAdvice(caught: unknown, flags: AdviceFlags, run: RunFigures)
   return new CutlayerError(code, `${message}\n${advice.map((line) => `  - ${line}`).join('\n')}`, { details, cause: error.cause ?? error });
 }
 
-/** A rate that went to infinity at once must fall further than one that rose slowly, and to the method's own at least. */
+/** Falls further for a rate that went to infinity at once, and to the method's own at least. */
 function lowerRate(flags: AdviceFlags, divisor: number): number {
   return Math.min(flags.lr / divisor, defaultLearningRate(flags.method, flags));
 }
 
-/** The same optimizer batch from smaller micro-batches, or when they are single sequences already, shorter ones. */
+/** The same optimizer batch from smaller micro-batches; of single sequences, shorter ones. */
 function smallerBatches({ batch, accumulation, maxTokens }: AdviceFlags, { maxTokensPerBatch, longest }: RunFigures): readonly string[] {
   if (batch > 1) {
     const smaller = half(batch);

@@ -1,5 +1,4 @@
 /** The methods in a few lines, for `--help`. */
-
 import { kebab } from '../../../../src/options/option.js';
 import { methods } from '../../adapters/registry.js';
 

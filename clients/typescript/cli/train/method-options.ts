@@ -1,5 +1,4 @@
-/** Flags of the methods' settings: one for each field of the settings' schema, which also gives defaults and bounds. */
-
+/** Flags of the methods' settings, one for each field of their schema (defaults and bounds). */
 import { nearest } from '../../../../src/options/nearest.js';
 import {
   choice,
@@ -51,7 +50,7 @@ const rows = {
   labels: withDefault(names('name', 'classification-head: names of the classes, as in "label" of the data'), defaults.labels),
 } satisfies MethodOptionTable;
 
-/** Rows that are idle where none of the chosen methods reads them; an adapter to start from has its own settings, and is told none. */
+/** Rows are idle where no chosen method reads them; an adapter to start from has its settings. */
 function readByMethods(table: MethodOptionTable): typeof rows {
   return Object.fromEntries(
     Object.entries(table).map(([name, row]) => {

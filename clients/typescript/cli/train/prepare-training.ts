@@ -1,4 +1,4 @@
-/** From the options of `train` or `sweep` to runs that can be started: model, data, adapters and batch limits. */
+/** From the options of `train` or `sweep` to runs: model, data, adapters and batch limits. */
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { Combined } from '../../adapters/combine.js';
@@ -27,7 +27,7 @@ import type { TrainFlags } from './train-options-table.js';
 /** Options with every choice made: what a run's config.yaml holds. */
 export type ResolvedTrainFlags = TrainFlags & { readonly lr: number };
 
-/** Makes the choices that depend on others: the learning rate is the method's when none is given. */
+/** Makes the choices that depend on others: a learning rate not given is the method's. */
 export function resolveTrainFlags(flags: TrainFlags): ResolvedTrainFlags {
   return { ...flags, lr: flags.lr ?? defaultLearningRate(flags.method, flags) };
 }
@@ -41,7 +41,7 @@ export interface PreparedTraining {
   run(flags: ResolvedTrainFlags, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
 }
 
-/** Opens data and makes a first adapter, so that what cannot work fails before any step. @throws CutlayerError */
+/** Reads data and makes an adapter: errors come before any step. @throws CutlayerError */
 export async function prepareTraining(flags: ResolvedTrainFlags, session: Session, signal: AbortSignal): Promise<PreparedTraining> {
   const { bundle, connection } = session;
   // Before any work: does this bundle belong to this gateway?

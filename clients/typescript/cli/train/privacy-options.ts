@@ -22,7 +22,6 @@ function clipping<T>(row: OptionRow<T>): OptionRow<T> {
   };
 }
 
-/** The table. */
 export const privacyOptions = {
   ...under('Differential privacy of the examples', {
     dpClipNorm: optional(
@@ -39,7 +38,6 @@ export const privacyOptions = {
   }),
 } satisfies OptionTable;
 
-/** Their values. */
 export type PrivacyFlags = ValuesOf<typeof privacyOptions>;
 
 /** A run's privacy, in the two places that are told. */
@@ -50,7 +48,8 @@ export interface ChosenPrivacy {
 
 /**
  * What a run is told of privacy; undefined when it is not private.
- * @throws CutlayerError INVALID_OPTION (neither noise nor a budget, or batches larger than the data), INVALID_ARGUMENT (a budget that no noise keeps)
+ * @throws CutlayerError INVALID_OPTION (neither noise nor a budget, or batches larger than the
+ *   data), INVALID_ARGUMENT (a budget that no noise keeps)
  */
 export function choosePrivacy(
   flags: PrivacyFlags & { readonly batch: number; readonly accumulation: number },

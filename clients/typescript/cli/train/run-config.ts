@@ -1,10 +1,9 @@
-/** `config.yaml` of a run's directory: every option as it was decided, so that the same run can be started again. */
+/** `config.yaml` of a run's directory: every option as decided, to start the same run again. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
 import { configText } from '../../../../src/options/config-file.js';
 import { type TrainFlags, trainOptions } from './train-options-table.js';
 
-/** The file's name. */
 export const RUN_CONFIG_FILE = 'config.yaml';
 
 /** Writes the file into the run's directory. */

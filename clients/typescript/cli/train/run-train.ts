@@ -5,7 +5,6 @@ import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import type { TrainFlags } from './train-options-table.js';
 import { summaryLines } from './train-summary.js';
 
-/** Runs the command. @throws CutlayerError */
 export async function runTrain(given: TrainFlags): Promise<void> {
   const flags = resolveTrainFlags(given);
   await withSession(flags, async (session, signal, progress) => {

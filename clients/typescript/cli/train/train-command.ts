@@ -3,7 +3,6 @@ import { command } from '../../../../src/options/command.js';
 import { methodHelp } from './method-help.js';
 import { trainOptions } from './train-options-table.js';
 
-/** The command. */
 export const trainCommand = command({
   name: 'train',
   description: 'train an adapter on your own text; text and labels stay here',

@@ -1,5 +1,6 @@
-/** The options of `cutlayer client train`, and with another row for the learning rate of `sweep`. */
-
+/**
+ * The options of `cutlayer client train`, and with another row for the learning rate of `sweep`.
+ */
 import {
   choice,
   nonNegativeInteger,
@@ -55,7 +56,6 @@ function openly<T>(row: OptionRow<T>, why: string): OptionRow<T> {
   return { ...row, idle: ({ dpClipNorm }) => (dpClipNorm === undefined ? undefined : why) };
 }
 
-/** The table. */
 export const trainOptions = {
   ...connectionOptions,
   ...under('Data', {
@@ -104,5 +104,4 @@ export const trainOptions = {
   }),
 } satisfies OptionTable;
 
-/** Their values. */
 export type TrainFlags = ValuesOf<typeof trainOptions>;

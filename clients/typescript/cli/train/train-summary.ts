@@ -1,4 +1,7 @@
-/** What `train` says at its end: what was done, what it cost, how the loss went, and what to do next. */
+/**
+ * What `train` says at its end: what was done, what it cost, how the loss went, and what to do
+ * next.
+ */
 import { join } from 'node:path';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';

@@ -3,7 +3,10 @@ import { readVersions } from '../../federation/data/read-versions.js';
 import { lineageOf, versionTable } from '../../federation/data/versions.js';
 import type { VersionsFlags } from './versions-options.js';
 
-/** Runs the command. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, IO_ERROR */
+/**
+ * Runs the command. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED,
+ * IO_ERROR
+ */
 export async function runVersions({ stateDir, json }: VersionsFlags): Promise<void> {
   const registry = await readVersions(stateDir);
   const { federation, name, member, chainHead, promoted, versions } = registry;

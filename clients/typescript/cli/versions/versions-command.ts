@@ -2,7 +2,6 @@
 import { command } from '../../../../src/options/command.js';
 import { versionsOptions } from './versions-options.js';
 
-/** The command. */
 export const versionsCommand = command({
   name: 'versions',
   description: "list a federation's versions as this member has seen them",

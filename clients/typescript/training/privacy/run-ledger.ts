@@ -9,7 +9,6 @@ import { type GaussianEvent, type PrivacyEvent, parsePrivacyEvent } from '../../
 import { mayRelease } from '../../../../src/privacy/ledger.js';
 import { type PrivacyStatement, privacyStatement } from '../../../../src/privacy/statement.js';
 
-/** The ledger's name. */
 export const PRIVACY_LEDGER_FILE = 'privacy-ledger.jsonl';
 
 /** A run's budget, and the delta of its statement. */
@@ -25,7 +24,6 @@ interface LedgerLine {
   readonly event: PrivacyEvent;
 }
 
-/** An open ledger. */
 export class RunLedger {
   readonly #file: JsonLines<LedgerLine>;
   readonly #event: GaussianEvent;

@@ -39,7 +39,6 @@ export class TensorBoardLog {
     await this.#write({ step, summary: { value } });
   }
 
-  /** Closes the file. */
   async close(): Promise<void> {
     await this.#file.sync();
     await this.#file.close();
