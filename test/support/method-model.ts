@@ -2,7 +2,7 @@
 import type { AdapterDims, Feeds, FloatFeeds } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterModel } from '../../clients/typescript/adapters/context.js';
 import type { GraphPair } from '../../src/compiler/graphs/graph-pair.js';
-import { promptMethodGraphs } from '../../src/compiler/graphs/prompt-method-graphs.js';
+import { methodGraphs } from '../../src/compiler/graphs/method-graphs.js';
 import type { Graph } from '../../src/compiler/onnx/graph.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type LoadedGraph, load } from './session.js';
@@ -28,8 +28,8 @@ export class MethodModel implements AdapterModel {
     this.dims = dims;
     this.promptScale = promptScale;
     const { hiddenSize, bottom, backbone, top } = dims;
-    const model = { spec: { hiddenSize, numLayers: bottom + backbone + top, attention: dims } };
-    this.#graphs = Object.fromEntries(Object.entries(promptMethodGraphs).map(([name, compile]) => [name, compile(model)]));
+    const model = { spec: { hiddenSize, numLayers: bottom + backbone + top, attention: dims, linearLayout: this.linearLayout } } as const;
+    this.#graphs = Object.fromEntries(Object.entries(methodGraphs).map(([name, compile]) => [name, compile(model)]));
   }
 
   encode(text: string): readonly number[] {

@@ -5,7 +5,7 @@
 
 import { backbonePorts, compileOnnxBackbone } from '../../src/compiler/graphs/onnx-backbone.js';
 import { openModel } from '../../src/compiler/onnx/import/model.js';
-import { onnxWeights } from '../../src/compiler/pack/onnx-weights.js';
+import { onnxWeights } from '../../src/compiler/pack/onnx-pack.js';
 import { layOutWeights, writeWeights } from '../../src/compiler/pack/weights-file.js';
 import { peakMemory } from './peak-memory.js';
 

@@ -3,7 +3,6 @@ import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import type { Partition } from '../autodiff/partition.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import type { ModelDescription } from '../models/registry.js';
-import { GraphBuilder } from '../onnx/builder.js';
 import { spansOf } from './cut.js';
 import { buildSpan } from './span.js';
 import { partitionStep } from './step-partition.js';
@@ -16,8 +15,7 @@ import { partitionStep } from './step-partition.js';
  * shape.
  */
 export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind): Partition {
-  const g = new GraphBuilder();
-  const decoder = new DecoderGraph(g, model.spec, model.weights);
+  const decoder = new DecoderGraph(model);
   const span = buildSpan(decoder, {
     span: spansOf(cut).backbone,
     kind,
@@ -25,5 +23,5 @@ export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKin
     wantedOnly: true,
     inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPrompt' },
   });
-  return partitionStep(g, span.rows, { hiddenStates: span.hiddenStates, [kind]: span.adapter });
+  return partitionStep(decoder.g, span.rows, { hiddenStates: span.hiddenStates, [kind]: span.adapter });
 }

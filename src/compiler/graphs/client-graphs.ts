@@ -8,7 +8,6 @@ import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import { embedTokens } from '../models/embedding.js';
 import type { ModelDescription } from '../models/registry.js';
-import { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { blockWeights, spansOf } from './cut.js';
@@ -20,9 +19,9 @@ export type SpanWeights = 'frozen' | 'inputs';
 
 /** `tokenIds` int64 [B,S] -> `inputsEmbeds` [B,S,d]: token embeddings without positions. */
 export function compileEmbed(model: ModelDescription): Graph {
-  const g = new GraphBuilder();
-  const tokenIds = g.input('tokenIds', 'int64', [dims.B, dims.S]);
-  return g.build({ outputs: { inputsEmbeds: embedTokens(new DecoderGraph(g, model.spec, model.weights), tokenIds) } });
+  const decoder = new DecoderGraph(model);
+  const tokenIds = decoder.g.input('tokenIds', 'int64', [dims.B, dims.S]);
+  return decoder.g.build({ outputs: { inputsEmbeds: embedTokens(decoder, tokenIds) } });
 }
 
 /** Whether a client needs bottom graphs; without blocks or learned positions it is the identity. */
@@ -74,8 +73,8 @@ function spanPair(
   weights: SpanWeights,
   outputsOf: (decoder: DecoderGraph, span: Span) => Readonly<Record<string, Value>>,
 ): GraphPair {
-  const g = new GraphBuilder();
-  const decoder = new DecoderGraph(g, model.spec, model.weights, weights);
+  const decoder = new DecoderGraph(model, weights);
+  const { g } = decoder;
   const span = buildSpan(decoder, plan);
   const { hiddenStates, softPrompt } = plan.inputNames;
   const trained = weights === 'inputs' ? blockWeights(model.weights, plan.span) : [];

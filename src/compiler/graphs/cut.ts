@@ -38,9 +38,8 @@ export function partitionWeights(
   table: WeightTable,
   cut: Cut,
 ): { readonly backbone: readonly Weight[]; readonly client: readonly Weight[] } {
-  const [first, end] = spansOf(cut).backbone;
-  const inBackbone = ({ layer }: Weight): boolean => layer !== undefined && layer >= first && layer < end;
-  return { backbone: table.all.filter(inBackbone), client: table.all.filter((weight) => !inBackbone(weight)) };
+  const backbone = new Set(blockWeights(table, spansOf(cut).backbone));
+  return { backbone: [...backbone], client: table.all.filter((weight) => !backbone.has(weight)) };
 }
 
 export function blockWeights(table: WeightTable, [first, end]: readonly [number, number]): readonly Weight[] {

@@ -8,7 +8,7 @@ import { vjp } from '../autodiff/vjp.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import { finalNorm } from '../models/norm.js';
 import type { ModelDescription } from '../models/registry.js';
-import { GraphBuilder } from '../onnx/builder.js';
+import type { GraphBuilder } from '../onnx/builder.js';
 import { symbol } from '../onnx/dim.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
@@ -90,11 +90,17 @@ function buildHead(decoder: DecoderGraph, variant: HeadVariant, rows: Value): He
   return { ...parts, squashed, logits: g.mul(squashed, spec.logitSoftcap) };
 }
 
+/** A graph with the input `rows` [N, d]. */
+function decoderOfRows(model: ModelDescription) {
+  const decoder = new DecoderGraph(model);
+  const { g } = decoder;
+  return { decoder, g, rows: g.input('rows', 'float32', [dims.N, model.spec.hiddenSize]) };
+}
+
 /** `rows` [N,d] and the variant's inputs -> `logits` [N,V]: final norm and LM head. */
 export function compileHead(model: ModelDescription, variant: HeadVariant): Graph {
-  const g = new GraphBuilder();
-  const rows = g.input('rows', 'float32', [dims.N, model.spec.hiddenSize]);
-  return g.build({ outputs: { logits: buildHead(new DecoderGraph(g, model.spec, model.weights), variant, rows).logits } });
+  const { decoder, g, rows } = decoderOfRows(model);
+  return g.build({ outputs: { logits: buildHead(decoder, variant, rows).logits } });
 }
 
 /**
@@ -105,10 +111,9 @@ export function compileHead(model: ModelDescription, variant: HeadVariant): Grap
  * every output.
  */
 export function compileLikelihood(model: ModelDescription, variant: HeadVariant): Graph {
-  const g = new GraphBuilder();
-  const rows = g.input('rows', 'float32', [dims.N, model.spec.hiddenSize]);
-  const labels = labelsInput(g);
-  const { logits } = buildHead(new DecoderGraph(g, model.spec, model.weights), variant, rows);
+  const { decoder, g, rows } = decoderOfRows(model);
+  const labels = g.input('labels', 'int64', [dims.N]);
+  const { logits } = buildHead(decoder, variant, rows);
   const { nll, correct } = likelihood(g, logits, labels);
   return g.build({ outputs: { nll, correct } });
 }
@@ -129,10 +134,8 @@ export function compileLikelihood(model: ModelDescription, variant: HeadVariant)
  * The norm's vjp leads from h̄ to the rows.
  */
 export function compileLoss(model: ModelDescription, variant: HeadVariant): Graph {
-  const g = new GraphBuilder();
   const { spec } = model;
-  const decoder = new DecoderGraph(g, spec, model.weights);
-  const rows = g.input('rows', 'float32', [dims.N, spec.hiddenSize]);
+  const { decoder, g, rows } = decoderOfRows(model);
   const { labels, weights } = targetInputs(g);
   const head = buildHead(decoder, variant, rows);
   const { normed, table, lora, tokens, squashed } = head;
@@ -192,20 +195,14 @@ export function compileClassifierLoss(model: ModelDescription): Graph {
 }
 
 function classifier(model: ModelDescription) {
-  const g = new GraphBuilder();
-  const d = model.spec.hiddenSize;
-  const rows = g.input('rows', 'float32', [dims.N, d]);
-  const weight = g.input('classifierWeight', 'float32', [C, d]);
-  const normed = finalNorm(new DecoderGraph(g, model.spec, model.weights), rows);
+  const { decoder, g, rows } = decoderOfRows(model);
+  const weight = g.input('classifierWeight', 'float32', [C, model.spec.hiddenSize]);
+  const normed = finalNorm(decoder, rows);
   return { g, rows, weight, logits: g.gemm({ A: normed, B: weight }, { transB: 1 }) };
 }
 
 function targetInputs(g: GraphBuilder): { readonly labels: Value; readonly weights: Value } {
-  return { labels: labelsInput(g), weights: g.input('weights', 'float32', [dims.N]) };
-}
-
-function labelsInput(g: GraphBuilder): Value {
-  return g.input('labels', 'int64', [dims.N]);
+  return { labels: g.input('labels', 'int64', [dims.N]), weights: g.input('weights', 'float32', [dims.N]) };
 }
 
 /** The likelihoods and the weighted sum of their negative logarithms. @param logits [N, classes] */

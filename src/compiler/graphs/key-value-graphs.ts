@@ -10,7 +10,6 @@ import { DecoderGraph } from '../models/decoder-weights.js';
 import { addLearnedPositions } from '../models/embedding.js';
 import type { ModelDescription } from '../models/registry.js';
 import { type RowLayout, rowPositions } from '../models/rows.js';
-import { GraphBuilder } from '../onnx/builder.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { type Spans, spansOf } from './cut.js';
@@ -21,8 +20,8 @@ import { dims } from './span.js';
  * Output: `keyValues` [layers,2,S,numKvHeads,headDim], the layout of a prefix.
  */
 export function compileKeyValues(model: ModelDescription, cut: Cut, part: keyof Spans): Graph {
-  const g = new GraphBuilder();
-  const decoder = new DecoderGraph(g, model.spec, model.weights);
+  const decoder = new DecoderGraph(model);
+  const { g } = decoder;
   const { S } = dims;
   const { hiddenSize, position, attention } = model.spec;
   const [first, end] = spansOf(cut)[part];

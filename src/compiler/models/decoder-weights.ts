@@ -1,28 +1,33 @@
 /** A decoder's weights by role; only requested ones become initializers or inputs. */
-import type { GraphBuilder } from '../onnx/builder.js';
+import { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderSpec } from './spec.js';
 import type { BlockRole, LayerRole, ModelRole, WeightTable } from './weights.js';
 
 /** The graph under construction, the decoder that it computes, and the decoder's weights. */
 export class DecoderGraph {
+  readonly g = new GraphBuilder();
+  readonly spec: DecoderSpec;
+  readonly #table: WeightTable;
+
   constructor(
-    readonly g: GraphBuilder,
-    readonly spec: DecoderSpec,
-    private readonly table: WeightTable,
+    model: { readonly spec: DecoderSpec; readonly weights: WeightTable },
     /** `inputs`: the blocks' weights are graph inputs, for clients that train them. */
     private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
-  ) {}
+  ) {
+    this.spec = model.spec;
+    this.#table = model.weights;
+  }
 
   /** A weight outside the blocks. */
   model(role: ModelRole): Value {
-    const { name, shape } = this.table.model(role);
+    const { name, shape } = this.#table.model(role);
     return this.g.weight(name, 'float32', shape);
   }
 
   /** A weight of a block. */
   block(layer: number, role: BlockRole): Value {
-    const { name, shape } = this.table.block(layer, role);
+    const { name, shape } = this.#table.block(layer, role);
     return this.blockWeights === 'inputs' ? this.g.input(name, 'float32', shape) : this.g.weight(name, 'float32', shape);
   }
 

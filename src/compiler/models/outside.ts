@@ -5,7 +5,7 @@ import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported }
 import { llama } from './families/llama.js';
 import { describeModel, isFamily, type ModelDescription, parseConfig } from './registry.js';
 import type { DecoderSpec } from './spec.js';
-import type { ModelRole, Weight, WeightNames, WeightTable } from './weights.js';
+import { heldName, type ModelRole, type Weight, type WeightNames, weightOf } from './weights.js';
 
 /** Which side applies a step that must happen once. */
 export type Side = 'bundle' | 'backbone';
@@ -75,7 +75,7 @@ export function describeOutside(configText: string, tensors: TensorShapes, hidde
   return {
     family: { name: 'onnx', names: { model: names, block: {}, ignored: [] }, parse: () => spec },
     spec: { ...spec, maxPositions: options.maxPositions ?? spec.maxPositions },
-    weights: tableOf(weights),
+    weights: { all: weights, model: (role) => weightOf(weights, role, 'bundle'), block: (_, role) => weightOf(weights, role, 'bundle') },
     specialTokens: specialTokensOf(config, spec.vocabSize),
   };
 }
@@ -87,21 +87,10 @@ interface Parts {
   readonly names: WeightNames['model'];
 }
 
-function tableOf(all: readonly Weight[]): WeightTable {
-  const find = (role: string): Weight => {
-    const weight = all.find((candidate) => candidate.role === role);
-    if (weight === undefined) throw new CutlayerError('INVALID_CONFIG', `weights: this bundle has no ${role}`);
-    return weight;
-  };
-  return { all, model: find, block: (_, role) => find(role) };
-}
-
 /** A known family describes its embedding, norm and head. */
 function knownFamily(configText: string, tensors: TensorShapes, options: OutsideOptions): Parts {
   const { spec, weights, family } = describeModel(configText);
-  const prefix = family.names.optionalPrefix ?? '';
-  const held = (name: string): string | undefined =>
-    [name, ...(prefix !== '' && name.startsWith(prefix) ? [name.slice(prefix.length)] : [])].find((candidate) => tensors.has(candidate));
+  const held = (name: string): string | undefined => heldName(family.names, tensors, name);
   const roles: readonly ModelRole[] = ['embedTokens', 'finalNorm', 'finalNormBias', 'head'];
   const norm = family.names.model.finalNorm;
   const normedBelow = finalNormSide(norm === undefined ? undefined : held(norm), options) === 'backbone';

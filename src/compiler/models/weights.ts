@@ -116,9 +116,19 @@ export function weightTable(spec: DecoderSpec, names: WeightNames): WeightTable 
   const isEmbedding = ({ role }: Weight): boolean => role === 'embedTokens' || role === 'embedPositions';
   return {
     all: [...outside.filter(isEmbedding), ...blocks.flat(), ...outside.filter((weight) => !isEmbedding(weight))],
-    model: (role) => found(outside, role),
-    block: (layer, role) => found(blocks[layer] ?? [], role),
+    model: (role) => weightOf(outside, role, 'decoder'),
+    block: (layer, role) => weightOf(blocks[layer] ?? [], role, 'decoder'),
   };
+}
+
+/** The name under which a checkpoint holds a weight: with the family's prefix or without it. */
+export function heldName(
+  { optionalPrefix = '' }: WeightNames,
+  tensors: { readonly has: (name: string) => boolean },
+  name: string,
+): string | undefined {
+  const bare = name.startsWith(optionalPrefix) ? name.slice(optionalPrefix.length) : name;
+  return [name, bare].find((candidate) => tensors.has(candidate));
 }
 
 function named(name: string | undefined, role: string): string {
@@ -126,8 +136,9 @@ function named(name: string | undefined, role: string): string {
   throw new CutlayerError('INVALID_CONFIG', `weights: this family has no name for ${role}, which its config asks for`);
 }
 
-function found(weights: readonly Weight[], role: string): Weight {
+/** @throws CutlayerError INVALID_CONFIG */
+export function weightOf(weights: readonly Weight[], role: string, owner: 'decoder' | 'bundle'): Weight {
   const weight = weights.find((candidate) => candidate.role === role);
-  if (weight === undefined) throw new CutlayerError('INVALID_CONFIG', `weights: this decoder has no ${role}`);
+  if (weight === undefined) throw new CutlayerError('INVALID_CONFIG', `weights: this ${owner} has no ${role}`);
   return weight;
 }

@@ -2,17 +2,20 @@
 import { resolve } from 'node:path';
 import { methodGraphNames } from '../../artifacts/manifest.js';
 import { openCheckpoint } from '../../safetensors/checkpoint.js';
+import { dtypes } from '../../tensor/dtype.js';
 import { parameterCount } from '../graphs/cut.js';
 import { backbonePorts, compileOnnxBackbone } from '../graphs/onnx-backbone.js';
 import { describeOutside, type OutsideOptions } from '../models/outside.js';
-import { openModel } from '../onnx/import/model.js';
+import type { Graph } from '../onnx/graph.js';
+import { type OnnxModel, openModel } from '../onnx/import/model.js';
+import { readChunks } from '../onnx/import/tensor-source.js';
 import { BundleWriter } from './bundle-writer.js';
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights } from './checkpoint-weights.js';
 import { writeEndGraphs } from './client-graph-files.js';
 import { type GraphOpener, tryBackbone } from './onnx-trial.js';
-import { onnxWeights } from './onnx-weights.js';
 import type { OutputRequest, PackResult } from './pack-request.js';
+import type { StreamedWeight } from './weights-file.js';
 
 /** An imported graph is one block that cannot be cut. */
 const CUT = { bottom: 0, top: 0, numLayers: 1 } as const;
@@ -56,10 +59,7 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
         cut: CUT,
         dims: { hiddenSize, numLayers: 1, numHeads: 0, numKvHeads: 0, headDim: 0, maxPositions },
         backbone: {
-          ...onnxWeights(
-            onnx,
-            [none, softPrompt].flatMap(({ forward, vjp }) => [forward, vjp]),
-          ),
+          ...onnxWeights(onnx, [none.forward, none.vjp, softPrompt.forward, softPrompt.vjp]),
           writeGraphs: (files) => ({ none: files.writeStep('none', none), softPrompt: files.writeStep('softPrompt', softPrompt) }),
         },
         client: {
@@ -76,4 +76,25 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
   } finally {
     await checkpoint.close();
   }
+}
+
+/**
+ * The weights that some graphs use, in the model's order, and the number of scalars among the real
+ * ones. Their chunks throw CutlayerError INVALID_ONNX when the model's files have become shorter.
+ */
+export function onnxWeights(
+  { initializers, constants }: OnnxModel,
+  graphs: readonly Graph[],
+): { readonly weights: readonly StreamedWeight[]; readonly parameters: number } {
+  const used = new Set(graphs.flatMap(({ weights }) => weights.map(({ name }) => name)));
+  const tensors = [...initializers.values(), ...constants.values()].filter(({ weightName }) => used.has(weightName));
+  return {
+    weights: tensors.map((tensor) => ({
+      name: tensor.weightName,
+      dtype: dtypes[tensor.dtype].safetensors,
+      shape: tensor.shape,
+      chunks: (signal) => readChunks(tensor, signal),
+    })),
+    parameters: tensors.reduce((sum, { dtype, elements }) => sum + (dtypes[dtype].real ? elements : 0), 0),
+  };
 }

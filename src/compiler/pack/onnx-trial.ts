@@ -2,7 +2,7 @@
 import type { BackboneManifest } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import { allFinite } from '../../tensor/finite.js';
-import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { elementCount, f32, type Tensor, tensor } from '../../tensor/tensor.js';
 import { checkCausality } from './causality.js';
 
 /** The graphs of one directory, opened in a runtime. */
@@ -90,21 +90,12 @@ async function running<T>(label: string, what: string, work: () => Promise<T>): 
   }
 }
 
-const rowIndexes = (count: number): Tensor<'int64'> =>
-  tensor(
-    'int64',
-    [count],
-    BigInt64Array.from({ length: count }, (_, at) => BigInt(at)),
-  );
+const rowIndexes = (count: number): Tensor<'int64'> => tensor('int64', [count], BigInt64Array.from(Array(count).keys(), BigInt));
 
 /** Numbers of a moderate size; neighbours differ. */
 function filled(shape: readonly number[]): Tensor<'float32'> {
-  const length = shape.reduce((product, dim) => product * dim, 1);
-  return tensor(
-    'float32',
-    shape,
-    Float32Array.from({ length }, (_, at) => Math.sin(1.7 * at + 0.3)),
-  );
+  const data = Float32Array.from({ length: elementCount(shape) }, (_, at) => Math.sin(1.7 * at + 0.3));
+  return f32(shape, data);
 }
 
 const pick = (tensors: Readonly<Record<string, Tensor>>, names: readonly string[]): Readonly<Record<string, Tensor>> =>

@@ -3,7 +3,7 @@ import { CutlayerError } from '../../errors.js';
 import type { Checkpoint } from '../../safetensors/checkpoint.js';
 import { isWeightDType, weightDTypes } from '../../safetensors/dtype.js';
 import type { ModelDescription } from '../models/registry.js';
-import type { Weight } from '../models/weights.js';
+import { heldName, type Weight } from '../models/weights.js';
 
 /** Where each weight comes from. */
 export interface WeightSources {
@@ -23,12 +23,10 @@ const MAX_NAMED = 5;
 export function matchWeights(model: ModelDescription, checkpoint: Checkpoint): WeightSources {
   const { tensors } = checkpoint;
   const { names } = model.family;
-  const prefix = names.optionalPrefix ?? '';
-  const bare = (name: string): string => (prefix !== '' && name.startsWith(prefix) ? name.slice(prefix.length) : name);
   const sources = new Map<Weight, string>();
   const missing: string[] = [];
   for (const weight of model.weights.all) {
-    const name = [weight.name, bare(weight.name)].find((candidate) => tensors.has(candidate));
+    const name = heldName(names, tensors, weight.name);
     if (name === undefined) missing.push(weight.name);
     else sources.set(weight, name);
   }
