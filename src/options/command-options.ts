@@ -1,6 +1,6 @@
 /**
- * Gives a command the flags of a table of options, and reads what it was called with: flags, then
- * the environment, then the configuration file, then defaults.
+ * Gives a command the flags of a table of options, and reads their values. The order is: flags,
+ * environment, configuration file, defaults.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
@@ -43,8 +43,8 @@ export function roleOf(command: Command): string | undefined {
 
 /**
  * The values of a command's options.
- * @throws CutlayerError NOT_FOUND, INVALID_OPTION (of a flag, a variable or the file of `--config`,
- * or an option that has no effect); CommanderError when a required option is missing
+ * @throws CutlayerError NOT_FOUND; INVALID_OPTION for a wrong flag, variable or entry of the file,
+ *   or an option without effect; CommanderError for a missing required option
  */
 export async function readOptions<Table extends OptionTable>(command: Command, table: Table): Promise<ValuesOf<Table>> {
   return valuesOf<Table>(await gatherOptions(command, table));
@@ -94,8 +94,8 @@ function refuseMissing(command: Command, name: string, row: OptionRow): never {
 }
 
 /**
- * A default in a file or a variable is no choice, for a run's own file lists all of them; nor is a
- * switch that is turned off.
+ * Ignores defaults in a file or a variable, since a run's own file lists all of them, and switches
+ * that are turned off.
  */
 function refuseIdle(table: OptionTable, options: GivenOptions): void {
   const values = valuesOf(options);

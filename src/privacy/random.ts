@@ -1,8 +1,14 @@
-/** Exactly uniform integers from a cryptographic source, which is a parameter so that tests can repeat a run. */
+/**
+ * Exactly uniform integers from a cryptographic source, which is a parameter so that tests can
+ * repeat a run.
+ */
 import { randomBytes } from 'node:crypto';
 import { CutlayerError } from '../errors.js';
 
-/** Gives `count` fresh random bytes. Whoever passes another source than {@link cryptoRandom} answers for its secrecy. */
+/**
+ * Gives `count` fresh random bytes. A caller that passes another source than {@link cryptoRandom}
+ * is responsible for its secrecy.
+ */
 export type RandomBytes = (count: number) => Uint8Array;
 
 /** The operating system's generator through OpenSSL. */
@@ -24,7 +30,10 @@ export class UniformIntegers {
     this.#random = random;
   }
 
-  /** An integer in [0, bound), every one equally likely: what does not divide evenly is drawn again. @param bound Whole, from 1 to 2^53. */
+  /**
+   * An integer in [0, bound), every one equally likely: what does not divide evenly is drawn again.
+   * @param bound Whole, from 1 to 2^53.
+   */
   below(bound: number): number {
     const range = bound <= TWO_32 ? TWO_32 : TWO_53;
     const limit = range - (range % bound);
@@ -49,7 +58,8 @@ export class UniformIntegers {
 }
 
 /**
- * Poisson sampling: every index below `population` is drawn by itself with probability `expected / population`, exactly.
+ * Poisson sampling: every index below `population` is drawn by itself with probability
+ * `expected / population`, exactly.
  * @returns The indexes drawn, ascending; there may be none. @throws CutlayerError INVALID_ARGUMENT
  */
 export function poissonSample(population: number, expected: number, random: RandomBytes = cryptoRandom): number[] {

@@ -1,4 +1,7 @@
-/** Makes a federation: settings, roster and the adapter's first values become a signed manifest, which the coordinator takes on. */
+/**
+ * Makes a federation: settings, roster and the adapter's first values become a signed manifest,
+ * which the coordinator takes on.
+ */
 import { createAdapter, defaultLearningRate } from '../../../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../../../clients/typescript/adapters/settings.js';
 import { flatValues, parametersOf } from '../../../clients/typescript/federation/federated-adapter.js';
@@ -24,7 +27,10 @@ export interface Founding {
   readonly now: number;
 }
 
-/** The settings of the manifest: where no learning rate was given, the method's own. @throws CutlayerError INVALID_ARGUMENT (method) */
+/**
+ * The settings of the manifest: where no learning rate was given, the method's own. @throws
+ * CutlayerError INVALID_ARGUMENT (method)
+ */
 export function foundingSettings({ settings, isGiven }: GivenSettings): FederationSettings {
   if (isGiven('training', 'learningRate')) return settings;
   const { method, settings: methodSettings } = settings.adapter;
@@ -46,7 +52,8 @@ export async function createFederation(connection: FounderConnection, founding: 
 
 /**
  * The signed manifest, and the values of version 0, for a coordinator of a known key.
- * @throws CutlayerError INVALID_ARGUMENT (adapter), INVALID_CONFIG (what does not go together), NOT_FOUND (bundle)
+ * @throws CutlayerError INVALID_ARGUMENT (adapter), INVALID_CONFIG (what does not go together),
+ *   NOT_FOUND (bundle)
  */
 export async function foundingManifest({
   given,

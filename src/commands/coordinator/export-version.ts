@@ -1,4 +1,7 @@
-/** Writes a version with what proves it: its parameters, the manifest, the whole chain, and where a bundle is at hand the adapter in PEFT's files. */
+/**
+ * Writes a version with its proof: parameters, manifest and the whole chain. With a bundle, it also
+ * writes the adapter in PEFT's files.
+ */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { federatedAdapter, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
@@ -33,7 +36,8 @@ export interface Exported {
 
 /**
  * Fetches a version, holds it against the signed chain, and writes it whole or not at all.
- * @throws CutlayerError ALREADY_EXISTS, NOT_FOUND, DIGEST_MISMATCH, BACKBONE_MISMATCH, MANIFEST_REJECTED, BROADCAST_REJECTED
+ * @throws CutlayerError ALREADY_EXISTS, NOT_FOUND, DIGEST_MISMATCH, BACKBONE_MISMATCH,
+ *   MANIFEST_REJECTED, BROADCAST_REJECTED
  */
 export async function exportVersion(connection: FounderConnection, request: ExportRequest): Promise<Exported> {
   const { federation, out } = request;

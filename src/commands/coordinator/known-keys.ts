@@ -1,4 +1,7 @@
-/** What a schema knows at a place, so that something unknown can be told together with what was probably meant. */
+/**
+ * What a schema knows at a place, so that something unknown can be told together with what was
+ * probably meant.
+ */
 import { z } from 'zod';
 
 /** Keys at `path` of a schema; of alternatives, those of all; none where keys are free. */
@@ -9,7 +12,9 @@ export function knownKeys(schema: unknown, path: readonly PropertyKey[]): readon
   return [...new Set(shapes.flatMap((shape) => (String(key) in shape ? knownKeys(shape[String(key)], rest) : [])))];
 }
 
-/** Texts that the alternatives of a schema have at `path`, whose last key is what tells them apart. */
+/**
+ * Texts that the alternatives of a schema have at `path`, whose last key is what tells them apart.
+ */
 export function knownValues(schema: unknown, path: readonly PropertyKey[]): readonly string[] {
   const [key, ...rest] = path;
   const found = objectsOf(schema).map((shape) => shape[String(key)]);

@@ -40,7 +40,7 @@ function roundText({ round, purpose, stage, remainingMs }: RoundReport): string 
   return `${round} (${purpose}): ${doing[stage]}${left}`;
 }
 
-/** Who is in, those who have answered with a mark. */
+/** The members of the round; a mark shows an answer. */
 function membersText({ cohort, answered }: RoundReport): string {
   const everybody = [...new Set([...cohort, ...answered])].sort();
   if (everybody.length === 0) return 'none yet';

@@ -1,4 +1,7 @@
-/** A federation's roster as its founder gives it: names with the members' public keys, in hex or in files. */
+/**
+ * A federation's roster as its founder gives it: names with the members' public keys, in hex or in
+ * files.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import { CutlayerError } from '../../errors.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';
@@ -14,7 +17,8 @@ export interface Member {
 const MAX_BYTES = 4096;
 
 /**
- * Reads `NAME=KEY` texts; KEY is 64 hex digits or the path of a file that holds them (cutlayer client identity writes one).
+ * Reads `NAME=KEY` texts; KEY is 64 hex digits or the path of a file that holds them (cutlayer
+ * client identity writes one).
  * @throws CutlayerError INVALID_OPTION, NOT_FOUND
  */
 export async function readRoster(given: readonly string[]): Promise<readonly Member[]> {

@@ -1,6 +1,7 @@
 /**
- * A federation's settings as its founder gives them: a YAML file, then single settings of the command line. Keys are those of the manifest's settings,
- * in camelCase or with dashes; an unknown one is refused together with the nearest that is known.
+ * A federation's settings as its founder gives them: a YAML file, then single settings of the
+ * command line. Keys are those of the manifest's settings, in camelCase or with dashes; an unknown
+ * one is refused together with the nearest that is known.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
@@ -29,7 +30,10 @@ export interface GivenSettings {
 
 type Tree = { [key: string]: unknown };
 
-/** Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming file or flag, and the setting */
+/**
+ * Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming file or flag,
+ * and the setting
+ */
 export async function readSettings({ file, single }: SettingsSources): Promise<GivenSettings> {
   const tree: Tree = file === undefined ? {} : camelKeys(parseYaml(file, await read(file)));
   const flags = new Set<string>();
@@ -79,7 +83,8 @@ function setSingle(tree: Tree, text: string): string {
   let node = tree;
   for (const key of path.slice(0, -1)) {
     const next = node[key];
-    // What replaces a null or a missing part begins empty, and its other settings have their defaults.
+    // What replaces a null or a missing part begins empty, and its other settings have their
+    // defaults.
     if (!isTree(next)) node[key] = {};
     node = node[key] as Tree;
   }

@@ -1,4 +1,7 @@
-/** A federation's manifest and broadcast chain as a coordinator serves them, checked from the first broadcast to the newest. */
+/**
+ * A federation's manifest and broadcast chain as a coordinator serves them, checked from the first
+ * broadcast to the newest.
+ */
 
 import { CutlayerError } from '../../errors.js';
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../protocol/federation/chain.js';

@@ -1,7 +1,7 @@
 /**
- * A participant's in-process connection to its coordinator. It counts bytes, limits how many participants
- * compute at a time, and tracks whether its participant is busy. It also drops the participant in
- * the rounds that the simulation chose.
+ * A participant's in-process connection to its coordinator. It counts bytes, limits how many
+ * participants compute at a time, and tracks whether its participant is busy. It also drops the
+ * participant in the rounds that the simulation chose.
  */
 
 import type { Semaphore } from 'async-mutex';

@@ -1,11 +1,14 @@
-/** JSON with one spelling per value, so that any party can check a hash or a signature over it. @see RFC 8785 (JCS) */
+/**
+ * JSON with one spelling per value, so that any party can check a hash or a signature over it. @see
+ * RFC 8785 (JCS)
+ */
 import canonicalize from 'canonicalize';
 import { CutlayerError } from '../../errors.js';
 
 /**
  * A value as canonical JSON. Fields that are undefined are left out.
- * @throws CutlayerError INVALID_ARGUMENT for what JSON cannot say, or says in more than one way: functions, undefined in lists, infinities, halves of
- *   surrogate pairs, objects that are neither plain nor lists
+ * @throws CutlayerError INVALID_ARGUMENT for a value without one JSON text: a function, undefined
+ *   in a list, an infinity, half of a surrogate pair, a class instance
  */
 export function canonicalJson(value: unknown): string {
   requireSayable(value);

@@ -1,6 +1,7 @@
 /**
- * What a chain of broadcasts may say, beyond signatures and hashes: the story has to be one that the manifest allows. A coordinator that tells all members the
- * same lie is not caught by comparing chain heads; here it is caught by what it has said before.
+ * The rules for what a chain may say, beyond signatures and hashes: every broadcast has to agree
+ * with the manifest and with those before it. This catches a coordinator that tells all members the
+ * same lie, which equal chain heads do not show.
  */
 import { CutlayerError } from '../../errors.js';
 import type { Broadcast } from './chain.js';
@@ -38,7 +39,10 @@ export const untold: ChainState = {
 type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest'>;
 type Told<Kind extends Broadcast['kind']> = Extract<Broadcast, { readonly kind: Kind }>;
 
-/** The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when the manifest and what was said before do not allow it */
+/**
+ * The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when the manifest and what
+ * was said before do not allow it
+ */
 export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules): ChainState {
   const reject = (why: string): CutlayerError => new CutlayerError('BROADCAST_REJECTED', `broadcast ${broadcast.seq}: ${why}`);
   const fault =

@@ -1,7 +1,8 @@
 /**
- * The broadcast chain: all that the coordinator tells its members, each entry signed and bound to the one before by its hash. Participants state the hash of the
- * newest one they know when they enlist, inside their own signature, and refuse a cohort in which another member states a different one: a coordinator
- * that tells two members different things has to forge one of their signatures.
+ * The broadcast chain: all that the coordinator tells its members, each entry signed and bound to
+ * the one before by its hash. When participants enlist, they sign the hash of the newest one they
+ * know. They refuse a cohort in which another member has signed a different hash. A coordinator
+ * that tells two members different things therefore has to forge a signature.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -97,7 +98,10 @@ export function broadcastHash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Signs the next broadcast. @param head The newest one; null for the first. @param at milliseconds since 1970 */
+/**
+ * Signs the next broadcast. @param head The newest one; null for the first. @param at milliseconds
+ * since 1970
+ */
 export function signBroadcast(
   federation: string,
   head: ChainHead | null,

@@ -1,13 +1,17 @@
 /**
- * What a participant asks of a coordinator, in the project's own types. The coordinator offers it per member, the gRPC service and the gRPC client stand
- * in between, and a simulation calls it directly.
+ * What a participant asks of a coordinator, in the project's own types. The coordinator offers it
+ * per member, the gRPC service and the gRPC client stand in between, and a simulation calls it
+ * directly.
  */
 import type { Confirmation, RevealedShares, SealedShares } from '../secagg/messages.js';
 import type { SignedBroadcast } from './chain.js';
 import type { Enlistment, RoundPurpose } from './enlistment.js';
 import type { SignedManifest } from './manifest.js';
 
-/** The stages of a round that members answer, in their order. Without secure aggregation only the first and the third. */
+/**
+ * The stages of a round that members answer, in their order. Without secure aggregation only the
+ * first and the third.
+ */
 export const roundStages = ['enlisting', 'sharing', 'submitting', 'confirming', 'unmasking'] as const;
 
 /** One of {@link roundStages}. */
@@ -16,7 +20,10 @@ export type RoundStage = (typeof roundStages)[number];
 /** What a member is asked to do. */
 export type Task =
   | { readonly kind: 'wait'; readonly reason: string }
-  /** `version`: to train from, or to measure; `promoted`: what a measured one is compared with (train: the same). */
+  /**
+   * `version`: to train from, or to measure; `promoted`: what a measured one is compared with
+   * (train: the same).
+   */
   | { readonly kind: 'enlist'; readonly round: number; readonly purpose: RoundPurpose; readonly version: number; readonly promoted: number }
   | { readonly kind: 'shareKeys'; readonly round: number; readonly cohort: readonly Enlistment[] }
   /** `cohort` without secure aggregation, `inbox` with it. */
@@ -67,10 +74,16 @@ export interface FederationApi {
   broadcasts(from: number): Promise<readonly SignedBroadcast[]>;
   /** All parameters of a version, one after the other. @throws CutlayerError NOT_FOUND */
   version(version: number): Promise<Float32Array>;
-  /** The stages; the same bytes may come again. @throws CutlayerError ROUND_CLOSED, SUBMISSION_CONFLICT, SECAGG_REFUSED, INVALID_ARGUMENT */
+  /**
+   * The stages; the same bytes may come again. @throws CutlayerError ROUND_CLOSED,
+   * SUBMISSION_CONFLICT, SECAGG_REFUSED, INVALID_ARGUMENT
+   */
   enlist(round: number, enlistment: Enlistment): Promise<void>;
   shareKeys(round: number, shares: readonly SealedShares[]): Promise<void>;
-  /** @param payload little-endian uint32 below 2^bits with secure aggregation, else little-endian float32 */
+  /**
+   * @param payload little-endian uint32 below 2^bits with secure aggregation, else little-endian
+   *   float32
+   */
   submit(round: number, payload: Uint8Array): Promise<void>;
   confirm(round: number, confirmation: Confirmation): Promise<void>;
   unmask(round: number, revealed: RevealedShares): Promise<void>;

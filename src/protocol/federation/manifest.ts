@@ -1,6 +1,7 @@
 /**
- * The signed manifest of a federation. Its bytes are canonical JSON and its id is their sha256: who pins the id pins every setting, the roster and
- * the coordinator's key. The founder's signature says who wrote it.
+ * The signed manifest of a federation. Its bytes are canonical JSON and its id is their sha256. The
+ * id therefore pins every setting, the roster and the coordinator's key. The signature proves that
+ * the founder wrote it.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -37,14 +38,17 @@ const manifestSchema = z
     formatVersion: z.literal(1),
     /** ISO 8601, UTC. */
     createdAt: z.string().min(20).max(32),
-    /** Ed25519, of who wrote the manifest. */
+    /** Ed25519 key that signs the manifest. */
     founderKey: hex32,
-    /** Ed25519, of who signs broadcasts. */
+    /** Ed25519 key that signs broadcasts. */
     coordinatorKey: hex32,
     /** sha256 of the backbone's manifest, as client bundles name it. */
     backboneDigest: hex32,
     settings: federationSettingsSchema,
-    /** The adapter's trained tensors, in its own order: an update is their values one after the other. */
+    /**
+     * The adapter's trained tensors, in its own order: an update is their values one after the
+     * other.
+     */
     parameters: z.array(parameterSchema).min(1).max(4096),
     /** sha256 of version 0, see {@link parametersDigest}. */
     initialDigest: hex32,

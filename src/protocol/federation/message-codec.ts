@@ -1,7 +1,8 @@
 /**
- * Members' messages as protobuf messages, and as bytes: one codec for the service, its clients, the coordinator's store and a member's files.
- * The same value always gives the same bytes: protobufjs writes fields by number. Decoded byte fields are copies with memory of their own,
- * because received ones are views into a buffer of the connection.
+ * Members' messages as protobuf messages, and as bytes: one codec for the service, its clients, the
+ * coordinator's store and a member's files. The same value always gives the same bytes: protobufjs
+ * writes fields by number. Decoded byte fields are copies with memory of their own, because
+ * received ones are views into a buffer of the connection.
  */
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 import { CutlayerError } from '../../errors.js';
@@ -17,7 +18,10 @@ import type { SignedBytes__Output, SignedBytes as SignedMessage } from '../wire/
 import { loadMessageType } from '../wire/proto.js';
 import type { Enlistment } from './enlistment.js';
 
-/** A value of the project's types as a message of the federation service, and as that message's bytes. */
+/**
+ * A value of the project's types as a message of the federation service, and as that message's
+ * bytes.
+ */
 export interface MessageCodec<Value, Message, Received> {
   /** The message to send; byte fields are not copied. */
   message(value: Value): Message;
@@ -29,7 +33,9 @@ export interface MessageCodec<Value, Message, Received> {
   value(received: Received | null | undefined, name: string): Value;
   /** The message's bytes. */
   encode(value: Value): Uint8Array;
-  /** @throws CutlayerError INVALID_ARGUMENT for bytes that {@link MessageCodec.encode} did not write */
+  /**
+   * @throws CutlayerError INVALID_ARGUMENT for bytes that {@link MessageCodec.encode} did not write
+   */
   decode(bytes: Uint8Array): Value;
 }
 
@@ -51,7 +57,10 @@ export function purposeIn(value: Enlistment__Output['purpose'], field: string): 
 
 const own = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
-/** @param type name of the message in federation.proto, whose generated types are `Message` and `Received` */
+/**
+ * @param type name of the message in federation.proto, whose generated types are `Message` and
+ *   `Received`
+ */
 function codec<Value, Message extends object, Received>(
   type: string,
   message: (value: Value) => Message,

@@ -1,11 +1,19 @@
-/** The numbers that a participant gives into a round: their count, their range, and what the sum is divided by. One place for both sides. */
+/**
+ * The numbers that a participant gives into a round: their count, their range, and what the sum is
+ * divided by. One place for both sides.
+ */
 import type { EnlistmentTerms, RoundPurpose } from './enlistment.js';
 import { type Manifest, updateLength } from './manifest.js';
 
-/** Held-out slices that are measured: all held-out examples, and the earlier ones (for forgetting). */
+/**
+ * Held-out slices that are measured: all held-out examples, and the earlier ones (for forgetting).
+ */
 export const evaluationSlices = ['current', 'earlier'] as const;
 
-/** What is measured of a version on a slice, each in [0, 1]: the mean loss over `lossCap`, the accuracy of label tokens, of whole answers. */
+/**
+ * Metrics of a version on a slice, each in [0, 1]: mean loss divided by `lossCap`, accuracy of
+ * label tokens, accuracy of whole answers.
+ */
 export const evaluationMetrics = ['loss', 'accuracy', 'exactMatch'] as const;
 
 /** Versions that an evaluate round compares. */
@@ -26,7 +34,10 @@ export function metricIndex(
   );
 }
 
-/** Whether a train round's payload ends in the clip bit: 1/2 when the update was within the clip norm, else -1/2. */
+/**
+ * Whether a train round's payload ends in the clip bit: 1/2 when the update was within the clip
+ * norm, else -1/2.
+ */
 export function hasClipBit({ settings: { privacy } }: Pick<Manifest, 'settings'>): boolean {
   return privacy?.clip.kind === 'adaptive';
 }
@@ -36,7 +47,10 @@ export function payloadLength(manifest: Pick<Manifest, 'settings' | 'parameters'
   return purpose === 'evaluate' ? EVALUATION_LENGTH : updateLength(manifest) + (hasClipBit(manifest) ? 1 : 0);
 }
 
-/** The factor, in (0, 1], that a participant's payload is multiplied by. Metrics count every participant alike. */
+/**
+ * The factor, in (0, 1], that a participant's payload is multiplied by. Metrics count every
+ * participant alike.
+ */
 export function weightFactor(
   { settings: { weights } }: Pick<Manifest, 'settings'>,
   { purpose, examples }: Pick<EnlistmentTerms, 'purpose' | 'examples'>,

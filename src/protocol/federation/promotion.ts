@@ -1,4 +1,7 @@
-/** The rule by which a candidate takes the promoted version's place: the coordinator's decision, and what its members hold the broadcast of it against. */
+/**
+ * The rule by which a candidate takes the promoted version's place: the coordinator's decision, and
+ * what its members hold the broadcast of it against.
+ */
 import type { VersionMetrics } from './chain.js';
 import type { FederationSettings } from './settings.js';
 
@@ -8,7 +11,9 @@ export interface MeasuredVersion {
   readonly earlier: VersionMetrics;
 }
 
-/** Whether a candidate is better by more than asked for, and not much worse on the earlier examples. */
+/**
+ * Whether a candidate is better by more than asked for, and not much worse on the earlier examples.
+ */
 export function isBetter(
   { metric, minImprovement, maxForgetting }: NonNullable<FederationSettings['evaluation']>,
   { promoted, candidate }: { readonly promoted: MeasuredVersion; readonly candidate: MeasuredVersion },

@@ -1,6 +1,7 @@
 /**
- * What a round does with the numbers of a payload, by manifest, purpose and cohort: the ring, the fixed point, the noise and what it costs. One place for
- * coordinator and participants, who have to come to the same values.
+ * The arithmetic of a round's payloads, by manifest, purpose and cohort: ring, fixed point, noise
+ * and its privacy cost. Coordinator and participants both use it, because they must get the same
+ * values.
  */
 import { CutlayerError } from '../../errors.js';
 import { type CentralMechanism, CentralSum } from '../../privacy/central.js';
@@ -17,7 +18,10 @@ export type RoundRules = Pick<Manifest, 'settings' | 'parameters' | 'members'>;
 
 /** How a payload becomes what is submitted, and a sum becomes values again. */
 export type RoundArithmetic =
-  /** Without secure aggregation: float32 as it is; the coordinator adds the noise, where there is any. */
+  /**
+   * Without secure aggregation: float32 as it is; the coordinator adds the noise, where there is
+   * any.
+   */
   | { readonly kind: 'plain'; readonly noise: CentralMechanism | null }
   /** Fixed point in the ring, rounded stochastically. */
   | { readonly kind: 'fixed'; readonly fixedPoint: FixedPoint }
@@ -68,7 +72,10 @@ export function fewestSurvivors({ settings: { secureAggregation, cohort: rules }
   return secureAggregation === null ? rules.min : thresholdOf({ threshold: secureAggregation.thresholdFraction }, cohort);
 }
 
-/** How a round's payloads travel. @throws CutlayerError INVALID_CONFIG or INVALID_ARGUMENT when the ring is too small for what is asked of it */
+/**
+ * How a round's payloads travel. @throws CutlayerError INVALID_CONFIG or INVALID_ARGUMENT when the
+ * ring is too small for what is asked of it
+ */
 export function roundArithmetic(manifest: RoundRules, purpose: RoundPurpose, shape: RoundShape): RoundArithmetic {
   const { secureAggregation } = manifest.settings;
   const noise = centralMechanism(manifest, purpose, shape);
@@ -93,9 +100,10 @@ export function privacyEventOf(manifest: RoundRules, purpose: RoundPurpose, shap
 }
 
 /**
- * The rate of Poisson sampling where it makes a release cheaper; null where it does not. It does only when a round is released whoever was drawn, nobody at all included
- * (`cohort.min` 1): where a draw that is too small is thrown away, a round that was released tells that others were drawn, and who completes the smallest cohort is not
- * hidden by chance at all. With noise of the members' own the sum's noise would depend on the draw.
+ * The rate of Poisson sampling where it makes a release cheaper; null where it does not. Every draw
+ * has to be released, the empty one included (`cohort.min` 1). If small draws were discarded, a
+ * released round would show that others were drawn. The member that completes the smallest cohort
+ * would not be hidden. With the members' own noise, the noise of the sum would depend on the draw.
  */
 export function amplifyingRate({ settings }: Pick<Manifest, 'settings'>): number | null {
   const { cohort, secureAggregation, privacy } = settings;
@@ -122,7 +130,10 @@ function centralMechanism(manifest: RoundRules, purpose: RoundPurpose, { clipNor
   };
 }
 
-/** The clip norm of the first round; null without clipping. Later ones are broadcast with each aggregate. */
+/**
+ * The clip norm of the first round; null without clipping. Later ones are broadcast with each
+ * aggregate.
+ */
 export function initialClipNorm({ settings: { privacy } }: Pick<Manifest, 'settings'>): number | null {
   if (privacy === null) return null;
   return privacy.clip.kind === 'fixed' ? privacy.clip.norm : privacy.clip.initialNorm;

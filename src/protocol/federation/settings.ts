@@ -1,6 +1,6 @@
 /**
- * A federation's settings: everything that its founder decides and its members pin. This schema is the one place that knows them; the
- * manifest, the command line and the docs take them from here.
+ * A federation's settings: everything that its founder decides and its members pin. This schema is
+ * the one place that knows them; the manifest, the command line and the docs take them from here.
  */
 import { z } from 'zod';
 import { fewestMembers, needsUpdates, strategySchema } from './strategies/settings.js';
@@ -13,9 +13,12 @@ const cohortSchema = z
   .strictObject({
     /** A round with fewer is aborted (k of n). */
     min: whole(1, 10_000).prefault(3),
-    /** A round takes no more; who enlists first. Default: everybody. */
+    /** A round takes no more, in the order of enlisting. Default: all members. */
     max: whole(1, 10_000).nullable().prefault(null),
-    /** `all`: whoever enlists. `poisson`: the coordinator draws each member with this probability, afresh in each round. */
+    /**
+     * `all`: every member that enlists. `poisson`: the coordinator draws each member with this
+     * probability, afresh in each round.
+     */
     sampling: z
       .discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('all') }),
@@ -29,7 +32,10 @@ const cohortSchema = z
 const roundsSchema = z.strictObject({
   /** Released aggregates after which the federation is finished; null: it runs until stopped. */
   count: whole(1, 1_000_000).nullable().prefault(null),
-  /** `continuous`: the next as soon as the last has ended. `interval`: by the clock. `newExamples`: when `members` of them have `count` new examples each. */
+  /**
+   * `continuous`: the next as soon as the last has ended. `interval`: by the clock. `newExamples`:
+   * when `members` of them have `count` new examples each.
+   */
   trigger: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('continuous') }),
@@ -39,7 +45,9 @@ const roundsSchema = z.strictObject({
     .prefault({ kind: 'continuous' }),
   /** How long a round waits for members once the smallest cohort is there. */
   enlistSeconds: positive.prefault(30),
-  /** How long a round waits for the smallest cohort before it is aborted; the next one waits again. */
+  /**
+   * How long a round waits for the smallest cohort before it is aborted; the next one waits again.
+   */
   gatherSeconds: positive.prefault(600),
   /** Cutoff of training and submitting. */
   trainSeconds: positive.prefault(3600),
@@ -56,11 +64,17 @@ const trainingSchema = z
     steps: whole(1, 1_000_000).nullable().prefault(null),
     batchSize: whole(1, 65_536).prefault(16),
     learningRate: positive.prefault(0.01),
-    /** Factor of the learning rate over all the steps of `rounds.count` aggregates, falling to 0; `constant`: always 1. */
+    /**
+     * Factor of the learning rate over all the steps of `rounds.count` aggregates, falling to 0;
+     * `constant`: always 1.
+     */
     schedule: z.enum(['constant', 'linear', 'cosine']).prefault('constant'),
     maxGradNorm: positive.nullable().prefault(1),
     weightDecay: z.number().min(0).max(10).prefault(0),
-    /** `keep`: AdamW's moments stay with the participant from round to round. `reset`: each round starts without. */
+    /**
+     * `keep`: AdamW's moments stay with the participant from round to round. `reset`: each round
+     * starts without.
+     */
     optimizerState: z.enum(['keep', 'reset']).prefault('keep'),
   })
   .refine(({ epochs, steps }) => epochs !== null || steps !== null, 'expected epochs or steps');
@@ -68,7 +82,10 @@ const trainingSchema = z
 /** Whose update counts how much. */
 const weightsSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('uniform') }),
-  /** By the number of training examples that a participant states, at most `maxExamples`. The number is public. */
+  /**
+   * By the number of training examples that a participant states, at most `maxExamples`. The number
+   * is public.
+   */
   z.strictObject({ kind: z.literal('examples'), maxExamples: whole(1, 1_000_000_000) }),
 ]);
 
@@ -76,9 +93,14 @@ const weightsSchema = z.discriminatedUnion('kind', [
 const secureAggregationSchema = z.strictObject({
   /** The sum is exact modulo 2^bits. */
   bits: whole(16, 32).prefault(32),
-  /** Largest value of one coordinate of one update; a larger update is scaled down to it as a whole. */
+  /**
+   * Largest value of one coordinate of one update; a larger update is scaled down to it as a whole.
+   */
   bound: positive.prefault(8),
-  /** t/n: share of the cohort that must stay to the end; above 1/2. So many would have to collude, or 2t - n of them with a coordinator that breaks the protocol. */
+  /**
+   * t/n: share of the cohort that must stay to the end; above 1/2. So many would have to collude,
+   * or 2t - n of them with a coordinator that breaks the protocol.
+   */
   thresholdFraction: z
     .number()
     .gt(0.5)
@@ -101,7 +123,10 @@ const privacySchema = z.strictObject({
       initialNorm: positive,
       quantile: z.number().min(0).max(1).prefault(0.5),
       learningRate: positive.prefault(0.2),
-      /** Deviation of the noise on the count of unclipped participants; null: a twentieth of the smallest cohort, at least 1 and the noise multiplier. */
+      /**
+       * Deviation of the noise on the count of unclipped participants; null: a twentieth of the
+       * smallest cohort, at least 1 and the noise multiplier.
+       */
       countNoise: positive.nullable().prefault(null),
     }),
   ]),

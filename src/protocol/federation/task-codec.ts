@@ -1,4 +1,6 @@
-/** A member's call for a task and the answer to it, as messages of the federation service and back. */
+/**
+ * A member's call for a task and the answer to it, as messages of the federation service and back.
+ */
 import { CutlayerError } from '../../errors.js';
 import { stageOf, wirePurposes, wireStages } from '../wire/federation-names.js';
 import type { NextTaskRequest, NextTaskRequest__Output } from '../wire/generated/cutlayer/v1/NextTaskRequest.js';
@@ -29,7 +31,9 @@ export function taskMessage({ task, broadcasts, remainingMs }: TaskAnswer): Next
   return { ...taskField(task), broadcasts, remainingMs: Math.max(0, Math.round(remainingMs)) };
 }
 
-/** A received answer. @throws CutlayerError INVALID_ARGUMENT when a part of it is missing or unknown */
+/**
+ * A received answer. @throws CutlayerError INVALID_ARGUMENT when a part of it is missing or unknown
+ */
 export function taskAnswerOf(answer: NextTaskResponse__Output): TaskAnswer {
   return { task: taskOf(answer), broadcasts: answer.broadcasts, remainingMs: answer.remainingMs };
 }

@@ -14,8 +14,7 @@ export class Agreements {
   }
 
   /**
-   * The secret shared with `name`, who has one key in a round.
-   *
+   * The secret shared with `name`, which has one key in a round.
    * @throws CutlayerError SECAGG_REFUSED for a key of low order
    */
   with(name: string, rawPublic: Uint8Array): Uint8Array {

@@ -1,4 +1,7 @@
-/** What a participant insists on in what the coordinator tells it, beyond each message's own form. Every function refuses or returns. */
+/**
+ * What a participant insists on in what the coordinator tells it, beyond each message's own form.
+ * Every function refuses or returns.
+ */
 import type { Member } from './client-state.js';
 import { type Cohort, refused } from './cohort.js';
 import type { Advertisement, Confirmation, SealedShares } from './messages.js';
@@ -9,7 +12,6 @@ import { divide, verifyAdvertisement, verifyConfirmation } from './verification.
 
 /**
  * Every advertisement is by a member of the roster, signed with the key that the roster has for it.
- *
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function requireMembers(round: SecAggRound, cohort: Cohort, roster: ReadonlyMap<string, Uint8Array>, check?: Verify): Member[] {
@@ -23,8 +25,8 @@ export function requireMembers(round: SecAggRound, cohort: Cohort, roster: Reado
 }
 
 /**
- * The participant's own advertisement is in the cohort as it was sent. A signature is deterministic, so the same fields have the same one.
- *
+ * The participant's own advertisement is in the cohort as it was sent. A signature is
+ * deterministic, so the same fields have the same one.
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function requireOwn(cohort: Cohort, own: Advertisement): void {
@@ -37,7 +39,6 @@ export function requireOwn(cohort: Cohort, own: Advertisement): void {
 
 /**
  * Cohort and thresholds are not below the participant's own floors.
- *
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function requireFloors(cohort: Cohort, { minCohort, minThreshold }: Pins): void {
@@ -47,8 +48,8 @@ export function requireFloors(cohort: Cohort, { minCohort, minThreshold }: Pins)
 }
 
 /**
- * The list of survivors is sorted, of the cohort, with the participant in it and enough others, and without neighbours with whom it shares no mask.
- *
+ * The list of survivors is sorted, within the cohort, and long enough. It contains the participant
+ * and no neighbour without a shared mask.
  * @param sharers the participant and those whose shares have come to it
  * @throws CutlayerError SECAGG_REFUSED
  */
@@ -69,7 +70,6 @@ export function requireSurvivors(cohort: Cohort, participant: string, sharers: r
 
 /**
  * As many of the survivors as the threshold asks have signed this very list.
- *
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function requireConfirmed(

@@ -1,4 +1,7 @@
-/** A participant's round as JSON, secrets included: for a file that nobody else can read. From it a restarted process goes on where the killed one stood. */
+/**
+ * A participant's round as JSON, secrets included: for a file that only its owner can read. A
+ * restarted process continues from it.
+ */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import type { RoundSecrets } from './dealing.js';
@@ -44,12 +47,16 @@ const schema = z.object({
   confirmationsDigest: key.optional(),
 });
 
-/** A member of the cohort: what it advertised, and the identity key under which the roster knows it. */
+/**
+ * A member of the cohort: what it advertised, and the identity key under which the roster knows it.
+ */
 export interface Member extends Advertisement {
   readonly identityKey: Uint8Array;
 }
 
-/** Everything that a client remembers: what it drew, and the input of every stage it has answered. */
+/**
+ * Everything that a client remembers: what it drew, and the input of every stage it has answered.
+ */
 export interface ClientMemory {
   readonly round: SecAggRound;
   readonly pins: Pins;
@@ -76,13 +83,13 @@ export type SecAggState = z.input<typeof schema>;
 
 /** Writes a client's memory. */
 export function encodeState(memory: ClientMemory): SecAggState {
-  // The schema's input is the memory with every byte string in base64, which is what the replacement does; the parse on reading checks it.
+  // The schema's input is the memory with every byte string in base64, which is what the
+  // replacement does; the parse on reading checks it.
   return JSON.parse(JSON.stringify({ version: 1, ...memory }, base64Bytes)) as SecAggState;
 }
 
 /**
  * Reads a client's memory.
- *
  * @throws CutlayerError INVALID_CONFIG for anything that {@link encodeState} did not write
  */
 export function decodeState(state: unknown): ClientMemory {

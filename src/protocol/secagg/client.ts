@@ -1,18 +1,28 @@
 /**
- * A participant's side of secure aggregation: Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning", CCS 2017, fig. 4 with the
- * additions against a malicious server, on the neighbour graph of Bell et al., "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead", CCS 2020.
+ * A participant's side of secure aggregation: Bonawitz et al., "Practical Secure Aggregation for
+ * Privacy-Preserving Machine Learning", CCS 2017, fig. 4 with the additions against a malicious
+ * server, on the neighbour graph of Bell et al., "Secure Single-Server Aggregation with
+ * (Poly)Logarithmic Overhead", CCS 2020.
  *
- * 1. advertise: two X25519 keys and a commitment to the self-mask, signed by the participant's identity for this federation and round.
- * 2. shareKeys: given all advertisements, Shamir shares of the mask key and of the self-mask's secret, one pair for each neighbour, sealed for it alone.
- * 3. mask: given the neighbours' sealed shares, y = x + PRG(self) + Σ_{v > u} PRG(pair uv) − Σ_{v < u} PRG(pair uv) mod 2^bits over the neighbours v who shared.
+ * 1. advertise: two X25519 keys and a commitment to the self-mask, signed by the participant's
+ *    identity for this federation and round.
+ * 2. shareKeys: given all advertisements, Shamir shares of the mask key and of the self-mask's
+ *    secret, one pair for each neighbour, sealed for it alone.
+ * 3. mask: given the neighbours' sealed shares,
+ *    `y = x + PRG(self) + Σ_{v > u} PRG(pair uv) − Σ_{v < u} PRG(pair uv) mod 2^bits`, over the
+ *    neighbours v that shared.
  * 4. confirm: given the list of those whose y arrived, a signature under that list.
- * 5. unmask: given as many signatures under the same list as the threshold asks, of each owner whose shares it holds ONE share: the self-mask's of a survivor, the mask
- *    key's of anybody else. That takes the masks off the sum, and off nothing else.
+ * 5. unmask: given `threshold` signatures under the same list, ONE share of each owner whose shares
+ *    it holds. For a survivor it is the self-mask's share, for any other owner the mask key's.
+ *    These take the masks off the sum, and off nothing else.
  *
- * The coordinator is not trusted. A client answers each stage once: to the same input it gives the same bytes again, to another it refuses, and a client that has refused
- * answers nothing more in the round. A coordinator and nC colluders cannot make two lists of survivors stand in one round while 2 · threshold > n + nC, since each list
- * needs `threshold` signatures and an honest client signs one; and with one list, opening both secrets of an honest participant takes `holderThreshold` colluders among
- * its neighbours. Not hidden: who took part, the sum, and everything that follows from it.
+ * The coordinator is not trusted. A client answers each stage once: the same input gets the same
+ * bytes again, another input is refused. A client that has refused answers nothing more in the
+ * round. Each list of survivors needs `threshold` signatures, and an honest client signs one list.
+ * A coordinator with nC colluders therefore cannot complete two lists while 2 · threshold > n + nC.
+ * With one list, `holderThreshold` colluding neighbours are needed to open both secrets of an
+ * honest participant. Not hidden: the names of the participants, the sum, and all that follows from
+ * it.
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
@@ -43,7 +53,10 @@ import { SEED_BYTES } from './stream.js';
 import { sameBytes, transcriptDigest } from './transcript.js';
 import { divide, ownersHeldBy, sameNames } from './verification.js';
 
-/** One participant in one round. Save {@link SecAggClient.toState} before an answer leaves the process, so that a restart cannot answer differently. */
+/**
+ * One participant in one round. Save {@link SecAggClient.toState} before an answer leaves the
+ * process, so that a restart cannot answer differently.
+ */
 export class SecAggClient {
   readonly #memory: ClientMemory;
   readonly #identity: IdentityKey;
@@ -63,10 +76,10 @@ export class SecAggClient {
 
   /**
    * Draws the secrets of a round.
-   *
    * @param pins the participant's own floors
    * @param check of signatures; default: each is checked each time
-   * @throws CutlayerError SECAGG_REFUSED for a round that is not above every earlier one, or whose threshold is not above half; INVALID_CONFIG
+   * @throws CutlayerError SECAGG_REFUSED for a round that is not above every earlier one, or whose
+   *   threshold is not above half; INVALID_CONFIG
    */
   static begin(
     round: SecAggRound,
@@ -86,7 +99,6 @@ export class SecAggClient {
 
   /**
    * Goes on from a saved state.
-   *
    * @param check as in {@link SecAggClient.begin}
    * @throws CutlayerError INVALID_CONFIG when it is none, or another identity's
    */
@@ -110,7 +122,6 @@ export class SecAggClient {
 
   /**
    * Stage 1.
-   *
    * @param context 32 bytes that the signature binds
    * @throws CutlayerError SECAGG_REFUSED when asked with another context before
    */
@@ -126,7 +137,6 @@ export class SecAggClient {
 
   /**
    * Stage 2. The others' contexts are the caller's to check, before.
-   *
    * @param cohort every advertisement, its own included, in any order
    * @param roster the federation's members and their identity keys
    * @throws CutlayerError SECAGG_REFUSED
@@ -150,11 +160,11 @@ export class SecAggClient {
 
   /**
    * Stage 3.
-   *
    * @param inbox the neighbours' sealed shares
    * @param ring the vector: [length], elements below 2^bits
    * @returns the masked vector, a new array
-   * @throws CutlayerError SECAGG_REFUSED; INVALID_SHAPE or INVALID_ARGUMENT for a vector outside the ring, which ends nothing
+   * @throws CutlayerError SECAGG_REFUSED; INVALID_SHAPE or INVALID_ARGUMENT for a vector outside
+   *   the ring, which ends nothing
    */
   mask(inbox: readonly SealedShares[], ring: Uint32Array): Uint32Array {
     const { round, participant, secrets } = this.#memory;
@@ -189,7 +199,6 @@ export class SecAggClient {
 
   /**
    * Stage 4.
-   *
    * @param survivors whose masked vectors are in the sum, sorted
    * @throws CutlayerError SECAGG_REFUSED
    */
@@ -210,7 +219,6 @@ export class SecAggClient {
 
   /**
    * Stage 5.
-   *
    * @param confirmations of the list of survivors that this client has confirmed
    * @throws CutlayerError SECAGG_REFUSED
    */

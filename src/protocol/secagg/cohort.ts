@@ -1,6 +1,8 @@
 /**
- * A cohort as everybody in it sees it: the signed advertisements in the order of their names, the hash of them all, the graph that follows from the hash, and how many
- * have to answer. The hash goes into every key, signature and ciphertext after stage 1, so participants who were shown different cohorts cannot take part in one round.
+ * A cohort, the same for all its members: the signed advertisements by name, their hash, the graph
+ * drawn from the hash, and the thresholds. The hash goes into every key, signature and ciphertext
+ * after stage 1. Participants that were shown different cohorts therefore cannot complete one
+ * round.
  */
 import { CutlayerError } from '../../errors.js';
 import { drawNeighbours, graphShape } from './graph.js';
@@ -38,9 +40,10 @@ export class Cohort implements KeyContext {
   }
 
   /**
-   * Forms a cohort of advertisements in any order. Checks names, lengths and repetitions; signatures are checked against a roster, by `verifyAdvertisement`.
-   *
-   * @throws CutlayerError SECAGG_REFUSED for too few or too many, a name or key that comes twice, a field of a wrong length
+   * Forms a cohort of advertisements in any order. Checks names, lengths and repetitions;
+   * signatures are checked against a roster, by `verifyAdvertisement`.
+   * @throws CutlayerError SECAGG_REFUSED for too few or too many, a name or key that comes twice, a
+   *   field of a wrong length
    */
   static form(round: SecAggRound, advertisements: readonly Advertisement[]): Cohort {
     const { minCohort, maxCohort } = round;
@@ -78,7 +81,10 @@ export class Cohort implements KeyContext {
     return this.#neighbours.get(name)!;
   }
 
-  /** Those who hold shares of `name`'s secrets: sorted, itself included. A holder's x-coordinate is its place here, from 1. */
+  /**
+   * The holders of shares of `name`'s secrets: sorted, itself included. A holder's x-coordinate is
+   * its place here, from 1.
+   */
   holdersOf(name: string): readonly string[] {
     return [...this.neighboursOf(name), name].sort();
   }

@@ -1,4 +1,7 @@
-/** Stage 2 from a participant's side: its two secrets in shares, each pair of shares sealed for one neighbour; and the opening of what neighbours have sealed. */
+/**
+ * Stage 2 at a participant: splits its two secrets, seals a pair of shares for each neighbour, and
+ * opens what neighbours have sealed.
+ */
 
 import type { Agreements } from './agreements.js';
 import { type Cohort, refused } from './cohort.js';
@@ -8,7 +11,10 @@ import { open, seal } from './sealing.js';
 import { drawPolynomials, shareAt } from './shamir.js';
 import { seededBytes } from './stream.js';
 
-/** What a participant draws when a round begins; 32 bytes each. Everything that it ever answers in the round follows from these and from what it is sent. */
+/**
+ * What a participant draws when a round begins; 32 bytes each. Everything that it ever answers in
+ * the round follows from these and from what it is sent.
+ */
 export interface RoundSecrets {
   /** X25519 private key for the encryption of shares. */
   readonly encryptionKey: Uint8Array;
@@ -43,7 +49,6 @@ function dealer(cohort: Cohort, owner: string, secrets: RoundSecrets): (holder: 
 
 /**
  * Seals each neighbour's shares for it alone.
- *
  * @param agreements of the owner's encryption key
  * @throws CutlayerError SECAGG_REFUSED for a neighbour's key of low order
  */
@@ -59,11 +64,11 @@ export function sealDealt(cohort: Cohort, owner: string, secrets: RoundSecrets, 
 
 /**
  * Opens an inbox, and adds the holder's share of its own secrets.
- *
  * @param inbox of `holder`, each from another neighbour; checked here
  * @param agreements of the holder's encryption key
  * @returns shares by owner: the senders and the holder itself
- * @throws CutlayerError SECAGG_REFUSED for shares from a stranger, from one sender twice, for another receiver, or that do not open
+ * @throws CutlayerError SECAGG_REFUSED for shares from a stranger, from one sender twice, for
+ *   another receiver, or that do not open
  */
 export function openInbox(
   cohort: Cohort,

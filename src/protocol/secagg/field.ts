@@ -1,12 +1,12 @@
 /**
- * The field GF(2^8) of AES (x^8 + x^4 + x^3 + x + 1; FIPS 197 sec. 4.2). Addition is XOR. Products are computed bit by bit, without tables that a secret would index
- * and without branches on a secret.
+ * The field GF(2^8) of AES (x^8 + x^4 + x^3 + x + 1; FIPS 197 sec. 4.2). Addition is XOR. Products
+ * are computed bit by bit, without tables that a secret would index and without branches on a
+ * secret.
  */
 
 /**
  * a · b
- *
- * @param a one element, or four of them as the bytes of a 32-bit word: the products are the bytes of the result, at the cost of one
+ * @param a one element, or the four bytes of a 32-bit word; the result has a product for each
  */
 export function multiply(a: number, b: number): number {
   let product = 0;

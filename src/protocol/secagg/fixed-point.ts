@@ -1,9 +1,12 @@
 /**
- * Real numbers as elements of the ring: value · scale, rounded at random without bias, modulo 2^bits. Sums in the ring are exact, so the only error is the rounding's,
- * below 1/scale a value and zero on average.
+ * Real numbers as elements of the ring: value · scale, rounded at random without bias, modulo
+ * 2^bits. Sums in the ring are exact, so the only error is the rounding's, below 1/scale a value
+ * and zero on average.
  *
- * Why the sum cannot wrap: every party's integer q has |q| <= M = floor((2^(bits−1) − 1) / parties), so the sum S of at most `parties` of them has
- * |S| <= parties · M <= 2^(bits−1) − 1, and centred residues modulo 2^bits tell all such S apart. {@link assertNoWrap} checks the inequality for other M.
+ * Why the sum cannot wrap: every party's integer q has
+ * `|q| <= M = floor((2^(bits−1) − 1) / parties)`. The sum S of at most `parties` of them has
+ * `|S| <= parties · M <= 2^(bits−1) − 1`. Centred residues modulo 2^bits tell all such S apart.
+ * {@link assertNoWrap} checks the inequality for other M.
  */
 import { CutlayerError } from '../../errors.js';
 import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
@@ -28,9 +31,10 @@ export function largestOf({ bits, parties }: Pick<FixedPoint, 'bits' | 'parties'
 }
 
 /**
- * Integers per unit: the largest scale with bound · scale <= {@link largestOf}, so that a value within the bound stays within M however it is rounded.
- *
- * @throws CutlayerError INVALID_CONFIG when the bits leave no integer to a party, or a setting is out of range
+ * Integers per unit: the largest scale with bound · scale <= {@link largestOf}, so that a value
+ * within the bound stays within M however it is rounded.
+ * @throws CutlayerError INVALID_CONFIG when the bits leave no integer to a party, or a setting is
+ *   out of range
  */
 export function scaleOf(fixedPoint: FixedPoint): number {
   const { bits, bound, parties } = fixedPoint;
@@ -49,8 +53,8 @@ export function scaleOf(fixedPoint: FixedPoint): number {
 }
 
 /**
- * Proves that the sum of `parties` integers of at most `largest` each cannot wrap: 1 <= largest and parties · largest <= 2^(bits−1) − 1.
- *
+ * Proves that the sum of `parties` integers of at most `largest` each cannot wrap: 1 <= largest and
+ * parties · largest <= 2^(bits−1) − 1.
  * @throws CutlayerError INVALID_CONFIG when it could
  */
 export function assertNoWrap({
@@ -76,7 +80,6 @@ export function assertNoWrap({
 
 /**
  * floor(value · scale) or one more, at random, so that the mean is value · scale (to 2^-53).
- *
  * @returns integers of |q| <= ceil(|value| · scale)
  * @throws CutlayerError NON_FINITE, or INVALID_ARGUMENT when a product leaves the range of int32
  */
@@ -107,7 +110,6 @@ export function stochasticRound(values: Float32Array | Float64Array, scale: numb
 
 /**
  * Integers as ring elements: q mod 2^bits.
- *
  * @throws CutlayerError INVALID_ARGUMENT for |q| above 2^(bits−1) − 1
  */
 export function toRing(integers: Int32Array, bits: number): Uint32Array {

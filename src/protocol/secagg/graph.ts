@@ -1,16 +1,27 @@
 /**
- * Who shares secrets and masks with whom. Up to `completeUpTo` everybody with everybody (Bonawitz et al. 2017). Above, the k-regular graph of SecAgg+ (Bell et al. 2020,
- * sec. 3): the cohort on a circle in an order drawn from the hash of all signed advertisements, each joined to the k/2 next on both sides. So everyone computes its own
- * neighbours, and the coordinator cannot hand them out.
+ * The graph of participants that share secrets and masks. Up to `completeUpTo` it is complete
+ * (Bonawitz et al. 2017). Above, it is the k-regular graph of SecAgg+ (Bell et al. 2020, sec. 3).
+ * The hash of all signed advertisements orders the cohort on a circle; each is joined to the k/2
+ * next on both sides. Every participant computes its own neighbours, so the coordinator cannot
+ * choose them.
  *
- * With n in the cohort, at most C = γn colluding with the coordinator and at most D = δn dropping out, k and the number t of shares that open a secret are the smallest
- * degree, and for it the largest t, for which each of these fails somewhere in the cohort with a probability of at most 2^-sigma (union bounds over n):
- * - secrecy: of a participant's k neighbours, drawn from n − 1 of whom C collude, at most t − {@link HIDING} collude: Σ_{x > t − HIDING} Hyp(n − 1, C, k; x) · n;
- * - recovery: of its k neighbours at least t stay, when D drop out: Σ_{x < t} Hyp(n − 1, n − 1 − D, k; x) · n;
- * - connection: the honest who stay remain one component, that is, no k/2 in a row collude or drop out: n · Π_{i < k/2} (C + D − i) / (n − i).
- * The last one takes drop-outs as independent of the graph. A coordinator that looks at the graph and then chooses whom to lose can split the sum into the sums of components; but every
- * participant insists on t of its neighbourhood in the list of survivors, so each sum is over at least {@link HIDING} honest ones. A colluder that tries many keys
- * before it advertises draws the graph as often: each doubling of its tries takes a bit from sigma. Where no k below n − 1 will do the graph is complete.
+ * Of n in the cohort, at most C = γn collude with the coordinator and at most D = δn drop out. The
+ * degree k is the smallest, and t the largest number of shares that open a secret, that satisfy
+ * three bounds. Each bound fails somewhere in the cohort with a probability of at most 2^-sigma
+ * (union bounds over n):
+ * - secrecy: of a participant's k neighbours, drawn from n − 1 with C colluders, at most t −
+ *   {@link HIDING} collude: `Σ_{x > t − HIDING} Hyp(n − 1, C, k; x) · n`;
+ * - recovery: of its k neighbours at least t stay, when D drop out:
+ *   `Σ_{x < t} Hyp(n − 1, n − 1 − D, k; x) · n`;
+ * - connection: the honest that stay remain one component, that is, no k/2 in a row collude or drop
+ *   out: `n · Π_{i < k/2} (C + D − i) / (n − i)`.
+ *
+ * The last bound assumes that drop-outs do not depend on the graph. A coordinator that chooses the
+ * drop-outs by the graph can split the sum into sums of components. Every participant requires t of
+ * its neighbourhood among the survivors, so each such sum has at least {@link HIDING} honest
+ * members. A colluder that tries many keys before it advertises draws the graph as often: each
+ * doubling of its tries takes a bit from sigma. Where no k below n − 1 satisfies the bounds, the
+ * graph is complete.
  */
 import { CutlayerError } from '../../errors.js';
 import { type RandomBytes, UniformIntegers } from '../../privacy/random.js';
@@ -19,7 +30,7 @@ import { MAX_HOLDERS } from './shamir.js';
 
 /** What the neighbour graph of a large cohort is built for. */
 export interface GraphSettings {
-  /** Cohorts up to this size use the complete graph: everybody is everybody's neighbour. */
+  /** Cohorts up to this size use the complete graph. */
   readonly completeUpTo: number;
   /** The largest part of the cohort that may collude with the coordinator: [0, 1). */
   readonly colluding: number;
@@ -29,7 +40,10 @@ export interface GraphSettings {
   readonly sigma: number;
 }
 
-/** The fewest honest participants that an update is ever summed with, itself included, whomever the coordinator loses. */
+/**
+ * The fewest honest participants in any sum that contains an update, its own included, for every
+ * choice of drop-outs.
+ */
 export const HIDING = 3;
 
 /** The degree of the graph and how many shares open a secret. */
@@ -42,9 +56,9 @@ export interface GraphShape {
 
 /**
  * The graph for a cohort of `n`.
- *
  * @param threshold how many of the cohort have to stay; that of the complete graph
- * @throws CutlayerError INVALID_CONFIG when the settings need more neighbours than a secret can have holders
+ * @throws CutlayerError INVALID_CONFIG when the settings need more neighbours than a secret can
+ *   have holders
  */
 export function graphShape(n: number, threshold: number, settings: GraphSettings): GraphShape {
   if (n > settings.completeUpTo) {
@@ -63,8 +77,8 @@ export function graphShape(n: number, threshold: number, settings: GraphSettings
 
 /**
  * Each place's neighbours in a cohort of `n`, in the order of their places.
- *
- * @param random the stream that all participants share, seeded by the hash of the advertisements; little-endian words of it are the draws
+ * @param random the stream that all participants share, seeded by the hash of the advertisements;
+ *   little-endian words of it are the draws
  */
 export function drawNeighbours(n: number, degree: number, random: RandomBytes): readonly (readonly number[])[] {
   if (degree >= n - 1) return Array.from({ length: n }, (_, place) => range(n).filter((other) => other !== place));

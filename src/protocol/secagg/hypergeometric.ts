@@ -1,4 +1,7 @@
-/** Tails of the hypergeometric distribution: of `marked` among `population`, how many fall into a draw of `drawn` without replacement. */
+/**
+ * Tails of the hypergeometric distribution: of `marked` among `population`, how many fall into a
+ * draw of `drawn` without replacement.
+ */
 
 /** ln Γ by Stirling's series after a shift; relative error below 1e-14 for n >= 1. */
 function logFactorial(n: number): number {

@@ -1,6 +1,8 @@
 /**
- * Every key of the protocol: X25519 (RFC 7748) gives a pair its secret, HKDF-SHA256 (RFC 5869) gives each purpose its own 256-bit key. The salt is the hash of all signed
- * advertisements, the info names purpose, federation, round and parties: nothing derived in one round, cohort, pair or direction is of use in another.
+ * Every key of the protocol: X25519 (RFC 7748) gives a pair its secret, HKDF-SHA256 (RFC 5869)
+ * gives each purpose its own 256-bit key. The salt is the hash of all signed advertisements; the
+ * info names purpose, federation, round and parties. No key of one round, cohort, pair or direction
+ * is therefore a key of another.
  */
 import { diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
 import { privateKeyObject, publicKeyObject } from './raw-keys.js';
@@ -19,7 +21,10 @@ export function agreementKey(rawPrivate: Uint8Array): KeyObject {
   return privateKeyObject('X25519', rawPrivate);
 }
 
-/** X25519, or undefined for a public key of low order, whose result would be known to everybody (RFC 7748 sec. 6.1). */
+/**
+ * X25519, or undefined for a public key of low order, whose result is public knowledge (RFC 7748
+ * sec. 6.1).
+ */
 export function agree(privateKey: KeyObject, rawPublic: Uint8Array): Uint8Array | undefined {
   try {
     const secret = diffieHellman({ privateKey, publicKey: publicKeyObject('X25519', rawPublic) });
@@ -50,7 +55,10 @@ export function selfMaskSeed(context: KeyContext, secret: Uint8Array, participan
   return deriveKey(secret, context.digest, info('cutlayer secagg self mask v1', context, participant));
 }
 
-/** The seed of the polynomials by which a participant shares its secrets: they follow from its state, so that an answer can be given again. */
+/**
+ * The seed of the polynomials by which a participant shares its secrets: they follow from its
+ * state, so that an answer can be given again.
+ */
 export function polynomialSeed(context: KeyContext, secret: Uint8Array, participant: string): Uint8Array {
   return deriveKey(secret, context.digest, info('cutlayer secagg polynomials v1', context, participant));
 }
@@ -60,7 +68,10 @@ export function sealingContext(context: KeyContext, from: string, to: string): U
   return transcript('cutlayer secagg shares v1', context.round.federation, context.round.round, context.digest, from, to);
 }
 
-/** The public commitment to a self-mask's secret, by which a wrong reconstruction is noticed. The secret has 256 random bits, so its hash hides it. */
+/**
+ * The public commitment to a self-mask's secret, by which a wrong reconstruction is noticed. The
+ * secret has 256 random bits, so its hash hides it.
+ */
 export function selfMaskCommitment(round: Pick<SecAggRound, 'federation' | 'round'>, participant: string, secret: Uint8Array): Uint8Array {
   return transcriptDigest('cutlayer secagg self-mask commitment v1', round.federation, round.round, participant, secret);
 }

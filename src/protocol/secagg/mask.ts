@@ -1,4 +1,7 @@
-/** Expansion of a mask: a seed's key stream, read as little-endian uint32 and cut to `bits`, straight onto the vector, in pieces of bounded size. */
+/**
+ * Expansion of a mask: a seed's key stream, read as little-endian uint32 and cut to `bits`,
+ * straight onto the vector, in pieces of bounded size.
+ */
 import { ringMask } from './ring.js';
 import { seededBytes } from './stream.js';
 
@@ -10,7 +13,6 @@ export type MaskSign = 'add' | 'subtract';
 
 /**
  * values ← values ± PRG(seed) mod 2^bits. Memory: 128 KiB whatever the length.
- *
  * @param seed 32 bytes, used for this mask only
  * @throws CutlayerError INVALID_ARGUMENT unless the seed has 32 bytes
  */
@@ -25,7 +27,10 @@ export function applyMask(values: Uint32Array, seed: Uint8Array, bits: number, s
   }
 }
 
-/** Views bytes as uint32, as the project does everywhere on little-endian machines; copies only what is not aligned. */
+/**
+ * Views bytes as uint32, as the project does everywhere on little-endian machines; copies only what
+ * is not aligned.
+ */
 function littleEndianWords(bytes: Uint8Array): Uint32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);

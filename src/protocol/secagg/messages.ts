@@ -1,12 +1,16 @@
-/** The protocol's messages, as they travel, and what each signature covers. Names are those on the federation's roster. */
+/**
+ * The protocol's messages, as they travel, and what each signature covers. Names are those on the
+ * federation's roster.
+ */
 import { CutlayerError } from '../../errors.js';
 import type { SecAggRound } from './settings.js';
 import { type IdentityKey, sign, type Verify, verify } from './signature.js';
 import { transcript } from './transcript.js';
 
 /**
- * Stage 1: a participant's keys for one round, signed by its identity. `context` is 32 bytes that the caller binds (a digest of chain head, purpose, example count).
- * In a round without secure aggregation the three key fields are empty and only the signature matters.
+ * Stage 1: a participant's keys for one round, signed by its identity. `context` is 32 bytes that
+ * the caller binds (a digest of chain head, purpose, example count). In a round without secure
+ * aggregation the three key fields are empty and only the signature matters.
  */
 export interface Advertisement {
   readonly participant: string;
@@ -20,28 +24,42 @@ export interface Advertisement {
   readonly signature: Uint8Array;
 }
 
-/** Stage 2: one neighbour's two shares, readable by it alone: 64 bytes of shares and a tag of 16. */
+/**
+ * Stage 2: one neighbour's two shares, readable by it alone: 64 bytes of shares and a tag of 16.
+ */
 export interface SealedShares {
   readonly from: string;
   readonly to: string;
   readonly ciphertext: Uint8Array;
 }
 
-/** Stage 4: a participant's signature under the one list of survivors for which it will reveal shares. */
+/**
+ * Stage 4: a participant's signature under the one list of survivors for which it will reveal
+ * shares.
+ */
 export interface Confirmation {
   readonly participant: string;
-  /** Sorted, without repetition. May be left empty on its way to the other participants, who have been told it: the signature covers it all the same. */
+  /**
+   * Sorted, without repetition. May be empty on its way to the other participants, which know the
+   * list: the signature covers it all the same.
+   */
   readonly survivors: readonly string[];
   readonly signature: Uint8Array;
 }
 
-/** A share of one owner's secret: 32 bytes; its x-coordinate follows from the holder's place among the owner's neighbours. */
+/**
+ * A share of one owner's secret: 32 bytes; its x-coordinate follows from the holder's place among
+ * the owner's neighbours.
+ */
 export interface Share {
   readonly owner: string;
   readonly share: Uint8Array;
 }
 
-/** Stage 5: of every owner either the mask key's share (it dropped out) or the self-mask's (it survived), never both. */
+/**
+ * Stage 5: of every owner either the mask key's share (it dropped out) or the self-mask's (it
+ * survived), never both.
+ */
 export interface RevealedShares {
   readonly participant: string;
   readonly maskKeyShares: readonly Share[];
@@ -57,7 +75,10 @@ export function signAdvertisement(round: RoundName, identity: IdentityKey, field
   return { ...fields, signature: sign(identity.privateKey, advertisementTranscript(round, fields)) };
 }
 
-/** Whether an advertisement's signature is `identityKey`'s, for this federation and round; says nothing about the keys in it. */
+/**
+ * Whether an advertisement's signature is `identityKey`'s, for this federation and round; says
+ * nothing about the keys in it.
+ */
 export function isAdvertisementSigned(
   round: RoundName,
   advertisement: Advertisement,
@@ -73,7 +94,9 @@ export function signPlainAdvertisement(round: RoundName, identity: IdentityKey, 
   return signAdvertisement(round, identity, { participant, encryptionKey: empty, maskKey: empty, selfMaskCommitment: empty, context });
 }
 
-/** What a confirmation's signature covers; `cohortDigest` is the hash of all signed advertisements. */
+/**
+ * What a confirmation's signature covers; `cohortDigest` is the hash of all signed advertisements.
+ */
 export function confirmationTranscript(
   round: RoundName,
   cohortDigest: Uint8Array,

@@ -1,8 +1,14 @@
-/** Raw 32-byte Curve25519 keys as node:crypto's key objects: JWK for public keys, for private ones DER, which wraps them behind a fixed prefix (RFC 8410). */
+/**
+ * Raw 32-byte Curve25519 keys as node:crypto's key objects: JWK for public keys, for private ones
+ * DER, which wraps them behind a fixed prefix (RFC 8410).
+ */
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 
-/** The last byte of the algorithm's object identifier 1.3.101.x: the only difference between the two curves' encodings (RFC 8410 sec. 3). */
+/**
+ * The last byte of the algorithm's object identifier 1.3.101.x: the only difference between the two
+ * curves' encodings (RFC 8410 sec. 3).
+ */
 const curves = { X25519: 0x6e, Ed25519: 0x70 } as const;
 
 /** A Curve25519 algorithm: key agreement or signatures. */
@@ -13,7 +19,6 @@ export const KEY_BYTES = 32;
 
 /**
  * A private key from its 32 bytes (an Ed25519 seed, an X25519 scalar before clamping).
- *
  * @throws CutlayerError INVALID_ARGUMENT for another length
  */
 export function privateKeyObject(curve: Curve, raw: Uint8Array): KeyObject {
@@ -23,8 +28,8 @@ export function privateKeyObject(curve: Curve, raw: Uint8Array): KeyObject {
 }
 
 /**
- * A public key from its 32 bytes. Goes in as JWK (RFC 8037): a tenth of the time that OpenSSL takes to recognise DER.
- *
+ * A public key from its 32 bytes. Goes in as JWK (RFC 8037): a tenth of the time that OpenSSL takes
+ * to recognise DER.
  * @throws CutlayerError INVALID_ARGUMENT for another length
  */
 export function publicKeyObject(curve: Curve, raw: Uint8Array): KeyObject {

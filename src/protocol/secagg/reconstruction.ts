@@ -1,6 +1,7 @@
 /**
- * Secrets from revealed shares, each checked against its owner's commitment. A single holder's wrong share is found by leaving each holder out in turn, as long as one
- * more share came than is needed; with more of them the round fails.
+ * Secrets from revealed shares, each checked against its owner's commitment. One holder's wrong
+ * share is found by leaving each holder out in turn, if one more share came than is needed. With
+ * more wrong shares the round fails.
  */
 import { CutlayerError } from '../../errors.js';
 import type { Cohort } from './cohort.js';
@@ -32,9 +33,9 @@ export class Reconstruction {
 
   /**
    * Opens one secret.
-   *
    * @param isRight whether a candidate is the secret that its owner has committed to
-   * @throws CutlayerError SECAGG_FAILED when too few shares came, or no set of them gives the secret
+   * @throws CutlayerError SECAGG_FAILED when too few shares came, or no set of them gives the
+   *   secret
    */
   open(owner: string, kind: SecretKind, isRight: (candidate: Uint8Array) => boolean): Uint8Array {
     const needed = this.#cohort.holderThreshold;

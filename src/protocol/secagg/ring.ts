@@ -8,7 +8,6 @@ export function ringMask(bits: number): number {
 
 /**
  * sum ← sum + addend mod 2^bits.
- *
  * @throws CutlayerError INVALID_SHAPE when the lengths differ
  */
 export function addInto(sum: Uint32Array, addend: Uint32Array, bits: number): void {
@@ -18,7 +17,10 @@ export function addInto(sum: Uint32Array, addend: Uint32Array, bits: number): vo
   for (let i = 0; i < sum.length; i++) sum[i] = (sum[i]! + addend[i]!) & mask;
 }
 
-/** @throws CutlayerError INVALID_SHAPE for another length, INVALID_ARGUMENT for an element of 2^bits or more */
+/**
+ * @throws CutlayerError INVALID_SHAPE for another length, INVALID_ARGUMENT for an element of 2^bits
+ *   or more
+ */
 export function requireRing(name: string, values: Uint32Array, length: number, bits: number): void {
   if (values.length !== length)
     throw new CutlayerError('INVALID_SHAPE', `${name}: expected a vector of ${length} elements, got ${values.length}`);

@@ -1,6 +1,7 @@
 /**
- * AES-256-GCM (NIST SP 800-38D) for the shares on their way through the coordinator. Every key is derived for one message from one sender to one receiver in one round,
- * so the nonce is constant: a key never sees a second plaintext.
+ * AES-256-GCM (NIST SP 800-38D) for the shares on their way through the coordinator. Every key
+ * serves one message of one sender to one receiver in one round. It never encrypts a second
+ * plaintext, so the nonce is constant.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 
@@ -18,7 +19,10 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Ar
   return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
 }
 
-/** The plaintext, or undefined when key, associated data or ciphertext are not those that {@link seal} had. */
+/**
+ * The plaintext, or undefined when key, associated data or ciphertext are not those that
+ * {@link seal} had.
+ */
 export function open(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array, nonce: Uint8Array = NONCE): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined;
   const end = sealed.length - TAG_BYTES;

@@ -1,6 +1,8 @@
 /**
- * The coordinator's side of secure aggregation. It routes sealed shares, keeps ONE running sum of masked vectors, passes signatures on, and takes the masks off the sum with
- * the shares that the participants reveal. It decides nothing that a participant does not check for itself. See `client.ts` for the protocol.
+ * The coordinator's side of secure aggregation. It routes sealed shares, keeps ONE running sum of
+ * masked vectors and passes signatures on. It takes the masks off the sum with the shares that the
+ * participants reveal. It decides nothing that a participant does not check for itself. See
+ * `client.ts` for the protocol.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CutlayerError } from '../../errors.js';
@@ -20,7 +22,6 @@ export type AnsweredStage = 'sharing' | 'submitting' | 'confirming' | 'unmasking
 
 /**
  * Checks that a participant has sealed one pair of shares for each of its neighbours.
- *
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function verifySealed(cohort: Cohort, from: string, sealed: readonly SealedShares[]): void {
@@ -34,8 +35,8 @@ export function verifySealed(cohort: Cohort, from: string, sealed: readonly Seal
 }
 
 /**
- * What a participant is to be given when the stage of sharing has ended. Keep the list of sharers: a participant refuses a second, different inbox.
- *
+ * What a participant is to be given when the stage of sharing has ended. Keep the list of sharers:
+ * a participant refuses a second, different inbox.
  * @param sharers whose shares have come
  * @param sealed all sealed shares, in any order
  */
@@ -46,11 +47,11 @@ export function inboxOf(cohort: Cohort, to: string, sharers: readonly string[], 
 }
 
 /**
- * Checks that the round can go on with those who have answered a stage: at least the threshold, and of every secret that has to be opened enough holders. Those secrets
- * are the survivors' self-masks, and the mask keys of sharers who are gone while a neighbour survives.
- *
- * @param present who has answered this stage
- * @param sharers who has answered the stage of sharing
+ * Checks that enough participants have answered a stage: the threshold of the cohort, and of each
+ * secret that has to be opened enough holders. Those secrets are the survivors' self-masks, and the
+ * mask keys of lost sharers with a surviving neighbour.
+ * @param present those that answered this stage
+ * @param sharers those that answered the stage of sharing
  * @param survivors whose masked vectors are in the sum
  * @throws CutlayerError SECAGG_FAILED
  */
@@ -84,18 +85,19 @@ export interface UnmaskInput {
   readonly signal?: AbortSignal;
 }
 
-/** The plain sum, and who has revealed wrong shares that others made up for. */
+/** The plain sum, and the holders of wrong shares that others made up for. */
 export interface Unmasked {
   readonly sum: Uint32Array;
   readonly liars: readonly string[];
 }
 
 /**
- * Takes the masks off a sum: every survivor's self-mask, and the masks of pairs of which one survived. Each secret that is reconstructed is checked against what its owner
- * advertised, so wrong shares never give a wrong sum. Lets other work in between masks.
- *
+ * Takes the masks off a sum: every survivor's self-mask, and the masks of pairs of which one
+ * survived. Each secret that is reconstructed is checked against what its owner advertised, so
+ * wrong shares never give a wrong sum. Lets other work in between masks.
  * @param sum of the survivors' masked vectors, mod 2^bits: [length]; left as it is
- * @throws CutlayerError SECAGG_FAILED when too few shares came or they do not open a secret; CANCELLED
+ * @throws CutlayerError SECAGG_FAILED when too few shares came or they do not open a secret;
+ *   CANCELLED
  */
 export async function unmaskSum(sum: Uint32Array, input: UnmaskInput): Promise<Unmasked> {
   const { cohort, sharers, survivors, revealed, signal } = input;

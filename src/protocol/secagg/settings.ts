@@ -1,8 +1,13 @@
-/** What all parties agree on before a round of secure aggregation, and what a participant insists on whatever it is told. */
+/**
+ * What all parties agree on before a round of secure aggregation, and what a participant insists on
+ * whatever it is told.
+ */
 import { CutlayerError } from '../../errors.js';
 import { type GraphSettings, graphShape } from './graph.js';
 
-/** One round's parameters; the same for coordinator and participants, or the round comes to nothing. */
+/**
+ * One round's parameters; the same for coordinator and participants, or the round comes to nothing.
+ */
 export interface SecAggRound {
   /** The federation's id: the hex sha256 of its manifest. */
   readonly federation: string;
@@ -13,8 +18,10 @@ export interface SecAggRound {
   /** Values in the vector. */
   readonly length: number;
   /**
-   * The part of the cohort that has to stay to the end: (1/2, 1]; see {@link thresholdOf}. A coordinator that keeps to the protocol learns a secret with as many colluders.
-   * One that shows participants different lists of survivors needs only 2t − n of them: a third of the cohort at 2/3.
+   * The part of the cohort that has to stay to the end: (1/2, 1]; see {@link thresholdOf}. A
+   * coordinator that keeps to the protocol learns a secret with as many colluders. One that shows
+   * participants different lists of survivors needs only 2t − n of them: a third of the cohort at
+   * 2/3.
    */
   readonly threshold: number;
   /** The smallest cohort that begins; at least 2. */
@@ -37,12 +44,18 @@ export interface Pins {
 /** Complete up to 64; above, a third may drop out and a tenth collude, at 2^-40. */
 export const defaultGraph: GraphSettings = { completeUpTo: 64, colluding: 0.1, dropout: 1 / 3, sigma: 40 };
 
-/** How many of a cohort of `n` have to answer each stage, and confirm one list: ceil(threshold · n), and always more than half. */
+/**
+ * How many of a cohort of `n` have to answer each stage, and confirm one list: ceil(threshold · n),
+ * and always more than half.
+ */
 export function thresholdOf(round: Pick<SecAggRound, 'threshold'>, n: number): number {
   return Math.max(Math.ceil(round.threshold * n - 1e-9), Math.floor(n / 2) + 1);
 }
 
-/** @throws CutlayerError INVALID_CONFIG when a parameter is outside its range, or the largest cohort would need more neighbours than a secret can have holders */
+/**
+ * @throws CutlayerError INVALID_CONFIG when a parameter is outside its range, or the largest cohort
+ *   would need more neighbours than a secret can have holders
+ */
 export function checkRound(round: SecAggRound): void {
   const { graph } = round;
   const whole = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to;

@@ -1,6 +1,8 @@
 /**
- * Shamir's secret sharing (1979) over GF(2^8), a polynomial for each byte: `threshold` shares give the secret, one fewer is consistent with every secret. Holder i of
- * 1 … 255 has the values at x = i. Wrong shares are not noticed here; the protocol checks every secret it reconstructs against a public commitment.
+ * Shamir's secret sharing (1979) over GF(2^8), a polynomial for each byte: `threshold` shares give
+ * the secret, one fewer is consistent with every secret. Holder i of 1 … 255 has the values at x =
+ * i. Wrong shares are not noticed here; the protocol checks every secret it reconstructs against a
+ * public commitment.
  */
 import { CutlayerError } from '../../errors.js';
 import type { RandomBytes } from '../../privacy/random.js';
@@ -15,17 +17,20 @@ export interface SharePoint {
   readonly share: Uint8Array;
 }
 
-/** A secret that is split, as the polynomials whose values are the shares: as secret as the secret. */
+/**
+ * A secret that is split, as the polynomials whose values are the shares: as secret as the secret.
+ */
 export interface SplitSecret {
   /** Of a share, in bytes. */
   readonly length: number;
-  /** Highest power first; the secret is the constant term. Each filled up with zeros to whole words. */
+  /**
+   * Highest power first; the secret is the constant term. Each filled up with zeros to whole words.
+   */
   readonly coefficients: readonly Uint32Array[];
 }
 
 /**
  * Splits a secret among holders 1 … `holders`.
- *
  * @returns one share for each holder in turn, each as long as the secret
  * @throws CutlayerError INVALID_ARGUMENT unless 1 <= threshold <= holders <= 255
  */
@@ -36,7 +41,6 @@ export function splitSecret(secret: Uint8Array, threshold: number, holders: numb
 
 /**
  * Draws what {@link splitSecret} evaluates, for single shares.
- *
  * @throws CutlayerError INVALID_ARGUMENT unless 1 <= threshold <= holders <= 255
  */
 export function drawPolynomials(secret: Uint8Array, threshold: number, holders: number, random: RandomBytes): SplitSecret {
@@ -63,9 +67,10 @@ function wholeWords(bytes: Uint8Array): Uint32Array {
 }
 
 /**
- * The value at x = 0 of the polynomial through the given points: the secret, when they are at least as many as the threshold and all right.
- *
- * @throws CutlayerError INVALID_ARGUMENT for no points, an x that is repeated or outside 1 … 255, or shares of different lengths
+ * The value at x = 0 of the polynomial through the given points: the secret, if at least
+ * `threshold` points are given and all are right.
+ * @throws CutlayerError INVALID_ARGUMENT for no points, an x that is repeated or outside 1 … 255,
+ *   or shares of different lengths
  */
 export function reconstructSecret(points: readonly SharePoint[]): Uint8Array {
   const length = points[0]?.share.length ?? 0;

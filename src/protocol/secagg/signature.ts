@@ -1,4 +1,7 @@
-/** Identities of a federation: Ed25519 (RFC 8032) over raw 32-byte keys. Signatures are deterministic, so an answer given again is the same to the byte. */
+/**
+ * Identities of a federation: Ed25519 (RFC 8032) over raw 32-byte keys. Signatures are
+ * deterministic, so an answer given again is the same to the byte.
+ */
 import { type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto';
 import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
 import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './raw-keys.js';
@@ -6,7 +9,10 @@ import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './ra
 /** Length of a signature, in bytes. */
 export const SIGNATURE_BYTES = 64;
 
-/** A participant's or a coordinator's long-lived key pair; the private key is the 32-byte seed of RFC 8032. */
+/**
+ * A participant's or a coordinator's long-lived key pair; the private key is the 32-byte seed of
+ * RFC 8032.
+ */
 export interface IdentityKey {
   readonly publicKey: Uint8Array;
   readonly privateKey: Uint8Array;
@@ -19,7 +25,6 @@ export function generateIdentity(random: RandomBytes = cryptoRandom): IdentityKe
 
 /**
  * The identity whose private key is `seed`.
- *
  * @throws CutlayerError INVALID_ARGUMENT unless the seed has 32 bytes
  */
 export function identityFromSeed(seed: Uint8Array): IdentityKey {
@@ -27,10 +32,15 @@ export function identityFromSeed(seed: Uint8Array): IdentityKey {
   return { publicKey: rawPublicKey('Ed25519', privateKey), privateKey };
 }
 
-/** Parsed private keys, as long as somebody holds their bytes: parsing takes ten times as long as signing. */
+/**
+ * Parsed private keys, as long as somebody holds their bytes: parsing takes ten times as long as
+ * signing.
+ */
 const parsed = new WeakMap<Uint8Array, KeyObject>();
 
-/** Signs `bytes`, which should come from `transcript` so that they belong to one purpose; 64 bytes. */
+/**
+ * Signs `bytes`, which should come from `transcript` so that they belong to one purpose; 64 bytes.
+ */
 export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   const key = parsed.get(privateKey) ?? privateKeyObject('Ed25519', privateKey);
   parsed.set(privateKey, key);
@@ -40,7 +50,10 @@ export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
 /** A check of signatures: {@link verify}, or one that gives the same answers and remembers them. */
 export type Verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 
-/** Whether `signature` is `publicKey`'s on `bytes`; a key or a signature of a wrong length, or that is no curve point, is just false. */
+/**
+ * Whether `signature` is `publicKey`'s on `bytes`; a key or a signature of a wrong length, or that
+ * is no curve point, is just false.
+ */
 export function verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
   return verifyBytes(null, bytes, publicKeyObject('Ed25519', publicKey), signature);

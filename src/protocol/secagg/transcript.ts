@@ -1,11 +1,16 @@
 /**
- * One encoding for everything that is signed, hashed or bound as associated data: the domain and then each field, each after its length. Two different
- * lists of fields of the same kinds never give the same bytes, and no bytes of one domain are bytes of another. A list of varying length goes in after its count.
+ * One encoding for everything that is signed, hashed or bound as associated data: the domain and
+ * then each field, each after its length. Two different lists of fields of the same kinds never
+ * give the same bytes, and no bytes of one domain are bytes of another. A list of varying length
+ * goes in after its count.
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 
-/** A field: text as UTF-8, a number (a whole one from 0 to 2^53 − 1) as u64 little-endian, bytes as they are. */
+/**
+ * A field: text as UTF-8, a number (a whole one from 0 to 2^53 − 1) as u64 little-endian, bytes as
+ * they are.
+ */
 export type TranscriptField = string | number | Uint8Array;
 
 const LENGTH_BYTES = 4;
@@ -13,8 +18,8 @@ const NUMBER_BYTES = 8;
 
 /**
  * Encodes `domain` and `fields`, each as its length (u32 little-endian) and its bytes.
- *
- * @throws CutlayerError INVALID_ARGUMENT for a number that is negative, fractional or above 2^53 − 1
+ * @throws CutlayerError INVALID_ARGUMENT for a number that is negative, fractional or above 2^53 −
+ *   1
  */
 export function transcript(domain: string, ...fields: readonly TranscriptField[]): Uint8Array {
   const all = [domain, ...fields];

@@ -14,7 +14,6 @@ import { type Verify, verify } from './signature.js';
 
 /**
  * Checks an advertisement's fields and that `identityKey` signed it for this federation and round.
- *
  * @throws CutlayerError SECAGG_REFUSED
  */
 export function verifyAdvertisement(
@@ -29,9 +28,8 @@ export function verifyAdvertisement(
 }
 
 /**
- * Checks that a survivor confirms exactly this list. A coordinator that passes confirmations on may leave their lists empty, to save bytes: the signature is checked
- * against the list that the receiver was told.
- *
+ * Checks that a survivor confirms exactly this list. A coordinator may pass confirmations on with
+ * empty lists, to save bytes: the signature is checked against the receiver's own list.
  * @param survivors sorted
  * @throws CutlayerError SECAGG_REFUSED
  */
@@ -51,8 +49,8 @@ export function verifyConfirmation(
 }
 
 /**
- * Checks that a survivor reveals just what the list asks of it: of every owner whose shares it holds one share, the self-mask's of a survivor, the mask key's of another.
- *
+ * Checks that a survivor reveals one share of every owner whose shares it holds. For a survivor it
+ * is the self-mask's share, for any other owner the mask key's.
  * @param sharers whose sealed shares had come when masks were made
  * @param survivors sorted
  * @throws CutlayerError SECAGG_REFUSED
@@ -81,7 +79,6 @@ export function verifyRevealed(
 
 /**
  * Checks a masked vector before it goes into the sum.
- *
  * @throws CutlayerError SECAGG_REFUSED for a wrong length or an element outside the ring
  */
 export function verifyMasked(round: SecAggRound, participant: string, masked: Uint32Array): void {
@@ -92,13 +89,13 @@ export function verifyMasked(round: SecAggRound, participant: string, masked: Ui
     if (value > largest) throw refused(`masked vector of ${participant}: expected elements below 2^${round.bits}, got ${value}`);
 }
 
-/** Of those who shared, the ones whose shares `holder` has: its neighbours and itself, sorted. */
+/** The sharers whose shares `holder` has: neighbours and itself, sorted. */
 export function ownersHeldBy(cohort: Cohort, holder: string, sharers: readonly string[]): string[] {
   const shared = new Set(sharers);
   return cohort.holdersOf(holder).filter((owner) => shared.has(owner));
 }
 
-/** Splits names into those on the list and the others: nobody is in both. */
+/** Splits names into those on the list and the others. */
 export function divide(names: readonly string[], list: readonly string[]): [string[], string[]] {
   const listed = new Set(list);
   return [names.filter((name) => listed.has(name)), names.filter((name) => !listed.has(name))];

@@ -1,15 +1,22 @@
 /**
- * Signatures that were found right, remembered by a hash of key, signature and message: whether a signature is right does not change. A participant meets the
- * cohort's advertisements in two checks, and the participants of a simulation all meet the same ones.
+ * Signatures that were found right, remembered by a hash of key, signature and message: whether a
+ * signature is right does not change. A participant meets the cohort's advertisements in two
+ * checks, and the participants of a simulation all meet the same ones.
  */
 import { createHash } from 'node:crypto';
 import { KEY_BYTES } from './raw-keys.js';
 import { SIGNATURE_BYTES, type Verify, verify } from './signature.js';
 
-/** Signatures remembered unless told otherwise: the advertisements and confirmations of the largest cohorts with a complete graph, many times over. */
+/**
+ * Signatures remembered unless told otherwise: the advertisements and confirmations of the largest
+ * cohorts with a complete graph, many times over.
+ */
 const DEFAULT_MOST = 4096;
 
-/** Remembers a bounded number of right signatures, the newest; a wrong one is looked at again each time. */
+/**
+ * Remembers a bounded number of right signatures, the newest; a wrong one is looked at again each
+ * time.
+ */
 export class VerifiedSignatures {
   readonly #most: number;
   readonly #right = new Set<string>();

@@ -2,8 +2,9 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
 
 /**
- * HTTP/2 receive window of a stream and of a connection, at both ends. A sender may have at most this much unacknowledged data on its
- * way, so a link runs at no more than window / round trip: the default of 64 KiB gives 1.6 MB/s at 40 ms, 8 MiB gives 200 MB/s.
+ * HTTP/2 receive window of a stream and of a connection, at both ends. It bounds the sender's
+ * unacknowledged data, so a connection is no faster than window / round trip. At 40 ms, the default
+ * of 64 KiB gives 1.6 MB/s and 8 MiB gives 200 MB/s.
  */
 export const FLOW_CONTROL_WINDOW_BYTES = 8 * 1024 * 1024;
 
@@ -24,7 +25,8 @@ export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYT
     'grpc.keepalive_permit_without_calls': 0,
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 5_000,
-    // Retries are the client library's own: it knows the error table, and which call may be sent again.
+    // Retries are the client library's own: it knows the error table, and which call may be sent
+    // again.
     'grpc.enable_retries': 0,
     // One connection per client object, closed with it: no sharing behind the scenes.
     'grpc.use_local_subchannel_pool': 1,

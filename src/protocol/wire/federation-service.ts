@@ -7,7 +7,10 @@ type Loaded = ProtoGrpcType['cutlayer']['v1']['Federation'];
 
 let loaded: Loaded | undefined;
 
-/** The typed client constructor of `cutlayer.v1.Federation`; its `service` is the definition that a server registers. Loaded once. */
+/**
+ * The typed client constructor of `cutlayer.v1.Federation`; its `service` is the definition that a
+ * server registers. Loaded once.
+ */
 export function loadFederationService(): Loaded {
   if (loaded === undefined) {
     const object: GrpcObject = loadPackageDefinition(loadProto('cutlayer/v1/federation.proto'));

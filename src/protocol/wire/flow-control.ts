@@ -1,11 +1,12 @@
 /**
- * The receive window of a grpc-js server. grpc-js 1.14.7 honours `grpc-node.flow_control_window` at the client only: its servers keep
- * HTTP/2's default of 64 KiB (RFC 9113 sec. 6.9.2), so that an upload over a 40 ms link crawls at about 1 MB/s.
+ * The receive window of a grpc-js server. In grpc-js 1.14.7 only clients honour
+ * `grpc-node.flow_control_window`. Its servers keep HTTP/2's default of 64 KiB (RFC 9113 sec.
+ * 6.9.2), which limits an upload at 40 ms to about 1 MB/s.
  *
- * The least that helps: every HTTP/2 server that a grpc-js `Server` makes comes out of one method, `createHttp2Server`, at bind time. It is
- * overridden on the one instance given, nothing global is touched, and Node's public interface does the rest: `updateSettings` sets the
- * window of each new stream, `setLocalWindowSize` that of each new connection. Should a later grpc-js rename the method, the call fails
- * loudly here rather than slowly in the field.
+ * A grpc-js `Server` makes every HTTP/2 server in one method, `createHttp2Server`, at bind time.
+ * Only the given instance's method is replaced. Then `updateSettings` sets the window of each new
+ * stream, `setLocalWindowSize` that of each new connection. If a later grpc-js renames the method,
+ * the call throws.
  */
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2';
 import type { Server, ServerCredentials } from '@grpc/grpc-js';

@@ -1,8 +1,9 @@
 /**
- * A look over a request's bytes before protobufjs turns them into objects. protobufjs is lenient where a server must not be: it ignores
- * wire types, silently cuts numbers to 32 bits, lets a repeated singular field win, and grows an array of any length (a 50 MB message may
- * hold 50 million dims). Each message has a layout that says which field is what and how many values it may have. One pass, no allocation
- * per value. @see https://protobuf.dev/programming-guides/encoding/
+ * Checks a request's bytes before protobufjs turns them into objects. Protobufjs accepts what a
+ * server must not: it ignores wire types, silently cuts numbers to 32 bits and lets a repeated
+ * singular field win. It also grows an array of any length: a 50 MB message may hold 50 million
+ * dims. Each message has a layout that says which field is what and how many values it may have.
+ * One pass, no allocation per value. @see https://protobuf.dev/programming-guides/encoding/
  */
 import { CutlayerError } from '../../errors.js';
 
@@ -42,7 +43,7 @@ interface Cursor {
   at: number;
 }
 
-/** Reads a varint of at most 64 bits; those beyond 2^53 lose low bits, which nobody uses. */
+/** Reads a varint of at most 64 bits; those beyond 2^53 lose low bits, which are not used. */
 function readVarint(cursor: Cursor, end: number, path: string): number {
   let value = 0;
   let scale = 1;

@@ -1,6 +1,6 @@
 /**
- * Layouts of a service's requests: names, numbers, types and nesting from the proto, lengths and counts from a table of bounds. They are made once, when
- * the service is put together.
+ * Layouts of a service's requests: names, numbers, types and nesting from the proto, lengths and
+ * counts from a table of bounds. They are made once, when the service is put together.
  */
 import type { MessageTypeDefinition, ServiceDefinition } from '@grpc/proto-loader';
 import { CutlayerError } from '../../errors.js';
@@ -13,10 +13,16 @@ interface FieldBounds {
   readonly maxCount?: number;
 }
 
-/** By message and field. A text without a row has at most {@link MAX_TEXT_BYTES}; every field of bytes and every list has a row. */
+/**
+ * By message and field. A text without a row has at most {@link MAX_TEXT_BYTES}; every field of
+ * bytes and every list has a row.
+ */
 export type Bounds = Readonly<Record<string, Readonly<Record<string, FieldBounds>>>>;
 
-/** No text of a request has more than 64 characters: longer ones, up to this, get the handler's clearer error. */
+/**
+ * No text of a request has more than 64 characters: longer ones, up to this, get the handler's
+ * clearer error.
+ */
 const MAX_TEXT_BYTES = 1024;
 
 /** The methods of a generated definition, without its index signature. */
@@ -42,7 +48,8 @@ interface MessageDescriptor {
  * Request layouts by method.
  * @param file path below `proto/`
  * @param service full name
- * @throws CutlayerError INTERNAL for a field whose bound is missing, or of a type that no request has had before
+ * @throws CutlayerError INTERNAL for a field whose bound is missing, or of a type that no request
+ *   has had before
  */
 export function requestLayouts<Definition>(
   file: string,

@@ -3,7 +3,10 @@ import type { SplitDefinition } from './generated/cutlayer/v1/Split.js';
 import { type Bounds, type MethodName, requestLayouts } from './request-layouts.js';
 import { SPLIT_SERVICE } from './split-service.js';
 
-/** No tensor has more dims than a prefix: 5. A few more are let through, so that the answer can show them. Its data may fill the message. */
+/**
+ * No tensor has more dims than a prefix: 5. A few more are let through, so that the answer can show
+ * them. Its data may fill the message.
+ */
 export const tensorBounds: Bounds = {
   Tensor: { shape: { maxCount: 16 }, data: { maxBytes: Number.POSITIVE_INFINITY }, scales: { maxBytes: Number.POSITIVE_INFINITY } },
 };

@@ -1,4 +1,7 @@
-/** google.rpc.Status with google.rpc.ErrorInfo: the bytes of the `grpc-status-details-bin` trailer. @see https://google.aip.dev/193 */
+/**
+ * google.rpc.Status with google.rpc.ErrorInfo: the bytes of the `grpc-status-details-bin` trailer.
+ * @see https://google.aip.dev/193
+ */
 import type { ErrorInfo, ErrorInfo__Output } from './generated/google/rpc/ErrorInfo.js';
 import type { Status, Status__Output } from './generated/google/rpc/Status.js';
 import { loadMessageType } from './proto.js';

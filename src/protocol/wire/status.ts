@@ -1,6 +1,7 @@
 /**
- * Errors on the wire. Every failure of ours travels as a gRPC status whose trailers hold a google.rpc.Status with an ErrorInfo (reason =
- * our code, domain = `cutlayer`, metadata = details), for clients in any language, and the bare code as text, for people with grpcurl.
+ * Errors on the wire. A CutlayerError travels as a gRPC status whose trailers hold a
+ * google.rpc.Status with an ErrorInfo, for clients in any language. Its reason is the code, its
+ * domain `cutlayer`, its metadata the details. Another trailer holds the code as text, for grpcurl.
  */
 import { status as grpcStatus, Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode, errorTable, isErrorCode } from '../../errors.js';
@@ -15,12 +16,18 @@ const DOMAIN = 'cutlayer';
 /** Trailers share one HTTP/2 header list; a message never needs more. */
 const MAX_MESSAGE_CHARS = 1024;
 
-/** Well-formed Unicode of bounded length: grpc-js percent-encodes messages and throws at lone surrogates. */
+/**
+ * Well-formed Unicode of bounded length: grpc-js percent-encodes messages and throws at lone
+ * surrogates.
+ */
 function safeMessage(message: string): string {
   return Buffer.from(message.slice(0, MAX_MESSAGE_CHARS), 'utf8').toString('utf8');
 }
 
-/** The status that a server answers with; an error that we did not foresee becomes INTERNAL with a fixed public message. */
+/**
+ * The status that a server answers with; an error that we did not foresee becomes INTERNAL with a
+ * fixed public message.
+ */
 export function toServiceError(caught: unknown): StatusObject {
   const { code, message, details } = CutlayerError.from(caught).toRecord();
   const metadata = new Metadata();
@@ -38,7 +45,10 @@ export function toServiceError(caught: unknown): StatusObject {
   return { code: errorTable[code].grpc, details: text, metadata };
 }
 
-/** What a status without details of ours means: grpc-js's own, a proxy's, or another implementation's. */
+/**
+ * What a status without details of ours means: grpc-js's own, a proxy's, or another
+ * implementation's.
+ */
 const codeOfStatus: Readonly<Partial<Record<number, ErrorCode>>> = {
   [grpcStatus.CANCELLED]: 'CANCELLED',
   [grpcStatus.INVALID_ARGUMENT]: 'INVALID_ARGUMENT',
@@ -65,7 +75,8 @@ function richStatusOf(error: ServiceError): RichStatus | undefined {
 /** The code of a status that bears no details of ours. */
 function foreignCode({ code, details }: ServiceError): ErrorCode {
   if (code === grpcStatus.RESOURCE_EXHAUSTED && /larger than/.test(details)) return 'MESSAGE_TOO_LARGE';
-  // A connection that breaks under a call: grpc-js says INTERNAL when the stream dies before the session does.
+  // A connection that breaks under a call: grpc-js says INTERNAL when the stream dies before the
+  // session does.
   if (code === grpcStatus.INTERNAL && /RST_STREAM|ECONNRESET|EPIPE|socket/i.test(details)) return 'UNAVAILABLE';
   return codeOfStatus[code] ?? 'INTERNAL';
 }

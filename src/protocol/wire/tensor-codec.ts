@@ -1,6 +1,6 @@
 /**
- * Tensors to and from `cutlayer.v1.Tensor`. Decoding checks everything that can be known from the message before it allocates:
- * element type, rank, every dim, the element count (without overflow), and that the payload has exactly the bytes which that implies.
+ * Tensors to and from `cutlayer.v1.Tensor`. Before decoding allocates, it checks element type,
+ * rank, every dim, the element count (without overflow) and the exact number of payload bytes.
  * Payloads are little-endian, as is every platform that onnxruntime runs on.
  */
 import { CutlayerError } from '../../errors.js';
@@ -23,7 +23,10 @@ export interface ExpectedTensor {
 
 const DEFAULT_MAX_ELEMENTS = 2 ** 28;
 
-/** A typed array's bytes, without a copy. protobufjs silently truncates a typed array that is not of bytes. */
+/**
+ * A typed array's bytes, without a copy. protobufjs silently truncates a typed array that is not of
+ * bytes.
+ */
 function bytesOf(array: ArrayBufferView): Buffer {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }
@@ -41,7 +44,8 @@ function widen(payload: ArrayBuffer, convert: (source: Uint16Array, target: Floa
 }
 
 /**
- * A tensor as a message. The f32 payload is a view of the tensor's memory: do not change it before the message was serialised.
+ * A tensor as a message. The f32 payload is a view of the tensor's memory: do not change it before
+ * the message was serialised.
  * @throws CutlayerError NON_FINITE when a value is not finite, or does not fit the element type
  */
 export function encodeTensor(tensor: Tensor<'float32'>, dtype: WireDType, name = 'tensor'): TensorMessage {
@@ -73,12 +77,15 @@ export function encodeTensor(tensor: Tensor<'float32'>, dtype: WireDType, name =
   }
 }
 
-/** Elements of a shape that matches the pattern. @throws CutlayerError INVALID_SHAPE, LIMIT_EXCEEDED */
+/**
+ * Elements of a shape that matches the pattern. @throws CutlayerError INVALID_SHAPE, LIMIT_EXCEEDED
+ */
 function checkShape(shape: readonly number[], { name, shape: wanted, maxElements = DEFAULT_MAX_ELEMENTS }: ExpectedTensor): number {
   expectShape(name, shape, wanted);
   let elements = 1;
   for (const dim of shape) {
-    // Both factors are at most 2^53 and the running product at most maxElements: no overflow before the comparison.
+    // Both factors are at most 2^53 and the running product at most maxElements: no overflow before
+    // the comparison.
     elements *= dim;
     if (elements > maxElements) {
       throw new CutlayerError('LIMIT_EXCEEDED', `${name}: expected at most ${maxElements} elements, got the shape ${showShape(shape)}`, {
@@ -89,7 +96,10 @@ function checkShape(shape: readonly number[], { name, shape: wanted, maxElements
   return elements;
 }
 
-/** @throws CutlayerError INVALID_SHAPE when a payload has not exactly the bytes that the shape implies. */
+/**
+ * @throws CutlayerError INVALID_SHAPE when a payload has not exactly the bytes that the shape
+ *   implies.
+ */
 function checkBytes(field: string, bytes: Buffer, wanted: number, shape: readonly number[], dtype: WireDType): void {
   if (bytes.length !== wanted) {
     throw new CutlayerError('INVALID_SHAPE', `${field}: expected ${wanted} bytes for ${showShape(shape)} ${dtype}, got ${bytes.length}`, {
@@ -98,7 +108,10 @@ function checkBytes(field: string, bytes: Buffer, wanted: number, shape: readonl
   }
 }
 
-/** A copy with memory of its own: a received payload is a view at any alignment into a buffer that belongs to others. */
+/**
+ * A copy with memory of its own: a received payload is a view at any alignment into a buffer that
+ * belongs to others.
+ */
 function own(bytes: Buffer): ArrayBuffer {
   // Not zeroed first, for it is filled at once; "slow" means: with an ArrayBuffer of its own.
   const copy = Buffer.allocUnsafeSlow(bytes.length);
@@ -107,8 +120,10 @@ function own(bytes: Buffer): ArrayBuffer {
 }
 
 /**
- * The dtype and shape of a received tensor, all checked against its payload, before anything is allocated for it.
- * @throws CutlayerError INVALID_ARGUMENT when there is no tensor, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED
+ * The dtype and shape of a received tensor, all checked against its payload, before anything is
+ * allocated for it.
+ * @throws CutlayerError INVALID_ARGUMENT when there is no tensor, INVALID_DTYPE, INVALID_SHAPE,
+ *   LIMIT_EXCEEDED
  */
 export function checkTensor(
   message: Tensor__Output | null | undefined,

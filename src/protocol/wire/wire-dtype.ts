@@ -9,7 +9,10 @@ interface WireDTypeRow {
   readonly bytes: number;
 }
 
-/** The closed table of wire element types; their keys are the names in options and on the command line. */
+/**
+ * The closed table of wire element types; their keys are the names in options and on the command
+ * line.
+ */
 export const wireDTypes = {
   f32: { proto: 'DTYPE_F32', bytes: 4 },
   f16: { proto: 'DTYPE_F16', bytes: 2 },
@@ -24,7 +27,8 @@ export type WireDType = keyof typeof wireDTypes;
 export const wireDTypeNames = Object.keys(wireDTypes) as readonly WireDType[];
 
 /**
- * The element type of an enum value as proto-loader decodes it: a name, or the bare number of a value that this version does not know.
+ * The element type of an enum value as proto-loader decodes it: a name, or a number if this version
+ * does not know the value.
  * @param field what to call it in the error
  * @throws CutlayerError INVALID_DTYPE
  */
@@ -37,7 +41,10 @@ export function wireDTypeOf(value: string | number | undefined, field: string): 
   );
 }
 
-/** Bytes of a tensor's payload on the wire: elements, and for int8 one float32 scale per row. Message framing is not counted. */
+/**
+ * Bytes of a tensor's payload on the wire: elements, and for int8 one float32 scale per row.
+ * Message framing is not counted.
+ */
 export function wireBytes(shape: readonly number[], dtype: WireDType): number {
   const elements = shape.reduce((product, dim) => product * dim, 1);
   const scales = dtype === 'int8' ? 4 * shape.slice(0, -1).reduce((product, dim) => product * dim, 1) : 0;

@@ -1,6 +1,7 @@
 /**
- * Robust means, coordinate by coordinate: what a few members say cannot move them far. Yin et al. 2018, arXiv:1803.01498. Weights do not count:
- * a member must not gain influence by what it states about itself.
+ * Robust means, coordinate by coordinate: what a few members say cannot move them far. Yin et al.
+ * 2018, arXiv:1803.01498. Weights do not count: a member must not gain influence by what it states
+ * about itself.
  */
 import type { MemberUpdate } from './member-update.js';
 
@@ -10,7 +11,10 @@ export function coordinateMedian(updates: readonly MemberUpdate[]): Float64Array
   return bySortedCoordinate(updates, (sorted) => (sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2));
 }
 
-/** The mean of each coordinate without its `trim` smallest and `trim` largest values, [length]. The caller has more than 2 · trim updates. */
+/**
+ * The mean of each coordinate without its `trim` smallest and `trim` largest values, [length]. The
+ * caller has more than 2 · trim updates.
+ */
 export function trimmedMean(updates: readonly MemberUpdate[], trim: number): Float64Array {
   return bySortedCoordinate(updates, (sorted) => {
     let sum = 0;

@@ -1,6 +1,7 @@
 /**
- * Krum and Multi-Krum: the updates with the closest neighbours. Blanchard et al. 2017, "Machine Learning with Adversaries: Byzantine Tolerant
- * Gradient Descent", sections 3 and 4. With n members of whom f may lie, n >= 2f + 3. Weights do not count.
+ * Krum and Multi-Krum: the updates with the closest neighbours. Blanchard et al. 2017, "Machine
+ * Learning with Adversaries: Byzantine Tolerant Gradient Descent", sections 3 and 4. With n members
+ * of whom f may lie, n >= 2f + 3. Weights do not count.
  */
 import type { MemberUpdate } from './member-update.js';
 
@@ -26,7 +27,10 @@ export function krumScores(updates: readonly MemberUpdate[], byzantine: number):
   });
 }
 
-/** The `select` updates of the lowest scores, lowest first; of equal scores the member whose name comes first. `updates` are by name. */
+/**
+ * The `select` updates of the lowest scores, lowest first; of equal scores the member whose name
+ * comes first. `updates` are by name.
+ */
 export function krumSelection(updates: readonly MemberUpdate[], byzantine: number, select: number): readonly MemberUpdate[] {
   const scores = krumScores(updates, byzantine);
   const order = [...updates.keys()].sort((a, b) => scores[a]! - scores[b]! || a - b);

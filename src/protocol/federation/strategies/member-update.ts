@@ -1,4 +1,4 @@
-/** The updates of a round, checked and put in an order that does not depend on who came first. */
+/** The updates of a round, checked and put in an order that does not depend on arrival. */
 import { CutlayerError } from '../../../errors.js';
 
 /** What one member gives into a round. */
@@ -10,7 +10,10 @@ export interface MemberUpdate {
   readonly weight: number;
 }
 
-/** @throws CutlayerError INVALID_SHAPE, NON_FINITE (update), INVALID_ARGUMENT (weight); each names the member, also as the detail `member` */
+/**
+ * @throws CutlayerError INVALID_SHAPE, NON_FINITE (update), INVALID_ARGUMENT (weight); each names
+ *   the member, also as the detail `member`
+ */
 export function requireSoundUpdate({ member, update, weight }: MemberUpdate, length: number): void {
   const details = { member };
   if (update.length !== length) {
@@ -26,7 +29,8 @@ export function requireSoundUpdate({ member, update, weight }: MemberUpdate, len
 
 /**
  * The updates by member name, in the order of code units.
- * @throws CutlayerError what {@link requireSoundUpdate} throws; INVALID_ARGUMENT for none at all, and for a member that is there twice
+ * @throws CutlayerError what {@link requireSoundUpdate} throws; INVALID_ARGUMENT for none at all,
+ *   and for a member that is there twice
  */
 export function soundUpdates(updates: readonly MemberUpdate[]): readonly MemberUpdate[] {
   const [first] = updates;

@@ -1,4 +1,7 @@
-/** Bounded norms: an update longer than the bound is shortened to it before the mean. Sun et al. 2019, arXiv:1911.07963, "norm thresholding". */
+/**
+ * Bounded norms: an update longer than the bound is shortened to it before the mean. Sun et al.
+ * 2019, arXiv:1911.07963, "norm thresholding".
+ */
 import { l2Norm } from '../../../tensor/l2-norm.js';
 import type { MemberUpdate } from './member-update.js';
 import { weightedMean } from './weighted-mean.js';

@@ -1,7 +1,9 @@
 /**
- * Server optimizers: the mean update Δ is a step's direction, the server decides how far to go. Pure functions of settings, state and Δ.
- * FedAvg: McMahan et al. 2017, arXiv:1602.05629. FedAvgM: Hsu et al. 2019, arXiv:1909.06335. FedAdam and FedYogi: Reddi et al. 2021,
- * arXiv:2003.00295, Algorithm 2, without bias correction, as in the paper, and with its starting values m = 0, v = τ².
+ * Server optimizers: the mean update Δ is a step's direction, the server decides how far to go.
+ * Pure functions of settings, state and Δ. FedAvg: McMahan et al. 2017, arXiv:1602.05629. FedAvgM:
+ * Hsu et al. 2019, arXiv:1909.06335. FedAdam and FedYogi: Reddi et al. 2021, arXiv:2003.00295,
+ * Algorithm 2, without bias correction, as in the paper, and with its starting values m = 0, v =
+ * τ².
  */
 import { CutlayerError } from '../../../errors.js';
 

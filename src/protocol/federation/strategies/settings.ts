@@ -1,4 +1,7 @@
-/** What the table of strategies says about a federation's settings: their schema, and how many members a strategy needs and bears. */
+/**
+ * What the table of strategies says about a federation's settings: their schema, and how many
+ * members a strategy needs and bears.
+ */
 import { z } from 'zod';
 import { type MeanStrategy, strategies, type UpdatesStrategy } from './table.js';
 
@@ -9,13 +12,17 @@ type Options = { [Kind in StrategyKind]: Option<Kind, (typeof strategies)[Kind][
 const options = Object.entries(strategies).map(([kind, { fields }]) => z.strictObject({ kind: z.literal(kind), ...fields }));
 
 /** How the coordinator makes one update of many. */
-// Each option is made of its kind and its row's fields, which is what its type says; the table is not empty.
+// Each option is made of its kind and its row's fields, which is what its type says; the table is
+// not empty.
 export const strategySchema = z.discriminatedUnion('kind', options as unknown as [Options, ...Options[]]);
 
 /** How updates are combined. */
 export type StrategySettings = z.output<typeof strategySchema>;
 
-/** Most members of a round of a strategy that needs single updates: it holds all at once, and Krum compares each with each. */
+/**
+ * Most members of a round of a strategy that needs single updates: it holds all at once, and Krum
+ * compares each with each.
+ */
 export const MOST_ROBUST_MEMBERS = 256;
 
 /** The kinds that need single updates, or those that do not. */
@@ -23,7 +30,10 @@ export function strategyKinds(needing: boolean): StrategyKind[] {
   return (Object.keys(strategies) as StrategyKind[]).filter((kind) => strategies[kind].strategy.needsUpdates === needing);
 }
 
-/** The strategy of the settings' own kind: the table's key and the settings' kind are the same word, which the compiler cannot follow. */
+/**
+ * The strategy of the settings' own kind: the table's key and the settings' kind are the same word,
+ * which the compiler cannot follow.
+ */
 export function strategyOf({ kind }: StrategySettings): MeanStrategy<StrategySettings> | UpdatesStrategy<StrategySettings> {
   return strategies[kind].strategy as MeanStrategy<StrategySettings> | UpdatesStrategy<StrategySettings>;
 }

@@ -1,6 +1,7 @@
 /**
- * The closed table of strategies: how the coordinator makes one update of many. A row holds all that is known of a strategy; the settings' schema, the
- * limits of a federation and the aggregation are derived from it.
+ * The closed table of strategies: how the coordinator makes one update of many. A row holds all
+ * that is known of a strategy; the settings' schema, the limits of a federation and the aggregation
+ * are derived from it.
  */
 import { z } from 'zod';
 import { coordinateMedian, trimmedMean } from './coordinate-wise.js';
@@ -18,12 +19,17 @@ export interface MeanStrategy<Settings> {
   readonly proximal?: (settings: Settings) => number;
 }
 
-/** A strategy that looks at every single update, which secure aggregation hides; it keeps no state. */
+/**
+ * A strategy that looks at every single update, which secure aggregation hides; it keeps no state.
+ */
 export interface UpdatesStrategy<Settings> {
   readonly needsUpdates: true;
   /** Fewest updates that it can make something of; none: 1. */
   readonly fewest?: (settings: Settings) => number;
-  /** @param updates by member name, sound, at least the fewest. @returns what is added to the parameters, [length] */
+  /**
+   * @param updates by member name, sound, at least the fewest. @returns what is added to the
+   *   parameters, [length]
+   */
   readonly combine: (settings: Settings, updates: readonly MemberUpdate[]) => Float64Array;
 }
 
@@ -60,7 +66,9 @@ export const strategies = {
   fedavgm: ofMean({ ...rate, momentum: decay.prefault(0.9) }, { step: fedAvgM }),
   fedadam: ofMean(adaptive, { step: fedAdam }),
   fedyogi: ofMean(adaptive, { step: fedYogi }),
-  /** FedAvg whose members add mu/2 · |w − w_round|² to their loss: Li et al. 2020, arXiv:1812.06127. */
+  /**
+   * FedAvg whose members add mu/2 · |w − w_round|² to their loss: Li et al. 2020, arXiv:1812.06127.
+   */
   fedprox: ofMean({ ...rate, mu: z.number().min(0).max(1e6).prefault(0.01) }, { step: fedAvg, proximal: ({ mu }) => mu }),
   median: ofUpdates({}, { combine: (_, updates) => coordinateMedian(updates) }),
   'trimmed-mean': ofUpdates(

@@ -1,4 +1,7 @@
-/** Weighted means in float64, added up in the order of member names: whoever came first, the result is the same to the last bit. */
+/**
+ * Weighted means in float64, added up by member name, so that the order of arrival does not change
+ * any bit.
+ */
 import { CutlayerError } from '../../../errors.js';
 import { type MemberUpdate, requireSoundUpdate, soundUpdates } from './member-update.js';
 
@@ -33,14 +36,17 @@ export class MeanSum {
     for (let i = 0; i < values.length; i += 1) this.#sum[i]! += weight * values[i]!;
   }
 
-  /** [length]. @throws CutlayerError INVALID_ARGUMENT when nobody is in it */
+  /** [length]. @throws CutlayerError INVALID_ARGUMENT without an update */
   mean(): Float64Array {
     if (this.#weight === 0) throw new CutlayerError('INVALID_ARGUMENT', 'mean: expected the update of one member at least, got none');
     return this.#sum.map((value) => value / this.#weight);
   }
 }
 
-/** Sum of weight · update over the sum of weights, [length]. @throws CutlayerError what {@link soundUpdates} throws */
+/**
+ * Sum of weight · update over the sum of weights, [length]. @throws CutlayerError what
+ * {@link soundUpdates} throws
+ */
 export function weightedMean(updates: readonly MemberUpdate[]): Float64Array {
   const sorted = soundUpdates(updates);
   const sum = new MeanSum(sorted[0]!.update.length);
