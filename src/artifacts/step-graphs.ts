@@ -2,10 +2,7 @@
 import { CutlayerError } from '../errors.js';
 import type { BackboneManifest, SpanKind, StepGraphs } from './manifest.js';
 
-/**
- * Finds them.
- * @throws CutlayerError ADAPTER_UNSUPPORTED naming the adapter
- */
+/** Finds them. @throws CutlayerError ADAPTER_UNSUPPORTED naming the adapter */
 export function stepGraphsOf({ graphs }: Pick<BackboneManifest, 'graphs'>, kind: SpanKind): StepGraphs {
   const found = graphs[kind];
   if (found !== undefined) return found;

@@ -1,7 +1,4 @@
-/**
- * `gateway config` and `coordinator config`: the configuration that a server would have, and where
- * each value comes from.
- */
+/** `gateway config` and `coordinator config`: the values a server would have, and their sources. */
 import { command } from '../options/command.js';
 import { configText } from '../options/config-file.js';
 import { explainText } from '../options/explain.js';
@@ -12,11 +9,7 @@ export const checkOption = under('Configuration', {
   check: transient(toggle(false, 'check configuration and files, say whether they are right, and end')),
 });
 
-/**
- * The command.
- * @param serving The command that serves, as `gateway start`.
- * @param table Its options.
- */
+/** The command. @param serving The command that serves, as `gateway start`, with these options. */
 export function configCommand(serving: string, table: OptionTable) {
   const role = serving.split(' ')[0]!;
   const options: OptionTable = Object.fromEntries(Object.entries(table).map(([name, row]) => [name, optional(row)]));

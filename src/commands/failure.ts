@@ -16,10 +16,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   INVALID_OPTION: 'run the command with --help for its flags and examples',
 };
 
-/**
- * Prints an error and gives the exit code: 0 after help, 2 for usage, 130 for an interruption, else
- * 1.
- */
+/** Prints an error. @returns 0 after help, 2 for usage, 130 for an interruption, else 1 */
 export function reportFailure(caught: unknown, stderr: NodeJS.WritableStream = process.stderr): number {
   // Commander has printed its own message already.
   if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;

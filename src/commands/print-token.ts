@@ -1,7 +1,4 @@
-/**
- * The work of `gateway token` and `coordinator token`: a token of the embedded issuer, bare on
- * standard output.
- */
+/** `gateway token` and `coordinator token`: prints a token of the embedded issuer, bare. */
 import { openIdentity } from '../server/auth/identity.js';
 import { issueToken } from '../server/auth/issuer.js';
 import { KeyRing } from '../server/auth/key-ring.js';

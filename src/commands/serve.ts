@@ -1,7 +1,4 @@
-/**
- * The life of a server's process: it starts, says that it answers, and serves until SIGTERM or
- * SIGINT.
- */
+/** A server's process: starts, prints that it answers, and serves until SIGTERM or SIGINT. */
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { createLogger, type Logger } from '../server/observability/log.js';
 import type { RpcServer } from '../server/rpc/server.js';
@@ -13,11 +10,7 @@ interface Running {
   close(): Promise<void>;
 }
 
-/**
- * Runs a server to its end.
- * @param ready What it says on standard output when it answers.
- * @throws CutlayerError
- */
+/** Runs a server to its end. @param ready Printed when it answers. @throws CutlayerError */
 export async function serve<R extends Running>(
   level: LogLevel,
   start: (log: Logger) => Promise<R>,

@@ -93,10 +93,7 @@ function refuseMissing(command: Command, name: string, row: OptionRow): never {
   command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
 }
 
-/**
- * Ignores defaults in a file or a variable, since a run's own file lists all of them, and switches
- * that are turned off.
- */
+/** Ignores switches that are off, and defaults: the file that a run writes lists all of them. */
 function refuseIdle(table: OptionTable, options: GivenOptions): void {
   const values = valuesOf(options);
   for (const [name, { source, given, place }] of Object.entries(options)) {

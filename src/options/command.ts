@@ -1,7 +1,4 @@
-/**
- * A command, told as data: name, words for `--help`, options, and the work, which is imported when
- * the command runs.
- */
+/** A command as data: name, help, options, and work that is imported when the command runs. */
 import { Command } from 'commander';
 import { CutlayerError } from '../errors.js';
 import { type GivenOptions, gatherOptions, roleOf, valuesOf, withConfigFile, withOptions } from './command-options.js';
@@ -79,10 +76,7 @@ function environmentHelp(built: Command, { options, configFile }: CommandSpec): 
   return `\n\nEach option has an environment variable: --${kebab(name)} is ${variableOf(role, name)}. The first of these counts: ${order}.`;
 }
 
-/**
- * @throws CutlayerError INVALID_OPTION naming the first word that is too many, and the flag that is
- * nearest to it
- */
+/** @throws CutlayerError INVALID_OPTION naming the first surplus word and the nearest flag */
 function refuseExtraWords(built: Command, { options }: CommandSpec): void {
   const extra = built.args[built.registeredArguments.length];
   if (extra === undefined) return;

@@ -20,10 +20,7 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly text: string;
   /** Parses what was given, by a flag or by a file. */
   readonly schema: z.ZodType<Value>;
-  /**
-   * What the text of a flag stands for; the schema judges it. A list gives the items of one
-   * argument.
-   */
+  /** The value of a flag's text; the schema judges it. A list gives the items of one argument. */
   readonly fromText: (text: string) => unknown;
   /**
    * Several values: the flag takes more than one argument and may be repeated; a file holds a list.
@@ -36,10 +33,7 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly fallback?: Given;
   /** Concerns one start of the command only and is not saved with the run. */
   readonly transient?: boolean;
-  /**
-   * What it has no effect without, by the command's other values, as `only lora reads it`;
-   * undefined when it has.
-   */
+  /** Why it has no effect with these other values, as `only lora reads it`; else undefined. */
   readonly idle?: (values: Readonly<Record<string, unknown>>) => string | undefined;
   /** Heading under which `--help` shows it. */
   readonly group?: string;
@@ -84,10 +78,7 @@ export function transient<T, G>(row: OptionRow<T, G>): OptionRow<T, G> {
   return { ...row, transient: true };
 }
 
-/**
- * An option whose values a function reads.
- * @param parse Undefined for what is not of the form that `expected` states.
- */
+/** An option with a parser. @param parse Undefined for a text of another form than `expected`. */
 export function parsed<T, Given = T>(
   argument: string,
   description: string,
@@ -199,10 +190,7 @@ export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/**
- * The environment variable of an option: `CUTLAYER_GATEWAY_MAX_DEADLINE` of `gateway` and
- * `maxDeadline`.
- */
+/** The variable of an option: `CUTLAYER_GATEWAY_MAX_DEADLINE` of `gateway` and `maxDeadline`. */
 export function variableOf(role: string, name: string): string {
   return `CUTLAYER_${role}_${kebab(name)}`.toUpperCase().replaceAll('-', '_');
 }

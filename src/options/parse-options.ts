@@ -1,7 +1,4 @@
-/**
- * From options as they are given to the values of their table, with one form of error for flags,
- * environment, files and programs.
- */
+/** Values of a table from given options, with one form of error for all sources. */
 import { CutlayerError } from '../errors.js';
 import { nearest } from './nearest.js';
 import { kebab, type OptionRow, type OptionTable, type ValuesOf } from './option.js';

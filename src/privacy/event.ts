@@ -2,10 +2,7 @@
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 
-/**
- * How a release's contributions were chosen. Only real Poisson sampling that no adversary observes
- * makes a release cheaper.
- */
+/** How contributions were chosen. Only Poisson sampling hidden from adversaries lowers the cost. */
 export type Sampling = { readonly kind: 'none' } | { readonly kind: 'poisson'; readonly rate: number };
 
 /** Noise of one source: the (discrete) Gaussian mechanism, `count` times. */
@@ -17,10 +14,7 @@ export interface GaussianEvent {
   readonly count: number;
 }
 
-/**
- * A sum of discrete Gaussians, one per participant, `count` times. Contributions beyond
- * `minSurvivors` only add noise.
- */
+/** A sum of discrete Gaussians, `count` times; those beyond `minSurvivors` only add noise. */
 export interface DistributedGaussianEvent {
   readonly kind: 'distributedGaussian';
   /** Deviation of one participant's noise, in whole units. */

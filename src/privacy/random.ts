@@ -1,14 +1,8 @@
-/**
- * Exactly uniform integers from a cryptographic source, which is a parameter so that tests can
- * repeat a run.
- */
+/** Exactly uniform integers from a cryptographic source, which tests may replace. */
 import { randomBytes } from 'node:crypto';
 import { CutlayerError } from '../errors.js';
 
-/**
- * Gives `count` fresh random bytes. A caller that passes another source than {@link cryptoRandom}
- * is responsible for its secrecy.
- */
+/** Gives `count` fresh random bytes. A caller with a source of its own ensures its secrecy. */
 export type RandomBytes = (count: number) => Uint8Array;
 
 /** The operating system's generator through OpenSSL. */

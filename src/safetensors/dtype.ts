@@ -46,10 +46,7 @@ export function weightBytes(dtype: WeightDType): 2 | 4 {
   return dtype === 'F32' ? 4 : 2;
 }
 
-/**
- * The bytes that a tensor takes.
- * @returns undefined if that is no whole number of bytes or exceeds 2^53 - 1.
- */
+/** Bytes of a tensor. @returns undefined for no whole number of bytes or above 2^53 - 1 */
 export function tensorBytes(dtype: SafetensorsDType, shape: readonly number[]): number | undefined {
   let bits: number = dtypeBits[dtype];
   if (shape.includes(0)) return 0;

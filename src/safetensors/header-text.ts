@@ -27,10 +27,7 @@ export class HeaderSyntaxError extends Error {
   override readonly name = 'HeaderSyntaxError';
 }
 
-/**
- * Parses a header.
- * @throws HeaderSyntaxError
- */
+/** Parses a header. @throws HeaderSyntaxError */
 export function parseHeaderText(text: string, limits: HeaderLimits): HeaderText {
   const entries = new Map<string, HeaderEntry>();
   const metadata = new Map<string, string>();

@@ -24,10 +24,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
   close(): Promise<void>;
 }
 
-/**
- * Opens a file and checks its header.
- * @throws CutlayerError NOT_FOUND, IO_ERROR, INVALID_SAFETENSORS
- */
+/** Opens and checks a file. @throws CutlayerError NOT_FOUND, IO_ERROR, INVALID_SAFETENSORS */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   const file = await openFile(path);
   try {

@@ -16,10 +16,7 @@ export interface SafetensorsWriter {
   abandon(): Promise<void>;
 }
 
-/**
- * Creates a file that must not exist yet and writes its header.
- * @throws the file system's error when it cannot be created.
- */
+/** Creates a new file with its header. @throws the file system's error */
 export async function createSafetensors(path: string, layout: SafetensorsLayout): Promise<SafetensorsWriter> {
   const file = await open(path, 'wx');
   const hash = createHash('sha256');

@@ -37,10 +37,7 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
-/**
- * Makes a tensor after checking that the data fits the shape.
- * @throws CutlayerError INVALID_SHAPE
- */
+/** Makes a tensor; the data must fit the shape. @throws CutlayerError INVALID_SHAPE */
 export function tensor<T extends TensorDType>(dtype: T, shape: readonly number[], data: DataOf[T]): Tensor<T> {
   if (!shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0) || elementCount(shape) !== data.length) {
     throw new CutlayerError(

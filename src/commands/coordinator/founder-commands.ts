@@ -1,7 +1,4 @@
-/**
- * What founders do: create, status, start, stop, rollback, export. Each opens a channel, asks,
- * prints and ends.
- */
+/** The founder commands. Each opens a connection, asks, prints and ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import type { ControlAction, FederationReport } from '../../coordinator/coordinator-api.js';

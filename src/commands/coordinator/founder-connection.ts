@@ -1,7 +1,4 @@
-/**
- * A founder's channel to a coordinator: on its own machine by its state directory alone, else by
- * address and token.
- */
+/** A founder's connection: by the state directory on its own machine, else by address and token. */
 import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/connection/rpc-channel.js';
 import type { FederationReport } from '../../coordinator/coordinator-api.js';
 import { readLocalServer } from '../../coordinator/local-server.js';

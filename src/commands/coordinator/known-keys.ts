@@ -1,7 +1,4 @@
-/**
- * What a schema knows at a place, so that something unknown can be told together with what was
- * probably meant.
- */
+/** The keys that a schema knows at a place, to suggest one for an unknown key. */
 import { z } from 'zod';
 
 /** Keys at `path` of a schema; of alternatives, those of all; none where keys are free. */

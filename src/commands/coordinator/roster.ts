@@ -1,7 +1,4 @@
-/**
- * A federation's roster as its founder gives it: names with the members' public keys, in hex or in
- * files.
- */
+/** A federation's roster as its founder gives it: names with public keys, in hex or in files. */
 import { readFile, stat } from 'node:fs/promises';
 import { CutlayerError } from '../../errors.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';

@@ -83,8 +83,7 @@ function setSingle(tree: Tree, text: string): string {
   let node = tree;
   for (const key of path.slice(0, -1)) {
     const next = node[key];
-    // What replaces a null or a missing part begins empty, and its other settings have their
-    // defaults.
+    // The replacement of a null or a missing part begins empty, with defaults for other settings.
     if (!isTree(next)) node[key] = {};
     node = node[key] as Tree;
   }

@@ -6,10 +6,7 @@
  */
 import type { Random } from '../../tensor/random.js';
 
-/**
- * Shares that sum to 1.
- * @param concentrations above 0; a small one makes draws with most of the mass on few shares
- */
+/** Shares that sum to 1. @param concentrations above 0; small ones favour few shares */
 export function dirichlet(concentrations: readonly number[], random: Random): readonly number[] {
   // In logarithms: at a concentration of 0.01 a variate is often below the smallest double.
   const logs = concentrations.map((shape) => logGamma(shape, random));

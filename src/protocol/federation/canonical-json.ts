@@ -1,7 +1,4 @@
-/**
- * JSON with one spelling per value, so that any party can check a hash or a signature over it. @see
- * RFC 8785 (JCS)
- */
+/** Canonical JSON: one text per value, for hashes and signatures. @see RFC 8785 (JCS) */
 import canonicalize from 'canonicalize';
 import { CutlayerError } from '../../errors.js';
 

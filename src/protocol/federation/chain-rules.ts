@@ -39,10 +39,7 @@ export const untold: ChainState = {
 type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest'>;
 type Told<Kind extends Broadcast['kind']> = Extract<Broadcast, { readonly kind: Kind }>;
 
-/**
- * The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when the manifest and what
- * was said before do not allow it
- */
+/** The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when it breaks a rule */
 export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules): ChainState {
   const reject = (why: string): CutlayerError => new CutlayerError('BROADCAST_REJECTED', `broadcast ${broadcast.seq}: ${why}`);
   const fault =

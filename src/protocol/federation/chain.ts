@@ -98,10 +98,7 @@ export function broadcastHash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/**
- * Signs the next broadcast. @param head The newest one; null for the first. @param at milliseconds
- * since 1970
- */
+/** Signs the next broadcast. @param head The newest; null for the first. @param at ms since 1970 */
 export function signBroadcast(
   federation: string,
   head: ChainHead | null,

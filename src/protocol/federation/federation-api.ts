@@ -8,10 +8,7 @@ import type { SignedBroadcast } from './chain.js';
 import type { Enlistment, RoundPurpose } from './enlistment.js';
 import type { SignedManifest } from './manifest.js';
 
-/**
- * The stages of a round that members answer, in their order. Without secure aggregation only the
- * first and the third.
- */
+/** A round's stages in order. Without secure aggregation only the first and the third. */
 export const roundStages = ['enlisting', 'sharing', 'submitting', 'confirming', 'unmasking'] as const;
 
 /** One of {@link roundStages}. */
@@ -20,10 +17,7 @@ export type RoundStage = (typeof roundStages)[number];
 /** What a member is asked to do. */
 export type Task =
   | { readonly kind: 'wait'; readonly reason: string }
-  /**
-   * `version`: to train from, or to measure; `promoted`: what a measured one is compared with
-   * (train: the same).
-   */
+  /** `version`: to train from or to measure; `promoted`: its rival (train: the same). */
   | { readonly kind: 'enlist'; readonly round: number; readonly purpose: RoundPurpose; readonly version: number; readonly promoted: number }
   | { readonly kind: 'shareKeys'; readonly round: number; readonly cohort: readonly Enlistment[] }
   /** `cohort` without secure aggregation, `inbox` with it. */
@@ -80,10 +74,7 @@ export interface FederationApi {
    */
   enlist(round: number, enlistment: Enlistment): Promise<void>;
   shareKeys(round: number, shares: readonly SealedShares[]): Promise<void>;
-  /**
-   * @param payload little-endian uint32 below 2^bits with secure aggregation, else little-endian
-   *   float32
-   */
+  /** @param payload little-endian: uint32 below 2^bits with secure aggregation, else float32 */
   submit(round: number, payload: Uint8Array): Promise<void>;
   confirm(round: number, confirmation: Confirmation): Promise<void>;
   unmask(round: number, revealed: RevealedShares): Promise<void>;

@@ -45,10 +45,7 @@ const manifestSchema = z
     /** sha256 of the backbone's manifest, as client bundles name it. */
     backboneDigest: hex32,
     settings: federationSettingsSchema,
-    /**
-     * The adapter's trained tensors, in its own order: an update is their values one after the
-     * other.
-     */
+    /** The adapter's trained tensors; an update is their values in this order. */
     parameters: z.array(parameterSchema).min(1).max(4096),
     /** sha256 of version 0, see {@link parametersDigest}. */
     initialDigest: hex32,

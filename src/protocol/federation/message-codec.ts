@@ -18,10 +18,7 @@ import type { SignedBytes__Output, SignedBytes as SignedMessage } from '../wire/
 import { loadMessageType } from '../wire/proto.js';
 import type { Enlistment } from './enlistment.js';
 
-/**
- * A value of the project's types as a message of the federation service, and as that message's
- * bytes.
- */
+/** A value as a message of the federation service, and as that message's bytes. */
 export interface MessageCodec<Value, Message, Received> {
   /** The message to send; byte fields are not copied. */
   message(value: Value): Message;
@@ -57,10 +54,7 @@ export function purposeIn(value: Enlistment__Output['purpose'], field: string): 
 
 const own = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
-/**
- * @param type name of the message in federation.proto, whose generated types are `Message` and
- *   `Received`
- */
+/** @param type message in federation.proto that `Message` and `Received` were generated from */
 function codec<Value, Message extends object, Received>(
   type: string,
   message: (value: Value) => Message,

@@ -47,10 +47,7 @@ export function payloadLength(manifest: Pick<Manifest, 'settings' | 'parameters'
   return purpose === 'evaluate' ? EVALUATION_LENGTH : updateLength(manifest) + (hasClipBit(manifest) ? 1 : 0);
 }
 
-/**
- * The factor, in (0, 1], that a participant's payload is multiplied by. Metrics count every
- * participant alike.
- */
+/** The factor of a participant's payload, in (0, 1]. Metrics count every participant alike. */
 export function weightFactor(
   { settings: { weights } }: Pick<Manifest, 'settings'>,
   { purpose, examples }: Pick<EnlistmentTerms, 'purpose' | 'examples'>,

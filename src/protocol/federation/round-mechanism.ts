@@ -18,10 +18,7 @@ export type RoundRules = Pick<Manifest, 'settings' | 'parameters' | 'members'>;
 
 /** How a payload becomes what is submitted, and a sum becomes values again. */
 export type RoundArithmetic =
-  /**
-   * Without secure aggregation: float32 as it is; the coordinator adds the noise, where there is
-   * any.
-   */
+  /** Without secure aggregation: float32; the coordinator adds the noise, if any. */
   | { readonly kind: 'plain'; readonly noise: CentralMechanism | null }
   /** Fixed point in the ring, rounded stochastically. */
   | { readonly kind: 'fixed'; readonly fixedPoint: FixedPoint }
@@ -130,10 +127,7 @@ function centralMechanism(manifest: RoundRules, purpose: RoundPurpose, { clipNor
   };
 }
 
-/**
- * The clip norm of the first round; null without clipping. Later ones are broadcast with each
- * aggregate.
- */
+/** The clip norm of the first round; null without clipping. Each aggregate names the next one. */
 export function initialClipNorm({ settings: { privacy } }: Pick<Manifest, 'settings'>): number | null {
   if (privacy === null) return null;
   return privacy.clip.kind === 'fixed' ? privacy.clip.norm : privacy.clip.initialNorm;

@@ -15,10 +15,7 @@ const cohortSchema = z
     min: whole(1, 10_000).prefault(3),
     /** A round takes no more, in the order of enlisting. Default: all members. */
     max: whole(1, 10_000).nullable().prefault(null),
-    /**
-     * `all`: every member that enlists. `poisson`: the coordinator draws each member with this
-     * probability, afresh in each round.
-     */
+    /** `all`: every member that enlists. `poisson`: each member is drawn with this probability. */
     sampling: z
       .discriminatedUnion('kind', [
         z.strictObject({ kind: z.literal('all') }),
@@ -71,10 +68,7 @@ const trainingSchema = z
     schedule: z.enum(['constant', 'linear', 'cosine']).prefault('constant'),
     maxGradNorm: positive.nullable().prefault(1),
     weightDecay: z.number().min(0).max(10).prefault(0),
-    /**
-     * `keep`: AdamW's moments stay with the participant from round to round. `reset`: each round
-     * starts without.
-     */
+    /** `keep`: AdamW's moments stay from round to round. `reset`: each round starts without. */
     optimizerState: z.enum(['keep', 'reset']).prefault('keep'),
   })
   .refine(({ epochs, steps }) => epochs !== null || steps !== null, 'expected epochs or steps');
@@ -82,10 +76,7 @@ const trainingSchema = z
 /** Whose update counts how much. */
 const weightsSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('uniform') }),
-  /**
-   * By the number of training examples that a participant states, at most `maxExamples`. The number
-   * is public.
-   */
+  /** By the participant's public number of training examples, at most `maxExamples`. */
   z.strictObject({ kind: z.literal('examples'), maxExamples: whole(1, 1_000_000_000) }),
 ]);
 

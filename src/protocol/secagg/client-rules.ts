@@ -37,10 +37,7 @@ export function requireOwn(cohort: Cohort, own: Advertisement): void {
     if (!sameBytes(own[field], listed[field])) throw refused(`cohort: this participant's own ${field} was altered`);
 }
 
-/**
- * Cohort and thresholds are not below the participant's own floors.
- * @throws CutlayerError SECAGG_REFUSED
- */
+/** Cohort and thresholds reach the participant's floors. @throws CutlayerError SECAGG_REFUSED */
 export function requireFloors(cohort: Cohort, { minCohort, minThreshold }: Pins): void {
   if (cohort.names.length < minCohort) throw refused(`cohort: ${cohort.names.length} participants, this one's floor is ${minCohort}`);
   const opening = Math.min(cohort.threshold, cohort.holderThreshold);
@@ -68,10 +65,7 @@ export function requireSurvivors(cohort: Cohort, participant: string, sharers: r
     throw refused(`survivors: ${near.length} in this participant's neighbourhood, ${cohort.holderThreshold} are needed`);
 }
 
-/**
- * As many of the survivors as the threshold asks have signed this very list.
- * @throws CutlayerError SECAGG_REFUSED
- */
+/** Enough survivors have signed this very list. @throws CutlayerError SECAGG_REFUSED */
 export function requireConfirmed(
   cohort: Cohort,
   members: readonly Member[],

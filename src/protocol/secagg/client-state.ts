@@ -88,10 +88,7 @@ export function encodeState(memory: ClientMemory): SecAggState {
   return JSON.parse(JSON.stringify({ version: 1, ...memory }, base64Bytes)) as SecAggState;
 }
 
-/**
- * Reads a client's memory.
- * @throws CutlayerError INVALID_CONFIG for anything that {@link encodeState} did not write
- */
+/** Reads what {@link encodeState} wrote. @throws CutlayerError INVALID_CONFIG for anything else */
 export function decodeState(state: unknown): ClientMemory {
   const parsed = schema.safeParse(state);
   if (parsed.success) return parsed.data;

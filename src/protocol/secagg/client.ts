@@ -197,11 +197,7 @@ export class SecAggClient {
     });
   }
 
-  /**
-   * Stage 4.
-   * @param survivors whose masked vectors are in the sum, sorted
-   * @throws CutlayerError SECAGG_REFUSED
-   */
+  /** Stage 4. @param survivors of the masked sum, sorted @throws CutlayerError SECAGG_REFUSED */
   confirm(survivors: readonly string[]): Confirmation {
     return this.#answer(() => {
       const memory = this.#memory;
@@ -217,11 +213,7 @@ export class SecAggClient {
     });
   }
 
-  /**
-   * Stage 5.
-   * @param confirmations of the list of survivors that this client has confirmed
-   * @throws CutlayerError SECAGG_REFUSED
-   */
+  /** Stage 5. @param confirmations of the confirmed list @throws CutlayerError SECAGG_REFUSED */
   unmask(confirmations: readonly Confirmation[]): RevealedShares {
     return this.#answer(() => {
       const memory = this.#memory;

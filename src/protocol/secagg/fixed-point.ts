@@ -108,10 +108,7 @@ export function stochasticRound(values: Float32Array | Float64Array, scale: numb
   return rounded;
 }
 
-/**
- * Integers as ring elements: q mod 2^bits.
- * @throws CutlayerError INVALID_ARGUMENT for |q| above 2^(bits−1) − 1
- */
+/** q mod 2^bits. @throws CutlayerError INVALID_ARGUMENT for |q| above 2^(bits−1) − 1 */
 export function toRing(integers: Int32Array, bits: number): Uint32Array {
   const limit = 2 ** (bits - 1) - 1;
   const mask = ringMask(bits);

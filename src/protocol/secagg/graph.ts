@@ -40,10 +40,7 @@ export interface GraphSettings {
   readonly sigma: number;
 }
 
-/**
- * The fewest honest participants in any sum that contains an update, its own included, for every
- * choice of drop-outs.
- */
+/** The fewest honest participants in a sum, for every choice of drop-outs. */
 export const HIDING = 3;
 
 /** The degree of the graph and how many shares open a secret. */

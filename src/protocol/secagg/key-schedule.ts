@@ -21,10 +21,7 @@ export function agreementKey(rawPrivate: Uint8Array): KeyObject {
   return privateKeyObject('X25519', rawPrivate);
 }
 
-/**
- * X25519, or undefined for a public key of low order, whose result is public knowledge (RFC 7748
- * sec. 6.1).
- */
+/** X25519; undefined for a public key of low order, whose result is public (RFC 7748 sec. 6.1). */
 export function agree(privateKey: KeyObject, rawPublic: Uint8Array): Uint8Array | undefined {
   try {
     const secret = diffieHellman({ privateKey, publicKey: publicKeyObject('X25519', rawPublic) });

@@ -27,10 +27,7 @@ export function applyMask(values: Uint32Array, seed: Uint8Array, bits: number, s
   }
 }
 
-/**
- * Views bytes as uint32, as the project does everywhere on little-endian machines; copies only what
- * is not aligned.
- */
+/** Views bytes as uint32, on little-endian machines; copies only what is not aligned. */
 function littleEndianWords(bytes: Uint8Array): Uint32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);

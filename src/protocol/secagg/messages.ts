@@ -1,7 +1,4 @@
-/**
- * The protocol's messages, as they travel, and what each signature covers. Names are those on the
- * federation's roster.
- */
+/** The protocol's messages, and what each signature covers. Names are those on the roster. */
 import { CutlayerError } from '../../errors.js';
 import type { SecAggRound } from './settings.js';
 import { type IdentityKey, sign, type Verify, verify } from './signature.js';
@@ -24,19 +21,14 @@ export interface Advertisement {
   readonly signature: Uint8Array;
 }
 
-/**
- * Stage 2: one neighbour's two shares, readable by it alone: 64 bytes of shares and a tag of 16.
- */
+/** Stage 2: two shares for one neighbour, sealed for it: 64 bytes and a tag of 16. */
 export interface SealedShares {
   readonly from: string;
   readonly to: string;
   readonly ciphertext: Uint8Array;
 }
 
-/**
- * Stage 4: a participant's signature under the one list of survivors for which it will reveal
- * shares.
- */
+/** Stage 4: a signature under the one list of survivors that the participant reveals shares for. */
 export interface Confirmation {
   readonly participant: string;
   /**
@@ -47,19 +39,13 @@ export interface Confirmation {
   readonly signature: Uint8Array;
 }
 
-/**
- * A share of one owner's secret: 32 bytes; its x-coordinate follows from the holder's place among
- * the owner's neighbours.
- */
+/** A share of one owner's secret, 32 bytes; x is the holder's place among the owner's holders. */
 export interface Share {
   readonly owner: string;
   readonly share: Uint8Array;
 }
 
-/**
- * Stage 5: of every owner either the mask key's share (it dropped out) or the self-mask's (it
- * survived), never both.
- */
+/** Stage 5: of each owner the mask key's share (dropped out) or the self-mask's (survived). */
 export interface RevealedShares {
   readonly participant: string;
   readonly maskKeyShares: readonly Share[];
@@ -75,10 +61,7 @@ export function signAdvertisement(round: RoundName, identity: IdentityKey, field
   return { ...fields, signature: sign(identity.privateKey, advertisementTranscript(round, fields)) };
 }
 
-/**
- * Whether an advertisement's signature is `identityKey`'s, for this federation and round; says
- * nothing about the keys in it.
- */
+/** Whether `identityKey` signed it for this federation and round; says nothing about its keys. */
 export function isAdvertisementSigned(
   round: RoundName,
   advertisement: Advertisement,
@@ -94,9 +77,7 @@ export function signPlainAdvertisement(round: RoundName, identity: IdentityKey, 
   return signAdvertisement(round, identity, { participant, encryptionKey: empty, maskKey: empty, selfMaskCommitment: empty, context });
 }
 
-/**
- * What a confirmation's signature covers; `cohortDigest` is the hash of all signed advertisements.
- */
+/** What a confirmation's signature covers. @param cohortDigest of all signed advertisements */
 export function confirmationTranscript(
   round: RoundName,
   cohortDigest: Uint8Array,

@@ -6,10 +6,7 @@ export function ringMask(bits: number): number {
   return bits === 32 ? 0xffffffff : 2 ** bits - 1;
 }
 
-/**
- * sum ← sum + addend mod 2^bits.
- * @throws CutlayerError INVALID_SHAPE when the lengths differ
- */
+/** sum ← sum + addend mod 2^bits. @throws CutlayerError INVALID_SHAPE when the lengths differ */
 export function addInto(sum: Uint32Array, addend: Uint32Array, bits: number): void {
   if (sum.length !== addend.length)
     throw new CutlayerError('INVALID_SHAPE', `ring vectors: expected the same length, got ${sum.length} and ${addend.length}`);
@@ -17,10 +14,7 @@ export function addInto(sum: Uint32Array, addend: Uint32Array, bits: number): vo
   for (let i = 0; i < sum.length; i++) sum[i] = (sum[i]! + addend[i]!) & mask;
 }
 
-/**
- * @throws CutlayerError INVALID_SHAPE for another length, INVALID_ARGUMENT for an element of 2^bits
- *   or more
- */
+/** @throws CutlayerError INVALID_SHAPE (length), INVALID_ARGUMENT (an element of 2^bits or more) */
 export function requireRing(name: string, values: Uint32Array, length: number, bits: number): void {
   if (values.length !== length)
     throw new CutlayerError('INVALID_SHAPE', `${name}: expected a vector of ${length} elements, got ${values.length}`);

@@ -19,10 +19,7 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, associated: Uint8Ar
   return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
 }
 
-/**
- * The plaintext, or undefined when key, associated data or ciphertext are not those that
- * {@link seal} had.
- */
+/** The plaintext; undefined for other keys, data or ciphertexts than {@link seal} had. */
 export function open(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array, nonce: Uint8Array = NONCE): Uint8Array | undefined {
   if (sealed.length < TAG_BYTES) return undefined;
   const end = sealed.length - TAG_BYTES;

@@ -1,13 +1,8 @@
-/**
- * What all parties agree on before a round of secure aggregation, and what a participant insists on
- * whatever it is told.
- */
+/** What all parties agree on before a round, and each participant's own floors. */
 import { CutlayerError } from '../../errors.js';
 import { type GraphSettings, graphShape } from './graph.js';
 
-/**
- * One round's parameters; the same for coordinator and participants, or the round comes to nothing.
- */
+/** One round's parameters; equal at coordinator and participants, or the round fails. */
 export interface SecAggRound {
   /** The federation's id: the hex sha256 of its manifest. */
   readonly federation: string;
@@ -44,10 +39,7 @@ export interface Pins {
 /** Complete up to 64; above, a third may drop out and a tenth collude, at 2^-40. */
 export const defaultGraph: GraphSettings = { completeUpTo: 64, colluding: 0.1, dropout: 1 / 3, sigma: 40 };
 
-/**
- * How many of a cohort of `n` have to answer each stage, and confirm one list: ceil(threshold · n),
- * and always more than half.
- */
+/** Answers that each stage needs from a cohort of `n`: ceil(threshold · n), and more than half. */
 export function thresholdOf(round: Pick<SecAggRound, 'threshold'>, n: number): number {
   return Math.max(Math.ceil(round.threshold * n - 1e-9), Math.floor(n / 2) + 1);
 }

@@ -17,15 +17,11 @@ export interface SharePoint {
   readonly share: Uint8Array;
 }
 
-/**
- * A secret that is split, as the polynomials whose values are the shares: as secret as the secret.
- */
+/** The polynomials of a split secret, whose values are the shares; as secret as the secret. */
 export interface SplitSecret {
   /** Of a share, in bytes. */
   readonly length: number;
-  /**
-   * Highest power first; the secret is the constant term. Each filled up with zeros to whole words.
-   */
+  /** Highest power first, the secret last. Each is filled up with zeros to whole words. */
   readonly coefficients: readonly Uint32Array[];
 }
 

@@ -9,10 +9,7 @@ import { KEY_BYTES, privateKeyObject, publicKeyObject, rawPublicKey } from './ra
 /** Length of a signature, in bytes. */
 export const SIGNATURE_BYTES = 64;
 
-/**
- * A participant's or a coordinator's long-lived key pair; the private key is the 32-byte seed of
- * RFC 8032.
- */
+/** A long-lived key pair; the private key is the 32-byte seed of RFC 8032. */
 export interface IdentityKey {
   readonly publicKey: Uint8Array;
   readonly privateKey: Uint8Array;
@@ -23,24 +20,16 @@ export function generateIdentity(random: RandomBytes = cryptoRandom): IdentityKe
   return identityFromSeed(random(KEY_BYTES));
 }
 
-/**
- * The identity whose private key is `seed`.
- * @throws CutlayerError INVALID_ARGUMENT unless the seed has 32 bytes
- */
+/** The identity of a private key. @throws CutlayerError INVALID_ARGUMENT unless it has 32 bytes */
 export function identityFromSeed(seed: Uint8Array): IdentityKey {
   const privateKey = Uint8Array.from(seed);
   return { publicKey: rawPublicKey('Ed25519', privateKey), privateKey };
 }
 
-/**
- * Parsed private keys, as long as somebody holds their bytes: parsing takes ten times as long as
- * signing.
- */
+/** Parsed private keys, by their bytes: parsing takes ten times as long as signing. */
 const parsed = new WeakMap<Uint8Array, KeyObject>();
 
-/**
- * Signs `bytes`, which should come from `transcript` so that they belong to one purpose; 64 bytes.
- */
+/** Signs `bytes` of `transcript`, which belong to one purpose. @returns 64 bytes */
 export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   const key = parsed.get(privateKey) ?? privateKeyObject('Ed25519', privateKey);
   parsed.set(privateKey, key);

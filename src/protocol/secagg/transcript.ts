@@ -7,10 +7,7 @@
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 
-/**
- * A field: text as UTF-8, a number (a whole one from 0 to 2^53 − 1) as u64 little-endian, bytes as
- * they are.
- */
+/** Text as UTF-8, a whole number from 0 to 2^53 − 1 as u64 little-endian, bytes as they are. */
 export type TranscriptField = string | number | Uint8Array;
 
 const LENGTH_BYTES = 4;

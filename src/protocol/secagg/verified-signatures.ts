@@ -13,10 +13,7 @@ import { SIGNATURE_BYTES, type Verify, verify } from './signature.js';
  */
 const DEFAULT_MOST = 4096;
 
-/**
- * Remembers a bounded number of right signatures, the newest; a wrong one is looked at again each
- * time.
- */
+/** Remembers the newest right signatures, up to a bound; checks a wrong one each time. */
 export class VerifiedSignatures {
   readonly #most: number;
   readonly #right = new Set<string>();

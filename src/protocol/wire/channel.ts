@@ -25,8 +25,7 @@ export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYT
     'grpc.keepalive_permit_without_calls': 0,
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 5_000,
-    // Retries are the client library's own: it knows the error table, and which call may be sent
-    // again.
+    // The client library retries: it knows the error table and the repeatable calls.
     'grpc.enable_retries': 0,
     // One connection per client object, closed with it: no sharing behind the scenes.
     'grpc.use_local_subchannel_pool': 1,

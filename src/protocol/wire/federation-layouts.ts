@@ -12,10 +12,7 @@ const manifest = { maxBytes: 8 * 1024 * 1024 };
 /** The methods of the service. */
 export type FederationMethod = MethodName<FederationDefinition>;
 
-/**
- * Request layouts by method. @param maxMembers most members of a federation, which bounds every
- * list
- */
+/** Request layouts by method. @param maxMembers of a federation; bounds every list */
 export function federationRequestLayouts(maxMembers: number) {
   const members = { maxCount: maxMembers };
   return requestLayouts<FederationDefinition>('cutlayer/v1/federation.proto', FEDERATION_SERVICE, {

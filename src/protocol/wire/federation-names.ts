@@ -17,18 +17,12 @@ export const wireStages = {
   unmasking: 'STAGE_UNMASKING',
 } as const satisfies Record<string, Stage>;
 
-/**
- * The purpose of an enum value as proto-loader decodes it; undefined when it is none that this
- * version knows.
- */
+/** The purpose of an enum value as proto-loader decodes it; undefined if unknown. */
 export function purposeOf(value: RoundPurpose__Output | number): keyof typeof wirePurposes | undefined {
   return keyOf(wirePurposes, value);
 }
 
-/**
- * The stage of an enum value as proto-loader decodes it; undefined when it is none that this
- * version knows.
- */
+/** The stage of an enum value as proto-loader decodes it; undefined if unknown. */
 export function stageOf(value: Stage__Output | number): keyof typeof wireStages | undefined {
   return keyOf(wireStages, value);
 }

@@ -7,10 +7,7 @@ type Loaded = ProtoGrpcType['cutlayer']['v1']['Federation'];
 
 let loaded: Loaded | undefined;
 
-/**
- * The typed client constructor of `cutlayer.v1.Federation`; its `service` is the definition that a
- * server registers. Loaded once.
- */
+/** The client constructor of `cutlayer.v1.Federation`, loaded once; `service` is its definition. */
 export function loadFederationService(): Loaded {
   if (loaded === undefined) {
     const object: GrpcObject = loadPackageDefinition(loadProto('cutlayer/v1/federation.proto'));

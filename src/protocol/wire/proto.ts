@@ -1,17 +1,11 @@
-/**
- * Loads the protos of the package with the one set of options that the generated types were made
- * for.
- */
+/** Loads the package's protos with the options that the generated types were made for. */
 import { join } from 'node:path';
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
 import { packageRoot } from '../../files/package-root.js';
 
 const loaded = new Map<string, PackageDefinition>();
 
-/**
- * Everything that a file and its imports define, by full name. Loaded once. @param file path below
- * `proto/`
- */
+/** All that a file and its imports define, by full name. Loaded once. @param file below `proto/` */
 export function loadProto(file: string): PackageDefinition {
   const before = loaded.get(file);
   if (before !== undefined) return before;
@@ -27,10 +21,7 @@ export function loadProto(file: string): PackageDefinition {
   return definition;
 }
 
-/**
- * A message type. The caller names the one that the generated types `Sent` and `Received` belong
- * to. @param name full name
- */
+/** A message type. @param name full name, to which `Sent` and `Received` belong */
 export function loadMessageType<Sent extends object, Received>(file: string, name: string): MessageTypeDefinition<Sent, Received> {
   return loadProto(file)[name] as unknown as MessageTypeDefinition<Sent, Received>;
 }

@@ -13,16 +13,10 @@ interface FieldBounds {
   readonly maxCount?: number;
 }
 
-/**
- * By message and field. A text without a row has at most {@link MAX_TEXT_BYTES}; every field of
- * bytes and every list has a row.
- */
+/** By message and field. Every field of bytes and every list has a row; a text may have one. */
 export type Bounds = Readonly<Record<string, Readonly<Record<string, FieldBounds>>>>;
 
-/**
- * No text of a request has more than 64 characters: longer ones, up to this, get the handler's
- * clearer error.
- */
+/** Bound of a text without a row. Handlers allow 64 characters; their own error is clearer. */
 const MAX_TEXT_BYTES = 1024;
 
 /** The methods of a generated definition, without its index signature. */

@@ -1,6 +1,4 @@
-/**
- * The split service as grpc-js wants it: its definition for a server, its constructor for a client.
- */
+/** The split service for grpc-js: its definition for a server, its constructor for a client. */
 import { type GrpcObject, loadPackageDefinition } from '@grpc/grpc-js';
 import type { ProtoGrpcType } from './generated/split.js';
 import { loadProto } from './proto.js';
@@ -9,10 +7,7 @@ type Loaded = ProtoGrpcType['cutlayer']['v1']['Split'];
 
 let loaded: Loaded | undefined;
 
-/**
- * The typed client constructor of `cutlayer.v1.Split`; its `service` is the definition that a
- * server registers. Loaded once.
- */
+/** The client constructor of `cutlayer.v1.Split`, loaded once; `service` is its definition. */
 export function loadSplitService(): Loaded {
   if (loaded === undefined) {
     const object: GrpcObject = loadPackageDefinition(loadProto('cutlayer/v1/split.proto'));

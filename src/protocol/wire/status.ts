@@ -16,18 +16,12 @@ const DOMAIN = 'cutlayer';
 /** Trailers share one HTTP/2 header list; a message never needs more. */
 const MAX_MESSAGE_CHARS = 1024;
 
-/**
- * Well-formed Unicode of bounded length: grpc-js percent-encodes messages and throws at lone
- * surrogates.
- */
+/** Bounded, well-formed Unicode: grpc-js percent-encodes it and throws at lone surrogates. */
 function safeMessage(message: string): string {
   return Buffer.from(message.slice(0, MAX_MESSAGE_CHARS), 'utf8').toString('utf8');
 }
 
-/**
- * The status that a server answers with; an error that we did not foresee becomes INTERNAL with a
- * fixed public message.
- */
+/** A server's status; an unknown error becomes INTERNAL with a fixed public message. */
 export function toServiceError(caught: unknown): StatusObject {
   const { code, message, details } = CutlayerError.from(caught).toRecord();
   const metadata = new Metadata();
@@ -45,10 +39,7 @@ export function toServiceError(caught: unknown): StatusObject {
   return { code: errorTable[code].grpc, details: text, metadata };
 }
 
-/**
- * What a status without details of ours means: grpc-js's own, a proxy's, or another
- * implementation's.
- */
+/** Codes of statuses without our details: grpc-js's, a proxy's or another implementation's. */
 const codeOfStatus: Readonly<Partial<Record<number, ErrorCode>>> = {
   [grpcStatus.CANCELLED]: 'CANCELLED',
   [grpcStatus.INVALID_ARGUMENT]: 'INVALID_ARGUMENT',
@@ -75,8 +66,7 @@ function richStatusOf(error: ServiceError): RichStatus | undefined {
 /** The code of a status that bears no details of ours. */
 function foreignCode({ code, details }: ServiceError): ErrorCode {
   if (code === grpcStatus.RESOURCE_EXHAUSTED && /larger than/.test(details)) return 'MESSAGE_TOO_LARGE';
-  // A connection that breaks under a call: grpc-js says INTERNAL when the stream dies before the
-  // session does.
+  // A broken connection: grpc-js says INTERNAL when the stream dies before the session.
   if (code === grpcStatus.INTERNAL && /RST_STREAM|ECONNRESET|EPIPE|socket/i.test(details)) return 'UNAVAILABLE';
   return codeOfStatus[code] ?? 'INTERNAL';
 }

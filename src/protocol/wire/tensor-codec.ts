@@ -23,10 +23,7 @@ export interface ExpectedTensor {
 
 const DEFAULT_MAX_ELEMENTS = 2 ** 28;
 
-/**
- * A typed array's bytes, without a copy. protobufjs silently truncates a typed array that is not of
- * bytes.
- */
+/** A typed array's bytes, not copied: protobufjs silently truncates other typed arrays. */
 function bytesOf(array: ArrayBufferView): Buffer {
   return Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 }
@@ -84,8 +81,7 @@ function checkShape(shape: readonly number[], { name, shape: wanted, maxElements
   expectShape(name, shape, wanted);
   let elements = 1;
   for (const dim of shape) {
-    // Both factors are at most 2^53 and the running product at most maxElements: no overflow before
-    // the comparison.
+    // No overflow: both factors are at most 2^53, the product so far at most maxElements.
     elements *= dim;
     if (elements > maxElements) {
       throw new CutlayerError('LIMIT_EXCEEDED', `${name}: expected at most ${maxElements} elements, got the shape ${showShape(shape)}`, {
@@ -96,10 +92,7 @@ function checkShape(shape: readonly number[], { name, shape: wanted, maxElements
   return elements;
 }
 
-/**
- * @throws CutlayerError INVALID_SHAPE when a payload has not exactly the bytes that the shape
- *   implies.
- */
+/** @throws CutlayerError INVALID_SHAPE unless a payload has just the bytes of its shape */
 function checkBytes(field: string, bytes: Buffer, wanted: number, shape: readonly number[], dtype: WireDType): void {
   if (bytes.length !== wanted) {
     throw new CutlayerError('INVALID_SHAPE', `${field}: expected ${wanted} bytes for ${showShape(shape)} ${dtype}, got ${bytes.length}`, {
@@ -108,10 +101,7 @@ function checkBytes(field: string, bytes: Buffer, wanted: number, shape: readonl
   }
 }
 
-/**
- * A copy with memory of its own: a received payload is a view at any alignment into a buffer that
- * belongs to others.
- */
+/** A copy of its own: a received payload is an unaligned view into a shared buffer. */
 function own(bytes: Buffer): ArrayBuffer {
   // Not zeroed first, for it is filled at once; "slow" means: with an ArrayBuffer of its own.
   const copy = Buffer.allocUnsafeSlow(bytes.length);

@@ -9,10 +9,7 @@ interface WireDTypeRow {
   readonly bytes: number;
 }
 
-/**
- * The closed table of wire element types; their keys are the names in options and on the command
- * line.
- */
+/** The closed table of wire element types; the keys are the names in options. */
 export const wireDTypes = {
   f32: { proto: 'DTYPE_F32', bytes: 4 },
   f16: { proto: 'DTYPE_F16', bytes: 2 },
@@ -41,10 +38,7 @@ export function wireDTypeOf(value: string | number | undefined, field: string): 
   );
 }
 
-/**
- * Bytes of a tensor's payload on the wire: elements, and for int8 one float32 scale per row.
- * Message framing is not counted.
- */
+/** Bytes of a tensor on the wire: elements, and for int8 a float32 scale per row; no framing. */
 export function wireBytes(shape: readonly number[], dtype: WireDType): number {
   const elements = shape.reduce((product, dim) => product * dim, 1);
   const scales = dtype === 'int8' ? 4 * shape.slice(0, -1).reduce((product, dim) => product * dim, 1) : 0;

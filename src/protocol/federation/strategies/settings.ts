@@ -1,7 +1,4 @@
-/**
- * What the table of strategies says about a federation's settings: their schema, and how many
- * members a strategy needs and bears.
- */
+/** Settings from the table of strategies: schema, and least and most members. */
 import { z } from 'zod';
 import { type MeanStrategy, strategies, type UpdatesStrategy } from './table.js';
 
@@ -12,17 +9,13 @@ type Options = { [Kind in StrategyKind]: Option<Kind, (typeof strategies)[Kind][
 const options = Object.entries(strategies).map(([kind, { fields }]) => z.strictObject({ kind: z.literal(kind), ...fields }));
 
 /** How the coordinator makes one update of many. */
-// Each option is made of its kind and its row's fields, which is what its type says; the table is
-// not empty.
+// An option has its kind and its row's fields, as its type says; the table is not empty.
 export const strategySchema = z.discriminatedUnion('kind', options as unknown as [Options, ...Options[]]);
 
 /** How updates are combined. */
 export type StrategySettings = z.output<typeof strategySchema>;
 
-/**
- * Most members of a round of a strategy that needs single updates: it holds all at once, and Krum
- * compares each with each.
- */
+/** Most members where single updates are needed: all are held, and Krum compares each with each. */
 export const MOST_ROBUST_MEMBERS = 256;
 
 /** The kinds that need single updates, or those that do not. */

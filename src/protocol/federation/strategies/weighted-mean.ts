@@ -1,7 +1,4 @@
-/**
- * Weighted means in float64, added up by member name, so that the order of arrival does not change
- * any bit.
- */
+/** Weighted means in float64, added up by member name: the order of arrival changes no bit. */
 import { CutlayerError } from '../../../errors.js';
 import { type MemberUpdate, requireSoundUpdate, soundUpdates } from './member-update.js';
 
@@ -43,10 +40,7 @@ export class MeanSum {
   }
 }
 
-/**
- * Sum of weight · update over the sum of weights, [length]. @throws CutlayerError what
- * {@link soundUpdates} throws
- */
+/** Σ weight · update / Σ weight, [length]. @throws CutlayerError as {@link soundUpdates} */
 export function weightedMean(updates: readonly MemberUpdate[]): Float64Array {
   const sorted = soundUpdates(updates);
   const sum = new MeanSum(sorted[0]!.update.length);
