@@ -11,9 +11,10 @@ import { type Batch, ClientBundle, connect, lossRows, makeBatch, SoftPrompt, Tra
 import { rowLosses } from '../clients/typescript/model/row-losses.js';
 import { AdamW } from '../clients/typescript/optimizers/adamw.js';
 import { type GatewayProcess, runProcess, startGateway } from '../demo/processes.js';
+import { loadBackbone } from '../src/artifacts/store.js';
 import { createEngine } from '../src/gateway/engine/engine.js';
-import { checkInputs } from '../src/gateway/engine/step-inputs.js';
 import type { Tensor } from '../src/tensor/tensor.js';
+import { checkInputs } from '../test/support/checked-inputs.js';
 import type { StepSize } from './compiler.js';
 import { median, paired, type Work } from './paired.js';
 import { startPeft } from './peft.js';
@@ -141,7 +142,7 @@ async function openGatewayTrainer(model: Model, size: StepSize): Promise<Gateway
 }
 
 async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonly step: Work; close(): Promise<void> }> {
-  const engine = await createEngine({ backboneDir: join(model.packedDir, 'backbone'), verify: false });
+  const engine = await createEngine({ artifact: await loadBackbone(join(model.packedDir, 'backbone'), { verify: false }) });
   const bundle = await openBundle(model);
   const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
   const optimizer = new AdamW(adapter.parameters[0].value.data.length);

@@ -1,5 +1,6 @@
 /** Starts and stops a gateway: engine, tokens, TLS, gRPC server and admin port. */
 
+import { loadBackbone } from '../artifacts/store.js';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
 import { listenAdmin } from '../server/admin/listen.js';
@@ -39,10 +40,9 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     openAuth(config, 'gateway', now),
   ]);
   const engine = await createEngine({
-    backboneDir: config.backbone,
+    artifact: await loadBackbone(config.backbone, { verify: config.verify }),
     residualMemoryBytes: config.residualMemory,
     queueLimit: config.queueLimit,
-    verify: config.verify,
     keyValues: config.allowPrefixInit,
     workers: config.workers,
     threadsPerWorker: config.threads,

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CutlayerError } from '../errors.js';
 import type { NamedTensors } from './protocol.js';
-import { type PoolOptions, type PoolResult, WorkerPool } from './worker-pool.js';
+import { type PoolOptions, type PoolResult, type PoolRun, type PoolRunOptions, type PoolStats, WorkerPool } from './worker-pool.js';
 
 /** Which graphs. */
 export interface GraphDirectory {
@@ -17,7 +17,7 @@ export interface GraphDirectory {
 }
 
 /** How many threads, how much waiting. */
-export interface HostOptions {
+export interface HostOptions extends Pick<PoolOptions, 'spawn' | 'restartPauseMs'> {
   /** Worker threads: graphs that may run at the same time. Default 1. */
   readonly workers?: number | undefined;
   /** Threads of one operator in each worker. Default: the machine's cores over the workers. */
@@ -31,33 +31,18 @@ export interface HostOptions {
   readonly warm?: boolean | readonly string[];
   /** Graphs that each worker keeps open. Default 16. */
   readonly maxOpenGraphs?: number | undefined;
-  /** For tests: how a worker thread is started, and the first pause before a restart. */
-  readonly spawn?: PoolOptions['spawn'];
-  readonly restartPauseMs?: number | undefined;
 }
 
 /** Options of one run. */
-export interface RunOptions {
-  /** Outputs wanted; all when absent. */
-  readonly fetches?: readonly string[];
-  /** Outputs that must be finite. */
-  readonly finite?: readonly string[];
+export interface RunOptions extends PoolRunOptions, Pick<PoolRun, 'fetches' | 'finite'> {
   /** Transfers the feeds' own arrays (empty afterwards) instead of copies. Default false. */
   readonly transfer?: boolean;
-  /** Higher runs first. Default 0. */
-  readonly priority?: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** The state of a host, for metrics. */
-export interface HostStats {
-  readonly queueLength: number;
-  readonly running: number;
+export interface HostStats extends PoolStats {
   readonly workers: number;
   readonly threadsPerWorker: number;
-  readonly workerRestarts: number;
-  /** Time in which the slowest worker opened its graphs. */
-  readonly startMs: number;
 }
 
 /** Open graphs. */
@@ -109,10 +94,7 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
   return {
     run: async (graph, feeds, options) => (await runTimed(graph, feeds, options)).outputs,
     runTimed,
-    stats: () => {
-      const { queueLength, running, restarts, startMs } = pool.stats;
-      return { queueLength, running, workers, threadsPerWorker: threads, workerRestarts: restarts, startMs };
-    },
+    stats: () => ({ ...pool.stats, workers, threadsPerWorker: threads }),
     close: () => pool.close(),
   };
 }

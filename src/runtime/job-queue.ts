@@ -22,9 +22,7 @@ export class JobQueue<Job> {
       throw new CutlayerError(
         'QUEUE_FULL',
         `queue: ${this.#waiting.length} calls are waiting, the limit is ${this.#limit}; try again later`,
-        {
-          details: { limit: this.#limit },
-        },
+        { details: { limit: this.#limit } },
       );
     }
     const behind = this.#waiting.findIndex((entry) => entry.priority < priority);

@@ -18,7 +18,7 @@ export interface PoolOptions {
   /** Jobs that may wait at a time. */
   readonly queueLimit: number;
   readonly settings: WorkerSettings;
-  /** Starts a worker thread; the pool listens to it. */
+  /** For tests: starts a worker thread; the pool listens to it. */
   readonly spawn?: ((settings: WorkerSettings) => Worker) | undefined;
   /** Pause before the first restart; doubled per crash without a finished job. Default 100. */
   readonly restartPauseMs?: number | undefined;
@@ -39,6 +39,15 @@ export interface PoolResult {
   readonly outputs: NamedTensors;
   /** Time in the worker, without waiting. */
   readonly runMs: number;
+}
+
+/** The state of a pool, for metrics. */
+export interface PoolStats {
+  readonly queueLength: number;
+  readonly running: number;
+  readonly workerRestarts: number;
+  /** Time in which the slowest worker opened its graphs. */
+  readonly startMs: number;
 }
 
 interface Job {
@@ -112,11 +121,11 @@ export class WorkerPool {
       });
   }
 
-  get stats(): { readonly queueLength: number; readonly running: number; readonly restarts: number; readonly startMs: number } {
+  get stats(): PoolStats {
     return {
       queueLength: this.#queue.length,
       running: this.#slots.filter((slot) => slot.state === 'busy').length,
-      restarts: this.#restarts,
+      workerRestarts: this.#restarts,
       startMs: this.#startMs,
     };
   }

@@ -8,7 +8,6 @@ import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
-import { checkInputs } from '../../src/gateway/engine/step-inputs.js';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../src/protocol/wire/channel.js';
 import type { BackwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
 import type { ForwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
@@ -17,6 +16,7 @@ import { decodeTensor, encodeTensor } from '../../src/protocol/wire/tensor-codec
 import { type WireDType, wireDTypeNames } from '../../src/protocol/wire/wire-dtype.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { announcedWindows } from '../support/announced-windows.js';
+import { checkInputs } from '../support/checked-inputs.js';
 import { bearer, splitCalls, startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
 const wave = (shape: readonly number[], phase = 0): Tensor<'float32'> =>

@@ -16,7 +16,6 @@
 import { spanKinds } from '../../artifacts/manifest.js';
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
-import { loadBackbone } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
 import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
@@ -69,9 +68,7 @@ export interface EngineStats extends HostStats, StepStoreStats {
 
 /** How to open an engine. */
 export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'spawn' | 'restartPauseMs'> {
-  /** Directory of the packed backbone; or `artifact`, one that has been loaded. */
-  readonly backboneDir?: string;
-  readonly artifact?: BackboneArtifact;
+  readonly artifact: BackboneArtifact;
   /** Threads of one operator in each worker. Default: the cores divided among the workers. */
   readonly threadsPerWorker?: number | undefined;
   /** Bytes of inputs and residuals kept between forward and backward. Default 1 GiB. */
@@ -84,8 +81,6 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly now?: () => number;
   /** True waits until every graph is open; by default until the training steps' forwards are. */
   readonly warm?: boolean;
-  /** False skips the sha256 of the weights file when `backboneDir` is loaded. */
-  readonly verify?: boolean;
   /** True answers `keyValues` too. Default false. */
   readonly keyValues?: boolean;
 }
@@ -105,10 +100,10 @@ const VJP_PRIORITY = 1;
 
 /**
  * Opens a packed backbone and starts its workers.
- * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, INVALID_ARGUMENT, UNAVAILABLE
+ * @throws CutlayerError INVALID_ARTIFACT, INVALID_ARGUMENT, UNAVAILABLE
  */
 export async function createEngine(options: EngineOptions): Promise<BackboneEngine> {
-  const artifact = options.artifact ?? (await loadBackbone(requiredDir(options.backboneDir), { verify: options.verify ?? true }));
+  const { artifact } = options;
   const { dir, manifest } = artifact;
   const steps = spanKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
   const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
@@ -119,7 +114,7 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   const { threadsPerWorker: threads, workers, queueLimit, spawn, restartPauseMs } = options;
   const source = { dir, weightsFile: manifest.weightsFile, graphs };
   const host = await openGraphs(source, { warm, workers, threads, queueLimit, spawn, restartPauseMs });
-  return new BackboneEngine(artifact, host, options);
+  return new BackboneEngine(host, options);
 }
 
 /** The backbone, running. */
@@ -136,8 +131,8 @@ export class BackboneEngine {
   #recomputes = 0;
 
   /** Use {@link createEngine}. */
-  constructor(artifact: BackboneArtifact, host: SessionHost, options: EngineOptions) {
-    this.artifact = artifact;
+  constructor(host: SessionHost, options: EngineOptions) {
+    this.artifact = options.artifact;
     this.answersKeyValues = options.keyValues === true;
     this.#host = host;
     const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
@@ -265,11 +260,8 @@ export class BackboneEngine {
     const { vjp } = this.#graphs(inputs);
     const { kind } = inputs.adapter;
     const adapterName = kind === 'none' ? undefined : `${kind}Cotangent`;
-    const wanted = new Set([
-      ...(adapterName === undefined ? [] : [adapterName]),
-      ...(step.wantHiddenStates ? ['hiddenStatesCotangent'] : []),
-    ]);
-    if (wanted.size === 0) {
+    const fetches = [...(adapterName === undefined ? [] : [adapterName]), ...(step.wantHiddenStates ? ['hiddenStatesCotangent'] : [])];
+    if (fetches.length === 0) {
       if (Object.keys(residuals).length > 0) this.#steps.keepResiduals(key, residuals);
       return {};
     }
@@ -278,15 +270,14 @@ export class BackboneEngine {
       .filter(([name]) => vjp.inputs.includes(name))
       .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
     const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent: step.cotangent }) };
-    const fetches = [...wanted];
     try {
       const options = { fetches, finite: fetches, transfer: true, priority: VJP_PRIORITY, signal: step.signal };
       const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, options);
       this.#times.add('vjp', runMs);
       this.#steps.answered(key);
       return {
-        ...(adapterName === undefined ? {} : { adapterCotangent: asFloat32(adapterName, outputs[adapterName]) }),
-        ...(step.wantHiddenStates ? { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) } : {}),
+        ...(adapterName && { adapterCotangent: asFloat32(adapterName, outputs[adapterName]) }),
+        ...(step.wantHiddenStates && { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) }),
       };
     } catch (caught) {
       // Refused or cancelled before it started: the residuals were not transferred.
@@ -327,9 +318,4 @@ export function prefixInitRefused(): CutlayerError {
     'PREFIX_INIT_REFUSED',
     "keyValues: the vendor's policy does not give out keys and values of real tokens; begin the prefix with --init RANDOM",
   );
-}
-
-function requiredDir(dir: string | undefined): string {
-  if (dir !== undefined) return dir;
-  throw new CutlayerError('INVALID_ARGUMENT', 'createEngine: expected backboneDir or artifact');
 }

@@ -1,11 +1,10 @@
-/** The inputs of one step: checks, digest, size, and the feeds of a graph. */
+/** The inputs of one step: shapes, digest, size, and the feeds of a graph. */
 import { createHash } from 'node:crypto';
-import type { BackboneManifest, Dims, SpanKind } from '../../artifacts/manifest.js';
-import { stepGraphsOf } from '../../artifacts/step-graphs.js';
-import { CutlayerError } from '../../errors.js';
+import type { Dims, SpanKind } from '../../artifacts/manifest.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
-import { type DimPattern, expectShape } from '../../tensor/shape.js';
-import { elementCount, type Tensor, tensor } from '../../tensor/tensor.js';
+import { tensorBytes } from '../../runtime/release.js';
+import type { DimPattern } from '../../tensor/shape.js';
+import { type Tensor, tensor } from '../../tensor/tensor.js';
 
 /** The adapter of a step. */
 export type AdapterInput =
@@ -29,7 +28,7 @@ export interface StepInputs {
 
 declare const checked: unique symbol;
 
-/** Inputs that fit the backbone, with finite values; the service's parser makes them too. */
+/** Inputs that fit the backbone, with finite values, as the service's parser makes them. */
 export type CheckedInputs = StepInputs & { readonly [checked]: true };
 
 /** The expected shapes of a step's tensors. */
@@ -45,47 +44,6 @@ export function virtualTokensOf(kind: SpanKind, shape: readonly number[]): numbe
   return kind === 'none' ? 0 : shape[kind === 'prefix' ? 2 : 0]!;
 }
 
-/**
- * Checks every shape and index of a step that came without a request. It does not check that the
- * values are finite.
- * @throws CutlayerError ADAPTER_UNSUPPORTED, INVALID_SHAPE, INVALID_ARGUMENT, LIMIT_EXCEEDED
- */
-export function checkInputs(inputs: StepInputs, manifest: BackboneManifest): CheckedInputs {
-  const { hiddenStates, adapter, positions } = inputs;
-  const { dims } = manifest;
-  stepGraphsOf(manifest, adapter.kind);
-  expectTensor('hiddenStates', hiddenStates, dims);
-  if (adapter.kind !== 'none') expectTensor(adapter.kind, adapter.value, dims);
-  const [batch, sequence] = hiddenStates.shape as readonly [number, number, number];
-  const virtualTokens = adapter.kind === 'none' ? 0 : virtualTokensOf(adapter.kind, adapter.value.shape);
-  if (virtualTokens + sequence > dims.maxPositions) {
-    throw new CutlayerError(
-      'LIMIT_EXCEEDED',
-      `hiddenStates: ${virtualTokens} virtual + ${sequence} text tokens, the model has ${dims.maxPositions} positions; send shorter sequences`,
-    );
-  }
-  const rows = (adapter.kind === 'softPrompt' ? virtualTokens : 0) + batch * sequence;
-  if (positions.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'positions: expected at least one row index, got none');
-  let previous = -1n;
-  for (const position of positions) {
-    if (position <= previous || position >= BigInt(rows)) {
-      throw new CutlayerError(
-        'INVALID_ARGUMENT',
-        `positions: expected increasing row indexes below ${rows}, got ${position} after ${previous}`,
-      );
-    }
-    previous = position;
-  }
-  // The checks above are what the brand states.
-  return inputs as CheckedInputs;
-}
-
-function expectTensor(name: keyof typeof stepShapes, { shape, data }: Tensor, dims: Dims): void {
-  expectShape(name, shape, stepShapes[name](dims));
-  if (elementCount(shape) !== data.length)
-    throw new CutlayerError('INVALID_SHAPE', `${name}: expected ${elementCount(shape)} elements, got ${data.length} elements`);
-}
-
 /** The feeds of a step's graphs. */
 export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): NamedTensors {
   return {
@@ -97,7 +55,7 @@ export function stepFeeds({ hiddenStates, adapter, positions }: CheckedInputs): 
 
 /** Bytes of a step's inputs. */
 export function stepInputBytes(inputs: CheckedInputs): number {
-  return Object.values(stepFeeds(inputs)).reduce((bytes, { data }) => bytes + data.byteLength, 0);
+  return tensorBytes(Object.values(stepFeeds(inputs)));
 }
 
 /** sha256 over names, shapes and bytes of a step's inputs: equal digests mean the same step. */

@@ -4,8 +4,9 @@ import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { BackboneArtifact } from '../../../src/artifacts/store.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type BackboneEngine, createEngine, type EngineOptions, type ForwardStep } from '../../../src/gateway/engine/engine.js';
-import { type AdapterInput, checkInputs, type StepInputs } from '../../../src/gateway/engine/step-inputs.js';
+import type { AdapterInput, StepInputs } from '../../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { checkInputs } from '../../support/checked-inputs.js';
 import { mortalWorkers } from '../../support/mortal-worker.js';
 import { anonymousBytes } from '../../support/process-memory.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
@@ -53,7 +54,7 @@ const backOf = (stepId: string, seed = 9) => ({
 
 describe('runtime/engine', () => {
   const open: BackboneEngine[] = [];
-  const engine = async (options: EngineOptions = {}): Promise<BackboneEngine> => {
+  const engine = async (options: Partial<EngineOptions> = {}): Promise<BackboneEngine> => {
     const opened = await createEngine({ artifact, workers: 1, threadsPerWorker: 1, ...options });
     open.push(opened);
     return opened;

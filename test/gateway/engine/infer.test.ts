@@ -4,8 +4,9 @@ import { rm } from 'node:fs/promises';
 import { spanKinds } from '../../../src/artifacts/manifest.js';
 import { loadBackbone } from '../../../src/artifacts/store.js';
 import { type BackboneEngine, createEngine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
-import { type AdapterInput, checkInputs } from '../../../src/gateway/engine/step-inputs.js';
+import type { AdapterInput } from '../../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
+import { checkInputs } from '../../support/checked-inputs.js';
 import { onnxFixtures, packOnnxFixture } from '../../support/onnx-fixtures.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 
@@ -63,7 +64,7 @@ for (const { name, kinds, pack } of backbones) {
   describe(`forward without residuals: ${name}`, () => {
     let engine: BackboneEngine;
     before(async () => {
-      engine = await createEngine({ backboneDir: await pack(), workers: 1, threadsPerWorker: 1 });
+      engine = await createEngine({ artifact: await loadBackbone(await pack()), workers: 1, threadsPerWorker: 1 });
     });
     after(() => engine?.close());
 
