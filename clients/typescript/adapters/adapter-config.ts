@@ -88,7 +88,7 @@ export async function readAdapterTensors(dir: string): Promise<ReadonlyMap<strin
 }
 
 /**
- * The tensors of methods that change modules (LoRA, trainable tokens, classification head) are named
+ * Tensors of methods that change modules (LoRA, trainable tokens, classification head) are named
  * `base_model.model.<module>.<tensor>`, with transformers' name of the module.
  */
 const BASE = 'base_model.model.';

@@ -47,7 +47,7 @@ export type MethodSettings = z.infer<typeof methodSettingsSchema>;
 /** What a caller gives: every setting is optional. */
 export type MethodSettingsInput = z.input<typeof methodSettingsSchema>;
 
-/** The methods that read each setting; a given setting that no method of the run reads is refused. */
+/** The methods that read each setting; a setting that no method of the run reads is refused. */
 export const settingReaders: { readonly [Name in keyof Omit<MethodSettings, 'seed'>]-?: readonly MethodName[] } = {
   virtualTokens: ['prompt-tuning', 'p-tuning', 'prefix-tuning', 'multitask-prompt-tuning'],
   init: ['prompt-tuning', 'p-tuning', 'prefix-tuning', 'multitask-prompt-tuning'],

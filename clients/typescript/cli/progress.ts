@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TrainEvent } from '../training/train-options.js';
+import { formatBytes, percent } from './text-layout.js';
 
 /** Reports a run to standard error, so that standard output stays free. */
 export interface ProgressReporter {
@@ -113,14 +114,4 @@ function stepClock(): (event: StepEvent) => string {
     const seconds = Math.round((mean * (totalSteps - step)) / 1000);
     return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   };
-}
-
-/** Bytes for people. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1e3) return `${bytes} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -32,14 +32,11 @@ export async function withSession(
 }
 
 export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
-  const bundle = await ClientBundle.open(flags.bundle, {
-    verify: flags.verify,
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
-  });
+  const bundle = await ClientBundle.open(flags.bundle, { verify: flags.verify, threads: flags.threads });
   try {
     const connection = await connect({
       address: flags.gateway,
-      ...(flags.ca === undefined ? {} : { ca: flags.ca }),
+      ca: flags.ca,
       ...tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
       insecure: flags.insecure,
       wireDtype: flags.wire,

@@ -11,7 +11,7 @@ export interface CredentialOptions {
   /** `host:port` */
   readonly address: string;
   /** PEM text, or the path of a PEM file. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   readonly insecure?: boolean;
 }
 

@@ -34,11 +34,6 @@ export function retryDelayMs(attempt: number, policy: RetryPolicy, random: () =>
   return bound * (0.5 + 0.5 * random());
 }
 
-/** Whether the same call may be sent again as it is. */
-export function mayRepeat(error: CutlayerError): boolean {
-  return error.retry === 'same';
-}
-
 /**
  * Runs `attempt` until success, an error that repeating does not mend, or the end of its time.
  * @throws CutlayerError the last attempt's error; CANCELLED
@@ -60,7 +55,7 @@ export async function retrying<T>(
       return await attempt();
     } catch (caught) {
       const error = CutlayerError.from(caught);
-      if (!mayRepeat(error) || options.signal?.aborted) throw error;
+      if (error.retry !== 'same' || options.signal?.aborted) throw error;
       firstFailure ??= now();
       const delayMs = retryDelayMs(repetition, policy, random);
       if (now() - firstFailure + delayMs > retryForMs) {

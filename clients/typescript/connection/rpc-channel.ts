@@ -12,7 +12,7 @@ export interface ChannelOptions extends TokenOptions {
   /** `host:port` */
   readonly address: string;
   /** CA of the server's certificate: PEM text or a PEM file's path. Default: the system's. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** Plain text instead of TLS: only for a local server or behind a proxy that adds TLS. */
   readonly insecure?: boolean;
   /** Deadline of each call. Default 120,000. */

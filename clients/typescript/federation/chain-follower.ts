@@ -1,4 +1,6 @@
-/** Follows what the coordinator broadcasts: fetches it, checks it, keeps it, and tells what it means for this member. */
+/**
+ * Follows the coordinator's broadcasts: fetches, checks and keeps them, and tells their meaning.
+ */
 import type { Broadcast } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import { ChainLog } from './chain-log.js';
@@ -9,7 +11,6 @@ import type { ParticipantEvent } from './participant-events.js';
 import type { Pin } from './pin.js';
 import type { PromotedVersion } from './promoted-version.js';
 
-/** Who hears of broadcasts. */
 export interface FollowerSurroundings {
   readonly api: Pick<FederationApi, 'broadcasts'>;
   readonly member: string;
@@ -20,12 +21,12 @@ export interface FollowerSurroundings {
   readonly tell: (event: ParticipantEvent) => void;
 }
 
-/** Opens the kept chain; what a killed participant has believed and not yet acted on is acted on now. @throws CutlayerError BROADCAST_REJECTED */
+/** Opens the kept chain and acts on it anew. @throws CutlayerError BROADCAST_REJECTED */
 export function openChain(state: MemberStore, { open, member }: Pin, data: LocalData): Promise<ChainLog> {
   return ChainLog.open(state, open, async (broadcast) => void (await takeNote(broadcast, member, state, data)));
 }
 
-/** @returns whether it is an aggregate with this member's update, whose moments are then those to go on from */
+/** @returns Whether it is an aggregate with this member's update: its moments are then kept. */
 async function takeNote(broadcast: Broadcast, member: string, state: MemberStore, data: LocalData): Promise<boolean> {
   await data.observe(broadcast, member);
   const own = broadcast.kind === 'aggregate' && broadcast.participants.includes(member);
@@ -33,7 +34,6 @@ async function takeNote(broadcast: Broadcast, member: string, state: MemberStore
   return own;
 }
 
-/** Follows the chain. */
 export class ChainFollower {
   readonly #around: FollowerSurroundings;
   /** Aggregates with this member's update that nothing has been decided about. */

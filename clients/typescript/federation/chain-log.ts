@@ -1,8 +1,8 @@
 /**
- * The coordinator's broadcasts as this member has seen them, kept for good with their signatures. An accepted broadcast is never
- * replaced: two of one number prove that the coordinator has told two stories, and one that the manifest does not allow is a proof too.
+ * The coordinator's broadcasts as this member has seen them, kept for good with their signatures.
+ * An accepted broadcast is never replaced. Two of one number prove that the coordinator told two
+ * stories; so does one that the manifest does not allow.
  */
-
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../../src/protocol/federation/chain.js';
 import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
 import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
@@ -17,7 +17,6 @@ interface OpenedBroadcast {
   readonly told: ChainState;
 }
 
-/** The verified chain. */
 export class ChainLog {
   readonly #state: MemberStore;
   readonly #federation: string;
@@ -39,7 +38,7 @@ export class ChainLog {
     this.#clipNorm = initialClipNorm(manifest);
   }
 
-  /** Reads and verifies what is kept. @param each told every broadcast, in order. @throws CutlayerError BROADCAST_REJECTED when it was changed */
+  /** Reads and verifies what is kept. @throws CutlayerError BROADCAST_REJECTED */
   static async open(state: MemberStore, open: OpenManifest, each: (broadcast: Broadcast) => Promise<void> | void): Promise<ChainLog> {
     const chain = new ChainLog(state, open);
     for (const signed of state.all<SignedBroadcast>('SELECT bytes, signature FROM chain ORDER BY seq'))
@@ -87,7 +86,7 @@ export class ChainLog {
     return this.#digests.get(version);
   }
 
-  /** Whether a hash is of a broadcast of this chain: a member who states it is behind, and has seen nothing else. */
+  /** Whether a hash is of this chain: then the member that states it is only behind. */
   knows(hash: string): boolean {
     return this.#hashes.has(hash);
   }

@@ -1,5 +1,4 @@
-/** What a member insists on before it shares anything with a cohort, beyond what secure aggregation checks by itself. */
-
+/** What a member checks of a cohort before it shares anything, beyond secure aggregation's own. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Enlistment, hasTerms } from '../../../src/protocol/federation/enlistment.js';
 import { maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
@@ -14,14 +13,13 @@ export interface OwnView {
   readonly round: number;
   /** As this member has sent it. */
   readonly enlistment: Enlistment;
-  /** Checks signatures. */
   readonly check?: Verify | undefined;
   /** Whether a chain head is of a broadcast that this member has. */
   readonly knows: (chainHead: string) => boolean;
 }
 
 /**
- * Every member of the cohort is on the roster, has signed these very terms for this round, and has seen the same broadcasts.
+ * Each member is on the roster, has signed these terms for this round and has seen the same chain.
  * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED
  */
 export function requireCohort(cohort: readonly Enlistment[], { pin, round, enlistment, check, knows }: OwnView): void {

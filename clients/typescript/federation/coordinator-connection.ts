@@ -27,10 +27,10 @@ export interface CoordinatorConnection extends FederationApi {
 const ANSWER = "the coordinator's answer";
 /** Time that a waiting call has to come back beyond what it may wait. */
 const POLL_SLACK_MS = 15_000;
-/** A stage's own call is repeated this long at once; whoever answers the stage tries again later. */
+/** A stage's own call is repeated this long at once; the participant tries again later. */
 const RETRY_FOR_MS = 30_000;
 
-/** Opens a connection; nothing is sent before the first call. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (CA or token file) */
+/** Sends nothing before the first call. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND */
 export async function openCoordinatorConnection({ federation, ...options }: CoordinatorConnectionOptions): Promise<CoordinatorConnection> {
   const channel = await openChannel(loadFederationService().service, 'coordinator', { retry: { retryForMs: RETRY_FOR_MS }, ...options });
   const accepted = (): void => undefined;

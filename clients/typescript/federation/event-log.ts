@@ -1,4 +1,4 @@
-/** `log.jsonl` of a participant: its events with their time. Bounded: the older half is dropped when the file has become long. */
+/** `log.jsonl` of a participant: its events with their time. Bounded: the older half is dropped. */
 import { rename } from 'node:fs/promises';
 import { Mutex } from 'async-mutex';
 import { JsonLines } from '../../../src/files/json-lines.js';

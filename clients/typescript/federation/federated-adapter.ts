@@ -1,5 +1,4 @@
-/** The adapter that a manifest describes, as one member builds it, and its parameters as one vector. */
-
+/** The adapter of a manifest, as one member builds it, and its parameters as one vector. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Manifest, updateLength } from '../../../src/protocol/federation/manifest.js';
 import type { Adapter } from '../adapters/adapter.js';
@@ -14,7 +13,8 @@ export function parametersOf(adapter: Pick<Adapter, 'parameters'>): Manifest['pa
 
 /**
  * Builds the adapter of a manifest.
- * @throws CutlayerError ADAPTER_MISMATCH when method and settings give other parameters here than the manifest lists; INVALID_ARGUMENT
+ * @throws CutlayerError ADAPTER_MISMATCH (other parameters than the manifest lists),
+ *   INVALID_ARGUMENT
  */
 export async function federatedAdapter(context: AdapterContext, manifest: Pick<Manifest, 'settings' | 'parameters'>): Promise<Adapter> {
   const { method, settings } = manifest.settings.adapter;

@@ -1,4 +1,4 @@
-/** A member's identity on disk: an Ed25519 key that signs what the member says in a federation. The holder of the file is the member. */
+/** A member's identity on disk, an Ed25519 key: the holder of the file is the member. */
 import { readFile, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
@@ -24,7 +24,7 @@ export async function createIdentity(file: string, random?: RandomBytes): Promis
   );
 }
 
-/** Reads an identity. @throws CutlayerError NOT_FOUND, INVALID_CONFIG (broken, or readable by others) */
+/** @throws CutlayerError NOT_FOUND, INVALID_CONFIG (broken, or readable by others) */
 export async function readIdentity(file: string): Promise<IdentityKey> {
   const found = await stat(file).catch((cause: unknown) => {
     throw new CutlayerError('NOT_FOUND', `${file}: no identity here; make one with: cutlayer client identity --out ${file}`, { cause });

@@ -1,6 +1,7 @@
 /**
- * Training on a member's own data between a broadcast and its update. The state goes through the member's store every few steps, so that a killed
- * participant goes on where it was; and the moments of AdamW go from round to round once the round's update is in an aggregate.
+ * Training on a member's own data between a broadcast and its update. The state goes through the
+ * member's store every few steps, so that a killed participant goes on where it was. AdamW's
+ * moments go from round to round once the round's update is in an aggregate.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -10,7 +11,7 @@ import { proximalFactor } from '../../../src/protocol/federation/strategies/sett
 import { decodeTensors, encodeTensors } from '../../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter } from '../adapters/adapter.js';
-import { mayRepeat, type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
+import { type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
 import { batchLimits } from '../inference/evaluate.js';
 import type { AdamWState } from '../optimizers/adamw.js';
 import type { Proximal } from '../optimizers/proximal.js';
@@ -38,14 +39,12 @@ const metadataSchema = z.object({
   finished: z.enum(['true', 'false']),
 });
 
-/** A step of local training. */
 export interface LocalStep extends StepResult {
   /** Steps of this round taken, and in all. */
   readonly stepInRound: number;
   readonly stepsInRound: number;
 }
 
-/** What to train with. */
 export interface LocalTrainingOptions {
   readonly state: MemberStore;
   readonly client: TrainingClient;
@@ -66,7 +65,6 @@ export interface LocalTrainingOptions {
   readonly onRetry?: ((error: CutlayerError) => void) | undefined;
 }
 
-/** What came of it. */
 export interface LocalTraining {
   /** after − before, float32. */
   readonly update: Float32Array;
@@ -75,7 +73,7 @@ export interface LocalTraining {
   readonly loss: number | undefined;
 }
 
-/** Trains, or goes on. @throws CutlayerError DIVERGED, CANCELLED, or what the gateway's calls fail with */
+/** Trains, or goes on. @throws CutlayerError DIVERGED, CANCELLED, or a gateway call's */
 export async function trainLocally(options: LocalTrainingOptions): Promise<LocalTraining> {
   const { state, client, settings, round, version, start, data, signal, environment } = options;
   const { training, strategy } = settings;
@@ -103,7 +101,7 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     update: () => ({ proximal, learningRate: client.learningRate * factor(taken()) }),
     // For as long as the round lasts, when the gateway is away.
     retry: async (error, attempt) => {
-      if (!(mayRepeat(error) || error.code === 'TOKEN_EXPIRED' || error.code === 'DEADLINE_EXCEEDED')) throw error;
+      if (!(error.retry === 'same' || error.code === 'TOKEN_EXPIRED' || error.code === 'DEADLINE_EXCEEDED')) throw error;
       options.onRetry?.(error);
       await environment.sleep(retryDelayMs(attempt, { initialDelayMs: 1000, maxDelayMs: 30_000 }, environment.random), signal);
     },
@@ -130,7 +128,9 @@ export function splitValues({ parameters }: Pick<Adapter, 'parameters'>, values:
   return parts;
 }
 
-/** Makes the moments of a round's training those that the next round begins with; does nothing when they are not of that round, not at its end, or broken. */
+/**
+ * Keeps the moments of a finished round for the next one; does nothing for other or broken ones.
+ */
 export async function keepMoments(state: MemberStore, round: number): Promise<void> {
   const bytes = await state.read(TRAINING_FILE);
   if (bytes === undefined) return;
@@ -138,7 +138,7 @@ export async function keepMoments(state: MemberStore, round: number): Promise<vo
   if (saved?.round === round && saved.finished === 'true') await state.write(OPTIMIZER_FILE, bytes);
 }
 
-/** Undefined for a broken file: moments are worth keeping, and nobody's promise. */
+/** Undefined for a broken file: moments are worth keeping, but are not promised. */
 function metadataOf(bytes: Uint8Array): z.output<typeof metadataSchema> | undefined {
   try {
     return metadataSchema.safeParse(Object.fromEntries(decodeTensors(bytes, TRAINING_FILE).metadata)).data;
@@ -148,8 +148,8 @@ function metadataOf(bytes: Uint8Array): z.output<typeof metadataSchema> | undefi
 }
 
 /**
- * The round's steps from the one that comes next. A round goes on in the order of the data where the last one stopped, as a run
- * would. Batches are the manifest's, in as many calls as the gateway's limits want.
+ * The round's steps from the next one on. They go on in the order of the data where the last round
+ * stopped, as in a run. Batches are the manifest's, in as many calls as the gateway's limits want.
  * @param taken Steps of the round that have been taken.
  */
 function roundPlan({ client, settings, data, aggregates, seed }: LocalTrainingOptions, taken: number) {
@@ -164,7 +164,7 @@ function roundPlan({ client, settings, data, aggregates, seed }: LocalTrainingOp
   return { stepsInRound, plan: epochSteps(lengths, from, { ...order, calls }) };
 }
 
-/** Factor of the learning rate at a step of this round, of `steps`: the schedule over all rounds, as if each had as many. */
+/** Factor at a step of this round: the schedule over all rounds, each of this many `steps`. */
 function roundSchedule({ settings, aggregates }: LocalTrainingOptions, steps: number): (at: number) => number {
   const { count } = settings.rounds;
   if (count === null) return () => 1;
@@ -199,7 +199,7 @@ async function writeTraining(
   await state.write(TRAINING_FILE, encodeTensors(tensors, texts));
 }
 
-/** Undefined where there is none; a broken one is as good as none, for training begins again from the broadcast. */
+/** Undefined where there is none, or a broken one: training begins again from the broadcast. */
 async function readTraining(state: MemberStore, name: string, client: TrainingClient): Promise<SavedTraining | undefined> {
   const bytes = await state.read(name);
   if (bytes === undefined) return undefined;

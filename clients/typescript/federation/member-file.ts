@@ -1,4 +1,4 @@
-/** The file of a member's state: its rights, its format, and how SQLite keeps it. The tables are in member-schema.ts. */
+/** The file of a member's state: rights, format, SQLite's settings. Tables: member-schema.ts. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,7 +20,7 @@ const failures: readonly (readonly [sqlite: string, code: ErrorCode, say: string
   ['SQLITE_FULL', 'IO_ERROR', 'the disk is full; nothing was sent'],
 ];
 
-/** A failure of the engine, or of a system call below it, as one of ours; other errors stay as they are. */
+/** An error of SQLite or of a system call below it as one of ours; others stay as they are. */
 export function memberFileFailure(caught: unknown, path: string): unknown {
   if (caught instanceof CutlayerError || !(caught instanceof Error)) return caught;
   const { code = '', message } = caught as NodeJS.ErrnoException;
@@ -39,8 +39,8 @@ export function brokenRow(what: string, cause: unknown): CutlayerError {
 }
 
 /**
- * Opens the file of a directory, making it where there is none. The caller holds the directory's lock.
- * @param durable false: a power cut may lose what was written
+ * Opens a directory's file, or makes it. The caller holds the directory's lock.
+ * @param durable False: a power cut may lose what was written.
  * @throws CutlayerError STORE_TOO_OLD, STORE_TOO_NEW, STORE_CORRUPT, STORE_IN_USE, IO_ERROR
  */
 export function openMemberFile(directory: string, durable: boolean): Libsql.Database {

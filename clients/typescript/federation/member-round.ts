@@ -1,6 +1,7 @@
 /**
- * One member in one round: its answers to the stages. Every answer is written down before it is given, and a round once left is never entered
- * again. What the coordinator asks is held against the pinned manifest, the member's floors and the chain before it is answered.
+ * One member in one round: its answers to the stages. Every answer is written down before it is
+ * given, and a round once left is never entered again. The pinned manifest, the member's floors and
+ * the chain decide what is answered.
  */
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../../src/errors.js';
@@ -47,7 +48,7 @@ export interface RoundSurroundings {
   readonly pin: Pin;
   readonly identity: IdentityKey;
   readonly random: RandomBytes;
-  /** Checks signatures. Default: each is checked each time. */
+  /** Default: each signature is checked each time. */
   readonly check?: Verify | undefined;
   readonly api: Pick<FederationApi, 'enlist' | 'shareKeys' | 'submit' | 'confirm' | 'unmask'>;
 }
@@ -65,7 +66,7 @@ export class MemberRound {
     if (secagg !== null) this.#client = SecAggClient.fromState(secagg, around.identity, around.check);
   }
 
-  /** Goes on from what is written down. @throws CutlayerError STORE_CORRUPT, INVALID_CONFIG when it is broken */
+  /** Goes on from what is written down. @throws CutlayerError STORE_CORRUPT, INVALID_CONFIG */
   static open(around: RoundSurroundings): MemberRound {
     return new MemberRound(around, readRound(around.state));
   }
@@ -80,7 +81,7 @@ export class MemberRound {
     return this.#record?.active ?? undefined;
   }
 
-  /** Enters a round, or repeats the entry. @throws CutlayerError ROUND_REFUSED for a round that was begun before, or on other terms */
+  /** Enters a round, or repeats the entry. @throws CutlayerError ROUND_REFUSED */
   async enlist(entry: RoundEntry): Promise<void> {
     const { api, state } = this.#around;
     if (entry.round < this.number || (entry.round === this.number && this.active === undefined))
@@ -102,7 +103,10 @@ export class MemberRound {
     await api.enlist(entry.round, this.#require(entry.round).enlistment);
   }
 
-  /** @param knows whether this member has a broadcast of that hash @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED, SECAGG_REFUSED */
+  /**
+   * @param knows Whether this member has a broadcast of that hash.
+   * @throws CutlayerError ROUND_REFUSED, CHAIN_FORKED, SECAGG_REFUSED
+   */
   async shareKeys({ round, cohort }: Extract<Task, { kind: 'shareKeys' }>, knows: (hash: string) => boolean): Promise<void> {
     const active = this.#require(round);
     const { pin, api, check } = this.#around;
@@ -132,7 +136,7 @@ export class MemberRound {
     return { kind: 'wanted', active, cohort: members };
   }
 
-  /** Masks a payload and writes its bytes. @returns their digest @throws CutlayerError SECAGG_REFUSED */
+  /** Masks a payload, writes its bytes, gives their digest. @throws CutlayerError SECAGG_REFUSED */
   async seal({ round, inbox }: SubmitTask, payload: RoundPayload): Promise<string> {
     this.#require(round);
     const values = payload.kind === 'plain' ? payload.values : this.#secagg(round).mask(inbox, payload.ring);
@@ -141,7 +145,7 @@ export class MemberRound {
     return digest(bytes);
   }
 
-  /** From now on the round submits the sealed bytes, and no others. @param payloadDigest What {@link MemberRound.seal} has given. */
+  /** From now on the round submits the sealed bytes alone. @param payloadDigest Of `seal`. */
   commit(round: number, cohort: number, payloadDigest: string): void {
     this.#write(round, { ...this.#require(round), cohort, payloadDigest });
   }
@@ -174,7 +178,7 @@ export class MemberRound {
     await this.#around.api.unmask(round, revealed);
   }
 
-  /** Ends the round for this member: its secrets are deleted, and nothing of it is answered any more. @param round may be one that was never begun */
+  /** Ends a round, begun or not, for this member: deletes its secrets and answers nothing more. */
   leave(round: number, { keepTraining }: { readonly keepTraining: boolean }): void {
     if (round < this.number) return;
     const { state } = this.#around;
@@ -220,8 +224,8 @@ export class MemberRound {
   }
 
   /**
-   * Writes down what is about to be said, and the state of secure aggregation that it follows from.
-   * @param active null: the round is over for this member @param more writes in the same transaction
+   * Writes down what is about to be said, and the secure aggregation state that it follows from.
+   * @param active Null: the round is over here. @param more Writes in the same transaction.
    */
   #write(round: number, active: Omit<ActiveRound, 'secagg'> | null, more: () => void = () => undefined): void {
     const { state } = this.#around;

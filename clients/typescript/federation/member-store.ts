@@ -1,6 +1,7 @@
 /**
- * A member's state: one SQLite file in its state directory, or memory. What a call has written is on disk when it returns. What is
- * deleted is overwritten in the file, and after {@link MemberStore.forget} in its write-ahead log too.
+ * A member's state: one SQLite file in its state directory, or memory. What a call has written is
+ * on disk when it returns. Deleted rows are overwritten, after {@link MemberStore.forget} in the
+ * write-ahead log too.
  */
 import { mkdir } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -12,13 +13,12 @@ import { MEMBER_FILE } from './member-schema.js';
 /** A value of a column. libsql ends the process on any other, and on NaN it writes null. */
 export type ColumnValue = string | number | Uint8Array | null;
 
-/** Called before and after each statement that writes, and each COMMIT; what it throws, the write throws. */
+/** Called before and after each writing statement and COMMIT; its errors are the write's. */
 export type WriteHook = (moment: 'before' | 'after', statement: string) => void;
 
-/** Bytes of a large value between which other work gets its turn: libsql takes some 30 MB a second. */
+/** Bytes of a large value between which other work runs: libsql takes some 30 MB a second. */
 const PART_BYTES = 1024 * 1024;
 
-/** A member's state, open. */
 export class MemberStore {
   /** Where adapters and lists for people go; undefined: they are not written. */
   readonly directory: string | undefined;
@@ -36,8 +36,9 @@ export class MemberStore {
   }
 
   /**
-   * Opens the state in a directory (0700), which one process at a time may do; makes it where there is none.
-   * @throws CutlayerError ALREADY_EXISTS naming the process that has it; STORE_TOO_OLD, STORE_TOO_NEW, STORE_CORRUPT, IO_ERROR
+   * Opens the state in a directory (0700) for one process at a time, or makes it.
+   * @throws CutlayerError ALREADY_EXISTS naming the process that has it; STORE_TOO_OLD,
+   *   STORE_TOO_NEW, STORE_CORRUPT, IO_ERROR
    */
   static async open(directory: string, { onWrite }: { readonly onWrite?: WriteHook } = {}): Promise<MemberStore> {
     await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => undefined); // the lock says what is wrong
@@ -52,12 +53,14 @@ export class MemberStore {
     }
   }
 
-  /** Reads the state in a directory, also while a participant runs on it. @throws CutlayerError NOT_FOUND, and as {@link MemberStore.open} */
+  /**
+   * Reads a state, also of a running participant. @throws CutlayerError NOT_FOUND, and as `open`
+   */
   static readOnly(directory: string): MemberStore {
     return new MemberStore(openMemberFileReadOnly(directory), directory);
   }
 
-  /** In a directory that goes with a simulation: without a lock, and a power cut may lose it. Adapters are not written. */
+  /** For a simulation: without a lock, a power cut may lose it, and adapters are not written. */
   static async scratch(directory: string, { onWrite }: { readonly onWrite?: WriteHook } = {}): Promise<MemberStore> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const store = new MemberStore(openMemberFile(directory, false), undefined, undefined, onWrite);
@@ -70,7 +73,7 @@ export class MemberStore {
     return new MemberStore(openMemberMemory(), undefined, undefined, onWrite);
   }
 
-  /** The rows that a query gives; `Row` names the columns' types, which the tables are strict about. @throws CutlayerError IO_ERROR, STORE_CORRUPT */
+  /** A query's rows; `Row` has the columns' types. @throws CutlayerError IO_ERROR, STORE_CORRUPT */
   all<Row extends object>(query: string, ...values: readonly ColumnValue[]): Row[] {
     const rows = this.#guarded(() => this.#database.prepare(query).all(values)) as Record<string, unknown>[];
     for (const row of rows) for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
@@ -82,14 +85,14 @@ export class MemberStore {
     return this.all<Row>(query, ...values)[0];
   }
 
-  /** Writes, in a transaction of its own unless one is open. @throws CutlayerError IO_ERROR, STORE_IN_USE, STORE_CORRUPT */
+  /** Writes, in a transaction. @throws CutlayerError IO_ERROR, STORE_IN_USE, STORE_CORRUPT */
   run(statement: string, ...values: readonly ColumnValue[]): void {
     this.#onWrite('before', statement);
     this.#guarded(() => this.#database.prepare(statement).run(values));
     this.#onWrite('after', statement);
   }
 
-  /** Writes all that `work` writes, or nothing. @throws CutlayerError as {@link MemberStore.run}, and what `work` throws */
+  /** Writes all that `work` writes, or nothing. @throws CutlayerError as `run`, and as `work` */
   transaction(work: () => void): void {
     this.#guarded(() => this.#database.exec('BEGIN IMMEDIATE'));
     try {
@@ -105,7 +108,7 @@ export class MemberStore {
     if (this.#remembers) this.forget();
   }
 
-  /** Takes what was deleted out of the write-ahead log. Where a reader has the log, the next transaction tries again. */
+  /** Takes deleted rows out of the write-ahead log; after a later write while a reader has it. */
   forget(): void {
     this.#remembers = this.get<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')?.busy === 1;
   }
@@ -149,7 +152,7 @@ export class MemberStore {
     await this.#lock?.release();
   }
 
-  /** What a killed process has left: parts of a value that was not whole, and deleted rows in the log. */
+  /** Removes what a killed process has left: parts of values, and deleted rows in the log. */
   #sweep(): void {
     this.run('DELETE FROM blob_parts WHERE generation NOT IN (SELECT generation FROM blobs)');
     this.forget();

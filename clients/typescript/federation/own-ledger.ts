@@ -1,6 +1,6 @@
 /**
- * A member's own account of what its updates have cost. It does not take the coordinator's word: a round is written down before its payload leaves, and
- * counts whether the round came to something or not.
+ * A member's own account of what its updates have cost, independent of the coordinator's word. A
+ * round is written down before its payload leaves, and counts also when it fails.
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { type PrivacyEvent, parsePrivacyEvent } from '../../../src/privacy/event.js';
@@ -11,7 +11,6 @@ import { amplifyingRate, initialClipNorm, privacyEventOf, type RoundRules } from
 import { brokenRow } from './member-file.js';
 import type { MemberStore } from './member-store.js';
 
-/** The account. */
 export class OwnLedger {
   readonly #state: MemberStore;
   readonly #manifest: RoundRules;
@@ -24,7 +23,7 @@ export class OwnLedger {
     this.#privacy = manifest.settings.privacy;
   }
 
-  /** Reads the account. @throws CutlayerError STORE_CORRUPT: an account that cannot be read allows nothing */
+  /** Reads the account. @throws CutlayerError STORE_CORRUPT: a broken one allows nothing */
   static open(state: MemberStore, manifest: RoundRules): OwnLedger {
     const ledger = new OwnLedger(state, manifest);
     for (const { round, event } of state.all<{ round: number; event: string }>('SELECT round, event FROM ledger ORDER BY round')) {
@@ -65,13 +64,13 @@ export class OwnLedger {
     this.#events.set(round, event);
   }
 
-  /** What has been spent, with unit and numbers; undefined without privacy, or before the first round. @param released As in {@link OwnLedger.require}. */
+  /** What was spent; undefined without privacy or rounds. @param released As in `require`. */
   statement(released: ReadonlyMap<number, RoundPurpose>): PrivacyStatement | undefined {
     if (this.#privacy === null || this.#events.size === 0) return undefined;
     return privacyStatement('client', [...this.#events.values(), ...this.#undrawn(undefined, released)], this.#privacy.delta);
   }
 
-  /** Where sampling makes a round cheaper, the price is that of every round: of those too for which this member was not drawn. */
+  /** With sampling the price is that of every round, those without this member too. */
   #undrawn(round: number | undefined, released: ReadonlyMap<number, RoundPurpose>): PrivacyEvent[] {
     const manifest = this.#manifest;
     if (amplifyingRate(manifest) === null) return [];

@@ -1,5 +1,7 @@
-/** What a participant tells while it runs. No text, token or number of the local data is in it beyond counts and metrics, which stay on this machine. */
-
+/**
+ * What a participant tells while it runs. Of the local data it holds only counts and metrics, which
+ * stay on this machine.
+ */
 import type { ErrorCode } from '../../../src/errors.js';
 import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
 import type { RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
@@ -7,7 +9,6 @@ import type { RoundStage } from '../../../src/protocol/federation/federation-api
 import type { DataEvent } from './data/local-data.js';
 import type { LocalStep } from './local-training.js';
 
-/** Something that happened. */
 export type ParticipantEvent =
   | {
       readonly type: 'joined';
@@ -41,7 +42,7 @@ export type ParticipantEvent =
   | { readonly type: 'measured'; readonly version: number; readonly current: VersionMetrics; readonly earlier: VersionMetrics }
   /** A promoted version could not be measured here. */
   | { readonly type: 'unmeasured'; readonly version: number; readonly code: ErrorCode; readonly message: string }
-  /** What a candidate has forgotten against the promoted version, on this member's earlier held-out examples; negative where it is better. */
+  /** What a candidate forgot of this member's earlier held-out examples; negative: it is better. */
   | { readonly type: 'compared'; readonly version: number; readonly promoted: number; readonly forgotten: VersionMetrics }
   | { readonly type: 'submitted'; readonly round: number; readonly purpose: RoundPurpose; readonly bytes: number; readonly again: boolean }
   /** This member has done all that the round asks of it. */
@@ -78,7 +79,7 @@ export type ParticipantEvent =
 /** How a participant ended. */
 export interface ParticipantSummary {
   readonly stopped: 'finished' | 'rounds' | 'cancelled';
-  /** Train rounds whose aggregate has this member's update and has been decided upon, in this run. */
+  /** Train rounds of this run with this member's update that have been decided upon. */
   readonly rounds: number;
   /** Rounds that this member declined or gave up, in this run. */
   readonly satOut: number;

@@ -1,9 +1,8 @@
 /**
- * A participant: the running program of a member of a federation. It asks the coordinator what to do, checks it, does it, and goes on for as
- * long as there is something to do. It outlives coordinators and gateways that go away, and its own end at any moment: everything that it
- * has promised is in its state before it is said.
+ * A participant: the running program of a federation's member. It asks the coordinator what to do,
+ * checks it and does it. It survives coordinators and gateways that go away, and its own end at any
+ * moment: every promise is in its state before it is said.
  */
-
 import { CutlayerError } from '../../../src/errors.js';
 import { cryptoRandom, type RandomBytes } from '../../../src/privacy/random.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
@@ -26,12 +25,11 @@ import type { MemberStore } from './member-store.js';
 import { OwnLedger } from './own-ledger.js';
 import type { ParticipantEvent, ParticipantSummary } from './participant-events.js';
 import { Patience } from './patience.js';
-import { type Floors, type Pin, pinned } from './pin.js';
+import { type AskedFloors, type Pin, pinned } from './pin.js';
 import { PromotedVersion } from './promoted-version.js';
 import { RoundAnswers } from './round-answers.js';
 import { RoundWork } from './round-work.js';
 
-/** Whose data is trained on, where, and for whom. */
 export interface ParticipantOptions {
   readonly api: FederationApi;
   /** Hex id, as the founder has told it. */
@@ -43,8 +41,8 @@ export interface ParticipantOptions {
   readonly data: LocalData;
   /** Closed by {@link Participant.close}. */
   readonly state: MemberStore;
-  readonly floors?: Partial<Floors> | undefined;
-  /** Stop after so many train rounds with this member's update have been decided upon. Default: when the federation is finished. */
+  readonly floors?: AskedFloors | undefined;
+  /** Stop after so many decided train rounds with this member's update. Default: at the end. */
   readonly rounds?: number | undefined;
   /** Longest wait for a task. Default 25,000. */
   readonly pollMs?: number | undefined;
@@ -55,7 +53,7 @@ export interface ParticipantOptions {
   /** Of the data order. Default 0. */
   readonly seed?: number | undefined;
   readonly random?: RandomBytes | undefined;
-  /** Signatures that were found right. Default: this participant's own; participants of one process may share them. */
+  /** Signatures found right, which participants of one process may share. Default: its own. */
   readonly signatures?: VerifiedSignatures | undefined;
   readonly environment?: RetryEnvironment | undefined;
   readonly onEvent?: ((event: ParticipantEvent) => void) | undefined;
@@ -69,7 +67,6 @@ interface Parts {
   readonly client: TrainingClient;
 }
 
-/** A participant. */
 export class Participant {
   readonly #options: ParticipantOptions;
   readonly #environment: RetryEnvironment;
@@ -98,9 +95,9 @@ export class Participant {
   }
 
   /**
-   * Pins the manifest, or takes up the pin; checks that bundle, gateway and identity are those of the federation; and takes up what the state holds.
-   * @throws CutlayerError MANIFEST_REJECTED, NOT_A_MEMBER, BACKBONE_MISMATCH, ADAPTER_MISMATCH, ADAPTER_UNSUPPORTED, INVALID_OPTION,
-   *   BROADCAST_REJECTED, STORE_CORRUPT, IO_ERROR
+   * Pins the manifest, or takes up pin and state; checks bundle, gateway and identity against it.
+   * @throws CutlayerError MANIFEST_REJECTED, NOT_A_MEMBER, BACKBONE_MISMATCH, ADAPTER_MISMATCH,
+   *   ADAPTER_UNSUPPORTED, INVALID_OPTION, BROADCAST_REJECTED, STORE_CORRUPT, IO_ERROR
    */
   static async open(options: ParticipantOptions): Promise<Participant> {
     const { api, state, identity, bundle, connection, data, random = cryptoRandom, signatures = new VerifiedSignatures() } = options;
@@ -140,9 +137,10 @@ export class Participant {
   }
 
   /**
-   * Takes part until the federation is finished, the asked-for rounds are done, or the signal comes: then between two steps, and what was begun goes on at the
-   * next start.
-   * @throws CutlayerError what cannot be waited out: BROADCAST_REJECTED, NOT_A_MEMBER, SCOPE_MISSING, IO_ERROR …
+   * Takes part until the federation is finished or the asked-for rounds are done. The signal ends
+   * it between two steps; the next start goes on there.
+   * @throws CutlayerError what waiting does not mend: BROADCAST_REJECTED, NOT_A_MEMBER,
+   *   SCOPE_MISSING, IO_ERROR …
    */
   async run(signal: AbortSignal = new AbortController().signal): Promise<ParticipantSummary> {
     const { pin, chain, round } = this.#parts;
@@ -195,7 +193,7 @@ export class Participant {
     );
     this.#patience.online();
     if (broadcasts > known) await this.#follower.catchUp();
-    // A participant that was killed between a broadcast and its adapter has the adapter still to write.
+    // Killed between a broadcast and its adapter: the adapter is still to be written.
     else if (!this.#promoted.isWritten) await this.#promoted.write();
     if (task.kind !== 'wait' && task.kind !== 'finished' && !this.#answers.isDone(task)) {
       this.#patience.waitFor('');
@@ -203,7 +201,7 @@ export class Participant {
       return 'on';
     }
     if (this.#isFinished(task)) return 'finished';
-    // The end is broadcast to everybody, or it is not the end.
+    // An end that is not broadcast is none.
     if (task.kind === 'finished') this.#patience.waitFor('the coordinator says that it is over, and has broadcast no end');
     else if (this.#promoted.unmeasured) await this.#promoted.measure(signal);
     else if (task.kind === 'wait') this.#patience.waitFor(task.reason);

@@ -1,9 +1,9 @@
-/** What a participant waits out, and how long: a coordinator or a gateway that is away, a token that is renewed, a round that it declines. */
+/** What a participant waits out, and how long: absent servers, expired tokens, declined rounds. */
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { mayRepeat, type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
+import { type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
 import type { ParticipantEvent } from './participant-events.js';
 
-/** What passes by itself in the days that a participant runs, besides what may be repeated at once. */
+/** What passes by itself in days, besides what may be repeated at once. */
 const passing: readonly ErrorCode[] = ['DEADLINE_EXCEEDED', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'CERTIFICATE_REJECTED', 'INTERNAL'];
 /** Nothing that comes later can be believed or used, or this machine cannot keep its promises. */
 const fatal: readonly ErrorCode[] = [
@@ -11,12 +11,12 @@ const fatal: readonly ErrorCode[] = [
   ...(['IO_ERROR', 'STORE_CORRUPT', 'STORE_IN_USE'] as const),
 ];
 const DELAYS = { initialDelayMs: 1000, maxDelayMs: 60_000 };
-/** A task that comes sooner than this although there is nothing to do would keep a processor busy. */
+/** Tasks that come faster without work to do would keep a processor busy. */
 const LEAST_WAIT_MS = 500;
 
 /** Whether the same is tried again later. */
 export function isPassing(error: CutlayerError): boolean {
-  return mayRepeat(error) || passing.includes(error.code);
+  return error.retry === 'same' || passing.includes(error.code);
 }
 
 /** Whether a stage that fails like this ends a round for this member, and nothing else. */
@@ -24,7 +24,6 @@ export function endsRound(error: CutlayerError): boolean {
   return !fatal.includes(error.code) && !isPassing(error);
 }
 
-/** A participant's waiting. */
 export class Patience {
   readonly #environment: RetryEnvironment;
   readonly #tell: (event: ParticipantEvent) => void;
@@ -48,7 +47,7 @@ export class Patience {
     this.#reason = reason;
   }
 
-  /** Waits until the same may be tried again, longer each time. @throws CutlayerError what waiting does not mend */
+  /** Waits for the next try, longer each time. @throws CutlayerError what waiting does not mend */
   async waitOut(caught: unknown, signal: AbortSignal): Promise<void> {
     const error = CutlayerError.from(caught);
     if (!isPassing(error)) throw error;

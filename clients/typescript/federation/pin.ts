@@ -1,4 +1,4 @@
-/** What a member has agreed to, kept in its own state: the manifest and its floors. What the coordinator says later is held against it. */
+/** What a member has agreed to, kept in its state: manifest and floors. Later messages must fit. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/protocol/federation/manifest.js';
 import { fewestSurvivors, maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
@@ -8,9 +8,12 @@ import type { MemberStore } from './member-store.js';
 export interface Floors {
   /** Members of a cohort. */
   readonly minCohort: number;
-  /** Members who would have to collude to open one member's update; 0 without secure aggregation. */
+  /** Members that must collude to open one member's update; 0 without secure aggregation. */
   readonly minThreshold: number;
 }
+
+/** Floors that are to be raised. */
+export type AskedFloors = { readonly [F in keyof Floors]?: Floors[F] | undefined };
 
 /** What this member holds on to. */
 export interface Pin {
@@ -27,13 +30,14 @@ export interface PinRequest {
   /** Hex; whose roster entry this member is. */
   readonly publicKey: string;
   /** Raises the floors. */
-  readonly floors?: Partial<Floors> | undefined;
+  readonly floors?: AskedFloors | undefined;
 }
 
 /**
  * Reads this member's pin, or makes it from what the coordinator serves.
- * @param fetch asked only when nothing is pinned yet
- * @throws CutlayerError MANIFEST_REJECTED (another one than was asked for), NOT_A_MEMBER, INVALID_OPTION (floors below the pinned ones, or out of reach)
+ * @param fetch Asked only when nothing is pinned yet.
+ * @throws CutlayerError MANIFEST_REJECTED (another one), NOT_A_MEMBER, INVALID_OPTION (floors below
+ *   the pinned ones, or out of reach)
  */
 export async function pinned(state: MemberStore, request: PinRequest, fetch: () => Promise<SignedManifest>): Promise<Pin> {
   const saved = readPin(state);
@@ -54,14 +58,17 @@ export async function pinned(state: MemberStore, request: PinRequest, fetch: () 
   return { open, member, floors };
 }
 
-/** The manifest's own numbers. Above the complete graph's size a secret has fewer holders than the cohort's threshold, so nothing is asked of them. */
+/**
+ * The manifest's own numbers. Above the complete graph's size a secret has fewer holders than the
+ * threshold, so nothing is asked of them.
+ */
 export function defaultFloors({ manifest }: Pick<OpenManifest, 'manifest'>): Floors {
   const { cohort, secureAggregation } = manifest.settings;
   const complete = secureAggregation !== null && cohort.min <= Math.min(255, secureAggregation.graphAbove);
   return { minCohort: cohort.min, minThreshold: complete ? Math.min(fewestSurvivors(manifest, cohort.min), cohort.min) : 0 };
 }
 
-function raised({ manifest }: OpenManifest, before: Floors, asked: Partial<Floors>, pinnedBefore: boolean): Floors {
+function raised({ manifest }: OpenManifest, before: Floors, asked: AskedFloors, pinnedBefore: boolean): Floors {
   const most = maxCohortOf(manifest);
   const floors = { minCohort: asked.minCohort ?? before.minCohort, minThreshold: asked.minThreshold ?? before.minThreshold };
   for (const [name, flag] of [

@@ -1,4 +1,4 @@
-/** The promoted version at a member: its adapter on disk, and how good it is on the member's own held-out examples. */
+/** The promoted version at a member: its adapter on disk, and its metrics on held-out examples. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { ChainLog } from './chain-log.js';
 import type { LocalData } from './data/local-data.js';
@@ -7,7 +7,6 @@ import { isPassing } from './patience.js';
 import type { RoundWork } from './round-work.js';
 import { writeVersion } from './version-files.js';
 
-/** Where the version comes from, and who hears of it. */
 export interface PromotedVersionOptions {
   readonly chain: ChainLog;
   readonly work: RoundWork;
@@ -18,7 +17,6 @@ export interface PromotedVersionOptions {
   readonly tell: (event: ParticipantEvent) => void;
 }
 
-/** The promoted version. */
 export class PromotedVersion {
   readonly #around: PromotedVersionOptions;
   /** The one in `adapter/`, as far as this process knows. */
@@ -51,7 +49,7 @@ export class PromotedVersion {
     return written;
   }
 
-  /** Measures it, for the person who runs this. @throws CutlayerError what passes, and DIGEST_MISMATCH */
+  /** Measures it, for the member alone. @throws CutlayerError what passes, and DIGEST_MISMATCH */
   async measure(signal: AbortSignal): Promise<void> {
     const { chain, work, data, evaluateLocally, tell } = this.#around;
     const { promoted } = chain;

@@ -1,4 +1,4 @@
-/** A participant's answers to the coordinator's tasks: what it asks is held against chain, ledger and data, done, and written down before it is sent. */
+/** A participant's answers to tasks: checked against chain, ledger and data, written, then sent. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type RoundStage, roundStages, type StageTask, stageOfTask, type Task } from '../../../src/protocol/federation/federation-api.js';
 import { privacyEventOf } from '../../../src/protocol/federation/round-mechanism.js';
@@ -12,7 +12,6 @@ import { endsRound } from './patience.js';
 import type { Pin } from './pin.js';
 import type { RoundWork } from './round-work.js';
 
-/** What answers are made of. */
 export interface AnswerSurroundings {
   readonly pin: Pin;
   readonly chain: ChainLog;
@@ -23,7 +22,6 @@ export interface AnswerSurroundings {
   readonly tell: (event: ParticipantEvent) => void;
 }
 
-/** Answers tasks. */
 export class RoundAnswers {
   readonly #around: AnswerSurroundings;
   /** The newest stage that was answered or given up. */
@@ -49,8 +47,8 @@ export class RoundAnswers {
 
   /**
    * Answers a task, or sits its round out.
-   * @param remainingMs Until the stage's cutoff. @returns false: the round was sat out
-   * @throws CutlayerError what passes, so that the same stage is answered again; what no participant outlives
+   * @param remainingMs Until the stage's cutoff. @returns False: the round was sat out.
+   * @throws CutlayerError what passes (the stage is answered again), or ends a participant
    */
   async answer(task: StageTask, remainingMs: number, signal: AbortSignal): Promise<boolean> {
     const { round } = task;
@@ -127,7 +125,7 @@ export class RoundAnswers {
       throw refuse(`it is told to measure version ${version}, which is no candidate`);
     if (purpose === 'evaluate' && settings.evaluation === null) throw refuse('the manifest has no evaluate rounds');
     const clipNorm = purpose === 'train' ? chain.clipNorm : null;
-    // The smallest cohort has the least noise for each; the round's own is checked again before anything leaves.
+    // The smallest cohort has the least noise for each; the round's own is checked before sending.
     ledger.require(number, privacyEventOf(pin.open.manifest, purpose, { cohort: settings.cohort.min, clipNorm }), chain.released);
     const found = purpose === 'train' ? (await data.roundExamples(number, version)).examples : data.heldOut(promoted).current;
     if (found.length === 0) {

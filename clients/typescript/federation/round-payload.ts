@@ -1,5 +1,4 @@
-/** From a local update, or from metrics, to the numbers that go into a round: clipped, weighted, rounded, with noise where the manifest asks for it. */
-
+/** The numbers of a round: an update or metrics, clipped, weighted, rounded, with noise. */
 import { CutlayerError } from '../../../src/errors.js';
 import { clipBit } from '../../../src/privacy/adaptive-clip.js';
 import { clipByNorm } from '../../../src/privacy/clip.js';

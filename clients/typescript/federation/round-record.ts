@@ -1,6 +1,7 @@
 /**
- * The round under way, written down before anything of it is said. A participant that is killed and started again finds here what it has
- * said already, and says the same bytes or nothing: two answers to one question could take the masks off its update.
+ * The round under way, written down before anything of it is said. A participant that is started
+ * again finds here what it has said, and says the same bytes or nothing. Two answers to one
+ * question could take the masks off its update.
  */
 import type { Enlistment, RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import { enlistmentCodec } from '../../../src/protocol/federation/message-codec.js';
@@ -23,15 +24,15 @@ export interface ActiveRound {
   /** Members of the cohort, once it has been accepted. */
   readonly cohort: number | null;
   /**
-   * State of the round's SecAggClient, secrets included; null without secure aggregation. Its answers follow from it to the last byte, so they
-   * are not kept beside it.
+   * State of the round's SecAggClient with its secrets; null without secure aggregation. Its
+   * answers follow from it to the last byte, so they are not kept.
    */
   readonly secagg: unknown;
-  /** sha256 of {@link PAYLOAD} once that is this round's, hex: these bytes are submitted, and no others. */
+  /** sha256 of {@link PAYLOAD}, hex, once committed to: these bytes are submitted, no others. */
   readonly payloadDigest: string | null;
 }
 
-/** The newest round that this member has begun; it begins neither this one nor an earlier one again. */
+/** The newest round that this member has begun; neither it nor an earlier one begins again. */
 export interface RoundRecord {
   readonly round: number;
   /** Null: the round is over for this member, and its secrets are gone. */
@@ -64,7 +65,6 @@ export function readRound(state: MemberStore): RoundRecord | undefined {
   }
 }
 
-/** Writes the round. */
 export function writeRound(state: MemberStore, { round, active }: RoundRecord): void {
   const said: readonly ColumnValue[] =
     active === null

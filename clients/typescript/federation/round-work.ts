@@ -1,5 +1,4 @@
-/** What a member computes in a round, through the gateway and on its own data: an update, or metrics; and what it knows of versions. */
-
+/** What a member computes in a round, an update or metrics, and what it knows of versions. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { RandomBytes } from '../../../src/privacy/random.js';
 import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
@@ -20,7 +19,6 @@ import type { ParticipantEvent } from './participant-events.js';
 import { metricsPayload, type RoundPayload, trainPayload } from './round-payload.js';
 import type { ActiveRound } from './round-record.js';
 
-/** What the work needs. */
 export interface WorkSurroundings {
   readonly api: Pick<FederationApi, 'version'>;
   readonly open: OpenManifest;
@@ -39,7 +37,6 @@ export interface WorkSurroundings {
 const KEPT_VERSIONS = 2;
 const EVALUATION_BATCH = 8;
 
-/** Does the work. */
 export class RoundWork {
   readonly #around: WorkSurroundings;
   readonly #versions = new Map<number, Float32Array>();
@@ -59,7 +56,7 @@ export class RoundWork {
     return this.#around.client.model;
   }
 
-  /** A version's parameters, as the chain broadcast them. @throws CutlayerError BROADCAST_REJECTED when the coordinator gives others, or never broadcast it */
+  /** @throws CutlayerError ROUND_REFUSED (never broadcast), DIGEST_MISMATCH */
   async version(version: number): Promise<Float32Array> {
     const known = this.#versions.get(version);
     if (known !== undefined) return known;
@@ -82,7 +79,7 @@ export class RoundWork {
   /** Puts a version into the adapter. */
   async use(version: number): Promise<Adapter> {
     const values = await this.version(version);
-    // As optimizer steps do it, so that nothing of earlier values is left in what the adapter has computed of them.
+    // As optimizer steps do it, so that the adapter keeps nothing computed of earlier values.
     await this.#around.client.loadValues(splitValues(this.adapter, values), undefined);
     return this.adapter;
   }
@@ -122,7 +119,7 @@ export class RoundWork {
     return metricsPayload(open.manifest, evaluationPayload(measured, lossCap), { cohort, clipNorm, examples: enlistment.examples, random });
   }
 
-  /** Metrics of a version on this member's held-out examples; they stay on this machine. @param promoted Whose earlier examples are meant. */
+  /** Metrics on this member's held-out examples. @param promoted Decides what "earlier" means. */
   async measure(version: number, promoted: number, signal: AbortSignal | undefined): Promise<MeasuredVersion> {
     const adapter = await this.use(version);
     const limits = batchLimits(this.#model, adapter, { batchSize: EVALUATION_BATCH });

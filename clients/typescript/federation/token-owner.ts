@@ -1,9 +1,10 @@
-/** Whose token it is: with one member's token and another's identity a participant would ask for tasks that are not its own, and wait for ever. */
+/** Whose token it is: with another member's, a participant would wait for tasks not its own. */
 import { decodeJwt } from 'jose';
 import { CutlayerError } from '../../../src/errors.js';
 
 /**
- * Compares a token's tenant with the member that an identity is. The token is not verified here, its server does that; one that cannot be read is left to it.
+ * Compares a token's tenant with the identity's member. Its server verifies the token; one that
+ * cannot be read is left to it.
  * @throws CutlayerError NOT_A_MEMBER
  */
 export function requireTokenOf(member: string, token: string): void {

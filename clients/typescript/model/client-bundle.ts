@@ -22,7 +22,7 @@ export interface OpenBundleOptions {
   /** Worker threads that run graphs. Default 1. */
   readonly workers?: number;
   /** Threads of each worker. Default: the machine's cores, divided among the workers. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** False skips the digest of the weights file. Default true. */
   readonly verify?: boolean;
 }

@@ -94,14 +94,8 @@ export function joinResults(results: readonly BatchResult[], indexes: readonly (
       exact[indexes[at]![b]!] = right;
     });
   });
-  const sum = (value: (result: BatchResult) => number) => results.reduce((total, result) => total + value(result), 0);
-  return {
-    lossSum: sum((r) => r.lossSum),
-    targets: sum((r) => r.targets),
-    correct: sum((r) => r.correct),
-    rows: sum((r) => r.rows),
-    exact,
-  };
+  const sum = (name: 'lossSum' | 'targets' | 'correct' | 'rows') => results.reduce((total, result) => total + result[name], 0);
+  return { lossSum: sum('lossSum'), targets: sum('targets'), correct: sum('correct'), rows: sum('rows'), exact };
 }
 
 function isTensor<T extends TensorDType>(value: Tensor<T> | Nested<T>): value is Tensor<T> {

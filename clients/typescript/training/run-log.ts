@@ -2,23 +2,17 @@
 import { join } from 'node:path';
 import type { JsonLines } from '../../../src/files/json-lines.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
+import type { EvaluationResult } from '../inference/evaluate.js';
 import { METRICS_FILE, type MetricsRecord, openMetrics } from './metrics.js';
 import { TensorBoardLog } from './tensorboard/tensorboard-log.js';
 import type { StepRecord } from './train-options.js';
 
-/** A validation's line. */
-interface ValidationRecord {
-  readonly step: number;
-  readonly loss: number;
-  readonly perplexity: number;
-  readonly accuracy: number;
-  readonly exactMatch: number;
-  readonly best: boolean;
-}
-
 /** Figures of a step that are curves; the others are constant or sums. */
 const stepCurves = ['loss', 'gradNorm', 'learningRate', 'tokensPerSecond', 'bytesUp', 'bytesDown'] as const;
 const validationCurves = ['loss', 'perplexity', 'accuracy', 'exactMatch'] as const;
+
+/** A validation's line. */
+type ValidationRecord = Pick<EvaluationResult, (typeof validationCurves)[number]> & { readonly step: number; readonly best: boolean };
 
 export class RunLog {
   readonly #metrics: JsonLines<MetricsRecord>;

@@ -1,6 +1,7 @@
 /** A simulation as text: one line per version while it runs, curves and tables at its end. */
-import { formatBytes } from '../../../clients/typescript/cli/progress.js';
+
 import { sparkline } from '../../../clients/typescript/cli/sparkline.js';
+import { formatBytes } from '../../../clients/typescript/cli/text-layout.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 

@@ -7,7 +7,7 @@ import { openEventLog } from '../../../clients/typescript/federation/event-log.j
 import { createIdentity, hex, readIdentity } from '../../../clients/typescript/federation/identity-file.js';
 import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import { OwnLedger } from '../../../clients/typescript/federation/own-ledger.js';
-import { adapterDirectoryOf, writeVersion } from '../../../clients/typescript/federation/version-files.js';
+import { writeVersion } from '../../../clients/typescript/federation/version-files.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { gaussianEvent } from '../../../src/privacy/event.js';
 import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
@@ -50,7 +50,7 @@ describe('files of a member of a federation', () => {
     for (let version = 0; version < 8; version++) await writeVersion(dir, version, adapter(`${version}`));
     assert.deepEqual((await readdir(join(dir, 'versions'))).sort(), ['v000003', 'v000004', 'v000005', 'v000006', 'v000007']);
     await writeVersion(dir, 2, adapter('2'));
-    assert.equal(await readFile(join(adapterDirectoryOf(dir), 'adapter'), 'utf8'), '2', 'a rollback is what is used');
+    assert.equal(await readFile(join(dir, 'adapter', 'adapter'), 'utf8'), '2', 'a rollback is what is used');
     assert.ok((await readdir(join(dir, 'versions'))).includes('v000002'));
     assert.equal((await readdir(join(dir, 'versions'))).length, 5);
   });

@@ -6,8 +6,8 @@ import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';
-import { formatBytes } from '../progress.js';
 import { withSession } from '../session.js';
+import { formatBytes, percent } from '../text-layout.js';
 import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
@@ -34,14 +34,11 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     }
     console.log(`loss                    ${result.loss.toFixed(4)}`);
     console.log(`perplexity              ${result.perplexity.toFixed(3)}`);
-    console.log(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${(100 * result.accuracy).toFixed(1)} %`);
-    console.log(`exact match             ${(100 * result.exactMatch).toFixed(1)} %`);
-    if (result.generationExactMatch !== undefined)
-      console.log(`generated exactly       ${(100 * result.generationExactMatch).toFixed(1)} %`);
+    console.log(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${percent(result.accuracy)}`);
+    console.log(`exact match             ${percent(result.exactMatch)}`);
+    if (result.generationExactMatch !== undefined) console.log(`generated exactly       ${percent(result.generationExactMatch)}`);
     for (const [name, task] of Object.entries(result.tasks ?? {}))
-      console.log(
-        `task ${name}: loss ${task.loss.toFixed(4)}, exact match ${(100 * task.exactMatch).toFixed(1)} %, ${task.examples} examples`,
-      );
+      console.log(`task ${name}: loss ${task.loss.toFixed(4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
     console.log(`examples, label tokens  ${result.examples}, ${result.targets}`);
     console.log(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
   });

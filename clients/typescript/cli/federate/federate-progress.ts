@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import type { DataEvent } from '../../federation/data/local-data.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
-import { formatBytes } from '../progress.js';
+import { formatBytes, percent } from '../text-layout.js';
 
 export interface FederateReporter {
   readonly onEvent: (event: ParticipantEvent) => void;
@@ -145,7 +145,7 @@ function dataLine(event: DataEvent): string {
 }
 
 function metrics({ loss, accuracy, exactMatch }: VersionMetrics): string {
-  return `loss ${loss.toFixed(4)}  accuracy ${(100 * accuracy).toFixed(1)} %  exact match ${(100 * exactMatch).toFixed(1)} %`;
+  return `loss ${loss.toFixed(4)}  accuracy ${percent(accuracy)}  exact match ${percent(exactMatch)}`;
 }
 
 function duration(ms: number): string {

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { WireCounters } from '../../connection/connect.js';
 import type { ParticipantSummary } from '../../federation/participant-events.js';
-import { formatBytes } from '../progress.js';
 import { sparkline } from '../sparkline.js';
+import { formatBytes, labelled, percent } from '../text-layout.js';
 import type { FederateFlags } from './federate-options.js';
 
 const CURVE_WIDTH = 40;
@@ -20,7 +20,7 @@ export function federateSummaryLines(
   } as const;
   const lines = [`${ends[stopped]}: ${rounds} aggregates with this member's update, ${satOut} rounds sat out.`];
   lines.push(
-    row(
+    labelled(
       'sent',
       `${formatBytes(bytesUp)} to the coordinator (${formatBytes(bytesDown)} back), ${formatBytes(counters.bytesUp)} to the gateway (${formatBytes(counters.bytesDown)} back)`,
     ),
@@ -29,23 +29,22 @@ export function federateSummaryLines(
     const losses = measured.map(({ loss }) => loss);
     const last = measured.at(-1)!;
     lines.push(
-      row(
+      labelled(
         'held-out loss',
-        `${losses[0]!.toFixed(4)} ${sparkline(losses, { width: CURVE_WIDTH, unicode })} ${last.loss.toFixed(4)}, accuracy ${(100 * last.accuracy).toFixed(1)} %`,
+        `${losses[0]!.toFixed(4)} ${sparkline(losses, { width: CURVE_WIDTH, unicode })} ${last.loss.toFixed(4)}, accuracy ${percent(last.accuracy)}`,
       ),
     );
   }
-  if (statement !== undefined) lines.push(row('privacy', `${statement}, by this member's own account`));
+  if (statement !== undefined) lines.push(labelled('privacy', `${statement}, by this member's own account`));
   if (version !== undefined) {
     const adapter = join(flags.stateDir, 'adapter');
-    lines.push(row('adapter', `${adapter} (version ${version})`));
+    lines.push(labelled('adapter', `${adapter} (version ${version})`));
     lines.push(
-      row('try it', `cutlayer client generate --adapter ${adapter} --prompt "..." --bundle ${flags.bundle} --gateway ${flags.gateway}`),
+      labelled(
+        'try it',
+        `cutlayer client generate --adapter ${adapter} --prompt "..." --bundle ${flags.bundle} --gateway ${flags.gateway}`,
+      ),
     );
   }
   return lines;
-}
-
-function row(name: string, text: string): string {
-  return `  ${name.padEnd(16)} ${text}`;
 }

@@ -40,13 +40,8 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
         throw error;
       });
       try {
-        const floors = {
-          ...(flags.minCohort === undefined ? {} : { minCohort: flags.minCohort }),
-          ...(flags.minThreshold === undefined ? {} : { minThreshold: flags.minThreshold }),
-        };
-        const pin = await pinned(state, { federation: flags.federation, publicKey: hex(identity.publicKey), floors }, () =>
-          connection.manifest(),
-        );
+        const request = { federation: flags.federation, publicKey: hex(identity.publicKey), floors: flags };
+        const pin = await pinned(state, request, () => connection.manifest());
         requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
         local = await openFederateData(flags, session, pin, state, { signal, onEvent });
         const { data } = local;
@@ -94,13 +89,12 @@ function coordinatorToken({ coordinatorTokenFile }: FederateFlags): TokenOptions
   return tokenOptions(coordinatorTokenFile, 'CUTLAYER_COORDINATOR_TOKEN', missing);
 }
 
-async function openConnection(flags: FederateFlags): Promise<CoordinatorConnection> {
-  const { coordinatorCa: ca } = flags;
+function openConnection(flags: FederateFlags): Promise<CoordinatorConnection> {
   return openCoordinatorConnection({
     federation: flags.federation,
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,
-    ...(ca === undefined ? {} : { ca }),
+    ca: flags.coordinatorCa,
     ...coordinatorToken(flags),
   });
 }

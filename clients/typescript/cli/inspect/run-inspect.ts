@@ -5,8 +5,8 @@ import { loadAdapter } from '../../adapters/load.js';
 import { type AdapterReport, type PartReport, reportAdapter } from '../../inspect/adapter-report.js';
 import { nearestTokens } from '../../inspect/nearest-tokens.js';
 import { ClientBundle } from '../../model/client-bundle.js';
-import { formatBytes } from '../progress.js';
 import { sparkline, terminalShowsUnicode } from '../sparkline.js';
+import { formatBytes, labelled } from '../text-layout.js';
 import type { InspectFlags } from './inspect-options.js';
 
 /** Tensors of a part that are listed. */
@@ -80,25 +80,25 @@ function describe(report: AdapterReport, { fit, virtualTokens: rows }: Checked, 
   const { found, dir, method, parameters, bytes, training, run } = report;
   const lines = [
     `${found}: ${dir}`,
-    line('method', `${method}, ${parameters.toLocaleString('en')} parameters, ${formatBytes(bytes)}`),
-    line('made for', madeFor(report)),
-    line(
+    labelled('method', `${method}, ${parameters.toLocaleString('en')} parameters, ${formatBytes(bytes)}`),
+    labelled('made for', madeFor(report)),
+    labelled(
       'sound',
       nonFinite === 0 ? 'yes: every number is finite' : `NO: ${nonFinite} numbers are NaN or infinite; take an earlier checkpoint`,
     ),
   ];
-  if (fit !== undefined) lines.push(line('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
+  if (fit !== undefined) lines.push(labelled('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
   if (training !== undefined) {
     const { optimizer, step } = training;
-    lines.push(line('training state', `after step ${step}; optimizer: ${optimizer.tensors} tensors, ${formatBytes(optimizer.bytes)}`));
+    lines.push(labelled('training state', `after step ${step}; optimizer: ${optimizer.tensors} tensors, ${formatBytes(optimizer.bytes)}`));
   }
   if (run !== undefined) {
     const { steps, lastLoss, bestValidationLoss, checkpoints, losses } = run;
     const best = bestValidationLoss === null ? '' : `, best validation loss ${bestValidationLoss.toFixed(4)}`;
     lines.push(
-      line('run', `${steps} steps, last loss ${lastLoss?.toFixed(4) ?? '-'}${best}; checkpoints: ${checkpoints.join(', ') || 'none'}`),
+      labelled('run', `${steps} steps, last loss ${lastLoss?.toFixed(4) ?? '-'}${best}; checkpoints: ${checkpoints.join(', ') || 'none'}`),
     );
-    if (losses.length > 0) lines.push(line('', sparkline(losses, { width: 40, unicode: terminalShowsUnicode() })));
+    if (losses.length > 0) lines.push(labelled('', sparkline(losses, { width: 40, unicode: terminalShowsUnicode() })));
   }
   for (const part of report.parts) lines.push(...describePart(part));
   if (rows !== undefined && rows.length > 0) {
@@ -140,8 +140,4 @@ function describePart({ method, peftType, config, tensors }: PartReport): readon
     }),
     ...(tensors.length > SHOWN_TENSORS ? [`  and ${tensors.length - SHOWN_TENSORS} more; --json has all`] : []),
   ];
-}
-
-function line(name: string, text: string): string {
-  return `  ${name.padEnd(16)} ${text}`;
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CutlayerError } from '../../../../src/errors.js';
 import { sparkline } from '../sparkline.js';
+import { columns } from '../text-layout.js';
 
 const rowSchema = z.strictObject({
   learningRate: z.number(),
@@ -69,12 +70,5 @@ export function sweepTable({ rows, best }: SweepResults, unicode: boolean): read
     row.outcome,
     sparkline(row.curve, { width: 24, unicode }),
   ]);
-  const table = [['', 'lr', 'validation', 'training', 'steps', 'outcome', 'training loss'], ...cells];
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
-  return table.map((line) =>
-    line
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
+  return columns([['', 'lr', 'validation', 'training', 'steps', 'outcome', 'training loss'], ...cells]);
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import type { TrainSummary } from '../../training/train-options.js';
-import { formatBytes } from '../progress.js';
 import { sparkline } from '../sparkline.js';
+import { formatBytes, labelled } from '../text-layout.js';
 import type { ResolvedTrainFlags } from './prepare-training.js';
 
 /** Characters of the loss curve. */
@@ -25,20 +25,20 @@ export async function summaryLines(
   const [losses, validations] = [lossesOf('step'), lossesOf('validation')];
   const lines = [
     headline(summary, flags.out),
-    row('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
-    row('cost', cost(summary)),
+    labelled('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
+    labelled('cost', cost(summary)),
   ];
-  if (losses.length > 0) lines.push(row('training loss', curve(losses, unicode)));
+  if (losses.length > 0) lines.push(labelled('training loss', curve(losses, unicode)));
   if (validations.length > 0) {
     const best = summary.bestValidationLoss === undefined ? '' : `, best ${summary.bestValidationLoss.toFixed(4)}`;
-    lines.push(row('validation loss', `${curve(validations, unicode)}${best}`));
+    lines.push(labelled('validation loss', `${curve(validations, unicode)}${best}`));
   }
-  if (summary.privacy !== undefined) lines.push(row('privacy', statementText(summary.privacy)));
+  if (summary.privacy !== undefined) lines.push(labelled('privacy', statementText(summary.privacy)));
   if (summary.adapterDir !== undefined) {
     const bundle = flags.bundle;
-    lines.push(row('adapter', summary.adapterDir));
-    lines.push(row('look at it', `cutlayer client inspect ${summary.adapterDir} --bundle ${bundle}`));
-    lines.push(row('try it', tryIt(flags, summary.adapterDir)));
+    lines.push(labelled('adapter', summary.adapterDir));
+    lines.push(labelled('look at it', `cutlayer client inspect ${summary.adapterDir} --bundle ${bundle}`));
+    lines.push(labelled('try it', tryIt(flags, summary.adapterDir)));
   }
   return lines;
 }
@@ -82,10 +82,6 @@ function tryIt(flags: ResolvedTrainFlags, adapterDir: string): string {
     ? `eval --adapter ${adapterDir} --data ${flags.validation ?? flags.data}`
     : `generate --adapter ${adapterDir}${task} --prompt "..."`;
   return `cutlayer client ${what} ${connection.join(' ')}`;
-}
-
-function row(name: string, text: string): string {
-  return `  ${name.padEnd(16)} ${text}`;
 }
 
 /** A duration for people. */

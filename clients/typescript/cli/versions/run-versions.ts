@@ -1,6 +1,7 @@
 /** The work of `cutlayer client versions`. */
 import { readVersions } from '../../federation/data/read-versions.js';
-import { lineageOf, versionTable } from '../../federation/data/versions.js';
+import { lineageOf, type VersionView } from '../../federation/data/versions.js';
+import { columns } from '../text-layout.js';
 import type { VersionsFlags } from './versions-options.js';
 
 /**
@@ -22,4 +23,36 @@ export async function runVersions({ stateDir, json }: VersionsFlags): Promise<vo
   console.log(versionTable(versions));
   console.error(`promoted: ${lineageOf(versions, promoted).join(' <- ')}`);
   console.error(`chain head: ${chainHead} (two members who see the same one were told the same)`);
+}
+
+/** The versions as a table for people. */
+export function versionTable(versions: readonly VersionView[]): string {
+  const number = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4));
+  const rows = versions.map(({ version, parent, status, round, participants, current, gain, forgetting, at }) => [
+    String(version),
+    parent === null ? '-' : String(parent),
+    round === null ? '-' : String(round),
+    status,
+    participants.length === 0 ? '-' : String(participants.length),
+    number(current?.loss),
+    number(current?.accuracy),
+    number(current?.exactMatch),
+    number(gain?.loss),
+    number(forgetting?.loss),
+    new Date(at).toISOString().slice(0, 19).replace('T', ' '),
+  ]);
+  const head = [
+    'version',
+    'from',
+    'round',
+    'status',
+    'members',
+    'loss',
+    'accuracy',
+    'exact',
+    'gained (loss)',
+    'forgot (loss)',
+    'broadcast (UTC)',
+  ];
+  return columns([head, ...rows]).join('\n');
 }

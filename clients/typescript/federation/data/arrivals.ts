@@ -1,11 +1,11 @@
 /**
- * How far each round and each version has seen the order of arrival: what "new" and "earlier" mean. An example's generation is its ordinal; a round takes
- * what had arrived when it began (`upTo`, exclusive), and the version that comes of it has seen that much of this participant's data.
- *
- * - fresh (the trigger): from the largest `upTo` of any aggregate that this member is in, promoted or not. A rejected aggregate does not start the next
- *   round at once.
- * - new (`--train-on new`): from the `upTo` of the version that the round trains from, or of the nearest ancestor that this member is in. What only a
- *   rejected version has seen is still new.
+ * How far each round and version has seen the order of arrival: what "new" and "earlier" mean. An
+ * example's generation is its ordinal. A round takes what had arrived when it began (`upTo`,
+ * exclusive), and its version has seen that much of this participant's data.
+ * - fresh (the trigger): from the largest `upTo` of any aggregate with this member, promoted or
+ *   not. So a rejected aggregate does not start the next round at once.
+ * - new (`--train-on new`): from the `upTo` of the version trained from, or of its nearest ancestor
+ *   with this member. What only a rejected version has seen is still new.
  * - earlier (forgetting): held-out examples before that same mark of the promoted version.
  */
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
@@ -15,7 +15,7 @@ import type { MemberStore } from '../member-store.js';
 const MAX_ROUNDS = 256;
 const MAX_VERSIONS = 4096;
 
-/** Marks in the order of arrival. Each is written once: a broadcast that comes again changes nothing. */
+/** Marks in the order of arrival, each written once: a repeated broadcast changes nothing. */
 export class Arrivals {
   readonly #state: MemberStore;
 
@@ -23,7 +23,7 @@ export class Arrivals {
     this.#state = state;
   }
 
-  /** The end of a round's examples: set by the first call, the same ever after. @param seen Examples that have arrived. */
+  /** A round's end, fixed by the first call. @param seen Examples that have arrived. */
   upToOf(round: number, seen: number): number {
     const known = this.#upTo(round);
     if (known !== undefined) return known;
@@ -32,7 +32,7 @@ export class Arrivals {
     return seen;
   }
 
-  /** How far this member's data has gone into a version: of it, or of its nearest ancestor that this member is in; 0 when in none. */
+  /** How far this member's data is in a version or its nearest ancestor with it; 0: in none. */
   seenBy(version: number): number {
     const seen = this.#state.get<{ upTo: number }>(
       `WITH RECURSIVE line (parent, up_to) AS (

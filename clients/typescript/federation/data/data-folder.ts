@@ -1,8 +1,8 @@
 /**
- * A participant's data folder: every `*.jsonl` file in it, read again and again while they grow, are replaced or go. Polling decides; the
- * caller of `refresh` chooses how often. A line counts from when it is complete, equal lines count once, lines that are no examples are listed
- * and counted, and what is taken out of the folder is not trained on any more. In memory are token ids only; the participant's state holds
- * keyed hashes and numbers.
+ * A participant's data folder: every `*.jsonl` file in it, read again whenever `refresh` is called.
+ * A line counts once it is complete; equal lines count once; lines that are no examples are listed
+ * and counted. What leaves the folder is not trained on any more. In memory are token ids only; the
+ * state holds keyed hashes and numbers.
  */
 import { open, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -18,10 +18,10 @@ import { ExampleIndex } from './example-index.js';
 import { ExampleStore, type StoredRecord } from './example-store.js';
 import { examplesDigest } from './fixed-data.js';
 import { listDataFiles, MAX_FILES } from './folder-files.js';
-import { checkHeldOutShare, DEFAULT_HELD_OUT_SHARE, isHeldOut } from './held-out.js';
+import { DEFAULT_HELD_OUT_SHARE, isHeldOut } from './held-out.js';
 import type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from './local-data.js';
 import { RecordReader } from './record-reader.js';
-import { checkRehearsal, DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from './rehearsal.js';
+import { DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from './rehearsal.js';
 import { RejectedList } from './rejected-list.js';
 import { SourceFile } from './source-file.js';
 import { LINES_AT_A_TIME } from './tailed-file.js';
@@ -31,10 +31,9 @@ export const DEFAULT_MAX_EXAMPLES = 200_000;
 /** Tokens that are kept, all examples together: five bytes of memory each. */
 const MAX_TOKENS = 100_000_000;
 
-/** How to read a folder. */
 export interface DataFolderOptions {
   readonly directory: string;
-  /** The participant's; the caller closes it. In its directory the list of rejected lines is written. */
+  /** The participant's, closed by the caller; its directory gets the list of rejected lines. */
   readonly state: MemberStore;
   readonly tokenizer: TextTokenizer;
   readonly examples: ExampleOptions;
@@ -89,10 +88,13 @@ export class DataFolder implements LocalData {
     });
   }
 
-  /** Opens a folder and reads what is in it. @throws CutlayerError NOT_FOUND, INVALID_OPTION, INVALID_DATA, IO_ERROR, CANCELLED */
+  /**
+   * Opens and reads a folder. @throws CutlayerError NOT_FOUND, INVALID_OPTION, INVALID_DATA,
+   * IO_ERROR, CANCELLED
+   */
   static async open(options: DataFolderOptions, signal?: AbortSignal): Promise<DataFolder> {
-    checkHeldOutShare(options.heldOutShare ?? DEFAULT_HELD_OUT_SHARE);
-    checkRehearsal(options.rehearsal ?? DEFAULT_REHEARSAL);
+    checkShare('held-out share', 'the examples', options.heldOutShare);
+    checkShare('rehearsal', "each round's examples", options.rehearsal);
     await expect(options.directory, 'directory');
     if (options.heldOutFile !== undefined) await expect(options.heldOutFile, 'file');
     const rejected = await RejectedList.open(options.state.directory);
@@ -162,8 +164,9 @@ export class DataFolder implements LocalData {
   }
 
   /**
-   * Takes lines that were handed in: records that are new and right are in {@link INBOX_FILE}, on disk, when this returns. The same ones again are duplicates.
-   * @param lines JSON, each without a line end in it. @returns one outcome per line
+   * Takes lines that were handed in: new and right records are in {@link INBOX_FILE}, on disk, when
+   * this returns. The same ones again are duplicates.
+   * @param lines JSON, each without a line end in it. @returns One outcome per line.
    * @throws CutlayerError DATA_FULL (nothing was taken), IO_ERROR
    */
   admit(lines: readonly string[]): Promise<readonly Admission[]> {
@@ -260,6 +263,11 @@ function examplesOf(records: readonly StoredRecord[]): readonly Example[] {
   return records.flatMap(({ examples }) => examples);
 }
 
+function checkShare(name: string, whole: string, share: number | undefined): void {
+  if (share === undefined || (share >= 0 && share < 1)) return;
+  throw new CutlayerError('INVALID_OPTION', `${name}: expected a share from 0 to below 1 of ${whole}, got ${share}`);
+}
+
 async function expect(path: string, kind: 'directory' | 'file'): Promise<void> {
   const info = await stat(path).catch((cause: unknown) => {
     throw new CutlayerError('NOT_FOUND', `${path}: no such ${kind} (or it cannot be read)`, { cause });
@@ -269,7 +277,9 @@ async function expect(path: string, kind: 'directory' | 'file'): Promise<void> {
   }
 }
 
-/** Appends lines and flushes them; after a crash in the middle of an append, first ends the line that it left. @throws CutlayerError IO_ERROR */
+/**
+ * Appends lines durably, and first ends one that a crash cut off. @throws CutlayerError IO_ERROR
+ */
 async function appendDurably(path: string, lines: readonly string[]): Promise<void> {
   try {
     const file = await open(path, 'a+', 0o600);

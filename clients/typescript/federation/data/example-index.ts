@@ -1,6 +1,6 @@
 /**
- * The order of arrival: which examples this participant has seen, by keyed hash, each with its ordinal. No text is in it. It outlives restarts
- * and files that come and go, so that "new since" means the same tomorrow.
+ * The order of arrival: the examples seen, by keyed hash, each with its ordinal; no text. It
+ * outlives restarts and files that come and go, so that "new since" means the same tomorrow.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import { CutlayerError } from '../../../../src/errors.js';
@@ -26,7 +26,7 @@ export class ExampleIndex {
     this.#key = key;
   }
 
-  /** @param key 32 bytes for a state that is made now; random ones by default. @throws CutlayerError IO_ERROR, STORE_CORRUPT */
+  /** @param key 32 bytes, for a new state. @throws CutlayerError IO_ERROR, STORE_CORRUPT */
   static open(state: MemberStore, key: Uint8Array = randomBytes(KEY_BYTES)): ExampleIndex {
     const known = state.get<{ key: Uint8Array }>('SELECT key FROM example_key')?.key;
     if (known === undefined) state.run('INSERT INTO example_key VALUES (1, ?)', key);
@@ -54,7 +54,7 @@ export class ExampleIndex {
     return this.#key.readUInt32LE(0);
   }
 
-  /** An example's ordinal; a new one gets the next, which counts once {@link flush} has returned. @throws CutlayerError DATA_FULL */
+  /** An example's ordinal, durable after {@link flush}. @throws CutlayerError DATA_FULL */
   ordinalOf(hash: string): number {
     const known = this.#ordinals.get(hash);
     if (known !== undefined) return known;
@@ -67,7 +67,7 @@ export class ExampleIndex {
     return ordinal;
   }
 
-  /** Writes new ordinals down. After a failure the next call writes the same ones again. @throws CutlayerError IO_ERROR */
+  /** Writes new ordinals down, again after a failure. @throws CutlayerError IO_ERROR */
   flush(): void {
     if (this.#pending.length === 0) return;
     this.#state.run('INSERT INTO examples VALUES (?, ?)', this.size - this.#pending.length, Buffer.concat(this.#pending));

@@ -1,7 +1,7 @@
-/** The examples that are in a participant's files now, each once, in memory. Bounded; counted by the lines that hold them. */
+/** The examples in a participant's files now, each once, in bounded memory. */
 import type { Example } from '../../data/examples.js';
 
-/** A record's examples: one, several windows of a long text, or none when it is longer than the policy allows. */
+/** A record's examples: one, several windows of a long text, or none by the policy on length. */
 export interface StoredRecord {
   readonly hash: string;
   /** Place in the order of arrival. */
@@ -11,7 +11,6 @@ export interface StoredRecord {
   readonly lines: { folder: number; heldOut: number };
 }
 
-/** The examples present. */
 export class ExampleStore {
   readonly maxExamples: number;
   readonly maxTokens: number;

@@ -1,7 +1,8 @@
 /**
- * The HTTP interface of a running participant, for programs on the same machine: `POST /v1/examples` hands examples in, `GET /v1/status` tells where the
- * participant is. It listens on loopback only; a web page that the machine's user visits is kept out by its Origin, by the Host that a rebound name would send, and
- * by the token. No answer but the one to who handed an example in says anything of it, and nothing is logged.
+ * The HTTP interface of a running participant, for programs on the same machine: `POST
+ * /v1/examples` hands examples in, `GET /v1/status` tells where it is. It listens on loopback only.
+ * Origin, Host (of a rebound name) and token keep web pages out. Only the answer to the sender of
+ * an example says anything of it; nothing is logged.
  */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { CutlayerError, errorTable } from '../../../../src/errors.js';
@@ -13,7 +14,7 @@ import { requestLines } from './request-lines.js';
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 /** Requests under way; more are asked to come again. */
 const MAX_REQUESTS = 16;
-/** Problems that one answer spells out. */
+/** Problems in one answer. */
 const MAX_PROBLEMS = 100;
 
 /** Where a participant is: numbers and names of the protocol, no text. */
@@ -26,7 +27,6 @@ export interface ParticipantStatus {
   readonly version: number | null;
 }
 
-/** What the app needs. */
 export interface ExamplesAppOptions {
   readonly folder: DataFolder;
   readonly token: string;

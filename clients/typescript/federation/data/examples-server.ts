@@ -10,7 +10,6 @@ import { openExamplesToken } from './examples-token.js';
 const GRACE_MS = 5_000;
 const MAX_CONNECTIONS = 64;
 
-/** What to serve. */
 export interface ExamplesServerOptions {
   readonly folder: DataFolder;
   /** Holds the token's file. */

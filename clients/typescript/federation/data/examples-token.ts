@@ -1,4 +1,4 @@
-/** The bearer token of the local port: a program that can read the state directory may hand in examples. */
+/** The local port's bearer token: a program that can read the state directory may add examples. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export interface ExamplesToken {
   readonly token: string;
 }
 
-/** Reads `examples-token` of a state directory, or makes it: 256 random bits, readable by its owner only. @throws CutlayerError IO_ERROR */
+/** Reads or makes `examples-token`: 256 random bits, owner only. @throws CutlayerError IO_ERROR */
 export async function openExamplesToken(stateDir: string): Promise<ExamplesToken> {
   const file = join(stateDir, 'examples-token');
   try {
@@ -29,7 +29,7 @@ export async function openExamplesToken(stateDir: string): Promise<ExamplesToken
   }
 }
 
-/** Checks an Authorization header, in constant time. @throws CutlayerError TOKEN_MISSING, TOKEN_INVALID */
+/** Checks a header in constant time. @throws CutlayerError TOKEN_MISSING, TOKEN_INVALID */
 export function checkBearer(header: string | undefined, token: string): void {
   const given = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
   if (given === undefined) {

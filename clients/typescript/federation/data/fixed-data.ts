@@ -1,10 +1,10 @@
-/** Examples that do not change while a participant runs: a file that was read once, or one site of a simulation. */
+/** Examples that do not change: a file that was read once, or one site of a simulation. */
 import { createHash } from 'node:crypto';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example } from '../../data/examples.js';
 import type { LocalData } from './local-data.js';
 
-/** Wraps lists. Everything is trained on in each round; it is fresh until this member's first aggregate. Keeps nothing on disk. */
+/** Trains on all in each round; they are fresh until this member's first aggregate. */
 export function fixedData(training: readonly Example[], heldOut: readonly Example[] = []): LocalData {
   let fresh = training.length;
   const digest = examplesDigest(training);

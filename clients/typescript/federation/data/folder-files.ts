@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export const MAX_FILES = 4096;
 
 /**
- * The folder's `*.jsonl` files, by name; hidden ones are not data. Folders within it are not entered.
+ * The folder's `*.jsonl` files, by name, without hidden ones and those of inner folders.
  * @param except A file that is read as something else.
  * @returns undefined when the folder cannot be read now
  */

@@ -2,8 +2,9 @@
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 
 /**
- * How much worse `after` is than `before` on the same examples; negative where it is better. On the earlier examples this is what was forgotten.
- * @see evaluation.maxForgetting of a federation's settings, which bounds the cohort's mean of it in one metric
+ * How much worse `after` is than `before` on the same examples; negative: better. On earlier
+ * examples this is what was forgotten.
+ * @see evaluation.maxForgetting of a federation's settings, the bound of the cohort's mean
  */
 export function worsening(before: VersionMetrics, after: VersionMetrics): VersionMetrics {
   return {

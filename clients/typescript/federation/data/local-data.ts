@@ -1,4 +1,4 @@
-/** What a participant trains and measures with: examples that may grow while it runs. Files, a list in memory and a simulation's split are all seen through it. */
+/** The data of a participant, which may grow: files, a list in memory, or a simulation's split. */
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example } from '../../data/examples.js';
 
@@ -23,7 +23,7 @@ export interface DataCounts {
 export interface RoundExamples {
   /** In the order of arrival. Empty: there is nothing to train on, so do not enlist. */
   readonly examples: readonly Example[];
-  /** Changes whenever the examples do: a half-trained round whose digest is another one has to start again. */
+  /** Changes with the examples: a half-trained round with another digest starts again. */
   readonly digest: string;
   /** How many of them came after those that the version trained from has seen. */
   readonly fresh: number;
@@ -35,26 +35,29 @@ export interface RoundExamples {
 export interface HeldOut {
   /** All of them. Empty: nothing can be measured here. */
   readonly current: readonly Example[];
-  /** Those that had arrived when this member last trained for the promoted version's line; all of them when none had. */
+  /** Those arrived when this member last trained for the promoted version; when none had: all. */
   readonly earlier: readonly Example[];
 }
 
 /** A participant's data. */
 export interface LocalData {
-  /** Takes in what has arrived; cheap when nothing has. Bad lines and files that vanish are counted, not thrown. @throws CutlayerError IO_ERROR, CANCELLED */
+  /**
+   * Takes in what has arrived. Bad lines and vanished files are counted, not thrown.
+   * @throws CutlayerError IO_ERROR, CANCELLED
+   */
   refresh(signal?: AbortSignal): Promise<void>;
   readonly counts: DataCounts;
   /** Whether at least this many fresh training examples wait for a round. */
   newExamplesReady(wanted: number): boolean;
   /**
-   * The examples of a round, fixed durably by the first call: after a crash the same call gives the same ones in the same order, unless a file was
-   * taken away.
+   * The examples of a round, fixed durably by the first call. After a crash they are the same in
+   * the same order, unless a file was taken away.
    * @param version The one that the round trains from.
    */
   roundExamples(round: number, version: number): Promise<RoundExamples>;
   /** @param promoted Version that a candidate is compared with. */
   heldOut(promoted: number): HeldOut;
-  /** Takes note of a verified broadcast, in their order; one that was noted before changes nothing. @param member This member's name. */
+  /** Notes verified broadcasts in order; a repeated one changes nothing. @param member Its name. */
   observe(broadcast: Broadcast, member: string): Promise<void>;
   close(): Promise<void>;
 }

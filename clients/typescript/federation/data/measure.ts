@@ -1,5 +1,4 @@
-/** What an evaluate round is about: a version measured on both held-out slices, and the payload that two measured versions make. */
-
+/** An evaluate round's work: a version measured on both held-out slices, and two as a payload. */
 import { CutlayerError } from '../../../../src/errors.js';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import {
@@ -21,7 +20,10 @@ export interface MeasuredVersion {
   readonly earlier: VersionMetrics;
 }
 
-/** Measures an adapter as it is now; each example goes through the model once, whichever slices it is in. @throws CutlayerError INVALID_DATA without held-out examples, or what evaluating fails with */
+/**
+ * Measures an adapter as it is now; each example goes through the model once.
+ * @throws CutlayerError INVALID_DATA without held-out examples, or an error of `evaluate`
+ */
 export async function measureSlices(
   model: SplitModel,
   adapter: Adapter,
@@ -38,7 +40,10 @@ export async function measureSlices(
   return { current: metricsOf(all), earlier: metricsOf(old) };
 }
 
-/** The numbers of an evaluate round, each in [0, 1]: what {@link metricIndex} says where. @param lossCap Nats; a loss above it, or one that is no number, counts as it. */
+/**
+ * The numbers of an evaluate round, each in [0, 1], in the places of {@link metricIndex}.
+ * @param lossCap Nats; a loss above it, or one that is no number, counts as it.
+ */
 export function evaluationPayload(
   measured: { readonly promoted: MeasuredVersion; readonly candidate: MeasuredVersion },
   lossCap: number,

@@ -14,7 +14,7 @@ export interface VersionRegistry {
   readonly name: string;
   /** This member's name on the roster. */
   readonly member: string;
-  /** Hash of the newest broadcast, hex, which covers all before it; null before the first. Members who have the same one were told the same. */
+  /** Hex hash of the newest broadcast; null: none. Members with the same one were told the same. */
   readonly chainHead: string | null;
   readonly promoted: number | null;
   readonly versions: readonly VersionView[];
@@ -28,7 +28,11 @@ export interface MemberView {
   readonly broadcasts: readonly Broadcast[];
 }
 
-/** Writes nothing. @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, STORE_TOO_OLD, STORE_TOO_NEW, STORE_CORRUPT, IO_ERROR */
+/**
+ * Writes nothing.
+ * @throws CutlayerError NOT_FOUND, MANIFEST_REJECTED, BROADCAST_REJECTED, STORE_TOO_OLD,
+ *   STORE_TOO_NEW, STORE_CORRUPT, IO_ERROR
+ */
 export async function readMember(stateDir: string): Promise<MemberView> {
   const state = MemberStore.readOnly(stateDir);
   try {

@@ -1,5 +1,4 @@
-/** From one line to the examples of its record, with the same readers as `client train`; and what makes two records the same. */
-
+/** From a line to its record's examples, as `client train` reads them; and which are the same. */
 import { CutlayerError } from '../../../../src/errors.js';
 import { canonicalJson } from '../../../../src/protocol/federation/canonical-json.js';
 import { type Example, type ExampleOptions, toExamples } from '../../data/examples.js';
@@ -8,13 +7,12 @@ import type { TextTokenizer } from '../../data/text-tokenizer.js';
 
 /** A line that is a record. */
 export interface ReadRecord {
-  /** One spelling per content: text and names, whatever the order of the keys and whatever else the line holds. */
+  /** Canonical: text and names alone, in a fixed order of keys. */
   readonly content: string;
   /** At least one. */
   readonly examples: readonly Example[];
 }
 
-/** What came of a line. */
 export type ReadOutcome = ReadRecord | { readonly reason: string };
 
 /** Reads lines as one kind of data. */
@@ -27,7 +25,7 @@ export class RecordReader {
     this.#options = options;
   }
 
-  /** Never throws: whatever is wrong with a line is the line's reason. @param source `file:line` of the examples */
+  /** Never throws: a wrong line gives its reason. @param source `file:line` of the examples. */
   read(line: string, source: string): ReadOutcome {
     try {
       const record: DataRecord = parseRecord(line, source);

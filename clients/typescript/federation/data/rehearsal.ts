@@ -1,5 +1,7 @@
-/** Which earlier examples are trained on again beside new ones, so that the adapter does not forget them. @see Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal" */
-import { CutlayerError } from '../../../../src/errors.js';
+/**
+ * Which earlier examples are trained on again beside new ones, against forgetting.
+ * @see Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal"
+ */
 import { seeded, shuffle } from '../../../../src/tensor/random.js';
 
 /** What of the data a round trains on. */
@@ -11,20 +13,14 @@ export type TrainOn = (typeof trainOnChoices)[number];
 /** Share of a round's training set that earlier examples make up, when nothing is said. */
 export const DEFAULT_REHEARSAL = 0.3;
 
-/** @throws CutlayerError INVALID_OPTION unless 0 <= share < 1 */
-export function checkRehearsal(share: number): number {
-  if (share >= 0 && share < 1) return share;
-  throw new CutlayerError('INVALID_OPTION', `rehearsal: expected a share from 0 to below 1 of each round's examples, got ${share}`);
-}
-
-/** How many of `earlier` examples go with `fresh` new ones so that they make up `share` of both; at most all of them. */
+/** How many of `earlier` make up `share` of both with `fresh` new ones; at most all. */
 export function rehearsalCount(fresh: number, earlier: number, share: number): number {
   return Math.min(earlier, Math.round((fresh * share) / (1 - share)));
 }
 
 /**
- * Draws without replacement, afresh in each round.
- * @param ordinals Of the earlier examples, rising. @param seed This participant's own. @returns ordinals, rising
+ * Draws without replacement, afresh in each round; ordinals rise in argument and result.
+ * @param ordinals Of the earlier examples. @param seed This participant's own.
  */
 export function drawRehearsal(ordinals: readonly number[], count: number, seed: number, round: number): readonly number[] {
   return shuffle([...ordinals], seeded(seed, round))

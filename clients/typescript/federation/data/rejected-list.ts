@@ -1,7 +1,7 @@
 /**
- * The lines that are no examples, as `file`, `line` and the reason, for the person whose data it is: the lines themselves stay where they
- * are. Written afresh by each start. A reason may quote a key or a class of the data, so the list is for its owner only (0600), and no log
- * repeats it.
+ * The lines that are no examples: `file`, `line` and the reason, written afresh by each start. The
+ * lines themselves stay where they are. A reason may quote the data, so the list is for its owner
+ * only (0600), and no log repeats it.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,6 @@ export const REJECTED_FILE = 'rejected.jsonl';
 /** Lines that are listed; more are only counted. */
 const MAX_LISTED = 10_000;
 
-/** The list of rejected lines. */
 export class RejectedList {
   readonly #file: FileHandle | undefined;
   #listed = 0;

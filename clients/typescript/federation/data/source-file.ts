@@ -1,4 +1,4 @@
-/** One file of examples: its lines become records of the store, and leave it when the file is replaced or goes. */
+/** One file of examples: its lines become records, which leave the store with it. */
 import { basename } from 'node:path';
 import type { ExampleIndex } from './example-index.js';
 import type { ExampleStore } from './example-store.js';

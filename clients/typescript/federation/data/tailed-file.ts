@@ -1,6 +1,7 @@
 /**
- * Reads the lines that a growing file has gained. Size, modification time and inode say whether to look; a few bytes from before the place that was read
- * to say whether the file was only appended to or is another one now. A last line without its end is not there yet.
+ * Reads the lines that a growing file has gained. Size, modification time and inode say whether to
+ * look. A few bytes before the place read to say whether the file was only appended to. A last line
+ * without its end is not there yet.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
@@ -20,9 +21,8 @@ export type TailedLine =
 /** What became of a file since the last look. */
 export type TailOutcome = 'unchanged' | 'read' | 'missing' | 'unreadable';
 
-/** Who takes the lines. */
 export interface TailReader {
-  /** The file is another one, or was cut: what its lines gave counts no more, and it is read from its start. */
+  /** Another file, or a cut one: earlier lines count no more, and it is read from its start. */
   onReset(): void;
   /** @returns False to stop before this line, which comes again the next time. */
   onLine(line: TailedLine): boolean;
@@ -47,7 +47,7 @@ export class TailedFile {
     return this.#incomplete;
   }
 
-  /** Looks, and reads what is new. Never throws for a file that cannot be read. @throws what `signal` was aborted with */
+  /** Reads what is new; files that cannot be read do not throw. @throws the reason of `signal` */
   async read(reader: TailReader, signal?: AbortSignal): Promise<TailOutcome> {
     let file: FileHandle;
     try {

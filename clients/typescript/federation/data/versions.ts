@@ -1,6 +1,6 @@
 /**
- * The registry of versions as a member sees it: what the verified chain of broadcasts says became of each, where it came from and how the cohort measured it.
- * The same states as the coordinator's own registry, but from broadcasts that the coordinator cannot take back.
+ * The registry of versions as a member sees it: what became of each, by the verified chain. It has
+ * the coordinator's states, but from broadcasts that it cannot take back.
  */
 import type { Broadcast, VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import { worsening } from './forgetting.js';
@@ -20,10 +20,13 @@ export interface VersionView {
   readonly digest: string;
   /** Whose updates are in it. */
   readonly participants: readonly string[];
-  /** The cohort's means on all held-out examples, and on the earlier ones, when it was measured last; null: never. Held-out data grows, so compare versions by the two below. */
+  /**
+   * The cohort's last means on all held-out examples and on the earlier ones; null: never measured.
+   * Held-out data grows, so compare versions by the two below.
+   */
   readonly current: VersionMetrics | null;
   readonly earlier: VersionMetrics | null;
-  /** What it gained over its rival on all held-out examples when it was judged, positive where it is better; null: it was not. */
+  /** What it gained over its rival on all held-out examples; positive: better; null: not judged. */
   readonly gain: VersionMetrics | null;
   /** What it forgot: the same on the earlier examples, positive where it is worse. */
   readonly forgetting: VersionMetrics | null;
@@ -90,44 +93,4 @@ export function lineageOf(versions: readonly VersionView[], version: number): re
   const line: number[] = [];
   for (let at: number | null | undefined = version; at !== null && at !== undefined && parents.has(at); at = parents.get(at)) line.push(at);
   return line;
-}
-
-/** The versions as a table for people. */
-export function versionTable(versions: readonly VersionView[]): string {
-  const number = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4));
-  const rows = versions.map(({ version, parent, status, round, participants, current, gain, forgetting, at }) => [
-    String(version),
-    parent === null ? '-' : String(parent),
-    round === null ? '-' : String(round),
-    status,
-    participants.length === 0 ? '-' : String(participants.length),
-    number(current?.loss),
-    number(current?.accuracy),
-    number(current?.exactMatch),
-    number(gain?.loss),
-    number(forgetting?.loss),
-    new Date(at).toISOString().slice(0, 19).replace('T', ' '),
-  ]);
-  const head = [
-    'version',
-    'from',
-    'round',
-    'status',
-    'members',
-    'loss',
-    'accuracy',
-    'exact',
-    'gained (loss)',
-    'forgot (loss)',
-    'broadcast (UTC)',
-  ];
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]!.length)));
-  return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

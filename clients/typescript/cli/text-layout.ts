@@ -1,0 +1,27 @@
+/** Numbers and rows as text for a terminal. */
+
+/** A row of a summary: its name, padded, and its text. */
+export function labelled(name: string, text: string): string {
+  return `  ${name.padEnd(16)} ${text}`;
+}
+
+/** Rows of cells as lines with aligned columns. */
+export function columns(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e3) return `${bytes} B`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** A share from 0 to 1 in percent. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
