@@ -3,9 +3,8 @@ import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import type { Partition } from '../autodiff/partition.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import type { ModelDescription } from '../models/registry.js';
-import { spansOf } from './cut.js';
+import { partitionStep } from './graph-pair.js';
 import { buildSpan } from './span.js';
-import { partitionStep } from './step-partition.js';
 
 /**
  * The backbone under one adapter kind. Inputs: `hiddenStates` [B,S,d]; `softPrompt` [P,d] or
@@ -16,12 +15,6 @@ import { partitionStep } from './step-partition.js';
  */
 export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind): Partition {
   const decoder = new DecoderGraph(model);
-  const span = buildSpan(decoder, {
-    span: spansOf(cut).backbone,
-    kind,
-    addPositions: false,
-    wantedOnly: true,
-    inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPrompt' },
-  });
-  return partitionStep(decoder.g, span.rows, { hiddenStates: span.hiddenStates, [kind]: span.adapter });
+  const { rows, wrt } = buildSpan(decoder, cut, 'backbone', kind);
+  return partitionStep(decoder.g, rows, wrt);
 }

@@ -8,11 +8,12 @@ import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import { embedTokens } from '../models/embedding.js';
 import type { ModelDescription } from '../models/registry.js';
+import type { Weight } from '../models/weights.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { blockWeights, spansOf } from './cut.js';
 import { type GraphPair, graphPair } from './graph-pair.js';
-import { buildSpan, dims, partedRows, type Span, type SpanPlan } from './span.js';
+import { addsPositions, buildSpan, dims, partedRows, type Span } from './span.js';
 
 /** Whether the block weights of a span are in the bundle or are fed. */
 export type SpanWeights = 'frozen' | 'inputs';
@@ -26,7 +27,7 @@ export function compileEmbed(model: ModelDescription): Graph {
 
 /** Whether a client needs bottom graphs; without blocks or learned positions it is the identity. */
 export function hasBottom(model: ModelDescription, cut: Cut): boolean {
-  return cut.bottom > 0 || model.spec.position.kind === 'learned';
+  return cut.bottom > 0 || addsPositions(model.spec, 'bottom');
 }
 
 /**
@@ -37,16 +38,12 @@ export function hasBottom(model: ModelDescription, cut: Cut): boolean {
  * and `softPromptCotangent` or `prefixCotangent`.
  */
 export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const plan: SpanPlan = {
-    span: spansOf(cut).bottom,
-    kind,
-    addPositions: model.spec.position.kind === 'learned',
-    wantedOnly: false,
-    inputNames: { hiddenStates: 'inputsEmbeds', softPrompt: 'softPrompt' },
-  };
-  return spanPair(model, plan, weights, (decoder, span) => {
-    const { prompt, text } = partedRows(decoder, span);
-    return { hiddenStates: text, ...(prompt && { softPromptHidden: prompt }) };
+  const decoder = new DecoderGraph(model, weights);
+  const span = buildSpan(decoder, cut, 'bottom', kind);
+  const { prompt, text } = partedRows(decoder, span);
+  return spanPair(decoder, span, trainedWeights(model, spansOf(cut).bottom, weights), {
+    hiddenStates: text,
+    ...(prompt && { softPromptHidden: prompt }),
   });
 }
 
@@ -57,30 +54,17 @@ export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind,
  * `prefixCotangent`.
  */
 export function compileTop(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const plan: SpanPlan = {
-    span: spansOf(cut).top,
-    kind,
-    addPositions: false,
-    wantedOnly: true,
-    inputNames: { hiddenStates: 'hiddenStates', softPrompt: 'softPromptHidden' },
-  };
-  return spanPair(model, plan, weights, (_, { rows }) => ({ rows }));
+  const decoder = new DecoderGraph(model, weights);
+  const span = buildSpan(decoder, cut, 'top', kind);
+  return spanPair(decoder, span, trainedWeights(model, spansOf(cut).top, weights), { rows: span.rows });
 }
 
-function spanPair(
-  model: ModelDescription,
-  plan: SpanPlan,
-  weights: SpanWeights,
-  outputsOf: (decoder: DecoderGraph, span: Span) => Readonly<Record<string, Value>>,
-): GraphPair {
-  const decoder = new DecoderGraph(model, weights);
-  const { g } = decoder;
-  const span = buildSpan(decoder, plan);
-  const { hiddenStates, softPrompt } = plan.inputNames;
-  const trained = weights === 'inputs' ? blockWeights(model.weights, plan.span) : [];
-  return graphPair(g, outputsOf(decoder, span), {
-    [hiddenStates]: span.hiddenStates,
-    ...(span.adapter && { [plan.kind === 'softPrompt' ? softPrompt : plan.kind]: span.adapter }),
-    ...Object.fromEntries(trained.map(({ name, shape }) => [name, g.input(name, 'float32', shape)])),
-  });
+/** The weights of a span's blocks, where they are inputs. */
+function trainedWeights({ weights: table }: ModelDescription, span: readonly [number, number], weights: SpanWeights): readonly Weight[] {
+  return weights === 'inputs' ? blockWeights(table, span) : [];
+}
+
+function spanPair({ g }: DecoderGraph, { wrt }: Span, trained: readonly Weight[], outputs: Readonly<Record<string, Value>>): GraphPair {
+  const inputs = trained.map(({ name, shape }): [string, Value] => [name, g.input(name, 'float32', shape)]);
+  return graphPair(g, outputs, { ...wrt, ...Object.fromEntries(inputs) });
 }

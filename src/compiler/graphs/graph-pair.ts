@@ -1,4 +1,8 @@
-/** A function and its vjp, which takes `<output>Cotangent` and gives `<input>Cotangent`. */
+/**
+ * A function and its vjp, which takes `<output>Cotangent` and gives `<input>Cotangent`. A backbone's
+ * pair also passes residuals on.
+ */
+import { type Partition, partition } from '../autodiff/partition.js';
 import { vjp } from '../autodiff/vjp.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import type { Shape } from '../onnx/dim.js';
@@ -35,4 +39,20 @@ export function functionPair(compute: (input: MakeInput, g: GraphBuilder) => Val
     return value;
   }, g);
   return graphPair(g, outputs, wrt, inputs);
+}
+
+/**
+ * Differentiates and cuts a step.
+ * @param output [N, d]; the vjp takes `cotangent` of that shape
+ * @param wrt the inputs to differentiate by; the vjp gives `<name>Cotangent` of each
+ */
+export function partitionStep(g: GraphBuilder, output: Value, wrt: Readonly<Record<string, Value | undefined>>): Partition {
+  const cotangent = g.input('cotangent', 'float32', output.shape);
+  const given = Object.entries(wrt).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  const found = vjp(g, { outputs: [output], cotangents: [cotangent], wrt: given.map(([, value]) => value) });
+  return partition(g, {
+    outputs: { output },
+    cotangents: [cotangent],
+    cotangentOutputs: Object.fromEntries(given.map(([name], at) => [`${name}Cotangent`, found[at]!])),
+  });
 }

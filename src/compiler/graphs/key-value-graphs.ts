@@ -13,7 +13,7 @@ import { type RowLayout, rowPositions } from '../models/rows.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import { type Spans, spansOf } from './cut.js';
-import { dims } from './span.js';
+import { addsPositions, dims, parts } from './span.js';
 
 /**
  * A span's keys and values. Input: `hiddenStates` [1,S,d], or the bottom's `inputsEmbeds` [1,S,d].
@@ -23,18 +23,17 @@ export function compileKeyValues(model: ModelDescription, cut: Cut, part: keyof 
   const decoder = new DecoderGraph(model);
   const { g } = decoder;
   const { S } = dims;
-  const { hiddenSize, position, attention } = model.spec;
+  const { hiddenSize, attention } = model.spec;
   const [first, end] = spansOf(cut)[part];
-  const isBottom = part === 'bottom';
-  const sequence = g.input(isBottom ? 'inputsEmbeds' : 'hiddenStates', 'float32', [1, S, hiddenSize]);
+  const sequence = g.input(parts[part].hiddenStates, 'float32', [1, S, hiddenSize]);
   const layout: RowLayout = { batch: 1, sequence: S, virtualTokens: 0, promptRows: 0 };
   const text = g.reshape(sequence, [S, hiddenSize]); // [S, d]
-  const rows =
-    isBottom && position.kind === 'learned' ? addLearnedPositions(decoder, text, rowPositions(g, layout, g.scalar(0, 'int64'))) : text;
-  const parts: Value[] = [];
+  const learned = addsPositions(model.spec, part);
+  const rows = learned ? addLearnedPositions(decoder, text, rowPositions(g, layout, g.scalar(0, 'int64'))) : text;
+  const cached: Value[] = [];
   const row = (value: Value): Value => g.reshape(value, [1, S, attention.numKvHeads, attention.headDim]); // [1, S, kv, headDim]
-  blocks(decoder, layout, rows, { first, end, onKeyValue: (_, { key, value }) => parts.push(row(key), row(value)) });
-  const stacked = g.concat(parts, 0); // [2 * layers, S, kv, headDim]
+  blocks(decoder, layout, rows, { first, end, onKeyValue: (_, { key, value }) => cached.push(row(key), row(value)) });
+  const stacked = g.concat(cached, 0); // [2 * layers, S, kv, headDim]
   const keyValues = g.reshape(stacked, [end - first, 2, S, attention.numKvHeads, attention.headDim]); // [layers, 2, S, kv, headDim]
   return g.build({ outputs: { keyValues }, inputs: [sequence] });
 }

@@ -13,8 +13,8 @@ import type { OnnxModel } from '../onnx/import/model.js';
 import type { ValueInfoProto } from '../onnx/import/proto.js';
 import { computedDType, storedDType } from '../onnx/import/tensor-source.js';
 import type { Value } from '../onnx/value.js';
+import { partitionStep } from './graph-pair.js';
 import { dims } from './span.js';
-import { partitionStep } from './step-partition.js';
 
 /** The one input and the one output of a backbone's graph. */
 export interface BackbonePorts {
