@@ -184,13 +184,7 @@ interface SavedTraining extends z.output<typeof metadataSchema> {
 async function writeTraining(
   state: MemberStore,
   client: TrainingClient,
-  metadata: {
-    readonly round: number;
-    readonly version: number;
-    readonly data: string;
-    readonly stepsBefore: number;
-    readonly finished: boolean;
-  },
+  metadata: Readonly<Record<'round' | 'version' | 'data' | 'stepsBefore' | 'finished', string | number | boolean>>,
 ): Promise<void> {
   const { parameters } = client.adapter;
   const tensors: Record<string, Tensor> = momentTensors(parameters, await client.optimizerStates());

@@ -39,27 +39,24 @@ export interface RoundRecord {
   readonly active: ActiveRound | null;
 }
 
-interface RoundRow {
+/** A row; without an enlistment all but `round` is null. */
+type RoundRow = Omit<ActiveRound, 'enlistment' | 'secagg'> & {
   readonly round: number;
-  readonly purpose: RoundPurpose;
-  readonly version: number;
-  readonly promoted: number;
-  readonly clip_norm: number | null;
   readonly enlistment: Uint8Array | null;
-  readonly cohort: number | null;
   readonly secagg: string | null;
-  readonly payload_digest: string | null;
-}
+};
 
 /** Undefined before the first round. @throws CutlayerError STORE_CORRUPT */
 export function readRound(state: MemberStore): RoundRecord | undefined {
-  const row = state.get<RoundRow>('SELECT * FROM round');
+  const row = state.get<RoundRow>(
+    'SELECT round, purpose, version, promoted, clip_norm AS clipNorm, enlistment, cohort, secagg, payload_digest AS payloadDigest FROM round',
+  );
   if (row === undefined) return undefined;
-  const { round, purpose, version, promoted, clip_norm: clipNorm, enlistment, cohort, secagg, payload_digest: payloadDigest } = row;
+  const { round, enlistment, secagg, ...rest } = row;
   if (enlistment === null) return { round, active: null };
   try {
     const said = { enlistment: enlistmentCodec.decode(enlistment), secagg: secagg === null ? null : (JSON.parse(secagg) as unknown) };
-    return { round, active: { purpose, version, promoted, clipNorm, cohort, payloadDigest, ...said } };
+    return { round, active: { ...rest, ...said } };
   } catch (cause) {
     throw brokenRow('the round', cause);
   }
