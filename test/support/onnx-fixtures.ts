@@ -5,8 +5,8 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PackResult } from '../../src/compiler/pack/bundle-writer.js';
 import { type OnnxPackRequest, packOnnx } from '../../src/compiler/pack/onnx-pack.js';
-import type { PackResult } from '../../src/compiler/pack/pack-request.js';
 import { openGraphs } from '../../src/runtime/graphs.js';
 import { fixtureDir } from './packed-model.js';
 

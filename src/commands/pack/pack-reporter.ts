@@ -1,6 +1,6 @@
 /** Shows how far packing is: a bar with its ETA on a terminal, a line every tenth elsewhere. */
 import { SingleBar } from 'cli-progress';
-import type { PackProgress } from '../../compiler/pack/pack-request.js';
+import type { PackProgress } from '../../compiler/pack/bundle-writer.js';
 
 /** A running display. */
 export interface PackReporter {

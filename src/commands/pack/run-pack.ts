@@ -1,6 +1,6 @@
 /** The work of `cutlayer pack`. */
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
-import type { PackResult } from '../../compiler/pack/pack-request.js';
+import type { PackResult } from '../../compiler/pack/bundle-writer.js';
 import { CutlayerError } from '../../errors.js';
 import { kebab } from '../../options/option.js';
 import type { PackFlags } from './pack-options.js';

@@ -1,10 +1,9 @@
 /** Families with Llama's config keys and block shape; each states how it differs. */
 import { z } from 'zod';
 import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from './config.js';
-import type { Family } from './family.js';
 import { longestSequence, type RopeContext, ropeKeys, ropeOf } from './rope-config.js';
 import type { DecoderSpec, PositionSpec } from './spec.js';
-import { layerNames, type WeightNames } from './weights.js';
+import { type Family, layerNames, type WeightNames } from './weights.js';
 import { everywhere } from './windows.js';
 
 const shared = z.object({

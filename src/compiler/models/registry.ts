@@ -12,9 +12,8 @@ import { olmo2 } from './families/olmo2.js';
 import { phi3 } from './families/phi3.js';
 import { qwen2 } from './families/qwen2.js';
 import { qwen3 } from './families/qwen3.js';
-import type { Family } from './family.js';
 import type { DecoderSpec, SpecialTokens } from './spec.js';
-import { type WeightTable, weightTable } from './weights.js';
+import { type Family, type WeightTable, weightTable } from './weights.js';
 
 export const families = {
   gpt2,

@@ -3,6 +3,7 @@
  * the weight's function; a name is the checkpoint's name of it.
  */
 import { CutlayerError } from '../../errors.js';
+import type { ConfigJson } from './config.js';
 import type { DecoderSpec } from './spec.js';
 
 /** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
@@ -23,6 +24,14 @@ export interface WeightNames {
   readonly optionalPrefix?: string;
   /** Names of buffers without parameters, which are not packed. */
   readonly ignored: readonly RegExp[];
+}
+
+/** A family is data: a parser of its config and the names of its weights. */
+export interface Family {
+  readonly name: string;
+  /** @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT */
+  parse(config: ConfigJson): DecoderSpec;
+  readonly names: WeightNames;
 }
 
 /** The names of layers' weights and biases, from the names of their modules. */

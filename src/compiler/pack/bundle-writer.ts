@@ -21,12 +21,41 @@ import type { ModelDescription } from '../models/registry.js';
 import { bundleReadme } from './bundle-readme.js';
 import { copyTokenizerFiles, generationEosTokens } from './checkpoint-files.js';
 import { GraphFiles } from './graph-files.js';
-import type { OutputRequest, PackResult } from './pack-request.js';
 import { layOutWeights, type StreamedWeight, writeWeights } from './weights-file.js';
 
 const BACKBONE_DIR = 'backbone';
 const CLIENT_BUNDLE_DIR = 'client-bundle';
 const WEIGHTS_FILE = 'weights.safetensors';
+
+/** Where the artifacts go, and how the caller follows and stops the work. */
+export interface OutputRequest {
+  /** Must not exist or be empty, unless `force` and it holds packed artifacts. */
+  readonly outDir: string;
+  /** The model's name; by default the source directory's. */
+  readonly name?: string | undefined;
+  readonly force?: boolean | undefined;
+  readonly onProgress?: ((progress: PackProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Bytes of weights written so far, of all. */
+export interface PackProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly weight: string;
+}
+
+export interface PackResult {
+  readonly backboneDir: string;
+  readonly clientBundleDir: string;
+  readonly backboneDigest: string;
+  readonly cut: Cut;
+  /** Scalars among the weights of each side; together the whole model. */
+  readonly parameters: { readonly backbone: number; readonly client: number };
+  /** Bytes of each side's weights file. */
+  readonly weightBytes: { readonly backbone: number; readonly client: number };
+  readonly hasTokenizer: boolean;
+}
 
 export interface ArtifactPlan<Graphs> {
   readonly weights: readonly StreamedWeight[];

@@ -9,12 +9,11 @@ import { describeOutside, type OutsideOptions } from '../models/outside.js';
 import type { Graph } from '../onnx/graph.js';
 import { type OnnxModel, openModel } from '../onnx/import/model.js';
 import { readChunks } from '../onnx/import/tensor-source.js';
-import { BundleWriter } from './bundle-writer.js';
+import { BundleWriter, type OutputRequest, type PackResult } from './bundle-writer.js';
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights } from './checkpoint-weights.js';
 import { writeEndGraphs } from './client-graph-files.js';
 import { type GraphOpener, tryBackbone } from './onnx-trial.js';
-import type { OutputRequest, PackResult } from './pack-request.js';
 import type { StreamedWeight } from './weights-file.js';
 
 /** An imported graph is one block that cannot be cut. */

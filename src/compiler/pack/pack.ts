@@ -6,12 +6,11 @@ import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from '
 import { compileKeyValues } from '../graphs/key-value-graphs.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
-import { BundleWriter } from './bundle-writer.js';
+import { BundleWriter, type OutputRequest, type PackResult } from './bundle-writer.js';
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights, requireEqual } from './checkpoint-weights.js';
 import { writeClientGraphs } from './client-graph-files.js';
 import type { GraphFiles } from './graph-files.js';
-import type { OutputRequest, PackResult } from './pack-request.js';
 import { matchWeights } from './weight-sources.js';
 
 export interface PackRequest extends OutputRequest {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadBackbone, loadClientBundle } from '../../../src/artifacts/store.js';
-import type { PackResult } from '../../../src/compiler/pack/pack-request.js';
+import type { PackResult } from '../../../src/compiler/pack/bundle-writer.js';
 import { fixtureDir } from '../../support/packed-model.js';
 
 const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));

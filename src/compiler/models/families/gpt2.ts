@@ -11,9 +11,8 @@ import {
   refuseUnknownKeys,
   unsupported,
 } from '../config.js';
-import type { Family } from '../family.js';
 import type { DecoderSpec } from '../spec.js';
-import { layerNames } from '../weights.js';
+import { type Family, layerNames } from '../weights.js';
 import { everywhere } from '../windows.js';
 
 const schema = z.object({
