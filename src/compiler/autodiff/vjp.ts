@@ -6,12 +6,11 @@
 import { CutlayerError } from '../../errors.js';
 import { dtypes } from '../../tensor/dtype.js';
 import type { GraphBuilder } from '../onnx/builder.js';
-import { shapesEqual, shapeText } from '../onnx/dim.js';
+import { dimsEqual, type Shape, shapesEqual, shapeText } from '../onnx/dim.js';
 import { inputsOfOp } from '../onnx/op-signatures.js';
 import { nameInputs } from '../onnx/shape-rules.js';
 import { nodesBelow, nodeText, type OpNode, type Value } from '../onnx/value.js';
 import { vjpRules } from './rules.js';
-import { unbroadcast } from './unbroadcast.js';
 import { notDifferentiable, type VjpRules } from './vjp-rules.js';
 
 export interface VjpRequest {
@@ -48,6 +47,17 @@ export function vjp(g: GraphBuilder, { outputs, cotangents, wrt, rules = vjpRule
     g.scoped(node.scope === '' ? 'vjp' : `vjp/${node.scope}`, () => pullBack(g, node, cts, path.values, rules, accumulate));
   }
   return wrt.map((value) => cotangentOf.get(value) ?? g.fill(value.shape, 0, value.dtype));
+}
+
+/**
+ * The transpose of a broadcast: sums a cotangent over the axes along which a value of `shape` was repeated.
+ * @param ct a value of a shape into which `shape` broadcasts
+ */
+export function unbroadcast(g: GraphBuilder, ct: Value, shape: Shape): Value {
+  if (shapesEqual(ct.shape, shape)) return ct;
+  const added = ct.shape.length - shape.length;
+  const axes = [...ct.shape.keys()].filter((axis) => axis < added || !dimsEqual(ct.shape[axis]!, shape[axis - added]!));
+  return g.reshape(g.reduceSum(ct, axes), shape);
 }
 
 /** Calls the cells of one node for its inputs on the path. */

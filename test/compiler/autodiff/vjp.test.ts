@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { vjpRules } from '../../../src/compiler/autodiff/rules.js';
-import { unbroadcast } from '../../../src/compiler/autodiff/unbroadcast.js';
-import { vjp } from '../../../src/compiler/autodiff/vjp.js';
+import { unbroadcast, vjp } from '../../../src/compiler/autodiff/vjp.js';
 import type { VjpRule } from '../../../src/compiler/autodiff/vjp-rules.js';
 import { GraphBuilder } from '../../../src/compiler/onnx/builder.js';
 import { multiplyDims, shapeText, symbol } from '../../../src/compiler/onnx/dim.js';
