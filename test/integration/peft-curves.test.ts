@@ -12,8 +12,8 @@ import {
 } from '../../clients/typescript/index.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { type Curve, type Curves, readCurves } from '../support/curves.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
 const fixtures = ['gpt2-tiny', 'llama-tiny', 'llama3-tiny'];
 const cuts = [
@@ -24,7 +24,7 @@ const cuts = [
 for (const fixture of fixtures) {
   for (const cut of cuts) {
     describe(`training ${fixture} cut at ${cut.bottom} and ${cut.top} through a gateway`, () => {
-      let gateway: GatewayProcess;
+      let gateway: TestGateway;
       let bundle: ClientBundle;
       let connection: Connection;
       let curves: Curves;
@@ -32,15 +32,15 @@ for (const fixture of fixtures) {
       before(async () => {
         curves = await readCurves(fixture);
         const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
-        gateway = await startGateway({ backboneDir });
+        gateway = await startTestGateway({ backboneDir });
         bundle = await ClientBundle.open(bundleDir);
-        connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
+        connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
       });
 
       after(async () => {
         connection?.close();
         await bundle?.close();
-        await gateway?.stop();
+        await gateway?.close();
       });
 
       for (const method of ['softPrompt', 'prefix'] as const) {

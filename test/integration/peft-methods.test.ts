@@ -14,7 +14,6 @@ import { TrainingClient } from '../../clients/typescript/training/training-clien
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { exhaustive } from '../support/exhaustive.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import {
   allLogits,
   caseAdapter,
@@ -25,6 +24,7 @@ import {
   readMethodCase,
 } from '../support/method-curves.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
 /** What the checkpoint's and the trainer's paths decide, and how the prompt began: not the adapter's to know. */
 const NOT_COMPARED = [
@@ -63,7 +63,7 @@ for (const family of methodFamilies()) {
     const here = cases.filter(({ cuts }) => cuts.some(({ bottom, top }) => bottom === cut.bottom && top === cut.top));
     if (here.length === 0) continue;
     describe(`methods on ${family} cut at ${cut.bottom} and ${cut.top} through a gateway`, () => {
-      let gateway: GatewayProcess;
+      let gateway: TestGateway;
       let bundle: ClientBundle;
       let connection: Connection;
       let model: SplitModel;
@@ -72,16 +72,16 @@ for (const family of methodFamilies()) {
       before(async () => {
         dir = await mkdtemp(join(tmpdir(), 'cutlayer-methods-'));
         const { backboneDir, bundleDir } = await packedFixture(family, cut);
-        gateway = await startGateway({ backboneDir });
+        gateway = await startTestGateway({ backboneDir });
         bundle = await ClientBundle.open(bundleDir);
-        connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
+        connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
         model = new SplitModel(bundle, new RemoteModel(connection));
       });
 
       after(async () => {
         connection?.close();
         await bundle?.close();
-        await gateway?.stop();
+        await gateway?.close();
         await rm(dir, { recursive: true, force: true });
       });
 

@@ -2,7 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cutlayer, startServer } from './server-process.js';
+import { openIdentity } from '../../src/server/auth/identity.js';
+import { issueToken } from '../../src/server/auth/issuer.js';
+import { KeyRing } from '../../src/server/auth/key-ring.js';
+import { startServer } from './server-process.js';
 
 export { MAIN } from './server-process.js';
 
@@ -47,7 +50,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     caFile: ready.caFile ?? undefined,
     stateDir,
     pid,
-    token: (tenant) => issueToken(stateDir, tenant),
+    token: (tenant) => issueTokenOf(stateDir, tenant),
     async kill() {
       await end('SIGKILL');
     },
@@ -59,7 +62,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   };
 }
 
-async function issueToken(stateDir: string, tenant: string): Promise<string> {
-  const { stdout } = await cutlayer(['gateway', 'token', '--tenant', tenant, '--state-dir', stateDir]);
-  return stdout.trim();
+async function issueTokenOf(stateDir: string, tenant: string): Promise<string> {
+  const request = { tenant, scopes: ['split:train', 'split:infer'], ttlSeconds: 3600 } as const;
+  return issueToken(await KeyRing.open(stateDir), await openIdentity(stateDir), request, Date.now());
 }

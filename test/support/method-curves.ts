@@ -155,16 +155,19 @@ export function plainName(name: string): string {
  * in order. With a classification head: those of each sequence, [sequences, classes].
  */
 export async function allLogits(model: SplitModel, adapter: Adapter, examples: readonly Example[]): Promise<Tensor<'float32'>> {
-  const rows: Tensor<'float32'>[] = [];
-  for (const { tokenIds, task } of examples) {
-    const parts = await adapter.parts(adapter.tasks === undefined ? undefined : task);
-    const whole = adapter.labels !== undefined;
-    const beginnings = whole ? [tokenIds] : Array.from(tokenIds, (_, last) => tokenIds.slice(0, last + 1));
-    const batch = makeBatch(beginnings.map((ids) => ({ tokenIds: ids, labelMask: new Uint8Array(ids.length) })));
-    rows.push(await (whole ? model.classLogits(batch, parts) : model.nextLogits(batch, parts)));
+  const whole = adapter.labels !== undefined;
+  const batches = adapter.tasks === undefined ? [examples] : examples.map((example) => [example]);
+  const logits: Tensor<'float32'>[] = [];
+  for (const together of batches) {
+    const parts = await adapter.parts(adapter.tasks === undefined ? undefined : together[0]!.task);
+    const beginnings = together.flatMap(({ tokenIds }) =>
+      whole ? [tokenIds] : Array.from(tokenIds, (_, last) => tokenIds.slice(0, last + 1)),
+    );
+    const batch = makeBatch(beginnings.map((tokenIds) => ({ tokenIds, labelMask: new Uint8Array(tokenIds.length) })));
+    logits.push(await (whole ? model.classLogits(batch, parts) : model.nextLogits(batch, parts)));
   }
-  const width = rows[0]!.shape[1]!;
-  const data = rows.flatMap((tensor) => [...tensor.data]);
+  const width = logits[0]!.shape[1]!;
+  const data = logits.flatMap((tensor) => [...tensor.data]);
   return f32([data.length / width, width], data);
 }
 
