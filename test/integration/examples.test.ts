@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cutlayerHere } from '../support/command-here.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import type { Finished } from '../support/server-process.js';
 import { writeNotes } from '../support/training-data.js';
 
 const run = promisify(execFile);
@@ -39,7 +41,11 @@ describe('the client as a user runs it', () => {
     assert.equal(stderr, '');
     return stdout;
   };
-  const cutlayer = (...args: readonly string[]) => run(process.execPath, [MAIN, ...args]);
+  const client = async (...args: readonly string[]): Promise<Finished> => {
+    const finished = await cutlayerHere(['client', ...args]);
+    assert.equal(finished.code, 0, finished.stderr);
+    return finished;
+  };
   const lossesIn = (text: string) => [...text.matchAll(/^step \d+: loss ([\d.]+)/gm)].map((match) => Number(match[1]));
 
   it('raw-backbone descends a loss of its own', async () => {
@@ -68,7 +74,8 @@ describe('the client as a user runs it', () => {
 
   it('train, eval and generate work together, and train writes nothing on standard output', async () => {
     const out = join(dir, 'cli');
-    const trained = await cutlayer(
+    const trained = await run(process.execPath, [
+      MAIN,
       'client',
       'train',
       ...flags,
@@ -80,7 +87,7 @@ describe('the client as a user runs it', () => {
       '2',
       '--virtual-tokens',
       '4',
-    );
+    ]);
     assert.equal(trained.stdout, '');
     assert.match(
       trained.stderr,
@@ -89,8 +96,7 @@ describe('the client as a user runs it', () => {
     const metrics = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n');
     assert.equal(metrics.length, 6);
     const adapter = ['--adapter', join(out, 'adapter')];
-    const { stdout } = await cutlayer(
-      'client',
+    const { stdout } = await client(
       'eval',
       ...flags,
       '--data',
@@ -103,10 +109,10 @@ describe('the client as a user runs it', () => {
     const result = JSON.parse(stdout) as Record<string, number>;
     assert.equal(result.examples, 24);
     assert.ok(result.loss! > 0 && result.generationExactMatch! >= 0 && result.bytesUp! > 0);
-    const greedy = await cutlayer('client', 'generate', ...flags, ...adapter, '--prompt', 'The pump', '--max-new-tokens', '6');
+    const greedy = await client('generate', ...flags, ...adapter, '--prompt', 'The pump', '--max-new-tokens', '6');
     assert.ok(greedy.stdout.length > 1);
     const sample = (seed: string) =>
-      cutlayer('client', 'generate', ...flags, '--prompt', 'The pump', '--max-new-tokens', '12', '--temperature', '1', '--seed', seed);
+      client('generate', ...flags, '--prompt', 'The pump', '--max-new-tokens', '12', '--temperature', '1', '--seed', seed);
     const [one, same, other] = [await sample('1'), await sample('1'), await sample('2')];
     assert.equal(one.stdout, same.stdout);
     assert.notEqual(one.stdout, other.stdout);
@@ -118,25 +124,22 @@ describe('the client as a user runs it', () => {
     await writeFile(data, texts.map((text, at) => `${JSON.stringify({ text, label: ['pump', 'valve'][at] })}\n`).join(''));
     const out = join(dir, 'classes');
     const method = ['--method', 'prompt-tuning+classification-head', '--labels', 'pump', 'valve', '--virtual-tokens', '4', '--lr', '0.05'];
-    await cutlayer('client', 'train', ...flags, '--data', data, '--out', out, '--steps', '20', ...method);
+    await client('train', ...flags, '--data', data, '--out', out, '--steps', '20', ...method);
     const adapter = ['--adapter', join(out, 'adapter')];
-    const measured = await cutlayer('client', 'eval', ...flags, '--data', data, ...adapter, '--json');
+    const measured = await client('eval', ...flags, '--data', data, ...adapter, '--json');
     assert.equal((JSON.parse(measured.stdout) as Record<string, number>).accuracy, 1);
-    const asked = await cutlayer('client', 'classify', ...flags, ...adapter, '--text', texts[1]!);
+    const asked = await client('classify', ...flags, ...adapter, '--text', texts[1]!);
     assert.equal(asked.stdout, 'valve\n');
-    await assert.rejects(cutlayer('client', 'generate', ...flags, ...adapter, '--prompt', 'the'), (error: { stderr?: string }) => {
-      assert.match(error.stderr!, /is a classification head \(pump, valve\) and generates no text; classify with it/);
-      return true;
-    });
+    const refused = await cutlayerHere(['client', 'generate', ...flags, ...adapter, '--prompt', 'the']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /is a classification head \(pump, valve\) and generates no text; classify with it/);
   });
 
   it('wrong use ends with a typed error on standard error and a code of its own', async () => {
     const fails = async (args: readonly string[], code: number, message: RegExp) => {
-      await assert.rejects(cutlayer('client', ...args), (error: { code?: number; stderr?: string }) => {
-        assert.equal(error.code, code);
-        assert.match(error.stderr!, message);
-        return true;
-      });
+      const failed = await cutlayerHere(['client', ...args]);
+      assert.equal(failed.code, code);
+      assert.match(failed.stderr, message);
     };
     await fails(['train', ...flags], 2, /required option '--data <file>'/);
     await fails(['train', ...flags, '--data', 'x', '--out', 'y', '--lr', 'fast'], 2, /expected a number above 0/);
@@ -153,7 +156,7 @@ describe('the client as a user runs it', () => {
 
   it('every command explains itself with examples', async () => {
     for (const command of ['train', 'eval', 'generate', 'classify']) {
-      const { stdout } = await cutlayer('client', command, '--help');
+      const { stdout } = await client(command, '--help');
       assert.match(stdout, /Examples?:[\s\S]*\$ cutlayer client/);
     }
   });

@@ -1,11 +1,10 @@
 /** Methods that make their prompt or prefix out of something else, by the command line: a prefix from a text, an encoder that goes on after a stop. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { cutlayerHere } from '../support/command-here.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
 
@@ -35,7 +34,7 @@ describe('prompt-side methods by the command line', () => {
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
     const args = ['--bundle', bundleDir, '--gateway', gateway.address, '--insecure', '--token-file', join(dir, 'token'), '--threads', '1'];
     args.push('--data', join(dir, 'train.jsonl'), '--virtual-tokens', '4', '--checkpoint-every', '2', '--out', join(dir, out), ...more);
-    return promisify(execFile)(process.execPath, [MAIN, 'client', 'train', ...args]);
+    return cutlayerHere(['client', 'train', ...args]);
   };
   const adapterOf = (out: string) => readFile(join(dir, out, 'adapter', 'adapter_model.safetensors'));
   const fromText = ['--method', 'prefix-tuning', '--init', 'TEXT', '--steps', '2'];
@@ -47,13 +46,9 @@ describe('prompt-side methods by the command line', () => {
   });
 
   it('says that the vendor does not allow it, and what to do instead, before any step', async () => {
-    await assert.rejects(
-      train(refusing, 'none', ...fromText, '--init-text', 'Which part of the machine is it?'),
-      (error: { stderr: string }) => {
-        assert.match(error.stderr, /PREFIX_INIT_REFUSED.*vendor's policy.*--init RANDOM/s);
-        return true;
-      },
-    );
+    const { code, stderr } = await train(refusing, 'none', ...fromText, '--init-text', 'Which part of the machine is it?');
+    assert.equal(code, 1);
+    assert.match(stderr, /PREFIX_INIT_REFUSED.*vendor's policy.*--init RANDOM/s);
   });
 
   it('goes on with an LSTM encoder where a stopped run left it, and ends at the same prompt to the last bit', async () => {

@@ -1,23 +1,17 @@
 /** What makes training pleasant, through a real gateway: configuration files, sweeps, inspection, TensorBoard, locks, divergence and the last words. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { defaultLearningRate } from '../../clients/typescript/index.js';
-import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { cutlayerHere } from '../support/command-here.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import type { Finished } from '../support/server-process.js';
 import { decodeEvent, decodeRecords } from '../support/tensorboard-reader.js';
 import { writeNotes } from '../support/training-data.js';
-
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 describe('training as a person does it', function () {
   // Many processes, one after the other.
@@ -44,15 +38,8 @@ describe('training as a person does it', function () {
     await rm(dir, { recursive: true, force: true });
   });
 
-  const client = async (...args: readonly string[]): Promise<Outcome> => {
-    const env = { ...process.env, LC_ALL: 'C.UTF-8' };
-    try {
-      return { code: 0, ...(await promisify(execFile)(process.execPath, [MAIN, 'client', ...args], { env })) };
-    } catch (caught) {
-      return caught as Outcome; // execFile's error has the same fields
-    }
-  };
-  const succeeds = async (...args: readonly string[]): Promise<Outcome> => {
+  const client = (...args: readonly string[]): Promise<Finished> => cutlayerHere(['client', ...args], { LC_ALL: 'C.UTF-8' });
+  const succeeds = async (...args: readonly string[]): Promise<Finished> => {
     const outcome = await client(...args);
     assert.equal(outcome.code, 0, outcome.stderr);
     return outcome;

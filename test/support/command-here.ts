@@ -1,36 +1,43 @@
 /**
  * Runs the `cutlayer` command in this process, which is much sooner at its end than one of its own.
+ * The calls that it makes to servers are the same.
  */
 import { Writable } from 'node:stream';
 import { reportFailure } from '../../src/commands/failure.js';
 import { program } from '../../src/commands/program.js';
 import type { Finished } from './server-process.js';
 
-/**
- * Runs a command that prints and ends; variables are set while it runs. Commander's own errors go
- * to this process's standard error.
- */
+/** Runs a command that prints and ends; variables are set while it runs. One at a time. */
 export async function cutlayerHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  let [stdout, stderr] = ['', ''];
-  const errors = new Writable({
-    write(chunk: Buffer, _, done) {
-      stderr += chunk.toString();
-      done();
-    },
-  });
-  const { write } = process.stdout;
-  process.stdout.write = ((text: string) => {
-    stdout += text;
-    return true;
-  }) as typeof write;
+  const printed = { stdout: '', stderr: '' };
+  const streams = ['stdout', 'stderr'] as const;
+  const writes = streams.map((stream) => process[stream].write);
+  for (const stream of streams) {
+    process[stream].write = ((text: string | Uint8Array) => {
+      printed[stream] += text.toString();
+      return true;
+    }) as typeof process.stdout.write;
+  }
+  const before = { exitCode: process.exitCode, env: Object.keys(env).map((name) => [name, process.env[name]] as const) };
+  process.exitCode = undefined;
   Object.assign(process.env, env);
   try {
     await program().parseAsync([...args], { from: 'user' });
-    return { code: 0, stdout, stderr };
+    return { code: Number(process.exitCode ?? 0), ...printed };
   } catch (caught) {
-    return { code: reportFailure(caught, errors), stdout, stderr };
+    const errors = new Writable({
+      write(chunk: Buffer, _, done) {
+        printed.stderr += chunk.toString();
+        done();
+      },
+    });
+    return { code: reportFailure(caught, errors), ...printed };
   } finally {
-    process.stdout.write = write;
-    for (const name of Object.keys(env)) delete process.env[name];
+    for (const [index, stream] of streams.entries()) process[stream].write = writes[index]!;
+    process.exitCode = before.exitCode;
+    for (const [name, value] of before.env) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   }
 }

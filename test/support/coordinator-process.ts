@@ -2,7 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cutlayer, type Finished, type Ready, startServer } from './server-process.js';
+import { cutlayerHere } from './command-here.js';
+import { type Finished, type Ready, startServer } from './server-process.js';
 
 /** How to start a coordinator. */
 export interface CoordinatorProcessOptions {
@@ -28,7 +29,7 @@ export interface CoordinatorProcess {
   readonly stateDir: string;
   readonly pid: number;
   /**
-   * A founder's command on the coordinator's own machine:
+   * A founder's command on the coordinator's own machine, in the test's process:
    * `cutlayer coordinator <args> --state-dir …`.
    */
   run(...args: readonly string[]): Promise<Finished>;
@@ -50,7 +51,7 @@ export async function startCoordinator(options: CoordinatorProcessOptions = {}):
   const listen = options.listen ?? '127.0.0.1:0';
   const args = ['coordinator', 'serve', '--listen', listen, '--admin', '127.0.0.1:0', '--state-dir', stateDir, '--json'];
   const { ready, pid, end } = await startServer<CoordinatorReady>([...args, '--log-level', 'warn', ...(options.flags ?? [])]);
-  const run = (...rest: readonly string[]): Promise<Finished> => cutlayer(['coordinator', ...rest, '--state-dir', stateDir]);
+  const run = (...rest: readonly string[]): Promise<Finished> => cutlayerHere(['coordinator', ...rest, '--state-dir', stateDir]);
   return {
     ready,
     stateDir,

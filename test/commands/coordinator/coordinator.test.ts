@@ -40,6 +40,7 @@ describe('cutlayer coordinator', function () {
     await rm(dir, { recursive: true, force: true });
   });
 
+  const ownState = () => ['--state-dir', running.stateDir];
   const channelOf = async (member: string) =>
     openChannel(loadFederationService().service, 'coordinator', {
       address: running.ready.listen,
@@ -50,7 +51,7 @@ describe('cutlayer coordinator', function () {
 
   it('teaches with examples in every help', async () => {
     for (const command of [[], ['serve'], ['create'], ['status'], ['start'], ['stop'], ['rollback'], ['export'], ['token']]) {
-      const { code, stdout } = await cutlayer(['coordinator', ...command, '--help']);
+      const { code, stdout } = await cutlayerHere(['coordinator', ...command, '--help']);
       assert.equal(code, 0);
       assert.match(stdout, /\$ .*cutlayer coordinator /, command.join(' '));
     }
@@ -81,7 +82,7 @@ describe('cutlayer coordinator', function () {
       'name: from the file\nadapter: { settings: { virtual-tokens: 3 }, method: prefix-tuning }\nrounds: { count: 7, enlistSeconds: 5 }\n',
     );
     const flags = ['--config', config, '--name', 'ward notes', '--rounds', '9', '--set', 'training.steps=2'];
-    const { code, stdout, stderr } = await running.run('create', '--bundle', bundle, ...members, ...flags);
+    const { code, stdout, stderr } = await cutlayer(['coordinator', 'create', '--bundle', bundle, ...members, ...flags, ...ownState()]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^[0-9a-f]{64}\n$/);
     federation = stdout.trim();
@@ -148,7 +149,7 @@ describe('cutlayer coordinator', function () {
 
   it('exports a version with the chain that proves it, and the adapter as PEFT reads it', async () => {
     const out = join(dir, 'version-0');
-    const { code, stdout, stderr } = await running.run('export', '--out', out, '--bundle', bundle, '--json');
+    const { code, stdout, stderr } = await cutlayer(['coordinator', 'export', '--out', out, '--bundle', bundle, '--json', ...ownState()]);
     assert.equal(code, 0, stderr);
     const exported = JSON.parse(stdout);
     assert.deepEqual([exported.version, exported.adapter], [0, join(out, 'adapter')]);
@@ -179,7 +180,7 @@ describe('cutlayer coordinator', function () {
   it('goes on after kill -9 with what it had, under the same key and address', async () => {
     const before = JSON.parse((await running.run('status', '--json')).stdout);
     await running.kill();
-    const gone = await running.run('status');
+    const gone = await cutlayer(['coordinator', 'status', ...ownState()]);
     assert.equal(gone.code, 1);
     assert.match(gone.stderr, /error UNAVAILABLE: coordinator .* does not answer: .*\nhint: /);
     const publicKey = running.ready.publicKey;
@@ -200,7 +201,7 @@ describe('cutlayer coordinator', function () {
     const claims = decodeJwt(await readFile(member, 'utf8'));
     assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['north', 'federation:participate', 900]);
     const elsewhere = (tokenFile: string) =>
-      cutlayer([
+      cutlayerHere([
         ...['coordinator', 'status', '--coordinator', running.ready.listen, '--ca', running.ready.caFile!],
         ...['--token-file', tokenFile, '--state-dir', join(dir, 'nothing'), '--json'],
       ]);
@@ -261,13 +262,13 @@ describe('cutlayer coordinator', function () {
 
   it('says what to do where no coordinator runs, and where no token can be had', async () => {
     const stateDir = join(dir, 'nothing');
-    const none = await cutlayer(['coordinator', 'status', '--state-dir', stateDir]);
+    const none = await cutlayerHere(['coordinator', 'status', '--state-dir', stateDir]);
     assert.equal(none.code, 1);
     assert.match(none.stderr, /NOT_FOUND: .*no coordinator is running with this state directory; start it with cutlayer coordinator serve/);
     const elsewhere = ['coordinator', 'status', '--state-dir', stateDir, '--coordinator', running.ready.listen];
-    const noToken = await cutlayer([...elsewhere, '--ca', running.ready.caFile!]);
+    const noToken = await cutlayerHere([...elsewhere, '--ca', running.ready.caFile!]);
     assert.match(noToken.stderr, /TOKEN_MISSING: no access token: pass --token-file/);
-    const noCa = await cutlayer([...elsewhere, '--token-file', join(dir, 'admin.token')]);
+    const noCa = await cutlayerHere([...elsewhere, '--token-file', join(dir, 'admin.token')]);
     assert.match(noCa.stderr, /CERTIFICATE_REJECTED: coordinator .*pass the authority that signed it as CA/);
     assert.deepEqual(await readdir(stateDir).catch(() => 'nothing was made'), 'nothing was made');
   });
