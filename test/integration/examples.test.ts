@@ -96,16 +96,7 @@ describe('the client as a user runs it', () => {
     const metrics = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n');
     assert.equal(metrics.length, 6);
     const adapter = ['--adapter', join(out, 'adapter')];
-    const { stdout } = await client(
-      'eval',
-      ...flags,
-      '--data',
-      join(dir, 'data.jsonl'),
-      ...adapter,
-      '--generate',
-      '2',
-      '--json',
-    );
+    const { stdout } = await client('eval', ...flags, '--data', join(dir, 'data.jsonl'), ...adapter, '--generate', '2', '--json');
     const result = JSON.parse(stdout) as Record<string, number>;
     assert.equal(result.examples, 24);
     assert.ok(result.loss! > 0 && result.generationExactMatch! >= 0 && result.bytesUp! > 0);

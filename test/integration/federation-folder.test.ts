@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { VersionRegistry } from '../../clients/typescript/federation/data/read-versions.js';
+import { cutlayerHere } from '../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { type FederateEvent, FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
-import { cutlayer } from '../support/server-process.js';
 
 const notes = (part: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${JSON.stringify({ prompt: `Note ${n}: which part?`, completion: ` ${part}` })}\n`).join('');
@@ -27,7 +27,7 @@ describe('a member whose data grows', function () {
     gateway = await startGateway({ backboneDir: packed.backboneDir, insecure: true });
     coordinator = await startCoordinator({ flags: ['--insecure'] });
     const identity = join(dir, 'north.key');
-    const key = (await cutlayer(['client', 'identity', '--out', identity])).stdout.trim();
+    const key = (await cutlayerHere(['client', 'identity', '--out', identity])).stdout.trim();
     const settings = [
       ...['cohort.min=1', 'secureAggregation=null', 'rounds.enlistSeconds=0.1', 'adapter.settings.virtualTokens=3'],
       ...['rounds.trigger.kind=newExamples', 'rounds.trigger.count=10', 'rounds.trigger.members=1'],
@@ -63,7 +63,7 @@ describe('a member whose data grows', function () {
   };
   const isRound = (event: FederateEvent) => event.type === 'round' && event.purpose === 'train';
   const versions = async () => {
-    const { code, stdout, stderr } = await cutlayer(['client', 'versions', '--state-dir', join(dir, 'state'), '--json']);
+    const { code, stdout, stderr } = await cutlayerHere(['client', 'versions', '--state-dir', join(dir, 'state'), '--json']);
     assert.equal(code, 0, stderr);
     return JSON.parse(stdout) as VersionRegistry;
   };
@@ -128,7 +128,7 @@ describe('a member whose data grows', function () {
 
   it('says that a file is read once where a flag is about data that grows', async () => {
     const file = flags.map((flag) => (flag === join(dir, 'data') ? join(dir, 'data', 'a.jsonl') : flag));
-    const { code, stderr } = await cutlayer(['client', 'federate', ...file]);
+    const { code, stderr } = await cutlayerHere(['client', 'federate', ...file]);
     assert.equal(code, 2, stderr);
     assert.match(stderr, /INVALID_OPTION.*--train-on new: --data .*a\.jsonl is a file, which is read once/s);
   });

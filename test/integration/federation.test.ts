@@ -8,11 +8,12 @@ import { MemberStore } from '../../clients/typescript/federation/member-store.js
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import type { SignedBroadcast } from '../../src/protocol/federation/chain.js';
+import { cutlayerHere } from '../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
-import { cutlayer } from '../support/server-process.js';
+
 import { writeNotes } from '../support/training-data.js';
 
 const sites = ['north', 'east', 'south'] as const;
@@ -34,7 +35,7 @@ describe('a federation of processes', function () {
     coordinator = await startCoordinator();
     const roster: string[] = [];
     for (const site of sites) {
-      const { code, stdout } = await cutlayer(['client', 'identity', '--out', join(dir, `${site}.key`)]);
+      const { code, stdout } = await cutlayerHere(['client', 'identity', '--out', join(dir, `${site}.key`)]);
       assert.equal(code, 0);
       roster.push('--member', `${site}=${stdout.trim()}`);
       await writeFile(join(dir, `${site}.gateway-token`), await gateway.token(site));
@@ -94,7 +95,7 @@ describe('a federation of processes', function () {
     const [north, east, south] = sites.map(start) as [FederateProcess, FederateProcess, FederateProcess];
     await north.when((event) => event.type === 'step' && event.stepInRound >= 3);
     await north.end('SIGKILL');
-    const second = await cutlayer(['client', 'federate', ...flags('east')]);
+    const second = await cutlayerHere(['client', 'federate', ...flags('east')]);
     assert.equal(second.code, 1);
     assert.match(second.stderr, /ALREADY_EXISTS.*has been taking part in a federation here since.*another --state-dir/s);
     await coordinator.kill();
@@ -118,7 +119,7 @@ describe('a federation of processes', function () {
     const [first, ...others] = adapters.map(flatValues);
     for (const other of others) assert.deepEqual(other, first);
     await bundle.close();
-    const { code, stdout, stderr } = await cutlayer([
+    const { code, stdout, stderr } = await cutlayerHere([
       ...[
         'client',
         'eval',
@@ -169,11 +170,11 @@ describe('a federation of processes', function () {
 
   it('refuses an identity that is not on the roster, and says what to do', async () => {
     const stranger = join(dir, 'stranger.key');
-    await cutlayer(['client', 'identity', '--out', stranger]);
+    await cutlayerHere(['client', 'identity', '--out', stranger]);
     const args = flags('east').map((flag) =>
       flag === join(dir, 'east.key') ? stranger : flag === join(dir, 'east') ? join(dir, 'elsewhere') : flag,
     );
-    const { code, stderr } = await cutlayer(['client', 'federate', ...args]);
+    const { code, stderr } = await cutlayerHere(['client', 'federate', ...args]);
     assert.equal(code, 1);
     assert.match(
       stderr,

@@ -40,7 +40,7 @@ const cutlayer = (...args: string[]): Promise<Finished> => finished(spawn(proces
 describe('cutlayer command', () => {
   it('teaches with examples in every help', async () => {
     for (const args of [[], ['gateway', 'start'], ['gateway', 'token']]) {
-      const { code, stdout } = await cutlayer(...args, '--help');
+      const { code, stdout } = await cutlayerHere([...args, '--help']);
       assert.equal(code, 0);
       assert.match(stdout, /\$ .*cutlayer /, args.join(' '));
     }
@@ -50,6 +50,12 @@ describe('cutlayer command', () => {
     const [shebang] = (await readFile(main, 'utf8')).split('\n');
     assert.equal(shebang, `#!/usr/bin/env -S GLIBC_TUNABLES=${GLIBC_TUNABLES} node`);
     assert.ok(shebang!.length < 255);
+  });
+
+  it('ends its process with the exit code of the failure', async () => {
+    const { code, stderr, stdout } = await cutlayer('serve');
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /unknown command 'serve'/);
   });
 
   const failing: readonly [string, string[], number, RegExp][] = [
@@ -77,7 +83,7 @@ describe('cutlayer command', () => {
     it(`exits with ${exitCode} and says why, without a stack, for ${what}`, async () => {
       const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));
       const state = args[0] === 'gateway' && !args.includes('--fast') ? ['--state-dir', stateDir] : [];
-      const { code, stderr, stdout } = await cutlayer(...args, ...state);
+      const { code, stderr, stdout } = await cutlayerHere([...args, ...state]);
       assert.equal(code, exitCode, stderr);
       assert.match(stderr, message);
       assert.doesNotMatch(stderr, /^ {4}at /m);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadBackbone, loadClientBundle } from '../../../src/artifacts/store.js';
 import type { PackResult } from '../../../src/compiler/pack/bundle-writer.js';
+import { cutlayerHere } from '../../support/command-here.js';
 import { fixtureDir } from '../../support/packed-model.js';
 
 const main = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
@@ -35,21 +36,21 @@ describe('cutlayer pack', () => {
   });
 
   it('prints one JSON line on stdout when asked to', async () => {
-    const { stdout, stderr } = await cutlayer('pack', fixtureDir('gpt2-tiny'), '--out', join(root, 'b'), '--json');
+    const { stdout, stderr } = await cutlayerHere(['pack', fixtureDir('gpt2-tiny'), '--out', join(root, 'b'), '--json']);
     const result = JSON.parse(stdout) as PackResult;
     assert.equal((await loadBackbone(result.backboneDir)).digest, result.backboneDigest);
     assert.match(stderr, /no tokenizer.json/);
   });
 
   it('says what is wrong in one line, exits with 1, and writes nothing', async () => {
-    const { code, stderr } = await cutlayer('pack', fixtureDir('gpt2-tiny'), '--out', join(root, 'c'), '--bottom', '4');
+    const { code, stderr } = await cutlayerHere(['pack', fixtureDir('gpt2-tiny'), '--out', join(root, 'c'), '--bottom', '4']);
     assert.equal(code, 1);
     assert.match(stderr, /^error INVALID_CUT: cut: bottom 4 \+ top 0 must leave at least one/);
     assert.ok(!(await readdir(root)).some((name) => name.startsWith('c')));
   });
 
   it('refuses a block count that is no number as a usage error', async () => {
-    assert.equal((await cutlayer('pack', 'x', '--out', 'y', '--bottom', '-1')).code, 2);
-    assert.equal((await cutlayer('pack', 'x')).code, 2);
+    assert.equal((await cutlayerHere(['pack', 'x', '--out', 'y', '--bottom', '-1'])).code, 2);
+    assert.equal((await cutlayerHere(['pack', 'x'])).code, 2);
   });
 });
