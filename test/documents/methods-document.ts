@@ -7,9 +7,9 @@ import { type Connection, connect } from '../../clients/typescript/connection/co
 import type { Example } from '../../clients/typescript/data/examples.js';
 import { ClientBundle } from '../../clients/typescript/model/client-bundle.js';
 import { TrainingClient } from '../../clients/typescript/training/training-client.js';
-import { startGateway } from '../support/gateway-process.js';
 import { caseContext, methodCaseNames, methodFamilies } from '../support/method-curves.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { startTestGateway } from '../support/test-gateway.js';
 
 const FIXTURE = 'gpt2-tiny';
 const [B, S, P, LOSS] = [8, 16, 8, 6];
@@ -213,9 +213,9 @@ function cell(step: Step | undefined): string {
 /** A step of each row at one cut; undefined where the client holds no block. */
 async function measureCut(cut: { readonly bottom: number; readonly top: number }): Promise<readonly (Step | undefined)[]> {
   const { backboneDir, bundleDir } = await packedFixture(FIXTURE, cut);
-  const gateway = await startGateway({ backboneDir });
+  const gateway = await startTestGateway({ backboneDir });
   const bundle = await ClientBundle.open(bundleDir);
-  const connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('docs') });
+  const connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
   try {
     const steps: (Step | undefined)[] = [];
     for (const row of measured) {
@@ -225,7 +225,7 @@ async function measureCut(cut: { readonly bottom: number; readonly top: number }
   } finally {
     connection.close();
     await bundle.close();
-    await gateway.stop();
+    await gateway.close();
   }
 }
 

@@ -7,8 +7,8 @@ import { ClientBundle } from '../../clients/typescript/model/client-bundle.js';
 import { RemoteModel } from '../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../clients/typescript/model/split-model.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { startTestGateway, type TestGateway } from '../support/test-gateway.js';
 
 const first = [11, 30, 7];
 const text = [5, 21, 9, 33];
@@ -20,21 +20,21 @@ const families = [
 
 for (const { fixture, rule, factor } of families) {
   describe(`a soft prompt of ${fixture}`, () => {
-    let gateway: GatewayProcess;
+    let gateway: TestGateway;
     let bundle: ClientBundle;
     let connection: Connection;
 
     before(async () => {
       const { backboneDir, bundleDir } = await packedFixture(fixture);
-      gateway = await startGateway({ backboneDir });
+      gateway = await startTestGateway({ backboneDir });
       bundle = await ClientBundle.open(bundleDir);
-      connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
+      connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
     });
 
     after(async () => {
       connection?.close();
       await bundle?.close();
-      await gateway?.stop();
+      await gateway?.close();
     });
 
     it(rule, async () => {
