@@ -112,8 +112,7 @@ function flagsOf(name: string, row: OptionRow): readonly Option[] {
   const short = row.short === undefined ? '' : `-${row.short}, `;
   const grouped = (option: Option) => (row.group === undefined ? option : option.helpGroup(`${row.group}:`));
   if (row.argument === undefined) {
-    // Either form exists, so that a flag can overrule a file; the one that changes the default is
-    // shown.
+    // Both forms exist, so that a flag can overrule a file. Help shows the other value.
     const [shown, other] = row.fallback === true ? [`--no-${flag}`, `--${flag}`] : [`--${flag}`, `--no-${flag}`];
     return [grouped(new Option(`${short}${shown}`, row.text)), grouped(new Option(other)).hideHelp()];
   }

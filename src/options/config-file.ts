@@ -47,10 +47,7 @@ export async function readConfigFile(file: string, table: OptionTable): Promise<
   return values;
 }
 
-/**
- * The file that gives these values again, from any directory. Secrets are no options, so it holds
- * none.
- */
+/** A file that gives these values again, from any directory. Secrets are no options. */
 export function configText(table: OptionTable, values: Readonly<Record<string, unknown>>, heading: readonly string[]): string {
   const lines = heading.map((line) => `# ${line}\n`);
   let group: string | undefined;

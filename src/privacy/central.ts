@@ -62,8 +62,7 @@ export class CentralSum {
     this.#sum = new Float64Array(dimension);
     this.#sigma = noiseMultiplier === 0 ? 0 : Math.min(MAX_SCALE, Math.max(1, Math.floor(noiseMultiplier * GRID)));
     const own = countDeviation === undefined ? noiseMultiplier : updateNoiseMultiplier(noiseMultiplier, countDeviation);
-    // The vector (update · scale, bit · countScale) has at most norm sigma / noiseMultiplier.
-    // Without noise there is no grid.
+    // (update · scale, bit · countScale) has norm <= sigma / noiseMultiplier. No noise, no grid.
     this.#scale = this.#sigma === 0 ? 1 : (SLACK * this.#sigma) / (own * clipNorm);
     this.#countScale = this.#sigma === 0 || countDeviation === undefined ? 1 : (SLACK * this.#sigma) / countDeviation;
   }

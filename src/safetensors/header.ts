@@ -45,11 +45,7 @@ export function headerLength(first: Uint8Array, fileBytes: number, label: string
   return Number(length);
 }
 
-/**
- * Parses and checks a header's text.
- * @param text the bytes after the length.
- * @throws CutlayerError INVALID_SAFETENSORS
- */
+/** Parses and checks the text of a header. @throws CutlayerError INVALID_SAFETENSORS */
 export function parseHeader(text: Uint8Array, fileBytes: number, label: string): SafetensorsHeader {
   const { entries, metadata } = parseText(text, label);
   const dataStart = LENGTH_BYTES + text.length;

@@ -30,10 +30,7 @@ export interface GivenSettings {
 
 type Tree = { [key: string]: unknown };
 
-/**
- * Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming file or flag,
- * and the setting
- */
+/** Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the place */
 export async function readSettings({ file, single }: SettingsSources): Promise<GivenSettings> {
   const tree: Tree = file === undefined ? {} : camelKeys(parseYaml(file, await read(file)));
   const flags = new Set<string>();

@@ -1,7 +1,4 @@
-/**
- * `cutlayer gateway start | config | token`. Flags and help live here; the work is imported when a
- * command runs.
- */
+/** `cutlayer gateway start | config | token`: flags and help. Work is imported when it runs. */
 import { gatewayOptions } from '../../gateway/config.js';
 import { type CommandGroup, command } from '../../options/command.js';
 import { required, text, withDefault } from '../../options/option.js';

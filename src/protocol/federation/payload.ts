@@ -34,10 +34,7 @@ export function metricIndex(
   );
 }
 
-/**
- * Whether a train round's payload ends in the clip bit: 1/2 when the update was within the clip
- * norm, else -1/2.
- */
+/** Whether train payloads end in the clip bit: 1/2 within the clip norm, else -1/2. */
 export function hasClipBit({ settings: { privacy } }: Pick<Manifest, 'settings'>): boolean {
   return privacy?.clip.kind === 'adaptive';
 }

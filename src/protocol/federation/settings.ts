@@ -61,10 +61,7 @@ const trainingSchema = z
     steps: whole(1, 1_000_000).nullable().prefault(null),
     batchSize: whole(1, 65_536).prefault(16),
     learningRate: positive.prefault(0.01),
-    /**
-     * Factor of the learning rate over all the steps of `rounds.count` aggregates, falling to 0;
-     * `constant`: always 1.
-     */
+    /** Learning rate over the steps of `rounds.count` aggregates: falls to 0, or `constant`. */
     schedule: z.enum(['constant', 'linear', 'cosine']).prefault('constant'),
     maxGradNorm: positive.nullable().prefault(1),
     weightDecay: z.number().min(0).max(10).prefault(0),

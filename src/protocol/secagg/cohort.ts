@@ -81,10 +81,7 @@ export class Cohort implements KeyContext {
     return this.#neighbours.get(name)!;
   }
 
-  /**
-   * The holders of shares of `name`'s secrets: sorted, itself included. A holder's x-coordinate is
-   * its place here, from 1.
-   */
+  /** Holders of shares of `name`'s secrets, itself included; sorted. Place i has x = i + 1. */
   holdersOf(name: string): readonly string[] {
     return [...this.neighboursOf(name), name].sort();
   }

@@ -20,10 +20,7 @@ import { divide, sameNames } from './verification.js';
 /** A stage that some may not answer. */
 export type AnsweredStage = 'sharing' | 'submitting' | 'confirming' | 'unmasking';
 
-/**
- * Checks that a participant has sealed one pair of shares for each of its neighbours.
- * @throws CutlayerError SECAGG_REFUSED
- */
+/** Checks one pair of shares for each neighbour. @throws CutlayerError SECAGG_REFUSED */
 export function verifySealed(cohort: Cohort, from: string, sealed: readonly SealedShares[]): void {
   const neighbours = cohort.neighboursOf(from);
   const stranger = sealed.find((shares) => shares.from !== from);

@@ -29,7 +29,7 @@ export function identityFromSeed(seed: Uint8Array): IdentityKey {
 /** Parsed private keys, by their bytes: parsing takes ten times as long as signing. */
 const parsed = new WeakMap<Uint8Array, KeyObject>();
 
-/** Signs `bytes` of `transcript`, which belong to one purpose. @returns 64 bytes */
+/** Signs `bytes`, which `transcript` made for one purpose. @returns 64 bytes */
 export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   const key = parsed.get(privateKey) ?? privateKeyObject('Ed25519', privateKey);
   parsed.set(privateKey, key);

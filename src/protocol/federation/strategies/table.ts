@@ -26,10 +26,7 @@ export interface UpdatesStrategy<Settings> {
   readonly needsUpdates: true;
   /** Fewest updates that it can make something of; none: 1. */
   readonly fewest?: (settings: Settings) => number;
-  /**
-   * @param updates by member name, sound, at least the fewest. @returns what is added to the
-   *   parameters, [length]
-   */
+  /** @param updates sound, by member, enough. @returns what to add to the parameters, [length] */
   readonly combine: (settings: Settings, updates: readonly MemberUpdate[]) => Float64Array;
 }
 
