@@ -20,19 +20,16 @@ export const MANIFEST_FILE = 'manifest.json';
 
 const MAX_MANIFEST_BYTES = 16 << 20;
 
-export interface BackboneArtifact {
+interface Artifact<Manifest> {
   /** Absolute directory. */
   readonly dir: string;
-  readonly manifest: BackboneManifest;
-  /** sha256 of `manifest.json`, hex: the backbone's identity on the wire and in client bundles. */
+  readonly manifest: Manifest;
+  /** sha256 of `manifest.json`, hex: a backbone's identity on the wire and in client bundles. */
   readonly digest: string;
 }
 
-export interface ClientBundleArtifact {
-  /** Absolute directory. */
-  readonly dir: string;
-  readonly manifest: ClientBundleManifest;
-}
+export type BackboneArtifact = Artifact<BackboneManifest>;
+export type ClientBundleArtifact = Artifact<ClientBundleManifest>;
 
 export interface LoadOptions {
   /** False skips the sha256 (not the size) of the weights file only. Default true. */
@@ -45,19 +42,13 @@ export interface LoadOptions {
  * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files),
  *   DIGEST_MISMATCH.
  */
-export async function loadBackbone(dir: string, options: LoadOptions = {}): Promise<BackboneArtifact> {
-  const { root, manifest, digest } = await load(dir, backboneManifestSchema, 'backbone', options);
-  return { dir: root, manifest, digest };
+export function loadBackbone(dir: string, options: LoadOptions = {}): Promise<BackboneArtifact> {
+  return load(dir, backboneManifestSchema, 'backbone', options);
 }
 
-/**
- * Opens `client-bundle/`.
- * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files),
- *   DIGEST_MISMATCH.
- */
-export async function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundleArtifact> {
-  const { root, manifest } = await load(dir, clientBundleManifestSchema, 'client bundle', options);
-  return { dir: root, manifest };
+/** Opens `client-bundle/`. @throws CutlayerError as {@link loadBackbone} */
+export function loadClientBundle(dir: string, options: LoadOptions = {}): Promise<ClientBundleArtifact> {
+  return load(dir, clientBundleManifestSchema, 'client bundle', options);
 }
 
 async function load<T extends { readonly files: readonly ArtifactFile[]; readonly weightsFile: string }>(
@@ -65,7 +56,7 @@ async function load<T extends { readonly files: readonly ArtifactFile[]; readonl
   schema: z.ZodType<T>,
   what: string,
   options: LoadOptions,
-): Promise<{ readonly root: string; readonly manifest: T; readonly digest: string }> {
+): Promise<Artifact<T>> {
   const path = join(dir, MANIFEST_FILE);
   const bytes = await readManifest(path, what, dir);
   const manifest = parseManifest(schema, bytes.toString('utf8'), path);
@@ -74,7 +65,7 @@ async function load<T extends { readonly files: readonly ArtifactFile[]; readonl
     const skipDigest = options.verify === false && file.path === manifest.weightsFile;
     await checkFile(root, file, skipDigest, options.signal);
   }
-  return { root, manifest, digest: sha256Hex(bytes) };
+  return { dir: root, manifest, digest: sha256Hex(bytes) };
 }
 
 async function readManifest(path: string, what: string, dir: string): Promise<Buffer> {

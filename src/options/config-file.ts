@@ -34,7 +34,7 @@ const otherNames: Readonly<Record<string, string>> = {
  * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
  */
 export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
-  const content = parseYaml(file, await read(file));
+  const content = await readYaml(file, 'no such configuration file', 'expected one option per line, as `lr: 0.01`');
   const nameOf = new Map(Object.keys(table).map((name) => [kebab(name), name]));
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(content)) {
@@ -61,21 +61,22 @@ export function configText(table: OptionTable, values: Readonly<Record<string, u
   return lines.join('');
 }
 
-async function read(file: string): Promise<string> {
+/**
+ * A YAML file of values by name, at most 1 MiB.
+ * @param missing Error message for no file. @param wanted Error message for other content.
+ * @throws CutlayerError NOT_FOUND, INVALID_OPTION
+ */
+export async function readYaml(file: string, missing: string, wanted: string): Promise<Record<string, unknown>> {
   const found = await stat(file).catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${file}: no such configuration file`, { cause });
+    throw new CutlayerError('NOT_FOUND', `${file}: ${missing}`, { cause });
   });
   if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
-  return readFile(file, 'utf8');
-}
-
-function parseYaml(file: string, source: string): object {
-  const document = parseDocument(source);
+  const document = parseDocument(await readFile(file, 'utf8'));
   const [error] = document.errors;
   if (error !== undefined) throw invalid(file, `not YAML: ${error.message.split('\n')[0]}`);
   const content: unknown = document.toJS() ?? {};
-  if (typeof content !== 'object' || Array.isArray(content)) throw invalid(file, 'expected one option per line, as `lr: 0.01`');
-  return content as object;
+  if (typeof content !== 'object' || Array.isArray(content)) throw invalid(file, wanted);
+  return content as Record<string, unknown>; // no null, by the default above
 }
 
 function readValue(file: string, key: string, row: OptionRow, value: unknown): unknown {

@@ -9,13 +9,10 @@ import { CutlayerError } from '../errors.js';
 import { checkClipNorm, LEAST_CLIP_NORM } from './clip.js';
 
 export interface AdaptiveClip {
-  readonly initialClipNorm: number;
   /** Share of contributions that should be within the bound, from 0 to 1. */
   readonly quantile: number;
   /** Of the logarithm of the bound. The paper uses 0.2. */
   readonly learningRate: number;
-  /** Deviation of the noise on the count within; the paper: a twentieth of the contributions. */
-  readonly countDeviation: number;
 }
 
 /** The largest clip norm that the bound moves to. */
@@ -31,12 +28,7 @@ export function clipBit(norm: number, clipNorm: number): 0.5 | -0.5 {
  * @param withinFraction Noisy share of contributions within the bound, clamped to 0..1.
  * @throws CutlayerError INVALID_ARGUMENT
  */
-export function nextClipNorm(
-  settings: Omit<AdaptiveClip, 'initialClipNorm' | 'countDeviation'>,
-  clipNorm: number,
-  withinFraction: number,
-): number {
-  const { quantile, learningRate } = settings;
+export function nextClipNorm({ quantile, learningRate }: AdaptiveClip, clipNorm: number, withinFraction: number): number {
   checkClipNorm(clipNorm);
   if (!(quantile >= 0 && quantile <= 1)) throw invalid('quantile', 'a number from 0 to 1', quantile);
   if (!(learningRate > 0 && learningRate < Infinity)) throw invalid('learning rate', 'a number above 0', learningRate);

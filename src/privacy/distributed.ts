@@ -16,26 +16,19 @@
  */
 import { CutlayerError } from '../errors.js';
 import { updateNoiseMultiplier } from './adaptive-clip.js';
-import { clippedContribution, type NoisySum, withinFraction } from './central.js';
+import { type CentralMechanism, clippedContribution, type NoisySum, withinFraction } from './central.js';
 import { checkClipNorm } from './clip.js';
 import { discreteGaussians, MAX_SCALE } from './discrete-gaussian.js';
 import { type DistributedGaussianEvent, type PrivacyEvent, parsePrivacyEvent } from './event.js';
 import { cryptoRandom, type RandomBytes, UniformIntegers } from './random.js';
 
-/** What all participants of a round agree on. */
-export interface DistributedMechanism {
-  readonly dimension: number;
-  /** Most L2 norm of an update. */
-  readonly clipNorm: number;
-  /** Deviation of the sum's noise over the sensitivity, with `minSurvivors` contributions. */
-  readonly noiseMultiplier: number;
+/** What a round agrees on. The noise multiplier, above 0, holds for `minSurvivors` contributions. */
+export interface DistributedMechanism extends CentralMechanism {
   /** Contributions whose noise is in every known sum and cannot be subtracted by an adversary. */
   readonly minSurvivors: number;
   readonly maxParties: number;
   /** Of the ring: sums are taken mod 2^bits; at most 32. */
   readonly bits: number;
-  /** With adaptive clipping: deviation of the count's noise; the multiplier then covers both. */
-  readonly countDeviation?: number | undefined;
 }
 
 /** How updates become whole numbers: a pure function of the mechanism. */

@@ -3,15 +3,13 @@
  * command line. Keys are those of the manifest's settings, in camelCase or with dashes; an unknown
  * one is refused together with the nearest that is known.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
+import { readYaml } from '../../options/config-file.js';
 import { nearest } from '../../options/nearest.js';
 import { type FederationSettings, federationSettingsSchema } from '../../protocol/federation/settings.js';
 import { knownKeys, knownValues } from './known-keys.js';
-
-const MAX_BYTES = 1 << 20;
 
 /** Where settings come from. */
 export interface SettingsSources {
@@ -32,7 +30,10 @@ type Tree = { [key: string]: unknown };
 
 /** Reads and checks settings. @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the place */
 export async function readSettings({ file, single }: SettingsSources): Promise<GivenSettings> {
-  const tree: Tree = file === undefined ? {} : camelKeys(parseYaml(file, await read(file)));
+  const tree: Tree =
+    file === undefined
+      ? {}
+      : camelKeys(await readYaml(file, 'no such file of settings', 'expected settings by name, as `name: ward notes`'));
   const flags = new Set<string>();
   for (const text of single) flags.add(setSingle(tree, text));
   const parsed = federationSettingsSchema.safeParse(tree);
@@ -41,23 +42,6 @@ export async function readSettings({ file, single }: SettingsSources): Promise<G
     settings: parsed.data,
     isGiven: (...path) => path.reduce<unknown>((node, key) => (isTree(node) ? node[key] : undefined), tree) !== undefined,
   };
-}
-
-async function read(file: string): Promise<string> {
-  const found = await stat(file).catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${file}: no such file of settings`, { cause });
-  });
-  if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
-  return readFile(file, 'utf8');
-}
-
-function parseYaml(file: string, source: string): Tree {
-  const document = parseDocument(source);
-  const [error] = document.errors;
-  if (error !== undefined) throw invalid(file, `not YAML: ${error.message.split('\n')[0]}`);
-  const content: unknown = document.toJS() ?? {};
-  if (!isTree(content)) throw invalid(file, 'expected settings by name, as `name: ward notes`');
-  return content;
 }
 
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value);

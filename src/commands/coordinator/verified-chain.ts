@@ -6,6 +6,7 @@
 import { CutlayerError } from '../../errors.js';
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../protocol/federation/chain.js';
 import { type OpenManifest, openManifest } from '../../protocol/federation/manifest.js';
+import { signedCodec } from '../../protocol/federation/message-codec.js';
 import type { FounderConnection } from './founder-connection.js';
 
 /** What was fetched and found right. */
@@ -19,7 +20,7 @@ export interface VerifiedChain {
 export async function fetchChain(connection: FounderConnection, federation: string): Promise<VerifiedChain> {
   const { manifest } = await connection.call('GetFederation', { federation });
   if (manifest === null) throw new CutlayerError('MANIFEST_REJECTED', 'federation manifest: the coordinator sent none');
-  const open = openManifest(owned(manifest), federation);
+  const open = openManifest(signedCodec.value(manifest, 'manifest'), federation);
   const coordinatorKey = Buffer.from(open.manifest.coordinatorKey, 'hex');
   const signed: SignedBroadcast[] = [];
   const broadcasts: Broadcast[] = [];
@@ -27,7 +28,8 @@ export async function fetchChain(connection: FounderConnection, federation: stri
   for (;;) {
     const page = await connection.call('GetBroadcasts', { federation, from: signed.length });
     if (page.broadcasts.length === 0) return { open, signed, broadcasts };
-    for (const one of page.broadcasts.map(owned)) {
+    for (const received of page.broadcasts) {
+      const one = signedCodec.value(received, 'broadcast');
       const opened = openBroadcast(one, { federation, coordinatorKey, head });
       head = opened.head;
       signed.push(one);
@@ -51,9 +53,4 @@ export function versionDigest(broadcasts: readonly Broadcast[], version: number)
 export function promotedVersion(broadcasts: readonly Broadcast[]): number | undefined {
   const newest = broadcasts.findLast(({ kind }) => kind === 'begin' || kind === 'promote' || kind === 'rollback');
   return newest !== undefined && 'version' in newest ? newest.version : undefined;
-}
-
-/** Copies out of the received message, which is then free to go. */
-function owned({ bytes, signature }: SignedBroadcast): SignedBroadcast {
-  return { bytes: new Uint8Array(bytes), signature: new Uint8Array(signature) };
 }

@@ -1,12 +1,7 @@
 /** One self-contained HTML page with the project's look: no script, no font, no request. */
 
-/** What a page is made of; `body` is HTML. */
-export interface Page {
-  readonly title: string;
-  readonly body: string;
-}
-
-export function renderPage({ title, body }: Page): string {
+/** @param page.body HTML */
+export function renderPage({ title, body }: { readonly title: string; readonly body: string }): string {
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -40,7 +40,7 @@ export interface SimulationOptions {
   readonly bundle: string;
   /** JSONL, split among the participants. */
   readonly data: string;
-  /** JSONL, common test. Default: a share of {@connection data}. */
+  /** JSONL, common test. Default: a share of {@link data}. */
   readonly test?: string | undefined;
   /** Default 0.1. */
   readonly testShare?: number | undefined;

@@ -14,7 +14,6 @@ import {
   type TaskAnswer,
   type TaskRequest,
 } from '../../protocol/federation/federation-api.js';
-import { payloadSize } from './payload-size.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 export interface ConnectionSurroundings {
@@ -37,6 +36,8 @@ export interface Traffic {
   up: number;
   down: number;
 }
+
+const BYTES_PER_NUMBER = 8;
 
 export class SimulatedConnection implements FederationApi {
   readonly traffic: Traffic = { up: 0, down: 0 };
@@ -74,7 +75,7 @@ export class SimulatedConnection implements FederationApi {
   async nextTask(request: TaskRequest, signal?: AbortSignal): Promise<TaskAnswer> {
     this.#leave();
     for (;;) {
-      const answer = await this.#waitForTask(request, signal);
+      const answer = await this.#idle(() => this.#inner.nextTask(request, signal));
       const { task } = answer;
       if ('round' in task && this.#isLost(task)) {
         await this.rest(Math.max(1, answer.remainingMs + 1), signal);
@@ -126,7 +127,7 @@ export class SimulatedConnection implements FederationApi {
   /** Sleeps in the simulation's time. @throws CutlayerError CANCELLED */
   async rest(ms: number, signal?: AbortSignal): Promise<void> {
     await this.#idle(() => this.#around.clock.sleep(ms, signal));
-    if (signal?.aborted) throw cancelled();
+    if (signal?.aborted) throw new CutlayerError('CANCELLED', 'the wait was cancelled');
   }
 
   /** Called when the participant has ended, to free its place. */
@@ -137,10 +138,6 @@ export class SimulatedConnection implements FederationApi {
   /** This may be the member's last answer of the round. */
   #answered(round: number): void {
     this.#round = round + 1;
-  }
-
-  #waitForTask(request: TaskRequest, signal: AbortSignal | undefined): Promise<TaskAnswer> {
-    return this.#idle(() => this.#inner.nextTask(request, signal));
   }
 
   /** Counts the participant as idle meanwhile. */
@@ -184,6 +181,11 @@ export class SimulatedConnection implements FederationApi {
   }
 }
 
-function cancelled(): CutlayerError {
-  return new CutlayerError('CANCELLED', 'the wait was cancelled');
+/** Bytes of a value of the federation's interface, without transport framing. */
+function payloadSize(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value === 'number') return BYTES_PER_NUMBER;
+  if (ArrayBuffer.isView(value)) return value.byteLength;
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce((sum: number, field) => sum + payloadSize(field), 0);
 }

@@ -8,7 +8,7 @@ import { CutlayerError } from '../../errors.js';
 import { nextClipNorm } from '../../privacy/adaptive-clip.js';
 import { CentralSum } from '../../privacy/central.js';
 import { decodeDistributed } from '../../privacy/distributed.js';
-import type { VersionMetrics } from '../../protocol/federation/chain.js';
+import type { MeasuredVersion, VersionMetrics } from '../../protocol/federation/chain.js';
 import { revealedCodec } from '../../protocol/federation/message-codec.js';
 import {
   evaluatedVersions,
@@ -18,7 +18,6 @@ import {
   payloadLength,
   weightFactor,
 } from '../../protocol/federation/payload.js';
-import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 import { roundArithmetic } from '../../protocol/federation/round-mechanism.js';
 import type { MemberUpdate } from '../../protocol/federation/strategies/member-update.js';
 import type { ServerState } from '../../protocol/federation/strategies/server-optimizers.js';

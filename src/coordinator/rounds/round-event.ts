@@ -1,7 +1,8 @@
 /** The events of a federation, and the writes that they require. */
+
+import type { MeasuredVersion } from '../../protocol/federation/chain.js';
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
-import type { MeasuredVersion } from '../../protocol/federation/promotion.js';
 
 /** A stage after enlisting. */
 export type AnswerStage = Exclude<RoundStage, 'enlisting'>;

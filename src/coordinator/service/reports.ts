@@ -1,7 +1,7 @@
 /** A federation's report as a message, and back. */
 
 import { CutlayerError } from '../../errors.js';
-import { purposeOf, stageOf, wirePurposes, wireStages } from '../../protocol/wire/federation-names.js';
+import { enumName, wirePurposes, wireStages } from '../../protocol/wire/federation-names.js';
 import type { FederationStatus, FederationStatus__Output } from '../../protocol/wire/generated/cutlayer/v1/FederationStatus.js';
 import type { RoundEnd, RoundEnd__Output } from '../../protocol/wire/generated/cutlayer/v1/RoundEnd.js';
 import type { RoundStatus, RoundStatus__Output } from '../../protocol/wire/generated/cutlayer/v1/RoundStatus.js';
@@ -64,7 +64,7 @@ function roundMessage({ purpose, stage, remainingMs, cohort, answered, ...round 
 }
 
 function roundOf({ purpose, stage, ...round }: RoundStatus__Output): RoundReport {
-  return { ...round, purpose: known(purposeOf(purpose), 'purpose'), stage: known(stageOf(stage), 'stage') };
+  return { ...round, purpose: known(enumName(wirePurposes, purpose), 'purpose'), stage: known(enumName(wireStages, stage), 'stage') };
 }
 
 function endingMessage({ round, purpose, version, aborted, at }: RoundEnding): RoundEnd {
@@ -74,7 +74,7 @@ function endingMessage({ round, purpose, version, aborted, at }: RoundEnding): R
 function endingOf({ round, purpose, version, aborted, atMs }: RoundEnd__Output): RoundEnding {
   return {
     round,
-    purpose: known(purposeOf(purpose), 'purpose'),
+    purpose: known(enumName(wirePurposes, purpose), 'purpose'),
     version: version === 0 ? null : version,
     aborted: aborted === '' ? null : aborted,
     at: atMs,

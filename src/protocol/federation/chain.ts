@@ -19,8 +19,10 @@ export const metricsSchema = z.strictObject({ loss: z.number(), accuracy: z.numb
 /** Means of a version, in nats and shares of 1. */
 export type VersionMetrics = z.output<typeof metricsSchema>;
 
-/** An evaluated version: on all held-out examples, and on the earlier ones. */
 const evaluatedSchema = z.strictObject({ current: metricsSchema, earlier: metricsSchema });
+
+/** What the cohort measured of a version: on all held-out examples, and on the earlier ones. */
+export type MeasuredVersion = z.output<typeof evaluatedSchema>;
 
 /** What differential privacy has cost so far. */
 const spentSchema = z.strictObject({

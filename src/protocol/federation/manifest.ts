@@ -105,9 +105,10 @@ export function manifestId(bytes: Uint8Array): string {
 
 /** @throws CutlayerError INVALID_CONFIG naming the first wrong field */
 export function signManifest(manifest: unknown, founderPrivateKey: Uint8Array): OpenManifest {
-  const parsed = parse(manifest);
-  const bytes = canonicalBytes(parsed);
-  return { id: manifestId(bytes), manifest: parsed, bytes, signature: sign(founderPrivateKey, bytes) };
+  const parsed = manifestSchema.safeParse(manifest);
+  if (!parsed.success) throw new CutlayerError('INVALID_CONFIG', `federation: ${describe(parsed.error)}`);
+  const bytes = canonicalBytes(parsed.data);
+  return { id: manifestId(bytes), manifest: Object.freeze(parsed.data), bytes, signature: sign(founderPrivateKey, bytes) };
 }
 
 /**
@@ -134,12 +135,6 @@ export function openManifest({ bytes, signature }: SignedManifest, id?: string):
   if (!Buffer.from(canonicalBytes(manifest)).equals(bytes)) throw reject('expected canonical JSON with every setting spelled out');
   if (!verify(Buffer.from(manifest.founderKey, 'hex'), bytes, signature)) throw reject('its signature is not of its founder');
   return { id: own, manifest, bytes, signature };
-}
-
-function parse(manifest: unknown): Manifest {
-  const parsed = manifestSchema.safeParse(manifest);
-  if (!parsed.success) throw new CutlayerError('INVALID_CONFIG', `federation: ${describe(parsed.error)}`);
-  return Object.freeze(parsed.data);
 }
 
 function describe({ issues }: z.ZodError): string {

@@ -7,7 +7,7 @@
 import type { MessageTypeDefinition } from '@grpc/proto-loader';
 import { CutlayerError } from '../../errors.js';
 import type { Advertisement, Confirmation, RevealedShares, SealedShares, Share } from '../secagg/messages.js';
-import { purposeOf, wirePurposes } from '../wire/federation-names.js';
+import { enumName, wirePurposes } from '../wire/federation-names.js';
 import type { Advertisement__Output, Advertisement as AdvertisementMessage } from '../wire/generated/cutlayer/v1/Advertisement.js';
 import type { Confirmation__Output, Confirmation as ConfirmationMessage } from '../wire/generated/cutlayer/v1/Confirmation.js';
 import type { Enlistment__Output, Enlistment as EnlistmentMessage } from '../wire/generated/cutlayer/v1/Enlistment.js';
@@ -47,7 +47,7 @@ export function present<T>(value: T | null | undefined, field: string): T {
 
 /** The purpose of a received message. @throws CutlayerError INVALID_ARGUMENT */
 export function purposeIn(value: Enlistment__Output['purpose'], field: string): Enlistment['purpose'] {
-  const purpose = purposeOf(value);
+  const purpose = enumName(wirePurposes, value);
   if (purpose === undefined) throw wrong(field, 'train or evaluate');
   return purpose;
 }

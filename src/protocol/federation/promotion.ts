@@ -2,14 +2,8 @@
  * The rule by which a candidate takes the promoted version's place: the coordinator's decision, and
  * what its members hold the broadcast of it against.
  */
-import type { VersionMetrics } from './chain.js';
+import type { MeasuredVersion } from './chain.js';
 import type { FederationSettings } from './settings.js';
-
-/** What the cohort measured of a version: on all held-out examples, and on the earlier ones. */
-export interface MeasuredVersion {
-  readonly current: VersionMetrics;
-  readonly earlier: VersionMetrics;
-}
 
 /**
  * Whether a candidate is better by more than asked for, and not much worse on the earlier examples.

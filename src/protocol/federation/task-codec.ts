@@ -2,7 +2,7 @@
  * A member's call for a task and the answer to it, as messages of the federation service and back.
  */
 import { CutlayerError } from '../../errors.js';
-import { stageOf, wirePurposes, wireStages } from '../wire/federation-names.js';
+import { enumName, wirePurposes, wireStages } from '../wire/federation-names.js';
 import type { NextTaskRequest, NextTaskRequest__Output } from '../wire/generated/cutlayer/v1/NextTaskRequest.js';
 import type { NextTaskResponse, NextTaskResponse__Output } from '../wire/generated/cutlayer/v1/NextTaskResponse.js';
 import type { Task, TaskAnswer, TaskRequest } from './federation-api.js';
@@ -18,7 +18,7 @@ export function taskRequestOf(message: NextTaskRequest__Output): TaskRequest {
   const { waitMs, broadcastsKnown, newExamplesReady, canEvaluate, doneRound, doneStage } = message;
   const asked = { waitMs, broadcastsKnown, newExamplesReady, canEvaluate };
   if (doneRound === 0) return { ...asked, done: null };
-  const stage = stageOf(doneStage);
+  const stage = enumName(wireStages, doneStage);
   if (stage === undefined) {
     const details = { field: 'doneStage' };
     throw new CutlayerError('INVALID_ARGUMENT', 'doneStage: expected a stage together with doneRound', { details });

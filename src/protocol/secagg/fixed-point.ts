@@ -26,7 +26,7 @@ export interface FixedPoint {
 const PIECE = 16_384;
 
 /** M = floor((2^(bits−1) − 1) / parties): the largest |integer| of one party. */
-export function largestOf({ bits, parties }: Pick<FixedPoint, 'bits' | 'parties'>): number {
+export function largestOf({ bits, parties }: Omit<FixedPoint, 'bound'>): number {
   return Math.floor((2 ** (bits - 1) - 1) / parties);
 }
 
@@ -57,15 +57,7 @@ export function scaleOf(fixedPoint: FixedPoint): number {
  * parties · largest <= 2^(bits−1) − 1.
  * @throws CutlayerError INVALID_CONFIG when it could
  */
-export function assertNoWrap({
-  bits,
-  parties,
-  largest,
-}: {
-  readonly bits: number;
-  readonly parties: number;
-  readonly largest: number;
-}): void {
+export function assertNoWrap({ bits, parties, largest }: Omit<FixedPoint, 'bound'> & { readonly largest: number }): void {
   if (!Number.isInteger(bits) || bits < 8 || bits > 32)
     throw new CutlayerError('INVALID_CONFIG', `fixed point: bits: expected a whole number from 8 to 32, got ${bits}`);
   if (!Number.isInteger(parties) || parties < 1)

@@ -1,6 +1,6 @@
 /** The enums of the federation service by the names that everything but the wire uses. */
-import type { RoundPurpose, RoundPurpose__Output } from './generated/cutlayer/v1/RoundPurpose.js';
-import type { Stage, Stage__Output } from './generated/cutlayer/v1/Stage.js';
+import type { RoundPurpose } from './generated/cutlayer/v1/RoundPurpose.js';
+import type { Stage } from './generated/cutlayer/v1/Stage.js';
 
 /** Purposes of a round. */
 export const wirePurposes = {
@@ -17,16 +17,7 @@ export const wireStages = {
   unmasking: 'STAGE_UNMASKING',
 } as const satisfies Record<string, Stage>;
 
-/** The purpose of an enum value as proto-loader decodes it; undefined if unknown. */
-export function purposeOf(value: RoundPurpose__Output | number): keyof typeof wirePurposes | undefined {
-  return keyOf(wirePurposes, value);
-}
-
-/** The stage of an enum value as proto-loader decodes it; undefined if unknown. */
-export function stageOf(value: Stage__Output | number): keyof typeof wireStages | undefined {
-  return keyOf(wireStages, value);
-}
-
-function keyOf<Key extends string>(table: Readonly<Record<Key, string>>, value: string | number): Key | undefined {
+/** The name, in one of these tables, of an enum value that proto-loader decoded; else undefined. */
+export function enumName<Key extends string>(table: Readonly<Record<Key, string>>, value: string | number): Key | undefined {
   return (Object.keys(table) as Key[]).find((key) => table[key] === value);
 }
