@@ -22,7 +22,9 @@ import { discreteGaussians, MAX_SCALE } from './discrete-gaussian.js';
 import { type DistributedGaussianEvent, type PrivacyEvent, parsePrivacyEvent } from './event.js';
 import { cryptoRandom, type RandomBytes, UniformIntegers } from './random.js';
 
-/** What a round agrees on. The noise multiplier, above 0, holds for `minSurvivors` contributions. */
+/**
+ * What a round agrees on. The noise multiplier, above 0, holds for `minSurvivors` contributions.
+ */
 export interface DistributedMechanism extends CentralMechanism {
   /** Contributions whose noise is in every known sum and cannot be subtracted by an adversary. */
   readonly minSurvivors: number;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { packageRoot } from '../../src/files/package-root.js';
-import { proseLines, sentencesOf, wordsOf } from './prose.js';
+import { proseLines, sentencesOf, unclear, wordsOf } from './prose.js';
 
 const MOST_WORDS = 25;
 const MOST_COLUMNS = 120;
@@ -18,9 +18,6 @@ function filesOf(folders: readonly string[], ending: RegExp): string[] {
 }
 
 const documents = ['README.md', ...filesOf(['docs', 'demo'], /\.md$/)];
-
-/** Words that make a reader stop. */
-const unclear = /\b(whoever|whomever|how-manieth|for whom|nobody|spells? out|spelled out|whatever else|anybody)\b/i;
 
 /** What no text of ours may say: the vendor made the weights, and a prompt's values cross at each step. */
 const falseClaims =

@@ -7,6 +7,9 @@ export interface Sentence {
   readonly text: string;
 }
 
+/** Words that make a reader stop. */
+export const unclear = /\b(whoever|whomever|how-manieth|for whom|nobody|spells? out|spelled out|whatever else|anybody)\b/i;
+
 /** Words of a sentence; a code span or a number is one word. */
 export function wordsOf(sentence: string): number {
   return sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;

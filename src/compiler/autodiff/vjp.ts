@@ -50,7 +50,8 @@ export function vjp(g: GraphBuilder, { outputs, cotangents, wrt, rules = vjpRule
 }
 
 /**
- * The transpose of a broadcast: sums a cotangent over the axes along which a value of `shape` was repeated.
+ * The transpose of a broadcast: sums a cotangent over the axes along which a value of `shape` was
+ * repeated.
  * @param ct a value of a shape into which `shape` broadcasts
  */
 export function unbroadcast(g: GraphBuilder, ct: Value, shape: Shape): Value {

@@ -1,6 +1,6 @@
 /**
- * A function and its vjp, which takes `<output>Cotangent` and gives `<input>Cotangent`. A backbone's
- * pair also passes residuals on.
+ * A function and its vjp, which takes `<output>Cotangent` and gives `<input>Cotangent`. A
+ * backbone's pair also passes residuals on.
  */
 import { type Partition, partition } from '../autodiff/partition.js';
 import { vjp } from '../autodiff/vjp.js';

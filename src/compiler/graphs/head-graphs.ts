@@ -123,8 +123,8 @@ export function compileLikelihood(model: ModelDescription, variant: HeadVariant)
  * `weights` [N] and the variant's. Outputs: `loss` [] = sum of weights * nll, `nll` [N], `correct`
  * [N] (1 where the label is the most likely token), `cotangent` [N,d] of `loss`. Also
  * `loraACotangent` [R,d], `loraBCotangent` [V,R], `tokenRowsCotangent` [T,d] of the variant's
- * inputs. For logits y, d nll / dy = softmax(y) - onehot(label). Through softcap
- * and logit scale, the cotangent of z is
+ * inputs. For logits y, d nll / dy = softmax(y) - onehot(label). Through softcap and logit scale,
+ * the cotangent of z is
  *     z̄ = c ⊙ (G - l ⊙ onehot(label)),  G = softmax(y) ⊙ σ,  c = weights * logitScale,
  * Here σ = 1 - tanh²(z / cap) is the softcap's slope (1 without one) and l the slope at the label.
  * z̄ itself is never computed. For any M [V,k], z̄ M is c ⊙ (G M - l ⊙ M[labels]): a Gemm and a

@@ -1,9 +1,9 @@
 /**
  * The graphs of methods with a computation of their own: LoRA's merge, P-tuning's encoders, prefix
- * tuning's projection, multitask prompt tuning's product. Every weight is an input, those of prompts
- * and prefixes under its name in PEFT's state dict. P and the encoder's width H are symbolic, so one graph serves every
- * client's choice. A vjp takes the forward's inputs and `<output>Cotangent`, and gives
- * `<input>Cotangent`.
+ * tuning's projection, multitask prompt tuning's product. Every weight is an input, those of
+ * prompts and prefixes under its name in PEFT's state dict. P and the encoder's width H are
+ * symbolic, so one graph serves every client's choice. A vjp takes the forward's inputs and
+ * `<output>Cotangent`, and gives `<input>Cotangent`.
  * @see PEFT 0.21 `tuners/p_tuning`, `tuners/prefix_tuning`, `tuners/multitask_prompt_tuning`;
  *   arXiv:2103.10385, 2101.00190, 2303.02861
  */

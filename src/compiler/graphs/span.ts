@@ -29,8 +29,8 @@ export function addsPositions({ position }: DecoderSpec, part: keyof Spans): boo
 
 export interface Span {
   /**
-   * The inputs to differentiate by, by name: hidden states [B, S, d] and the adapter. That is a soft
-   * prompt [P, d] or, for at least one block, a prefix [layers, 2, P, numKvHeads, headDim].
+   * The inputs to differentiate by, by name: hidden states [B, S, d] and the adapter. That is a
+   * soft prompt [P, d] or, for at least one block, a prefix [layers, 2, P, numKvHeads, headDim].
    */
   readonly wrt: Readonly<Record<string, Value>>;
   readonly layout: RowLayout;

@@ -1,7 +1,7 @@
 /**
- * The typed way to make a node: inputs and attributes by ONNX's names, checked by the op table. Also
- * the leaves of a graph: inputs, weights, constants and run-time sizes of symbolic dimensions. Sizes
- * are arithmetic on the symbols' sizes, emitted once per graph by hash-consing.
+ * The typed way to make a node: inputs and attributes by ONNX's names, checked by the op table.
+ * Also the leaves of a graph: inputs, weights, constants and run-time sizes of symbolic dimensions.
+ * Sizes are arithmetic on the symbols' sizes, emitted once per graph by hash-consing.
  */
 import { CutlayerError } from '../../errors.js';
 import type { DType } from '../../tensor/dtype.js';
@@ -15,7 +15,9 @@ import type { Value } from './value.js';
 type AttributesArgument<Op extends OpName> =
   Record<never, never> extends AttributeArguments<Op> ? [AttributeArguments<Op>?] : [AttributeArguments<Op>];
 
-/** Makes nodes inside readable scopes, leaves and sizes; a method per op is {@link GraphBuilder}'s. */
+/**
+ * Makes nodes inside readable scopes, leaves and sizes; a method per op is {@link GraphBuilder}'s.
+ */
 export class NodeBuilder {
   readonly table = new NodeTable();
   #scope = '';

@@ -13,8 +13,10 @@ function toExtrema({ g, ct, y, data_0 }: VjpContext<'Max'>): readonly Value[] {
 
 /**
  * gelu′ in few passes, as its array is the widest of a decoder.
- * gelu(x) = x s with k = 2√(2/π), a = 0.044715, s = σ(x (k + k a x²)), as tanh(u) = 2σ(2u) − 1.
- * So gelu′(x) = s (1 + x (1 − s) (k + 3 k a x²)).
+ *
+ *     gelu(x)  = x s  with k = 2√(2/π), a = 0.044715, s = σ(x (k + k a x²)), as tanh(u) = 2σ(2u) − 1
+ *     gelu′(x) = s (1 + x (1 − s) (k + 3 k a x²))
+ *
  * @see arXiv:1606.08415
  */
 function geluTanhDerivative(g: GraphBuilder, x: Value): Value {
