@@ -1,4 +1,6 @@
 /** `gateway config` and `coordinator config`: the values a server would have, and their sources. */
+
+import { stdout } from '../files/output.js';
 import { command } from '../options/command.js';
 import { configText } from '../options/config-file.js';
 import { explainText } from '../options/explain.js';
@@ -28,7 +30,7 @@ Examples:
       // As they were given, but for paths: the file may be read from another directory.
       const values = Object.fromEntries(Object.entries(given).map(([name, { given, value }]) => [name, table[name]?.path ? value : given]));
       const heading = [`The options of cutlayer ${serving}. To use them: cutlayer ${serving} --config THIS_FILE`];
-      process.stdout.write(explain ? explainText(table, given) : configText(table, values, heading));
+      stdout.text(explain ? explainText(table, given) : configText(table, values, heading));
     },
   });
 }

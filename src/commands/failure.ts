@@ -1,6 +1,7 @@
 /** How a command says that it failed. */
 import { CommanderError } from 'commander';
 import { CutlayerError, type ErrorCode } from '../errors.js';
+import { Output, terminal } from '../files/output.js';
 
 /** What to try, where the message of the error cannot know it. */
 const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
@@ -17,13 +18,14 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 /** Prints an error. @returns 0 after help, 2 for usage, 130 for an interruption, else 1 */
-export function reportFailure(caught: unknown, stderr: NodeJS.WritableStream = process.stderr): number {
+export function reportFailure(caught: unknown, stream: NodeJS.WritableStream = terminal()): number {
   // Commander has printed its own message already.
   if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
   const error = CutlayerError.from(caught);
+  const out = new Output(() => stream);
   const hint = hints[error.code];
-  stderr.write(`error ${error.code}: ${error.message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`);
-  if (error.code === 'INTERNAL' && error.cause instanceof Error) stderr.write(`${error.cause.stack ?? error.cause.message}\n`);
+  out.paragraphs(`error ${error.code}: ${error.message}`, ...(hint === undefined ? [] : [`hint: ${hint}`]));
+  if (error.code === 'INTERNAL' && error.cause instanceof Error) out.paragraphs(error.cause.stack ?? error.cause.message);
   if (error.code === 'CANCELLED') return 130;
   return error.code === 'INVALID_OPTION' ? 2 : 1;
 }

@@ -1,4 +1,6 @@
 /** `gateway token` and `coordinator token`: prints a token of the embedded issuer, bare. */
+
+import { stderr, stdout } from '../files/output.js';
 import { openIdentity } from '../server/auth/identity.js';
 import { issueToken } from '../server/auth/issuer.js';
 import { KeyRing } from '../server/auth/key-ring.js';
@@ -18,7 +20,6 @@ export interface TokenFlags {
 export async function printToken(role: ServerRole, { tenant, scopes, ttl, stateDir }: TokenFlags): Promise<void> {
   const request = { tenant, scopes, ttlSeconds: parseTtl(ttl) };
   const ring = await KeyRing.open(stateDir);
-  if (ring.isNew)
-    process.stderr.write(`note: made new keys in ${stateDir}; only a ${role} started with this --state-dir takes the token\n`);
-  process.stdout.write(`${await issueToken(ring, await openIdentity(stateDir, {}, role), request, Date.now())}\n`);
+  if (ring.isNew) stderr.line(`note: made new keys in ${stateDir}; only a ${role} started with this --state-dir takes the token`);
+  stdout.line(await issueToken(ring, await openIdentity(stateDir, {}, role), request, Date.now()));
 }

@@ -1,5 +1,6 @@
 /** A server's process: starts, prints that it answers, and serves until SIGTERM or SIGINT. */
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { stdout } from '../files/output.js';
 import { createLogger, type Logger } from '../server/observability/log.js';
 import type { RpcServer } from '../server/rpc/server.js';
 import type { LogLevel } from '../server/security.js';
@@ -20,7 +21,7 @@ export async function serve<R extends Running>(
   // Its failures reach us as errors, which have messages of our own.
   setLogVerbosity(logVerbosity.NONE);
   const running = await start(log);
-  process.stdout.write(`${ready(running)}\n`);
+  stdout.line(ready(running));
   await untilSignalled((signal) => {
     log.info({ signal, inFlight: running.server.inFlight }, 'shutting down; a second signal exits at once');
     return running.close();

@@ -6,6 +6,7 @@ import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { syncDirectory, writeFileAtomic } from './atomic-file.js';
+import { plainJson } from './output.js';
 
 /** Parses a line; undefined drops it. @param where file and line number, for errors */
 export type LineParser<R> = (line: string, where: string) => R | undefined;
@@ -64,7 +65,7 @@ export class JsonLines<R extends object> {
 
   /** Appends a line. @param options.durable it is on disk when this resolves */
   append(record: R, { durable = false } = {}): Promise<void> {
-    const line = `${JSON.stringify(record)}\n`;
+    const line = `${plainJson(record)}\n`;
     return this.#turn.runExclusive(async () => {
       await this.#file.appendFile(line);
       this.#bytes += Buffer.byteLength(line);

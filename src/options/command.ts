@@ -1,6 +1,7 @@
 /** A command as data: name, help, options, and work that is imported when the command runs. */
 import { Command } from 'commander';
 import { CutlayerError } from '../errors.js';
+import { stderr, stdout } from '../files/output.js';
 import { type GivenOptions, gatherOptions, roleOf, valuesOf, withConfigFile, withOptions } from './command-options.js';
 import { kebab, type OptionTable, type ValuesOf, variableOf } from './option.js';
 import { didYouMean } from './parse-options.js';
@@ -65,7 +66,11 @@ export function buildGroup({ name, description, commands, help = '' }: CommandGr
 
 /** A command that throws where commander would exit, and says after a wrong call where help is. */
 export function commanderCommand(name: string, description: string): Command {
-  return new Command(name).description(description).exitOverride().showHelpAfterError('(--help shows all flags and examples)');
+  return new Command(name)
+    .description(description)
+    .configureOutput({ writeOut: (text) => stdout.text(text), writeErr: (text) => stderr.text(text) })
+    .exitOverride()
+    .showHelpAfterError('(--help shows all flags and examples)');
 }
 
 function environmentHelp(built: Command, { options, configFile }: CommandSpec): string {

@@ -1,5 +1,6 @@
 /** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and ctrl-C. */
 import { SingleBar } from 'cli-progress';
+import { Output, stderr, terminal } from '../../../src/files/output.js';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TrainEvent } from '../training/train-options.js';
 import { formatBytes, percent } from './text-layout.js';
@@ -20,17 +21,18 @@ const RETRY_NOTICE_MS = 10_000;
 type StepEvent = Extract<TrainEvent, { readonly type: 'step' }>;
 
 /** Makes a reporter for standard error. */
-export function progressReporter(out: NodeJS.WriteStream = process.stderr): ProgressReporter {
-  const bar = out.isTTY
-    ? new SingleBar({ stream: out, format: FORMAT, hideCursor: true, etaBuffer: 20, clearOnComplete: true, linewrap: false })
+export function progressReporter(stream: NodeJS.WriteStream = terminal()): ProgressReporter {
+  const out = new Output(() => stream);
+  const bar = stream.isTTY
+    ? new SingleBar({ stream, format: FORMAT, hideCursor: true, etaBuffer: 20, clearOnComplete: true, linewrap: false })
     : undefined;
   let started = false;
   let lastRetry = Number.NEGATIVE_INFINITY;
   const clock = stepClock();
   const say = (line: string) => {
     // The bar's line is cleared first and drawn again with the next step.
-    if (bar?.isActive) out.write('\r\u001b[K');
-    out.write(`${line}\n`);
+    if (bar?.isActive) out.clearStatus();
+    out.line(line);
   };
   return {
     onEvent(event) {
@@ -84,7 +86,7 @@ export async function interruptible(job: (signal: AbortSignal) => Promise<void>)
   const controller = new AbortController();
   const stop = () => {
     if (controller.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping; press ctrl-C again to stop at once\n');
+    stderr.text('\nstopping; press ctrl-C again to stop at once\n');
     controller.abort();
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);

@@ -5,20 +5,17 @@ import type { ControlAction, FederationReport } from '../../coordinator/coordina
 import { reportOf } from '../../coordinator/service/reports.js';
 import { openSigningKey } from '../../coordinator/signing-keys.js';
 import { CutlayerError } from '../../errors.js';
+import { stderr, stdout } from '../../files/output.js';
 import { updateLength } from '../../protocol/federation/manifest.js';
 import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
 import { allReports, type FounderConnection, openFounderConnection, pickFederation } from './founder-connection.js';
 import type { CreateFlags, ExportFlags, FederationFlags, FounderFlags, StatusFlags } from './founder-options.js';
-import { reportText } from './report-text.js';
+import { reportLines } from './report-text.js';
 import { readRoster } from './roster.js';
 import { readSettings } from './settings-input.js';
 
 const WATCH_MS = 2000;
-
-const print = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
 
 async function withConnection<T>(flags: FounderFlags, run: (connection: FounderConnection) => Promise<T>): Promise<T> {
   const connection = await openFounderConnection(flags);
@@ -36,7 +33,7 @@ export async function create(flags: CreateFlags): Promise<void> {
   const single = Object.entries(shortcuts).flatMap(([path, value]) => (value === undefined ? [] : [`${path}=${JSON.stringify(value)}`]));
   const given = await readSettings({ file: flags.config, single: [...single, ...flags.set] });
   if (flags.printConfig) {
-    process.stdout.write(stringify(foundingSettings(given)));
+    stdout.text(stringify(foundingSettings(given)));
     return;
   }
   const { bundle } = flags;
@@ -52,14 +49,14 @@ export async function create(flags: CreateFlags): Promise<void> {
     const values = updateLength(manifest);
     if (flags.json) {
       const { name } = manifest.settings;
-      print(JSON.stringify({ event: 'created', federation: id, name, members: members.length, values, started: flags.start }));
+      stdout.json({ event: 'created', federation: id, name, members: members.length, values, started: flags.start });
       return;
     }
     const next = flags.start ? 'it has begun' : `begin with: cutlayer coordinator start --federation ${id.slice(0, 12)}`;
-    process.stderr.write(
-      `created ${manifest.settings.name}: ${members.length} members, ${manifest.settings.adapter.method}, updates of ${values} values; ${next}\n`,
+    stderr.line(
+      `created ${manifest.settings.name}: ${members.length} members, ${manifest.settings.adapter.method}, updates of ${values} values; ${next}`,
     );
-    print(id);
+    stdout.line(id);
   });
 }
 
@@ -69,9 +66,9 @@ export async function status(flags: StatusFlags): Promise<void> {
     for (;;) {
       const all = await allReports(connection);
       const reports = flags.federation === undefined ? all : [pickFederation(all, flags.federation)];
-      if (flags.watch && !flags.json && process.stdout.isTTY) process.stdout.write('\x1b[2J\x1b[H');
-      for (const report of reports) print(flags.json ? JSON.stringify(report) : reportText(report));
-      if (reports.length === 0 && !flags.json) print('no federation yet; make one with cutlayer coordinator create');
+      if (flags.watch && !flags.json) stdout.clearScreen();
+      for (const report of reports) printReport(report, flags.json);
+      if (reports.length === 0 && !flags.json) stdout.line('no federation yet; make one with cutlayer coordinator create');
       if (!flags.watch) return;
       await sleep(WATCH_MS);
     }
@@ -84,11 +81,8 @@ export async function exportCommand(flags: ExportFlags): Promise<void> {
     const { federation } = await picked(connection, flags);
     const exported = await exportVersion(connection, { federation, version: flags.version, out: flags.out, bundle: flags.bundle });
     const { digest, out, adapter } = exported;
-    print(
-      flags.json
-        ? JSON.stringify({ event: 'exported', federation, version: exported.version, digest, out, adapter: adapter ?? null })
-        : `exported version ${exported.version} to ${out}${adapter === undefined ? '' : `, the adapter to ${adapter}`}`,
-    );
+    if (flags.json) stdout.json({ event: 'exported', federation, version: exported.version, digest, out, adapter: adapter ?? null });
+    else stdout.line(`exported version ${exported.version} to ${out}${adapter === undefined ? '' : `, the adapter to ${adapter}`}`);
   });
 }
 
@@ -98,8 +92,14 @@ export async function control(flags: FederationFlags, action: ControlAction): Pr
     const { federation } = await picked(connection, flags);
     const fields = action.kind === 'rollback' ? { rollback: action.version } : { [action.kind]: true };
     const report = reportOf(await connection.call('ControlFederation', { federation, ...fields }));
-    print(flags.json ? JSON.stringify(report) : `${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`);
+    if (flags.json) stdout.json(report);
+    else stdout.line(`${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`);
   });
+}
+
+function printReport(report: FederationReport, json: boolean): void {
+  if (json) stdout.json(report);
+  else for (const line of reportLines(report)) stdout.line(line);
 }
 
 async function picked(connection: FounderConnection, { federation }: FederationFlags): Promise<FederationReport> {

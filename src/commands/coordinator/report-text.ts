@@ -13,8 +13,8 @@ const doing: Readonly<Record<RoundStage, string>> = {
   unmasking: 'members unmask the sum',
 };
 
-/** All that `coordinator status` shows of one federation; lines end without spaces. */
-export function reportText(report: FederationReport): string {
+/** All that `coordinator status` shows of one federation, as lines that end without spaces. */
+export function reportLines(report: FederationReport): readonly string[] {
   const { name, federation, state, reason, released, aborted, privacy, bytesIn, bytesOut, round, recent } = report;
   const [newest] = recent;
   const facts: readonly (readonly [string, string] | undefined)[] = [
@@ -32,7 +32,7 @@ export function reportText(report: FederationReport): string {
     ['traffic', `${size(bytesIn)} in, ${size(bytesOut)} out`],
   ];
   const lines = facts.flatMap((fact) => (fact === undefined ? [] : [`  ${fact[0].padEnd(10)}  ${fact[1]}`]));
-  return [name, ...lines, ...table(report.versions), ''].join('\n');
+  return [name, ...lines, ...table(report.versions), ''];
 }
 
 function roundText({ round, purpose, stage, remainingMs }: RoundReport): string {

@@ -1,6 +1,7 @@
 /** The work of `cutlayer coordinator serve`. */
 import { type CoordinatorConfig, checkCoordinatorConfig } from '../../coordinator/config.js';
 import { type RunningCoordinator, runCoordinator } from '../../coordinator/run.js';
+import { stdout } from '../../files/output.js';
 import { checkServerFiles } from '../../server/check-files.js';
 import { serve } from '../serve.js';
 
@@ -9,7 +10,7 @@ export async function runCoordinatorServe(config: CoordinatorConfig, { check }: 
   checkCoordinatorConfig(config);
   if (check) {
     await checkServerFiles(config);
-    process.stdout.write('configuration is valid\n');
+    stdout.line('configuration is valid');
     return;
   }
   await serve(

@@ -1,4 +1,6 @@
 /** The work of `cutlayer gateway start`. */
+
+import { stdout } from '../../files/output.js';
 import { checkGateway } from '../../gateway/check.js';
 import { checkGatewayConfig, type GatewayConfig } from '../../gateway/config.js';
 import { type RunningGateway, runGateway } from '../../gateway/run.js';
@@ -9,7 +11,7 @@ export async function runGatewayStart(config: GatewayConfig, { check }: { readon
   checkGatewayConfig(config);
   if (check) {
     await checkGateway(config);
-    process.stdout.write('configuration is valid\n');
+    stdout.line('configuration is valid');
     return;
   }
   await serve(

@@ -1,6 +1,7 @@
 /** Shows how far packing is: a bar with its ETA on a terminal, a line every tenth elsewhere. */
 import { SingleBar } from 'cli-progress';
 import type { PackProgress } from '../../compiler/pack/bundle-writer.js';
+import { Output, plainLine, terminal } from '../../files/output.js';
 
 /** A running display. */
 export interface PackReporter {
@@ -13,8 +14,8 @@ export interface PackReporter {
 const megabytes = (bytes: number): number => (bytes < 1e7 ? Math.round(bytes / 1e4) / 100 : Math.round(bytes / 1e6));
 
 /** A display on a stream, normally stderr. */
-export function packReporter(stream: NodeJS.WriteStream): PackReporter {
-  return stream.isTTY ? barReporter(stream) : lineReporter(stream);
+export function packReporter(stream: NodeJS.WriteStream = terminal()): PackReporter {
+  return stream.isTTY ? barReporter(stream) : lineReporter(new Output(() => stream));
 }
 
 function barReporter(stream: NodeJS.WriteStream): PackReporter {
@@ -27,9 +28,9 @@ function barReporter(stream: NodeJS.WriteStream): PackReporter {
   let started = false;
   return {
     progress({ done, total, weight }) {
-      if (!started) bar.start(megabytes(total), 0, { weight });
+      if (!started) bar.start(megabytes(total), 0, { weight: plainLine(weight) });
       started = true;
-      bar.update(megabytes(done), { weight });
+      bar.update(megabytes(done), { weight: plainLine(weight) });
     },
     stop() {
       if (started) bar.stop();
@@ -38,14 +39,14 @@ function barReporter(stream: NodeJS.WriteStream): PackReporter {
   };
 }
 
-function lineReporter(stream: NodeJS.WriteStream): PackReporter {
+function lineReporter(out: Output): PackReporter {
   let tenth = 0;
   return {
     progress({ done, total }) {
       const now = Math.floor((10 * done) / total);
       if (now <= tenth) return;
       tenth = now;
-      stream.write(`packing: ${10 * now} %, ${megabytes(done)} of ${megabytes(total)} MB\n`);
+      out.line(`packing: ${10 * now} %, ${megabytes(done)} of ${megabytes(total)} MB`);
     },
     stop() {},
   };

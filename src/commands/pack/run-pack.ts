@@ -2,13 +2,14 @@
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
 import type { PackResult } from '../../compiler/pack/bundle-writer.js';
 import { CutlayerError } from '../../errors.js';
+import { stderr, stdout } from '../../files/output.js';
 import { kebab } from '../../options/option.js';
 import type { PackFlags } from './pack-options.js';
 import { type PackReporter, packReporter } from './pack-reporter.js';
 
 /** Runs the command. @throws CutlayerError */
 export async function runPack(checkpoint: string | undefined, flags: PackFlags): Promise<void> {
-  const reporter = packReporter(process.stderr);
+  const reporter = packReporter();
   await interruptible(async (signal) => {
     try {
       const result = await packed(checkpoint, flags, reporter, signal);
@@ -22,17 +23,18 @@ export async function runPack(checkpoint: string | undefined, flags: PackFlags):
 
 function tell(result: PackResult, { onnx, json }: PackFlags): void {
   if (onnx !== undefined)
-    process.stderr.write('note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes\n');
-  if (!result.hasTokenizer) process.stderr.write('note: the checkpoint has no tokenizer.json; clients must bring token ids\n');
+    stderr.line('note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes');
+  if (!result.hasTokenizer) stderr.line('note: the checkpoint has no tokenizer.json; clients must bring token ids');
   if (json) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
+    stdout.json(result);
     return;
   }
   const { backbone, client } = result.parameters;
   const side = (dir: string, parameters: number): string =>
     `${dir}  ${parameters.toLocaleString('en-US')} parameters (${((100 * parameters) / (backbone + client)).toFixed(1)} %)`;
-  process.stdout.write(`backbone       ${side(result.backboneDir, backbone)}\nclient bundle  ${side(result.clientBundleDir, client)}\n`);
-  process.stdout.write(`backbone digest ${result.backboneDigest}\n`);
+  stdout.line(`backbone       ${side(result.backboneDir, backbone)}`);
+  stdout.line(`client bundle  ${side(result.clientBundleDir, client)}`);
+  stdout.line(`backbone digest ${result.backboneDigest}`);
 }
 
 async function packed(

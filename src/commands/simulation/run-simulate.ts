@@ -6,6 +6,7 @@ import { terminalShowsUnicode } from '../../../clients/typescript/cli/sparkline.
 import { CutlayerError } from '../../errors.js';
 import { writeFileAtomic } from '../../files/atomic-file.js';
 import { JsonLines } from '../../files/json-lines.js';
+import { stderr, stdout } from '../../files/output.js';
 import { readSettings } from '../coordinator/settings-input.js';
 import type { LabelRule } from './labelled-data.js';
 import { simulate } from './simulate.js';
@@ -58,20 +59,19 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
         label: split === 'iid' ? undefined : labelRule(flags),
         onPoint(point) {
           written = written.then(() => curves.append(point));
-          if (json) process.stdout.write(`${JSON.stringify(point)}\n`);
-          else process.stderr.write(`${pointLine(point, { total, seconds: (performance.now() - began) / 1000 })}\n`);
+          if (json) stdout.json(point);
+          else stderr.line(pointLine(point, { total, seconds: (performance.now() - began) / 1000 }));
         },
         onSubmitted(round, submitted, participants) {
-          if (process.stderr.isTTY) process.stderr.write(`\rround ${round}: ${submitted} of ${participants} have submitted\u001b[K\r`);
+          stderr.status(`round ${round}: ${submitted} of ${participants} have submitted`);
         },
       });
       await written;
       await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
       await writeFileAtomic(join(out, 'report.html'), renderSimulation(summary));
       if (!json)
-        process.stdout.write(
-          `${summaryLines(summary, { unicode: terminalShowsUnicode() }).join('\n')}\nreport: ${join(out, 'report.html')}\n`,
-        );
+        for (const line of [...summaryLines(summary, { unicode: terminalShowsUnicode() }), `report: ${join(out, 'report.html')}`])
+          stdout.line(line);
       if (summary.released < total)
         throw new CutlayerError('ROUND_CLOSED', `the simulation ended after ${summary.released} of ${total} rounds: ${summary.stopped}`);
     });

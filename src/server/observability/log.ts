@@ -1,5 +1,6 @@
 /** The log: JSON lines on standard error. Callers pass no tensors, texts, tokens or keys. */
 import { destination, type Logger, pino } from 'pino';
+import { escapeControls } from '../../files/output.js';
 import type { LogLevel } from '../security.js';
 
 export type { Logger };
@@ -25,6 +26,7 @@ const SECRET_FIELDS = [
 
 /** @param fd file descriptor to write to; standard output is left to the command's own answer */
 export function createLogger({ level = 'info', fd = 2 }: { readonly level?: LogLevel; readonly fd?: number } = {}): Logger {
+  const file = destination({ dest: fd, sync: true });
   return pino(
     {
       level,
@@ -32,6 +34,7 @@ export function createLogger({ level = 'info', fd = 2 }: { readonly level?: LogL
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[struck out]' },
     },
-    destination({ dest: fd, sync: true }),
+    // The logger leaves DEL, C1 and reordering marks as they are.
+    { write: (line) => void file.write(escapeControls(line)) },
   );
 }

@@ -1,7 +1,7 @@
 /** What `coordinator status` shows people. */
 import assert from 'node:assert/strict';
 import { pickFederation } from '../../../src/commands/coordinator/founder-connection.js';
-import { reportText } from '../../../src/commands/coordinator/report-text.js';
+import { reportLines } from '../../../src/commands/coordinator/report-text.js';
 import type { FederationReport, VersionReport } from '../../../src/coordinator/coordinator-api.js';
 
 const version = (number: number, change: Partial<VersionReport> = {}): VersionReport => ({
@@ -51,7 +51,7 @@ const report: FederationReport = {
 describe("a federation's report", () => {
   it('shows the round and who has answered, rounds, privacy with its unit, traffic, and a row per version', () => {
     assert.equal(
-      reportText(report),
+      reportLines(report).join('\n'),
       `ward notes
   federation  ${'ab'.repeat(32)}
   state       running
@@ -71,7 +71,7 @@ describe("a federation's report", () => {
   it('leaves out what there is not, and shows the newest of many versions and members', () => {
     const versions = Array.from({ length: 25 }, (_, number) => version(number));
     const many = Array.from({ length: 30 }, (_, number) => `m${String(number).padStart(2, '0')}`);
-    const text = reportText({
+    const text = reportLines({
       ...report,
       state: 'finished',
       reason: '9 rounds were wanted',
@@ -79,12 +79,12 @@ describe("a federation's report", () => {
       recent: [],
       versions,
       round: { ...report.round!, cohort: many, answered: [], remainingMs: 0 },
-    });
+    }).join('\n');
     assert.match(text, /state {7}finished: 9 rounds were wanted\n/);
     assert.doesNotMatch(text, /privacy|left|; round/);
     assert.match(text, /\.\.\. 5 earlier\n {2}5 /);
     assert.match(text, /0 of 30 have answered: m00, .*m19, and 10 more\n/);
-    assert.doesNotMatch(reportText({ ...report, round: null, versions: [] }), /members|version/);
+    assert.doesNotMatch(reportLines({ ...report, round: null, versions: [] }).join('\n'), /members|version/);
   });
 });
 

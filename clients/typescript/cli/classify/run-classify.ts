@@ -1,6 +1,7 @@
 /** The work of `cutlayer client classify`. */
 import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../../src/errors.js';
+import { stdout } from '../../../../src/files/output.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { classify } from '../../inference/classify.js';
 import { RemoteModel } from '../../model/remote-model.js';
@@ -16,7 +17,8 @@ export async function runClassify(flags: ClassifyFlags): Promise<void> {
     const model = new SplitModel(bundle, new RemoteModel(connection));
     for (const { label, probabilities } of await classify(model, adapter, texts, { batchSize: flags.batch, task: flags.task, signal })) {
       const named = Object.fromEntries(probabilities.map((probability, id) => [adapter.labels![id]!, probability]));
-      console.log(flags.json ? JSON.stringify({ label, probabilities: named }) : label);
+      if (flags.json) stdout.json({ label, probabilities: named });
+      else stdout.line(label);
     }
   });
 }

@@ -1,4 +1,6 @@
 /** The work of `cutlayer client eval`. */
+
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { loadExamples } from '../../data/examples.js';
 import { batchLimits, evaluate } from '../../inference/evaluate.js';
@@ -24,22 +26,22 @@ export async function runEval(flags: EvalFlags): Promise<void> {
       ...limits,
       ...(flags.generate === undefined ? {} : { generateExamples: flags.generate }),
       signal,
-      onProgress: process.stderr.isTTY ? (done, total) => process.stderr.write(`\r${done}/${total} examples`) : undefined,
+      onProgress: (done, total) => stderr.status(`${done}/${total} examples`),
     });
-    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+    stderr.clearStatus();
     const { bytesUp, bytesDown } = connection.counters;
     if (flags.json) {
-      console.log(JSON.stringify({ ...result, bytesUp, bytesDown }));
+      stdout.json({ ...result, bytesUp, bytesDown });
       return;
     }
-    console.log(`loss                    ${result.loss.toFixed(4)}`);
-    console.log(`perplexity              ${result.perplexity.toFixed(3)}`);
-    console.log(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${percent(result.accuracy)}`);
-    console.log(`exact match             ${percent(result.exactMatch)}`);
-    if (result.generationExactMatch !== undefined) console.log(`generated exactly       ${percent(result.generationExactMatch)}`);
+    stdout.line(`loss                    ${result.loss.toFixed(4)}`);
+    stdout.line(`perplexity              ${result.perplexity.toFixed(3)}`);
+    stdout.line(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${percent(result.accuracy)}`);
+    stdout.line(`exact match             ${percent(result.exactMatch)}`);
+    if (result.generationExactMatch !== undefined) stdout.line(`generated exactly       ${percent(result.generationExactMatch)}`);
     for (const [name, task] of Object.entries(result.tasks ?? {}))
-      console.log(`task ${name}: loss ${task.loss.toFixed(4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
-    console.log(`examples, label tokens  ${result.examples}, ${result.targets}`);
-    console.log(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
+      stdout.line(`task ${name}: loss ${task.loss.toFixed(4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
+    stdout.line(`examples, label tokens  ${result.examples}, ${result.targets}`);
+    stdout.line(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
   });
 }

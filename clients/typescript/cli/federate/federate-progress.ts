@@ -1,5 +1,6 @@
 /** What a person sees of a federation: lines for events, and a bar while this member trains. */
 import { SingleBar } from 'cli-progress';
+import { Output, terminal } from '../../../../src/files/output.js';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import type { DataEvent } from '../../federation/data/local-data.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
@@ -23,14 +24,15 @@ const stageWords = {
   unmasking: 'taking the masks off the sum',
 } as const;
 
-export function federateReporter(out: NodeJS.WriteStream = process.stderr): FederateReporter {
-  const bar = out.isTTY
-    ? new SingleBar({ stream: out, format: FORMAT, hideCursor: true, clearOnComplete: true, linewrap: false })
+export function federateReporter(stream: NodeJS.WriteStream = terminal()): FederateReporter {
+  const out = new Output(() => stream);
+  const bar = stream.isTTY
+    ? new SingleBar({ stream, format: FORMAT, hideCursor: true, clearOnComplete: true, linewrap: false })
     : undefined;
   let training = false;
   const say = (line: string): void => {
-    if (bar?.isActive) out.write('\r\u001b[K');
-    out.write(`${line}\n`);
+    if (bar?.isActive) out.clearStatus();
+    out.line(line);
   };
   const stop = (): void => {
     if (training) bar?.stop();

@@ -1,5 +1,6 @@
 /** The work of `cutlayer client federate`. */
 import { join } from 'node:path';
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { type TokenOptions, tokenSource } from '../../connection/token-source.js';
 import { type CoordinatorConnection, openCoordinatorConnection } from '../../federation/coordinator-connection.js';
@@ -25,7 +26,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   let log: EventLog | undefined;
   let local: FederateData | undefined;
   const onEvent = (event: ParticipantEvent): void => {
-    if (flags.json) console.log(JSON.stringify(event));
+    if (flags.json) stdout.json(event);
     else reporter.onEvent(event);
     log?.write(event);
     local?.observe(event);
@@ -75,11 +76,11 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
 
 function report(summary: ParticipantSummary, participant: Participant, flags: FederateFlags, { connection }: Session): void {
   const { privacy } = participant;
-  if (flags.json) console.log(JSON.stringify({ type: 'summary', ...summary, ...(privacy === undefined ? {} : { privacy }) }));
+  if (flags.json) stdout.json({ type: 'summary', ...summary, ...(privacy === undefined ? {} : { privacy }) });
   else {
     const statement = privacy === undefined ? undefined : statementText(privacy);
     for (const line of federateSummaryLines(summary, flags, { counters: connection.counters, statement, unicode: terminalShowsUnicode() }))
-      console.error(line);
+      stderr.line(line);
   }
   if (summary.stopped === 'cancelled') process.exitCode = 130;
 }

@@ -1,6 +1,7 @@
 /** The work of `cutlayer client generate`. */
 import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../../src/errors.js';
+import { stdout } from '../../../../src/files/output.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { generate } from '../../inference/generate.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
@@ -16,8 +17,7 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
     const model = new SplitModel(bundle, new RemoteModel(connection));
     const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
     const { maxNewTokens, temperature, topP, seed, task } = flags;
-    for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal }))
-      process.stdout.write(piece);
-    process.stdout.write('\n');
+    for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal })) stdout.text(piece);
+    stdout.text('\n');
   });
 }

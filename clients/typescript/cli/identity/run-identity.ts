@@ -1,5 +1,6 @@
 /** The work of `cutlayer client identity`. */
 import { CutlayerError } from '../../../../src/errors.js';
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { createIdentity, hex, readIdentity } from '../../federation/identity-file.js';
 import type { IdentityFlags } from './identity-options.js';
 
@@ -11,6 +12,6 @@ export async function runIdentity({ out, show }: IdentityFlags): Promise<void> {
       'expected either --out FILE, to make an identity, or --show FILE, to print the public key of one',
     );
   const { publicKey } = out === undefined ? await readIdentity(show!) : await createIdentity(out);
-  if (out !== undefined) console.error(`Your identity is in ${out}: keep it private, with a backup. Give this public key to the founder:`);
-  console.log(hex(publicKey));
+  if (out !== undefined) stderr.line(`Your identity is in ${out}: keep it private, with a backup. Give this public key to the founder:`);
+  stdout.line(hex(publicKey));
 }

@@ -1,5 +1,6 @@
 /** The work of `cutlayer client inspect`. */
 import { CutlayerError } from '../../../../src/errors.js';
+import { stdout } from '../../../../src/files/output.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { type AdapterReport, type PartReport, reportAdapter } from '../../inspect/adapter-report.js';
@@ -31,8 +32,8 @@ export async function runInspect(path: string, flags: InspectFlags): Promise<voi
   const report = await reportAdapter(path);
   const checked = flags.bundle === undefined ? {} : await checkAgainst(flags.bundle, report, flags);
   const nonFinite = report.parts.flatMap(({ tensors }) => tensors).reduce((sum, tensor) => sum + tensor.nonFinite, 0);
-  if (flags.json) console.log(JSON.stringify({ path, ...report, ...checked }, null, 2));
-  else for (const line of describe(report, checked, nonFinite)) console.log(line);
+  if (flags.json) stdout.json({ path, ...report, ...checked }, 2);
+  else for (const line of describe(report, checked, nonFinite)) stdout.line(line);
   if (nonFinite > 0 || checked.fit?.fits === false) process.exitCode = 1;
 }
 

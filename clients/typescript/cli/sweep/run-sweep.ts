@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { join, relative } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { lockRun } from '../../../../src/files/run-lock.js';
 import { configText } from '../../../../src/options/config-file.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
@@ -41,17 +42,17 @@ export async function runSweep(flags: SweepFlags): Promise<void> {
       });
     }
     const results = rankSweep(rows, settings);
-    if (flags.json) console.log(JSON.stringify(results, null, 2));
-    else for (const line of sweepTable(results, terminalShowsUnicode())) console.log(line);
+    if (flags.json) stdout.json(results, 2);
+    else for (const line of sweepTable(results, terminalShowsUnicode())) stdout.line(line);
     if (cancelled) {
-      console.error(`Stopped with ${rows.length} of ${rates.length} rates done; go on with the same command plus --resume.`);
+      stderr.line(`Stopped with ${rows.length} of ${rates.length} rates done; go on with the same command plus --resume.`);
       process.exitCode = 130;
     } else if (results.best === null) {
       const lower = Math.min(rates[0]! / 10, defaultLearningRate(flags.method, flags));
       throw new CutlayerError('DIVERGED', `every learning rate diverged; try lower ones: --lr ${[lower / 10, lower].map(short).join(',')}`);
     } else {
       const best = results.rows[0]!;
-      console.error(`Best: learning rate ${best.learningRate}, adapter ${join(flags.out, best.run, 'adapter')}`);
+      stderr.line(`Best: learning rate ${best.learningRate}, adapter ${join(flags.out, best.run, 'adapter')}`);
     }
   } finally {
     await lock.release();
@@ -64,7 +65,7 @@ async function trainAll(flags: SweepFlags, rates: readonly number[], onRow: (row
   await withSession(flags, async (session, signal, progress) => {
     const training = await prepareTraining(runFlags(flags, rates[0]!), session, signal);
     for (const [at, rate] of rates.entries()) {
-      console.error(`learning rate ${rate} (${at + 1} of ${rates.length})`);
+      stderr.line(`learning rate ${rate} (${at + 1} of ${rates.length})`);
       const row = await trainOne(training, runFlags(flags, rate), flags.out, progress);
       progress.stop();
       if (row === undefined) {

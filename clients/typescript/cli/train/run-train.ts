@@ -1,4 +1,6 @@
 /** The work of `cutlayer client train`. */
+
+import { stderr } from '../../../../src/files/output.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
@@ -11,7 +13,7 @@ export async function runTrain(given: TrainFlags): Promise<void> {
     const training = await prepareTraining(flags, session, signal);
     const summary = await training.run(flags, progress.onEvent);
     progress.stop();
-    for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) console.error(line);
+    for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) stderr.line(line);
     if (summary.stopped === 'cancelled') process.exitCode = 130;
   });
 }

@@ -1,4 +1,6 @@
 /** The work of `cutlayer client versions`. */
+
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { readVersions } from '../../federation/data/read-versions.js';
 import { lineageOf, type VersionView } from '../../federation/data/versions.js';
 import { columns } from '../text-layout.js';
@@ -12,17 +14,17 @@ export async function runVersions({ stateDir, json }: VersionsFlags): Promise<vo
   const registry = await readVersions(stateDir);
   const { federation, name, member, chainHead, promoted, versions } = registry;
   if (json) {
-    console.log(JSON.stringify(registry));
+    stdout.json(registry);
     return;
   }
-  console.error(`${name} (${federation.slice(0, 12)}) as ${member} has seen it`);
+  stderr.line(`${name} (${federation.slice(0, 12)}) as ${member} has seen it`);
   if (promoted === null) {
-    console.error('no version has been broadcast yet');
+    stderr.line('no version has been broadcast yet');
     return;
   }
-  console.log(versionTable(versions));
-  console.error(`promoted: ${lineageOf(versions, promoted).join(' <- ')}`);
-  console.error(`chain head: ${chainHead} (two members who see the same one were told the same)`);
+  stdout.text(`${versionTable(versions)}\n`);
+  stderr.line(`promoted: ${lineageOf(versions, promoted).join(' <- ')}`);
+  stderr.line(`chain head: ${chainHead} (two members who see the same one were told the same)`);
 }
 
 /** The versions as a table for people. */
