@@ -9,7 +9,7 @@ import { CutlayerError } from '../errors.js';
 
 /** How a file is written. */
 export interface WriteOptions {
-  /** Permissions, less the process's umask. Default 0o666. */
+  /** Permissions, less the process's umask. Default 0o600: its owner's alone. */
   readonly mode?: number;
   /** False flushes nothing, for files that a power cut may lose. Default true. */
   readonly durable?: boolean;
@@ -36,7 +36,7 @@ async function place(
   path: string,
   content: string | Uint8Array,
   put: (temporary: string, path: string) => Promise<void>,
-  { mode = 0o666, durable = true }: WriteOptions = {},
+  { mode = 0o600, durable = true }: WriteOptions = {},
 ): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
@@ -58,15 +58,20 @@ async function place(
 
 /**
  * Fills a temporary directory, then renames it into place, replacing what was there.
+ * @param options.mode Permissions, less the umask. Default 0o700: its owner's alone.
  * @returns what `fill` gives
  * @throws CutlayerError IO_ERROR; what `fill` throws
  */
-export async function writeDirectoryAtomic<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
+export async function writeDirectoryAtomic<T>(
+  path: string,
+  fill: (temporary: string) => Promise<T>,
+  { mode = 0o700 }: { readonly mode?: number } = {},
+): Promise<T> {
   const parent = dirname(path);
   const temporary = join(parent, `.tmp-${randomUUID()}`);
   try {
-    await mkdir(parent, { recursive: true });
-    await mkdir(temporary);
+    await mkdir(parent, { recursive: true, mode });
+    await mkdir(temporary, { mode });
     const result = await fill(temporary);
     await syncDirectory(temporary);
     const old = join(parent, `.tmp-${randomUUID()}`);
@@ -97,10 +102,18 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** What to say of the commonest codes. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'ENOSPC: the disk is full; free space there and do it again',
+  EDQUOT: 'EDQUOT: the quota of the disk is used up; free space there and do it again',
+  EFBIG: 'EFBIG: the system allows no larger file; raise its limit and do it again',
+};
+
 /** The error of a full disk, a read-only directory or a file in the way; others stay. */
-function writeFailure(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
-  return new CutlayerError('IO_ERROR', `${path}: cannot be written (${String(error.code)}); what was there before is unchanged`, {
-    cause: error,
-  });
+export function writeFailure(path: string, caught: unknown): unknown {
+  // A file in a directory that is being filled: the directory is what the caller knows.
+  const error = caught instanceof CutlayerError && caught.code === 'IO_ERROR' ? caught.cause : caught;
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return caught;
+  const reason = reasons[String(error.code)] ?? String(error.code);
+  return new CutlayerError('IO_ERROR', `${path}: cannot be written (${reason}); what was there before is unchanged`, { cause: error });
 }

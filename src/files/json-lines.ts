@@ -5,7 +5,7 @@
 import { type FileHandle, open, readFile, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Mutex } from 'async-mutex';
-import { syncDirectory, writeFileAtomic } from './atomic-file.js';
+import { syncDirectory, writeFailure, writeFileAtomic } from './atomic-file.js';
 import { plainJson } from './output.js';
 
 /** Parses a line; undefined drops it. @param where file and line number, for errors */
@@ -15,7 +15,7 @@ export type LineParser<R> = (line: string, where: string) => R | undefined;
 export interface JsonLinesOptions<R> {
   /** Parses the present lines; dropped ones leave the file. Default: all stay, unread. */
   readonly parse?: LineParser<R>;
-  /** Permissions of a new file, less the process's umask. Default 0o666. */
+  /** Permissions of a new file, less the umask. Default 0o600: its owner's alone. */
   readonly mode?: number;
 }
 
@@ -23,19 +23,21 @@ export interface JsonLinesOptions<R> {
 export class JsonLines<R extends object> {
   /** The lines that were there, if they were parsed. */
   readonly earlier: readonly R[];
+  readonly #path: string;
   readonly #file: FileHandle;
   /** Writes of one handle must not overlap. */
   readonly #turn = new Mutex();
   #bytes: number;
 
-  private constructor(file: FileHandle, bytes: number, earlier: readonly R[]) {
+  private constructor(path: string, file: FileHandle, bytes: number, earlier: readonly R[]) {
+    this.#path = path;
     this.#file = file;
     this.#bytes = bytes;
     this.earlier = earlier;
   }
 
   /** Opens or makes a file for appending, durably. @throws what `parse` throws */
-  static async open<R extends object>(path: string, { parse, mode = 0o666 }: JsonLinesOptions<R> = {}): Promise<JsonLines<R>> {
+  static async open<R extends object>(path: string, { parse, mode = 0o600 }: JsonLinesOptions<R> = {}): Promise<JsonLines<R>> {
     const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return Buffer.alloc(0);
       throw error;
@@ -47,11 +49,14 @@ export class JsonLines<R extends object> {
     const text = dropped ? kept.map(({ line }) => `${line}\n`).join('') : undefined;
     if (text !== undefined) await writeFileAtomic(path, text, { mode });
     else if (whole < bytes.length) await truncate(path, whole);
-    const file = await open(path, 'a', mode);
+    const file = await open(path, 'a', mode).catch((error: unknown) => {
+      throw writeFailure(path, error);
+    });
     await file.sync();
     await syncDirectory(dirname(path));
     const length = text === undefined ? whole : Buffer.byteLength(text);
     return new JsonLines(
+      path,
       file,
       length,
       kept.map(({ record }) => record),
@@ -63,13 +68,22 @@ export class JsonLines<R extends object> {
     return this.#bytes;
   }
 
-  /** Appends a line. @param options.durable it is on disk when this resolves */
+  /**
+   * Appends a line, whole or not at all.
+   * @param options.durable it is on disk when this resolves
+   * @throws CutlayerError IO_ERROR (a full disk)
+   */
   append(record: R, { durable = false } = {}): Promise<void> {
     const line = `${plainJson(record)}\n`;
     return this.#turn.runExclusive(async () => {
-      await this.#file.appendFile(line);
+      try {
+        await this.#file.appendFile(line);
+        if (durable) await this.#file.datasync();
+      } catch (error) {
+        await this.#file.truncate(this.#bytes).catch(() => undefined);
+        throw writeFailure(this.#path, error);
+      }
       this.#bytes += Buffer.byteLength(line);
-      if (durable) await this.#file.datasync();
     });
   }
 

@@ -46,7 +46,7 @@ export interface RunLock {
  */
 export async function lockRun(dir: string, purpose: LockPurpose = TRAINING_RUN): Promise<RunLock> {
   const { flag } = purpose;
-  await mkdir(dir, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'EEXIST' || cause.code === 'ENOTDIR' ? 'a file is in the way' : (cause.code ?? 'it failed');
     throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another ${flag}`, { cause });
   });

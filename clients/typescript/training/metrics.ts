@@ -5,13 +5,27 @@ export type MetricsRecord = Readonly<Record<string, string | number | boolean>> 
 
 export const METRICS_FILE = 'metrics.jsonl';
 
-/** Opens the file, dropping lines after `throughStep`: a resumed run writes those again. */
+/**
+ * Opens the file, dropping lines after `throughStep`, which a resumed run writes again, and lines
+ * that repeat an earlier one's type and step.
+ */
 export function openMetrics(path: string, throughStep: number): Promise<JsonLines<MetricsRecord>> {
+  const isNew = newRecords();
   const parse = (line: string): MetricsRecord | undefined => {
     const record = recordOf(line);
-    return record !== undefined && record.step <= throughStep ? record : undefined;
+    return record !== undefined && record.step <= throughStep && isNew(record) ? record : undefined;
   };
   return JsonLines.open(path, { parse });
+}
+
+/** Tells whether a record's step is later than all before of its type, for records in order. */
+export function newRecords(): (record: MetricsRecord) => boolean {
+  const last = new Map<unknown, number>();
+  return ({ type, step }) => {
+    if (step <= (last.get(type) ?? Number.NEGATIVE_INFINITY)) return false;
+    last.set(type, step);
+    return true;
+  };
 }
 
 /** The records of a metrics file; none when there is no file. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JsonLines } from '../../../src/files/json-lines.js';
 import type { PrivacyStatement } from '../../../src/privacy/statement.js';
 import type { EvaluationResult } from '../inference/evaluate.js';
-import { METRICS_FILE, type MetricsRecord, openMetrics } from './metrics.js';
+import { METRICS_FILE, type MetricsRecord, newRecords, openMetrics } from './metrics.js';
 import { TensorBoardLog } from './tensorboard/tensorboard-log.js';
 import type { StepRecord } from './train-options.js';
 
@@ -17,16 +17,23 @@ type ValidationRecord = Pick<EvaluationResult, (typeof validationCurves)[number]
 export class RunLog {
   readonly #metrics: JsonLines<MetricsRecord>;
   readonly #events: TensorBoardLog | undefined;
+  readonly #isNew = newRecords();
 
   private constructor(metrics: JsonLines<MetricsRecord>, events: TensorBoardLog | undefined) {
     this.#metrics = metrics;
+    metrics.earlier.forEach(this.#isNew);
     this.#events = events;
   }
 
   /** Opens the files; what they say of steps after `throughStep` no longer holds. */
   static async open(outDir: string, throughStep: number, tensorboard: boolean): Promise<RunLog> {
     const metrics = await openMetrics(join(outDir, METRICS_FILE), throughStep);
-    return new RunLog(metrics, tensorboard ? await TensorBoardLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
+    try {
+      return new RunLog(metrics, tensorboard ? await TensorBoardLog.open(join(outDir, 'tensorboard'), throughStep) : undefined);
+    } catch (error) {
+      await metrics.close();
+      throw error;
+    }
   }
 
   /** The steps that earlier starts of the run have taken. */
@@ -36,12 +43,12 @@ export class RunLog {
   }
 
   async step(record: StepRecord): Promise<void> {
-    await this.#metrics.append({ type: 'step', ...record });
+    await this.#append({ type: 'step', ...record });
     await this.#events?.scalars(record.step, Object.fromEntries(stepCurves.map((name) => [`train/${name}`, record[name]])));
   }
 
   async validation(record: ValidationRecord): Promise<void> {
-    await this.#metrics.append({ type: 'validation', ...record });
+    await this.#append({ type: 'validation', ...record });
     await this.#events?.scalars(record.step, Object.fromEntries(validationCurves.map((name) => [`validation/${name}`, record[name]])));
   }
 
@@ -50,7 +57,7 @@ export class RunLog {
     const { unit, epsilon, delta, rounds, sampling, noiseMultiplier } = statement;
     const rate = sampling.kind === 'poisson' ? { samplingRate: sampling.rate } : {};
     const bound = epsilon === null ? {} : { epsilon };
-    await this.#metrics.append({
+    await this.#append({
       type: 'privacy',
       step,
       unit,
@@ -65,7 +72,15 @@ export class RunLog {
   }
 
   async close(): Promise<void> {
-    await this.#metrics.close();
-    await this.#events?.close();
+    try {
+      await this.#metrics.close();
+    } finally {
+      await this.#events?.close();
+    }
+  }
+
+  /** A validation or a checkpoint that a resumed run does again has its line already. */
+  async #append(record: MetricsRecord): Promise<void> {
+    if (this.#isNew(record)) await this.#metrics.append(record);
   }
 }

@@ -98,20 +98,25 @@ export class BundleWriter {
   async write(): Promise<PackResult> {
     const outDir = resolve(this.request.outDir);
     await requireReplaceable(outDir, this.request.force === true);
-    return writeDirectoryAtomic(outDir, async (dir) => {
-      const backbone = await this.backbone(join(dir, BACKBONE_DIR));
-      await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
-      const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
-      return {
-        backboneDir: join(outDir, BACKBONE_DIR),
-        clientBundleDir: join(outDir, CLIENT_BUNDLE_DIR),
-        backboneDigest: backbone.digest,
-        cut: client.cut,
-        parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
-        weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
-        hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-      };
-    });
+    return writeDirectoryAtomic(
+      outDir,
+      async (dir) => {
+        const backbone = await this.backbone(join(dir, BACKBONE_DIR));
+        await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
+        const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
+        return {
+          backboneDir: join(outDir, BACKBONE_DIR),
+          clientBundleDir: join(outDir, CLIENT_BUNDLE_DIR),
+          backboneDigest: backbone.digest,
+          cut: client.cut,
+          parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
+          weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
+          hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
+        };
+      },
+      // The vendor's service and its clients may be other users.
+      { mode: 0o777 },
+    );
   }
 
   private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {

@@ -11,10 +11,13 @@ import {
   readTrainingState,
   writeTrainingState,
 } from '../../../clients/typescript/training/checkpoint.js';
-import { openMetrics } from '../../../clients/typescript/training/metrics.js';
+import { openMetrics, readMetrics } from '../../../clients/typescript/training/metrics.js';
+import { RunLog } from '../../../clients/typescript/training/run-log.js';
 import { parseProgress } from '../../../clients/typescript/training/run-progress.js';
 import { refuseOtherSettings } from '../../../clients/typescript/training/run-settings.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
+import { gaussianEvent } from '../../../src/privacy/event.js';
+import { privacyStatement } from '../../../src/privacy/statement.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32 } from '../../../src/tensor/tensor.js';
 import { adapterModel } from '../../support/adapter-model.js';
@@ -130,6 +133,23 @@ describe('checkpoints', () => {
 });
 
 describe('metrics of a resumed run', () => {
+  it('hold one line of a validation and of a privacy statement that were done again', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-metrics-'));
+    const step = { step: 1, loss: 1, targets: 1, correct: 1, gradNorm: 1, learningRate: 1, epoch: 0 };
+    const cost = { tokens: 1, tokensPerSecond: 1, bytesUp: 1, bytesDown: 1, seconds: 1 };
+    const statement = privacyStatement('example', [gaussianEvent(1, { kind: 'poisson', rate: 0.1 })], 1e-5);
+    for (const start of [0, 1, 1]) {
+      const log = await RunLog.open(dir, start, false);
+      if (start === 0) await log.step({ ...step, ...cost });
+      await log.validation({ step: 1, loss: 1, perplexity: 1, accuracy: 1, exactMatch: 1, best: true });
+      await log.privacy(1, statement);
+      await log.close();
+    }
+    const types = (await readMetrics(join(dir, 'metrics.jsonl'))).map(({ type }) => type);
+    assert.deepEqual(types, ['step', 'validation', 'privacy']);
+    await rm(dir, { recursive: true });
+  });
+
   it('hold no step after the checkpoint and no half line', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-metrics-'));
     const file = join(dir, 'metrics.jsonl');

@@ -2,6 +2,7 @@
 import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { writeFailure } from '../../../../src/files/atomic-file.js';
 import { encodeEvent, FILE_VERSION, type ScalarEvent, SESSION_START } from './event.js';
 import { encodeRecord } from './tf-record.js';
 
@@ -9,10 +10,12 @@ const PREFIX = 'events.out.tfevents.';
 
 /** An open event file. Events are written at once, so that curves grow during the run. */
 export class TensorBoardLog {
+  readonly #path: string;
   readonly #file: FileHandle;
   readonly #now: () => number;
 
-  private constructor(file: FileHandle, now: () => number) {
+  private constructor(path: string, file: FileHandle, now: () => number) {
+    this.#path = path;
     this.#file = file;
     this.#now = now;
   }
@@ -22,18 +25,19 @@ export class TensorBoardLog {
    * @param now Milliseconds since 1970.
    */
   static async open(dir: string, throughStep: number, now: () => number = Date.now): Promise<TensorBoardLog> {
-    await mkdir(dir, { recursive: true });
+    await mkdir(dir, { recursive: true, mode: 0o700 });
     // TensorBoard reads files in the order of their names: a new one must come last.
     const newest = Math.max(0, ...(await readdir(dir)).map(secondsOf));
     const seconds = Math.max(Math.floor(now() / 1000), newest + 1);
     const name = `${PREFIX}${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}`;
-    const log = new TensorBoardLog(await open(join(dir, name), 'ax'), now);
+    const path = join(dir, name);
+    const log = new TensorBoardLog(path, await open(path, 'ax', 0o600), now);
     await log.#write({ fileVersion: FILE_VERSION });
     if (throughStep > 0) await log.#write({ step: throughStep + 1, sessionLog: { status: SESSION_START } });
     return log;
   }
 
-  /** Adds scalars of a step, by tag. */
+  /** Adds scalars of a step, by tag. @throws CutlayerError IO_ERROR (a full disk) */
   async scalars(step: number, values: Readonly<Record<string, number>>): Promise<void> {
     const value = Object.entries(values).map(([tag, simpleValue]) => ({ tag, simpleValue }));
     await this.#write({ step, summary: { value } });
@@ -45,7 +49,9 @@ export class TensorBoardLog {
   }
 
   async #write(event: Omit<ScalarEvent, 'wallTime'>): Promise<void> {
-    await this.#file.appendFile(encodeRecord(encodeEvent({ wallTime: this.#now() / 1000, ...event })));
+    await this.#file.appendFile(encodeRecord(encodeEvent({ wallTime: this.#now() / 1000, ...event }))).catch((error: unknown) => {
+      throw writeFailure(this.#path, error);
+    });
   }
 }
 
