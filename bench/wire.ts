@@ -11,7 +11,7 @@ const MB = 1e6;
 async function measure(
   name: string,
   payloadBytes: number,
-  options: { flowControl: boolean; roundTripMs: number; repeats: number },
+  options: { ours: boolean; roundTripMs: number; repeats: number },
 ): Promise<void> {
   const server = await startEchoServer(options);
   const proxy = options.roundTripMs > 0 ? await startDelayProxy(server.port, options.roundTripMs / 2) : undefined;
@@ -33,7 +33,7 @@ async function measure(
 
 for (const mib of [1, 4, 16]) {
   const bytes = mib * 2 ** 20;
-  await measure(`echo ${mib} MiB, 40 ms, window of 8 MiB`, bytes, { flowControl: true, roundTripMs: 40, repeats: 3 });
-  if (mib <= 4) await measure(`echo ${mib} MiB, 40 ms, grpc-js as it comes`, bytes, { flowControl: false, roundTripMs: 40, repeats: 1 });
-  await measure(`echo ${mib} MiB, loopback`, bytes, { flowControl: true, roundTripMs: 0, repeats: 5 });
+  await measure(`echo ${mib} MiB, 40 ms, window of 8 MiB`, bytes, { ours: true, roundTripMs: 40, repeats: 3 });
+  if (mib <= 4) await measure(`echo ${mib} MiB, 40 ms, grpc-js as it comes`, bytes, { ours: false, roundTripMs: 40, repeats: 1 });
+  await measure(`echo ${mib} MiB, loopback`, bytes, { ours: true, roundTripMs: 0, repeats: 5 });
 }

@@ -3,6 +3,9 @@ import { type OptionTable, optional, path, under, type ValuesOf, withDefault } f
 import { byteSize } from '../options/quantities.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 
+/** Concurrent calls of one member by default; it may be in several federations. */
+export const CALLS_OF_A_MEMBER = 64;
+
 const serverDefaults = {
   listen: '127.0.0.1:50061',
   admin: '127.0.0.1:8081',
@@ -10,6 +13,10 @@ const serverDefaults = {
   maxDeadline: 600,
   maxInFlight: 2048,
   mostInFlight: 65_536,
+  // A member needs two calls for each of its federations; the limit keeps places for others.
+  inFlightPerTenant: String(CALLS_OF_A_MEMBER),
+  maxConnections: 4096,
+  maxConnectionsPerAddress: 1024,
   grace: 10,
 };
 

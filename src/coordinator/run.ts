@@ -6,10 +6,12 @@ import { listenAdmin } from '../server/admin/listen.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
+import { serverGauges } from '../server/rpc/gauges.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
+import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
 import { openTls } from '../server/tls/open-tls.js';
-import type { CoordinatorConfig } from './config.js';
+import { CALLS_OF_A_MEMBER, type CoordinatorConfig } from './config.js';
 import { openCoordinator } from './coordinator.js';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { addFederationGauges } from './gauges.js';
@@ -48,13 +50,6 @@ class Teardown {
   }
 }
 
-/** Concurrent calls of one member; it may be in several federations. */
-const CALLS_OF_A_MEMBER = 64;
-
-const gauges = {
-  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered; waiting participants are among them.'],
-} as const;
-
 /**
  * Starts a coordinator; resolves when it answers.
  * @throws CutlayerError of configuration, store, state directory or port
@@ -83,18 +78,20 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
         maxMessageBytes: config.maxMessage,
         maxDeadlineMs: config.maxDeadline,
         maxInFlight: config.maxInFlight,
-        // A member needs two calls for each of its federations; the limit keeps places for others.
-        maxInFlightPerTenant: CALLS_OF_A_MEMBER,
+        maxInFlightPerTenant: config.maxInFlightPerTenant ?? CALLS_OF_A_MEMBER,
+        messageMemoryBytes: config.messageMemory,
       },
+      bounds: boundsOf(config),
       credentials,
       metrics,
       log,
       now,
     });
-    metrics.addGauges(gauges, () => ({ inFlightCalls: server.inFlight }));
+    metrics.addGauges(serverGauges, () => server.gauges());
     addFederationGauges(metrics, coordinator);
-    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator' });
-    const admin = await listenAdmin(app, config.admin.host, config.admin.port);
+    const hosts = [config.admin.host, ...config.tlsNames];
+    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator', hosts });
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
     teardown.add(() => admin.close());
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));

@@ -22,6 +22,9 @@ const serverDefaults = {
   maxDeadline: defaultLimits.maxDeadlineMs / 1000,
   maxInFlight: defaultLimits.maxInFlight,
   mostInFlight: 4096,
+  inFlightPerTenant: 'half of --max-in-flight',
+  maxConnections: 1024,
+  maxConnectionsPerAddress: 256,
   grace: 30,
 };
 

@@ -3,7 +3,6 @@ import type { GaugeTable } from '../server/observability/metrics.js';
 
 /** Gauges by their names in the engine's statistics. */
 export const gatewayGauges = {
-  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered.'],
   queueLength: ['cutlayer_queued_jobs', 'Jobs that wait for a worker.'],
   running: ['cutlayer_running_jobs', 'Jobs that a worker is at.'],
   stepsHeld: ['cutlayer_kept_steps', 'Steps whose inputs or residuals are held.'],

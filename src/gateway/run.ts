@@ -7,7 +7,9 @@ import { listenAdmin } from '../server/admin/listen.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
+import { serverGauges } from '../server/rpc/gauges.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
+import { boundsOf } from '../server/security.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
 import { type BackboneEngine, createEngine } from './engine/engine.js';
@@ -56,18 +58,22 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
       role: 'gateway',
       services: [splitService(engine, limits)],
       verify,
-      limits,
+      limits: {
+        ...limits,
+        maxInFlightPerTenant: config.maxInFlightPerTenant ?? Math.ceil(maxInFlight / 2),
+        messageMemoryBytes: config.messageMemory,
+      },
+      bounds: boundsOf(config),
       credentials,
       metrics,
       log,
       now,
     });
-    metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), inFlightCalls: server.inFlight }));
-    const admin = await listenAdmin(
-      createAdminApp({ jwks, metrics, draining: () => server.draining, log }),
-      config.admin.host,
-      config.admin.port,
-    );
+    metrics.addGauges(serverGauges, () => server.gauges());
+    metrics.addGauges(gatewayGauges, () => engine.stats());
+    const hosts = [config.admin.host, ...config.tlsNames];
+    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
     try {
       const port = await server.listen(showAddress(config.listen));
       return {

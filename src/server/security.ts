@@ -14,9 +14,11 @@ import {
   type ValuesOf,
   withDefault,
 } from '../options/option.js';
-import { seconds } from '../options/quantities.js';
+import { byteSize, seconds } from '../options/quantities.js';
+import { defaultBounds, type ServerBounds } from './rpc/limits.js';
 
 const HOUR = 3600;
+const MOST_CONNECTIONS = 65_536;
 /** How much is logged. */
 export type LogLevel = (typeof logLevels)[number];
 
@@ -32,6 +34,10 @@ export interface ServerDefaults {
   readonly maxInFlight: number;
   /** The upper limit of maxInFlight. */
   readonly mostInFlight: number;
+  /** What maxInFlightPerTenant is without the option, in words. */
+  readonly inFlightPerTenant: string;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
   /** In seconds. */
   readonly grace: number;
 }
@@ -45,12 +51,24 @@ export function listeningOptions({ listen, admin, stateDir }: ServerDefaults) {
   });
 }
 
-/** Calls that a server admits. */
-export function callOptions({ maxDeadline, maxInFlight, mostInFlight, grace }: ServerDefaults) {
+/** Calls and connections that a server admits. */
+export function callOptions(defaults: ServerDefaults) {
+  const { mostInFlight } = defaults;
   return under('Calls', {
-    maxDeadline: withDefault(seconds(24 * HOUR, 'longest time for one call, waiting included'), maxDeadline),
-    maxInFlight: withDefault(integerBetween(1, mostInFlight, 'n', 'calls at once, waiting ones included'), maxInFlight),
-    grace: withDefault(seconds(HOUR, 'time for calls in flight at shutdown'), grace),
+    maxDeadline: withDefault(seconds(24 * HOUR, 'longest time for one call, waiting included'), defaults.maxDeadline),
+    maxInFlight: withDefault(integerBetween(1, mostInFlight, 'n', 'calls at once, waiting ones included'), defaults.maxInFlight),
+    maxInFlightPerTenant: optional(
+      integerBetween(1, mostInFlight, 'n', `calls of one tenant at once (default: ${defaults.inFlightPerTenant})`),
+    ),
+    messageMemory: optional(
+      byteSize('memory for requests and answers; a tenant has half of it (default: 1GiB, or two of the largest messages)'),
+    ),
+    maxConnections: withDefault(integerBetween(1, MOST_CONNECTIONS, 'n', 'connections at once'), defaults.maxConnections),
+    maxConnectionsPerAddress: withDefault(
+      integerBetween(1, MOST_CONNECTIONS, 'n', 'connections from one address at once; raise it behind a proxy'),
+      defaults.maxConnectionsPerAddress,
+    ),
+    grace: withDefault(seconds(HOUR, 'time for calls in flight at shutdown'), defaults.grace),
   });
 }
 
@@ -75,6 +93,14 @@ export const securityOptions = {
 
 /** The values from which TLS and tokens are opened. */
 export type ListeningConfig = Omit<ValuesOf<typeof securityOptions & ReturnType<typeof listeningOptions>>, 'admin' | 'logLevel' | 'json'>;
+
+/** The values of {@link callOptions}. */
+export type CallConfig = ValuesOf<ReturnType<typeof callOptions>>;
+
+/** The bounds that the options set. */
+export function boundsOf({ maxConnections, maxConnectionsPerAddress }: CallConfig): Partial<ServerBounds> {
+  return { connections: { ...defaultBounds.connections, maxConnections, maxConnectionsPerAddress } };
+}
 
 /**
  * Checks options that depend on each other.

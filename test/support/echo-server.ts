@@ -8,8 +8,10 @@ import {
   ServerCredentials,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
-import { clientChannelOptions, serverChannelOptions } from '../../src/protocol/wire/channel.js';
-import { applyFlowControl } from '../../src/protocol/wire/flow-control.js';
+import { clientChannelOptions } from '../../src/protocol/wire/channel.js';
+import { createLogger } from '../../src/server/observability/log.js';
+import { defaultBounds } from '../../src/server/rpc/limits.js';
+import { createRpcServer } from '../../src/server/rpc/server.js';
 
 const bytes = (value: Buffer): Buffer => value;
 const METHOD = {
@@ -28,10 +30,12 @@ export interface EchoServer {
   close(): void;
 }
 
-/** @param flowControl whether the server gets the window that gateways have */
-export async function startEchoServer({ flowControl }: { readonly flowControl: boolean }): Promise<EchoServer> {
-  const server = new Server(serverChannelOptions());
-  if (flowControl) applyFlowControl(server);
+const MAX_MESSAGE_BYTES = 2 ** 28;
+
+/** @param ours whether it is the server of gateways, rather than one of grpc-js as it comes */
+export async function startEchoServer({ ours }: { readonly ours: boolean }): Promise<EchoServer> {
+  if (ours) return startOurs();
+  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE_BYTES });
   const service: ServiceDefinition = { Echo: METHOD };
   server.addService(service, {
     Echo: (call: { request: Buffer }, reply: (error: null, value: Buffer) => void) => reply(null, call.request),
@@ -40,6 +44,23 @@ export async function startEchoServer({ flowControl }: { readonly flowControl: b
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
   });
   return { port, close: () => server.forceShutdown() };
+}
+
+async function startOurs(): Promise<EchoServer> {
+  const server = createRpcServer({
+    role: 'gateway',
+    services: [
+      { name: 'echo.Echo', methods: () => new Map([[METHOD.path, { kind: 'open', watches: false, run: (request) => [request] }]]) },
+    ],
+    verify: () => Promise.reject(new Error('no method here asks for a token')),
+    limits: { maxMessageBytes: MAX_MESSAGE_BYTES, maxDeadlineMs: 60_000, maxInFlight: 64 },
+    bounds: { open: { ...defaultBounds.open, maxMessageBytes: MAX_MESSAGE_BYTES, maxDeadlineMs: 60_000 } },
+    credentials: 'insecure',
+    metrics: { observeCall: () => undefined },
+    log: createLogger({ level: 'silent' }),
+    now: Date.now,
+  });
+  return { port: await server.listen('127.0.0.1:0'), close: () => void server.drain(0) };
 }
 
 /** A client of the echo. */

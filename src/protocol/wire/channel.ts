@@ -1,4 +1,4 @@
-/** Channel options that both ends share: window sizes, message sizes and keepalive. */
+/** The window that both ends of a channel have, and the options of a client's. */
 import type { ChannelOptions } from '@grpc/grpc-js';
 
 /**
@@ -14,7 +14,7 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** Room for field tags, ids, lengths and positions beside the tensors of a message. */
 const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 
-/** Options of a client's channel. The server's window has to be set by `applyFlowControl`. */
+/** Options of a client's channel. */
 export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = {}): ChannelOptions {
   return {
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
@@ -29,17 +29,5 @@ export function clientChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYT
     'grpc.enable_retries': 0,
     // One connection per client object, closed with it: no sharing behind the scenes.
     'grpc.use_local_subchannel_pool': 1,
-  };
-}
-
-/** Options of a gateway's server. */
-export function serverChannelOptions({ maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = {}): ChannelOptions {
-  return {
-    'grpc.max_receive_message_length': maxMessageBytes + MESSAGE_OVERHEAD_BYTES,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': 128,
-    'grpc.keepalive_time_ms': 60_000,
-    'grpc.keepalive_timeout_ms': 20_000,
-    'grpc.enable_channelz': 0,
   };
 }

@@ -1,4 +1,5 @@
 /** The admin port over HTTP: public keys, liveness for orchestrators, metrics for Prometheus. */
+import { isIP } from 'node:net';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { CutlayerError, errorTable } from '../../errors.js';
 import type { PublicJwks } from '../auth/key-ring.js';
@@ -14,17 +15,27 @@ export interface AdminOptions {
   readonly log: Logger;
   /** The name of the server in errors. */
   readonly role?: 'gateway' | 'coordinator';
+  /** Names under which it is asked, beside addresses and localhost. */
+  readonly hosts?: readonly string[];
 }
 
 /** Seconds for which verifiers may keep the public keys. */
 const JWKS_MAX_AGE = 300;
 
 /** Builds the app; nothing listens yet. */
-export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway' }: AdminOptions): Express {
+export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway', hosts = [] }: AdminOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use((_request, response, next) => {
     response.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
+    next();
+  });
+  // A web page may point its own name at this machine; an address or a known name shows that it has not.
+  app.use((request, _response, next) => {
+    const name = hostName(request.headers.host ?? '');
+    if (isIP(name) === 0 && name !== 'localhost' && !hosts.includes(name)) {
+      throw new CutlayerError('ORIGIN_REFUSED', 'host: expected an address, localhost or a name of --tls-names in the Host header');
+    }
     next();
   });
   app.get('/.well-known/jwks.json', (_request, response) => {
@@ -48,6 +59,14 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway' 
   };
   app.use(onError);
   return app;
+}
+
+/** The name of `name:port`, of `[::1]:port` without brackets. */
+function hostName(host: string): string {
+  return host
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase();
 }
 
 /** Whether express found the request malformed, such as a path that does not decode. */

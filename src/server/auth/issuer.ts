@@ -5,9 +5,7 @@ import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { type Scope, TENANT_PATTERN } from './scopes.js';
-
-/** Longest lifetime of a token: a year. */
-const MAX_TTL_SECONDS = 366 * 24 * 3600;
+import { MAX_TTL_SECONDS } from './ttl.js';
 
 /** The claims of a new token. */
 export interface TokenRequest {

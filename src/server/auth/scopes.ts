@@ -16,6 +16,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** The token's id, for the log. */
   readonly tokenId: string;
+  /** The end of the token, in milliseconds since 1970. */
+  readonly expiresAt: number;
 }
 
 /** Tenants' names: 1 to 64 of [A-Za-z0-9._-], a letter or digit first. Used in keys and labels. */

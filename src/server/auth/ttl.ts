@@ -2,6 +2,9 @@
 import ms, { type StringValue } from 'ms';
 import { CutlayerError } from '../../errors.js';
 
+/** Longest lifetime of a token: a year. Longer ones are neither issued nor accepted. */
+export const MAX_TTL_SECONDS = 366 * 24 * 3600;
+
 /** Seconds of `90s`, `15m`, `24h` or `30d` only. @throws CutlayerError INVALID_ARGUMENT */
 export function parseTtl(text: string): number {
   if (!/^\d{1,9}[smhd]$/.test(text)) {

@@ -15,6 +15,7 @@ import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { knownScopes, type Principal, TENANT_PATTERN } from './scopes.js';
+import { MAX_TTL_SECONDS } from './ttl.js';
 
 /**
  * Checks a bearer token.
@@ -96,9 +97,11 @@ async function verifyClaims(
   }
 }
 
-function principalOf({ iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
+function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
   const fromTheFuture = iat === undefined || iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS;
   if (fromTheFuture || typeof jti !== 'string' || typeof scope !== 'string') throw invalid();
   if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) throw invalid();
-  return { tenant, scopes: knownScopes(scope), tokenId: jti.slice(0, 64) };
+  // jose has checked that exp is a number in the future.
+  if (exp === undefined || exp > now() / 1000 + MAX_TTL_SECONDS + CLOCK_TOLERANCE_SECONDS) throw invalid();
+  return { tenant, scopes: knownScopes(scope), tokenId: jti.slice(0, 64), expiresAt: exp * 1000 };
 }

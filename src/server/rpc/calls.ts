@@ -1,8 +1,8 @@
 /**
- * Accounts for the calls that a server works on: number, deadline, tenant and outcome. The
- * interceptor admits calls, the handlers work on them, the connection ends them.
+ * Accounts for the calls that a server works on: number, deadline, tenant and outcome. Each has a
+ * place from its verified token to the end of its stream.
  */
-
+import { setMaxListeners } from 'node:events';
 import { CutlayerError } from '../../errors.js';
 import type { Principal } from '../auth/scopes.js';
 import type { CallObservation } from '../observability/metrics.js';
@@ -42,11 +42,13 @@ export interface CallsOptions {
   readonly onEnd: (call: CallObservation) => void;
 }
 
+/** Time that a call may still take after its token has expired. */
+const TOKEN_GRACE_MS = 60_000;
+
 /** All calls in flight. */
 export class Calls {
   readonly #options: CallsOptions;
   readonly #open = new Set<OpenCall>();
-  #reserved = 0;
   /** Open calls by tenant, without zeros. */
   readonly #ofTenant = new Map<string, number>();
   readonly #draining = new AbortController();
@@ -54,48 +56,40 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    // Every waiting call listens for the shutdown.
+    setMaxListeners(0, this.#draining.signal);
   }
 
   /** Calls admitted and not yet ended. */
   get inFlight(): number {
-    return this.#reserved;
-  }
-
-  /** Takes a place before authentication. @throws CutlayerError DRAINING, QUEUE_FULL */
-  reserve(): void {
-    const { maxInFlight, role } = this.#options;
-    if (this.#draining.signal.aborted) throw this.#shuttingDown();
-    if (this.#reserved >= maxInFlight) {
-      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
-    }
-    this.#reserved++;
-  }
-
-  /** Gives a place back. */
-  release(): void {
-    this.#reserved--;
-    if (this.#reserved === 0) this.#idle?.();
+    return this.#open.size;
   }
 
   /**
-   * Opens an authenticated call that holds a place.
-   * @param deadline milliseconds since 1970; capped by the server's longest
-   * @throws CutlayerError DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at the tenant's limit
+   * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or the
+   * token's end and a grace, whichever is first.
+   * @param deadline milliseconds since 1970
+   * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
   open(method: string, principal: Principal, deadline: number): Call {
-    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
-    const controller = new AbortController();
+    const { now, maxDeadlineMs, maxInFlight, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
+    if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
     const { tenant } = principal;
     const others = this.#ofTenant.get(tenant) ?? 0;
     if (others >= maxInFlightPerTenant)
       throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
-    const last = Math.min(deadline, startedAt + maxDeadlineMs);
-    const timer = setTimeout(
-      () => controller.abort(new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready')),
-      last - startedAt,
-    );
+    if (this.#open.size >= maxInFlight)
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+    const tokenEnd = principal.expiresAt + TOKEN_GRACE_MS;
+    const last = Math.min(deadline, startedAt + maxDeadlineMs, tokenEnd);
+    const passed =
+      last === tokenEnd
+        ? new CutlayerError('TOKEN_EXPIRED', 'token: expired during the call; ask its issuer for a new one')
+        : new CutlayerError('DEADLINE_EXCEEDED', 'deadline: passed before the answer was ready');
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(passed), last - startedAt);
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
     const { signal } = controller;
     const draining = this.#draining.signal;
@@ -115,6 +109,7 @@ export class Calls {
     if (left > 0) this.#ofTenant.set(tenant, left);
     else this.#ofTenant.delete(tenant);
     open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
+    if (this.#open.size === 0) this.#idle?.();
     const { code, ...amounts } = open.outcome;
     const seconds = (this.#options.now() - open.startedAt) / 1000;
     this.#options.onEnd({ method: call.method, tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
@@ -123,7 +118,7 @@ export class Calls {
   /** Admits no more calls; resolves when the last one has ended. */
   drain(): Promise<void> {
     this.#draining.abort();
-    if (this.#reserved === 0) return Promise.resolve();
+    if (this.#open.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });

@@ -1,6 +1,6 @@
-/** Limits of a call to any service. */
+/** Limits of calls, connections and transfers. */
 
-/** The limits of a server. */
+/** The limits of a server's calls. */
 export interface CallLimits {
   readonly maxMessageBytes: number;
   /** Longest time for one call; a later deadline is shortened to it. */
@@ -9,4 +9,82 @@ export interface CallLimits {
   readonly maxInFlight: number;
   /** Concurrent calls of one tenant; more are refused as retryable. Default: all. */
   readonly maxInFlightPerTenant?: number | undefined;
+  /**
+   * Bytes of requests and answers that are held at once. Default: 1 GiB, or twice the largest message
+   * when that is more. One tenant and one connection have half of it.
+   */
+  readonly messageMemoryBytes?: number | undefined;
 }
+
+/** Bounds of connections and of HTTP/2. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Until TLS and the first HTTP/2 settings have arrived. */
+  readonly handshakeMs: number;
+  /** Time without a stream after which a connection is closed. */
+  readonly idleMs: number;
+  /** Age at which a connection takes no new streams; 10 % more or less, by chance. */
+  readonly ageMs: number;
+  /** Time between pings, and for the answer to one. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly maxStreams: number;
+  readonly maxHeaderPairs: number;
+  readonly maxHeaderBytes: number;
+  readonly maxInvalidFrames: number;
+  readonly maxRejectedStreams: number;
+  /** Streams that a peer may reset at once, and per second. */
+  readonly resetBurst: number;
+  readonly resetRate: number;
+  /** Megabytes that Node may hold for one connection. */
+  readonly maxSessionMemoryMb: number;
+}
+
+/** The slowest transfer of a message: `graceMs`, and a second more for each `bytesPerSecond`. */
+export interface TransferFloor {
+  readonly graceMs: number;
+  readonly bytesPerSecond: number;
+}
+
+/** Limits of calls without a token: health. */
+export interface OpenCallLimits {
+  readonly maxMessageBytes: number;
+  readonly maxDeadlineMs: number;
+  /** Concurrent ones; the oldest ends when there is one more. */
+  readonly maxInFlight: number;
+  readonly maxWatchers: number;
+}
+
+/** Bounds that no flag sets, with those that one does. */
+export interface ServerBounds {
+  readonly connections: ConnectionLimits;
+  readonly transfer: TransferFloor;
+  readonly open: OpenCallLimits;
+  /** Tokens verified at once. */
+  readonly maxVerifying: number;
+}
+
+/** The bounds of a server that sets none. */
+export const defaultBounds: ServerBounds = {
+  connections: {
+    maxConnections: 4096,
+    maxConnectionsPerAddress: 1024,
+    handshakeMs: 10_000,
+    idleMs: 600_000,
+    ageMs: 3_600_000,
+    keepaliveMs: 60_000,
+    keepaliveTimeoutMs: 20_000,
+    maxStreams: 128,
+    maxHeaderPairs: 64,
+    maxHeaderBytes: 32 * 1024,
+    maxInvalidFrames: 100,
+    maxRejectedStreams: 100,
+    resetBurst: 256,
+    resetRate: 32,
+    maxSessionMemoryMb: 256,
+  },
+  transfer: { graceMs: 20_000, bytesPerSecond: 32 * 1024 },
+  open: { maxMessageBytes: 1024, maxDeadlineMs: 2000, maxInFlight: 64, maxWatchers: 64 },
+  maxVerifying: 512,
+};

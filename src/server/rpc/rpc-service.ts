@@ -1,10 +1,10 @@
 /** A gRPC service of a server: generated definition, layouts of requests, handlers of methods. */
-import type { handleUnaryCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { MessageLayout } from '../../protocol/wire/message-layout.js';
 import type { MethodName } from '../../protocol/wire/request-layouts.js';
-import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
 import type { Interceptor } from './interceptor.js';
+import type { Method } from './method.js';
 import { type Codec, unary } from './unary.js';
 
 /** Handles a parsed request; the generated code serialises the response. */
@@ -29,12 +29,9 @@ export interface RpcServiceParts<Definition extends ServiceDefinition> {
 /** A service that a server can offer. */
 export interface RpcService {
   readonly name: string;
-  readonly definition: ServiceDefinition;
-  /** The methods as grpc-js calls them, for {@link RpcService.definition}. */
-  implement(admitted: AdmittedCalls, interceptors: readonly Interceptor[]): UntypedServiceImplementation;
+  /** The methods by path, inside the server's interceptors. */
+  methods(interceptors: readonly Interceptor[]): ReadonlyMap<string, Method>;
 }
-
-const identity = (bytes: Buffer): Buffer => bytes;
 
 /** Makes a service; the types require a layout and a handler for each method. */
 export function rpcService<Definition extends ServiceDefinition>(parts: RpcServiceParts<Definition>): RpcService {
@@ -42,17 +39,17 @@ export function rpcService<Definition extends ServiceDefinition>(parts: RpcServi
   const layouts: Readonly<Record<string, MessageLayout>> = parts.layouts;
   // HandlersOf fits each handler to the codec of its name; below they are paired by that name.
   const handlers = parts.handlers as Readonly<Record<string, Handler<unknown, unknown>>>;
-  const methods = Object.entries(definition);
   return {
     name,
-    definition: Object.fromEntries(
-      methods.map(([method, codec]) => [method, { ...codec, requestDeserialize: identity, responseSerialize: identity }]),
-    ),
-    implement: (admitted, interceptors) =>
-      Object.fromEntries(
-        methods.map(([method, codec]): [string, handleUnaryCall<Buffer, Buffer>] => [
-          method,
-          unary({ definition: codec, layout: layouts[method]!, admitted, interceptors, run: handlers[method]! }),
+    methods: (interceptors) =>
+      new Map(
+        Object.entries(definition).map(([method, codec]) => [
+          codec.path,
+          {
+            kind: 'guarded',
+            name: method,
+            run: unary({ definition: codec, layout: layouts[method]!, interceptors, run: handlers[method]! }),
+          },
         ]),
       ),
   };

@@ -1,16 +1,20 @@
-/** The gRPC server of gateway and coordinator: admission, health, flow control, shutdown. */
-import { Server, type ServerCredentials } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
+/** The gRPC server of gateway and coordinator: connections, admission, health, shutdown. */
 import { CutlayerError } from '../../errors.js';
-import { serverChannelOptions } from '../../protocol/wire/channel.js';
-import { applyFlowControl } from '../../protocol/wire/flow-control.js';
 import type { Verifier } from '../auth/verifier.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
-import { type AdmittedCalls, admitInterceptor } from './admit.js';
+import type { ServerCredentials } from '../tls/open-tls.js';
+import { MessageMemory } from './byte-budget.js';
 import { Calls, type ServerRole } from './calls.js';
+import { Connections } from './connections.js';
+import { Exchanges } from './exchange.js';
+import type { serverGauges } from './gauges.js';
+import { Health } from './health.js';
+import { createHttp2Server } from './http2-server.js';
 import { explainFailures, type Interceptor, noteOutcome, stopWhenAborted } from './interceptor.js';
-import type { CallLimits } from './limits.js';
+import { type CallLimits, defaultBounds, type ServerBounds } from './limits.js';
+import { type Listening, listenAt } from './listen.js';
+import type { Method } from './method.js';
 import type { RpcService } from './rpc-service.js';
 
 /** The parts of a server. */
@@ -27,6 +31,8 @@ export interface RpcServerOptions {
   readonly now: () => number;
   /** Interceptors of every handler, inside the server's own. */
   readonly interceptors?: readonly Interceptor[];
+  /** Bounds other than the defaults. */
+  readonly bounds?: Partial<ServerBounds>;
 }
 
 /** A server that may be listening. */
@@ -37,59 +43,65 @@ export interface RpcServer {
   drain(graceMs: number): Promise<void>;
   readonly draining: boolean;
   readonly inFlight: number;
+  /** Counts for the metrics. */
+  gauges(): Readonly<Record<keyof typeof serverGauges, number>>;
 }
 
 /** Time for the last answers to leave before connections are closed. */
 const LAST_ANSWERS_MS = 1000;
+/** Room for field tags, ids, lengths and positions beside the tensors of a message. */
+const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
+/** Memory of messages by default, and the largest messages that it holds at least. */
+const MESSAGE_MEMORY_BYTES = 2 ** 30;
+const LEAST_MESSAGES = 2;
 
-/** Builds the server; `listen` starts it. */
+/** Builds the server; `listen` starts it. @throws CutlayerError INVALID_OPTION when its memory is too small for a message */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const { role, services, verify, limits, credentials, metrics, log, now } = options;
+  const bounds: ServerBounds = { ...defaultBounds, ...options.bounds };
   const interceptors = [noteOutcome, explainFailures(log), stopWhenAborted, ...(options.interceptors ?? [])];
   const observe = metrics.observeCall.bind(metrics);
   const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
+  const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
+  const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes));
   const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
-  const admitted: AdmittedCalls = new WeakMap();
-  const names = services.map(({ name }) => name);
-  const server = new Server({
-    ...serverChannelOptions(limits),
-    interceptors: [admitInterceptor({ services: names, calls, admitted, verify, onRefusal: observe })],
+  const health = new Health(services.map(({ name }) => name));
+  const methods = new Map<string, Method>([health, ...services].flatMap((service) => [...service.methods(interceptors)]));
+  const exchanges = new Exchanges({ methods, verify, calls, memory, maxMessageBytes, bounds, now, onRefusal: observe });
+  const connections = new Connections({
+    limits: bounds.connections,
+    lastCallsMs: maxDeadlineMs,
+    log,
+    newBudget: () => memory.connection(),
+    onStream: (stream, rawHeaders, connection) => void exchanges.run(stream, rawHeaders, connection),
   });
-  applyFlowControl(server);
-  for (const service of services) server.addService(service.definition, service.implement(admitted, interceptors));
-  const health = new HealthImplementation(Object.fromEntries(['', ...names].map((name) => [name, 'SERVING' as const])));
-  health.addToServer(server);
+  const http2Server = createHttp2Server(credentials, bounds.connections);
+  connections.serve(http2Server);
 
+  const listening: Listening[] = [];
   let draining: Promise<void> | undefined;
 
   async function drain(graceMs: number): Promise<void> {
-    for (const name of ['', ...names]) health.setStatus(name, 'NOT_SERVING');
+    health.stopServing();
     const idle = calls.drain();
-    const closed = new Promise<void>((resolve) => {
-      server.tryShutdown(() => resolve());
-    });
+    for (const one of listening) one.close();
+    connections.close();
     if (!(await within(idle, graceMs))) {
       log.warn({ inFlight: calls.inFlight, graceMs }, 'calls are still in flight at the end of the grace period; they fail as DRAINING');
       calls.abortAll();
       await within(idle, LAST_ANSWERS_MS);
     }
-    // Health watchers keep connections open; all other calls have been answered.
-    if (!(await within(closed, LAST_ANSWERS_MS))) server.forceShutdown();
+    // Watchers of health and peers that do not read keep connections open; all other calls have been answered.
+    await within(connections.empty(), LAST_ANSWERS_MS);
+    connections.destroy();
   }
 
   return {
-    listen: (address) =>
-      new Promise((resolve, reject) => {
-        server.bindAsync(address, credentials, (cause, port) => {
-          if (cause === null) resolve(port);
-          else {
-            const busy = cause.message.includes('EADDRINUSE')
-              ? '; the port is in use: choose another --listen (port 0 picks a free one)'
-              : '';
-            reject(new CutlayerError('IO_ERROR', `listen ${address}: ${cause.message}${busy}`, { cause }));
-          }
-        });
-      }),
+    async listen(address) {
+      const one = await listenAt(address, (socket) => connections.accept(socket, http2Server));
+      listening.push(one);
+      return one.port;
+    },
     drain(graceMs) {
       draining ??= drain(graceMs);
       return draining;
@@ -100,7 +112,19 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     get inFlight() {
       return calls.inFlight;
     },
+    gauges: () => ({ inFlightCalls: calls.inFlight, connections: connections.size, messageBytes: memory.heldBytes }),
   };
+}
+
+/** The configured memory of messages. @throws CutlayerError INVALID_OPTION */
+function messageMemoryBytes({ messageMemoryBytes: given }: CallLimits, maxMessageBytes: number): number {
+  const least = LEAST_MESSAGES * maxMessageBytes;
+  if (given === undefined) return Math.max(MESSAGE_MEMORY_BYTES, least);
+  if (given >= least) return given;
+  throw new CutlayerError(
+    'INVALID_OPTION',
+    `--message-memory: expected at least ${least} bytes, two of the largest messages, got ${given}; raise it, or allow smaller messages`,
+  );
 }
 
 /** Whether a promise settles in time. */

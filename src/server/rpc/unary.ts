@@ -1,12 +1,6 @@
-/**
- * A method for grpc-js: bytes in, bytes out. It parses and serialises outside grpc-js. So bytes are
- * counted and checked before parsing, and a malformed message gets a typed error.
- */
-import type { handleUnaryCall } from '@grpc/grpc-js';
+/** A method of a service: bytes are checked and parsed, interceptors run, the answer is serialised. */
 import { CutlayerError } from '../../errors.js';
 import { checkLayout, type MessageLayout } from '../../protocol/wire/message-layout.js';
-import { toServiceError } from '../../protocol/wire/status.js';
-import type { AdmittedCalls } from './admit.js';
 import type { Call } from './calls.js';
 import { type Interceptor, intercepted } from './interceptor.js';
 
@@ -21,7 +15,6 @@ export interface Codec<Request, Response> {
 export interface UnaryOptions<Request, Response> {
   readonly definition: Codec<Request, Response>;
   readonly layout: MessageLayout;
-  readonly admitted: AdmittedCalls;
   /** Interceptors of the handler, the first outermost. */
   readonly interceptors: readonly Interceptor[];
   readonly run: (request: Request, call: Call) => Promise<Response> | Response;
@@ -38,20 +31,12 @@ function parse<Request, Response>(bytes: Buffer, { definition, layout }: UnaryOp
   }
 }
 
-/** The handler to register, with identity serialisers. */
-export function unary<Request, Response>(options: UnaryOptions<Request, Response>): handleUnaryCall<Buffer, Buffer> {
-  const { admitted, interceptors, definition, run } = options;
-  return ({ metadata, request }, callback) => {
-    const call = admitted.get(metadata);
-    if (call === undefined) {
-      callback(toServiceError(new CutlayerError('INTERNAL', 'call: was not admitted')));
-      return;
-    }
+/** The method on bytes. @throws CutlayerError for the caller */
+export function unary<Request, Response>(options: UnaryOptions<Request, Response>): (request: Buffer, call: Call) => Promise<Buffer> {
+  const { interceptors, definition, run } = options;
+  return (request, call) => {
     call.outcome.bytesIn = request.length;
     const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parse(request, options), call));
-    intercepted(interceptors, call, work).then(
-      (bytes) => callback(null, bytes),
-      (caught: unknown) => callback(toServiceError(caught)),
-    );
+    return intercepted(interceptors, call, work);
   };
 }

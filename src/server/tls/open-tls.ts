@@ -1,10 +1,12 @@
 /** The configured TLS: an own certificate, a development certificate, or none. */
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { CutlayerError } from '../../errors.js';
 import type { Logger } from '../observability/log.js';
 import type { ListeningConfig } from '../security.js';
+
+/** A certificate chain and its private key, PEM; `insecure` for no TLS at all. */
+export type ServerCredentials = { readonly cert: Buffer; readonly key: Buffer } | 'insecure';
 
 /** Credentials to listen with. */
 export interface Tls {
@@ -26,7 +28,7 @@ export interface OpenTlsOptions {
 export async function openTls(config: ListeningConfig, { secrets, log, now }: OpenTlsOptions): Promise<Tls> {
   if (config.insecure) {
     log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
-    return { credentials: ServerCredentials.createInsecure(), caFile: undefined };
+    return { credentials: 'insecure', caFile: undefined };
   }
   const own = await openOwnCertificate(config);
   if (own !== undefined) return { credentials: own, caFile: undefined };
@@ -38,14 +40,14 @@ export async function openTls(config: ListeningConfig, { secrets, log, now }: Op
       ? 'DEVELOPMENT CERTIFICATE: made a new certificate authority; give its file to clients (--ca). For production pass --tls-cert and --tls-key'
       : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
   );
-  return { credentials: sslCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
+  return { credentials: tlsCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
 }
 
 /** Opens the configured certificate, if any. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
 export async function openOwnCertificate({ tlsCert, tlsKey }: ListeningConfig): Promise<ServerCredentials | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
   const [cert, key] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
-  return sslCredentials(cert, key, tlsCert);
+  return tlsCredentials(cert, key, tlsCert);
 }
 
 async function readPem(path: string): Promise<Buffer> {
@@ -56,11 +58,11 @@ async function readPem(path: string): Promise<Buffer> {
   }
 }
 
-function sslCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
+function tlsCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
   try {
-    // grpc-js checks them only on binding: this finds a wrong or mismatched pair first.
+    // This finds a wrong or mismatched pair before the server is built.
     createSecureContext({ cert, key });
-    return ServerCredentials.createSsl(null, [{ cert_chain: cert, private_key: key }], false);
+    return { cert, key };
   } catch (cause) {
     throw new CutlayerError('INVALID_CONFIG', `${what}: expected a PEM certificate chain and its private key`, { cause });
   }

@@ -18,7 +18,7 @@ describe('admin port', () => {
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${admin.port}${path}`, init);
 
   before(async () => {
-    admin = await listenAdmin(createAdminApp(options), '127.0.0.1', 0);
+    admin = await listenAdmin(createAdminApp(options), '127.0.0.1', 0, options.log);
   });
   after(() => admin.close());
 
@@ -29,7 +29,7 @@ describe('admin port', () => {
   });
 
   it('serves no keys when the issuer is another', async () => {
-    const other = await listenAdmin(createAdminApp({ ...options, jwks: undefined }), '127.0.0.1', 0);
+    const other = await listenAdmin(createAdminApp({ ...options, jwks: undefined }), '127.0.0.1', 0, options.log);
     assert.equal((await fetch(`http://127.0.0.1:${other.port}/.well-known/jwks.json`)).status, 404);
     await other.close();
   });
@@ -65,7 +65,7 @@ describe('admin port', () => {
   }
 
   it('tells in a typed error that its port is taken', async () => {
-    await assert.rejects(listenAdmin(createAdminApp(options), '127.0.0.1', admin.port), (error: unknown) => {
+    await assert.rejects(listenAdmin(createAdminApp(options), '127.0.0.1', admin.port, options.log), (error: unknown) => {
       assert.ok(error instanceof CutlayerError);
       assert.equal(error.code, 'IO_ERROR');
       return true;

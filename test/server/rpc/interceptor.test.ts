@@ -10,7 +10,7 @@ const answer = Buffer.from('answer');
 function callOf(signal = new AbortController().signal): Call {
   return {
     method: 'Forward',
-    principal: { tenant: 'acme', scopes: new Set(), tokenId: 'id' },
+    principal: { tenant: 'acme', scopes: new Set(), tokenId: 'id', expiresAt: 0 },
     deadline: 0,
     signal,
     draining: signal,

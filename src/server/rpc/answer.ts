@@ -1,0 +1,108 @@
+/**
+ * Writes the answers of calls. An answer that its caller does not read ends with the call's signal, or when
+ * it is slower than the floor.
+ * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md Responses
+ */
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { toServiceError } from '../../protocol/wire/status.js';
+import type { TransferFloor } from './limits.js';
+import { Pace } from './pace.js';
+
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
+
+const responseHeaders = {
+  ':status': 200,
+  'content-type': 'application/grpc+proto',
+  'grpc-accept-encoding': 'identity',
+} as const satisfies OutgoingHttpHeaders;
+
+const PREFIX_BYTES = 5;
+/** Larger answers are written in parts: what a peer does not read is never more than one part. */
+const PART_BYTES = 256 * 1024;
+
+/** Answers a request that is not gRPC. */
+export function sendUnsupported(stream: ServerHttp2Stream): void {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond({ ':status': 415 }, { endStream: true });
+  endRequest(stream);
+}
+
+/** Ends a call with an error; without one when a part of the answer has been sent already. */
+export function sendFailure(stream: ServerHttp2Stream, caught: unknown): void {
+  if (stream.destroyed || stream.closed) return;
+  if (stream.headersSent) {
+    stream.close(NGHTTP2_CANCEL);
+    stream.destroy();
+    return;
+  }
+  const { code, details, metadata } = toServiceError(caught);
+  const trailers = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata?.toHttp2Headers() };
+  stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
+  endRequest(stream);
+}
+
+/** Ends the caller's side too, when it still sends (RFC 9113 sec. 8.1). */
+function endRequest(stream: ServerHttp2Stream): void {
+  if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR);
+}
+
+/**
+ * Answers with messages and status OK; resolves when the stream has closed.
+ * @throws what the signal, the messages or the pace say
+ */
+export async function sendAnswer(
+  stream: ServerHttp2Stream,
+  messages: AsyncIterable<Buffer> | Iterable<Buffer>,
+  floor: TransferFloor,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
+  stream.respond(responseHeaders, { waitForTrailers: true });
+  stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0, 'grpc-message': 'OK' }));
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+  for await (const message of messages) await paced(floor, signal, (moved) => writeMessage(stream, message, moved));
+  stream.end();
+  await paced(floor, signal, () => closed);
+}
+
+/** Runs a transfer under the signal and the floor. */
+function paced(floor: TransferFloor, signal: AbortSignal, transfer: (moved: (bytes: number) => void) => Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      pace.stop();
+      signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      stop();
+      reject(error);
+    };
+    const onAbort = (): void => fail(signal.reason);
+    const pace = new Pace('answer', floor, fail);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) return onAbort();
+    transfer((bytes) => pace.moved(bytes)).then(() => {
+      stop();
+      resolve();
+    }, fail);
+  });
+}
+
+async function writeMessage(stream: ServerHttp2Stream, message: Buffer, moved: (bytes: number) => void): Promise<void> {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt32BE(message.length, 1);
+  const first = message.subarray(0, PART_BYTES);
+  await written(stream, Buffer.concat([prefix, first]));
+  moved(first.length);
+  for (let at = PART_BYTES; at < message.length; at += PART_BYTES) {
+    const part = message.subarray(at, at + PART_BYTES);
+    await written(stream, part);
+    moved(part.length);
+  }
+}
+
+/** Resolves when the connection has taken the bytes. */
+function written(stream: ServerHttp2Stream, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,54 @@
+/** What becomes of a connection, as a function of its state and the time. */
+import type { ConnectionLimits } from './limits.js';
+
+/** The state of a connection that its end depends on; times are milliseconds of one clock. */
+export interface ConnectionState {
+  readonly openedAt: number;
+  /** Age from which on it takes no new streams. */
+  readonly ageMs: number;
+  /** Whether TLS and the first HTTP/2 settings have arrived. */
+  greeted: boolean;
+  streams: number;
+  lastBusyAt: number;
+  lastPingAt: number;
+  awaitsPong: boolean;
+  resets: number;
+  resetsAt: number;
+}
+
+/** What to do: nothing, ask whether the peer is there, take no new streams, or end it. */
+export type Verdict = 'keep' | 'ping' | 'close' | 'destroy';
+
+/** A connection that has just been accepted. @param random from 0 to 1 */
+export function newConnectionState(now: number, random: number, { ageMs }: ConnectionLimits): ConnectionState {
+  return {
+    openedAt: now,
+    // Clients that came together do not come back together.
+    ageMs: ageMs * (0.9 + 0.2 * random),
+    greeted: false,
+    streams: 0,
+    lastBusyAt: now,
+    lastPingAt: now,
+    awaitsPong: false,
+    resets: 0,
+    resetsAt: now,
+  };
+}
+
+/** @param lastCallsMs time that an old connection's last calls have */
+export function verdictOf(state: ConnectionState, now: number, limits: ConnectionLimits, lastCallsMs: number): Verdict {
+  const age = now - state.openedAt;
+  if (!state.greeted) return age > limits.handshakeMs ? 'destroy' : 'keep';
+  if (age > state.ageMs + lastCallsMs) return 'destroy';
+  const sincePing = now - state.lastPingAt;
+  if (state.awaitsPong && sincePing > limits.keepaliveTimeoutMs) return 'destroy';
+  if (age > state.ageMs || (state.streams === 0 && now - state.lastBusyAt > limits.idleMs)) return 'close';
+  return !state.awaitsPong && sincePing > limits.keepaliveMs ? 'ping' : 'keep';
+}
+
+/** Counts a stream that was reset. @returns whether there are too many */
+export function tooManyResets(state: ConnectionState, now: number, { resetBurst, resetRate }: ConnectionLimits): boolean {
+  state.resets = Math.max(0, state.resets - ((now - state.resetsAt) / 1000) * resetRate) + 1;
+  state.resetsAt = now;
+  return state.resets > resetBurst;
+}

@@ -1,0 +1,184 @@
+/** The connections of a server: how many, from where, for how long, and their end. */
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
+import type { Logger } from '../observability/log.js';
+import type { ByteBudget } from './byte-budget.js';
+import { type ConnectionState, newConnectionState, tooManyResets, type Verdict, verdictOf } from './connection-policy.js';
+import type { AnyHttp2Server } from './http2-server.js';
+import type { ConnectionLimits } from './limits.js';
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
+const MAX_STREAM_ID = 2 ** 31 - 1;
+/** How often idle, old and silent connections are looked for. */
+const LOOK_MS = 1000;
+/** Refused connections are logged once in this time. */
+const LOG_MS = 10_000;
+
+/** What a call needs of its connection. */
+export interface Connection {
+  readonly budget: ByteBudget;
+  watchers: number;
+}
+
+interface OpenConnection extends Connection, ConnectionState {
+  readonly socket: Socket;
+  session: ServerHttp2Session | undefined;
+}
+
+/** The parts of the accounting. */
+export interface ConnectionsOptions {
+  readonly limits: ConnectionLimits;
+  /** Time that an old connection's last calls have. */
+  readonly lastCallsMs: number;
+  readonly log: Logger;
+  readonly newBudget: () => ByteBudget;
+  readonly onStream: (stream: ServerHttp2Stream, rawHeaders: readonly string[], connection: Connection) => void;
+}
+
+/** All open connections. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Map<string, OpenConnection>();
+  readonly #ofAddress = new Map<string, number>();
+  readonly #timer: NodeJS.Timeout;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+  #closing = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS).unref();
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Prepares an HTTP/2 server to be given connections. */
+  serve(server: AnyHttp2Server): void {
+    server.on('session', (session) => this.#begin(session));
+  }
+
+  /** Takes a new connection, or ends it when there are too many. */
+  accept(socket: Socket, server: AnyHttp2Server): void {
+    socket.on('error', () => undefined);
+    const { remoteAddress: address, remotePort } = socket;
+    if (address === undefined || remotePort === undefined || this.#closing) {
+      socket.destroy();
+      return;
+    }
+    const ofAddress = this.#ofAddress.get(address) ?? 0;
+    const { limits, newBudget } = this.#options;
+    if (this.#open.size >= limits.maxConnections || ofAddress >= limits.maxConnectionsPerAddress) {
+      this.#refuse(socket, address);
+      return;
+    }
+    const key = keyOf(address, remotePort);
+    const state = newConnectionState(performance.now(), Math.random(), limits);
+    this.#open.set(key, { ...state, socket, session: undefined, watchers: 0, budget: newBudget() });
+    this.#ofAddress.set(address, ofAddress + 1);
+    socket.once('close', () => this.#forget(key, address));
+    server.emit('connection', socket);
+  }
+
+  /** Takes no new streams; open ones may end. */
+  close(): void {
+    this.#closing = true;
+    for (const { session, socket } of this.#open.values()) {
+      if (session === undefined) socket.destroy();
+      else session.close();
+    }
+  }
+
+  /** Ends every connection at once, whatever its peer does. */
+  destroy(): void {
+    clearInterval(this.#timer);
+    for (const connection of this.#open.values()) destroy(connection);
+  }
+
+  /** Resolves when no connection is left. */
+  empty(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  #refuse(socket: Socket, address: string): void {
+    socket.destroy();
+    const now = performance.now();
+    if (now - this.#loggedAt < LOG_MS) return;
+    this.#loggedAt = now;
+    this.#options.log.warn({ address, connections: this.#open.size }, 'connection refused: too many in all or of this address');
+  }
+
+  #forget(key: string, address: string): void {
+    this.#open.delete(key);
+    const left = (this.#ofAddress.get(address) ?? 0) - 1;
+    if (left > 0) this.#ofAddress.set(address, left);
+    else this.#ofAddress.delete(address);
+    if (this.#open.size === 0) this.#onEmpty?.();
+  }
+
+  #begin(session: ServerHttp2Session): void {
+    const { remoteAddress = '', remotePort = 0 } = session.socket;
+    const connection = this.#open.get(keyOf(remoteAddress, remotePort));
+    if (connection === undefined) {
+      session.destroy();
+      return;
+    }
+    connection.session = session;
+    session.setLocalWindowSize(FLOW_CONTROL_WINDOW_BYTES);
+    session.once('remoteSettings', () => {
+      connection.greeted = true;
+    });
+    // Node's types leave the raw list out of this event.
+    const onStream = (stream: ServerHttp2Stream, _headers: unknown, _flags: unknown, rawHeaders: readonly string[]): void => {
+      connection.streams++;
+      stream.once('close', () => this.#streamClosed(connection, stream.rstCode));
+      this.#options.onStream(stream, rawHeaders, connection);
+    };
+    session.on('stream', onStream as (stream: ServerHttp2Stream) => void);
+  }
+
+  #streamClosed(connection: OpenConnection, rstCode: number | undefined): void {
+    const now = performance.now();
+    connection.streams--;
+    connection.lastBusyAt = now;
+    if (rstCode !== NGHTTP2_NO_ERROR && tooManyResets(connection, now, this.#options.limits)) {
+      connection.session?.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+  }
+
+  #look(now: number): void {
+    const { limits, lastCallsMs } = this.#options;
+    for (const connection of this.#open.values()) act(verdictOf(connection, now, limits, lastCallsMs), connection, now);
+  }
+}
+
+const keyOf = (address: string, port: number): string => `${address} ${port}`;
+
+function act(verdict: Verdict, connection: OpenConnection, now: number): void {
+  const { session } = connection;
+  if (verdict === 'destroy') destroy(connection);
+  else if (verdict === 'ping') ping(connection, now);
+  else if (verdict === 'close' && session !== undefined && !session.closed) {
+    // Streams that are on their way are still taken before the second GOAWAY (RFC 9113 sec. 6.8).
+    session.goaway(NGHTTP2_NO_ERROR, MAX_STREAM_ID);
+    session.close();
+  }
+}
+
+function ping(connection: OpenConnection, now: number): void {
+  connection.lastPingAt = now;
+  connection.awaitsPong = true;
+  connection.session?.ping((error) => {
+    if (error === null) connection.awaitsPong = false;
+  });
+}
+
+function destroy({ session, socket }: OpenConnection): void {
+  session?.destroy();
+  socket.destroy();
+}

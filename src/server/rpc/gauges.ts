@@ -1,0 +1,9 @@
+/** The gauges of a server, read at each scrape. */
+import type { GaugeTable } from '../observability/metrics.js';
+
+/** Gauges by their names in the server's counts. */
+export const serverGauges = {
+  inFlightCalls: ['cutlayer_in_flight_calls', 'Calls admitted and not yet answered; waiting ones are among them.'],
+  connections: ['cutlayer_connections', 'Open connections, those in a handshake included.'],
+  messageBytes: ['cutlayer_message_bytes', 'Memory held by requests and answers.'],
+} as const satisfies GaugeTable<string>;

@@ -1,0 +1,78 @@
+/**
+ * Health of the server's services, for orchestrators and balancers: no token, and limits of its own.
+ * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md
+ */
+import { EventEmitter, once } from 'node:events';
+import { service } from 'grpc-health-check';
+import { CutlayerError } from '../../errors.js';
+import { checkLayout, type MessageLayout } from '../../protocol/wire/message-layout.js';
+import type { OpenMethod } from './method.js';
+
+/** What a service is at. */
+export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+
+const MAX_NAME_BYTES = 256;
+const layout: MessageLayout = { 1: { name: 'service', kind: 'string', maxBytes: MAX_NAME_BYTES } };
+
+/** The health of named services; the empty name is the whole server. */
+export class Health {
+  readonly #statuses: Map<string, ServingStatus>;
+  readonly #changes = new EventEmitter().setMaxListeners(0);
+
+  constructor(names: readonly string[]) {
+    this.#statuses = new Map(['', ...names].map((name) => [name, 'SERVING']));
+  }
+
+  /** Tells every checker and watcher that nothing is served any more. */
+  stopServing(): void {
+    for (const name of this.#statuses.keys()) this.#statuses.set(name, 'NOT_SERVING');
+    this.#changes.emit('change');
+  }
+
+  /** The methods, by path. */
+  methods(): ReadonlyMap<string, OpenMethod> {
+    const { Check, List, Watch } = service;
+    const asked = (bytes: Buffer): string => {
+      checkLayout(bytes, layout, 'request');
+      // The generic definition says nothing of its messages; this one has a service's name.
+      return (Check!.requestDeserialize(bytes) as { readonly service: string }).service;
+    };
+    const answer = (status: ServingStatus): Buffer => Check!.responseSerialize({ status });
+    const rows: readonly [string, OpenMethod][] = [
+      [
+        Check!.path,
+        {
+          kind: 'open',
+          watches: false,
+          run: (bytes) => {
+            const status = this.#statuses.get(asked(bytes));
+            if (status === undefined) throw new CutlayerError('NOT_FOUND', 'service: not one of this server');
+            return [answer(status)];
+          },
+        },
+      ],
+      [
+        List!.path,
+        {
+          kind: 'open',
+          watches: false,
+          run: () => {
+            const statuses = Object.fromEntries([...this.#statuses].map(([name, status]) => [name, { status }]));
+            return [List!.responseSerialize({ statuses })];
+          },
+        },
+      ],
+      [Watch!.path, { kind: 'open', watches: true, run: (bytes, signal) => this.#watch(asked(bytes), answer, signal) }],
+    ];
+    return new Map(rows);
+  }
+
+  async *#watch(name: string, answer: (status: ServingStatus) => Buffer, signal: AbortSignal): AsyncGenerator<Buffer> {
+    for (let told: ServingStatus | undefined; ; ) {
+      const status = this.#statuses.get(name) ?? 'SERVICE_UNKNOWN';
+      if (status !== told) yield answer(status);
+      else await once(this.#changes, 'change', { signal });
+      told = status;
+    }
+  }
+}
