@@ -53,13 +53,13 @@ export class Exchanges {
 
   /** Runs a call; never rejects. */
   async run(stream: ServerHttp2Stream, rawHeaders: readonly string[], connection: Connection): Promise<void> {
-    const { methods, memory } = this.#options;
+    const { methods, memory, bounds } = this.#options;
     const life = new AbortController();
     const held = memory.newCall(connection.budget);
     stream.on('error', () => undefined); // its close follows
     stream.once('close', () => life.abort(new CutlayerError('CANCELLED', 'call: the caller has gone')));
     try {
-      const headers = readRequestHeaders(rawHeaders);
+      const headers = readRequestHeaders(rawHeaders, bounds.connections.maxHeaderBytes);
       if (headers === undefined) return sendUnsupported(stream);
       const method = methods.get(headers.path);
       if (method === undefined) throw new CutlayerError('UNIMPLEMENTED', 'path: expected a method of this server');

@@ -20,13 +20,19 @@ const SINGLE = [':method', ':path', 'content-type', 'te', 'grpc-timeout', 'grpc-
 /** Milliseconds of each unit of `grpc-timeout`. */
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
+/** What HTTP/2 counts for each header beside its name and value (RFC 9113 sec. 6.5.2). */
+const ENTRY_BYTES = 32;
+
 /**
  * Undefined for a request that is not gRPC.
  * @param raw names and values in turn, as Node gives them
- * @throws CutlayerError TOKEN_INVALID (several tokens), INVALID_ARGUMENT (another header repeated),
- *   UNIMPLEMENTED (compression)
+ * @param maxBytes of the list; Node holds a peer to it only once the peer has acknowledged the settings
+ * @throws CutlayerError MESSAGE_TOO_LARGE, TOKEN_INVALID (several tokens), INVALID_ARGUMENT (another
+ *   header repeated), UNIMPLEMENTED (compression)
  */
-export function readRequestHeaders(raw: readonly string[]): RequestHeaders | undefined {
+export function readRequestHeaders(raw: readonly string[], maxBytes: number): RequestHeaders | undefined {
+  const bytes = raw.reduce((sum, text) => sum + text.length, (raw.length / 2) * ENTRY_BYTES);
+  if (bytes > maxBytes) throw new CutlayerError('MESSAGE_TOO_LARGE', `headers: expected at most ${maxBytes} bytes, got ${bytes}`);
   const seen = new Map<string, string>();
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at]!;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { CutlayerError } from '../../../src/errors.js';
 import { createAdminApp } from '../../../src/server/admin/app.js';
 import { type AdminServer, listenAdmin } from '../../../src/server/admin/listen.js';
-import { createLogger } from '../../../src/server/observability/log.js';
+import { createLogger, type Logger } from '../../../src/server/observability/log.js';
 import { createCallMetrics } from '../../../src/server/observability/metrics.js';
 
 describe('admin port', () => {
@@ -14,6 +15,7 @@ describe('admin port', () => {
     metrics: createCallMetrics({ process: false }),
     draining: () => draining,
     log: createLogger({ level: 'silent' }),
+    hosts: ['gateway'],
   };
   const get = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${admin.port}${path}`, init);
 
@@ -63,6 +65,42 @@ describe('admin port', () => {
       assert.doesNotMatch(text, /node_modules|at .*\.js/);
     });
   }
+
+  /** The status for a request that names a host; undefined for none. */
+  const asked = (host: string | undefined) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const headers = host === undefined ? {} : { host };
+      request({ port: admin.port, host: '127.0.0.1', path: '/healthz', headers, setHost: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  for (const host of ['127.0.0.1', '127.0.0.1:8080', 'localhost:8080', '[::1]:8080', '10.0.0.7:8080', 'gateway:8080', 'GATEWAY']) {
+    it(`answers a request for ${host}`, async () => assert.equal(await asked(host), 200));
+  }
+
+  for (const host of [
+    'evil.example',
+    'evil.example:8080',
+    'localhost.evil.example',
+    'gateway.evil.example',
+    '127.0.0.1.evil.example',
+    '',
+  ]) {
+    it(`refuses a request for "${host}", a name that a web page may have pointed here`, async () => assert.equal(await asked(host), 403));
+  }
+
+  it('warns when other machines can reach it, and not on loopback', async () => {
+    const warned: string[] = [];
+    const log = { warn: (_fields: unknown, text: string) => void warned.push(text) } as unknown as Logger;
+    for (const host of ['127.0.0.1', 'localhost']) await (await listenAdmin(createAdminApp(options), host, 0, log)).close();
+    assert.deepEqual(warned, []);
+    await (await listenAdmin(createAdminApp(options), '0.0.0.0', 0, log)).close();
+    assert.match(warned[0] ?? '', /^THE ADMIN PORT IS OPEN TO OTHER MACHINES/);
+  });
 
   it('tells in a typed error that its port is taken', async () => {
     await assert.rejects(listenAdmin(createAdminApp(options), '127.0.0.1', admin.port, options.log), (error: unknown) => {

@@ -125,7 +125,8 @@ describe('access tokens', () => {
   };
 
   it('accepts a hand-made token of the same form, so that the refusals below are due to their one difference', async () => {
-    assert.equal((await verify(await signed({}, claims()))).tenant, 'acme');
+    const { tenant, expiresAt } = await verify(await signed({}, claims()));
+    assert.deepEqual([tenant, expiresAt], ['acme', NOW + 3_600_000]);
   });
 
   const refused: readonly [string, () => Promise<string>, ErrorCode?][] = [
@@ -134,6 +135,8 @@ describe('access tokens', () => {
     ['that is not valid yet', () => signed({}, { ...claims(), nbf: NOW / 1000 + 600 })],
     ['issued in the future', () => signed({}, { ...claims(), iat: NOW / 1000 + 600 })],
     ['without expiry', () => signed({}, without('exp'))],
+    ['that lasts longer than any that is issued', () => signed({}, { ...claims(), exp: NOW / 1000 + 400 * 24 * 3600 })],
+    ['that lasts for ever', () => signed({}, { ...claims(), exp: 1e15 })],
     ['without an issue time', () => signed({}, without('iat'))],
     ['without an id', () => signed({}, without('jti'))],
     ['without a tenant', () => signed({}, without('tenant'))],

@@ -1,0 +1,58 @@
+/** Budgets of bytes: of the process, of tenants, of connections, and of calls that are not verified yet. */
+import assert from 'node:assert/strict';
+import { MessageMemory } from '../../../src/server/rpc/byte-budget.js';
+
+describe('memory of messages', () => {
+  const memory = () => new MessageMemory('gateway', 8000);
+
+  it('lets callers that are not verified hold an eighth, whatever their number', () => {
+    const all = memory();
+    const calls = Array.from({ length: 10 }, () => all.newCall(all.connection()));
+    for (const call of calls) call.growTo(100);
+    assert.equal(all.heldBytes, 1000);
+    assert.throws(() => all.newCall(all.connection()).growTo(1), { code: 'QUEUE_FULL', message: /not verified yet hold 1000 of 1000/ });
+    calls[0]!.release();
+    all.newCall(all.connection()).growTo(100);
+  });
+
+  it('lets one tenant hold half, over all its connections, and leaves the rest to others', () => {
+    const all = memory();
+    const open = (tenant: string) => {
+      const connection = all.connection();
+      const call = all.newCall(connection);
+      all.verified(call, connection, tenant);
+      return call;
+    };
+    const [first, second] = [open('acme'), open('acme')];
+    first.growTo(3000);
+    assert.throws(() => second.growTo(1001), { code: 'QUEUE_FULL', message: /acme at the gateway hold 3000 of 4000 bytes, 1001 more/ });
+    second.growTo(1000);
+    open('other').growTo(4000);
+    assert.throws(() => open('third').growTo(1), { code: 'QUEUE_FULL', message: /the gateway hold 8000 of 8000/ });
+    first.release();
+    open('third').growTo(3000);
+  });
+
+  it('lets one connection hold half, whatever its tenants', () => {
+    const all = memory();
+    const connection = all.connection();
+    const calls = ['a', 'b', 'c'].map((tenant) => {
+      const call = all.newCall(connection);
+      all.verified(call, connection, tenant);
+      return call;
+    });
+    calls[0]!.growTo(2000);
+    calls[1]!.growTo(2000);
+    assert.throws(() => calls[2]!.growTo(1), { code: 'QUEUE_FULL', message: /one connection hold 4000 of 4000/ });
+  });
+
+  it('counts answers that are there already, over the limit too, and gives everything back once', () => {
+    const all = memory();
+    const call = all.newCall(all.connection());
+    call.add(9000);
+    assert.equal(all.heldBytes, 9000);
+    call.release();
+    call.release();
+    assert.equal(all.heldBytes, 0);
+  });
+});
