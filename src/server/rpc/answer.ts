@@ -4,6 +4,7 @@
  * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md Responses
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { CutlayerError } from '../../errors.js';
 import { toServiceError } from '../../protocol/wire/status.js';
 import type { TransferFloor } from './limits.js';
 import { Pace } from './pace.js';
@@ -19,6 +20,8 @@ const responseHeaders = {
 const PREFIX_BYTES = 5;
 /** Larger answers are written in parts: what a peer does not read is never more than one part. */
 const PART_BYTES = 256 * 1024;
+
+const gone = (cause?: unknown): CutlayerError => new CutlayerError('CANCELLED', 'call: the caller has gone', { cause });
 
 /** Answers a request that is not gRPC. */
 export function sendUnsupported(stream: ServerHttp2Stream): void {
@@ -57,6 +60,7 @@ export async function sendAnswer(
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
+  if (stream.destroyed || stream.closed) throw gone();
   stream.respond(responseHeaders, { waitForTrailers: true });
   stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0, 'grpc-message': 'OK' }));
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
@@ -103,6 +107,6 @@ async function writeMessage(stream: ServerHttp2Stream, message: Buffer, moved: (
 /** Resolves when the connection has taken the bytes. */
 function written(stream: ServerHttp2Stream, bytes: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+    stream.write(bytes, (error) => (error ? reject(gone(error)) : resolve()));
   });
 }

@@ -8,6 +8,8 @@ export interface ConnectionState {
   readonly ageMs: number;
   /** Whether TLS and the first HTTP/2 settings have arrived. */
   greeted: boolean;
+  /** When HTTP/2 ended; its last bytes may still be on their way. */
+  endedAt: number | undefined;
   streams: number;
   lastBusyAt: number;
   lastPingAt: number;
@@ -26,6 +28,7 @@ export function newConnectionState(now: number, random: number, { ageMs }: Conne
     // Clients that came together do not come back together.
     ageMs: ageMs * (0.9 + 0.2 * random),
     greeted: false,
+    endedAt: undefined,
     streams: 0,
     lastBusyAt: now,
     lastPingAt: now,
@@ -37,6 +40,7 @@ export function newConnectionState(now: number, random: number, { ageMs }: Conne
 
 /** @param lastCallsMs time that an old connection's last calls have */
 export function verdictOf(state: ConnectionState, now: number, limits: ConnectionLimits, lastCallsMs: number): Verdict {
+  if (state.endedAt !== undefined) return now - state.endedAt > limits.keepaliveTimeoutMs ? 'destroy' : 'keep';
   const age = now - state.openedAt;
   if (!state.greeted) return age > limits.handshakeMs ? 'destroy' : 'keep';
   if (age > state.ageMs + lastCallsMs) return 'destroy';

@@ -133,6 +133,9 @@ export class Connections {
     session.once('remoteSettings', () => {
       connection.greeted = true;
     });
+    session.once('close', () => {
+      connection.endedAt = performance.now();
+    });
     // Node's types leave the raw list out of this event.
     const onStream = (stream: ServerHttp2Stream, _headers: unknown, _flags: unknown, rawHeaders: readonly string[]): void => {
       connection.streams++;
@@ -162,18 +165,19 @@ const keyOf = (address: string, port: number): string => `${address} ${port}`;
 function act(verdict: Verdict, connection: OpenConnection, now: number): void {
   const { session } = connection;
   if (verdict === 'destroy') destroy(connection);
-  else if (verdict === 'ping') ping(connection, now);
-  else if (verdict === 'close' && session !== undefined && !session.closed) {
+  if (session === undefined || session.destroyed) return;
+  if (verdict === 'ping') ping(connection, session, now);
+  if (verdict === 'close' && !session.closed) {
     // Streams that are on their way are still taken before the second GOAWAY (RFC 9113 sec. 6.8).
     session.goaway(NGHTTP2_NO_ERROR, MAX_STREAM_ID);
     session.close();
   }
 }
 
-function ping(connection: OpenConnection, now: number): void {
+function ping(connection: OpenConnection, session: ServerHttp2Session, now: number): void {
   connection.lastPingAt = now;
   connection.awaitsPong = true;
-  connection.session?.ping((error) => {
+  session.ping((error) => {
     if (error === null) connection.awaitsPong = false;
   });
 }

@@ -66,7 +66,7 @@ export class Exchanges {
       const exchange = { stream, connection, headers, held, life };
       await (method.kind === 'open' ? this.#runOpen(method, exchange) : this.#runGuarded(method, exchange));
     } catch (caught) {
-      sendFailure(stream, caught);
+      endWith(stream, caught);
     } finally {
       held.release();
     }
@@ -131,5 +131,14 @@ export class Exchanges {
     } finally {
       this.#verifying--;
     }
+  }
+}
+
+/** Ends a stream with an error, or at once when it takes no more. */
+function endWith(stream: ServerHttp2Stream, caught: unknown): void {
+  try {
+    sendFailure(stream, caught);
+  } catch {
+    stream.destroy();
   }
 }

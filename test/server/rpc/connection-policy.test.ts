@@ -36,6 +36,11 @@ describe('the end of a connection', () => {
     assert.equal(verdict(state({ streams: 1, lastPingAt: at, awaitsPong: true }), at + limits.keepaliveTimeoutMs + 1), 'destroy');
   });
 
+  it('comes when its last bytes are not taken after HTTP/2 has ended', () => {
+    assert.equal(verdict(state({ endedAt: 5 }), limits.keepaliveTimeoutMs + 5), 'keep');
+    assert.equal(verdict(state({ endedAt: 5 }), limits.keepaliveTimeoutMs + 6), 'destroy');
+  });
+
   it('comes with a burst of resets, and not with the same number over time', () => {
     const flooding = state();
     const flood = Array.from({ length: limits.resetBurst + 1 }, () => tooManyResets(flooding, 0, limits));

@@ -49,6 +49,29 @@ describe('limits of a server', () => {
     );
   });
 
+  it('survives callers that go at any moment, and notes that they have gone', async () => {
+    await start({ limits: { maxMessageBytes: 2 ** 24 }, answer: async () => Buffer.alloc(2 ** 22) });
+    await assertHonest();
+    for (let n = 0; n < 40; n++) {
+      const { session, call } = rig.connect();
+      const { stream, ended } = call(ECHO, as('acme'));
+      stream.end(framed(Buffer.alloc(2 ** 18)));
+      await delay(n / 4);
+      if (n % 3 === 0) session.destroy();
+      else stream.close(n % 3 === 1 ? 8 : 1);
+      await ended;
+    }
+    while (rig.server.inFlight > 0) await delay(1);
+    await assertHonest();
+    const codes = new Set(rig.observed.map(({ code }) => code));
+    assert.ok(codes.size > 1 && [...codes].every((code) => ['OK', 'CANCELLED', 'TRANSPORT'].includes(code)), [...codes].join());
+    assert.equal(rig.server.gauges().messageBytes, 0);
+
+    async function assertHonest(): Promise<void> {
+      assert.equal((await rig.connect().send(ECHO, Buffer.alloc(0), as('other')).ended).status, 0);
+    }
+  });
+
   it("ends a call a minute after its token's end", async () => {
     await start({ answer: never, verify: async (token) => principal(token, -59_800) });
     const end = await rig.connect().send(ECHO, Buffer.alloc(0), as('acme')).ended;
