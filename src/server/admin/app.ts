@@ -30,7 +30,7 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway',
     response.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
     next();
   });
-  // A web page may point its own name at this machine; an address or a known name shows that it has not.
+  // A web page may point a name of its own at this machine; an address or a known name is none.
   app.use((request, _response, next) => {
     const name = hostName(request.headers.host ?? '');
     if (isIP(name) === 0 && name !== 'localhost' && !hosts.includes(name)) {

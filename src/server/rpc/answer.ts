@@ -1,6 +1,6 @@
 /**
- * Writes the answers of calls. An answer that its caller does not read ends with the call's signal, or when
- * it is slower than the floor.
+ * Writes the answers of calls. An answer that its caller does not read ends with the call's signal,
+ * or when it is slower than the floor.
  * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md Responses
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';

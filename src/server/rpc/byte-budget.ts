@@ -1,4 +1,4 @@
-/** Memory of messages, counted in bytes: budgets of the process, of each tenant and of each connection. */
+/** Memory of messages in bytes: budgets of the process, of each tenant and of each connection. */
 import { CutlayerError } from '../../errors.js';
 
 /** Bytes that an owner holds, and may hold. */
@@ -74,7 +74,7 @@ function requireRoom(budgets: readonly ByteBudget[], bytes: number): void {
 /** Idle tenants are forgotten when there are this many. */
 const TENANTS_BEFORE_A_LOOK = 1024;
 
-/** How much of the whole one tenant, one connection, and calls that are not verified yet may hold. */
+/** What part one tenant, one connection, and all calls that are not verified yet may hold. */
 const SHARE = { tenant: 1 / 2, connection: 1 / 2, unverified: 1 / 8 } as const;
 
 /** The memory of all messages of a server. */

@@ -66,8 +66,8 @@ export class Calls {
   }
 
   /**
-   * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or the
-   * token's end and a grace, whichever is first.
+   * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or
+   * the token's end and a grace, whichever is first.
    * @param deadline milliseconds since 1970
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */

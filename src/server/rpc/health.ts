@@ -1,5 +1,5 @@
 /**
- * Health of the server's services, for orchestrators and balancers: no token, and limits of its own.
+ * Health of the server's services, for orchestrators and balancers, without a token.
  * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
 import { EventEmitter, once } from 'node:events';

@@ -1,4 +1,4 @@
-/** HTTP/2 servers with every bound of Node and nghttp2 stated. They do not listen: connections are handed to them. */
+/** HTTP/2 servers with every bound of Node stated. They do not listen: they get connections. */
 import http2 from 'node:http2';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
 import type { ServerCredentials } from '../tls/open-tls.js';

@@ -32,7 +32,10 @@ export class MessageBody {
     this.#held = held;
   }
 
-  /** Takes room for the whole message at once, now or as soon as its length is known. @throws CutlayerError QUEUE_FULL */
+  /**
+   * Takes room for the whole message at once, now or as soon as its length is known.
+   * @throws CutlayerError QUEUE_FULL
+   */
   reserve(): void {
     this.#reserved = true;
     if (this.#length !== undefined) this.#makeRoom(this.#length);
@@ -60,7 +63,10 @@ export class MessageBody {
     this.#received = end;
   }
 
-  /** The message, when the caller has sent everything. @throws CutlayerError INVALID_ARGUMENT, UNIMPLEMENTED (no message) */
+  /**
+   * The message, when the caller has sent everything.
+   * @throws CutlayerError INVALID_ARGUMENT, UNIMPLEMENTED (no message)
+   */
   finish(): Buffer {
     if (this.#prefixBytes === 0) throw unimplemented('request: expected one message, got none');
     if (this.#length === undefined || this.#received < this.#length) {

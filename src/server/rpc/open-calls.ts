@@ -1,6 +1,6 @@
 /**
- * Places of calls without a token. An honest one is answered as soon as its headers are here, so
- * the oldest makes room for a new one: silent calls cannot shut others out.
+ * Places of calls without a token. The oldest call makes room for a new one, because an honest call
+ * is answered as soon as it arrives. So silent calls do not shut others out.
  */
 import { CutlayerError } from '../../errors.js';
 import type { Connection } from './connections.js';

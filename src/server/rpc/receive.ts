@@ -1,4 +1,4 @@
-/** Receives the message of a call from its stream, within its signal and no slower than the floor. */
+/** Receives the message of a call, until its signal aborts and no slower than the floor. */
 import type { ServerHttp2Stream } from 'node:http2';
 import type { TransferFloor } from './limits.js';
 import type { MessageBody } from './message-body.js';

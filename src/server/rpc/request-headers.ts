@@ -26,9 +26,9 @@ const ENTRY_BYTES = 32;
 /**
  * Undefined for a request that is not gRPC.
  * @param raw names and values in turn, as Node gives them
- * @param maxBytes of the list; Node holds a peer to it only once the peer has acknowledged the settings
- * @throws CutlayerError MESSAGE_TOO_LARGE, TOKEN_INVALID (several tokens), INVALID_ARGUMENT (another
- *   header repeated), UNIMPLEMENTED (compression)
+ * @param maxBytes of the list; Node bounds it only after the peer has acknowledged the settings
+ * @throws CutlayerError MESSAGE_TOO_LARGE, TOKEN_INVALID (several tokens), UNIMPLEMENTED
+ *   (compression), INVALID_ARGUMENT (another header repeated)
  */
 export function readRequestHeaders(raw: readonly string[], maxBytes: number): RequestHeaders | undefined {
   const bytes = raw.reduce((sum, text) => sum + text.length, (raw.length / 2) * ENTRY_BYTES);

@@ -55,7 +55,10 @@ const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 const MESSAGE_MEMORY_BYTES = 2 ** 30;
 const LEAST_MESSAGES = 2;
 
-/** Builds the server; `listen` starts it. @throws CutlayerError INVALID_OPTION when its memory is too small for a message */
+/**
+ * Builds the server; `listen` starts it.
+ * @throws CutlayerError INVALID_OPTION when its memory is too small for two messages
+ */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const { role, services, verify, limits, credentials, metrics, log, now } = options;
   const bounds: ServerBounds = { ...defaultBounds, ...options.bounds };
@@ -91,7 +94,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       calls.abortAll();
       await within(idle, LAST_ANSWERS_MS);
     }
-    // Watchers of health and peers that do not read keep connections open; all other calls have been answered.
+    // Watchers of health, and peers that do not read, keep connections open.
     await within(connections.empty(), LAST_ANSWERS_MS);
     connections.destroy();
   }

@@ -1,4 +1,4 @@
-/** A method of a service: bytes are checked and parsed, interceptors run, the answer is serialised. */
+/** A method of a service: it checks and parses bytes, runs interceptors, serialises the answer. */
 import { CutlayerError } from '../../errors.js';
 import { checkLayout, type MessageLayout } from '../../protocol/wire/message-layout.js';
 import type { Call } from './calls.js';
