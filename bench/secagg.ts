@@ -30,6 +30,7 @@ const round: SecAggRound = {
   bits: 32,
   length: VALUES,
   threshold: 2 / 3,
+  minSurvivors: 3,
   minCohort: 3,
   maxCohort: COHORT,
   graph: defaultGraph,
@@ -148,7 +149,7 @@ async function playRound(): Promise<RoundCost> {
 function seat(name: string): Seat {
   const update = Float32Array.from({ length: VALUES }, (_, i) => Math.sin(i + name.length) / 2);
   const identity = generateIdentity();
-  const pins = { minCohort: 3, minThreshold: 3, lastRound: 0 };
+  const pins = { minCohort: 3, minThreshold: 3, minSurvivors: 3, lastRound: 0 };
   const [client, cpuMs] = timed(() => SecAggClient.begin(round, pins, name, identity));
   return { name, identity, client, update, up: 0, down: 0, broadcast: 0, cpuMs };
 }

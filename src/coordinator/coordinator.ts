@@ -9,6 +9,7 @@ import type { IdentityKey } from '../protocol/secagg/signature.js';
 import type { ControlAction, CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
 import { FederationRecords } from './federation-reader.js';
 import { federationReport } from './federation-report.js';
+import { type LatestStates, noLatestStates, older } from './latest-states.js';
 import { appendBroadcast } from './rounds/append-broadcast.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
@@ -23,6 +24,8 @@ import type { Database } from './tables/database.js';
 export interface CoordinatorOptions {
   /** Open; its owner closes it after {@link Coordinator.close}. */
   readonly database: Database;
+  /** How far federations have come, to refuse an older copy of the store. Default: not known. */
+  readonly latest?: LatestStates;
   /** Signs broadcasts; manifests name its public key. */
   readonly signingKey: IdentityKey;
   /** Milliseconds since 1970. */
@@ -32,16 +35,18 @@ export interface CoordinatorOptions {
   readonly log?: CoordinatorLog;
 }
 
-type Surroundings = Pick<FederationContext, 'database' | 'signingKey' | 'now' | 'schedule' | 'random' | 'log'>;
+type Surroundings = Pick<FederationContext, 'database' | 'latest' | 'signingKey' | 'now' | 'schedule' | 'random' | 'log'>;
 
 /**
  * Opens every federation of the store.
- * @throws CutlayerError STORE_CORRUPT, MANIFEST_REJECTED
+ * @throws CutlayerError STORE_CORRUPT, STORE_TOO_OLD, MANIFEST_REJECTED
  */
 export async function openCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
-  const { database, signingKey, now = Date.now, random = cryptoRandom, log = silentLog } = options;
-  const surroundings: Surroundings = { database, signingKey, now, random, log, schedule: options.schedule ?? processSchedule(now) };
+  const { database, signingKey, latest = noLatestStates, now = Date.now, random = cryptoRandom, log = silentLog } = options;
+  const surroundings: Surroundings = { database, latest, signingKey, now, random, log, schedule: options.schedule ?? processSchedule(now) };
   const ids = await database.transaction(({ federations }) => federations.ids());
+  const missing = latest.ids.find((id) => !ids.includes(id));
+  if (missing !== undefined) throw older(missing, 'it does not have this federation');
   const open: DurableFederation[] = [];
   for (const id of ids) {
     const row = await database.transaction(({ federations }) => federations.read(id));

@@ -15,9 +15,11 @@ import { CALLS_OF_A_MEMBER, type CoordinatorConfig } from './config.js';
 import { openCoordinator } from './coordinator.js';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { addFederationGauges } from './gauges.js';
+import { openLatestStates } from './latest-states.js';
 import { removeLocalServer, writeLocalServer } from './local-server.js';
 import { federationService } from './service/handlers.js';
 import { openSigningKey } from './signing-keys.js';
+import { steadyClock } from './steady-clock.js';
 import { openDatabase } from './tables/database.js';
 
 /** A coordinator that answers calls. */
@@ -59,7 +61,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
   await openStateDir(stateDir);
   const [{ credentials, caFile }, { verify, jwks }, signingKey] = await Promise.all([
     openTls(config, { secrets: 'updates and tokens', log, now }),
-    openAuth(config, 'coordinator', now),
+    openAuth(config, 'coordinator', now, log),
     openSigningKey(stateDir, 'coordinator'),
   ]);
   const teardown = new Teardown();
@@ -67,12 +69,12 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const path = config.database ?? join(stateDir, 'coordinator.db');
     const database = await openDatabase(path);
     teardown.add(() => database.close());
-    const coordinator = await openCoordinator({ database, signingKey, now, log });
+    const coordinator = await openCoordinator({ database, latest: openLatestStates(path), signingKey, now: steadyClock(now, log), log });
     teardown.add(() => coordinator.close());
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'coordinator',
-      services: [federationService(coordinator, now)],
+      services: [federationService(coordinator, now, log)],
       verify,
       limits: {
         maxMessageBytes: config.maxMessage,

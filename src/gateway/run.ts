@@ -39,7 +39,7 @@ export interface RunningGateway {
 export async function runGateway(config: GatewayConfig, log: Logger, now: () => number = Date.now): Promise<RunningGateway> {
   const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', log, now }),
-    openAuth(config, 'gateway', now),
+    openAuth(config, 'gateway', now, log),
   ]);
   const engine = await createEngine({
     artifact: await loadBackbone(config.backbone, { verify: config.verify }),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Coordinator, openCoordinator } from '../../src/coordinator/coordinator.js';
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
+import { openLatestStates } from '../../src/coordinator/latest-states.js';
 import { type Database, openDatabase } from '../../src/coordinator/tables/database.js';
 import type { Task } from '../../src/protocol/federation/federation-api.js';
 import { type OpenManifest, parametersDigest, signManifest } from '../../src/protocol/federation/manifest.js';
@@ -108,7 +109,8 @@ export class CoordinatorRig {
     const { now, schedule } = this.time;
     this.#opened += 1;
     const random = seededBytes(new Uint8Array(32).fill(this.#opened));
-    this.coordinator = await openCoordinator({ database: this.database, signingKey: coordinatorKey, now, schedule, random });
+    const latest = openLatestStates(this.path);
+    this.coordinator = await openCoordinator({ database: this.database, latest, signingKey: coordinatorKey, now, schedule, random });
   }
 
   /** Creates and starts the federation; again, nothing happens. */

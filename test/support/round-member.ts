@@ -126,7 +126,7 @@ export class RoundMember {
         ? null
         : SecAggClient.begin(
             secAggRoundOf(this.#manifest, round, purpose),
-            { minCohort: manifest.settings.cohort.min, minThreshold: 2, lastRound: this.#round?.round ?? 0 },
+            { minCohort: manifest.settings.cohort.min, minThreshold: 2, minSurvivors: 3, lastRound: this.#round?.round ?? 0 },
             this.name,
             this.#identity,
             this.#random(round, 'keys'),

@@ -22,11 +22,22 @@ export function seededRandom(seed: number | string): RandomBytes {
 /** A round's settings with room for the tests' cohorts. */
 export function roundOf(overrides: Partial<SecAggRound> = {}): SecAggRound {
   const federation = 'ab'.repeat(32);
-  return { federation, round: 3, bits: 32, length: 4, threshold: 2 / 3, minCohort: 2, maxCohort: 300, graph: defaultGraph, ...overrides };
+  return {
+    federation,
+    round: 3,
+    bits: 32,
+    length: 4,
+    threshold: 2 / 3,
+    minSurvivors: 3,
+    minCohort: 3,
+    maxCohort: 300,
+    graph: defaultGraph,
+    ...overrides,
+  };
 }
 
 /** Floors that no test's round is under. */
-export const lowPins: Pins = { minCohort: 2, minThreshold: 2, lastRound: 0 };
+export const lowPins: Pins = { minCohort: 2, minThreshold: 2, minSurvivors: 3, lastRound: 0 };
 
 /** 32 bytes that stand for what the caller binds. */
 export const context = new Uint8Array(32).fill(7);

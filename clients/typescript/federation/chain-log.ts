@@ -29,6 +29,7 @@ export class ChainLog {
   readonly #digests = new Map<number, string>();
   readonly #hashes = new Set<string>();
   readonly #released = new Map<number, RoundPurpose>();
+  readonly #sums = new Map<RoundPurpose, readonly string[]>();
 
   private constructor(state: MemberStore, { id, manifest }: OpenManifest) {
     this.#state = state;
@@ -81,6 +82,11 @@ export class ChainLog {
     return this.#released;
   }
 
+  /** Members of the newest released sum of a purpose; undefined before the first. */
+  newestSum(purpose: RoundPurpose): readonly string[] | undefined {
+    return this.#sums.get(purpose);
+  }
+
   /** sha256 of a version's parameters, as broadcast, hex. */
   digestOf(version: number): string | undefined {
     return this.#digests.get(version);
@@ -117,11 +123,15 @@ export class ChainLog {
       case 'aggregate':
         this.#digests.set(broadcast.version, broadcast.digest);
         this.#released.set(broadcast.round, 'train');
+        this.#sums.set('train', broadcast.participants);
         this.#clipNorm = broadcast.clipNorm ?? this.#clipNorm;
         break;
       case 'promote':
       case 'reject':
-        if (broadcast.round !== null) this.#released.set(broadcast.round, 'evaluate');
+        if (broadcast.round !== null) {
+          this.#released.set(broadcast.round, 'evaluate');
+          this.#sums.set('evaluate', broadcast.participants);
+        }
         break;
       case 'finish':
         this.#finished = broadcast.reason;

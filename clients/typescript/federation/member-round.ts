@@ -9,6 +9,7 @@ import type { RandomBytes } from '../../../src/privacy/random.js';
 import { type Enlistment, enlistmentContext, type RoundPurpose } from '../../../src/protocol/federation/enlistment.js';
 import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
 import { secAggRoundOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { differenceFault } from '../../../src/protocol/federation/sum-difference.js';
 import { SecAggClient } from '../../../src/protocol/secagg/client.js';
 import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
 import type { IdentityKey, Verify } from '../../../src/protocol/secagg/signature.js';
@@ -160,9 +161,18 @@ export class MemberRound {
     return bytes.length;
   }
 
-  /** @throws CutlayerError SECAGG_REFUSED */
-  async confirm({ round, survivors }: Extract<Task, { kind: 'confirm' }>): Promise<void> {
+  /**
+   * Confirms the members of the sum.
+   * @param newestSum members of the newest sum of a purpose that the chain tells of
+   * @throws CutlayerError SECAGG_REFUSED, ROUND_REFUSED
+   */
+  async confirm(
+    { round, survivors }: Extract<Task, { kind: 'confirm' }>,
+    newestSum: (purpose: RoundPurpose) => readonly string[] | undefined,
+  ): Promise<void> {
     const active = this.#require(round);
+    const fault = differenceFault(newestSum(active.purpose), survivors, this.#around.pin.floors.minDifference);
+    if (fault !== null) throw refused(round, fault);
     const client = this.#secagg(round);
     const confirmation = client.confirm(survivors);
     this.#write(round, active);

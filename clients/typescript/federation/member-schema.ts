@@ -5,7 +5,7 @@ export const MEMBER_FILE = 'member.db';
 /** Marks a database as a member's state: "CTLM". */
 export const APPLICATION_ID = 0x43544c4d;
 /** SQLite's `user_version` of the tables below. Another one is refused: there is no migration. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** Files of format 1, which had no database. */
 export const FILES_OF_FORMAT_1 = ['pin.json', 'chain.jsonl', 'round.json', 'privacy-ledger.jsonl', 'data/examples.index'] as const;
@@ -20,7 +20,9 @@ export const MEMBER_TABLES = `
     manifest BLOB NOT NULL,
     signature BLOB NOT NULL,
     min_cohort INTEGER NOT NULL CHECK (min_cohort >= 1),
-    min_threshold INTEGER NOT NULL CHECK (min_threshold >= 0)
+    min_threshold INTEGER NOT NULL CHECK (min_threshold >= 0),
+    min_survivors INTEGER NOT NULL CHECK (min_survivors >= 0),
+    min_difference INTEGER NOT NULL CHECK (min_difference >= 0)
   ) STRICT;
   -- The coordinator's broadcasts, verified.
   CREATE TABLE chain (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, signature BLOB NOT NULL) STRICT;

@@ -192,6 +192,14 @@ export class Participant {
       signal,
     );
     this.#patience.online();
+    if (broadcasts < known) {
+      // A coordinator that has forgotten what it said gets no answer.
+      this.#patience.waitFor(
+        `the coordinator went backwards: it has ${broadcasts} broadcasts, and this member has ${known}; its operator has to put the newest database back`,
+      );
+      await this.#patience.pause(signal).catch(() => undefined);
+      return 'on';
+    }
     if (broadcasts > known) await this.#follower.catchUp();
     // Killed between a broadcast and its adapter: the adapter is still to be written.
     else if (!this.#promoted.isWritten) await this.#promoted.write();

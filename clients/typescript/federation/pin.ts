@@ -1,7 +1,7 @@
 /** What a member has agreed to, kept in its state: manifest and floors. Later messages must fit. */
 import { CutlayerError } from '../../../src/errors.js';
 import { type OpenManifest, openManifest, type SignedManifest } from '../../../src/protocol/federation/manifest.js';
-import { fewestSurvivors, maxCohortOf } from '../../../src/protocol/federation/round-mechanism.js';
+import { fewestSurvivors, maxCohortOf, openingMembers } from '../../../src/protocol/federation/round-mechanism.js';
 import type { MemberStore } from './member-store.js';
 
 /** Sizes below which this member takes part in nothing. */
@@ -10,10 +10,26 @@ export interface Floors {
   readonly minCohort: number;
   /** Members that must collude to open one member's update; 0 without secure aggregation. */
   readonly minThreshold: number;
+  /** Members whose payloads are in a sum; 0 without secure aggregation. */
+  readonly minSurvivors: number;
+  /**
+   * Members by which two consecutive sums of one purpose have to differ, unless their members are
+   * the same; 0: any number.
+   */
+  readonly minDifference: number;
 }
 
 /** Floors that are to be raised. */
 export type AskedFloors = { readonly [F in keyof Floors]?: Floors[F] | undefined };
+
+/** The flag that raises each floor. */
+const floorFlags: Readonly<Record<keyof Floors, string>> = {
+  minCohort: '--min-cohort',
+  minThreshold: '--min-threshold',
+  minSurvivors: '--min-survivors',
+  minDifference: '--min-difference',
+};
+const floorNames = Object.keys(floorFlags) as (keyof Floors)[]; // the record has exactly these keys
 
 /** What this member holds on to. */
 export interface Pin {
@@ -50,10 +66,10 @@ export async function pinned(state: MemberStore, request: PinRequest, fetch: () 
   const open = openManifest(saved?.manifest ?? (await fetch()), request.federation);
   const member = memberOf(open, request.publicKey);
   const floors = raised(open, saved?.floors ?? defaultFloors(open), request.floors ?? {}, saved !== undefined);
-  if (saved === undefined || floors.minCohort !== saved.floors.minCohort || floors.minThreshold !== saved.floors.minThreshold) {
-    const { minCohort, minThreshold } = floors;
+  if (saved === undefined || floorNames.some((name) => floors[name] !== saved.floors[name])) {
     const { id, bytes, signature } = open;
-    state.run('INSERT OR REPLACE INTO pin VALUES (1, ?, ?, ?, ?, ?, ?)', id, member, bytes, signature, minCohort, minThreshold);
+    const values = [floors.minCohort, floors.minThreshold, floors.minSurvivors, floors.minDifference];
+    state.run('INSERT OR REPLACE INTO pin VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)', id, member, bytes, signature, ...values);
   }
   return { open, member, floors };
 }
@@ -65,16 +81,20 @@ export async function pinned(state: MemberStore, request: PinRequest, fetch: () 
 export function defaultFloors({ manifest }: Pick<OpenManifest, 'manifest'>): Floors {
   const { cohort, secureAggregation } = manifest.settings;
   const complete = secureAggregation !== null && cohort.min <= Math.min(255, secureAggregation.graphAbove);
-  return { minCohort: cohort.min, minThreshold: complete ? Math.min(fewestSurvivors(manifest, cohort.min), cohort.min) : 0 };
+  return {
+    minCohort: cohort.min,
+    minThreshold: complete ? Math.min(openingMembers(manifest, cohort.min), cohort.min) : 0,
+    minSurvivors: secureAggregation === null ? 0 : fewestSurvivors(manifest, cohort.min),
+    minDifference: 0,
+  };
 }
 
 function raised({ manifest }: OpenManifest, before: Floors, asked: AskedFloors, pinnedBefore: boolean): Floors {
   const most = maxCohortOf(manifest);
-  const floors = { minCohort: asked.minCohort ?? before.minCohort, minThreshold: asked.minThreshold ?? before.minThreshold };
-  for (const [name, flag] of [
-    ['minCohort', '--min-cohort'],
-    ['minThreshold', '--min-threshold'],
-  ] as const) {
+  const floors = { ...before };
+  for (const name of floorNames) {
+    const flag = floorFlags[name];
+    floors[name] = asked[name] ?? before[name];
     if (floors[name] < before[name]) {
       const whose = pinnedBefore ? 'pinned here before' : "the manifest's own";
       throw new CutlayerError('INVALID_OPTION', `${flag} ${floors[name]}: floors are only raised, and ${before[name]} is ${whose}`);
@@ -85,10 +105,12 @@ function raised({ manifest }: OpenManifest, before: Floors, asked: AskedFloors, 
         `${flag} ${floors[name]}: rounds of this federation have at most ${most} members, so this one would take part in none`,
       );
   }
-  if (floors.minThreshold > 0 && manifest.settings.secureAggregation === null)
+  const hidden = manifest.settings.secureAggregation !== null;
+  const useless = hidden ? undefined : floorNames.find((name) => name !== 'minCohort' && floors[name] > 0);
+  if (useless !== undefined)
     throw new CutlayerError(
       'INVALID_OPTION',
-      '--min-threshold: this federation has no secure aggregation, so the coordinator sees every update; leave it out',
+      `${floorFlags[useless]}: this federation has no secure aggregation, so the coordinator sees every update; leave it out`,
     );
   return floors;
 }
@@ -116,9 +138,10 @@ export interface SavedPin {
 /** Undefined where nothing is pinned. */
 export function readPin(state: MemberStore): SavedPin | undefined {
   const row = state.get<Pick<SavedPin, 'federation' | 'member'> & SignedManifest & Floors>(
-    'SELECT federation, member, manifest AS bytes, signature, min_cohort AS minCohort, min_threshold AS minThreshold FROM pin',
+    'SELECT federation, member, manifest AS bytes, signature, min_cohort AS minCohort, min_threshold AS minThreshold, ' +
+      'min_survivors AS minSurvivors, min_difference AS minDifference FROM pin',
   );
   if (row === undefined) return undefined;
-  const { federation, member, bytes, signature, minCohort, minThreshold } = row;
-  return { federation, member, manifest: { bytes, signature }, floors: { minCohort, minThreshold } };
+  const { federation, member, bytes, signature, ...floors } = row;
+  return { federation, member, manifest: { bytes, signature }, floors };
 }

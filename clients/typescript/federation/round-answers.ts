@@ -105,7 +105,7 @@ export class RoundAnswers {
       case 'submit':
         return this.#submit(task, signal);
       case 'confirm':
-        return round.confirm(task);
+        return round.confirm(task, (purpose) => chain.newestSum(purpose));
       case 'unmask':
         return round.unmask(task);
     }

@@ -8,11 +8,13 @@
 import { Mutex } from 'async-mutex';
 import { CutlayerError, type ErrorCode } from '../../errors.js';
 import type { ChainHead } from '../../protocol/federation/chain.js';
+import { type LatestState, requireLatest } from '../latest-states.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
+import { privacySpent } from './privacy-ledger.js';
 import { loadCohort, type RoundCohort } from './round-cohort.js';
 import type { RoundEvent } from './round-event.js';
-import { wakeAt } from './round-machine.js';
+import { wakeAt, withNearDeadlines } from './round-machine.js';
 import { releaseRound } from './round-release.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { SealedInboxes } from './sealed-inboxes.js';
@@ -36,6 +38,7 @@ const roundFailures: readonly ErrorCode[] = [
 interface Written {
   readonly memory: FederationMemory;
   readonly head: ChainHead;
+  readonly spent: Pick<LatestState, 'spentRounds' | 'epsilon'>;
 }
 
 /** See the module's header. */
@@ -62,7 +65,15 @@ export class DurableFederation {
 
   /** Resumes from the stored state. */
   static async open(context: FederationContext): Promise<DurableFederation> {
-    const federation = new DurableFederation(context, await context.database.transaction((transaction) => read(transaction, context.id)));
+    const known = context.latest.of(context.id);
+    const { written, hash } = await context.database.transaction(async (transaction) => ({
+      written: await read(transaction, context),
+      hash: known && (await transaction.broadcasts.list(context.id, known.seq, 1))[0]?.hash,
+    }));
+    requireLatest(context.id, known, latestOf(written), hash);
+    await context.latest.record(context.id, latestOf(written));
+    const memory = withNearDeadlines(written.memory, context.now(), context.policy);
+    const federation = new DurableFederation(context, { ...written, memory });
     federation.#goOn();
     return federation;
   }
@@ -113,8 +124,12 @@ export class DurableFederation {
           if (next === this.memory) return;
           const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
           await transaction.federations.update(context.id, { status: memory.status, state: memory, at: now });
-          after = { memory, head: await newestBroadcast(transaction, context.id) };
+          // Privacy is spent only where a stage ends.
+          const moved = memory.round?.round !== this.memory.round?.round || memory.round?.stage !== this.memory.round?.stage;
+          const spent = moved ? await spentOf(transaction, context) : this.#written.spent;
+          after = { memory, head: await newestBroadcast(transaction, context.id), spent };
         });
+        await context.latest.record(context.id, latestOf(after));
       } catch (caught) {
         // The commit may have succeeded although its promise rejected: read the store.
         this.#stale = decided;
@@ -232,8 +247,10 @@ export class DurableFederation {
     return this.#turn.runExclusive(async () => {
       if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');
       if (this.#stale) {
-        const { database, id } = this.context;
-        this.#written = await database.transaction((transaction) => read(transaction, id));
+        const { context } = this;
+        const written = await context.database.transaction((transaction) => read(transaction, context));
+        await context.latest.record(context.id, latestOf(written));
+        this.#written = written;
         this.#stale = false;
         this.#goOn();
       }
@@ -242,12 +259,22 @@ export class DurableFederation {
   }
 }
 
-async function read(transaction: Transaction, id: string): Promise<Written> {
+async function read(transaction: Transaction, context: FederationContext): Promise<Written> {
+  const { id } = context;
   const row = await transaction.federations.read(id);
   if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
   const memory = row.state as FederationMemory; // only this file writes it
   if (memory.format !== 1) throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of a newer program; update this one`);
-  return { memory, head: await newestBroadcast(transaction, id) };
+  return { memory, head: await newestBroadcast(transaction, id), spent: await spentOf(transaction, context) };
+}
+
+async function spentOf(transaction: Transaction, context: FederationContext): Promise<Written['spent']> {
+  const spent = await privacySpent(transaction, context);
+  return { spentRounds: spent?.rounds ?? 0, epsilon: spent?.epsilon ?? 0 };
+}
+
+function latestOf({ memory, head, spent }: Written): LatestState {
+  return { seq: head.seq, hash: head.hash, round: memory.rounds, ...spent };
 }
 
 async function newestBroadcast({ broadcasts }: Transaction, id: string): Promise<ChainHead> {

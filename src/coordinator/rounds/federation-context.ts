@@ -3,6 +3,7 @@
 import type { RandomBytes } from '../../privacy/random.js';
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
 import type { IdentityKey } from '../../protocol/secagg/signature.js';
+import type { LatestStates } from '../latest-states.js';
 import type { Database } from '../tables/database.js';
 import type { RoundPolicy } from './round-policy.js';
 
@@ -20,6 +21,7 @@ export interface CoordinatorLog {
 export interface FederationContext extends OpenManifest {
   readonly policy: RoundPolicy;
   readonly database: Database;
+  readonly latest: LatestStates;
   readonly signingKey: IdentityKey;
   readonly now: () => number;
   readonly schedule: Schedule;

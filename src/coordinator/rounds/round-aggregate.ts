@@ -18,6 +18,8 @@ import {
   payloadLength,
   weightFactor,
 } from '../../protocol/federation/payload.js';
+import { privateDivisor, requirePossibleFixed, requirePossibleNoisy } from '../../protocol/federation/possible-sums.js';
+import { isBetter } from '../../protocol/federation/promotion.js';
 import { roundArithmetic } from '../../protocol/federation/round-mechanism.js';
 import type { MemberUpdate } from '../../protocol/federation/strategies/member-update.js';
 import type { ServerState } from '../../protocol/federation/strategies/server-optimizers.js';
@@ -38,6 +40,8 @@ export interface Gathered {
   readonly input: { readonly mean: Float64Array } | { readonly updates: readonly MemberUpdate[] };
   /** Divisor of the sum. */
   readonly weight: number;
+  /** Of an evaluate round by majority: members whose own metrics are for the candidate. */
+  readonly votes?: number | undefined;
   /** Noisy share of members with an update within the clip norm. */
   readonly withinFraction?: number | undefined;
 }
@@ -84,10 +88,20 @@ export function measuredVersions(
   { input }: Gathered,
 ): Record<(typeof evaluatedVersions)[number], MeasuredVersion> {
   if (!('mean' in input)) throw new CutlayerError('INTERNAL', 'evaluate round: expected the mean of its metrics');
+  // Rounding to fixed point may have brought a mean over 1 by less than one integer.
+  const means = manifest.settings.privacy === null ? input.mean.map((value) => Math.min(1, value)) : input.mean;
+  return measuredOf({ manifest }, means);
+}
+
+/** Metrics by version and slice. @param values as in a payload */
+function measuredOf(
+  { manifest }: Pick<FederationContext, 'manifest'>,
+  values: Float64Array | Float32Array,
+): Record<(typeof evaluatedVersions)[number], MeasuredVersion> {
   const lossCap = manifest.settings.evaluation?.lossCap ?? 1;
   const [promoted, candidate] = evaluatedVersions.map((version) => {
     const [current, earlier] = evaluationSlices.map((slice) => {
-      const [loss, accuracy, exactMatch] = evaluationMetrics.map((metric) => input.mean[metricIndex(version, slice, metric)]!);
+      const [loss, accuracy, exactMatch] = evaluationMetrics.map((metric) => values[metricIndex(version, slice, metric)]!);
       return { loss: loss! * lossCap, accuracy: accuracy!, exactMatch: exactMatch! } satisfies VersionMetrics;
     });
     return { current: current!, earlier: earlier! };
@@ -112,8 +126,9 @@ async function gatherSecure(context: FederationContext, round: RoundState, signa
   const arithmetic = roundArithmetic(manifest, round.purpose, { cohort: round.enlisted.length, clipNorm: round.clipNorm });
   const integers = fromRing(unmasked.sum, cohort.round.bits);
   if (arithmetic.kind === 'distributed') {
+    requirePossibleNoisy(integers, { plan: arithmetic.plan, members: survivors.length });
     const { sum: noisy, withinFraction } = decodeDistributed(arithmetic.plan, integers, survivors.length);
-    return divided(noisy, privateDivisor(context, survivors.length), withinFraction);
+    return divided(noisy, privateDivisor(manifest, survivors.length), withinFraction);
   }
   if (arithmetic.kind !== 'fixed') throw new CutlayerError('INTERNAL', `round ${round.round}: expected ring arithmetic`);
   const scale = scaleOf(arithmetic.fixedPoint);
@@ -122,6 +137,8 @@ async function gatherSecure(context: FederationContext, round: RoundState, signa
     (total, terms) => (present.has(terms.advertisement.participant) ? total + weightFactor(manifest, terms) : total),
     0,
   );
+  const evaluate = round.purpose === 'evaluate';
+  requirePossibleFixed(integers, { fixedPoint: arithmetic.fixedPoint, members: survivors.length, weight, evaluate });
   return divided(
     Float64Array.from(integers, (value) => value / scale),
     weight,
@@ -148,7 +165,7 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
       const { update } = await read(member);
       sum.add(update.subarray(0, dimension), countDeviation === undefined ? undefined : update[dimension]);
     }
-    const divisor = privateDivisor(context, round.submitted.length);
+    const divisor = privateDivisor(manifest, round.submitted.length);
     const { sum: noisy, withinFraction } = sum.release(random, divisor);
     return divided(noisy, divisor, withinFraction);
   }
@@ -158,22 +175,18 @@ async function gatherPlain(transaction: Transaction, context: FederationContext,
     return { input: { updates }, weight: updates.length };
   }
   const sum = new MeanSum(length);
-  for (const member of round.submitted) sum.add(await read(member));
-  return { input: { mean: sum.mean() }, weight: sum.weight };
+  const rule = purpose === 'evaluate' ? manifest.settings.evaluation : null;
+  let votes = 0;
+  for (const member of round.submitted) {
+    const one = await read(member);
+    sum.add(one);
+    if (rule !== null && isBetter(rule, measuredOf(context, one.update))) votes += 1;
+  }
+  return { input: { mean: sum.mean() }, weight: sum.weight, ...(rule?.rule === 'majority' ? { votes } : {}) };
 }
 
 /** Name of the running sum of masked vectors. */
 export const MASKED_SUM = 'masked';
-
-/**
- * The divisor of a private sum. With Poisson sampling it is the expected cohort, since the drawn
- * number depends on the membership. Otherwise it is the number of contributors, whose names are
- * public: the guarantee protects their data, not their membership.
- */
-function privateDivisor({ manifest }: Pick<FederationContext, 'manifest'>, contributions: number): number {
-  const { sampling } = manifest.settings.cohort;
-  return sampling.kind === 'poisson' ? sampling.rate * manifest.members.length : contributions;
-}
 
 function divided(sum: Float64Array, weight: number, withinFraction?: number): Gathered {
   return { input: { mean: sum.map((value) => value / weight) }, weight, withinFraction };

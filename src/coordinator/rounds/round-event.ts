@@ -1,18 +1,11 @@
 /** The events of a federation, and the writes that they require. */
 
-import type { MeasuredVersion } from '../../protocol/federation/chain.js';
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
+import type { Comparison } from '../../protocol/federation/promotion.js';
 
 /** A stage after enlisting. */
 export type AnswerStage = Exclude<RoundStage, 'enlisting'>;
-
-/** An evaluate round's result. */
-export interface VersionComparison {
-  readonly promoted: MeasuredVersion;
-  readonly candidate: MeasuredVersion;
-  readonly participants: readonly string[];
-}
 
 /** An event; the caller has checked signatures, payload and roster. */
 export type RoundEvent =
@@ -33,7 +26,7 @@ export type RoundEvent =
   /** The aggregate of a train round is made; `clipNorm`: of the next round. */
   | { readonly kind: 'released'; readonly round: number; readonly clipNorm: number | null }
   /** The metrics of an evaluate round are known. */
-  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: VersionComparison }
+  | { readonly kind: 'evaluated'; readonly round: number; readonly better: boolean; readonly evaluation: Comparison }
   /** The round can give no result. */
   | { readonly kind: 'failed'; readonly round: number; readonly reason: string };
 

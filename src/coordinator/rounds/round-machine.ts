@@ -6,7 +6,7 @@
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
-import { answerFields, eligibleMembers, expectedMembers, settleStage } from './round-stages.js';
+import { answerFields, eligibleMembers, expectedMembers, settleStage, smallestCohort } from './round-stages.js';
 import { type FederationMemory, RECENT_ENDINGS, type RoundState } from './round-state.js';
 
 type Step = Transition<FederationMemory>;
@@ -56,6 +56,22 @@ export function transition(state: FederationMemory, event: RoundEvent, now: numb
 export function dueRound(state: FederationMemory, now: number, policy: RoundPolicy): RoundPurpose | null {
   const at = nextRoundAt(state, policy);
   return at !== null && at <= now ? (state.candidate === null ? 'train' : 'evaluate') : null;
+}
+
+/**
+ * The state without times that are further away than they can be: the clock was set back since they
+ * were written.
+ */
+export function withNearDeadlines(state: FederationMemory, now: number, policy: RoundPolicy): FederationMemory {
+  const { round, notBefore, trainedAt } = state;
+  const longest = Math.max(policy.gatherMs, policy.enlistMs, policy.trainMs, policy.stageMs);
+  const deadline = round?.deadline == null ? null : Math.min(round.deadline, now + longest);
+  return {
+    ...state,
+    round: round && { ...round, deadline },
+    notBefore: Math.min(notBefore, now + MOST_BACKOFF_MS),
+    trainedAt: trainedAt && Math.min(trainedAt, now),
+  };
 }
 
 /** When the machine wants a `tick`, ms since 1970; null: only other events change something. */
@@ -118,7 +134,7 @@ function inRound(
       const known = round.enlisted.some(({ name }) => name === member);
       if (round.stage !== 'enlisting' || known || !eligibleMembers(round, policy).includes(member)) return unchanged(state);
       const enlisted = [...round.enlisted, { name: member, examples }];
-      const deadline = enlisted.length === Math.max(1, policy.minCohort) ? now + policy.enlistMs : round.deadline;
+      const deadline = enlisted.length === Math.max(1, smallestCohort(round, policy)) ? now + policy.enlistMs : round.deadline;
       return settle(state, { ...round, enlisted, deadline, gone: without(round.gone, member) }, now, policy, false);
     }
     case 'answered': {

@@ -1,6 +1,6 @@
 /** A manifest's rules of rounds, in milliseconds and counts, for the pure machine. */
 import type { Manifest } from '../../protocol/federation/manifest.js';
-import { amplifyingRate, fewestSurvivors, maxCohortOf } from '../../protocol/federation/round-mechanism.js';
+import { amplifyingRate, fewestSurvivors, maxCohortOf, openingMembers } from '../../protocol/federation/round-mechanism.js';
 import type { FederationSettings } from '../../protocol/federation/settings.js';
 
 /** Rules of rounds. */
@@ -10,7 +10,11 @@ export interface RoundPolicy {
   /** 0: a round is released at any draw, see `amplifyingRate`. */
   readonly minCohort: number;
   readonly maxCohort: number;
-  /** Number of answers that each stage of a cohort needs. */
+  /** Members that an evaluate round needs. */
+  readonly minMeasuring: number;
+  /** Number of payloads of a cohort that a sum needs. */
+  readonly survivors: (cohort: number) => number;
+  /** Number of answers that confirming and unmasking need. */
   readonly threshold: (cohort: number) => number;
   readonly trigger: FederationSettings['rounds']['trigger'];
   /** Train rounds to release; null: no limit. */
@@ -33,7 +37,9 @@ export function roundPolicy(manifest: Pick<Manifest, 'settings' | 'members'>): R
     secure: settings.secureAggregation !== null,
     minCohort: released ? 0 : cohort.min,
     maxCohort: maxCohortOf(manifest),
-    threshold: (size) => (released ? 0 : fewestSurvivors(manifest, size)),
+    minMeasuring: settings.evaluation?.minMembers ?? 0,
+    survivors: (size) => (released ? 0 : fewestSurvivors(manifest, size)),
+    threshold: (size) => openingMembers(manifest, size),
     trigger: rounds.trigger,
     count: rounds.count,
     enlistMs: rounds.enlistSeconds * 1000,

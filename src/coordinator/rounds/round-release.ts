@@ -1,14 +1,15 @@
 /** The end of a round: aggregate, broadcast and transition in one transaction. */
 import type { BroadcastContent } from '../../protocol/federation/chain.js';
 import { parametersDigest } from '../../protocol/federation/manifest.js';
-import { isBetter } from '../../protocol/federation/promotion.js';
+import { requirePossibleMetrics } from '../../protocol/federation/possible-sums.js';
+import { type Comparison, isPromoted } from '../../protocol/federation/promotion.js';
 import type { Transaction } from '../tables/database.js';
 import { appendBroadcast } from './append-broadcast.js';
 import type { FederationContext } from './federation-context.js';
 import { bytesOf } from './payload-bytes.js';
 import { broadcastSpend } from './privacy-ledger.js';
 import { type Gathered, gatherRound, makeVersion, measuredVersions } from './round-aggregate.js';
-import type { RoundEvent, VersionComparison } from './round-event.js';
+import type { RoundEvent } from './round-event.js';
 import type { FederationMemory, RoundState } from './round-state.js';
 import { recordMetrics, type VersionDetails } from './version-registry.js';
 
@@ -51,11 +52,13 @@ async function releaseVersion(federation: ReleasingFederation, round: RoundState
 async function releaseMetrics(federation: ReleasingFederation, round: RoundState, gathered: Gathered): Promise<void> {
   const { context } = federation;
   const { evaluation: rule } = context.manifest.settings;
-  const evaluation: VersionComparison = { ...measuredVersions(context, gathered), participants: round.submitted };
+  const evaluation: Comparison = { ...measuredVersions(context, gathered), participants: round.submitted, votes: gathered.votes };
+  const means = [evaluation.promoted, evaluation.candidate].flatMap(({ current, earlier }) => [current, earlier]);
+  requirePossibleMetrics(context.manifest, means, round.submitted.length);
   await federation.apply(async (transaction) => {
     if (rule === null || !isReleasing(federation.memory, round)) return null;
     await recordMetrics(transaction, context.id, { promoted: round.promoted, candidate: round.version }, evaluation);
-    return { kind: 'evaluated', round: round.round, better: isBetter(rule, evaluation), evaluation };
+    return { kind: 'evaluated', round: round.round, better: isPromoted(rule, evaluation), evaluation };
   });
 }
 

@@ -24,27 +24,40 @@ export const answerFields = {
 /** The rules of a stage. */
 interface StageRow {
   readonly expected: (round: RoundState, policy: RoundPolicy) => readonly string[];
+  /** Number of answers without which the round is aborted. */
+  readonly needs: (round: RoundState, policy: RoundPolicy) => number;
   /** The stage that follows once enough members have answered. */
   readonly next: (round: RoundState, policy: RoundPolicy) => CoordinatorStage;
   /** How long it lasts at most, ms; null: until it is done. */
   readonly lasts: (policy: RoundPolicy) => number | null;
 }
 
+/** Members without which a round begins no further stage. */
+export function smallestCohort({ purpose }: RoundState, { minCohort, minMeasuring }: RoundPolicy): number {
+  return purpose === 'evaluate' ? Math.max(minCohort, minMeasuring) : minCohort;
+}
+
+const survivorsOf = ({ enlisted, purpose }: RoundState, { survivors, minMeasuring }: RoundPolicy): number =>
+  Math.max(survivors(enlisted.length), purpose === 'evaluate' ? minMeasuring : 0);
+const thresholdOf = ({ enlisted }: RoundState, { threshold }: RoundPolicy): number => threshold(enlisted.length);
+
 const stages: { readonly [Stage in CoordinatorStage]: StageRow } = {
   enlisting: {
     expected: eligibleMembers,
+    needs: smallestCohort,
     next: ({ enlisted }, { secure }) => (enlisted.length === 0 ? 'releasing' : secure ? 'sharing' : 'submitting'),
     lasts: ({ gatherMs }) => gatherMs,
   },
-  sharing: { expected: cohortOf, next: () => 'submitting', lasts: ({ stageMs }) => stageMs },
+  sharing: { expected: cohortOf, needs: survivorsOf, next: () => 'submitting', lasts: ({ stageMs }) => stageMs },
   submitting: {
     expected: (round, { secure }) => (secure ? round.sharers : cohortOf(round)),
+    needs: survivorsOf,
     next: (_, { secure }) => (secure ? 'confirming' : 'releasing'),
     lasts: ({ trainMs }) => trainMs,
   },
-  confirming: { expected: ({ submitted }) => submitted, next: () => 'unmasking', lasts: ({ stageMs }) => stageMs },
-  unmasking: { expected: ({ confirmed }) => confirmed, next: () => 'releasing', lasts: ({ stageMs }) => stageMs },
-  releasing: { expected: () => [], next: () => 'releasing', lasts: () => null },
+  confirming: { expected: ({ submitted }) => submitted, needs: thresholdOf, next: () => 'unmasking', lasts: ({ stageMs }) => stageMs },
+  unmasking: { expected: ({ confirmed }) => confirmed, needs: thresholdOf, next: () => 'releasing', lasts: ({ stageMs }) => stageMs },
+  releasing: { expected: () => [], needs: () => 0, next: () => 'releasing', lasts: () => null },
 };
 
 /** Members that are asked to answer the present stage. */
@@ -71,7 +84,7 @@ export function settleStage(round: RoundState, policy: RoundPolicy, now: number,
   const full = round.stage === 'enlisting' && answered.length >= policy.maxCohort;
   const complete = full || expectedMembers(round, policy).every((name) => seen.has(name));
   if (round.stage === 'releasing' || !(complete || due)) return { round };
-  const needed = round.stage === 'enlisting' ? policy.minCohort : policy.threshold(round.enlisted.length);
+  const needed = stages[round.stage].needs(round, policy);
   if (answered.length < needed) {
     const why = due ? 'until its cutoff' : 'and the others gave up';
     return { aborted: `${round.stage}: ${answered.length} of at least ${needed} members answered ${why}` };

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import type { BroadcastContent } from '../../protocol/federation/chain.js';
 import { metricsSchema } from '../../protocol/federation/chain.js';
+import type { Comparison } from '../../protocol/federation/promotion.js';
 import type { Transaction } from '../tables/database.js';
 import type { VersionSummary } from '../tables/versions.js';
-import type { VersionComparison } from './round-event.js';
 
 /** Earlier versions with kept parameters, beside the first, the promoted and the candidate. */
 const KEPT_VERSIONS = 16;
@@ -33,7 +33,7 @@ export async function recordMetrics(
   { versions }: Transaction,
   federation: string,
   numbers: { readonly promoted: number; readonly candidate: number },
-  evaluation: VersionComparison,
+  evaluation: Comparison,
 ): Promise<void> {
   for (const which of ['promoted', 'candidate'] as const) {
     const row = await versions.read(federation, numbers[which]);
@@ -83,9 +83,9 @@ export function judgement(
   kind: 'promote' | 'reject',
   version: number,
   round: number | null,
-  evaluation: VersionComparison | null,
+  evaluation: Comparison | null,
   privacy: Extract<BroadcastContent, { kind: 'promote' | 'reject' }>['privacy'],
 ): BroadcastContent {
-  const { promoted = null, candidate = null, participants = [] } = evaluation ?? {};
-  return { kind, version, round, promoted, candidate, participants: [...participants], privacy };
+  const { promoted = null, candidate = null, participants = [], votes } = evaluation ?? {};
+  return { kind, version, round, promoted, candidate, participants: [...participants], votes, privacy };
 }

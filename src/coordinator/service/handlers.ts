@@ -13,21 +13,39 @@ import { type Principal, requireScope } from '../../server/auth/scopes.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
 import { f32 } from '../../tensor/tensor.js';
 import type { CoordinatorApi, FederationReader } from '../coordinator-api.js';
+import { type CoordinatorLog, silentLog } from '../rounds/federation-context.js';
 import { reportMessage } from './reports.js';
 import { confirmationOf, controlAction, enlistmentOf, federationId, revealedOf, sharesOf } from './requests.js';
+import { concealed } from './store-faults.js';
 import { longestWaitMs, whileWaiting } from './waiting.js';
 
 /** Most members of a federation. */
 const MAX_MEMBERS = 10_000;
 
 /** The federation service over one coordinator. @param now milliseconds since 1970 */
-export function federationService(coordinator: CoordinatorApi, now: () => number): RpcService {
+export function federationService(coordinator: CoordinatorApi, now: () => number, log: CoordinatorLog = silentLog): RpcService {
   return rpcService({
     name: FEDERATION_SERVICE,
     definition: loadFederationService().service,
     layouts: federationRequestLayouts(MAX_MEMBERS),
-    handlers: federationHandlers(coordinator, now),
+    handlers: concealing(federationHandlers(coordinator, now), log),
   });
+}
+
+/** The same handlers, with what callers are told of the store's faults. */
+function concealing(handlers: HandlersOf<FederationDefinition>, log: CoordinatorLog): HandlersOf<FederationDefinition> {
+  type Handler = (request: never, call: never) => unknown;
+  const wrapped = Object.entries<Handler>(handlers).map(([name, handler]) => [
+    name,
+    async (request: never, call: never) => {
+      try {
+        return await handler(request, call);
+      } catch (caught) {
+        throw concealed(caught, log);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as HandlersOf<FederationDefinition>; // each handler under its own name
 }
 
 /** The handlers of one coordinator. */

@@ -6,7 +6,8 @@
 import { CutlayerError } from '../../errors.js';
 import type { Broadcast } from './chain.js';
 import type { Manifest } from './manifest.js';
-import { isBetter } from './promotion.js';
+import { metricsFault, weightFault } from './possible-sums.js';
+import { isPromoted } from './promotion.js';
 import { amplifyingRate, fewestSurvivors, maxCohortOf } from './round-mechanism.js';
 
 /** What has been broadcast so far. */
@@ -95,11 +96,17 @@ function aggregateFault(state: ChainState, told: Told<'aggregate'>, manifest: Ru
   if (parent !== state.promoted) return `version ${version} is made from ${parent}, and ${state.promoted} is the promoted one`;
   if (round <= state.round) return `round ${round} was over: round ${state.round} has been released`;
   if (!(weight > 0)) return `expected a weight above 0, got ${weight}`;
-  return membersFault(told.participants, manifest) ?? clipFault(told.clipNorm, manifest) ?? spendFault(state, told.privacy, manifest, 1);
+  const { participants } = told;
+  return (
+    membersFault(participants, manifest) ??
+    weightFault(manifest, weight, participants.length) ??
+    clipFault(told.clipNorm, manifest) ??
+    spendFault(state, told.privacy, manifest, 1)
+  );
 }
 
 function judgementFault(state: ChainState, told: Told<'promote' | 'reject'>, manifest: Rules): string | null {
-  const { kind, version, round, promoted, candidate, participants } = told;
+  const { kind, version, round, promoted, candidate, participants, votes } = told;
   const { evaluation } = manifest.settings;
   if (version !== state.candidate) return `version ${version} is no candidate, and nothing can be decided about it`;
   if (round === null) {
@@ -110,7 +117,17 @@ function judgementFault(state: ChainState, told: Told<'promote' | 'reject'>, man
   if (evaluation === null) return 'the manifest has no evaluation';
   if (round <= state.round) return `round ${round} was over: round ${state.round} has been released`;
   if (promoted === null || candidate === null) return `version ${version} is judged without metrics`;
-  if (isBetter(evaluation, { promoted, candidate }) !== (kind === 'promote'))
+  const { minMembers, rule } = evaluation;
+  if (participants.length < (minMembers ?? 0))
+    return `version ${version} is judged by ${participants.length} members, and ${minMembers} are asked for`;
+  for (const { current, earlier } of [promoted, candidate])
+    for (const metrics of [current, earlier]) {
+      const fault = metricsFault(manifest, metrics, participants.length);
+      if (fault !== null) return fault;
+    }
+  if ((votes !== undefined) !== (rule === 'majority') || (votes ?? 0) > participants.length)
+    return `expected ${rule === 'majority' ? `at most ${participants.length} votes` : 'no votes'}, got ${votes ?? 'none'}`;
+  if (isPromoted(evaluation, { promoted, candidate, participants, votes }) !== (kind === 'promote'))
     return `version ${version} is ${kind === 'promote' ? 'promoted' : 'rejected'} against the manifest's rule and the metrics that are broadcast`;
   return membersFault(participants, manifest) ?? spendFault(state, told.privacy, manifest, 1);
 }

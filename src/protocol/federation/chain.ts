@@ -64,6 +64,8 @@ const broadcastSchema = z.discriminatedUnion('kind', [
     round: count.nullable(),
     promoted: evaluatedSchema.nullable(),
     candidate: evaluatedSchema.nullable(),
+    /** With the rule `majority`: participants whose own metrics are for the candidate. */
+    votes: count.optional(),
     participants: z.array(z.string()),
     privacy: spentSchema.nullable(),
   }),

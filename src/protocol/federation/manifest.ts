@@ -61,6 +61,8 @@ const manifestSchema = z
     }
     if (members.length < settings.cohort.min)
       fail(['members'], `expected at least ${settings.cohort.min} (cohort.min), got ${members.length}`);
+    const measuring = settings.evaluation?.minMembers ?? 0;
+    if (members.length < measuring) fail(['members'], `expected at least ${measuring} (evaluation.minMembers), got ${members.length}`);
     if (needsUpdates(settings.strategy) && Math.min(members.length, settings.cohort.max ?? members.length) > MOST_ROBUST_MEMBERS)
       fail(
         ['settings', 'cohort', 'max'],
@@ -132,7 +134,8 @@ export function openManifest({ bytes, signature }: SignedManifest, id?: string):
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) throw reject(describe(parsed.error));
   const manifest = Object.freeze(parsed.data);
-  if (!Buffer.from(canonicalBytes(manifest)).equals(bytes)) throw reject('expected canonical JSON with every setting spelled out');
+  if (!Buffer.from(canonicalBytes(manifest)).equals(bytes))
+    throw reject('expected canonical JSON with every setting of this program version spelled out, and no other');
   if (!verify(Buffer.from(manifest.founderKey, 'hex'), bytes, signature)) throw reject('its signature is not of its founder');
   return { id: own, manifest, bytes, signature };
 }

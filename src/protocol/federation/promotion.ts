@@ -5,11 +5,27 @@
 import type { MeasuredVersion } from './chain.js';
 import type { FederationSettings } from './settings.js';
 
+/** What an evaluate round has come to. */
+export interface Comparison {
+  readonly promoted: MeasuredVersion;
+  readonly candidate: MeasuredVersion;
+  readonly participants: readonly string[];
+  /** With the rule `majority`: members whose own metrics are for the candidate. */
+  readonly votes?: number | undefined;
+}
+
+/** Whether the candidate takes the place, by the manifest's rule. */
+export function isPromoted(rule: Evaluation, { votes, participants, ...measured }: Comparison): boolean {
+  return rule.rule === 'majority' ? 2 * (votes ?? 0) > participants.length : isBetter(rule, measured);
+}
+
+type Evaluation = NonNullable<FederationSettings['evaluation']>;
+
 /**
  * Whether a candidate is better by more than asked for, and not much worse on the earlier examples.
  */
 export function isBetter(
-  { metric, minImprovement, maxForgetting }: NonNullable<FederationSettings['evaluation']>,
+  { metric, minImprovement, maxForgetting }: Pick<Evaluation, 'metric' | 'minImprovement' | 'maxForgetting'>,
   { promoted, candidate }: { readonly promoted: MeasuredVersion; readonly candidate: MeasuredVersion },
 ): boolean {
   // Losses are better when lower.

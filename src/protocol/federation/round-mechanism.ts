@@ -8,7 +8,7 @@ import { type CentralMechanism, CentralSum } from '../../privacy/central.js';
 import { type DistributedPlan, planDistributed } from '../../privacy/distributed.js';
 import type { PrivacyEvent } from '../../privacy/event.js';
 import type { FixedPoint } from '../secagg/fixed-point.js';
-import { defaultGraph, type SecAggRound, thresholdOf } from '../secagg/settings.js';
+import { defaultGraph, fewestSurvivorsOf, type SecAggRound, thresholdOf } from '../secagg/settings.js';
 import type { RoundPurpose } from './enlistment.js';
 import type { Manifest } from './manifest.js';
 import { EVALUATION_LENGTH, payloadBound, payloadLength } from './payload.js';
@@ -34,7 +34,7 @@ export interface RoundShape {
 }
 
 /** L2 norm of a payload of metrics, each within [0, 1]. */
-const EVALUATION_NORM = Math.sqrt(EVALUATION_LENGTH);
+export const EVALUATION_NORM = Math.sqrt(EVALUATION_LENGTH);
 
 /** Largest complete graph: shares have 255 places. */
 const MOST_NEIGHBOURS = 255;
@@ -58,6 +58,7 @@ export function secAggRoundOf(
     bits: secureAggregation.bits,
     length: payloadLength(manifest, purpose),
     threshold: secureAggregation.thresholdFraction,
+    minSurvivors: secureAggregation.minSurvivors,
     minCohort: cohort.min,
     maxCohort: maxCohortOf(manifest),
     graph: { ...defaultGraph, completeUpTo: Math.min(MOST_NEIGHBOURS, secureAggregation.graphAbove) },
@@ -66,7 +67,19 @@ export function secAggRoundOf(
 
 /** The fewest members of a cohort that an aggregate may come from. */
 export function fewestSurvivors({ settings: { secureAggregation, cohort: rules } }: Pick<Manifest, 'settings'>, cohort: number): number {
-  return secureAggregation === null ? rules.min : thresholdOf({ threshold: secureAggregation.thresholdFraction }, cohort);
+  if (secureAggregation === null) return rules.min;
+  const { thresholdFraction: threshold, minSurvivors } = secureAggregation;
+  return fewestSurvivorsOf({ threshold, minSurvivors }, cohort);
+}
+
+/**
+ * The fewest members of a cohort that confirm one list of survivors, and can open a secret. Without
+ * secure aggregation {@link fewestSurvivors}.
+ */
+export function openingMembers(manifest: Pick<Manifest, 'settings'>, cohort: number): number {
+  const { secureAggregation } = manifest.settings;
+  if (secureAggregation === null) return fewestSurvivors(manifest, cohort);
+  return thresholdOf({ threshold: secureAggregation.thresholdFraction }, cohort);
 }
 
 /**

@@ -3,6 +3,7 @@
  * the one place that knows them; the manifest, the command line and the docs take them from here.
  */
 import { z } from 'zod';
+import { HIDING } from '../secagg/graph.js';
 import { fewestMembers, needsUpdates, strategySchema } from './strategies/settings.js';
 
 const positive = z.number().positive().max(1e9);
@@ -94,6 +95,8 @@ const secureAggregationSchema = z.strictObject({
     .gt(0.5)
     .max(1)
     .prefault(2 / 3),
+  /** No sum is of fewer members: with fewer updates, or metrics, the round is aborted. */
+  minSurvivors: whole(HIDING, 10_000).prefault(HIDING),
   /** Larger cohorts mask along a sparse graph of neighbours (SecAgg+) instead of all pairs. */
   graphAbove: whole(3, 10_000).prefault(128),
 });
@@ -134,6 +137,13 @@ const evaluationSchema = z.strictObject({
   lossCap: positive.prefault(20),
   /** With differential privacy: deviation of the noise over the sensitivity of the metrics. */
   noiseMultiplier: positive.nullable().prefault(null),
+  /**
+   * `mean`: by the cohort's mean metrics. `majority`: more than half of the members measure the
+   * candidate as better; it needs secure aggregation and privacy to be off.
+   */
+  rule: z.enum(['mean', 'majority']).prefault('mean'),
+  /** An evaluate round of fewer members is aborted; null: as many as any round needs. */
+  minMembers: whole(1, 10_000).nullable().prefault(null),
 });
 
 /** What a founder writes; members and keys are added by `coordinator create`. */
@@ -175,13 +185,24 @@ export const federationSettingsSchema = z
     const fewest = fewestMembers(strategy);
     if (cohort.min < fewest)
       fail(['cohort', 'min'], `expected at least ${fewest} with this ${strategy.kind}: it can make nothing of fewer`);
-    if (secureAggregation !== null && cohort.min < 3)
-      fail(['cohort', 'min'], 'expected at least 3 with secure aggregation: of a sum of two, each can take off its own');
+    if (secureAggregation !== null && cohort.min < secureAggregation.minSurvivors)
+      fail(
+        ['cohort', 'min'],
+        `expected at least ${secureAggregation.minSurvivors} with secure aggregation (minSurvivors): of a sum of two, each can take off its own`,
+      );
     if (privacy !== null && weights.kind !== 'uniform')
       fail(['weights', 'kind'], 'expected uniform with privacy: example counts would weigh, and show, a client');
     if (privacy !== null && evaluation !== null && evaluation.noiseMultiplier === null) {
       fail(['evaluation', 'noiseMultiplier'], 'expected a number with privacy: metrics are released too; or set evaluation to null');
     }
+    if (evaluation?.rule === 'majority' && (secureAggregation !== null || privacy !== null))
+      fail(
+        ['evaluation', 'rule'],
+        `majority looks at each member's metrics, which ${secureAggregation === null ? 'privacy' : 'secure aggregation'} hides; choose mean, or set both to null`,
+      );
+    const measuring = evaluation?.minMembers ?? 0;
+    if (cohort.max !== null && cohort.max < measuring)
+      fail(['evaluation', 'minMembers'], `expected at most cohort.max (${cohort.max}), got ${measuring}`);
     if (privacy !== null && privacy.clip.kind === 'adaptive') {
       const { countNoise } = privacy.clip;
       const least = privacy.noiseMultiplier / 2;

@@ -38,31 +38,52 @@ export function requireOwn(cohort: Cohort, own: Advertisement): void {
 }
 
 /** Cohort and thresholds reach the participant's floors. @throws CutlayerError SECAGG_REFUSED */
-export function requireFloors(cohort: Cohort, { minCohort, minThreshold }: Pins): void {
+export function requireFloors(cohort: Cohort, { minCohort, minThreshold, minSurvivors }: Pins): void {
   if (cohort.names.length < minCohort) throw refused(`cohort: ${cohort.names.length} participants, this one's floor is ${minCohort}`);
   const opening = Math.min(cohort.threshold, cohort.holderThreshold);
   if (opening < minThreshold) throw refused(`threshold: ${opening} could open a secret, this participant's floor is ${minThreshold}`);
+  if (cohort.names.length < minSurvivors)
+    throw refused(`cohort: ${cohort.names.length} participants, this one's floor is ${minSurvivors} survivors`);
 }
 
 /**
  * The list of survivors is sorted, within the cohort, and long enough. It contains the participant
  * and no neighbour without a shared mask.
+ *
+ * @param floor the participant's own
  * @param sharers the participant and those whose shares have come to it
  * @throws CutlayerError SECAGG_REFUSED
  */
-export function requireSurvivors(cohort: Cohort, participant: string, sharers: readonly string[], survivors: readonly string[]): void {
+export function requireSurvivors(
+  cohort: Cohort,
+  { participant, floor }: { readonly participant: string; readonly floor: number },
+  sharers: readonly string[],
+  survivors: readonly string[],
+): void {
   for (const [i, name] of survivors.entries()) {
     if (!cohort.has(name)) throw refused(`survivors: ${name} is not in the cohort`);
     if (i > 0 && survivors[i - 1]! >= name)
       throw refused(`survivors: expected sorted names without repetition, ${name} comes after ${survivors[i - 1]}`);
   }
   if (!survivors.includes(participant)) throw refused('survivors: this participant is missing from the list');
-  if (survivors.length < cohort.threshold) throw refused(`survivors: ${survivors.length}, the threshold is ${cohort.threshold}`);
+  requireEnough(cohort, floor, survivors);
   const [near] = divide(cohort.holdersOf(participant), survivors);
   const [, unknown] = divide(near, sharers);
   if (unknown.length > 0) throw refused(`survivors: no shares have come from ${unknown[0]}`);
   if (near.length < cohort.holderThreshold)
     throw refused(`survivors: ${near.length} in this participant's neighbourhood, ${cohort.holderThreshold} are needed`);
+}
+
+/**
+ * Enough members are in the sum: the threshold, the round's floor, and the participant's own.
+ *
+ * @throws CutlayerError SECAGG_REFUSED
+ */
+export function requireEnough(cohort: Cohort, floor: number, survivors: readonly string[]): void {
+  if (survivors.length < cohort.threshold) throw refused(`survivors: ${survivors.length}, the threshold is ${cohort.threshold}`);
+  if (survivors.length < cohort.fewestSurvivors)
+    throw refused(`survivors: ${survivors.length}, at least ${cohort.fewestSurvivors} have to be in a sum`);
+  if (survivors.length < floor) throw refused(`survivors: ${survivors.length}, this participant's floor is ${floor}`);
 }
 
 /** Enough survivors have signed this very list. @throws CutlayerError SECAGG_REFUSED */

@@ -28,7 +28,7 @@ import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 import { cryptoRandom, type RandomBytes } from '../../privacy/random.js';
 import { Agreements } from './agreements.js';
-import { requireConfirmed, requireFloors, requireMembers, requireOwn, requireSurvivors, sameInbox } from './client-rules.js';
+import { requireConfirmed, requireEnough, requireFloors, requireMembers, requireOwn, requireSurvivors, sameInbox } from './client-rules.js';
 import { type ClientMemory, decodeState, encodeState, type SecAggState } from './client-state.js';
 import { Cohort, refused } from './cohort.js';
 import { type HeldShares, openInbox, sealDealt } from './dealing.js';
@@ -206,7 +206,12 @@ export class SecAggClient {
       if (masking === undefined) throw refused('confirm: nothing was masked');
       if (memory.survivors !== undefined && !sameNames(memory.survivors, survivors))
         throw refused('confirm: asked again with another list of survivors');
-      requireSurvivors(cohort, participant, [participant, ...masking.inbox.map(({ from }) => from)], survivors);
+      requireSurvivors(
+        cohort,
+        { participant, floor: memory.pins.minSurvivors },
+        [participant, ...masking.inbox.map(({ from }) => from)],
+        survivors,
+      );
       memory.survivors = [...survivors];
       const signature = sign(this.#identity.privateKey, confirmationTranscript(memory.round, cohort.digest, participant, survivors));
       return { participant, survivors: memory.survivors, signature };
@@ -223,6 +228,7 @@ export class SecAggClient {
       const confirmationsDigest = digestOf(confirmations);
       if (memory.confirmationsDigest !== undefined && !sameBytes(memory.confirmationsDigest, confirmationsDigest))
         throw refused('unmask: asked a second time');
+      requireEnough(cohort, memory.pins.minSurvivors, survivors);
       requireConfirmed(cohort, memory.cohort ?? [], survivors, confirmations, this.#check);
       const held = this.#held ?? openInbox(cohort, participant, memory.secrets, masking.inbox, this.#sealing);
       const [alive, gone] = divide(ownersHeldBy(cohort, participant, [...held.keys()]), survivors);

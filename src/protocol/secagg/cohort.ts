@@ -9,7 +9,7 @@ import { drawNeighbours, graphShape } from './graph.js';
 import type { KeyContext } from './key-schedule.js';
 import type { Advertisement } from './messages.js';
 import { KEY_BYTES } from './raw-keys.js';
-import { type SecAggRound, thresholdOf } from './settings.js';
+import { fewestSurvivorsOf, type SecAggRound, thresholdOf } from './settings.js';
 import { seededBytes } from './stream.js';
 import { type TranscriptField, transcriptDigest } from './transcript.js';
 
@@ -20,8 +20,10 @@ export class Cohort implements KeyContext {
   readonly names: readonly string[];
   /** sha256 over the round's parameters and all advertisements, signatures included. */
   readonly digest: Uint8Array;
-  /** How many have to answer each stage and confirm one list of survivors. */
+  /** How many have to confirm one list of survivors, and to reveal their shares. */
   readonly threshold: number;
+  /** How many have to be in the sum. */
+  readonly fewestSurvivors: number;
   /** How many shares open a secret; equal to {@link threshold} in a complete graph. */
   readonly holderThreshold: number;
   readonly #advertisements: ReadonlyMap<string, Advertisement>;
@@ -33,6 +35,7 @@ export class Cohort implements KeyContext {
     this.#advertisements = new Map(advertisements.map((advertisement) => [advertisement.participant, advertisement]));
     this.digest = cohortDigest(round, advertisements);
     this.threshold = thresholdOf(round, this.names.length);
+    this.fewestSurvivors = fewestSurvivorsOf(round, this.names.length);
     const shape = graphShape(this.names.length, this.threshold, round.graph);
     this.holderThreshold = shape.holderThreshold;
     const drawn = drawNeighbours(this.names.length, shape.degree, seededBytes(this.digest));
@@ -102,9 +105,20 @@ export function refused(rule: string): CutlayerError {
 }
 
 function cohortDigest(round: SecAggRound, advertisements: readonly Advertisement[]): Uint8Array {
-  const { federation, bits, length, threshold, minCohort, maxCohort, graph } = round;
+  const { federation, bits, length, threshold, minSurvivors, minCohort, maxCohort, graph } = round;
   const fractions = [threshold, graph.colluding, graph.dropout].map(String);
-  const parameters = [federation, round.round, bits, length, minCohort, maxCohort, graph.completeUpTo, graph.sigma, ...fractions];
+  const parameters = [
+    federation,
+    round.round,
+    bits,
+    length,
+    minSurvivors,
+    minCohort,
+    maxCohort,
+    graph.completeUpTo,
+    graph.sigma,
+    ...fractions,
+  ];
   const fields: TranscriptField[] = [...parameters, advertisements.length];
   for (const { participant, encryptionKey, maskKey, selfMaskCommitment, context, signature } of advertisements)
     fields.push(participant, encryptionKey, maskKey, selfMaskCommitment, context, signature);

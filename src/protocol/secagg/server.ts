@@ -61,6 +61,8 @@ export function requireStage(
 ): void {
   if (present.length < cohort.threshold)
     throw failed(`${stage}: ${present.length} of ${cohort.names.length} answered, the threshold is ${cohort.threshold}`);
+  if ((stage === 'sharing' || stage === 'submitting') && present.length < cohort.fewestSurvivors)
+    throw failed(`${stage}: ${present.length} of ${cohort.names.length} answered, at least ${cohort.fewestSurvivors} have to be in a sum`);
   const [alive, gone] = divide(sharers, survivors);
   const wanted = gone.filter((owner) => divide(cohort.neighboursOf(owner), survivors)[0].length > 0);
   for (const owner of [...alive, ...wanted]) {
@@ -101,6 +103,8 @@ export async function unmaskSum(sum: Uint32Array, input: UnmaskInput): Promise<U
   const { length, bits } = cohort.round;
   requireRing('masked sum', sum, length, bits);
   if (survivors.length < cohort.threshold) throw failed(`${survivors.length} survivors, the threshold is ${cohort.threshold}`);
+  if (survivors.length < cohort.fewestSurvivors)
+    throw failed(`${survivors.length} survivors, at least ${cohort.fewestSurvivors} have to be in a sum`);
   if (revealed.length < cohort.threshold) throw failed(`${revealed.length} revealed their shares, the threshold is ${cohort.threshold}`);
   const reconstruction = new Reconstruction(cohort, revealed);
   const [alive, gone] = divide(sharers, survivors);

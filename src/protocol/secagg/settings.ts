@@ -1,6 +1,6 @@
 /** What all parties agree on before a round, and each participant's own floors. */
 import { CutlayerError } from '../../errors.js';
-import { type GraphSettings, graphShape } from './graph.js';
+import { type GraphSettings, graphShape, HIDING } from './graph.js';
 
 /** One round's parameters; equal at coordinator and participants, or the round fails. */
 export interface SecAggRound {
@@ -19,7 +19,9 @@ export interface SecAggRound {
    * 2/3.
    */
   readonly threshold: number;
-  /** The smallest cohort that begins; at least 2. */
+  /** No sum is of fewer members; at least {@link HIDING}. */
+  readonly minSurvivors: number;
+  /** The smallest cohort that begins; at least `minSurvivors`. */
   readonly minCohort: number;
   /** The largest one: the sum of so many values does not wrap (`fixed-point.ts`). */
   readonly maxCohort: number;
@@ -32,6 +34,8 @@ export interface Pins {
   readonly minCohort: number;
   /** It joins no round in which fewer parties than this could open a secret. */
   readonly minThreshold: number;
+  /** It confirms and unmasks no sum of fewer members than this. */
+  readonly minSurvivors: number;
   /** The highest round it has ever begun; 0 before the first. */
   readonly lastRound: number;
 }
@@ -42,6 +46,14 @@ export const defaultGraph: GraphSettings = { completeUpTo: 64, colluding: 0.1, d
 /** Answers that each stage needs from a cohort of `n`: ceil(threshold · n), and more than half. */
 export function thresholdOf(round: Pick<SecAggRound, 'threshold'>, n: number): number {
   return Math.max(Math.ceil(round.threshold * n - 1e-9), Math.floor(n / 2) + 1);
+}
+
+/**
+ * How many of a cohort of `n` have to be in a sum: {@link thresholdOf}, the round's own floor, and
+ * always {@link HIDING}.
+ */
+export function fewestSurvivorsOf(round: Pick<SecAggRound, 'threshold' | 'minSurvivors'>, n: number): number {
+  return Math.max(thresholdOf(round, n), round.minSurvivors, HIDING);
 }
 
 /**
@@ -60,8 +72,12 @@ export function checkRound(round: SecAggRound): void {
       round.threshold > 0.5 && round.threshold <= 1,
       `threshold: expected more than 1/2 and at most 1 of the cohort, got ${round.threshold}`,
     ],
-    [whole(round.minCohort, 2, round.maxCohort), `minCohort: expected a whole number from 2 to maxCohort, got ${round.minCohort}`],
-    [whole(round.maxCohort, 2, 2 ** 20), `maxCohort: expected a whole number from 2 to 2^20, got ${round.maxCohort}`],
+    [whole(round.minSurvivors, HIDING, 2 ** 20), `minSurvivors: expected a whole number from ${HIDING} to 2^20, got ${round.minSurvivors}`],
+    [
+      whole(round.minCohort, round.minSurvivors, round.maxCohort),
+      `minCohort: expected a whole number from minSurvivors (${round.minSurvivors}) to maxCohort, got ${round.minCohort}`,
+    ],
+    [whole(round.maxCohort, HIDING, 2 ** 20), `maxCohort: expected a whole number from ${HIDING} to 2^20, got ${round.maxCohort}`],
     [whole(graph.completeUpTo, 2, 255), `graph.completeUpTo: expected a whole number from 2 to 255, got ${graph.completeUpTo}`],
     [graph.colluding >= 0 && graph.dropout >= 0, 'graph: colluding and dropout are parts of the cohort, not below 0'],
     [graph.colluding + graph.dropout < 1, `graph: colluding and dropout together are less than 1, got ${graph.colluding + graph.dropout}`],

@@ -1,9 +1,11 @@
 /** Opens the check of tokens, of the embedded issuer or of an external one. */
 
+import type { Logger } from '../observability/log.js';
 import type { ServerRole } from '../rpc/calls.js';
 import type { ListeningConfig } from '../security.js';
 import { openIdentity } from './identity.js';
 import { KeyRing, type PublicJwks } from './key-ring.js';
+import { loggedVerifier } from './refusal-log.js';
 import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from './verifier.js';
 
 /** How tokens are checked. */
@@ -18,11 +20,13 @@ export async function openAuth(
   { stateDir, issuer, audience, jwksUrl }: ListeningConfig,
   role: ServerRole,
   now: () => number,
+  log?: Pick<Logger, 'warn'>,
 ): Promise<Auth> {
+  const logged = (verify: Verifier): Verifier => (log === undefined ? verify : loggedVerifier(verify, log));
   if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
-    return { verify: createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now), jwks: undefined };
+    return { verify: logged(createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now)), jwks: undefined };
   }
   const ring = await KeyRing.open(stateDir);
   const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
-  return { verify: createVerifier(identity, keyRingKeys(ring, now), now), jwks: () => ring.publicJwks() };
+  return { verify: logged(createVerifier(identity, keyRingKeys(ring, now), now)), jwks: () => ring.publicJwks() };
 }

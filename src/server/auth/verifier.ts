@@ -25,7 +25,7 @@ import { MAX_TTL_SECONDS } from './ttl.js';
 export type Verifier = (token: string) => Promise<Principal>;
 
 /** Tolerated difference between the clocks of issuer and server. */
-const CLOCK_TOLERANCE_SECONDS = 5;
+const CLOCK_TOLERANCE_SECONDS = 60;
 /** Longer tokens are not parsed. */
 const MAX_TOKEN_CHARS = 8192;
 /** An unknown key id reloads the key ring, at most once in this time. */
@@ -45,7 +45,7 @@ export function keyRingKeys(ring: KeyRing, now: () => number): JWTVerifyGetKey {
       await ring.reload();
       key = await ring.publicKey(kid);
     }
-    if (key === undefined) throw invalid();
+    if (key === undefined) throw invalid(new Error('signed with a key that is not in the key ring'));
     return key;
   };
 }
@@ -66,7 +66,7 @@ export function remoteKeys(jwksUrl: URL): JWTVerifyGetKey {
 /** @param now milliseconds since 1970 */
 export function createVerifier(identity: Identity, getKey: JWTVerifyGetKey, now: () => number): Verifier {
   return async (token) => {
-    if (token.length > MAX_TOKEN_CHARS) throw invalid();
+    if (token.length > MAX_TOKEN_CHARS) throw invalid(new Error(`longer than ${MAX_TOKEN_CHARS} characters`));
     const payload = await verifyClaims(token, identity, getKey, now);
     return principalOf(payload, now);
   };
@@ -99,7 +99,8 @@ async function verifyClaims(
 
 function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
   const fromTheFuture = iat === undefined || iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS;
-  if (fromTheFuture || typeof jti !== 'string' || typeof scope !== 'string') throw invalid();
+  if (fromTheFuture) throw invalid(new Error('issued in the future; compare the clocks of issuer and server'));
+  if (typeof jti !== 'string' || typeof scope !== 'string') throw invalid();
   if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) throw invalid();
   // jose has checked that exp is a number in the future.
   if (exp === undefined || exp > now() / 1000 + MAX_TTL_SECONDS + CLOCK_TOLERANCE_SECONDS) throw invalid();

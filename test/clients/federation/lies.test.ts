@@ -214,6 +214,23 @@ describe('a participant, told by its coordinator', () => {
       ['enlist', 'shareKeys', 'submit'],
     ));
 
+  it('a list of two survivors, refuses to confirm', () =>
+    refuses(
+      taskLie('confirm', (task) => ({ ...task, survivors: ['site0', 'site1'] })),
+      'SECAGG_REFUSED',
+      /survivors: 2, at least 3 have to be in a sum/,
+      ['enlist', 'shareKeys', 'submit'],
+    ));
+
+  it('a sum that differs from the one before by fewer members than its raised floor, refuses to confirm', () =>
+    refuses(
+      taskLie('confirm', (task) => (task.round === 1 ? task : { ...task, survivors: ['site0', 'site1'] })),
+      'ROUND_REFUSED',
+      /of the same members except site2; the difference of the two sums shows those alone, and this member's floor is 2/,
+      ['enlist', 'shareKeys', 'submit', 'confirm', 'unmask', 'enlist', 'shareKeys', 'submit'],
+      { settings: { ...short, evaluation: null, rounds: { ...short.rounds, count: 2 } }, floors: { minDifference: 2 } },
+    ));
+
   it('two lists of survivors, confirms one of them', async () => {
     let asked = 0;
     const twice: Lie = (api) => ({
@@ -390,6 +407,30 @@ describe('a participant, told by its coordinator', () => {
     const code = (error: unknown): boolean =>
       error instanceof CutlayerError && error.code === 'MANIFEST_REJECTED' && /another federation than you pinned/.test(error.message);
     await assert.rejects(wanted.participant(0, { api: other.api(0) }), code);
+  });
+
+  it('fewer broadcasts than it has, says that the coordinator went backwards, and goes on when it has them again', async () => {
+    const federation = await rig.found({ ...short, evaluation: null, rounds: { ...short.rounds, count: 2 } });
+    const real = federation.api(0);
+    let asked = 0;
+    let backwards = 0;
+    const events: ParticipantEvent[] = [];
+    const api: FederationApi = Object.assign(Object.create(real) as FederationApi, {
+      nextTask: async (...given: Parameters<FederationApi['nextTask']>) => {
+        const answer = await real.nextTask(...given);
+        if (given[0].broadcastsKnown < 3 || asked++ >= 3) return answer;
+        backwards += 1;
+        return { ...answer, broadcasts: 1 };
+      },
+    });
+    const victim = await federation.participant(0, { api, onEvent: (event) => events.push(event) });
+    const others = [await federation.participant(1), await federation.participant(2)];
+    const [summary] = await Promise.all([victim, ...others].map((participant) => participant.run()));
+    assert.equal(backwards, 3);
+    const told = events.filter((event) => event.type === 'waiting' && /went backwards/.test(event.reason));
+    assert.ok(told.length > 0);
+    assert.match(JSON.stringify(told), /it has 1 broadcasts, and this member has 3; its operator has to put the newest database back/);
+    assert.equal(summary!.rounds, 2);
   });
 
   it('nothing new, it still raises its floors only', async () => {

@@ -20,7 +20,7 @@ const identity = (at: number) => identityFromSeed(new Uint8Array(32).fill(at + 1
 const chainHead = 'ab'.repeat(32);
 const terms = { purpose: 'train', chainHead, examples: 1 } as const;
 const entry = { round: 1, purpose: 'train', version: 0, promoted: 0, clipNorm: null, chainHead, examples: 1 } as const;
-const pins = { minCohort: 3, minThreshold: 2, lastRound: 0 };
+const pins = { minCohort: 3, minThreshold: 2, minSurvivors: 3, lastRound: 0 };
 const length = payloadLength(open.manifest, 'train');
 
 /** Everything that has left the member, as it left. */
@@ -49,7 +49,7 @@ class Victim {
   /** Starts it, or starts it again after a kill. Each time it draws other randomness, as a process does. */
   async start(): Promise<this> {
     this.#starts += 1;
-    const pin = { open, member: names[0]!, floors: { minCohort: 3, minThreshold: 2 } };
+    const pin = { open, member: names[0]!, floors: { minCohort: 3, minThreshold: 2, minSurvivors: 3, minDifference: 0 } };
     const random = seededBytes(new Uint8Array(32).fill(100 + this.#starts));
     this.round = MemberRound.open({ state: this.state, pin, identity: identity(0), random, api: this.wire.api });
     return this;
@@ -172,8 +172,10 @@ describe('a member that is killed and asked again, otherwise', () => {
     await victim.submit(inbox);
     const survivors = names.slice(0, 3);
     await victim.start();
-    await victim.round.confirm({ kind: 'confirm', round: 1, survivors });
-    await refuses((await victim.start()).round.confirm({ kind: 'confirm', round: 1, survivors: names }), 'SECAGG_REFUSED', /another list/);
+    const unreleased = (): undefined => undefined;
+    await victim.round.confirm({ kind: 'confirm', round: 1, survivors }, unreleased);
+    const again = (await victim.start()).round.confirm({ kind: 'confirm', round: 1, survivors: names }, unreleased);
+    await refuses(again, 'SECAGG_REFUSED', /another list/);
     const advertisements = cohort.map(({ advertisement }) => advertisement);
     const confirmations = others.slice(0, 2).map((client, at) => {
       const name = names[at + 1]!;

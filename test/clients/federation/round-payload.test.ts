@@ -88,8 +88,8 @@ describe('payload of a round', () => {
     }
     const { sum: noise } = decodeDistributed(arithmetic.plan, fromRing(sum, 32), 3);
     const deviation = Math.sqrt(noise.reduce((total, value) => total + value * value, 0) / length);
-    // Two of three members are enough for the multiplier; the third adds its own.
-    const wanted = noiseMultiplier * norm * Math.sqrt(3 / 2);
+    // No sum is of fewer than three members, so three have the multiplier together.
+    const wanted = noiseMultiplier * norm;
     assert.ok(Math.abs(deviation / wanted - 1) < 0.1, `deviation ${deviation}, wanted ${wanted}`);
   });
 

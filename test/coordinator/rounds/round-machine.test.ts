@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { RoundEffect, RoundEvent, VersionComparison } from '../../../src/coordinator/rounds/round-event.js';
+import type { RoundEffect, RoundEvent } from '../../../src/coordinator/rounds/round-event.js';
 import { dueRound, MOST_EVALUATION_FAILURES, transition, wakeAt } from '../../../src/coordinator/rounds/round-machine.js';
 import { roundPolicy } from '../../../src/coordinator/rounds/round-policy.js';
 import { answeredMembers, expectedMembers } from '../../../src/coordinator/rounds/round-stages.js';
@@ -10,6 +10,7 @@ import {
   newFederation,
   RECENT_ENDINGS,
 } from '../../../src/coordinator/rounds/round-state.js';
+import type { Comparison } from '../../../src/protocol/federation/promotion.js';
 import { fewestSurvivors } from '../../../src/protocol/federation/round-mechanism.js';
 import type { FederationSettingsInput } from '../../../src/protocol/federation/settings.js';
 import { memberNames, testManifest } from '../../support/coordinator-rig.js';
@@ -19,7 +20,7 @@ const stages: readonly CoordinatorStage[] = ['enlisting', 'sharing', 'submitting
 /** What an evaluated event rests on; the machine does not look at it. */
 const metrics = { loss: 1, accuracy: 0.5, exactMatch: 0 };
 const measured = { current: metrics, earlier: metrics };
-const evaluation: VersionComparison = { promoted: measured, candidate: measured, participants: [] };
+const evaluation: Comparison = { promoted: measured, candidate: measured, participants: [] };
 
 /** A machine with its clock. */
 class Machine {
@@ -129,18 +130,56 @@ describe('round machine', () => {
   });
 
   it('does not wait for members that have given up, and takes their answer when they come after all', () => {
-    const machine = new Machine();
+    const machine = new Machine({}, 5);
     machine.on({ kind: 'start' });
-    machine.answer(0, 1, 2);
-    const gaveUp = { kind: 'gaveUp', round: 1, stage: 'enlisting', member: memberNames(4)[3]! } as const;
+    machine.answer(0, 1, 2, 3);
+    const gaveUp = { kind: 'gaveUp', round: 1, stage: 'enlisting', member: memberNames(5)[4]! } as const;
     machine.on(gaveUp);
     assert.equal(machine.stage, 'sharing');
-    machine.answer(0, 1);
-    machine.on({ ...gaveUp, stage: 'sharing', member: memberNames(4)[2]! });
+    machine.answer(0, 1, 2);
+    machine.on({ ...gaveUp, stage: 'sharing', member: memberNames(5)[3]! });
     assert.equal(machine.stage, 'submitting');
-    machine.on({ ...gaveUp, stage: 'submitting', member: memberNames(4)[0]! });
+    machine.on({ ...gaveUp, stage: 'submitting', member: memberNames(5)[0]! });
+    machine.answer(0, 1, 2);
+    assert.deepEqual(machine.state.round!.submitted, memberNames(3));
+  });
+
+  for (const purpose of ['train', 'evaluate'] as const) {
+    it(`makes no sum of fewer than three in ${purpose === 'train' ? 'a train' : 'an evaluate'} round, whoever of three to six is lost at sharing or submitting`, () => {
+      for (let n = 3; n <= 6; n++) {
+        const signed = testManifest({}, n);
+        for (let pattern = 0; pattern < 3 ** n; pattern++) {
+          const machine = new Machine({}, n, signed);
+          const all = Array.from({ length: n }, (_, at) => at);
+          machine.on({ kind: 'start' });
+          if (purpose === 'evaluate') {
+            for (const _ of stages.slice(0, -1)) machine.answer(...all);
+            machine.on({ kind: 'released', round: 1, clipNorm: null });
+          }
+          assert.equal(machine.state.round!.purpose, purpose);
+          const lost = all.map((at) => Math.floor(pattern / 3 ** at) % 3);
+          machine.answer(...all);
+          for (const stage of [1, 2]) {
+            if (machine.stage === undefined) continue; // aborted at sharing
+            machine.answer(...all.filter((at) => lost[at] === 0 || lost[at]! > stage));
+            if (lost.includes(stage)) machine.wait(3_600_000);
+          }
+          const stayed = lost.filter((at) => at === 0).length;
+          assert.equal(machine.stage === 'confirming', stayed >= Math.max(3, Math.ceil((2 * n) / 3)), `${n} members, lost at ${lost}`);
+        }
+      }
+    });
+  }
+
+  it('goes on with two of three that confirm and unmask a sum of three', () => {
+    const machine = new Machine({}, 3);
+    machine.on({ kind: 'start' });
+    for (const _ of ['enlisting', 'sharing', 'submitting']) machine.answer(0, 1, 2);
     machine.answer(0, 1);
-    assert.deepEqual(machine.state.round!.submitted, memberNames(2));
+    machine.wait(60_000);
+    machine.answer(0, 1);
+    assert.equal(machine.stage, 'releasing');
+    assert.deepEqual(machine.state.round!.submitted, memberNames(3));
   });
 
   it('takes no more than cohort.max', () => {

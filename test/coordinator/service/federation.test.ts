@@ -206,6 +206,21 @@ describe('the federation service', () => {
     assert.ok(longest > 57_000 && longest <= 59_000, `${longest}`);
   });
 
+  it('a fault of the store is UNAVAILABLE, and names no file', async () => {
+    for (const code of ['IO_ERROR', 'STORE_CORRUPT'] as const) {
+      script.nextTask = async () => {
+        throw new CutlayerError(code, 'store /srv/secret/coordinator.db: the disk is full');
+      };
+      const north = await running.as('north', 'federation:participate');
+      const request = { federation: 'ab'.repeat(32), waitMs: 0, broadcastsKnown: 0 };
+      await assert.rejects(north.call('NextTask', request), (error: unknown) => {
+        assert.ok(error instanceof CutlayerError && error.code === 'UNAVAILABLE' && error.retry === 'same', String(error));
+        assert.ok(!/secret|disk|IO_ERROR/.test(JSON.stringify(error.toRecord())), error.message);
+        return true;
+      });
+    }
+  });
+
   it('leaves places for the others, however many calls one member makes', async () => {
     const waiting = later<void>();
     let waits = 0;

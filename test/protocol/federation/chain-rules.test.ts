@@ -52,6 +52,7 @@ function tell(settings: Settings, ...story: readonly BroadcastContent[]): ChainS
   );
 }
 
+const byMajority: Settings = { secureAggregation: null, evaluation: { rule: 'majority' } };
 const unjudged: Settings = { evaluation: null };
 const unmeasured = (kind: 'promote' | 'reject', version = 1): BroadcastContent =>
   judged(kind, { version, round: null, promoted: null, candidate: null, participants: [] });
@@ -73,6 +74,8 @@ describe('a chain of broadcasts', () => {
       { kind: 'finish', reason: 'over' },
     );
     assert.deepEqual([state.promoted, state.newest, state.round, state.finished], [0, 3, 7, true]);
+    tell(byMajority, aggregate(), judged('promote', { votes: 2 }));
+    tell(byMajority, aggregate(), judged('reject', { votes: 1, candidate: measured(1) }));
     tell(unjudged, aggregate(), unmeasured('promote'), aggregate({ version: 2, parent: 1, round: 2 }));
     tell(secret, costly(3, 1), judged('promote', { round: null, promoted: null, candidate: null, participants: [], privacy: spent(3, 1) }));
   });
@@ -102,7 +105,20 @@ describe('a chain of broadcasts', () => {
       /mallory is not on the roster/,
     ],
     ['a member twice', {}, [aggregate({ participants: ['member-000', 'member-000', 'member-001'] })], /counted twice/],
-    ['an aggregate of one', {}, [aggregate({ participants: ['member-000'] })], /expected 2 to 4 members, got 1/],
+    ['an aggregate of one', {}, [aggregate({ participants: ['member-000'] })], /expected 3 to 4 members, got 1/],
+    ['an aggregate of two', {}, [aggregate({ participants: participants.slice(0, 2) })], /expected 3 to 4 members, got 2/],
+    [
+      'an evaluation of two',
+      {},
+      [aggregate(), judged('promote', { participants: participants.slice(0, 2) })],
+      /expected 3 to 4 members, got 2/,
+    ],
+    [
+      'an aggregate of fewer than the manifest’s floor on survivors',
+      { cohort: { min: 4 }, secureAggregation: { minSurvivors: 4 } },
+      [aggregate()],
+      /expected 4 to 4 members, got 3/,
+    ],
     ['a promotion of what is no candidate', {}, [judged('promote', { version: 7 })], /version 7 is no candidate/],
     ['a promotion without the evaluation', {}, [aggregate(), unmeasured('promote')], /without the evaluation that the manifest asks for/],
     ['an evaluation that the manifest does not have', unjudged, [aggregate(), judged('promote')], /has no evaluation/],
@@ -117,6 +133,40 @@ describe('a chain of broadcasts', () => {
       {},
       [aggregate(), judged('reject', { candidate: measured(1) })],
       /rejected against the manifest's rule/,
+    ],
+    [
+      'a loss that no members can have',
+      {},
+      [aggregate(), judged('promote', { candidate: measured(-6.79) })],
+      /3 members cannot have a mean loss of -6.79: expected 0 to 20/,
+    ],
+    ['a loss above the cap', {}, [aggregate(), judged('reject', { candidate: measured(20.5) })], /mean loss of 20.5/],
+    [
+      'an accuracy that no members can have',
+      { evaluation: { metric: 'accuracy' } },
+      [aggregate(), judged('reject', { candidate: { ...measured(1), current: { loss: 1, accuracy: -0.53, exactMatch: 0 } } })],
+      /mean accuracy of -0.53: expected 0 to 1/,
+    ],
+    ['a divisor that is not the number of members', {}, [aggregate({ weight: 2 })], /expected the weight 3 of 3 members, got 2/],
+    [
+      'a divisor that no example counts give',
+      { weights: { kind: 'examples', maxExamples: 10 } },
+      [aggregate({ weight: 3.5 })],
+      /expected a weight from 0.29\d* to 3 of 3 members, got 3.5/,
+    ],
+    ['votes where the mean decides', {}, [aggregate(), judged('promote', { votes: 3 })], /expected no votes, got 3/],
+    ['no votes where the majority decides', byMajority, [aggregate(), judged('promote')], /expected at most 3 votes, got none/],
+    [
+      'a promotion against the majority',
+      byMajority,
+      [aggregate(), judged('promote', { votes: 1 })],
+      /promoted against the manifest's rule/,
+    ],
+    [
+      'a judgement by fewer members than are asked for',
+      { evaluation: { minMembers: 4 } },
+      [aggregate(), judged('promote')],
+      /judged by 3 members, and 4 are asked for/,
     ],
     ['a judgement without metrics', {}, [aggregate(), judged('promote', { candidate: null })], /without metrics/],
     ['a way back to what there never was', {}, [{ kind: 'rollback', version: 4, from: 0 }], /version 4, which cannot be gone back to/],

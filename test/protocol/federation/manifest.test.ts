@@ -55,6 +55,14 @@ describe('federation manifest', () => {
     assert.throws(() => openManifest({ bytes: spaced, signature: signed.signature }), code('MANIFEST_REJECTED', /canonical/));
   });
 
+  it('refuses a floor on survivors below three, or above the smallest cohort', () => {
+    const floor = (minSurvivors: number, min = 3) =>
+      signManifest(manifest({ secureAggregation: { minSurvivors }, cohort: { min } }), founder.privateKey);
+    assert.equal(floor(3).manifest.settings.secureAggregation?.minSurvivors, 3);
+    assert.throws(() => floor(2), code('INVALID_CONFIG', /settings\.secureAggregation\.minSurvivors/));
+    assert.throws(() => floor(4), code('INVALID_CONFIG', /settings\.cohort\.min: expected at least 4 with secure aggregation/));
+  });
+
   it('refuses two members of one name or one key, and a roster below the smallest cohort', () => {
     const twice = [...members, { name: 'north', publicKey: hex(generateIdentity().publicKey) }];
     assert.throws(

@@ -132,7 +132,7 @@ describe('a participant of secure aggregation, told a lie about the cohort', () 
     'refuses a cohort above the agreed maximum, whose sum could wrap',
     () => new Table(5, { maxCohort: 5 }),
     share((table) => [...table.advertisements, signedBy(table.site(1), table, { participant: 'sixth' })]),
-    /expected 2 to 5 participants, got 6/,
+    /expected 3 to 5 participants, got 6/,
   );
   refuses(
     'refuses unsigned keys',
@@ -407,6 +407,24 @@ describe('a participant of secure aggregation, told a lie about the survivors', 
     (table, victim) =>
       victim.confirm(survivors(table.names));
 
+  refuses(
+    'refuses a sum of two, although the threshold of three is two',
+    () => new Table(3).share().submit(),
+    confirm((names) => names.slice(0, 2)),
+    /survivors: 2, at least 3 have to be in a sum/,
+  );
+  refuses(
+    'refuses fewer survivors than its own floor',
+    () => new Table(6, {}, 1, { ...lowPins, minSurvivors: 6 }).share().submit(),
+    confirm((names) => names.slice(0, 5)),
+    /survivors: 5, this participant's floor is 6/,
+  );
+  refuses(
+    "refuses fewer survivors than the round's floor",
+    () => new Table(6, { minSurvivors: 6, minCohort: 6 }).share().submit(),
+    confirm((names) => names.slice(0, 5)),
+    /survivors: 5, at least 6 have to be in a sum/,
+  );
   refuses(
     'refuses fewer survivors than the threshold',
     masked,

@@ -72,6 +72,13 @@ describe('the coordinator of secure aggregation', () => {
     const { sum, cohort, sharers } = table;
     const few = { cohort, sharers, survivors: table.names.slice(0, 3), revealed: table.revealed };
     await assert.rejects(unmaskSum(sum, few), { code: 'SECAGG_FAILED', message: /3 survivors, the threshold is 4/ });
+    const three = new Table(3).share().submit().confirm().reveal();
+    const two = { ...three, sharers: three.sharers, survivors: three.names.slice(0, 2), revealed: three.revealed };
+    await assert.rejects(unmaskSum(three.sum, two), { code: 'SECAGG_FAILED', message: /2 survivors, at least 3 have to be in a sum/ });
+    assert.throws(() => new Table(3).share().submit(three.names.slice(0, 2)), {
+      code: 'SECAGG_FAILED',
+      message: /submitting: 2 of 3 answered, at least 3/,
+    });
     const unshared = { cohort, sharers: table.names.slice(1), survivors: table.survivors, revealed: table.revealed };
     await assert.rejects(unmaskSum(sum, unshared), { code: 'SECAGG_FAILED', message: /not among those who shared/ });
     await assert.rejects(unmaskSum(sum.subarray(1), { ...few, survivors: table.survivors }), { code: 'INVALID_SHAPE' });

@@ -10,6 +10,7 @@ import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type Identity, openIdentity } from '../../../src/server/auth/identity.js';
 import { issueToken } from '../../../src/server/auth/issuer.js';
 import { KeyRing } from '../../../src/server/auth/key-ring.js';
+import { loggedVerifier } from '../../../src/server/auth/refusal-log.js';
 import { parseScopes, requireScope } from '../../../src/server/auth/scopes.js';
 import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from '../../../src/server/auth/verifier.js';
 
@@ -48,6 +49,36 @@ describe('access tokens', () => {
     const principal = await verify(await issueToken(ring, identity, request, NOW));
     assert.equal(principal.tenant, 'acme');
     assert.deepEqual([...principal.scopes], ['split:train', 'split:infer']);
+  });
+
+  it('tolerates clocks that differ by a minute', async () => {
+    await verify(await issueToken(ring, identity, { ...request, ttlSeconds: 60 }, NOW - 119_000));
+    await verify(await issueToken(ring, identity, request, NOW + 59_000));
+    await refusal(verify(await issueToken(ring, identity, request, NOW + 61_000)));
+  });
+
+  it('tells the log why a token was refused, in one line a second, without the token', async () => {
+    const lines: { reason: string; unsaid: number }[] = [];
+    let clock = 0;
+    const logged = loggedVerifier(
+      verify,
+      { warn: (fields: object) => void lines.push(fields as (typeof lines)[number]) } as never,
+      () => clock,
+    );
+    const expired = await issueToken(ring, identity, { ...request, ttlSeconds: 60 }, NOW - 240_000);
+    for (let at = 0; at < 5; at++) await refusal(logged(expired));
+    clock = 1000;
+    await refusal(logged(await issueToken(ring, { ...identity, audience: 'another' }, request, NOW)));
+    clock = 2000;
+    await refusal(logged(await issueToken(ring, identity, request, NOW + 120_000)));
+    assert.match(lines[0]!.reason, /"exp" claim timestamp check failed/);
+    assert.match(lines[1]!.reason, /unexpected "aud" claim value/);
+    assert.match(lines[2]!.reason, /issued in the future; compare the clocks/);
+    assert.deepEqual(
+      lines.map(({ unsaid }) => unsaid),
+      [0, 4, 0],
+    );
+    assert.ok(!JSON.stringify(lines).includes(expired.slice(0, 20)));
   });
 
   it('says expired, and no more, of a token past its time', async () => {

@@ -38,6 +38,15 @@ export const federateOptions = {
         "take part in no round in which fewer members together could open an update (default: the manifest's; only ever raised)",
       ),
     ),
+    minSurvivors: optional(
+      positiveInteger('n', "confirm no sum of fewer members' updates or metrics (default: the manifest's; only ever raised)"),
+    ),
+    minDifference: optional(
+      positiveInteger(
+        'n',
+        'confirm no sum whose members differ by fewer from those of the sum before it, from the same version (default: any number; only ever raised)',
+      ),
+    ),
   }),
   ...connectionOptions,
   ...under('Data', {

@@ -23,8 +23,8 @@ const aggregate = (version: number, parent: number): BroadcastContent => ({
   version,
   parent,
   digest: digest(version),
-  participants: ['east', 'north'],
-  weight: 2,
+  participants: ['east', 'north', 'south'],
+  weight: 3,
   clipNorm: null,
   privacy: null,
 });
@@ -39,7 +39,7 @@ const judged = (
   round: version * 2,
   promoted: measured(...promoted),
   candidate: measured(...candidate),
-  participants: ['east', 'north'],
+  participants: ['east', 'north', 'south'],
   privacy: null,
 });
 
@@ -100,7 +100,7 @@ describe('the registry of versions', () => {
   it('is a table for people', () => {
     const [head, ...rows] = versionTable(versionsOf(broadcasts)).split('\n');
     assert.match(head!, /^version +from +round +status +members +loss +accuracy +exact +gained \(loss\) +forgot \(loss\) +broadcast/);
-    assert.match(rows[2]!, /^2 +1 +3 +rejected +2 +1\.0000 +0\.5000 +0\.2500 +0\.2000 +0\.2000 +1970-01-01 00:00:03$/);
+    assert.match(rows[2]!, /^2 +1 +3 +rejected +3 +1\.0000 +0\.5000 +0\.2500 +0\.2000 +0\.2000 +1970-01-01 00:00:03$/);
     assert.equal(rows.length, 5);
   });
 });

@@ -1,0 +1,81 @@
+/** An older copy of a coordinator's database is not served in silence. */
+import assert from 'node:assert/strict';
+import { copyFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
+
+const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 50 } as const;
+
+describe('an older copy of the database', () => {
+  let rig: CoordinatorRig;
+  afterEach(() => rig.close().catch(() => undefined));
+
+  const start = async (settings: object) => {
+    rig = await CoordinatorRig.start({ manifest: testManifest({ evaluation: null, ...settings }) });
+  };
+  /** Keeps a copy, plays on, and puts the copy back. */
+  const putBack = async (until: Parameters<CoordinatorRig['play']>[0]): Promise<void> => {
+    await rig.crash();
+    copyFileSync(rig.path, `${rig.path}.copy`);
+    await rig.open();
+    await rig.play(until);
+    await rig.crash();
+    copyFileSync(`${rig.path}.copy`, rig.path);
+  };
+
+  it('is refused for its privacy, its round and its chain, with what to do', async () => {
+    await start({ privacy });
+    await rig.play(({ released }) => released === 1);
+    await putBack(({ released }) => released === 3);
+    await assert.rejects(rig.open(), {
+      code: 'STORE_TOO_OLD',
+      message:
+        /the database is an older copy of itself: it ends with broadcast 2, round 2, epsilon 4\.\d+ after 1 releases, and has been at broadcast 6, round 4, epsilon [5-9]\.\d+ after 3 releases\. Put the newest database back\. If it is lost, the federation is over/,
+    });
+  });
+
+  it('is refused although only privacy was spent since', async () => {
+    await start({ privacy });
+    await putBack(({ round }) => round?.stage === 'unmasking');
+    await assert.rejects(rig.open(), { code: 'STORE_TOO_OLD', message: /after 1 releases/ });
+  });
+
+  it('is refused although only rounds were aborted since', async () => {
+    await start({ rounds: { gatherSeconds: 10 } });
+    await rig.crash();
+    copyFileSync(rig.path, `${rig.path}.copy`);
+    await rig.open();
+    await rig.play(({ aborted }) => aborted === 2, []);
+    await rig.crash();
+    copyFileSync(`${rig.path}.copy`, rig.path);
+    await assert.rejects(rig.open(), {
+      code: 'STORE_TOO_OLD',
+      message: /ends with broadcast 0, round 1, and has been at broadcast 0, round 2/,
+    });
+  });
+
+  it('is refused when it has forgotten a federation', async () => {
+    rig = CoordinatorRig.bare({ manifest: testManifest({}) });
+    await rig.open();
+    await rig.crash();
+    copyFileSync(rig.path, `${rig.path}.copy`);
+    await rig.open();
+    await rig.found();
+    await rig.crash();
+    copyFileSync(`${rig.path}.copy`, rig.path);
+    await assert.rejects(rig.open(), { code: 'STORE_TOO_OLD', message: /it does not have this federation/ });
+  });
+
+  it('is known by a private file; without the file the database is taken as it is, and a broken one is refused', async () => {
+    await start({});
+    await rig.play(({ released }) => released === 1);
+    const file = `${rig.path}.latest`;
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    await rig.crash();
+    rmSync(file);
+    await rig.open();
+    assert.ok(statSync(file).size > 0);
+    await rig.crash();
+    writeFileSync(file, '{"format":1}');
+    await assert.rejects(rig.open(), { code: 'STORE_CORRUPT', message: /newest state of each federation/ });
+  });
+});
