@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readSettings } from '../../../src/commands/coordinator/settings-input.js';
 import { type SimulationOptions, simulate } from '../../../src/commands/simulation/simulate.js';
 import type { SimulationPoint, SimulationSummary } from '../../../src/commands/simulation/simulation-summary.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, exhaustive } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { anonymousBytes, heldBytes } from '../../support/process-memory.js';
 import { writeNotes } from '../../support/training-data.js';
@@ -95,7 +95,9 @@ describe('simulated federations', function () {
     assert.equal(summary.points[1]!.participants, many);
   });
 
-  it(`run later rounds of ${many} participants, each with all others for neighbours, in the memory of the first`, async () => {
+  // Each round takes n² messages, so this one is for the exhaustive run alone.
+  const sweep = exhaustive ? it : it.skip;
+  sweep(`run later rounds of ${many} participants, each with all others for neighbours, in the memory of the first`, async () => {
     const data = join(dir, 'many.jsonl');
     writeNotes(data, 3 * many, 2);
     const held: number[] = [];
@@ -111,8 +113,8 @@ describe('simulated federations', function () {
     const settings = ['rounds.count=3', 'training.steps=1'];
     await assert.rejects(run(settings, { data, participants: many, onPoint, signal: stop.signal }), { code: 'CANCELLED' });
     const [, first, second] = held as [number, number, number];
-    // What 100 participants know of one round is about 35 MB, 40 of them 6 MB; the gateway keeps inputs of their steps, below 1 MB, for a retry.
-    assert.ok(second - first < depth(5e6, 2.5e6), `bytes held after each round: ${held.join(' ')}`);
+    // What 100 participants know of one round is about 35 MB; the gateway keeps inputs of their steps, below 1 MB, for a retry.
+    assert.ok(second - first < 5e6, `bytes held after each round: ${held.join(' ')}`);
     assert.ok(process[2]! - process[1]! < 64e6, `bytes of the process after each round: ${process.join(' ')}`);
   });
 });
