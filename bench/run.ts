@@ -18,9 +18,10 @@ import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
+import { benchSoak } from './soak/soak.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
 
-const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'secagg'] as const;
+const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'secagg', 'soak'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
@@ -28,6 +29,7 @@ const program = new Command('npm run bench --')
   .option('--rounds <n>', 'paired repetitions; medians are reported', Number, 5)
   .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
   .option('--small', 'GPT-2-small shape only')
+  .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
   .option('--tiny', 'methods and wire dtypes at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
@@ -35,8 +37,8 @@ for (const word of program.args) {
   const guess = didYouMean(word, sections) || `; expected some of ${sections.join(', ')}`;
   if (!(sections as readonly string[]).includes(word)) program.error(`error: there is no section ${word}${guess}`);
 }
-const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; dir: string }>();
-const wanted = new Set(program.args.length > 0 ? program.args : sections);
+const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; minutes: number; dir: string }>();
+const wanted = new Set(program.args.length > 0 ? program.args : sections.filter((section) => section !== 'soak'));
 
 // The allocator reads its settings at process start, so this process restarts with them.
 if (process.env.GLIBC_TUNABLES === undefined) {
@@ -50,6 +52,7 @@ if (process.env.GLIBC_TUNABLES === undefined) {
 const report = new Report();
 process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
+if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
 else if (wanted.size > 0) await benchAll();
