@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
+import { parseJson } from '../files/json-text.js';
 
 /** What adapts a span: nothing, rows before the text, or keys and values of every block. */
 export const spanKinds = ['none', 'softPrompt', 'prefix'] as const;
@@ -314,7 +315,7 @@ function checkFiles(
 export function parseManifest<T>(schema: z.ZodType<T>, text: string, label: string): T {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw new CutlayerError('INVALID_ARTIFACT', `${label}: expected JSON, got text that does not parse; pack the checkpoint again`, {
       cause,

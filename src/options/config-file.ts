@@ -4,10 +4,11 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parseDocument, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { CutlayerError } from '../errors.js';
 import { kebab, type OptionRow, type OptionTable } from './option.js';
 import { didYouMean, parseValue } from './parse-options.js';
+import { parseYaml } from './yaml-text.js';
 
 const MAX_BYTES = 1 << 20;
 
@@ -71,12 +72,17 @@ export async function readYaml(file: string, missing: string, wanted: string): P
     throw new CutlayerError('NOT_FOUND', `${file}: ${missing}`, { cause });
   });
   if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
-  const document = parseDocument(await readFile(file, 'utf8'));
-  const [error] = document.errors;
-  if (error !== undefined) throw invalid(file, `not YAML: ${error.message.split('\n')[0]}`);
-  const content: unknown = document.toJS() ?? {};
+  const content = readText(file, await readFile(file, 'utf8')) ?? {};
   if (typeof content !== 'object' || Array.isArray(content)) throw invalid(file, wanted);
   return content as Record<string, unknown>; // no null, by the default above
+}
+
+function readText(file: string, text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch (cause) {
+    throw invalid(file, `not YAML: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
 }
 
 function readValue(file: string, key: string, row: OptionRow, value: unknown): unknown {

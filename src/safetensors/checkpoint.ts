@@ -5,6 +5,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../errors.js';
+import { parseJson } from '../files/json-text.js';
 import type { TensorInfo } from './header.js';
 import { openSafetensors, type SafetensorsFile } from './reader.js';
 
@@ -76,7 +77,7 @@ async function readIndex(path: string): Promise<Map<string, string>> {
   if (size > MAX_INDEX_BYTES) throw fail(`the index may have at most ${MAX_INDEX_BYTES} bytes, it has ${size}`);
   let index: unknown;
   try {
-    index = JSON.parse(await readFile(path, 'utf8'));
+    index = parseJson(await readFile(path, 'utf8'));
   } catch (cause) {
     throw new CutlayerError('INVALID_SAFETENSORS', `${path}: expected JSON`, { cause });
   }

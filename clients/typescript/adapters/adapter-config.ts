@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { writeFileAtomic } from '../../../src/files/atomic-file.js';
+import { parseJson } from '../../../src/files/json-text.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
 import { allFinite } from '../../../src/tensor/finite.js';
 import { type DimPattern, expectShape } from '../../../src/tensor/shape.js';
@@ -46,7 +47,7 @@ export async function readAdapterConfig(dir: string): Promise<AdapterConfig> {
 /** The JSON of a file that lies beside an adapter. @throws CutlayerError INVALID_ADAPTER */
 export function jsonOf(file: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new CutlayerError('INVALID_ADAPTER', `${file}: not JSON; copy the adapter again`, { cause });
   }

@@ -45,11 +45,11 @@ export interface BundleIdentity {
   readonly cut: ServedModel['cut'];
 }
 
-/** Parses the answer of GetModel. @throws CutlayerError INTERNAL when parts are missing */
+/** Parses the answer of GetModel. @throws CutlayerError INVALID_ARGUMENT when parts are missing */
 export function parseServedModel(answer: GetModelResponse__Output): ServedModel {
   const { dims, cut, limits } = answer;
   if (dims === null || cut === null || limits === null) {
-    throw new CutlayerError('INTERNAL', 'the gateway answered GetModel without dims, cut or limits; is it a Cutlayer gateway?');
+    throw new CutlayerError('INVALID_ARGUMENT', 'the gateway answered GetModel without dims, cut or limits; is it a Cutlayer gateway?');
   }
   return {
     name: answer.name,

@@ -1,5 +1,6 @@
 /** Parses one line of a data file into one of three record forms; errors name file and line. */
 import { CutlayerError } from '../../../src/errors.js';
+import { parseJson } from '../../../src/files/json-text.js';
 
 /** One turn of a conversation. */
 export interface ChatMessage {
@@ -34,7 +35,7 @@ const roles: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assi
 export function parseRecord(line: string, where: string): DataRecord {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch (cause) {
     throw invalid(where, `not JSON (${line.length} characters); expected one object per line`, cause);
   }

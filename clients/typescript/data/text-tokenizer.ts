@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Template } from '@huggingface/jinja';
 import * as tokenizers from '@huggingface/tokenizers';
 import { CutlayerError } from '../../../src/errors.js';
+import { parseJson } from '../../../src/files/json-text.js';
 import type { ChatMessage } from './records.js';
 
 /** The manifest's special tokens; the tokenizer's own configuration comes first. */
@@ -153,7 +154,7 @@ async function readJson(file: string): Promise<Record<string, unknown> | undefin
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return parseJson(text) as Record<string, unknown>;
   } catch (cause) {
     throw new CutlayerError('INVALID_ARTIFACT', `${file}: not JSON; pack the checkpoint again`, { cause });
   }

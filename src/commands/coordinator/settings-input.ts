@@ -3,11 +3,11 @@
  * command line. Keys are those of the manifest's settings, in camelCase or with dashes; an unknown
  * one is refused together with the nearest that is known.
  */
-import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { readYaml } from '../../options/config-file.js';
 import { nearest } from '../../options/nearest.js';
+import { parseYaml } from '../../options/yaml-text.js';
 import { type FederationSettings, federationSettingsSchema } from '../../protocol/federation/settings.js';
 import { knownKeys, knownValues } from './known-keys.js';
 
@@ -59,8 +59,12 @@ function setSingle(tree: Tree, text: string): string {
   if (at < 1 || path.some((key) => key === '' || key === '__proto__')) {
     throw invalid('--set', `expected path.to.setting=value, such as cohort.min=3, got ${text}`);
   }
-  const document = parseDocument(text.slice(at + 1));
-  if (document.errors.length > 0) throw invalid(`--set ${text}`, 'its value is not YAML');
+  let value: unknown;
+  try {
+    value = parseYaml(text.slice(at + 1));
+  } catch {
+    throw invalid(`--set ${text}`, 'its value is not YAML');
+  }
   let node = tree;
   for (const key of path.slice(0, -1)) {
     const next = node[key];
@@ -68,7 +72,6 @@ function setSingle(tree: Tree, text: string): string {
     if (!isTree(next)) node[key] = {};
     node = node[key] as Tree;
   }
-  const value: unknown = document.toJS();
   node[path.at(-1)!] = isTree(value) ? camelKeys(value) : value;
   return path.join('.');
 }

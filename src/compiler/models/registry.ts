@@ -1,5 +1,6 @@
 /** The families by `model_type`, and the one parser of `config.json` into a model description. */
 import { CutlayerError } from '../../errors.js';
+import { parseJson } from '../../files/json-text.js';
 import { type ConfigJson, specialTokensOf } from './config.js';
 import { gemma } from './families/gemma.js';
 import { gemma2 } from './families/gemma2.js';
@@ -69,7 +70,7 @@ export function isFamily(name: string): name is keyof typeof families {
 export function parseConfig(text: string): ConfigJson {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw new CutlayerError('INVALID_CONFIG', 'config.json: expected JSON, got text that does not parse', { cause });
   }

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { digestFile } from '../../artifacts/digest.js';
 import type { ArtifactFile } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
+import { parseJson } from '../../files/json-text.js';
 
 const MAX_CONFIG_BYTES = 4 << 20;
 
@@ -44,7 +45,7 @@ export async function generationEosTokens(dir: string, vocabSize: number): Promi
   if (text === undefined) return [];
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw new CutlayerError('INVALID_CONFIG', `${path}: expected JSON`, { cause });
   }
@@ -81,7 +82,7 @@ export async function checkTokenizer(dir: string, vocabSize: number): Promise<vo
   if (found === undefined || !found.isFile()) return;
   const config = await readFile(join(dir, 'tokenizer_config.json'), 'utf8').catch(() => '{}');
   try {
-    new Tokenizer(JSON.parse(await readFile(file, 'utf8')) as object, JSON.parse(config) as object);
+    new Tokenizer(parseJson(await readFile(file, 'utf8')) as object, parseJson(config) as object);
   } catch (cause) {
     throw new CutlayerError(
       'UNSUPPORTED_CHECKPOINT',

@@ -18,7 +18,7 @@ export function reportMessage(report: FederationReport): FederationStatus {
   };
 }
 
-/** The report of a message. @throws CutlayerError INTERNAL for a value of a newer coordinator */
+/** The report of a message. @throws CutlayerError INVALID_ARGUMENT for an unknown value */
 export function reportOf(message: FederationStatus__Output): FederationReport {
   const { privacy, round } = message;
   return {
@@ -44,12 +44,15 @@ const versionStates = [
 function oneOf<T extends string>(known: readonly T[], text: string): T {
   const found = known.find((word) => word === text);
   if (found !== undefined) return found;
-  throw new CutlayerError('INTERNAL', `the coordinator answered ${text}, which this version does not know; expected ${known.join(', ')}`);
+  throw new CutlayerError(
+    'INVALID_ARGUMENT',
+    `the coordinator answered ${text}, which this version does not know; expected ${known.join(', ')}`,
+  );
 }
 
 function known<T>(value: T | undefined, what: string): T {
   if (value !== undefined) return value;
-  throw new CutlayerError('INTERNAL', `the coordinator answered a ${what} that this version does not know`);
+  throw new CutlayerError('INVALID_ARGUMENT', `the coordinator answered a ${what} that this version does not know`);
 }
 
 function roundMessage({ purpose, stage, remainingMs, cohort, answered, ...round }: RoundReport): RoundStatus {

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
+import { parseJson } from '../../files/json-text.js';
 import { sign, verify } from '../secagg/signature.js';
 import { canonicalBytes } from './canonical-json.js';
 import { hex32 } from './manifest.js';
@@ -135,7 +136,7 @@ export function openBroadcast(
   if (!verify(coordinatorKey, bytes, signature)) throw reject('its signature is not of the coordinator of the pinned manifest');
   let broadcast: Broadcast;
   try {
-    broadcast = broadcastSchema.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+    broadcast = broadcastSchema.parse(parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
   } catch (cause) {
     throw reject('expected a broadcast', cause);
   }

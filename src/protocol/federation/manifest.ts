@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
+import { parseJson } from '../../files/json-text.js';
 import { sign, verify } from '../secagg/signature.js';
 import { canonicalBytes } from './canonical-json.js';
 import { federationSettingsSchema } from './settings.js';
@@ -127,7 +128,7 @@ export function openManifest({ bytes, signature }: SignedManifest, id?: string):
   if (bytes.length > MAX_MANIFEST_BYTES) throw reject(`expected at most ${MAX_MANIFEST_BYTES} bytes, got ${bytes.length}`);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    json = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw reject('expected JSON', cause);
   }

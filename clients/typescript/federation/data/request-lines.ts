@@ -1,5 +1,6 @@
 /** The body of a request as lines of JSON: one object, a list of objects, or JSON lines. */
 import { CutlayerError } from '../../../../src/errors.js';
+import { parseJson } from '../../../../src/files/json-text.js';
 
 /** Most examples of one request. */
 export const MAX_EXAMPLES_PER_REQUEST = 10_000;
@@ -53,7 +54,7 @@ function splitLines(body: string): readonly string[] {
 function jsonItems(body: string): readonly string[] {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parseJson(body);
   } catch {
     // The parser's own message quotes the body.
     throw new CutlayerError('INVALID_ARGUMENT', 'body: not JSON; for one object per line, say content-type application/x-ndjson');

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSettings } from '../../src/commands/coordinator/settings-input.js';
+import { gatewayOptions } from '../../src/gateway/config.js';
+import { readConfigFile } from '../../src/options/config-file.js';
+
+/** Texts that the parser's own errors, or the depth of the value, would turn into unforeseen errors. */
+const hostile: Readonly<Record<string, string>> = {
+  'an alias without an anchor': 'port: *missing',
+  'an alias that holds itself': 'port: &a [*a]',
+  'aliases that multiply': [
+    'a: &a [x,x,x,x,x,x,x,x,x]',
+    ...['b', 'c', 'd', 'e', 'f'].map((name, at) => `${name}: &${name} [${Array(9).fill(`*${'abcde'[at]}`).join()}]`),
+  ].join('\n'),
+  'lists nested 20,000 deep': `port: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+  'lists nested 500 deep': `port: ${'['.repeat(500)}${']'.repeat(500)}`,
+};
+
+describe('YAML from outside', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'cutlayer-yaml-'));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  for (const [what, text] of Object.entries(hostile)) {
+    it(`is refused by name of its file with ${what}`, async () => {
+      const file = join(dir, 'options.yaml');
+      writeFileSync(file, text);
+      await assert.rejects(readConfigFile(file, gatewayOptions), { code: 'INVALID_OPTION', message: /options\.yaml: not YAML: / });
+      await assert.rejects(readSettings({ file, single: [] }), { code: 'INVALID_OPTION', message: /options\.yaml: not YAML: / });
+    });
+  }
+
+  it('is refused by name of its flag in a single setting', async () => {
+    await assert.rejects(readSettings({ single: ['cohort.min=*missing'] }), {
+      code: 'INVALID_OPTION',
+      message: /--set cohort\.min=\*missing/,
+    });
+  });
+});
