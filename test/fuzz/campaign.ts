@@ -1,0 +1,114 @@
+/** Runs a target in a process of its own, with a heap limit and a watchdog that can name the input of a process that hangs or dies. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { ChildResult } from './child.js';
+import { inputsOf } from './inputs.js';
+import { minimized } from './minimize.js';
+import type { Finding, Target } from './target.js';
+
+const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
+
+/** The heap of a process that runs a target. */
+const HEAP_MB = 512;
+const LOOK_MS = 250;
+
+/** How a target is run. */
+export interface CampaignOptions {
+  /** The compiled module of the target. */
+  readonly modulePath: string;
+  readonly seed: number;
+  readonly seconds: number;
+  /** A process that stands still for so long hangs. Default 20 s. */
+  readonly hangMs?: number;
+  /** Time to make the input of a process that hung or died smaller. Default 60 s. */
+  readonly minimizeMs?: number;
+}
+
+/** What came out. */
+export interface Campaign extends Omit<ChildResult, 'finding'> {
+  readonly finding?: Finding & { readonly input: Uint8Array };
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly hung: boolean;
+}
+
+/** Runs the child until it ends, or kills it when `index` has not moved for too long. */
+function runChild(args: readonly string[], hangMs: number, index: () => number): Promise<Ended> {
+  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--enable-source-maps', CHILD, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  const collect = (chunk: Buffer): void => {
+    out = `${out}${chunk}`.slice(-(1 << 22));
+  };
+  child.stdout.on('data', collect);
+  child.stderr.on('data', collect);
+  let [last, since, hung] = [-1, Date.now(), false];
+  const watchdog = setInterval(() => {
+    const now = index();
+    if (now !== last) [last, since] = [now, Date.now()];
+    else if (Date.now() - since > hangMs) {
+      hung = true;
+      child.kill('SIGKILL');
+    }
+  }, LOOK_MS);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearInterval(watchdog);
+      resolve({ code, out, hung });
+    });
+  });
+}
+
+/** Runs one input in a process of its own. @returns undefined when it was read or refused */
+async function replay(modulePath: string, file: string, hangMs: number): Promise<Finding | undefined> {
+  const { code, out, hung } = await runChild([modulePath, file], hangMs, () => 0);
+  if (code === 0) return undefined;
+  if (hung) return { kind: 'slow', text: `did not end within ${hangMs} ms` };
+  if (code !== 2) return { kind: 'crash', text: `the process died: ${out.slice(-2000)}` };
+  const [kind = '', ...text] = out.split(': ');
+  return { kind: kind as Finding['kind'], text: text.join(': ').trim() }; // written by child.ts
+}
+
+/** Runs a target for some seconds, or until its first finding. */
+export async function campaign({ modulePath, seed, seconds, hangMs = 20_000, minimizeMs = 60_000 }: CampaignOptions): Promise<Campaign> {
+  const dir = mkdtempSync(join(tmpdir(), 'cutlayer-fuzz-'));
+  try {
+    const progress = join(dir, 'progress');
+    const index = (): number => {
+      const bytes = Buffer.alloc(8);
+      bytes.set(readFileSync(progress).subarray(0, 8));
+      return bytes.readDoubleLE();
+    };
+    writeFileSync(progress, Buffer.alloc(8));
+    const startedAt = Date.now();
+    const { code, out, hung } = await runChild([modulePath, String(seed), String(seconds), progress], hangMs, index);
+    if (code === 0 || code === 2) {
+      const { finding, ...counts } = JSON.parse(out.slice(out.lastIndexOf('\n', out.length - 2) + 1)) as ChildResult; // written by child.ts
+      return { ...counts, ...(finding && { finding: { ...finding, input: Buffer.from(finding.input, 'base64') } }) };
+    }
+    const counts = { executions: index() + 1, read: 0, seconds: (Date.now() - startedAt) / 1000 };
+    const { target } = (await import(pathToFileURL(modulePath).href)) as { readonly target: Target };
+    const input = inputsOf(basename(modulePath, '.js'), target, seed)(index());
+    const file = join(dir, 'input');
+    const again = async (candidate: Uint8Array): Promise<Finding | undefined> => {
+      writeFileSync(file, candidate);
+      return replay(modulePath, file, hangMs);
+    };
+    const found = (await again(input)) ?? {
+      kind: 'crash' as const,
+      text: `the process ${hung ? 'stood still' : 'died'} at this input after ${counts.executions} others, and not at this input alone: ${out.slice(-2000)}`,
+    };
+    const smallest = await minimized(input, async (candidate) => (await again(candidate))?.kind === found.kind, Date.now() + minimizeMs);
+    return { ...counts, finding: { ...found, input: smallest } };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,30 @@
+/** The targets by name; a target is the module of its name in `targets/`. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What each target reads. */
+export const targets = {
+  'split-requests': 'requests to a gateway: Forward, Backward, KeyValues',
+  'federation-requests': 'requests of members and founders to a coordinator',
+  answers: 'answers of gateway and coordinator, and the details of failed calls',
+  tensors: 'tensors on the wire',
+  safetensors: 'safetensors files: header and tensors',
+  'safetensors-index': 'the index file of a sharded checkpoint',
+  'artifact-manifests': 'manifest.json of backbones and client bundles',
+  'federation-manifests': 'signed manifests of federations, and broadcasts',
+  'model-configs': 'config.json of checkpoints',
+  'adapter-files': 'adapter_config.json and cutlayer_adapter.json',
+  'option-files': 'YAML files of options',
+  'federation-settings': "YAML files of a founder's settings, and --set",
+  jsonl: 'data files and bodies of JSON lines',
+  'chat-templates': 'Jinja templates of a tokenizer',
+  onnx: 'ONNX models, up to the compiled backbone',
+} as const;
+
+/** A target's name. */
+export type TargetName = keyof typeof targets;
+
+export const targetNames = Object.keys(targets) as TargetName[]; // the keys of a closed table
+
+/** The compiled module of a target. */
+export const targetModule = (name: TargetName): string => join(fileURLToPath(new URL('targets', import.meta.url)), `${name}.js`);
