@@ -39,7 +39,10 @@ export const gatewayOptions = {
   ...under('Computation', {
     workers: withDefault(integerBetween(1, 256, 'n', 'steps computed at once'), 1),
     threads: optional(integerBetween(1, 256, 'n', 'threads per worker (default: the cores, divided among the workers)')),
-    residualMemory: withDefault(byteSize('memory for steps between forward and backward'), '1GiB'),
+    memory: optional(
+      byteSize('memory for calls, running steps and kept steps, weights not counted (default: half of the memory of the machine)'),
+    ),
+    residualMemory: withDefault(byteSize('part of it for steps between forward and backward'), '1GiB'),
     queueLimit: withDefault(integerBetween(1, 4096, 'n', 'steps that may wait; more are refused as retryable'), 64),
   }),
   ...under('Size of a step', {

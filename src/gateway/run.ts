@@ -14,6 +14,7 @@ import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
 import { type BackboneEngine, createEngine } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
+import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 
@@ -41,9 +42,11 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     openTls(config, { secrets: 'activations and tokens', log, now }),
     openAuth(config, 'gateway', now, log),
   ]);
+  const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
   const engine = await createEngine({
     artifact: await loadBackbone(config.backbone, { verify: config.verify }),
     residualMemoryBytes: config.residualMemory,
+    memoryBytes,
     queueLimit: config.queueLimit,
     keyValues: config.allowPrefixInit,
     workers: config.workers,
@@ -53,10 +56,11 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     const { manifest, digest } = engine.artifact;
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
+    logMemory({ config, memoryBytes, manifest, limits }, log);
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'gateway',
-      services: [splitService(engine, limits)],
+      services: [splitService(engine, limits, now)],
       verify,
       limits: {
         ...limits,

@@ -46,6 +46,8 @@ export interface PoolStats {
   readonly queueLength: number;
   readonly running: number;
   readonly workerRestarts: number;
+  /** Every worker is down after several deaths without a finished job. */
+  readonly hopeless: boolean;
   /** Time in which the slowest worker opened its graphs. */
   readonly startMs: number;
 }
@@ -126,6 +128,7 @@ export class WorkerPool {
       queueLength: this.#queue.length,
       running: this.#slots.filter((slot) => slot.state === 'busy').length,
       workerRestarts: this.#restarts,
+      hopeless: this.#hopeless,
       startMs: this.#startMs,
     };
   }
@@ -232,6 +235,10 @@ export class WorkerPool {
     slot.deaths = 0;
     slot.failure = undefined;
     job?.settle(result);
+  }
+
+  get #hopeless(): boolean {
+    return this.#slots.every(({ state }) => state === 'down') && this.#slots.some(({ deaths }) => deaths >= HOPELESS_DEATHS);
   }
 
   /** A worker has ended: by a crash, unless the pool is closed. */

@@ -6,11 +6,14 @@
  * are 0.33 MB a row. Keeping them takes 1.78 s of one core per step of 272 rows; running the
  * forward again takes 2.53 s (1.4 times as much). The first successful vjp drops them. A repeated
  * Backward, or one after eviction, runs the forward again from the kept inputs and gives the same
- * bits. Memory is at most the budget plus, per worker, the residuals of the step that runs there.
+ * bits. Calls, runs and kept steps share one memory budget (memory-budget.ts).
  *
  * ONNX Runtime computes and holds every output of a graph, fetched or not. So a forward that keeps
  * no residuals runs a graph without them, with the same bits of output. At GPT-2-small shape and
  * 528 rows this saves 110 MiB and 2-6% of the time.
+ *
+ * A step that needs more memory than one run may have is refused before it runs. So is one that
+ * needs more time than its call has left.
  */
 
 import { spanKinds } from '../../artifacts/manifest.js';
@@ -23,31 +26,42 @@ import type { NamedTensors } from '../../runtime/protocol.js';
 import { releaseTensors, tensorBytes } from '../../runtime/release.js';
 import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { type BudgetStats, MemoryBudget, type MessageBudget } from './memory-budget.js';
 import { OpTimes, type OpTiming } from './op-times.js';
+import { requireMemory, requireTime } from './refusals.js';
+import { RowRates } from './row-rates.js';
+import { type HeldCall, Scheduler, type SchedulerStats } from './scheduler.js';
 import { type CheckedInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
+import { WorkSizes } from './work-size.js';
+
+/** What every call has. */
+interface EngineCall {
+  readonly tenant: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until the call's deadline, asked again when its turn comes. Default: no end. */
+  readonly leftMs?: () => number;
+  /** Bytes of the call's message, unless the server counts them in the engine's budget. */
+  readonly messageBytes?: number;
+}
 
 /** A forward of one step. */
-export interface ForwardStep {
-  readonly tenant: string;
+export interface ForwardStep extends EngineCall {
   readonly inputs: CheckedInputs;
   /** Unique within the tenant; the same id with the same inputs is a retry. */
   readonly stepId: string;
   /** Keep what `backward` needs. */
   readonly training: boolean;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** The vjp of a step whose forward has run. */
-export interface BackwardStep {
-  readonly tenant: string;
+export interface BackwardStep extends EngineCall {
   readonly stepId: string;
   /** [N, hiddenSize]: the cotangent of forward's output, row by row. */
   readonly cotangent: Tensor<'float32'>;
   /** Whether to return the cotangent of the hidden states too. */
   readonly wantHiddenStates: boolean;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a vjp gives. */
@@ -59,9 +73,11 @@ export interface BackwardResult {
 }
 
 /** The engine's state, for metrics. */
-export interface EngineStats extends HostStats, StepStoreStats {
+export interface EngineStats extends HostStats, StepStoreStats, BudgetStats, SchedulerStats {
   /** Calls of `backward` that ran the forward again. */
   readonly recomputes: number;
+  /** Calls refused before they ran: too large for their time, or for the memory of one run. */
+  readonly refusedBySize: number;
   /** Time in the workers, by kind of work. */
   readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
 }
@@ -73,7 +89,9 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly threadsPerWorker?: number | undefined;
   /** Bytes of inputs and residuals kept between forward and backward. Default 1 GiB. */
   readonly residualMemoryBytes?: number;
-  /** Steps remembered at most. Default 4,096. */
+  /** Bytes of calls, runs and kept steps together. Default: four times those of kept steps. */
+  readonly memoryBytes?: number | undefined;
+  /** Steps remembered at most, of all tenants. Default 4,096. */
   readonly maxSteps?: number;
   /** A step that is not touched for this long is forgotten. Default one hour. */
   readonly stepIdleMs?: number;
@@ -86,16 +104,20 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
 }
 
 /** One sequence whose keys and values are wanted. */
-export interface KeyValuesInput {
+export interface KeyValuesInput extends EngineCall {
   /** [1, S, hiddenSize], checked: what enters the backbone, at positions 0..S-1. */
   readonly hiddenStates: Tensor<'float32'>;
-  readonly signal?: AbortSignal | undefined;
 }
+
+const DEFAULT_KEPT_BYTES = 2 ** 30;
+
+/** The whole budget without a setting, in budgets of kept steps. */
+const DEFAULT_MEMORY = 4;
 
 /** Share of the budget for answered steps, whose Backward may be retried. */
 const ANSWERED_SHARE = 1 / 16;
 
-/** A vjp frees memory, so it goes before waiting forwards. */
+/** A vjp frees memory, so it goes before the tenant's waiting forwards. */
 const VJP_PRIORITY = 1;
 
 /**
@@ -111,10 +133,25 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   // Opening a vjp is slow (0.5 s at 12 layers: ONNX Runtime's memory planner is quadratic), and
   // it is not needed before the first forward.
   const warm = options.warm === true || steps.map(({ forward }) => forward.file);
-  const { threadsPerWorker: threads, workers, queueLimit, spawn, restartPauseMs } = options;
+  const { threadsPerWorker: threads, workers, spawn, restartPauseMs } = options;
   const source = { dir, weightsFile: manifest.weightsFile, graphs };
-  const host = await openGraphs(source, { warm, workers, threads, queueLimit, spawn, restartPauseMs });
+  // Jobs wait in the engine's own queue; the host's has those whose worker is starting.
+  const host = await openGraphs(source, { warm, workers, threads, queueLimit: workers, spawn, restartPauseMs });
   return new BackboneEngine(host, options);
+}
+
+/** A step's place in turns and store. */
+interface Run<T> {
+  readonly call: EngineCall;
+  readonly held: HeldCall;
+  readonly rows: number;
+  readonly workBytes: number;
+  readonly priority?: number;
+  /** Estimated when the turn comes. @returns milliseconds; undefined when nothing was measured */
+  readonly estimateMs: () => number | undefined;
+  readonly work: () => Promise<T>;
+  readonly keep?: (result: T) => void;
+  readonly discard: (result: T) => void;
 }
 
 /** The backbone, running. */
@@ -123,48 +160,75 @@ export class BackboneEngine {
   /** Whether {@link keyValues} is answered. */
   readonly answersKeyValues: boolean;
   readonly #host: SessionHost;
+  readonly #budget: MemoryBudget;
+  readonly #scheduler: Scheduler;
   readonly #steps: StepStore<CheckedInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
   readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
-  /** Residual bytes per row of the last forward of each kind: an estimate for the next one. */
-  readonly #residualBytesPerRow = new Map<string, number>();
+  readonly #rates: RowRates;
+  readonly #sizes: WorkSizes;
   #recomputes = 0;
+  #refusedBySize = 0;
 
   /** Use {@link createEngine}. */
   constructor(host: SessionHost, options: EngineOptions) {
     this.artifact = options.artifact;
     this.answersKeyValues = options.keyValues === true;
     this.#host = host;
-    const budgetBytes = options.residualMemoryBytes ?? 2 ** 30;
+    const keptBytes = options.residualMemoryBytes ?? DEFAULT_KEPT_BYTES;
+    const limitBytes = options.memoryBytes ?? Math.max(keptBytes, DEFAULT_KEPT_BYTES) * DEFAULT_MEMORY;
+    const now = options.now ?? (() => performance.now());
+    this.#budget = new MemoryBudget({ limitBytes, keptBytes }, (room) => this.#steps.resize(room));
+    this.#scheduler = new Scheduler({ workers: host.stats().workers, waitingLimit: options.queueLimit ?? 64, budget: this.#budget });
+    this.#rates = new RowRates(now);
+    this.#sizes = new WorkSizes(options.artifact.manifest.dims);
     this.#steps = new StepStore({
-      budgetBytes,
-      answeredBytes: budgetBytes * ANSWERED_SHARE,
+      budgetBytes: Math.min(keptBytes, limitBytes),
+      answeredBytes: keptBytes * ANSWERED_SHARE,
       maxSteps: options.maxSteps ?? 4096,
       idleMs: options.stepIdleMs ?? 3_600_000,
-      now: options.now ?? (() => performance.now()),
+      now,
       inputBytes: stepInputBytes,
       residualBytes: (residuals) => tensorBytes(Object.values(residuals)),
       release: (residuals) => releaseTensors(Object.values(residuals)),
     });
   }
 
+  /** The part of the engine's budget for a server's messages. */
+  get messages(): MessageBudget {
+    return this.#budget.messages();
+  }
+
   /**
    * Runs the backbone; gives its rows at `positions`: [N, hiddenSize]. A training step keeps its
    * inputs. Other inputs are transferred to the worker: their arrays are empty afterwards.
    * @throws CutlayerError ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, NON_FINITE, STEP_CONFLICT,
-   *   QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   *   QUEUE_FULL, CANCELLED, DEADLINE_EXCEEDED (it would take longer than it has), WORKER_CRASHED,
+   *   UNAVAILABLE, INTERNAL
    */
   async forward(step: ForwardStep): Promise<Tensor<'float32'>> {
     const { inputs, signal } = step;
-    if (!step.training) return (await this.#runForward('forward', inputs, [], { signal, transfer: true })).output;
-    const key = stepKey(step);
-    return this.#turns.take(key, async () => {
-      throwIfCancelled(signal);
-      this.#steps.admit(key, stepDigest(inputs), inputs);
-      const wanted = this.#wantsResiduals(key, inputs) ? this.#graphs(inputs).residuals : [];
-      const { output, residuals } = await this.#runForward('forward', inputs, wanted, { signal });
-      if (wanted.length > 0) this.#steps.keepResiduals(key, residuals);
-      return output;
+    const inputBytes = stepInputBytes(inputs);
+    return this.#holding(step, inputBytes, async (held) => {
+      const forward = (names: readonly string[], transfer: boolean, key?: ForwardStep): Promise<StepOutputs> => {
+        const rows = rowCount(inputs);
+        return this.#run({
+          ...{ call: step, held, rows, workBytes: this.#forwardBytes(inputs, inputBytes, names) },
+          estimateMs: () => this.#estimateMs('forward', inputs),
+          work: () => this.#runForward('forward', inputs, names, { transfer }),
+          ...(key !== undefined && names.length > 0 && { keep: ({ residuals }) => this.#steps.keepResiduals(key, residuals) }),
+          discard: ({ output }) => releaseTensors([output]),
+        });
+      };
+      if (!step.training) return (await forward([], true)).output;
+      // Its vjp will need the residuals, kept or computed again.
+      this.#requireMemory(inputs, this.#sizes.withResiduals(inputs.adapter.kind, rowCount(inputs), inputBytes));
+      return this.#turns.take(turnKey(step), async () => {
+        throwIfCancelled(signal);
+        this.#steps.admit(step, stepDigest(inputs), inputs);
+        const wanted = this.#wantsResiduals(step) ? this.#graphs(inputs).residuals : [];
+        return (await forward(wanted, false, step)).output;
+      });
     });
   }
 
@@ -175,19 +239,27 @@ export class BackboneEngine {
    *   STEP_EVICTED when the step is not held (any more): send forward again
    */
   async backward(step: BackwardStep): Promise<BackwardResult> {
-    const key = stepKey(step);
-    return this.#turns.take(key, async () => {
-      throwIfCancelled(step.signal);
-      const { inputs, residuals } = this.#steps.take(key);
-      try {
+    return this.#holding(step, step.cotangent.data.byteLength, (held) =>
+      this.#turns.take(turnKey(step), async () => {
+        throwIfCancelled(step.signal);
+        const inputs = this.#steps.inputs(step);
         expectShape('cotangent', step.cotangent.shape, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
-      } catch (caught) {
-        if (residuals !== undefined) this.#steps.keepResiduals(key, residuals);
-        throw caught;
-      }
-      const usable = residuals ?? (await this.#recompute(inputs, step.signal));
-      return this.#runVjp(key, step, inputs, usable);
-    });
+        if (this.#wantedCotangents(step, inputs).length === 0) return {};
+        const rows = rowCount(inputs);
+        const workBytes = this.#sizes.withResiduals(inputs.adapter.kind, rows, stepInputBytes(inputs) + step.cotangent.data.byteLength);
+        this.#requireMemory(inputs, workBytes);
+        return this.#run({
+          ...{ call: step, held, rows, workBytes, priority: VJP_PRIORITY },
+          estimateMs: () => this.#estimateBackwardMs(step, inputs),
+          work: async () => {
+            const { inputs: now, residuals } = this.#steps.take(step);
+            const usable = residuals ?? (await this.#recompute(now));
+            return this.#runVjp(step, now, usable);
+          },
+          discard: (result) => releaseTensors(Object.values(result)),
+        });
+      }),
+    );
   }
 
   /**
@@ -195,23 +267,50 @@ export class BackboneEngine {
    * [numLayers, 2, S, numKvHeads, headDim]. The hidden states are transferred to the worker: their
    * array is empty afterwards.
    * @throws CutlayerError PREFIX_INIT_REFUSED unless the engine was opened with `keyValues`;
-   *   NON_FINITE, QUEUE_FULL, CANCELLED, WORKER_CRASHED, UNAVAILABLE, INTERNAL
+   *   NON_FINITE, LIMIT_EXCEEDED, QUEUE_FULL, CANCELLED, DEADLINE_EXCEEDED, WORKER_CRASHED,
+   *   UNAVAILABLE, INTERNAL
    */
-  async keyValues({ hiddenStates, signal }: KeyValuesInput): Promise<Tensor<'float32'>> {
+  async keyValues(call: KeyValuesInput): Promise<Tensor<'float32'>> {
     if (!this.answersKeyValues) throw prefixInitRefused();
+    const { hiddenStates } = call;
+    const rows = hiddenStates.shape[1]!;
+    const inputBytes = hiddenStates.data.byteLength;
+    const { numLayers, numKvHeads, headDim } = this.artifact.manifest.dims;
+    const outputBytes = 2 * numLayers * numKvHeads * headDim * rows * Float32Array.BYTES_PER_ELEMENT;
     const fetches = ['keyValues'];
-    const options = { signal, fetches, finite: fetches, transfer: true };
-    const { outputs, runMs } = await this.#host.runTimed(keyValuesGraph(this.artifact), { hiddenStates }, options);
-    this.#times.add('keyValues', runMs);
-    return asFloat32('keyValues', outputs.keyValues);
+    return this.#holding(call, inputBytes, (held) =>
+      this.#run({
+        ...{ call, held, rows, workBytes: this.#sizes.withoutResiduals(rows, inputBytes) + outputBytes },
+        estimateMs: () => this.#rates.estimate('keyValues', rows),
+        work: async () => {
+          const options = { fetches, finite: fetches, transfer: true };
+          const { outputs, runMs } = await this.#host.runTimed(keyValuesGraph(this.artifact), { hiddenStates }, options);
+          this.#times.add('keyValues', runMs);
+          this.#rates.note('keyValues', rows, runMs);
+          return asFloat32('keyValues', outputs.keyValues);
+        },
+        discard: (output) => releaseTensors([output]),
+      }),
+    );
   }
 
   stats(): EngineStats {
-    return { ...this.#host.stats(), ...this.#steps.stats(), recomputes: this.#recomputes, ops: this.#times.snapshot() };
+    const [host, scheduler] = [this.#host.stats(), this.#scheduler.stats()];
+    return {
+      ...host,
+      ...this.#steps.stats(),
+      ...this.#budget.stats(),
+      ...scheduler,
+      queueLength: host.queueLength + scheduler.queueLength,
+      recomputes: this.#recomputes,
+      refusedBySize: this.#refusedBySize,
+      ops: this.#times.snapshot(),
+    };
   }
 
   /** Fails waiting jobs, finishes running ones, ends the threads. The server drains first. */
   async close(): Promise<void> {
+    this.#scheduler.close();
     await this.#host.close();
     this.#steps.clear();
   }
@@ -220,74 +319,143 @@ export class BackboneEngine {
     return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
   }
 
-  /** Whether to fetch residuals: not when they are held already or cannot fit the budget. */
-  #wantsResiduals(key: string, inputs: CheckedInputs): boolean {
-    const perRow = this.#residualBytesPerRow.get(inputs.adapter.kind) ?? 0;
-    return !this.#steps.hasResiduals(key) && this.#steps.fits(key, perRow * rowCount(inputs));
+  /** Counts a call's bytes, its message's included, while `work` goes on. */
+  async #holding<T>({ tenant, messageBytes = 0 }: EngineCall, bytes: number, work: (held: HeldCall) => Promise<T>): Promise<T> {
+    const held = this.#scheduler.hold(tenant, bytes + messageBytes);
+    try {
+      return await work(held);
+    } finally {
+      held.release();
+    }
+  }
+
+  /** Runs work in its tenant's turn. It must end in time by now, and again when its turn comes. */
+  async #run<T>({ call, held, rows, workBytes, priority = 0, estimateMs, work, keep, discard }: Run<T>): Promise<T> {
+    const { tenant, signal, leftMs } = call;
+    const check = (): void => {
+      if (leftMs !== undefined) this.#refusing(() => requireTime({ rows, estimateMs: estimateMs(), leftMs: leftMs() }));
+    };
+    check();
+    const bytes = Math.min(workBytes, this.#budget.workLimit);
+    return this.#scheduler
+      .run({ tenant, rows, priority, call: held, workBytes: bytes, signal, check, work, discard, ...(keep && { keep }) })
+      .catch((caught: unknown) => {
+        const error = CutlayerError.from(caught);
+        if (error.code === 'WORKER_CRASHED' && this.#host.stats().hopeless) this.#scheduler.failWaiting(() => error);
+        throw error;
+      });
+  }
+
+  #refusing(check: () => void): void {
+    try {
+      check();
+    } catch (refusal) {
+      this.#refusedBySize++;
+      throw refusal;
+    }
+  }
+
+  /** An assumed size refuses nothing. @throws CutlayerError LIMIT_EXCEEDED */
+  #requireMemory(inputs: CheckedInputs, workBytes: number): void {
+    const rows = rowCount(inputs);
+    if (this.#sizes.measured(inputs.adapter.kind, rows) === undefined) return;
+    this.#refusing(() => requireMemory({ rows, workBytes, limitBytes: this.#budget.workLimit }));
+  }
+
+  #estimateMs(op: 'forward' | 'vjp', inputs: CheckedInputs): number | undefined {
+    return this.#rates.estimate(`${op} ${inputs.adapter.kind}`, rowCount(inputs));
+  }
+
+  /** The vjp, and the forward again when its residuals are not held. */
+  #estimateBackwardMs(step: BackwardStep, inputs: CheckedInputs): number | undefined {
+    const vjp = this.#estimateMs('vjp', inputs);
+    const again = this.#steps.hasResiduals(step) ? 0 : this.#estimateMs('forward', inputs);
+    return vjp === undefined ? again : vjp + (again ?? 0);
+  }
+
+  #forwardBytes(inputs: CheckedInputs, inputBytes: number, residuals: readonly string[]): number {
+    const rows = rowCount(inputs);
+    if (residuals.length === 0) return this.#sizes.withoutResiduals(rows, inputBytes);
+    return this.#sizes.withResiduals(inputs.adapter.kind, rows, inputBytes);
+  }
+
+  /** Whether to fetch residuals: not when they are held already or would not be kept. */
+  #wantsResiduals(step: ForwardStep): boolean {
+    const bytes = this.#sizes.measured(step.inputs.adapter.kind, rowCount(step.inputs)) ?? 0;
+    return !this.#steps.hasResiduals(step) && this.#steps.fits(step, bytes);
   }
 
   async #runForward(
     op: 'forward' | 'recompute',
     inputs: CheckedInputs,
     residualNames: readonly string[],
-    options: Pick<RunOptions, 'signal' | 'priority' | 'transfer'>,
-  ): Promise<{ readonly output: Tensor<'float32'>; readonly residuals: NamedTensors }> {
+    options: Pick<RunOptions, 'transfer'> = {},
+  ): Promise<StepOutputs> {
     const { forward, infer } = this.#graphs(inputs);
     const { file } = residualNames.length > 0 ? forward : infer;
+    const { kind } = inputs.adapter;
+    const rows = rowCount(inputs);
     const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs), {
       ...options,
       fetches: ['output', ...residualNames],
       finite: ['output'],
     });
     this.#times.add(op, runMs);
+    this.#rates.note(`forward ${kind}`, rows, runMs);
     const { output, ...residuals } = outputs;
-    if (residualNames.length > 0) {
-      this.#residualBytesPerRow.set(inputs.adapter.kind, tensorBytes(Object.values(residuals)) / rowCount(inputs));
-    }
+    if (residualNames.length > 0) this.#sizes.note(kind, tensorBytes(Object.values(residuals)), rows);
     return { output: asFloat32('output', output), residuals };
   }
 
-  async #recompute(inputs: CheckedInputs, signal: AbortSignal | undefined): Promise<NamedTensors> {
+  async #recompute(inputs: CheckedInputs): Promise<NamedTensors> {
     const { residuals: names } = this.#graphs(inputs);
     if (names.length === 0) return {};
     this.#recomputes++;
-    const { output, residuals } = await this.#runForward('recompute', inputs, names, { signal, priority: VJP_PRIORITY });
+    const { output, residuals } = await this.#runForward('recompute', inputs, names);
     releaseTensors([output]);
     return residuals;
   }
 
-  async #runVjp(key: string, step: BackwardStep, inputs: CheckedInputs, residuals: NamedTensors): Promise<BackwardResult> {
+  /** The outputs of the vjp that a Backward asks for. */
+  #wantedCotangents({ wantHiddenStates }: BackwardStep, { adapter: { kind } }: CheckedInputs): string[] {
+    return [...(kind === 'none' ? [] : [`${kind}Cotangent`]), ...(wantHiddenStates ? ['hiddenStatesCotangent'] : [])];
+  }
+
+  async #runVjp(step: BackwardStep, inputs: CheckedInputs, residuals: NamedTensors): Promise<BackwardResult> {
     const { vjp } = this.#graphs(inputs);
     const { kind } = inputs.adapter;
-    const adapterName = kind === 'none' ? undefined : `${kind}Cotangent`;
-    const fetches = [...(adapterName === undefined ? [] : [adapterName]), ...(step.wantHiddenStates ? ['hiddenStatesCotangent'] : [])];
-    if (fetches.length === 0) {
-      if (Object.keys(residuals).length > 0) this.#steps.keepResiduals(key, residuals);
-      return {};
-    }
-    // The step keeps its inputs, so they are copied; residuals and cotangent are transferred.
-    const kept = Object.entries(stepFeeds(inputs))
-      .filter(([name]) => vjp.inputs.includes(name))
-      .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
-    const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent: step.cotangent }) };
     try {
-      const options = { fetches, finite: fetches, transfer: true, priority: VJP_PRIORITY, signal: step.signal };
-      const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, options);
+      // The caller may have gone while the forward ran again.
+      throwIfCancelled(step.signal);
+      // The step keeps its inputs, so they are copied; residuals and cotangent are transferred.
+      const kept = Object.entries(stepFeeds(inputs))
+        .filter(([name]) => vjp.inputs.includes(name))
+        .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
+      const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent: step.cotangent }) };
+      const fetches = this.#wantedCotangents(step, inputs);
+      const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, { fetches, finite: fetches, transfer: true });
       this.#times.add('vjp', runMs);
-      this.#steps.answered(key);
+      this.#rates.note(`vjp ${kind}`, rowCount(inputs), runMs);
+      this.#steps.answered(step);
       return {
-        ...(adapterName && { adapterCotangent: asFloat32(adapterName, outputs[adapterName]) }),
+        ...(kind !== 'none' && { adapterCotangent: asFloat32(`${kind}Cotangent`, outputs[`${kind}Cotangent`]) }),
         ...(step.wantHiddenStates && { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) }),
       };
     } catch (caught) {
       // Refused or cancelled before it started: the residuals were not transferred.
-      if (isWhole(residuals)) this.#steps.keepResiduals(key, residuals);
+      if (isWhole(residuals)) this.#steps.keepResiduals(step, residuals);
       throw caught;
     }
   }
 }
 
-const stepKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId: string }): string => JSON.stringify([tenant, stepId]);
+/** What a forward gives. */
+interface StepOutputs {
+  readonly output: Tensor<'float32'>;
+  readonly residuals: NamedTensors;
+}
+
+const turnKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId: string }): string => JSON.stringify([tenant, stepId]);
 
 const rowCount = ({ hiddenStates: { shape } }: CheckedInputs): number => shape[0]! * shape[1]!;
 

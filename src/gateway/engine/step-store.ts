@@ -1,17 +1,21 @@
 /**
  * What the gateway holds of training steps between `Forward` and `Backward`, within a byte budget.
  *
- * A step holds its inputs and, until its first vjp, its residuals. Over the budget, the least
- * recently used residuals are evicted first, since the inputs can recompute them. Then the least
- * recently used inputs are evicted. An answered step holds its inputs in case its answer was lost.
- * All answered steps share a small part of the budget: memory stays flat in a long training. The
- * digest of the inputs remains, so that a step id with other inputs is still refused.
+ * A step holds its inputs and, until its first vjp, its residuals. Over the budget, the tenant that
+ * holds most gives first. Its least recently used residuals go first, since the inputs can
+ * recompute them, then its least recently used inputs. So a tenant within an equal share loses
+ * nothing to others. Steps are bounded alike: the tenant with most steps forgets its oldest.
+ *
+ * An answered step holds its inputs in case its answer was lost. All answered steps share a small
+ * part of the budget: memory stays flat in a long training. The digest of the inputs remains, so
+ * that a step id with other inputs is still refused.
  */
 import { CutlayerError } from '../../errors.js';
+import { Shares } from './shares.js';
 
 /** How to make a {@link StepStore}. */
 export interface StepStoreOptions<Inputs, Residuals> {
-  /** Most bytes of residuals and inputs; those of a running vjp count, but are not evicted. */
+  /** Most bytes of residuals and inputs; those of a running vjp are not counted here. */
   readonly budgetBytes: number;
   /** Most of these for inputs of answered steps; the last answered step is always kept. */
   readonly answeredBytes: number;
@@ -38,7 +42,13 @@ export interface StepStoreStats {
   readonly evictedInputs: number;
 }
 
-interface Step<Inputs, Residuals> {
+/** A step's identity: its id is unique within the tenant. */
+export interface StepKey {
+  readonly tenant: string;
+  readonly stepId: string;
+}
+
+interface Step<Inputs, Residuals> extends StepKey {
   readonly digest: string;
   inputs: Inputs | undefined;
   inputBytes: number;
@@ -49,20 +59,32 @@ interface Step<Inputs, Residuals> {
   usedAtMs: number;
 }
 
-/** The steps of all tenants; the caller makes a step's key of tenant and step id. */
+/** The steps of all tenants. */
 export class StepStore<Inputs, Residuals> {
   readonly #options: StepStoreOptions<Inputs, Residuals>;
-  /** In order of last use. */
-  readonly #steps = new Map<string, Step<Inputs, Residuals>>();
-  #residualBytes = 0;
-  #inputBytes = 0;
+  /** By tenant and step id; each tenant's in order of last use. */
+  readonly #tenants = new Map<string, Map<string, Step<Inputs, Residuals>>>();
+  /** Steps remembered. */
+  readonly #counts = new Shares();
+  readonly #residualBytes = new Shares();
+  readonly #inputBytes = new Shares();
+  /** Residuals and inputs. */
+  readonly #heldBytes = new Shares();
   /** The part of `#inputBytes` that belongs to answered steps. */
-  #answeredBytes = 0;
+  readonly #answeredBytes = new Shares();
+  #budgetBytes: number;
   #evictedResiduals = 0;
   #evictedInputs = 0;
 
   constructor(options: StepStoreOptions<Inputs, Residuals>) {
     this.#options = options;
+    this.#budgetBytes = options.budgetBytes;
+  }
+
+  /** Changes the budget for now; what exceeds it is evicted. At most the budget of the options. */
+  resize(budgetBytes: number): void {
+    this.#budgetBytes = Math.min(budgetBytes, this.#options.budgetBytes);
+    this.#evict();
   }
 
   /**
@@ -70,10 +92,10 @@ export class StepStore<Inputs, Residuals> {
    * @throws CutlayerError STEP_CONFLICT (the id came before with other inputs), LIMIT_EXCEEDED (the
    *   inputs alone exceed the budget)
    */
-  admit(key: string, digest: string, inputs: Inputs): void {
+  admit(key: StepKey, digest: string, inputs: Inputs): void {
     this.#forgetIdle();
     const inputBytes = this.#options.inputBytes(inputs);
-    const known = this.#steps.get(key);
+    const known = this.#find(key);
     if (known !== undefined && known.digest !== digest) {
       throw new CutlayerError('STEP_CONFLICT', 'stepId: this step was sent before with other inputs; use a new id for each step');
     }
@@ -83,33 +105,21 @@ export class StepStore<Inputs, Residuals> {
         `step: its inputs are ${inputBytes} bytes, the gateway holds at most ${this.#options.budgetBytes} for all steps; send smaller batches`,
       );
     }
-    const step = known ?? {
-      digest,
-      inputs: undefined,
-      inputBytes: 0,
-      residuals: undefined,
-      residualBytes: 0,
-      answered: false,
-      usedAtMs: 0,
-    };
+    const step = known ?? this.#remember(key, digest);
     if (step.inputs === undefined) {
       step.inputs = inputs;
       step.inputBytes = inputBytes;
-      this.#inputBytes += inputBytes;
+      this.#count(this.#inputBytes, step, inputBytes);
     }
     this.#setAnswered(step, false);
-    this.#steps.set(key, step);
-    this.#touch(key, step);
-    for (const oldest of this.#steps.keys()) {
-      if (this.#steps.size <= this.#options.maxSteps) break;
-      this.forget(oldest);
-    }
+    this.#touch(step);
+    this.#forgetBeyondLimit();
     this.#evict();
   }
 
   /** Keeps a step's residuals in place of older ones; releases those of an unknown step. */
-  keepResiduals(key: string, residuals: Residuals): void {
-    const step = this.#steps.get(key);
+  keepResiduals(key: StepKey, residuals: Residuals): void {
+    const step = this.#find(key);
     if (step === undefined) {
       this.#options.release(residuals);
       return;
@@ -117,19 +127,36 @@ export class StepStore<Inputs, Residuals> {
     this.#dropResiduals(step);
     step.residuals = residuals;
     step.residualBytes = this.#options.residualBytes(residuals);
-    this.#residualBytes += step.residualBytes;
-    this.#touch(key, step);
+    this.#count(this.#residualBytes, step, step.residualBytes);
+    this.#touch(step);
     this.#evict();
   }
 
   /** Whether the residuals of a step are held. */
-  hasResiduals(key: string): boolean {
-    return this.#steps.get(key)?.residuals !== undefined;
+  hasResiduals(key: StepKey): boolean {
+    return this.#find(key)?.residuals !== undefined;
   }
 
-  /** Whether residuals of this size fit the budget beside the inputs of their step. */
-  fits(key: string, residualBytes: number): boolean {
-    return residualBytes + (this.#steps.get(key)?.inputBytes ?? 0) <= this.#options.budgetBytes;
+  /** Whether residuals of this size would be kept beside the inputs of their step. */
+  fits(key: StepKey, residualBytes: number): boolean {
+    return this.#heldBytes.levelledTo(key.tenant, residualBytes + (this.#find(key)?.inputBytes ?? 0)) <= this.#budgetBytes;
+  }
+
+  /**
+   * A step's inputs, which stay in the store.
+   * @throws CutlayerError STEP_EVICTED when they are not held any more
+   */
+  inputs(key: StepKey): Inputs {
+    this.#forgetIdle();
+    const step = this.#find(key);
+    if (step?.inputs === undefined) {
+      throw new CutlayerError(
+        'STEP_EVICTED',
+        'stepId: the gateway does not hold this step (any more); send its Forward again, then Backward',
+      );
+    }
+    this.#touch(step);
+    return step.inputs;
   }
 
   /**
@@ -137,96 +164,126 @@ export class StepStore<Inputs, Residuals> {
    * with `keepResiduals`.
    * @throws CutlayerError STEP_EVICTED when neither is held any more
    */
-  take(key: string): { readonly inputs: Inputs; readonly residuals: Residuals | undefined } {
-    this.#forgetIdle();
-    const step = this.#steps.get(key);
-    if (step?.inputs === undefined) {
-      throw new CutlayerError(
-        'STEP_EVICTED',
-        'stepId: the gateway does not hold this step (any more); send its Forward again, then Backward',
-      );
-    }
-    const { inputs, residuals } = step;
-    this.#residualBytes -= step.residualBytes;
+  take(key: StepKey): { readonly inputs: Inputs; readonly residuals: Residuals | undefined } {
+    const inputs = this.inputs(key);
+    const step = this.#find(key)!;
+    const { residuals } = step;
+    this.#count(this.#residualBytes, step, -step.residualBytes);
     step.residuals = undefined;
     step.residualBytes = 0;
-    this.#touch(key, step);
     return { inputs, residuals };
   }
 
   /** Marks a step's vjp as answered: its inputs are held only for a retry. */
-  answered(key: string): void {
-    const step = this.#steps.get(key);
-    if (step === undefined) return;
-    this.#setAnswered(step, true);
-    this.#touch(key, step);
-    for (const [other, candidate] of this.#steps) {
-      if (this.#answeredBytes <= this.#options.answeredBytes || other === key) return;
-      if (candidate.answered && candidate.inputs !== undefined) this.#dropInputs(candidate);
+  answered(key: StepKey): void {
+    const last = this.#find(key);
+    if (last === undefined) return;
+    this.#setAnswered(last, true);
+    this.#touch(last);
+    const droppable = (tenant: string) => this.#oldest(tenant, (step) => step !== last && step.answered && step.inputs !== undefined);
+    while (this.#answeredBytes.total > this.#options.answeredBytes) {
+      const tenant = this.#answeredBytes.heaviest((one) => droppable(one) !== undefined);
+      if (tenant === undefined) return;
+      this.#dropInputs(droppable(tenant)!);
     }
   }
 
   /** Drops a step and its digest. */
-  forget(key: string): void {
-    const step = this.#steps.get(key);
+  forget(key: StepKey): void {
+    const step = this.#find(key);
     if (step === undefined) return;
     this.#dropResiduals(step);
     this.#dropInputs(step);
-    this.#steps.delete(key);
+    const steps = this.#tenants.get(step.tenant)!;
+    steps.delete(step.stepId);
+    this.#counts.add(step.tenant, -1);
+    if (steps.size === 0) this.#tenants.delete(step.tenant);
   }
 
   /** Drops every step. */
   clear(): void {
-    for (const key of [...this.#steps.keys()]) this.forget(key);
+    for (const step of this.#all()) this.forget(step);
   }
 
   stats(): StepStoreStats {
-    let stepsHeld = 0;
-    for (const step of this.#steps.values()) if (step.inputs !== undefined) stepsHeld++;
     return {
-      stepsHeld,
-      residualBytes: this.#residualBytes,
-      inputBytes: this.#inputBytes,
-      budgetBytes: this.#options.budgetBytes,
+      stepsHeld: this.#all().filter(({ inputs }) => inputs !== undefined).length,
+      residualBytes: this.#residualBytes.total,
+      inputBytes: this.#inputBytes.total,
+      budgetBytes: this.#budgetBytes,
       evictedResiduals: this.#evictedResiduals,
       evictedInputs: this.#evictedInputs,
     };
   }
 
-  #touch(key: string, step: Step<Inputs, Residuals>): void {
+  #find({ tenant, stepId }: StepKey): Step<Inputs, Residuals> | undefined {
+    return this.#tenants.get(tenant)?.get(stepId);
+  }
+
+  #all(): Step<Inputs, Residuals>[] {
+    return [...this.#tenants.values()].flatMap((steps) => [...steps.values()]);
+  }
+
+  /** The step of a tenant that was used longest ago, of those with a property. */
+  #oldest(tenant: string, has: (step: Step<Inputs, Residuals>) => boolean): Step<Inputs, Residuals> | undefined {
+    for (const step of this.#tenants.get(tenant)?.values() ?? []) if (has(step)) return step;
+    return undefined;
+  }
+
+  #remember({ tenant, stepId }: StepKey, digest: string): Step<Inputs, Residuals> {
+    const nothing = { inputs: undefined, inputBytes: 0, residuals: undefined, residualBytes: 0 };
+    const step: Step<Inputs, Residuals> = { tenant, stepId, digest, ...nothing, answered: false, usedAtMs: 0 };
+    const steps = this.#tenants.get(tenant) ?? new Map<string, Step<Inputs, Residuals>>();
+    this.#tenants.set(tenant, steps);
+    steps.set(stepId, step);
+    this.#counts.add(tenant, 1);
+    return step;
+  }
+
+  #touch(step: Step<Inputs, Residuals>): void {
     step.usedAtMs = this.#options.now();
-    this.#steps.delete(key);
-    this.#steps.set(key, step);
+    const steps = this.#tenants.get(step.tenant)!;
+    steps.delete(step.stepId);
+    steps.set(step.stepId, step);
   }
 
   #forgetIdle(): void {
     const before = this.#options.now() - this.#options.idleMs;
-    for (const [key, step] of this.#steps) {
-      if (step.usedAtMs >= before) break;
-      this.forget(key);
+    for (const steps of [...this.#tenants.values()]) {
+      for (const step of steps.values()) {
+        if (step.usedAtMs >= before) break;
+        this.forget(step);
+      }
     }
   }
 
+  #forgetBeyondLimit(): void {
+    while (this.#counts.total > this.#options.maxSteps) this.forget(this.#oldest(this.#counts.heaviest()!, () => true)!);
+  }
+
   #evict(): void {
-    const exceeded = (): boolean => this.#residualBytes + this.#inputBytes > this.#options.budgetBytes;
-    if (!exceeded()) return;
-    for (const step of this.#steps.values()) {
-      if (step.residuals === undefined) continue;
-      this.#dropResiduals(step);
-      this.#evictedResiduals++;
-      if (!exceeded()) return;
+    while (this.#heldBytes.total > this.#budgetBytes) {
+      const tenant = this.#heldBytes.heaviest()!;
+      const withResiduals = this.#oldest(tenant, ({ residuals }) => residuals !== undefined);
+      if (withResiduals !== undefined) {
+        this.#dropResiduals(withResiduals);
+        this.#evictedResiduals++;
+      } else {
+        this.#dropInputs(this.#oldest(tenant, ({ inputs }) => inputs !== undefined)!);
+        this.#evictedInputs++;
+      }
     }
-    for (const step of this.#steps.values()) {
-      if (step.inputs === undefined) continue;
-      this.#dropInputs(step);
-      this.#evictedInputs++;
-      if (!exceeded()) return;
-    }
+  }
+
+  /** Adds to one count of a tenant's bytes, and to all that it holds. */
+  #count(bytes: Shares, { tenant }: StepKey, amount: number): void {
+    bytes.add(tenant, amount);
+    this.#heldBytes.add(tenant, amount);
   }
 
   #dropResiduals(step: Step<Inputs, Residuals>): void {
     if (step.residuals === undefined) return;
-    this.#residualBytes -= step.residualBytes;
+    this.#count(this.#residualBytes, step, -step.residualBytes);
     this.#options.release(step.residuals);
     step.residuals = undefined;
     step.residualBytes = 0;
@@ -235,12 +292,12 @@ export class StepStore<Inputs, Residuals> {
   #setAnswered(step: Step<Inputs, Residuals>, answered: boolean): void {
     if (step.answered === answered) return;
     step.answered = answered;
-    this.#answeredBytes += answered ? step.inputBytes : -step.inputBytes;
+    this.#answeredBytes.add(step.tenant, answered ? step.inputBytes : -step.inputBytes);
   }
 
   #dropInputs(step: Step<Inputs, Residuals>): void {
     this.#setAnswered(step, false);
-    this.#inputBytes -= step.inputBytes;
+    this.#count(this.#inputBytes, step, -step.inputBytes);
     step.inputs = undefined;
     step.inputBytes = 0;
   }

@@ -12,7 +12,7 @@ import type { SplitLimits } from './limits.js';
 
 /** A checked forward: the step without its tenant, and how to answer. */
 export interface ParsedForward {
-  readonly step: Omit<ForwardStep, 'tenant' | 'signal'>;
+  readonly step: Pick<ForwardStep, 'stepId' | 'inputs' | 'training'>;
   readonly answerDType: WireDType;
   /** Rows that go through the backbone. */
   readonly rows: number;

@@ -5,6 +5,7 @@ import { splitRequestLayouts } from '../../protocol/wire/split-layouts.js';
 import { loadSplitService, SPLIT_SERVICE } from '../../protocol/wire/split-service.js';
 import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { requireScope } from '../../server/auth/scopes.js';
+import type { Call } from '../../server/rpc/calls.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
 import { type BackboneEngine, prefixInitRefused } from '../engine/engine.js';
 import { parseBackward } from './backward-request.js';
@@ -13,18 +14,26 @@ import { modelResponse } from './get-model.js';
 import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
 
-/** The split service over one engine, for a server to offer. */
-export function splitService(engine: BackboneEngine, limits: SplitLimits): RpcService {
+/**
+ * The split service over one engine, for a server to offer.
+ * @param now milliseconds since 1970
+ */
+export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number): RpcService {
   return rpcService({
     name: SPLIT_SERVICE,
     definition: loadSplitService().service,
     layouts: splitRequestLayouts(limits.maxTokens),
-    handlers: splitHandlers(engine, limits),
+    handlers: splitHandlers(engine, limits, now),
   });
 }
 
+/** What the engine uses of a call. */
+function engineCall({ principal, signal, deadline, outcome }: Call, now: () => number) {
+  return { tenant: principal.tenant, signal, leftMs: () => deadline - now(), messageBytes: outcome.bytesIn };
+}
+
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
-function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<SplitDefinition> {
+function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues });
   return {
@@ -33,18 +42,20 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<
       return card;
     },
 
-    async Forward(request, { principal, signal, outcome }) {
+    async Forward(request, call) {
+      const { principal, outcome } = call;
       requireScope(principal, ...(request.training ? (['split:train'] as const) : (['split:infer', 'split:train'] as const)));
       const { step, answerDType, rows } = parseForward(request, artifact, limits);
       outcome.rows = rows;
-      const output = await engine.forward({ ...step, tenant: principal.tenant, signal });
+      const output = await engine.forward({ ...step, ...engineCall(call, now) });
       return { hiddenStates: encodeTensor(output, answerDType, 'hiddenStates of the answer') };
     },
 
-    async Backward(request, { principal, signal, outcome }) {
+    async Backward(request, call) {
+      const { principal, outcome } = call;
       requireScope(principal, 'split:train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
-      const { adapterCotangent, hiddenStatesCotangent } = await engine.backward({ ...step, tenant: principal.tenant, signal });
+      const { adapterCotangent, hiddenStatesCotangent } = await engine.backward({ ...step, ...engineCall(call, now) });
       outcome.rows = step.cotangent.shape[0]!;
       return {
         ...(adapterCotangent && { adapterCotangent: encodeTensor(adapterCotangent, answerDType, 'adapterCotangent') }),
@@ -54,13 +65,14 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits): HandlersOf<
       };
     },
 
-    async KeyValues(request, { principal, signal, outcome }) {
+    async KeyValues(request, call) {
+      const { principal, outcome } = call;
       requireScope(principal, 'split:train');
       // The policy comes first: a refused request is not checked.
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
-      const keyValues = await engine.keyValues({ ...input, signal });
+      const keyValues = await engine.keyValues({ ...input, ...engineCall(call, now) });
       return { keyValues: encodeTensor(keyValues, answerDType, 'keyValues') };
     },
   };

@@ -11,7 +11,7 @@ import type { SplitLimits } from './limits.js';
 
 /** A checked request for keys and values. */
 export interface ParsedKeyValues {
-  readonly input: Omit<KeyValuesInput, 'signal'>;
+  readonly input: Pick<KeyValuesInput, 'hiddenStates'>;
   readonly answerDType: WireDType;
   /** Rows that go through the backbone. */
   readonly rows: number;

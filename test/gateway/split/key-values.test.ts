@@ -56,7 +56,7 @@ describe('keys and values over gRPC', () => {
       const sent = encodeTensor(rows(1, 5, D), dtype);
       const { keyValues } = await calls.keyValues(request({ hiddenStates: sent }), metadata);
       const received = decodeTensor({ scales: Buffer.alloc(0), ...sent } as never, { name: 'x', shape: [1, 5, D] });
-      const direct = encodeTensor(await running.gateway.engine.keyValues({ hiddenStates: received }), dtype);
+      const direct = encodeTensor(await running.gateway.engine.keyValues({ tenant: 'direct', hiddenStates: received }), dtype);
       assert.deepEqual(keyValues?.shape, [2, 2, 5, 2, 4]);
       assert.equal(keyValues?.dtype, direct.dtype);
       assert.deepEqual(Buffer.from(keyValues?.data as Uint8Array), Buffer.from(direct.data as Uint8Array));
@@ -157,7 +157,9 @@ describe('keys and values without the policy', () => {
       assert.equal((await calls.getModel(metadata)).prefixInit, false);
       for (const request of [{}, { backboneDigest: running.gateway.backboneDigest, hiddenStates: encodeTensor(rows(1, 2, D), 'f32') }])
         await refused(calls.keyValues(request, metadata), 'PREFIX_INIT_REFUSED', /vendor's policy does not .*--init RANDOM/);
-      await assert.rejects(running.gateway.engine.keyValues({ hiddenStates: rows(1, 2, D) }), { code: 'PREFIX_INIT_REFUSED' });
+      await assert.rejects(running.gateway.engine.keyValues({ tenant: 'direct', hiddenStates: rows(1, 2, D) }), {
+        code: 'PREFIX_INIT_REFUSED',
+      });
     } finally {
       await running.close();
     }

@@ -1,0 +1,216 @@
+/**
+ * Runs jobs on the workers in fair turns and within the memory budget. Policy is in fair-queue.ts,
+ * displaced.ts and memory-budget.ts; this file has the promises and the signals.
+ *
+ * A job whose caller has gone while it ran keeps its place and its bytes until the worker is free.
+ * So calls that are cancelled at once cost their tenant as much as others.
+ */
+import { CutlayerError } from '../../errors.js';
+import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
+import { displacedByBytes, displacedByPlace, type WaitingJob } from './displaced.js';
+import { FairQueue, type Turn } from './fair-queue.js';
+import type { MemoryBudget } from './memory-budget.js';
+
+/** The bounds of a scheduler. */
+export interface SchedulerOptions {
+  /** Jobs that run at once. */
+  readonly workers: number;
+  /** Jobs that may wait. */
+  readonly waitingLimit: number;
+  readonly budget: MemoryBudget;
+}
+
+/** Bytes that a call holds, until `release`; a second release does nothing. */
+export interface HeldCall {
+  readonly tenant: string;
+  readonly bytes: number;
+  release(): void;
+}
+
+/** One job, of one call. */
+export interface ScheduledJob<T> extends Turn {
+  readonly call: HeldCall;
+  /** Bytes that the job holds while it runs. */
+  readonly workBytes: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Asked when the job's turn has come. @throws CutlayerError to refuse it before it runs */
+  readonly check?: () => void;
+  readonly work: () => Promise<T>;
+  /** Called with the result when the job's bytes have been given back. */
+  readonly keep?: (result: T) => void;
+  /** Called after `keep` with a result whose caller has gone. */
+  readonly discard: (result: T) => void;
+}
+
+/** A scheduler's state, for metrics. */
+export interface SchedulerStats {
+  readonly queueLength: number;
+  /** Waiting jobs that made room for those of lighter tenants. */
+  readonly displacedJobs: number;
+}
+
+interface Entry extends WaitingJob {
+  readonly workBytes: number;
+  /** Runs the job; gives what to do when its bytes have been given back. Never rejects. */
+  readonly start: () => Promise<() => void>;
+  readonly refuse: (error: CutlayerError) => void;
+}
+
+/** The turns of all tenants. */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #queue = new FairQueue<Entry>();
+  #running = 0;
+  #displaced = 0;
+  #closed = false;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Counts the bytes of a call.
+   * @throws CutlayerError LIMIT_EXCEEDED (more than calls may ever hold), QUEUE_FULL (no room now)
+   */
+  hold(tenant: string, bytes: number): HeldCall {
+    const { budget } = this.#options;
+    if (bytes > budget.callLimit) {
+      throw new CutlayerError(
+        'LIMIT_EXCEEDED',
+        `memory: the call holds ${bytes} bytes, all calls together may hold ${budget.callLimit}; send smaller batches, or raise --memory`,
+        { details: { limit: budget.callLimit } },
+      );
+    }
+    const displaced = displacedByBytes(this.#queue, budget, tenant, bytes);
+    if (displaced === undefined) {
+      const { callBytes } = budget.stats();
+      throw new CutlayerError(
+        'QUEUE_FULL',
+        `memory: calls hold ${callBytes} of ${budget.callLimit} bytes, ${bytes} more do not fit; try again later`,
+        { details: { limit: budget.callLimit } },
+      );
+    }
+    for (const entry of displaced) this.#displace(entry);
+    let held = true;
+    budget.addCall(tenant, bytes);
+    return {
+      tenant,
+      bytes,
+      release: () => {
+        if (!held) return;
+        held = false;
+        budget.addCall(tenant, -bytes);
+        this.#dispatch();
+      },
+    };
+  }
+
+  /**
+   * Runs a job when its turn comes.
+   * @throws CutlayerError QUEUE_FULL (no place, or its place went to a lighter tenant), CANCELLED,
+   *   UNAVAILABLE (closed), or what `check` and `work` throw
+   */
+  run<T>(job: ScheduledJob<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      throwIfCancelled(job.signal);
+      if (this.#closed) throw closed();
+      this.#takePlace(job.tenant);
+      const { tenant, rows, priority, workBytes, signal } = job;
+      let gone = false;
+      const leave = (error: unknown): void => {
+        gone = true;
+        signal?.removeEventListener('abort', onAbort);
+        reject(error);
+      };
+      const onAbort = (): void => {
+        this.#queue.remove(entry);
+        leave(cancelled(signal));
+      };
+      const entry: Entry = {
+        ...{ tenant, rows, priority, workBytes, callBytes: job.call.bytes },
+        refuse: (error) => {
+          job.call.release();
+          leave(error);
+        },
+        start: async () => {
+          try {
+            job.check?.();
+            const result = await job.work();
+            return () => {
+              signal?.removeEventListener('abort', onAbort);
+              job.keep?.(result);
+              if (gone) job.discard(result);
+              else resolve(result);
+            };
+          } catch (caught) {
+            return () => leave(caught);
+          }
+        },
+      };
+      this.#queue.push(entry);
+      signal?.addEventListener('abort', onAbort);
+      this.#dispatch();
+    });
+  }
+
+  /** Fails everything that waits. */
+  failWaiting(error: () => CutlayerError): void {
+    for (const entry of this.#queue.clear()) entry.refuse(error());
+  }
+
+  /** Fails what waits and what comes; running jobs end by themselves. */
+  close(): void {
+    this.#closed = true;
+    this.failWaiting(closed);
+  }
+
+  stats(): SchedulerStats {
+    return { queueLength: this.#queue.length, displacedJobs: this.#displaced };
+  }
+
+  /** @throws CutlayerError QUEUE_FULL */
+  #takePlace(tenant: string): void {
+    const { waitingLimit, workers } = this.#options;
+    // A free worker takes the job at once, unless others wait for memory.
+    if (this.#queue.length < waitingLimit || (this.#queue.length === 0 && this.#running < workers)) return;
+    const displaced = displacedByPlace(this.#queue, tenant);
+    if (displaced !== undefined) {
+      this.#displace(displaced);
+      return;
+    }
+    throw new CutlayerError('QUEUE_FULL', `queue: ${this.#queue.length} calls are waiting, the limit is ${waitingLimit}; try again later`, {
+      details: { limit: waitingLimit },
+    });
+  }
+
+  #displace(entry: Entry): void {
+    if (!this.#queue.remove(entry)) return;
+    this.#displaced++;
+    entry.refuse(
+      new CutlayerError(
+        'QUEUE_FULL',
+        `queue: the waiting calls of ${entry.tenant} are the most of all tenants, and another needed the place; try again later`,
+      ),
+    );
+  }
+
+  #dispatch(): void {
+    const { workers, budget } = this.#options;
+    while (this.#running < workers) {
+      const next = this.#queue.peek();
+      // A job alone always fits: the engine refuses larger ones.
+      if (next === undefined || !budget.fitsWork(next.workBytes)) return;
+      this.#queue.shift();
+      this.#running++;
+      budget.addWork(next.workBytes);
+      void next.start().then((settle) => {
+        this.#running--;
+        budget.addWork(-next.workBytes);
+        settle();
+        this.#dispatch();
+      });
+    }
+  }
+}
+
+const closed = (): CutlayerError => new CutlayerError('UNAVAILABLE', 'runtime: it has been closed');

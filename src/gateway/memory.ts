@@ -1,0 +1,44 @@
+/** Compares the gateway's limits with the memory of its machine, once, at the start. */
+import { totalmem } from 'node:os';
+import type { BackboneManifest } from '../artifacts/manifest.js';
+import type { Logger } from '../server/observability/log.js';
+import type { GatewayConfig } from './config.js';
+import { WorkSizes } from './engine/work-size.js';
+import type { SplitLimits } from './split/limits.js';
+
+/** The process itself: code, heap and native libraries. Measured: some 150 MB, and a reserve. */
+const PROCESS_BYTES = 256 * 2 ** 20;
+
+/** Bytes that this process may use: the machine's, or those of its control group when fewer. */
+export function machineMemoryBytes(total = totalmem(), constrained = process.constrainedMemory()): number {
+  // Without a limit Node gives 0, or a number beyond all memory.
+  return constrained > 0 ? Math.min(total, constrained) : total;
+}
+
+/** What a start compares. */
+export interface MemoryLimits {
+  readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'>;
+  readonly memoryBytes: number;
+  readonly manifest: Pick<BackboneManifest, 'dims' | 'files' | 'weightsFile'>;
+  readonly limits: Pick<SplitLimits, 'maxTokens' | 'maxMessageBytes'>;
+  readonly machineBytes?: number;
+}
+
+/** Says what the limits add up to, and warns of each that the machine or the budget cannot hold. */
+export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'>): void {
+  const { config, memoryBytes, manifest, limits, machineBytes = machineMemoryBytes() } = given;
+  const { residualMemory, workers } = config;
+  const weightsBytes = manifest.files.find(({ path }) => path === manifest.weightsFile)?.bytes ?? 0;
+  const neededBytes = memoryBytes + weightsBytes + PROCESS_BYTES;
+  const largestStepBytes = new WorkSizes(manifest.dims).withResiduals('none', limits.maxTokens, limits.maxMessageBytes);
+  const numbers = { machineBytes, neededBytes, memoryBytes, weightsBytes, residualMemoryBytes: residualMemory, largestStepBytes, workers };
+  log.info(numbers, 'memory: limits of this gateway and its machine');
+  if (neededBytes > machineBytes)
+    log.warn(numbers, 'memory: --memory, weights and the process itself are more than the machine has; lower --memory');
+  if (residualMemory > memoryBytes)
+    log.warn(numbers, 'memory: --residual-memory is more than --memory, which bounds it; lower it, or raise --memory');
+  if (2 * limits.maxMessageBytes > memoryBytes / 2)
+    log.warn(numbers, 'memory: the largest message and its inputs are more than half of --memory and are refused; lower --max-tokens');
+  if (largestStepBytes > memoryBytes / 2)
+    log.warn(numbers, 'memory: a step of --max-tokens rows may need more than half of --memory and is then refused; lower --max-tokens');
+}

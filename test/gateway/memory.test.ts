@@ -1,0 +1,131 @@
+/** One budget for everything that calls make the gateway hold. Bounds are counted in bytes and turns, never in time. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { credentials } from '@grpc/grpc-js';
+import type { BackboneArtifact } from '../../src/artifacts/store.js';
+import type { CutlayerError } from '../../src/errors.js';
+import { logMemory, machineMemoryBytes } from '../../src/gateway/memory.js';
+import { clientChannelOptions } from '../../src/protocol/wire/channel.js';
+import type { ForwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import type { SplitClient } from '../../src/protocol/wire/generated/cutlayer/v1/Split.js';
+import { loadSplitService } from '../../src/protocol/wire/split-service.js';
+import { encodeTensor } from '../../src/protocol/wire/tensor-codec.js';
+import { f32 } from '../../src/tensor/tensor.js';
+import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { bearer, splitCalls } from '../support/test-gateway.js';
+import { tinyBackbone } from '../support/tiny-backbone.js';
+
+const MiB = 2 ** 20;
+const HIDDEN = 32;
+
+describe('gateway memory', () => {
+  let gateway: GatewayProcess;
+  let client: SplitClient;
+  let backbone: BackboneArtifact;
+  before(async () => {
+    backbone = await tinyBackbone({ hiddenSize: HIDDEN, numLayers: 2 });
+    const flags = ['--memory', '64MiB', '--residual-memory', '16MiB', '--max-tokens', '32768', '--max-in-flight', '128'];
+    gateway = await startGateway({ backboneDir: backbone.dir, insecure: true, flags });
+    client = new (loadSplitService())(gateway.address, credentials.createInsecure(), clientChannelOptions());
+  });
+  after(async () => {
+    client.close();
+    await gateway.stop();
+  });
+
+  const codeOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'OK',
+      (error: CutlayerError) => error.code,
+    );
+  /** 36 bytes a row on the wire, 128 decoded. */
+  const step = (stepId: string, batch: number, sequence: number, training: boolean): ForwardRequest => ({
+    stepId,
+    backboneDigest: backbone.digest,
+    hiddenStates: encodeTensor(f32([batch, sequence, HIDDEN], new Float32Array(batch * sequence * HIDDEN).fill(0.5)), 'int8'),
+    lengths: Array(batch).fill(sequence),
+    positions: [0],
+    training,
+  });
+  const status = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))![1]) / 1024;
+
+  it('holds 64 messages of nearly the largest size within its bytes, and answers an honest client beside them', async function () {
+    if (!existsSync('/proc/self/status')) this.skip();
+    const [honest, loud] = await Promise.all(['honest', 'loud'].map(async (name) => bearer(await gateway.token(name))));
+    assert.equal(await codeOf(splitCalls(client).forward(step('first', 1, 8, true), honest!)), 'OK');
+    const before = status('VmRSS');
+    // 1 MiB each, and 4 MiB decoded: of these 32 MiB fit at a time.
+    const large = step('', 32, 1000, false);
+    const flood = Array.from({ length: 64 }, (_, at) =>
+      codeOf(splitCalls(client).forward({ ...large, stepId: `${at}` }, loud!, { deadline: Date.now() + 100_000 })),
+    );
+    assert.equal(await codeOf(splitCalls(client).forward(step('second', 1, 8, true), honest!)), 'OK');
+    const codes = await Promise.all(flood);
+    const grown = status('VmHWM') - before;
+    assert.ok(grown < 320, `grew by ${grown.toFixed(0)} MiB`);
+    assert.ok(codes.includes('OK') && codes.includes('QUEUE_FULL'), codes.join(' '));
+    assert.deepEqual(
+      codes.filter((code) => !['OK', 'QUEUE_FULL'].includes(code)),
+      [],
+    );
+  });
+
+  it('refuses with the numbers a training step that needs more than one run may have, before it runs', async () => {
+    const token = bearer(await gateway.token('acme'));
+    await splitCalls(client).forward(step('small', 1, 64, true), token);
+    const large = await splitCalls(client)
+      .forward(step('large', 32, 1024, true), token)
+      .then(
+        () => assert.fail('expected LIMIT_EXCEEDED'),
+        (error: CutlayerError) => error,
+      );
+    assert.equal(large.code, 'LIMIT_EXCEEDED');
+    assert.match(
+      large.message,
+      /^step: 32768 rows need about \d+ bytes to train through, one run may have 33554432; send at most \d+ rows/,
+    );
+  });
+});
+
+describe('gateway memory at the start', () => {
+  const dims = { hiddenSize: 768, numLayers: 12, numHeads: 12, numKvHeads: 12, headDim: 64, maxPositions: 1024 };
+  const given = {
+    config: { residualMemory: 1024 * MiB, workers: 1 },
+    memoryBytes: 8192 * MiB,
+    manifest: { dims, weightsFile: 'w', files: [{ path: 'w', bytes: 324 * MiB, sha256: '' }] },
+    limits: { maxTokens: 4096, maxMessageBytes: 16 * MiB },
+    machineBytes: 16_384 * MiB,
+  };
+  const lines = (change: Partial<typeof given>) => {
+    const [said, warned]: [object[], string[]] = [[], []];
+    const info = (numbers: object) => said.push(numbers);
+    const warn = (_: object, text: string) => warned.push(text);
+    logMemory({ ...given, ...change }, { info, warn } as never);
+    return { said, warned };
+  };
+
+  it('says what the limits add up to beside the memory of the machine, and warns of nothing that fits', () => {
+    const { said, warned } = lines({});
+    assert.deepEqual(warned, []);
+    assert.equal(said.length, 1);
+    const { machineBytes, neededBytes, weightsBytes } = said[0] as Record<string, number>;
+    assert.deepEqual([machineBytes, neededBytes, weightsBytes], [16_384 * MiB, (8192 + 324 + 256) * MiB, 324 * MiB]);
+  });
+
+  it('warns of a budget beyond the machine, of kept steps beyond the budget, and of steps that never fit', () => {
+    assert.match(lines({ machineBytes: 8192 * MiB }).warned[0]!, /more than the machine has; lower --memory/);
+    assert.match(lines({ config: { residualMemory: 9000 * MiB, workers: 1 } }).warned[0]!, /--residual-memory is more than --memory/);
+    const large = { maxTokens: 65_536, maxMessageBytes: 3000 * MiB };
+    assert.deepEqual(
+      lines({ limits: large }).warned.map((text) => /lower (--[a-z-]+)/.exec(text)![1]),
+      ['--max-tokens', '--max-tokens'],
+    );
+  });
+
+  it('takes the limit of a control group where it is below the memory of the machine', () => {
+    assert.equal(machineMemoryBytes(100, 40), 40);
+    assert.equal(machineMemoryBytes(100, 0), 100);
+    assert.equal(machineMemoryBytes(100, 2 ** 63), 100);
+  });
+});
