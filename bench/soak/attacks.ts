@@ -1,4 +1,7 @@
-/** What a hostile tenant does to a gateway, one call or burst each; every attack ends by itself or after a bounded time. */
+/**
+ * What a hostile tenant does to a gateway, a call or a burst each. Every attack ends by itself or
+ * after a bounded time.
+ */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';

@@ -1,8 +1,8 @@
 /**
  * An honest client beside attackers, for a long time. Ten tenants of one gateway: five train, step
  * after step; five attack in a process of their own. First the honest ones are alone for a sixth of
- * the time. It reports the share of honest steps that succeed, their latency against that of the
- * first part, and the memory of the gateway's process over the second.
+ * the time. Reported: the share of honest steps that succeed, their latency against that of the
+ * first part, the memory of the gateway's process over the second.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
