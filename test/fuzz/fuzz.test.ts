@@ -5,13 +5,14 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageRoot } from '../../src/files/package-root.js';
+import { depth } from '../support/exhaustive.js';
 import { campaign } from './campaign.js';
 import { inputsOf } from './inputs.js';
 import { judge, type Target } from './target.js';
 import { targetModule, targetNames } from './targets.js';
 
 const planted = fileURLToPath(new URL('../support/planted-faults.js', import.meta.url));
-const INPUTS = 150;
+const INPUTS = depth(400, 40);
 
 async function moduleOf(path: string): Promise<Target> {
   return ((await import(pathToFileURL(path).href)) as { readonly target: Target }).target;
