@@ -19,6 +19,13 @@ export interface WatchOptions {
   readonly test: readonly Example[];
   readonly connections: readonly SimulatedConnection[];
   readonly onPoint?: ((point: SimulationPoint) => void) | undefined;
+  readonly onAborted?: ((ending: AbortedRound) => void) | undefined;
+}
+
+/** A round that ended without a result. */
+export interface AbortedRound {
+  readonly round: number;
+  readonly reason: string;
 }
 
 type Aggregate = Extract<Broadcast, { kind: 'aggregate' }>;
@@ -36,6 +43,8 @@ export class RoundWatch {
   /** The gateway's, at the newest point. */
   #last = { up: 0, down: 0 };
   #report: FederationReport | undefined;
+  /** The newest round whose end was looked at. */
+  #endedRound = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -47,6 +56,7 @@ export class RoundWatch {
     const reader = coordinator.reader(open.id);
     // Read before the broadcasts, so that they include those before the end.
     [this.#report] = await coordinator.status(open.id);
+    this.#tellAborted();
     const broadcasts = await reader.broadcasts(this.#head === null ? 0 : this.#head.seq + 1);
     const news: Broadcast[] = [];
     for (const signed of broadcasts) {
@@ -103,12 +113,20 @@ export class RoundWatch {
     };
   }
 
+  #tellAborted(): void {
+    const news = (this.#report?.recent ?? []).filter(({ round }) => round > this.#endedRound).reverse();
+    for (const { round, aborted } of news) {
+      this.#endedRound = round;
+      if (aborted !== null) this.#options.onAborted?.({ round, reason: aborted });
+    }
+  }
+
   #ended(): string | undefined {
     const report = this.#report;
     if (report === undefined) return undefined;
     if (report.state === 'finished' || report.state === 'paused') return report.reason;
     if (report.aborted > MOST_ABORTED * (report.released + 1))
-      return `${report.aborted} rounds were aborted; the last: ${report.recent.find(({ aborted }) => aborted !== null)?.aborted ?? 'unknown'}`;
+      return `${report.aborted} rounds were aborted, more than ${MOST_ABORTED} for each that was released and one more; the last: ${report.recent.find(({ aborted }) => aborted !== null)?.aborted ?? 'unknown'}`;
     return undefined;
   }
 

@@ -62,6 +62,9 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
           if (json) stdout.json(point);
           else stderr.line(pointLine(point, { total, seconds: (performance.now() - began) / 1000 }));
         },
+        onAborted({ round, reason }) {
+          stderr.line(`round ${round} was aborted: ${reason}`);
+        },
         onSubmitted(round, submitted, participants) {
           stderr.status(`round ${round}: ${submitted} of ${participants} have submitted`);
         },

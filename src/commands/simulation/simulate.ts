@@ -28,7 +28,7 @@ import { seeded } from '../../tensor/random.js';
 import { foundingManifest } from '../coordinator/create-federation.js';
 import type { GivenSettings } from '../coordinator/settings-input.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
-import { RoundWatch } from './round-watch.js';
+import { type AbortedRound, RoundWatch } from './round-watch.js';
 import { type Activity, SimulatedConnection } from './simulated-connection.js';
 import { type Site, type SplitRule, shareOut, takeTest } from './simulation-data.js';
 import { openSimulationGateway } from './simulation-gateway.js';
@@ -61,6 +61,8 @@ export interface SimulationOptions {
   readonly out: string;
   readonly signal?: AbortSignal | undefined;
   readonly onPoint?: ((point: SimulationPoint) => void) | undefined;
+  /** Called after each round that ended without a result. */
+  readonly onAborted?: ((ending: AbortedRound) => void) | undefined;
   /** Called after each submitted update. */
   readonly onSubmitted?: ((round: number, submitted: number, cohort: number) => void) | undefined;
 }
@@ -85,6 +87,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationSu
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+/** Simulated time between a participant's questions: events wake it, so time jumps to them. */
+const POLL_MS = 30 * 24 * 3600 * 1000;
 
 /** Real time without activity after which the clock advances. */
 const IDLE_MS = 5;
@@ -136,8 +141,8 @@ class Simulation {
     const connections = names.map((name) => new SimulatedConnection(coordinator.member(open.id, name), name, this.#around()));
     try {
       await coordinator.create(open, values);
-      const { onPoint } = this.#options;
-      const watch = new RoundWatch({ open, coordinator, model: this.#model, adapter, test, connections, onPoint });
+      const { onPoint, onAborted } = this.#options;
+      const watch = new RoundWatch({ open, coordinator, model: this.#model, adapter, test, connections, onPoint, onAborted });
       await coordinator.control(open.id, { kind: 'start' });
       const running = names.map((name, at) => this.#participate(open, connections[at]!, identities[at]!, sites[at]!, name, either));
       const ended = Promise.all(running);
@@ -195,6 +200,7 @@ class Simulation {
         evaluateLocally: false,
         seed: this.#seed,
         checkpointEvery: Number.MAX_SAFE_INTEGER,
+        pollMs: POLL_MS,
         random: this.#random(name),
         signatures: this.#signatures,
         environment: { now: this.#clock.now, sleep: (ms, aborted) => api.rest(ms, aborted), random: random.next },

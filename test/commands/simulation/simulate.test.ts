@@ -72,6 +72,20 @@ describe('simulated federations', function () {
     assert.ok(summary.points.some(({ participants }) => participants < 6 && participants >= 3));
   });
 
+  it('jump from event to event and tell of aborted rounds, however many participants vanish', async () => {
+    const settings = ['rounds={count: 2, trainSeconds: 86400, stageSeconds: 3600}', 'training.steps=1'];
+    for (const dropout of [0.3, 0.9]) {
+      const told: number[] = [];
+      const began = performance.now();
+      const summary = await run(settings, { participants: 6, dropout, onAborted: ({ round }) => told.push(round) });
+      // Seconds alone; with a poll every 25 simulated seconds it is minutes, or no end.
+      assert.ok(performance.now() - began < 60_000, `dropout ${dropout}: ${Math.round(performance.now() - began)} ms`);
+      assert.equal(told.length, summary.aborted);
+      assert.deepEqual(told, [...new Set(told)]);
+      if (dropout === 0.9) assert.match(summary.stopped, /rounds were aborted, more than 10 for each .*; the last: /);
+    }
+  });
+
   it('leave nothing behind but what they return', async () => {
     await run([]);
     assert.deepEqual(
