@@ -57,20 +57,24 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   const examples: Example[] = [];
   let total = 0;
   let skipped = 0;
-  for await (const line of readLines(file)) {
-    if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
-    if (line.text.trim() === '') continue;
-    const source = `${file}:${line.number}`;
-    const made = toExamples(parseRecord(line.text, source), tokenizer, options, source);
-    if (made.length === 0) skipped++;
-    for (const example of made) {
-      total += example.tokenIds.length;
-      if (total > maxTotalTokens) {
-        throw new CutlayerError('INVALID_DATA', `${source}: the file holds more than ${maxTotalTokens} tokens; split it`);
+  for await (const lines of batchesOf(readLines(file))) {
+    tokenizer.encodeAhead(lines.flatMap(({ text }) => textsOf(text)));
+    for (const line of lines) {
+      if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
+      if (line.text.trim() === '') continue;
+      const source = `${file}:${line.number}`;
+      const made = toExamples(parseRecord(line.text, source), tokenizer, options, source);
+      if (made.length === 0) skipped++;
+      for (const example of made) {
+        total += example.tokenIds.length;
+        if (total > maxTotalTokens) {
+          throw new CutlayerError('INVALID_DATA', `${source}: the file holds more than ${maxTotalTokens} tokens; split it`);
+        }
+        examples.push(example);
       }
-      examples.push(example);
     }
   }
+  tokenizer.encodeAhead([]);
   if (examples.length === 0 && skipped > 0) {
     const all = `all ${skipped} are longer than ${options.maxLength} tokens and were left out`;
     throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
@@ -79,6 +83,38 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   }
   return examples;
+}
+
+/** Lines and characters that are tokenized with one question to the tokenizer's thread. */
+const BATCH_LINES = 256;
+const BATCH_CHARACTERS = 1 << 18;
+
+interface Line {
+  readonly text: string;
+  readonly number: number;
+}
+
+async function* batchesOf(lines: AsyncIterable<Line>): AsyncGenerator<readonly Line[]> {
+  let batch: Line[] = [];
+  let characters = 0;
+  for await (const line of lines) {
+    batch.push(line);
+    characters += line.text.length;
+    if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue;
+    yield batch;
+    [batch, characters] = [[], 0];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** What a line will ask to encode; nothing of a line that is refused later. */
+function textsOf(line: string): readonly string[] {
+  try {
+    const { prompt, completion, text } = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    return [prompt, completion, text].filter((value) => typeof value === 'string');
+  } catch {
+    return [];
+  }
 }
 
 /**

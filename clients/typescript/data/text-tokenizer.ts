@@ -1,10 +1,11 @@
 /** The checkpoint's tokenizer: text to token ids and back, special tokens, and chat template. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
-import * as tokenizers from '@huggingface/tokenizers';
+import { sha256Hex } from '../../../src/artifacts/digest.js';
+import type { ArtifactFile } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
+import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
 import type { ChatMessage } from './records.js';
 
 /** The manifest's special tokens; the tokenizer's own configuration comes first. */
@@ -14,14 +15,11 @@ export interface SpecialTokens {
   readonly eosTokenIds: readonly number[];
 }
 
-/** The part of the package's tokenizer in use; its own types do not resolve under NodeNext. */
-interface HuggingFaceTokenizer {
-  encode(text: string, options?: { readonly add_special_tokens?: boolean }): { readonly ids: number[] };
-  decode(ids: number[], options: { readonly skip_special_tokens: boolean; readonly clean_up_tokenization_spaces: boolean }): string;
-  token_to_id(token: string): number | undefined;
+/** The files of a manifest; no other is read. */
+export interface ListedFiles {
+  readonly files: readonly ArtifactFile[];
+  readonly tokenizerFiles: readonly string[];
 }
-
-const { Tokenizer } = tokenizers as unknown as { readonly Tokenizer: new (tokenizerJson: object, config: object) => HuggingFaceTokenizer };
 
 /** Text to ids and back. */
 export class TextTokenizer {
@@ -32,51 +30,65 @@ export class TextTokenizer {
   readonly eosTokenId: number | undefined;
   /** All ids at which generation stops. */
   readonly stopTokenIds: ReadonlySet<number>;
-  readonly #tokenizer: HuggingFaceTokenizer;
-  readonly #config: Readonly<Record<string, unknown>>;
-  readonly #template: Template | undefined;
+  readonly #program: BoundedTokenizer;
+  /** Ids of texts that are about to be asked for. */
+  #ahead: ReadonlyMap<string, readonly number[]> = new Map();
 
   /**
    * @param tokenizerJson Parsed `tokenizer.json`. @param config Parsed `tokenizer_config.json`.
    * @param chatTemplate `chat_template.jinja` where that is a file of its own.
+   * @throws CutlayerError INVALID_ARTIFACT, LIMIT_EXCEEDED
    */
-  constructor(tokenizerJson: object, config: Readonly<Record<string, unknown>>, special: SpecialTokens, chatTemplate?: string) {
-    try {
-      this.#tokenizer = new Tokenizer(tokenizerJson, config);
-    } catch (cause) {
-      throw new CutlayerError('INVALID_ARTIFACT', 'tokenizer.json: cannot be read as a Hugging Face tokenizer', { cause });
-    }
+  constructor(
+    tokenizerJson: object,
+    config: Readonly<Record<string, unknown>>,
+    special: SpecialTokens,
+    chatTemplate?: string,
+    limits: TokenizerLimits = DEFAULT_TOKENIZER_LIMITS,
+  ) {
+    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate, bosTokenId: special.bosTokenId }, limits);
     this.vocabSize = special.vocabSize;
-    this.#config = config;
-    this.leading = this.#leading(special);
-    const named = this.#special('eos_token');
-    this.eosTokenId = named ?? special.eosTokenIds[0];
+    const { leading, eosTokenId } = this.#program.ask({ kind: 'facts' });
+    this.leading = leading;
+    this.eosTokenId = eosTokenId ?? special.eosTokenIds[0];
     this.stopTokenIds = new Set([...special.eosTokenIds, ...(this.eosTokenId === undefined ? [] : [this.eosTokenId])]);
-    const source = chatTemplate ?? defaultTemplate(config.chat_template);
+  }
+
+  /**
+   * Reads the tokenizer files of a client bundle, or of a checkpoint directory.
+   * @param special With the bundle's lists, only listed files of the listed digests are read.
+   * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, LIMIT_EXCEEDED
+   */
+  static async load(dir: string, special: SpecialTokens & Partial<ListedFiles>): Promise<TextTokenizer> {
+    const tokenizerJson = await readJson(dir, 'tokenizer.json', special);
+    if (tokenizerJson === undefined) {
+      throw new CutlayerError('NOT_FOUND', `${dir}: no tokenizer.json; pack a checkpoint that has a fast tokenizer`);
+    }
+    const config = (await readJson(dir, 'tokenizer_config.json', special)) ?? {};
+    const template = await readListed(dir, 'chat_template.jinja', special);
+    return new TextTokenizer(tokenizerJson, config, special, template);
+  }
+
+  /**
+   * Encodes texts at once, so that `encode` has them: one question to the thread, not many. What
+   * fails here is asked again, and fails, where it is used.
+   */
+  encodeAhead(texts: readonly string[]): void {
+    const some = [...new Set(texts)].filter((text) => text !== '');
     try {
-      this.#template = source === undefined ? undefined : new Template(source);
-    } catch (cause) {
-      throw new CutlayerError('INVALID_ARTIFACT', 'chat template: does not parse as Jinja', { cause });
+      const found = some.length === 0 ? [] : this.#program.ask({ kind: 'encode', texts: some });
+      this.#ahead = new Map(found.map((ids, at) => [some[at]!, ids]));
+    } catch {
+      this.#ahead = new Map();
     }
   }
 
   /**
-   * Reads the tokenizer files of a client bundle or a checkpoint directory.
-   * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT
+   * A text's ids, without special tokens.
+   * @throws CutlayerError INVALID_ARTIFACT (unknown id), LIMIT_EXCEEDED (time or memory)
    */
-  static async load(dir: string, special: SpecialTokens): Promise<TextTokenizer> {
-    const tokenizerJson = await readJson(join(dir, 'tokenizer.json'));
-    if (tokenizerJson === undefined) {
-      throw new CutlayerError('NOT_FOUND', `${dir}: no tokenizer.json; pack a checkpoint that has a fast tokenizer`);
-    }
-    const config = (await readJson(join(dir, 'tokenizer_config.json'))) ?? {};
-    const template = await readFile(join(dir, 'chat_template.jinja'), 'utf8').catch(() => undefined);
-    return new TextTokenizer(tokenizerJson, config, special, template);
-  }
-
-  /** A text's ids, without special tokens. @throws CutlayerError INVALID_ARTIFACT (unknown id) */
   encode(text: string): number[] {
-    const ids = text === '' ? [] : this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    const ids = text === '' ? [] : (this.#ahead.get(text) ?? this.#program.ask({ kind: 'encode', texts: [text] })[0]!);
     const beyond = ids.find((id) => !(id >= 0 && id < this.vocabSize));
     if (beyond !== undefined) {
       throw new CutlayerError(
@@ -84,78 +96,44 @@ export class TextTokenizer {
         `tokenizer: id ${beyond} is not in the model's vocabulary of ${this.vocabSize}; the tokenizer files belong to another checkpoint`,
       );
     }
-    return ids;
+    return [...ids];
   }
 
-  /** The text of some ids, special tokens left out. */
+  /** The text of some ids, special tokens left out. @throws CutlayerError LIMIT_EXCEEDED */
   decode(ids: readonly number[]): string {
-    return ids.length === 0 ? '' : this.#tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+    return ids.length === 0 ? '' : this.#program.ask({ kind: 'decode', ids: [...ids] });
   }
 
-  /** Renders a conversation with the chat template. @throws CutlayerError INVALID_DATA */
+  /** Renders a conversation. @throws CutlayerError INVALID_DATA, LIMIT_EXCEEDED */
   renderChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-    if (this.#template === undefined) {
-      throw new CutlayerError(
-        'INVALID_DATA',
-        'the checkpoint has no chat template, so {messages} records cannot be used; write {prompt, completion} or {text} records',
-      );
-    }
-    try {
-      return this.#template.render({
-        messages: messages.map((message) => ({ ...message })),
-        add_generation_prompt: addGenerationPrompt,
-        bos_token: this.#tokenText('bos_token') ?? '',
-        eos_token: this.#tokenText('eos_token') ?? '',
-        pad_token: this.#tokenText('pad_token') ?? '',
-        unk_token: this.#tokenText('unk_token') ?? '',
-      });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new CutlayerError('INVALID_DATA', `the checkpoint's chat template refuses this conversation: ${reason.slice(0, 200)}`, {
-        cause,
-      });
-    }
+    return this.#program.ask({ kind: 'render', messages, addGenerationPrompt });
   }
 
-  #leading(special: SpecialTokens): number[] {
-    const addBos = this.#config.add_bos_token;
-    if (addBos === false) return [];
-    // What the post-processor puts before any text.
-    const bare = this.#tokenizer.encode('a', { add_special_tokens: false }).ids;
-    const full = this.#tokenizer.encode('a').ids;
-    const start = full.findIndex((_, at) => bare.every((id, offset) => full[at + offset] === id));
-    if (start > 0) return full.slice(0, start);
-    const bos = this.#special('bos_token') ?? special.bosTokenId;
-    return addBos === true && bos !== null && bos !== undefined ? [bos] : [];
-  }
-
-  #tokenText(name: string): string | undefined {
-    const value = this.#config[name];
-    if (typeof value === 'string') return value;
-    const content = (value as { readonly content?: unknown } | null | undefined)?.content;
-    return typeof content === 'string' ? content : undefined;
-  }
-
-  #special(name: string): number | undefined {
-    const text = this.#tokenText(name);
-    return text === undefined ? undefined : this.#tokenizer.token_to_id(text);
+  /** Ends the tokenizer's thread; a later call starts another. */
+  close(): Promise<void> {
+    return this.#program.close();
   }
 }
 
-function defaultTemplate(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const named = value as readonly { readonly name?: unknown; readonly template?: unknown }[];
-  const chosen = named.find((item) => item.name === 'default') ?? named[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
+/** A file's text; undefined where there is none, or the manifest does not list it. */
+async function readListed(dir: string, name: string, { files, tokenizerFiles }: Partial<ListedFiles>): Promise<string | undefined> {
+  if (tokenizerFiles !== undefined && !tokenizerFiles.includes(name)) return undefined;
+  const path = join(dir, name);
+  const bytes = await readFile(path).catch(() => undefined);
+  if (bytes === undefined) return undefined;
+  const listed = files?.find((file) => file.path === name);
+  const got = sha256Hex(bytes);
+  if (listed !== undefined && listed.sha256 !== got)
+    throw new CutlayerError('DIGEST_MISMATCH', `${path}: expected sha256 ${listed.sha256}, got ${got}; copy or pack it again`);
+  return bytes.toString('utf8');
 }
 
-async function readJson(file: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
+async function readJson(dir: string, name: string, listed: Partial<ListedFiles>): Promise<Record<string, unknown> | undefined> {
+  const text = await readListed(dir, name, listed);
   if (text === undefined) return undefined;
   try {
     return parseJson(text) as Record<string, unknown>;
   } catch (cause) {
-    throw new CutlayerError('INVALID_ARTIFACT', `${file}: not JSON; pack the checkpoint again`, { cause });
+    throw new CutlayerError('INVALID_ARTIFACT', `${join(dir, name)}: not JSON; pack the checkpoint again`, { cause });
   }
 }

@@ -100,7 +100,10 @@ export class ClientBundle implements AdapterModel {
     const graphs = await openGraphs(
       { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphEntries(manifest.graphs).map(({ file }) => file) },
       { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }), warm: false },
-    );
+    ).catch(async (error: unknown) => {
+      await tokenizer?.close();
+      throw error;
+    });
     return new ClientBundle(artifact, tokenizer, graphs);
   }
 
@@ -232,8 +235,9 @@ export class ClientBundle implements AdapterModel {
     return this.#run(this.#method(name).vjp, feeds);
   }
 
-  close(): Promise<void> {
-    return this.#graphs.close();
+  async close(): Promise<void> {
+    await this.#tokenizer?.close();
+    await this.#graphs.close();
   }
 
   #span({ span, kind, trained }: SpanVariant): SpanGraphs {

@@ -1,0 +1,33 @@
+/** Runs a {@link TokenizerProgram} in a worker thread; one answer a request, in order. */
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
+import { TokenizerProgram, type TokenizerRequest, type TokenizerSetup } from './tokenizer-program.js';
+
+/** What the worker is started with. */
+export interface TokenizerWorkerData {
+  readonly setup: TokenizerSetup;
+  readonly port: MessagePort;
+  /** One int32: 1 when an answer is in the port. */
+  readonly answered: SharedArrayBuffer;
+}
+
+export type TokenizerReply = { readonly value: unknown } | { readonly error: ErrorRecord };
+
+function main({ setup, port, answered }: TokenizerWorkerData): void {
+  const flag = new Int32Array(answered);
+  let program: TokenizerProgram | undefined;
+  port.on('message', (request: TokenizerRequest) => {
+    let reply: TokenizerReply;
+    try {
+      program ??= new TokenizerProgram(setup);
+      reply = { value: program.answer(request) };
+    } catch (caught) {
+      reply = { error: CutlayerError.from(caught).toRecord() };
+    }
+    port.postMessage(reply);
+    Atomics.store(flag, 0, 1);
+    Atomics.notify(flag, 0);
+  });
+}
+
+main(workerData as TokenizerWorkerData);
