@@ -68,7 +68,9 @@ interface Field {
 function* fieldsOf(message: Uint8Array, label: string): Generator<Field> {
   let at = 0;
   const broken = (): CutlayerError =>
-    new CutlayerError('INVALID_ARTIFACT', `${label}: the graph or its weights cannot be opened; pack the checkpoint again`);
+    new CutlayerError('INVALID_ARTIFACT', `${label}: the graph or its weights cannot be opened; pack the checkpoint again`, {
+      cause: new Error(`${label}: protobuf: a field is not whole at byte ${at} of ${message.length}`),
+    });
   const varint = (): number => {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {

@@ -28,6 +28,8 @@ interface OpenCall extends Call {
   readonly controller: AbortController;
   readonly timer: NodeJS.Timeout;
   readonly startedAt: number;
+  /** Why it ends at its deadline. */
+  readonly passed: CutlayerError;
 }
 
 /** The parts that the accounting uses. */
@@ -93,10 +95,21 @@ export class Calls {
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
     const { signal } = controller;
     const draining = this.#draining.signal;
-    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt };
+    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt, passed };
     this.#open.add(call);
     this.#ofTenant.set(tenant, others + 1);
     return call;
+  }
+
+  /**
+   * Fails a call whose deadline has passed, also when a busy process has not run its timer yet. So
+   * no answer begins that the timer would cut off.
+   * @throws CutlayerError DEADLINE_EXCEEDED; TOKEN_EXPIRED; what else the call ended with
+   */
+  requireTime(call: Call): void {
+    const { controller, passed } = call as OpenCall;
+    if (this.#options.now() >= call.deadline) controller.abort(passed);
+    call.signal.throwIfAborted();
   }
 
   /** Ends a call, for any reason, and aborts work on it. */

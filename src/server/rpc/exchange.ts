@@ -92,6 +92,7 @@ export class Exchanges {
       memory.verified(held, connection.budget, principal.tenant);
       body.reserve();
       const answer = await method.run(await received, opened);
+      calls.requireTime(opened);
       held.add(answer.length);
       await sendAnswer(stream, [answer], bounds.transfer, signal);
     } catch (caught) {
