@@ -21,6 +21,10 @@ describe('JSON from outside', () => {
     assert.deepEqual(parseJson(JSON.stringify(value)), value);
   });
 
+  it('has zeros without a sign, so that what is written again reads the same', () => {
+    assert.deepEqual(parseJson('{"-0":[-0,-0.0,-0e7,-0.5,"-0"]}'), { '-0': [0, 0, 0, -0.5, '-0'] });
+  });
+
   it('is refused as an argument in the body of a request, however deep it is', () => {
     assert.throws(() => requestLines(Buffer.from(nested(20_000)), 'application/json'), { code: 'INVALID_ARGUMENT' });
   });
