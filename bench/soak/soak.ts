@@ -6,7 +6,6 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +14,7 @@ import { type Connection, connect } from '../../clients/typescript/connection/co
 import { ClientBundle } from '../../clients/typescript/model/client-bundle.js';
 import { TrainingClient } from '../../clients/typescript/training/training-client.js';
 import { runProcess, startGateway } from '../../demo/processes.js';
+import { residentBytes } from '../../test/support/process-memory.js';
 import { randomExamples } from '../random-examples.js';
 import type { Report } from '../report.js';
 import type { Model } from '../training-step.js';
@@ -129,8 +129,7 @@ async function playPart(
 function sampled(pid: number): { end(): number[] } {
   const bytes: number[] = [];
   const look = (): void => {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    if (kilobytes !== null) bytes.push(1024 * Number(kilobytes[1]));
+    bytes.push(residentBytes(pid));
   };
   const timer = setInterval(look, SAMPLE_MS);
   return {

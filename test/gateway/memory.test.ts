@@ -1,6 +1,6 @@
 /** One budget for everything that calls make the gateway hold. Bounds are counted in bytes and turns, never in time. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { credentials } from '@grpc/grpc-js';
 import type { BackboneArtifact } from '../../src/artifacts/store.js';
 import type { CutlayerError } from '../../src/errors.js';
@@ -12,6 +12,7 @@ import { loadSplitService } from '../../src/protocol/wire/split-service.js';
 import { encodeTensor } from '../../src/protocol/wire/tensor-codec.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { peakBytes, residentBytes } from '../support/process-memory.js';
 import { bearer, splitCalls } from '../support/test-gateway.js';
 import { tinyBackbone } from '../support/tiny-backbone.js';
 
@@ -47,14 +48,12 @@ describe('gateway memory', () => {
     positions: [0],
     training,
   });
-  const status = (field: string): number =>
-    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${gateway.pid}/status`, 'utf8'))![1]) / 1024;
 
   it('holds 64 messages of nearly the largest size within its bytes, and answers an honest client beside them', async function () {
     if (!existsSync('/proc/self/status')) this.skip();
     const [honest, loud] = await Promise.all(['honest', 'loud'].map(async (name) => bearer(await gateway.token(name))));
     assert.equal(await codeOf(splitCalls(client).forward(step('first', 1, 8, true), honest!)), 'OK');
-    const before = status('VmRSS');
+    const before = residentBytes(gateway.pid);
     // 1 MiB each, and 4 MiB decoded: of these 32 MiB fit at a time.
     const large = step('', 32, 1000, false);
     const flood = Array.from({ length: 64 }, (_, at) =>
@@ -62,7 +61,7 @@ describe('gateway memory', () => {
     );
     assert.equal(await codeOf(splitCalls(client).forward(step('second', 1, 8, true), honest!)), 'OK');
     const codes = await Promise.all(flood);
-    const grown = status('VmHWM') - before;
+    const grown = (peakBytes(gateway.pid) - before) / 2 ** 20;
     assert.ok(grown < 320, `grew by ${grown.toFixed(0)} MiB`);
     assert.ok(codes.includes('OK') && codes.includes('QUEUE_FULL'), codes.join(' '));
     assert.deepEqual(

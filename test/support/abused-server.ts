@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import type { ClientHttp2Stream } from 'node:http2';
 import { type CoordinatorProcess, startCoordinator } from './coordinator-process.js';
 import { type GatewayProcess, startGateway } from './gateway-process.js';
+import { peakBytes, residentBytes } from './process-memory.js';
 import { connectRaw, framed, type RawConnection } from './raw-grpc.js';
 import { tinyBackbone } from './tiny-backbone.js';
 
@@ -39,9 +40,6 @@ function processorMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
-const residentOf = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
-const peakOf = (pid: number): number => Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
-
 function abused(address: string, server: Pick<GatewayProcess | CoordinatorProcess, 'pid' | 'token' | 'stop'>): AbusedServer {
   const opened: RawConnection[] = [];
   return {
@@ -55,8 +53,8 @@ function abused(address: string, server: Pick<GatewayProcess | CoordinatorProces
     },
     watchMemory() {
       writeFileSync(`/proc/${server.pid}/clear_refs`, '5');
-      const before = residentOf(server.pid);
-      return () => peakOf(server.pid) - before;
+      const before = residentBytes(server.pid);
+      return () => peakBytes(server.pid) - before;
     },
     watchProcessor() {
       const before = processorMs(server.pid);

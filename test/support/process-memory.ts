@@ -1,4 +1,4 @@
-/** What this process holds in memory, as Linux counts it. */
+/** What a process holds in memory, as Linux counts it. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -8,6 +8,12 @@ const field = (file: string, name: string): number => {
   if (found === null) throw new Error(`test: no field ${name} in ${file}`);
   return Number(found[1]) * 1024;
 };
+
+/** Resident bytes of a process now. */
+export const residentBytes = (pid: number): number => field(`/proc/${pid}/status`, 'VmRSS');
+
+/** The most resident bytes that a process has had. */
+export const peakBytes = (pid: number): number => field(`/proc/${pid}/status`, 'VmHWM');
 
 /** Private memory that is not a file's: heaps and buffers. */
 export const anonymousBytes = (): number => field('/proc/self/status', 'RssAnon');

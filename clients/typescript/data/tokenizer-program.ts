@@ -1,6 +1,6 @@
 /**
  * What a checkpoint's tokenizer files say to compute. The files come from the vendor, and may loop
- * or fill memory: so this runs in a worker thread alone, under the limits of bounded-worker.ts.
+ * or fill memory: so this runs in a worker thread alone, under the limits of bounded-tokenizer.ts.
  */
 import { Template } from '@huggingface/jinja';
 import * as tokenizers from '@huggingface/tokenizers';

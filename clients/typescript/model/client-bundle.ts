@@ -235,6 +235,7 @@ export class ClientBundle implements AdapterModel {
     return this.#run(this.#method(name).vjp, feeds);
   }
 
+  /** Ends the threads of tokenizer and graphs. */
   async close(): Promise<void> {
     await this.#tokenizer?.close();
     await this.#graphs.close();

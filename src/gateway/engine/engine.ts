@@ -26,7 +26,7 @@ import type { NamedTensors } from '../../runtime/protocol.js';
 import { releaseTensors, tensorBytes } from '../../runtime/release.js';
 import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { type BudgetStats, MemoryBudget, type MessageBudget } from './memory-budget.js';
+import { type BudgetStats, MemoryBudget } from './memory-budget.js';
 import { OpTimes, type OpTiming } from './op-times.js';
 import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
@@ -42,7 +42,7 @@ interface EngineCall {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the call's deadline, asked again when its turn comes. Default: no end. */
   readonly leftMs?: () => number;
-  /** Bytes of the call's message, unless the server counts them in the engine's budget. */
+  /** Bytes of the call's message. */
   readonly messageBytes?: number;
 }
 
@@ -192,11 +192,6 @@ export class BackboneEngine {
       residualBytes: (residuals) => tensorBytes(Object.values(residuals)),
       release: (residuals) => releaseTensors(Object.values(residuals)),
     });
-  }
-
-  /** The part of the engine's budget for a server's messages. */
-  get messages(): MessageBudget {
-    return this.#budget.messages();
   }
 
   /**

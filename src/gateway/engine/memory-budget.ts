@@ -8,17 +8,6 @@
  */
 import { Shares } from './shares.js';
 
-/** The part of the budget that a server's messages are counted in. */
-export interface MessageBudget {
-  /** What the bytes belong to, for errors. */
-  readonly owner: string;
-  readonly limit: number;
-  /** Bytes of all calls, those of their messages included. */
-  readonly held: number;
-  /** Counts bytes, negative ones when they are given back; kept steps give way. */
-  add(bytes: number): void;
-}
-
 /** The bounds of a budget. */
 export interface BudgetBounds {
   /** All of it. */
@@ -42,8 +31,6 @@ export class MemoryBudget {
   readonly #bounds: BudgetBounds;
   readonly #calls = new Shares();
   readonly #onChange: (keptRoom: number) => void;
-  /** Bytes that the server counts, which has bounds of tenants of its own. */
-  #messages = 0;
   #work = 0;
 
   /** @param onChange called with the room for kept steps after every change */
@@ -64,7 +51,7 @@ export class MemoryBudget {
 
   /** Room for kept steps now. */
   get keptRoom(): number {
-    return Math.max(0, Math.min(this.#bounds.keptBytes, this.#bounds.limitBytes - this.#callBytes - this.#work));
+    return Math.max(0, Math.min(this.#bounds.keptBytes, this.#bounds.limitBytes - this.#calls.total - this.#work));
   }
 
   /** Bytes of calls, by tenant. */
@@ -74,7 +61,7 @@ export class MemoryBudget {
 
   /** Bytes by which calls exceed their limit with `more` of them; at most 0 when they fit. */
   callExcess(more: number): number {
-    return this.#callBytes + more - this.callLimit;
+    return this.#calls.total + more - this.callLimit;
   }
 
   /** Counts a call's bytes, negative ones at its end. */
@@ -94,27 +81,7 @@ export class MemoryBudget {
     this.#onChange(this.keptRoom);
   }
 
-  /** For a server that counts messages while they are received and until they are answered. */
-  messages(): MessageBudget {
-    const budget = this;
-    return {
-      owner: 'the gateway',
-      limit: budget.callLimit,
-      get held() {
-        return budget.#callBytes;
-      },
-      add(bytes) {
-        budget.#messages += bytes;
-        budget.#onChange(budget.keptRoom);
-      },
-    };
-  }
-
   stats(): BudgetStats {
-    return { memoryLimitBytes: this.#bounds.limitBytes, callBytes: this.#callBytes, workBytes: this.#work };
-  }
-
-  get #callBytes(): number {
-    return this.#calls.total + this.#messages;
+    return { memoryLimitBytes: this.#bounds.limitBytes, callBytes: this.#calls.total, workBytes: this.#work };
   }
 }

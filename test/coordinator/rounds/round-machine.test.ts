@@ -145,7 +145,7 @@ describe('round machine', () => {
   });
 
   for (const purpose of ['train', 'evaluate'] as const) {
-    it(`makes no sum of fewer than three in ${purpose === 'train' ? 'a train' : 'an evaluate'} round, whoever of three to six is lost at sharing or submitting`, () => {
+    it(`makes no sum of fewer than three in ${purpose === 'train' ? 'a train' : 'an evaluate'} round, for each set of three to six members that loses some at sharing or submitting`, () => {
       for (let n = 3; n <= 6; n++) {
         const signed = testManifest({}, n);
         for (let pattern = 0; pattern < 3 ** n; pattern++) {

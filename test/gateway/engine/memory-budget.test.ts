@@ -14,14 +14,13 @@ const arrivals = fc.array(fc.record({ tenant, bytes: fc.integer({ min: 1, max: 6
 
 describe('gateway/engine/memory-budget', () => {
   it('never lets calls, work and kept steps exceed it together, whatever comes', () => {
-    const action = fc.record({ kind: fc.constantFrom('call', 'work', 'message', 'end'), tenant, bytes: fc.integer({ min: 1, max: 100 }) });
+    const action = fc.record({ kind: fc.constantFrom('call', 'work', 'end'), tenant, bytes: fc.integer({ min: 1, max: 100 }) });
     fc.assert(
       fc.property(fc.array(action), (actions) => {
         let room = 80;
         const budget = new MemoryBudget({ limitBytes: 200, keptBytes: 80 }, (now) => {
           room = now;
         });
-        const messages = budget.messages();
         const undo: (() => void)[] = [];
         for (const { kind, tenant: of, bytes } of actions) {
           if (kind === 'end') undo.pop()?.();
@@ -31,9 +30,6 @@ describe('gateway/engine/memory-budget', () => {
           } else if (kind === 'call' && bytes <= budget.callLimit && budget.callExcess(bytes) <= 0) {
             budget.addCall(of, bytes);
             undo.push(() => budget.addCall(of, -bytes));
-          } else if (kind === 'message' && messages.held + bytes <= messages.limit) {
-            messages.add(bytes);
-            undo.push(() => messages.add(-bytes));
           }
           const { callBytes, workBytes } = budget.stats();
           assert.ok(callBytes <= 100 && room <= 80 && room === budget.keptRoom);

@@ -25,7 +25,7 @@ for (const [role, start] of [
   ['gateway', startAbusedGateway],
   ['coordinator', startAbusedCoordinator],
 ] as const) {
-  describe(`${role}: bytes that nobody admitted`, () => {
+  describe(`${role}: bytes that were not admitted`, () => {
     let server: AbusedServer;
     before(async () => {
       server = await start();
