@@ -5,6 +5,7 @@
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { peakMemory } from '../support/peak-memory.js';
 import { inputsOf } from './inputs.js';
 import { minimized } from './minimize.js';
 import { type Finding, judge, signature, type Target } from './target.js';
@@ -23,17 +24,18 @@ export interface ChildResult {
   readonly finding?: Finding & { readonly input: string };
 }
 
-/** Peak resident memory. */
-const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
+/** The peak of memory after the last input, so before the next one. */
+let peak = peakMemory();
 
 /** Runs one input and measures it; a slow one runs twice, for other processes may have had the processor. */
 async function measured(target: Target, input: Uint8Array, tries = 2): Promise<boolean | Finding> {
-  const peak = peakBytes();
+  const before = peak;
   const startedAt = performance.now();
   const cpu = process.cpuUsage();
   const outcome = await judge(target, input);
   if (typeof outcome === 'object') return outcome;
-  const growth = peakBytes() - peak;
+  peak = peakMemory();
+  const growth = peak - before;
   if (growth > MAX_GROWTH_BYTES) return { kind: 'memory', text: `memory grew by ${Math.round(growth / 2 ** 20)} MiB` };
   if (performance.now() - startedAt < MAX_CPU_MS) return outcome;
   const { user, system } = process.cpuUsage(cpu);
