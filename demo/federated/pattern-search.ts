@@ -24,15 +24,16 @@ const LEAST = 256;
 
 /** Patterns that are searched for together. */
 export class PatternSearch {
-  readonly #patterns: readonly Pattern[];
+  /** Windows that are searched for, with both values of a rounded one as one. */
+  readonly windows: number;
   /** First word of a window -> the windows that begin with it, as pattern and place. */
   readonly #windows = new Map<number, { readonly pattern: Pattern; readonly at: number }[]>();
 
   constructor(patterns: readonly Pattern[]) {
-    this.#patterns = patterns;
+    let windows = 0;
     for (const pattern of patterns) {
-      for (let at = 0; at + WINDOW <= pattern.words.length; at++) {
-        if (!isTelling(pattern.words, at)) continue;
+      for (const at of windowsOf(pattern)) {
+        windows += 1;
         for (let more = 0; more <= pattern.slack; more++) {
           const first = (pattern.words[at]! + more) >>> 0;
           const known = this.#windows.get(first) ?? [];
@@ -41,11 +42,7 @@ export class PatternSearch {
         }
       }
     }
-  }
-
-  /** Number of windows, with both values of rounded ones. */
-  get windows(): number {
-    return this.#patterns.reduce((sum, { words }) => sum + Math.max(0, words.length - WINDOW + 1), 0);
+    this.windows = windows;
   }
 
   /** The first match at any byte offset, or undefined. */
@@ -58,6 +55,11 @@ export class PatternSearch {
     }
     return undefined;
   }
+}
+
+/** Places whose window is searched for: those without a word near zero, in their order. */
+export function windowsOf({ words }: Pattern): readonly number[] {
+  return Array.from(words.keys()).filter((at) => at + WINDOW <= words.length && isTelling(words, at));
 }
 
 function isTelling(words: Uint32Array, at: number): boolean {

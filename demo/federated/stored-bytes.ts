@@ -5,7 +5,7 @@ import { readMember } from '../../clients/typescript/federation/data/read-versio
 import { CutlayerError } from '../../src/errors.js';
 import { roundArithmetic } from '../../src/protocol/federation/round-mechanism.js';
 import { scaleOf } from '../../src/protocol/secagg/fixed-point.js';
-import { floatWords, type Pattern, PatternSearch, ringWords } from './pattern-search.js';
+import { floatWords, type Pattern, PatternSearch, ringWords, WINDOW, windowsOf } from './pattern-search.js';
 import { siteDir, siteNames } from './settings.js';
 import type { SiteFiles, SiteUpdate } from './site-files.js';
 import type { RoundRecord, SearchRecord } from './summary.js';
@@ -60,16 +60,18 @@ export async function searchStored(
   };
 }
 
-/** Whether each pattern is found after a part of it is planted in the largest file. */
+/** Whether the first and the last pattern are found after one window of each is planted in the largest file. */
 function isPlantedFound(search: PatternSearch, patterns: readonly Pattern[], files: readonly string[]): boolean {
   const contents = files.map((file) => readFileSync(file)).sort((a, b) => b.length - a.length);
   const [largest] = contents;
   if (largest === undefined || patterns.length === 0) return false;
-  return [patterns[0]!, patterns.at(-1)!].every(({ name, words, slack }) => {
+  return [patterns[0]!, patterns.at(-1)!].every((pattern) => {
+    const [at] = windowsOf(pattern);
+    if (at === undefined) return false;
     const planted = new Uint8Array(largest);
-    const some = words.slice(100, 116).map((word) => word + slack);
+    const some = pattern.words.slice(at, at + WINDOW).map((word) => word + pattern.slack);
     planted.set(new Uint8Array(some.buffer), Math.floor(planted.length / 2) | 1);
-    return search.find(planted)?.name === name;
+    return search.find(planted)?.name === pattern.name;
   });
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { floatWords, type Pattern, PatternSearch, ringWords } from '../../demo/federated/pattern-search.js';
+import { floatWords, type Pattern, PatternSearch, ringWords, windowsOf } from '../../demo/federated/pattern-search.js';
 import { seeded } from '../../src/tensor/random.js';
 
 const random = seeded(5);
@@ -46,6 +46,18 @@ describe("the demo's search for updates in stored bytes", () => {
     assert.equal(search.find(new Uint8Array(4096)), undefined);
     assert.equal(search.find(hidden(bytesOf(update.slice(7, 10)))), undefined);
     assert.equal(new PatternSearch([{ name: 'zeros', words: new Uint32Array(64), slack: 1 }]).find(new Uint8Array(512)), undefined);
+  });
+
+  it('searches for no window with a word near zero, and does not count one', () => {
+    const small: Pattern = { name: 'small', words: Uint32Array.of(900, 800, 700, 0xffffff9c, 900, 800, 700, 600, 60, 900), slack: 1 };
+    assert.deepEqual(windowsOf(small), [4]);
+    assert.equal(new PatternSearch([small]).windows, 1);
+    const [at] = windowsOf(small);
+    assert.deepEqual(new PatternSearch([small]).find(hidden(bytesOf(small.words.slice(at, at! + 4)))), {
+      name: 'small',
+      word: 4,
+      offset: 1013,
+    });
   });
 
   it('does not take a neighbour of a float for the float', () => {
