@@ -1,4 +1,5 @@
 /** Renders a demo run as one HTML page. */
+import { exposure, exposureAt } from '../src/artifacts/exposure.js';
 import { renderChart } from '../src/commands/report/chart.js';
 import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../src/commands/report/page.js';
 import type { CurvePoint, DemoSummary, Holding, Sample } from './summary.js';
@@ -20,9 +21,7 @@ ${renderCurve(summary.curve)}
 ${renderHoldings(summary.holdings)}
 <h2>Samples of the test split</h2>
 ${summary.samples.map(renderSample).join('\n')}
-<footer>Text and labels are not in any message, and neither they nor the adapter's file is stored or logged by the gateway. The soft prompt's values are sent at each step.
-With no block below the cut an activation row is a function of one token, so the vendor, as owner of the embedding table, could look the tokens up.
-See the documentation on privacy.</footer>`;
+<footer>${escapeHtml(`${exposure} ${exposureAt(0)} See the documentation on privacy.`)}</footer>`;
   return renderPage({ title: `Cutlayer demo: ${summary.model}`, body });
 }
 

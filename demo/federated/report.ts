@@ -1,4 +1,5 @@
 /** Renders a run of the federated demo as one HTML page. */
+import { exposure, exposureAt } from '../../src/artifacts/exposure.js';
 import { renderChart } from '../../src/commands/report/chart.js';
 import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../../src/commands/report/page.js';
 import { renderHoldings } from '../report.js';
@@ -52,7 +53,7 @@ write-ahead log among them, at ${search.snapshots} moments. ${search.matches.len
 Planted in a copy they are ${search.control ? 'found' : '<b>not found</b>'}; their mean is the step from version to version to ${search.meanError.toExponential(1)}, so they are the real ones.</p>
 <h2>What each party holds</h2>
 ${renderHoldings(summary.holdings)}
-<footer>Secure aggregation hides an update from the coordinator and from other sites. The vendor, through whose gateway each site trains, sees activations and gradients of that training. See the
+<footer>${escapeHtml(`${exposure} ${exposureAt(0)}`)} Secure aggregation hides an update from the coordinator and from other sites. The vendor, through whose gateway each site trains, sees activations and gradients of that training. See the
 documentation on federation and on privacy.</footer>`;
   return renderPage({ title: `Cutlayer federated demo: ${summary.model}`, body });
 }

@@ -60,7 +60,10 @@ export async function searchStored(
   };
 }
 
-/** Whether the first and the last pattern are found after one window of each is planted in the largest file. */
+/**
+ * Whether the first and the last pattern are found after one window of each is planted in the
+ * largest file.
+ */
 function isPlantedFound(search: PatternSearch, patterns: readonly Pattern[], files: readonly string[]): boolean {
   const contents = files.map((file) => readFileSync(file)).sort((a, b) => b.length - a.length);
   const [largest] = contents;

@@ -14,6 +14,7 @@ import { inspectCommand } from '../../clients/typescript/cli/inspect/inspect-com
 import { sweepCommand } from '../../clients/typescript/cli/sweep/sweep-command.js';
 import { trainCommand } from '../../clients/typescript/cli/train/train-command.js';
 import { versionsCommand } from '../../clients/typescript/cli/versions/versions-command.js';
+import { exposure, exposureAt } from '../artifacts/exposure.js';
 import { packageRoot } from '../files/package-root.js';
 import { buildCommand, buildGroup, type CommandGroup, commanderCommand } from '../options/command.js';
 import { coordinatorCommands } from './coordinator/coordinator-command.js';
@@ -26,12 +27,15 @@ The vendor packs a checkpoint, serves its backbone, and issues a token:
   $ cutlayer gateway start --backbone ./packed/backbone
   $ cutlayer gateway token --tenant acme > acme.token
 
-The client gets ./packed/client-bundle, the token and ca.pem, and trains on data that stays where it is:
+The client gets ./packed/client-bundle, the token and ca.pem, and trains on its own text:
   $ cutlayer client train --bundle ./client-bundle --gateway 127.0.0.1:50051 \\
       --ca ca.pem --token-file acme.token --data notes.jsonl --out ./adapter
 
 Several sites train one adapter together:
   $ cutlayer coordinator --help
+
+What crosses:
+  ${`${exposure} ${exposureAt(0).replace('At this cut', 'At the default cut')}`.replaceAll('. ', '.\n  ')}
 
 Every command has --help with examples.`;
 

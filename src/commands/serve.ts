@@ -11,17 +11,17 @@ interface Running {
   close(): Promise<void>;
 }
 
-/** Runs a server to its end. @param ready Printed when it answers. @throws CutlayerError */
+/** Runs a server to its end. @param ready Lines printed when it answers. @throws CutlayerError */
 export async function serve<R extends Running>(
   level: LogLevel,
   start: (log: Logger) => Promise<R>,
-  ready: (running: R) => string,
+  ready: (running: R) => readonly string[],
 ): Promise<void> {
   const log = createLogger({ level });
   // Its failures reach us as errors, which have messages of our own.
   setLogVerbosity(logVerbosity.NONE);
   const running = await start(log);
-  stdout.line(ready(running));
+  for (const line of ready(running)) stdout.line(line);
   await untilSignalled((signal) => {
     log.info({ signal, inFlight: running.server.inFlight }, 'shutting down; a second signal exits at once');
     return running.close();

@@ -6,6 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { defaultLearningRate } from '../../clients/typescript/index.js';
+import { exposureNote } from '../../src/artifacts/exposure.js';
 import { cutlayerHere } from '../support/command-here.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
@@ -52,6 +53,10 @@ describe('training as a person does it', function () {
     before(async () => {
       const validation = ['--validation', join(dir, 'valid.jsonl'), '--eval-every', '2'];
       said = (await succeeds('train', ...flags, ...small, ...validation, '--seed', '5', '--out', join(dir, 'run1'))).stderr;
+    });
+
+    it('says once what the default cut means, before it trains', () => {
+      assert.equal(said.split('\n').filter((line) => line === exposureNote(0)).length, 1, said);
     });
 
     it('given again with the same seed has the same adapter to the last byte, and another one with another seed', async () => {

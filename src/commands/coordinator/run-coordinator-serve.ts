@@ -16,7 +16,7 @@ export async function runCoordinatorServe(config: CoordinatorConfig, { check }: 
   await serve(
     config.logLevel,
     (log) => runCoordinator(config, log),
-    (running) => readyLine(running, config),
+    (running) => [readyLine(running, config)],
   );
 }
 

@@ -1,5 +1,6 @@
 /** The work of `cutlayer gateway start`. */
 
+import { exposureNote } from '../../artifacts/exposure.js';
 import { stdout } from '../../files/output.js';
 import { checkGateway } from '../../gateway/check.js';
 import { checkGatewayConfig, type GatewayConfig } from '../../gateway/config.js';
@@ -17,13 +18,16 @@ export async function runGatewayStart(config: GatewayConfig, { check }: { readon
   await serve(
     config.logLevel,
     (log) => runGateway(config, log),
-    (running) => readyLine(running, config),
+    (running) => readyLines(running, config),
   );
 }
 
-function readyLine({ listen, admin, caFile, model, backboneDigest }: RunningGateway, { json, insecure }: GatewayConfig): string {
-  if (json)
-    return JSON.stringify({
+/** The first line says that it answers; the second, at the default cut, what that cut means. */
+export function readyLines(running: RunningGateway, { json, insecure }: GatewayConfig): readonly string[] {
+  const { listen, admin, caFile, model, backboneDigest, engine } = running;
+  const note = exposureNote(engine.artifact.manifest.cut.bottom);
+  if (json) {
+    const ready = {
       event: 'ready',
       listen,
       admin,
@@ -32,6 +36,13 @@ function readyLine({ listen, admin, caFile, model, backboneDigest }: RunningGate
       model,
       backboneDigest,
       pid: process.pid,
-    });
-  return `ready: ${model} on ${listen}${insecure ? ' without TLS' : ''}, admin on http://${admin}${caFile ? `, clients trust ${caFile}` : ''}`;
+      ...(note === undefined ? {} : { note }),
+    };
+    return [JSON.stringify(ready)];
+  }
+  const trust = caFile ? `, clients trust ${caFile}` : '';
+  return [
+    `ready: ${model} on ${listen}${insecure ? ' without TLS' : ''}, admin on http://${admin}${trust}`,
+    ...(note === undefined ? [] : [note]),
+  ];
 }

@@ -1,5 +1,6 @@
 /** The work of `cutlayer pack`. */
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
+import { exposureNote } from '../../artifacts/exposure.js';
 import type { PackResult } from '../../compiler/pack/bundle-writer.js';
 import { CutlayerError } from '../../errors.js';
 import { stderr, stdout } from '../../files/output.js';
@@ -25,6 +26,8 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
   if (onnx !== undefined)
     stderr.line('note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes');
   if (!result.hasTokenizer) stderr.line('note: the checkpoint has no tokenizer.json; clients must bring token ids');
+  const exposed = exposureNote(result.cut.bottom);
+  if (exposed !== undefined) stderr.line(exposed);
   if (json) {
     stdout.json(result);
     return;

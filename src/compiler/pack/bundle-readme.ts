@@ -1,4 +1,5 @@
 /** The client bundle's README: its content, its use, and what it does not hide. */
+import { exposure, exposureAt } from '../../artifacts/exposure.js';
 import type { ClientBundleManifest } from '../../artifacts/manifest.js';
 
 const number = (value: number): string => value.toLocaleString('en-US');
@@ -25,10 +26,6 @@ Backbone: sha256 \`${manifest.backboneDigest}\`.
 
 \`manifest.json\` names every file with its sha256 and every graph with its inputs and outputs. The ONNX graphs hold no weights; they point into \`${manifest.weightsFile}\`.
 
-Text and labels are not in any message, and neither they nor the adapter's file is stored or logged by the gateway. Activations and gradients are sent, and so are the values of a soft prompt or prefix, at each step. The vendor ${
-    cut.bottom === 0
-      ? 'owns the embedding table too and could look the tokens up from activations.'
-      : 'may still infer something about the text from them.'
-  }
+${exposure} Activations and gradients are sent. ${exposureAt(cut.bottom)}
 `;
 }

@@ -4,7 +4,7 @@ import { federateOptions } from './federate-options.js';
 
 export const federateCommand = command({
   name: 'federate',
-  description: 'train one adapter together with others, on data that stays here',
+  description: 'train one adapter together with others; text and labels are in no message',
   options: federateOptions,
   configFile: true,
   help: `

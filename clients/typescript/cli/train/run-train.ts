@@ -1,5 +1,6 @@
 /** The work of `cutlayer client train`. */
 
+import { exposureNote } from '../../../../src/artifacts/exposure.js';
 import { stderr } from '../../../../src/files/output.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
@@ -10,6 +11,8 @@ import { summaryLines } from './train-summary.js';
 export async function runTrain(given: TrainFlags): Promise<void> {
   const flags = resolveTrainFlags(given);
   await withSession(flags, async (session, signal, progress) => {
+    const exposed = exposureNote(session.bundle.manifest.cut.bottom);
+    if (exposed !== undefined) stderr.line(exposed);
     const training = await prepareTraining(flags, session, signal);
     const summary = await training.run(flags, progress.onEvent);
     progress.stop();

@@ -5,7 +5,7 @@ import { trainOptions } from './train-options-table.js';
 
 export const trainCommand = command({
   name: 'train',
-  description: 'train an adapter on your own text; text and labels stay here',
+  description: 'train an adapter on your own text; text and labels are in no message',
   options: trainOptions,
   configFile: true,
   help: `
