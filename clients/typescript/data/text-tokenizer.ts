@@ -32,7 +32,7 @@ export class TextTokenizer {
   readonly stopTokenIds: ReadonlySet<number>;
   readonly #program: BoundedTokenizer;
   /** Ids of texts that are about to be asked for. */
-  #ahead: ReadonlyMap<string, readonly number[]> = new Map();
+  #ahead: ReadonlyMap<string, Int32Array> = new Map();
 
   /**
    * @param tokenizerJson Parsed `tokenizer.json`. @param config Parsed `tokenizer_config.json`.
@@ -75,11 +75,19 @@ export class TextTokenizer {
    */
   encodeAhead(texts: readonly string[]): void {
     const some = [...new Set(texts)].filter((text) => text !== '');
+    this.#ahead = new Map();
+    if (some.length === 0) return;
     try {
-      const found = some.length === 0 ? [] : this.#program.ask({ kind: 'encode', texts: some });
-      this.#ahead = new Map(found.map((ids, at) => [some[at]!, ids]));
+      const { lengths, ids } = this.#program.ask({ kind: 'encode', texts: some });
+      let end = 0;
+      const found = some.map((text, index) => {
+        const start = end;
+        end += lengths[index]!;
+        return [text, ids.subarray(start, end)] as const;
+      });
+      this.#ahead = new Map(found);
     } catch {
-      this.#ahead = new Map();
+      // Asked again where it is used.
     }
   }
 
@@ -88,7 +96,8 @@ export class TextTokenizer {
    * @throws CutlayerError INVALID_ARTIFACT (unknown id), LIMIT_EXCEEDED (time or memory)
    */
   encode(text: string): number[] {
-    const ids = text === '' ? [] : (this.#ahead.get(text) ?? this.#program.ask({ kind: 'encode', texts: [text] })[0]!);
+    if (text === '') return [];
+    const ids = this.#ahead.get(text) ?? this.#program.ask({ kind: 'encode', texts: [text] }).ids;
     const beyond = ids.find((id) => !(id >= 0 && id < this.vocabSize));
     if (beyond !== undefined) {
       throw new CutlayerError(
@@ -96,7 +105,7 @@ export class TextTokenizer {
         `tokenizer: id ${beyond} is not in the model's vocabulary of ${this.vocabSize}; the tokenizer files belong to another checkpoint`,
       );
     }
-    return [...ids];
+    return Array.from(ids);
   }
 
   /** The text of some ids, special tokens left out. @throws CutlayerError LIMIT_EXCEEDED */

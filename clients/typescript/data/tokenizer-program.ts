@@ -24,9 +24,18 @@ export type TokenizerRequest =
   | { readonly kind: 'decode'; readonly ids: readonly number[] }
   | { readonly kind: 'render'; readonly messages: readonly ChatMessage[]; readonly addGenerationPrompt: boolean };
 
+/**
+ * The ids of some texts, one text after another, and how many each has: views of one buffer, which
+ * is moved between threads.
+ */
+export interface EncodedTexts {
+  readonly lengths: Int32Array<ArrayBuffer>;
+  readonly ids: Int32Array<ArrayBuffer>;
+}
+
 export interface TokenizerAnswers {
   readonly facts: { readonly leading: readonly number[]; readonly eosTokenId: number | undefined };
-  readonly encode: readonly (readonly number[])[];
+  readonly encode: EncodedTexts;
   readonly decode: string;
   readonly render: string;
 }
@@ -67,7 +76,7 @@ export class TokenizerProgram {
       case 'facts':
         return { leading: this.#leading(), eosTokenId: this.#special('eos_token') };
       case 'encode':
-        return request.texts.map((text) => this.#tokenizer.encode(text, { add_special_tokens: false }).ids);
+        return encodedTexts(request.texts.map((text) => this.#tokenizer.encode(text, { add_special_tokens: false }).ids));
       case 'decode':
         return this.#tokenizer.decode([...request.ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
       case 'render':
@@ -122,6 +131,21 @@ export class TokenizerProgram {
     const text = this.#tokenText(name);
     return text === undefined ? undefined : this.#tokenizer.token_to_id(text);
   }
+}
+
+/** @throws CutlayerError INVALID_ARTIFACT for an id that an int32 does not hold */
+function encodedTexts(texts: readonly (readonly number[])[]): EncodedTexts {
+  const flat = new Int32Array(texts.reduce((sum, { length }) => sum + length, texts.length));
+  let at = texts.length;
+  texts.forEach((ids, text) => {
+    flat[text] = ids.length;
+    for (const id of ids) {
+      flat[at] = id;
+      if (flat[at++] !== id)
+        throw new CutlayerError('INVALID_ARTIFACT', `tokenizer: expected ids of 32 bits, got ${id}; ask the vendor for another bundle`);
+    }
+  });
+  return { lengths: flat.subarray(0, texts.length), ids: flat.subarray(texts.length) };
 }
 
 function defaultTemplate(value: unknown): string | undefined {

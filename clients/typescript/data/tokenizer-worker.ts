@@ -18,13 +18,16 @@ function main({ setup, port, answered }: TokenizerWorkerData): void {
   let program: TokenizerProgram | undefined;
   port.on('message', (request: TokenizerRequest) => {
     let reply: TokenizerReply;
+    let moved: ArrayBuffer[] = [];
     try {
       program ??= new TokenizerProgram(setup);
-      reply = { value: program.answer(request) };
+      const value = program.answer(request);
+      reply = { value };
+      if (typeof value === 'object' && 'ids' in value) moved = [value.ids.buffer];
     } catch (caught) {
       reply = { error: CutlayerError.from(caught).toRecord() };
     }
-    port.postMessage(reply);
+    port.postMessage(reply, moved);
     Atomics.store(flag, 0, 1);
     Atomics.notify(flag, 0);
   });

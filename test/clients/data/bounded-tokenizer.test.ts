@@ -70,6 +70,13 @@ describe('the code of a bundle', function () {
     await rm(dir, { recursive: true });
   });
 
+  it('gives no id that is another one in 32 bits', () => {
+    const { model } = json as { readonly model: { readonly vocab: Readonly<Record<string, number>> } };
+    const [token, id] = Object.entries(model.vocab).find(([text]) => text === 'a')!;
+    const tokenizer = open({ ...json, model: { ...model, vocab: { ...model.vocab, [token]: 2 ** 32 + id } } });
+    assert.throws(() => tokenizer.encode('a b'), { code: 'INVALID_ARTIFACT', message: new RegExp(`tokenizer: .*${2 ** 32 + id}`) });
+  });
+
   it('is read from files that the manifest lists, with their digests', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-listed-'));
     await cp(join(fixture, 'tokenizer.json'), join(dir, 'tokenizer.json'));
