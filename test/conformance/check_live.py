@@ -70,6 +70,7 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
     from checkpoints import CHECKPOINTS
     from make_fixtures import make_fixture
     from methods import FAMILIES, make_methods
+    from multimodal import make_multimodal
     from prompt_methods import make_prompt_references
     from weight_methods import make_weight_references
 
@@ -87,6 +88,9 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
             make_prompt_references(Path(temporary), fresh)
             make_weight_references(Path(temporary), fresh)
             compare_directories(fresh, committed / "methods", "methods", comparison)
+            fresh = Path(temporary) / "multimodal"
+            make_multimodal(fresh)
+            compare_directories(fresh, committed / "multimodal", "multimodal", comparison)
 
 
 def compare_directories(fresh: Path, committed: Path, name: str, comparison: Comparison) -> None:

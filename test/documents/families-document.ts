@@ -1,6 +1,6 @@
 /** docs/families.md: what each family of the registry computes, read from the parsed configs of its fixtures, and which keys it refuses, by trying them. */
 
-import { describeModel, families } from '../../src/compiler/models/registry.js';
+import { describeModel, families, multimodalFamilies } from '../../src/compiler/models/registry.js';
 import type { DecoderSpec, RopeSpec } from '../../src/compiler/models/spec.js';
 import { CutlayerError } from '../../src/errors.js';
 import { type ReferenceFixture, referenceFixtures } from '../support/reference-fixtures.js';
@@ -99,10 +99,23 @@ So for these two a sequence gives other values alone than in a longer batch, as 
 A transformers model also remembers the longest batch that it has seen.
 Cutlayer does not, so it gives what a freshly loaded model gives.
 
+## Models that also read images
+
+\`cutlayer pack\` takes the text model out of these and leaves the rest out: ${Object.keys(multimodalFamilies)
+    .map((name) => `\`${name}\``)
+    .join(', ')}.
+Tensors may have the names of transformers 4 or 5.
+\`npm test\` holds each to transformers' logits for texts without images.
+
+## Names of tensors
+
+Words that training wrappers put into names are left out: \`_orig_mod.\`, \`module.\`, and those of FSDP and of trainers.
+The family's own prefix (\`model.\`, \`transformer.\`) may be absent.
+
 ## What is refused
 
 A config is refused by name when it says something that would be computed differently.
-Every key must be one that the family reads, known to change nothing, or switched off (null or false).
+Every key must be one that the family reads, known to change nothing, or switched off (null, false, 0 or empty).
 So a key that is new in some release of transformers is refused until it is read.
 The table tries keys that other families read, and some of other decoders, each with a value that some decoder gives a meaning.
 These are refused:

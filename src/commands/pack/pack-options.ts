@@ -26,7 +26,7 @@ export const packOptions = {
   embedTensor: optional(text('name', 'with --onnx: the tensor that embeds tokens, where its name is unusual')),
   headTensor: optional(text('name', 'with --onnx: the tensor of the LM head, where its name is unusual')),
   maxPositions: optional(integerBetween(1, 99_999_999, 'tokens', "with --onnx: longest sequence (default: the config's)")),
-  name: optional(text('name', "the model's name (default: the checkpoint directory's)")),
+  name: optional(text('name', "the model's name (default: the config's, else the directory's)")),
   force: toggle(false, 'replace artifacts packed there before'),
   json: toggle(false, 'print the result as one JSON line on stdout'),
 } satisfies OptionTable;

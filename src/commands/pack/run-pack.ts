@@ -28,6 +28,7 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
   if (!result.hasTokenizer) stderr.line('note: the checkpoint has no tokenizer.json; clients must bring token ids');
   const exposed = exposureNote(result.cut.bottom);
   if (exposed !== undefined) stderr.line(exposed);
+  for (const note of result.notes) stderr.line(`note: ${note}`);
   if (json) {
     stdout.json(result);
     return;
@@ -35,6 +36,7 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
   const { backbone, client } = result.parameters;
   const side = (dir: string, parameters: number): string =>
     `${dir}  ${parameters.toLocaleString('en-US')} parameters (${((100 * parameters) / (backbone + client)).toFixed(1)} %)`;
+  stdout.line(`model          ${result.name}`);
   stdout.line(`backbone       ${side(result.backboneDir, backbone)}`);
   stdout.line(`client bundle  ${side(result.clientBundleDir, client)}`);
   stdout.line(`backbone digest ${result.backboneDigest}`);

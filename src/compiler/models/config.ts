@@ -1,7 +1,7 @@
 /**
  * What the families' config parsers share. A config is refused if Cutlayer would compute
- * differently. Every key must be read, harmless or switched off (null or false). Any other key is
- * refused by name.
+ * differently. Every key must be read, harmless or switched off (null, false, 0 or empty). All
+ * others are refused by name.
  */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
@@ -18,14 +18,15 @@ export const layerCount = z.int().min(1).max(4096);
 /** An epsilon, a base or a factor. */
 export const positiveNumber = z.number().positive().max(1e12);
 
-const tokenId = z.int().min(0);
-
 /** Token ids with a meaning; `eos_token_id` may be a list. */
-export const specialTokensSchema = z.object({
-  eos_token_id: z.union([tokenId, z.array(tokenId).max(1024)]).nullish(),
-  bos_token_id: tokenId.nullish(),
+const tokenIds = z.object({
+  eos_token_id: z.union([z.int(), z.array(z.int()).max(1024)]).nullish(),
+  bos_token_id: z.int().nullish(),
   pad_token_id: z.int().nullish(),
 });
+
+/** Token ids for keys that a config lacks. */
+export type DefaultTokenIds = { readonly [K in keyof z.infer<typeof tokenIds>]?: number };
 
 /** Keys that change nothing in what the model computes, in any family. */
 const harmless = new Set(
@@ -34,6 +35,9 @@ const harmless = new Set(
   cache_implementation return_dict return_dict_in_generate output_scores problem_type id2label label2id finetuning_task gradient_checkpointing name_or_path
   chunk_size_feed_forward tokenizer_class prefix keys_to_ignore_at_inference max_length min_length do_sample temperature top_k top_p
   repetition_penalty no_repeat_ngram_size num_beams early_stopping pretraining_tp
+  num_labels num_beam_groups num_return_sequences diversity_penalty length_penalty typical_p max_new_tokens torchscript use_bfloat16
+  model_parallel tf_legacy_loss model_max_length is_decoder language license attn_implementation use_flash_attn use_flash_attention
+  use_flash_attention_2 bos_token eos_token pad_token unk_token
   transformers.js_config unsloth_version unsloth_fixed`.split(/\s+/),
 );
 
@@ -56,11 +60,22 @@ export function refuseUnknownKeys(config: ConfigJson, known: KnownKeys, family: 
       'config.json: quantization_config: quantized checkpoints are not read; use the float one',
     );
   const allowed = new Set([...known.read, ...known.harmless]);
-  for (const [key, value] of Object.entries(config)) {
-    if (key === 'layer_types' && isFullAttention(value)) continue;
-    if (allowed.has(key) || harmless.has(key) || key.startsWith('_') || value === null || value === false) continue;
-    throw unsupported(key, value, `nothing: it is unknown in the family ${family} and may change what the model computes`);
-  }
+  const unknown = Object.entries(config).filter(
+    ([key, value]) =>
+      !(allowed.has(key) || harmless.has(key) || key.startsWith('_') || isOff(value) || (key === 'layer_types' && isFullAttention(value))),
+  );
+  if (unknown.length === 0) return;
+  const which = unknown.length === 1 ? 'it is' : 'they are';
+  throw unsupported(
+    unknown.map(([key]) => key).join(', '),
+    unknown.length === 1 ? unknown[0]![1] : Object.fromEntries(unknown),
+    `nothing: ${which} unknown in the family ${family} and may change what the model computes`,
+  );
+}
+
+/** Whether a value switches off what its key is about. */
+function isOff(value: unknown): boolean {
+  return value === null || value === false || value === 0 || (typeof value === 'object' && Object.keys(value).length === 0);
 }
 
 /** Whether `layer_types` is full attention for every block, which the decoder computes anyway. */
@@ -72,7 +87,7 @@ function isFullAttention(value: unknown): boolean {
 export function unsupported(key: string, value: unknown, expected: string): CutlayerError {
   return new CutlayerError(
     'UNSUPPORTED_CONFIG',
-    `config.json: ${key}: expected ${expected}; got ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}`,
+    `config.json: ${key.slice(0, 400)}: expected ${expected}; got ${(JSON.stringify(value) ?? 'nothing').slice(0, 80)}`,
     {
       details: { key },
     },
@@ -120,17 +135,31 @@ export function activationOf(key: string, name: string): Activation {
   return activation;
 }
 
+/** Token ids with a meaning, and what the vendor should know about them. */
+export interface ReadTokens {
+  readonly specialTokens: SpecialTokens;
+  readonly notes: readonly string[];
+}
+
 /**
- * The special tokens of a config.
- * @throws CutlayerError INVALID_CONFIG when one lies outside the vocabulary.
+ * The special tokens of a config. An id outside the vocabulary stands for no token, as -1 does: no
+ * text has it, and no model generates it.
+ * @throws CutlayerError INVALID_CONFIG when one is no integer
  */
-export function specialTokensOf(config: ConfigJson, vocabSize: number): SpecialTokens {
-  const { eos_token_id: eos, bos_token_id: bos, pad_token_id: pad } = parseKeys(specialTokensSchema, config);
-  const eosTokenIds = eos == null ? [] : Array.isArray(eos) ? eos : [eos];
-  const padTokenId = pad == null || pad < 0 ? null : pad; // -1: none, in some older configs
-  for (const id of [...eosTokenIds, bos ?? 0, padTokenId ?? 0]) {
-    if (id >= vocabSize)
-      throw new CutlayerError('INVALID_CONFIG', `config.json: token id ${id} lies outside the vocabulary of ${vocabSize}`);
-  }
-  return { eosTokenIds, bosTokenId: bos ?? null, padTokenId };
+export function specialTokensOf(config: ConfigJson, vocabSize: number, defaults: DefaultTokenIds): ReadTokens {
+  const stated = parseKeys(tokenIds, config);
+  const { eos_token_id: eos, bos_token_id: bos, pad_token_id: pad } = { ...defaults, ...stated };
+  const inside = (id: number | null | undefined): id is number => id != null && id >= 0 && id < vocabSize;
+  const specialTokens = {
+    eosTokenIds: (Array.isArray(eos) ? eos : [eos]).filter(inside),
+    bosTokenId: inside(bos) ? bos : null,
+    padTokenId: inside(pad) ? pad : null,
+  };
+  const outside = Object.values(stated)
+    .flat()
+    .filter((id) => id != null && id >= vocabSize);
+  const notes = [...new Set(outside)].map(
+    (id) => `config.json: token id ${id} lies outside the vocabulary of ${vocabSize} and is left out`,
+  );
+  return { specialTokens, notes };
 }

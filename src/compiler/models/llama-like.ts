@@ -1,6 +1,16 @@
 /** Families with Llama's config keys and block shape; each states how it differs. */
 import { z } from 'zod';
-import { activationOf, type ConfigJson, divide, layerCount, parseKeys, positiveInt, positiveNumber, refuseUnknownKeys } from './config.js';
+import {
+  activationOf,
+  type ConfigJson,
+  type DefaultTokenIds,
+  divide,
+  layerCount,
+  parseKeys,
+  positiveInt,
+  positiveNumber,
+  refuseUnknownKeys,
+} from './config.js';
 import { longestSequence, type RopeContext, ropeKeys, ropeOf } from './rope-config.js';
 import type { DecoderSpec, PositionSpec } from './spec.js';
 import { type Family, layerNames, type WeightNames } from './weights.js';
@@ -45,6 +55,8 @@ export interface LlamaLike<Keys extends z.ZodRawShape> {
   readonly name: string;
   /** Its defaults that differ from {@link llamaDefaults Llama's}. */
   readonly defaults?: Partial<SharedKeys>;
+  /** Llama's by default. */
+  readonly tokenIds?: DefaultTokenIds;
   readonly keys: Keys;
   /** Keys of its own that change nothing. */
   readonly harmless?: readonly string[];
@@ -71,6 +83,7 @@ export function llamaLike<Keys extends z.ZodRawShape>(family: LlamaLike<Keys>): 
   return {
     name: family.name,
     names: family.names ?? llamaNames,
+    tokenIds: family.tokenIds ?? { bos_token_id: 1, eos_token_id: 2 },
     parse(config) {
       refuseUnknownKeys(config, { read: keys, harmless: family.harmless ?? [] }, family.name);
       const read = parseKeys(own, config);
@@ -145,5 +158,6 @@ export const llamaNames: WeightNames = {
     queryNorm: 'model.layers.{layer}.self_attn.q_norm.weight',
     keyNorm: 'model.layers.{layer}.self_attn.k_norm.weight',
   },
+  optionalPrefix: 'model.',
   ignored: [/^model\.(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq$/],
 };

@@ -1,11 +1,12 @@
 /** The client's part beside an imported graph: embedding, LM head and perhaps the final norm. */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
-import { type ConfigJson, parseKeys, positiveInt, specialTokensOf, unsupported } from './config.js';
+import { type ConfigJson, parseKeys, positiveInt, type ReadTokens, specialTokensOf, unsupported } from './config.js';
 import { llama } from './families/llama.js';
 import { describeModel, isFamily, type ModelDescription, parseConfig } from './registry.js';
 import type { DecoderSpec } from './spec.js';
-import { heldName, type ModelRole, type Weight, type WeightNames, weightOf } from './weights.js';
+import { tensorNames } from './tensor-names.js';
+import { type ModelRole, type Weight, type WeightNames, weightOf } from './weights.js';
 
 /** Which side applies a step that must happen once. */
 export type Side = 'bundle' | 'backbone';
@@ -69,14 +70,15 @@ export function describeOutside(configText: string, tensors: TensorShapes, hidde
   const { model_type: modelType } = config;
   const known = options.embedTensor === undefined && typeof modelType === 'string' && isFamily(modelType);
   const parts = known ? knownFamily(configText, tensors, options) : anyFamily(config, tensors, options);
-  const { spec, weights, names } = parts;
+  const { spec, weights, names, read } = parts;
   if (spec.hiddenSize !== hiddenSize)
     throw new CutlayerError('INVALID_SHAPE', `config.json: hidden size: the graph's is ${hiddenSize}, the directory's ${spec.hiddenSize}`);
   return {
-    family: { name: 'onnx', names: { model: names, block: {}, ignored: [] }, parse: () => spec },
+    config,
+    family: { name: 'onnx', names: { model: names, block: {}, ignored: [] }, tokenIds: {}, parse: () => spec },
     spec: { ...spec, maxPositions: options.maxPositions ?? spec.maxPositions },
     weights: { all: weights, model: (role) => weightOf(weights, role, 'bundle'), block: (_, role) => weightOf(weights, role, 'bundle') },
-    specialTokens: specialTokensOf(config, spec.vocabSize),
+    ...read,
   };
 }
 
@@ -85,12 +87,14 @@ interface Parts {
   readonly weights: readonly Weight[];
   /** transformers' names of embedding and head. */
   readonly names: WeightNames['model'];
+  readonly read: ReadTokens;
 }
 
 /** A known family describes its embedding, norm and head. */
 function knownFamily(configText: string, tensors: TensorShapes, options: OutsideOptions): Parts {
-  const { spec, weights, family } = describeModel(configText);
-  const held = (name: string): string | undefined => heldName(family.names, tensors, name);
+  const { spec, weights, family, specialTokens, notes } = describeModel(configText);
+  const names = tensorNames(family.names, tensors.keys());
+  const held = (name: string): string | undefined => names.get(name);
   const roles: readonly ModelRole[] = ['embedTokens', 'finalNorm', 'finalNormBias', 'head'];
   const norm = family.names.model.finalNorm;
   const normedBelow = finalNormSide(norm === undefined ? undefined : held(norm), options) === 'backbone';
@@ -98,6 +102,7 @@ function knownFamily(configText: string, tensors: TensorShapes, options: Outside
   const used = wanted.filter(({ role }) => !normedBelow || !role.startsWith('finalNorm'));
   return {
     names: family.names.model,
+    read: { specialTokens, notes },
     spec: {
       ...spec,
       ...scales(spec, family.name, options),
@@ -172,7 +177,12 @@ function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOp
   const weights = [found(tensors, embed, 'embedTokens', [vocabSize, hiddenSize])];
   if (!tied) weights.push(found(tensors, head!, 'head', [vocabSize, hiddenSize]));
   const names = { embedTokens: embed, head: head ?? 'lm_head.weight' };
-  return { spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }), weights, names };
+  return {
+    spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }),
+    weights,
+    names,
+    read: specialTokensOf(config, vocabSize, {}),
+  };
 }
 
 /** The one tensor with a usual name. */

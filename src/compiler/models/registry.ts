@@ -9,6 +9,7 @@ import { gpt2 } from './families/gpt2.js';
 import { granite } from './families/granite.js';
 import { llama } from './families/llama.js';
 import { mistral } from './families/mistral.js';
+import { gemma3, mistral3, qwen3Vl, qwen25Vl } from './families/multimodal.js';
 import { olmo2 } from './families/olmo2.js';
 import { phi3 } from './families/phi3.js';
 import { qwen2 } from './families/qwen2.js';
@@ -30,11 +31,25 @@ export const families = {
   granite,
 } as const satisfies Readonly<Record<string, Family>>;
 
+/** Models that also read images, of which the text model is packed. */
+export const multimodalFamilies = {
+  gemma3,
+  mistral3,
+  qwen2_5_vl: qwen25Vl,
+  qwen3_vl: qwen3Vl,
+} as const satisfies Readonly<Record<string, Family>>;
+
+const all = { ...families, ...multimodalFamilies };
+
 export interface ModelDescription {
+  /** As the file states it. */
+  readonly config: ConfigJson;
   readonly family: Family;
   readonly spec: DecoderSpec;
   readonly weights: WeightTable;
   readonly specialTokens: SpecialTokens;
+  /** What the vendor should know about the checkpoint: a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -49,18 +64,28 @@ export function describeModel(configText: string): ModelDescription {
   if (!isFamily(modelType)) {
     throw new CutlayerError(
       'UNSUPPORTED_FAMILY',
-      `config.json: model_type: expected one of ${Object.keys(families).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}. ` +
+      `config.json: model_type: expected one of ${Object.keys(all).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}. ` +
         'Any other comes in as a graph: cutlayer pack --onnx',
     );
   }
-  const family: Family = families[modelType];
-  const spec = family.parse(config);
-  return { family, spec, weights: weightTable(spec, family.names), specialTokens: specialTokensOf(config, spec.vocabSize) };
+  const family: Family = all[modelType];
+  const text = family.textConfig?.(config) ?? config;
+  const spec = family.parse(text);
+  const { specialTokens, notes } = specialTokensOf(text, spec.vocabSize, family.tokenIds);
+  const textOnly = `the parts of a ${family.name} that read images are left out: the packed model reads text only`;
+  return {
+    config,
+    family,
+    spec,
+    weights: weightTable(spec, family.names),
+    specialTokens,
+    notes: family.textConfig === undefined ? notes : [...notes, textOnly],
+  };
 }
 
 /** Whether a `model_type` is a known family's. */
-export function isFamily(name: string): name is keyof typeof families {
-  return Object.hasOwn(families, name);
+export function isFamily(name: string): name is keyof typeof all {
+  return Object.hasOwn(all, name);
 }
 
 /**

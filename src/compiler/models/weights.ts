@@ -3,7 +3,7 @@
  * the weight's function; a name is the checkpoint's name of it.
  */
 import { CutlayerError } from '../../errors.js';
-import type { ConfigJson } from './config.js';
+import type { ConfigJson, DefaultTokenIds } from './config.js';
 import type { DecoderSpec } from './spec.js';
 
 /** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
@@ -22,6 +22,8 @@ export interface WeightNames {
   readonly block: { readonly [R in BlockRole]?: string };
   /** A prefix that bare checkpoints lack, e.g. `transformer.`; the names above include it. */
   readonly optionalPrefix?: string;
+  /** The name in the text model of a tensor of a larger one, such as one that reads images. */
+  readonly rename?: (tensor: string) => string;
   /** Names of buffers without parameters, which are not packed. */
   readonly ignored: readonly RegExp[];
 }
@@ -32,6 +34,13 @@ export interface Family {
   /** @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG, UNSUPPORTED_CHECKPOINT */
   parse(config: ConfigJson): DecoderSpec;
   readonly names: WeightNames;
+  /** The ids that transformers takes for keys that a config lacks. */
+  readonly tokenIds: DefaultTokenIds;
+  /**
+   * The config of the text model, in families that read images too.
+   * @throws CutlayerError INVALID_CONFIG, UNSUPPORTED_CONFIG
+   */
+  textConfig?(config: ConfigJson): ConfigJson;
 }
 
 /** The names of layers' weights and biases, from the names of their modules. */
@@ -128,16 +137,6 @@ export function weightTable(spec: DecoderSpec, names: WeightNames): WeightTable 
     model: (role) => weightOf(outside, role, 'decoder'),
     block: (layer, role) => weightOf(blocks[layer] ?? [], role, 'decoder'),
   };
-}
-
-/** The name under which a checkpoint holds a weight: with the family's prefix or without it. */
-export function heldName(
-  { optionalPrefix = '' }: WeightNames,
-  tensors: { readonly has: (name: string) => boolean },
-  name: string,
-): string | undefined {
-  const bare = name.startsWith(optionalPrefix) ? name.slice(optionalPrefix.length) : name;
-  return [name, bare].find((candidate) => tensors.has(candidate));
 }
 
 function named(name: string | undefined, role: string): string {

@@ -3,7 +3,7 @@
  * client's also has the tokenizer's files and a README. The output appears whole or not at all.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { sha256Hex } from '../../artifacts/digest.js';
 import {
   type BackboneManifest,
@@ -21,6 +21,7 @@ import type { ModelDescription } from '../models/registry.js';
 import { bundleReadme } from './bundle-readme.js';
 import { copyTokenizerFiles, generationEosTokens } from './checkpoint-files.js';
 import { GraphFiles } from './graph-files.js';
+import { modelName } from './model-name.js';
 import { layOutWeights, type StreamedWeight, writeWeights } from './weights-file.js';
 
 const BACKBONE_DIR = 'backbone';
@@ -31,7 +32,7 @@ const WEIGHTS_FILE = 'weights.safetensors';
 export interface OutputRequest {
   /** Must not exist or be empty, unless `force` and it holds packed artifacts. */
   readonly outDir: string;
-  /** The model's name; by default the source directory's. */
+  /** The model's name; by default the config's, else the source directory's. */
   readonly name?: string | undefined;
   readonly force?: boolean | undefined;
   readonly onProgress?: ((progress: PackProgress) => void) | undefined;
@@ -46,6 +47,7 @@ export interface PackProgress {
 }
 
 export interface PackResult {
+  readonly name: string;
   readonly backboneDir: string;
   readonly clientBundleDir: string;
   readonly backboneDigest: string;
@@ -55,6 +57,8 @@ export interface PackResult {
   /** Bytes of each side's weights file. */
   readonly weightBytes: { readonly backbone: number; readonly client: number };
   readonly hasTokenizer: boolean;
+  /** What the vendor should know about the checkpoint: a sentence each. */
+  readonly notes: readonly string[];
 }
 
 export interface ArtifactPlan<Graphs> {
@@ -105,6 +109,7 @@ export class BundleWriter {
         await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
         const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
         return {
+          name: client.name,
           backboneDir: join(outDir, BACKBONE_DIR),
           clientBundleDir: join(outDir, CLIENT_BUNDLE_DIR),
           backboneDigest: backbone.digest,
@@ -112,6 +117,7 @@ export class BundleWriter {
           parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
           hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
+          notes: this.plan.model.notes,
         };
       },
       // The vendor's service and its clients may be other users.
@@ -161,10 +167,11 @@ export class BundleWriter {
   };
 
   private shared(parameters: number) {
-    const { sourceDir, family, cut, dims } = this.plan;
+    const { model, sourceDir, family, cut, dims, backbone, client } = this.plan;
+    const all = backbone.parameters + client.parameters;
     return {
       formatVersion: FORMAT_VERSION,
-      name: (this.request.name ?? basename(resolve(sourceDir))).slice(0, 200) || family,
+      name: (this.request.name ?? '').slice(0, 200) || modelName(model.config, sourceDir, family, all),
       family,
       dtype: 'float32' as const,
       positions: 'promptRowsFirst' as const,

@@ -1,6 +1,7 @@
 /** The files of a checkpoint beside its weights: config, generation config and tokenizer. */
-import { copyFile, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { digestFile } from '../../artifacts/digest.js';
@@ -19,7 +20,17 @@ const TOKENIZER_FILES = [
   'generation_config.json',
 ];
 
-const generationConfig = z.object({ eos_token_id: z.union([z.int().min(0), z.array(z.int().min(0)).max(1024)]).nullish() });
+const generationConfig = z.object({ eos_token_id: z.union([z.int(), z.array(z.int()).max(1024)]).nullish() });
+
+/** Files of a tokenizer in formats that are not read. */
+const OTHER_TOKENIZERS = [
+  'tokenizer.model',
+  'spiece.model',
+  'sentencepiece.bpe.model',
+  'tiktoken.model',
+  'vocab.json',
+  'tokenizer_config.json',
+];
 
 /**
  * The text of `config.json`.
@@ -28,7 +39,11 @@ const generationConfig = z.object({ eos_token_id: z.union([z.int().min(0), z.arr
 export async function readConfig(dir: string): Promise<string> {
   const path = join(dir, 'config.json');
   const found = await stat(path).catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${path}: no such file; is this a Hugging Face checkpoint directory?`, { cause });
+    const isName = /^[\w-]+\/[\w.-]+$/.test(dir) && !existsSync(dir);
+    const next = isName
+      ? `Is ${dir} a model of the Hugging Face Hub? Download it first: hf download ${dir} --local-dir ./${basename(dir)}`
+      : 'Is this a Hugging Face checkpoint directory?';
+    throw new CutlayerError('NOT_FOUND', `${path}: no such file. ${next}`, { cause });
   });
   if (!found.isFile() || found.size > MAX_CONFIG_BYTES)
     throw new CutlayerError('INVALID_CONFIG', `${path}: expected a file of at most ${MAX_CONFIG_BYTES} bytes`);
@@ -36,7 +51,8 @@ export async function readConfig(dir: string): Promise<string> {
 }
 
 /**
- * The end-of-sequence tokens that `generation_config.json` adds; none without the file.
+ * The end-of-sequence tokens that `generation_config.json` adds; none without the file. An id
+ * outside the vocabulary stands for no token.
  * @throws CutlayerError INVALID_CONFIG
  */
 export async function generationEosTokens(dir: string, vocabSize: number): Promise<readonly number[]> {
@@ -52,9 +68,8 @@ export async function generationEosTokens(dir: string, vocabSize: number): Promi
   const parsed = generationConfig.safeParse(json);
   const eos = parsed.data?.eos_token_id ?? [];
   const ids = Array.isArray(eos) ? eos : [eos];
-  if (!parsed.success || ids.some((id) => id >= vocabSize))
-    throw new CutlayerError('INVALID_CONFIG', `${path}: eos_token_id: expected token ids below ${vocabSize}`);
-  return ids;
+  if (!parsed.success) throw new CutlayerError('INVALID_CONFIG', `${path}: eos_token_id: expected a token id or a list of them`);
+  return ids.filter((id) => id >= 0 && id < vocabSize);
 }
 
 /** Copies the tokenizer files that exist. */
@@ -79,7 +94,7 @@ export async function checkTokenizer(dir: string, vocabSize: number): Promise<vo
   await generationEosTokens(dir, vocabSize);
   const file = join(dir, 'tokenizer.json');
   const found = await stat(file).catch(() => undefined);
-  if (found === undefined || !found.isFile()) return;
+  if (found === undefined || !found.isFile()) return refuseOtherTokenizer(dir);
   const config = await readFile(join(dir, 'tokenizer_config.json'), 'utf8').catch(() => '{}');
   try {
     new Tokenizer(parseJson(await readFile(file, 'utf8')) as object, parseJson(config) as object);
@@ -90,4 +105,16 @@ export async function checkTokenizer(dir: string, vocabSize: number): Promise<vo
       { cause },
     );
   }
+}
+
+/** A checkpoint without any tokenizer is packed; one in another format would be lost in silence. */
+async function refuseOtherTokenizer(dir: string): Promise<void> {
+  const names = await readdir(dir);
+  const held = OTHER_TOKENIZERS.filter((name) => names.includes(name));
+  if (held.length === 0) return;
+  throw new CutlayerError(
+    'UNSUPPORTED_CHECKPOINT',
+    `${dir}: holds ${held.join(', ')} but no tokenizer.json, which clients read. Convert it, in ${dir}: python -c ` +
+      `"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')", or take ${held.length > 1 ? 'them' : 'it'} away and let clients bring token ids`,
+  );
 }

@@ -1,6 +1,6 @@
 /** What each family makes of the configs of well-known checkpoints, in both dialects, and what it refuses, by name. */
 import assert from 'node:assert/strict';
-import { describeModel, families } from '../../../src/compiler/models/registry.js';
+import { describeModel, families, multimodalFamilies } from '../../../src/compiler/models/registry.js';
 import type { DecoderSpec } from '../../../src/compiler/models/spec.js';
 import { knownConfigs } from './known-configs.js';
 
@@ -29,6 +29,10 @@ const expected: { readonly [K in Known]: { readonly shape: readonly number[]; re
   'OLMo-2-0425-1B': { shape: [2048, 8192, 16, 16, 16, 128, 4096], of: (spec) => [spec.norm.placement, spec.attention.queryKeyNorm, spec.tiedHead], is: ['after', 'projection', false] },
   'granite-3.1-2b-base': { shape: [2048, 8192, 40, 32, 8, 64, 131072], of: (spec) => [spec.embedScale, spec.promptScale, spec.attention.scale, spec.residualScale, spec.logitScale], is: [12, 12, 0.015625, 0.22, 1 / 8] },
   'Llama-3.2-1B': { shape: [2048, 8192, 16, 32, 8, 64, 131072], of: (spec) => spec.position, is: rope({ scaling: 'llama3', theta: 500000, factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 }, 64) },
+  'gemma-3-4b-it': { shape: [2560, 10240, 34, 8, 4, 256, 131072], of: (spec) => [spec.attention.windows.slice(0, 6), spec.position, spec.vocabSize, spec.tiedHead], is: [[1024, 1024, 1024, 1024, 1024, null], { ...rope({ scaling: 'linear', theta: 1e6, factor: 8 }, 256), windowRope: { scaling: 'none', theta: 10000 } }, 262208, true] },
+  'Mistral-Small-3.1-24B-Base-2503': { shape: [5120, 32768, 40, 32, 8, 128, 131072], of: (spec) => [windowText(spec), spec.position, spec.tiedHead], is: ['null*40', rope({ scaling: 'none', theta: 1e9 }, 128), false] },
+  'Qwen2.5-VL-3B-Instruct': { shape: [2048, 11008, 36, 16, 2, 128, 128000], of: (spec) => [windowText(spec), spec.position, spec.attention.qkvBias, spec.tiedHead], is: ['null*36', rope({ scaling: 'none', theta: 1e6 }, 128), true, true] },
+  'Qwen3-VL-4B-Instruct': { shape: [2560, 9728, 36, 32, 8, 128, 262144], of: (spec) => [windowText(spec), spec.position, spec.attention.queryKeyNorm, spec.tiedHead], is: ['null*36', rope({ scaling: 'none', theta: 5e6 }, 128), 'head', true] },
 };
 
 function rope(spec: object, rotaryDim: number): { readonly kind: 'rope'; readonly rope: object; readonly rotaryDim: number } {
@@ -41,6 +45,11 @@ function longropeOf({ position }: DecoderSpec): readonly unknown[] {
   const { scaling, longFactor, originalMaxPositions, attentionFactor } = position.rope;
   return [scaling, position.rotaryDim, longFactor.length, originalMaxPositions, attentionFactor];
 }
+
+/** Checkpoints whose text model has a config of its own. */
+const nested = { 'gemma-3-4b-it': true, 'Mistral-Small-3.1-24B-Base-2503': true, 'Qwen3-VL-4B-Instruct': true } satisfies {
+  readonly [K in Known]?: true;
+};
 
 describe('models: families', () => {
   for (const [name, { shape, of, is }] of Object.entries(expected)) {
@@ -56,14 +65,14 @@ describe('models: families', () => {
   it('is held to a well-known checkpoint of every family', () => {
     const known = new Set<string>(Object.values(knownConfigs).map(({ model_type }) => model_type));
     assert.deepEqual(
-      Object.keys(families).filter((family) => !known.has(family)),
+      Object.keys({ ...families, ...multimodalFamilies }).filter((family) => !known.has(family)),
       ['gpt2'],
     ); // in config.test.ts
   });
 
   it('reads a config saved by transformers 5 as it reads the original', () => {
     // biome-ignore format: one checkpoint a line
-    const v5: { readonly [K in Known]?: object } = {
+    const v5: { readonly [K in Exclude<Known, keyof typeof nested>]?: object } = {
       'Mistral-7B-v0.1': { head_dim: 128 },
       'Qwen2.5-0.5B': { sliding_window: null, layer_types: repeated([null], 24).map(() => 'full_attention') },
       'gemma-2-2b': { layer_types: repeated([1, 0], 13).map((slides) => (slides === 1 ? 'sliding_attention' : 'full_attention')), use_bidirectional_attention: null },
@@ -72,7 +81,7 @@ describe('models: families', () => {
       'Llama-3.2-1B': { rope_scaling: undefined, rope_parameters: { ...knownConfigs['Llama-3.2-1B'].rope_scaling, rope_theta: 500000 } },
     };
     for (const [name, changes] of Object.entries(v5)) {
-      const original = knownConfigs[name as Known];
+      const original = knownConfigs[name as Exclude<Known, keyof typeof nested>];
       const saved = {
         ...original,
         rope_theta: undefined,

@@ -135,6 +135,49 @@ describe('pack', () => {
     });
   });
 
+  it('reads the names that training wrappers and bases without a head give to tensors', async () => {
+    const renamings: readonly ((name: string) => string)[] = [
+      (name) => `_orig_mod.${name}`,
+      (name) => `module.${name}`,
+      (name) => `module._orig_mod.${name}`,
+      (name) => name.replace(/(layers\.\d+)/, '$1._fsdp_wrapped_module._checkpoint_wrapped_module'),
+      (name) => `model.${name}`,
+      (name) => name.replace(/^(model|transformer)\./, ''),
+    ];
+    for (const fixture of ['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'olmo2-tiny']) {
+      const packed = async (renamed: (name: string) => string): Promise<string> => {
+        const tensors: Variant['tensors'] = (all) => {
+          for (const [name, value] of Object.entries(all)) {
+            delete all[name];
+            all[renamed(name)] = value;
+          }
+        };
+        return withVariant(fixture, { tensors }, async (dir) => {
+          const { backboneDigest } = await pack({ checkpointDir: dir, bottom: 0, top: 0, outDir: out(), name: 'same' });
+          return backboneDigest;
+        });
+      };
+      const plain = await packed((name) => name);
+      for (const renamed of renamings) assert.equal(await packed(renamed), plain, `${fixture}: ${renamed}`);
+    }
+  });
+
+  it('says how a model of the Hub is downloaded', async () => {
+    await assert.rejects(pack({ checkpointDir: 'meta-llama/Llama-3.2-1B', bottom: 0, top: 0, outDir: out() }), {
+      code: 'NOT_FOUND',
+      message: /hf download meta-llama\/Llama-3\.2-1B --local-dir \.\/Llama-3\.2-1B/,
+    });
+  });
+
+  it('leaves out end tokens that the vocabulary does not have', async () => {
+    await withVariant('llama-tiny', { files: { 'generation_config.json': '{"eos_token_id": [5, 320, -1]}' } }, async (dir) => {
+      const { clientBundleDir, notes } = await pack({ checkpointDir: dir, bottom: 0, top: 0, outDir: out() });
+      const { eosTokenIds } = (await loadClientBundle(clientBundleDir)).manifest;
+      assert.ok(eosTokenIds.includes(5) && !eosTokenIds.includes(320) && !eosTokenIds.includes(-1), String(eosTokenIds));
+      assert.deepEqual(notes, []);
+    });
+  });
+
   const embed = 'model.embed_tokens.weight';
   const query = 'model.layers.2.self_attn.q_proj.weight';
   const refused: readonly (readonly [name: string, variant: Variant, cut: readonly [number, number], code: string, message: RegExp])[] = [
@@ -155,13 +198,33 @@ describe('pack', () => {
     ],
     ['empty weights', { files: { 'model.safetensors': '' } }, [0, 0], 'INVALID_SAFETENSORS', /at least 8 bytes/],
     ['a missing tensor', { tensors: (t) => delete t[query] }, [0, 0], 'MISSING_TENSOR', /lacks model.layers.2.self_attn.q_proj.weight/],
-    ['no tensor at all', { files: { 'model.safetensors': encodeTensors({}) } }, [0, 0], 'MISSING_TENSOR', /and 33 more/],
-    ['a missing head where it is not tied', { config: { tie_word_embeddings: false } }, [0, 0], 'MISSING_TENSOR', /lm_head.weight/],
+    [
+      'no tensor at all',
+      { files: { 'model.safetensors': encodeTensors({}) } },
+      [0, 0],
+      'MISSING_TENSOR',
+      /and 33 more.*it holds no tensor/,
+    ],
+    [
+      'a missing head where it is not tied',
+      { config: { tie_word_embeddings: false } },
+      [0, 0],
+      'MISSING_TENSOR',
+      /lacks lm_head.weight,.*it holds .*set tie_word_embeddings to true/,
+    ],
+    ['names of another model', { tensors: (t) => { for (const name of Object.keys(t)) { t[`encoder.${name}`] = t[name]!; delete t[name]; } } }, [0, 0], 'MISSING_TENSOR', /it holds (encoder[^ ]+, ){2}encoder[^ ]+ and \d+ more\. Names of a llama begin as model.embed_tokens/], // biome-ignore format: a table
+    ['one tensor under two names', { tensors: (t) => { t['module.model.norm.weight'] = t['model.norm.weight']!; } }, [0, 0], 'UNEXPECTED_TENSOR', /model.norm.weight and module.model.norm.weight are both model.norm.weight; keep one/], // biome-ignore format: a table
     ['a tensor over', { tensors: (t) => { t['model.layers.4.mlp.up_proj.weight'] = f32([1], [0]); } }, [0, 0], 'UNEXPECTED_TENSOR', /holds model.layers.4.mlp.up_proj.weight/], // biome-ignore format: a table
     ['an adapter over', { tensors: (t) => { t['model.layers.0.self_attn.q_proj.lora_A.weight'] = f32([1], [0]); } }, [0, 0], 'UNEXPECTED_TENSOR', /lora_A.*merge adapters/], // biome-ignore format: a table
     ['a bias that the config switches off', { tensors: (t) => { t['model.layers.0.self_attn.q_proj.bias'] = f32([32], new Float32Array(32)); } }, [0, 0], 'UNEXPECTED_TENSOR', /q_proj.bias/], // biome-ignore format: a table
     ['a bias that the config switches on and the weights lack', { config: { mlp_bias: true } }, [0, 0], 'MISSING_TENSOR', /gate_proj.bias/],
-    ['fewer layers than the config says', { config: { num_hidden_layers: 5 } }, [0, 0], 'MISSING_TENSOR', /model.layers.4./],
+    [
+      'fewer layers than the config says',
+      { config: { num_hidden_layers: 5 } },
+      [0, 0],
+      'MISSING_TENSOR',
+      /model.layers.4.*It has 4 blocks, config.json says 5/,
+    ],
     ['more layers than the config says', { config: { num_hidden_layers: 3 } }, [0, 0], 'UNEXPECTED_TENSOR', /model.layers.3./],
     ['a transposed matrix', { tensors: (t) => { t['model.layers.0.mlp.up_proj.weight'] = f32([32, 48], new Float32Array(1536)); } }, [0, 0], 'INVALID_SHAPE', /up_proj.weight: expected \[48, 32\], got \[32, 48\]/], // biome-ignore format: a table
     ['a vector in place of a matrix', { tensors: (t) => { t[query] = f32([1024], new Float32Array(1024)); } }, [0, 0], 'INVALID_SHAPE', /expected \[32, 32\], got \[1024\]/], // biome-ignore format: a table
@@ -190,13 +253,8 @@ describe('pack', () => {
       'INVALID_CONFIG',
       /generation_config.json: expected JSON/,
     ],
-    [
-      'an end token outside the vocabulary in generation_config.json',
-      { files: { 'generation_config.json': '{"eos_token_id": 320}' } },
-      [0, 0],
-      'INVALID_CONFIG',
-      /eos_token_id/,
-    ],
+    ['an end token that is a string in generation_config.json', { files: { 'generation_config.json': '{"eos_token_id": "</s>"}' } }, [0, 0], 'INVALID_CONFIG', /eos_token_id: expected a token id or a list/], // biome-ignore format: a table
+    ['a tokenizer in another format', { files: { 'tokenizer.model': 'x', 'tokenizer_config.json': '{}' } }, [0, 0], 'UNSUPPORTED_CHECKPOINT', /holds tokenizer.model, tokenizer_config.json but no tokenizer.json.*save_pretrained.*take them away/], // biome-ignore format: a table
   ];
 
   it('finds a tokenizer that clients could not read, or end tokens that there are not, before any weight is streamed', async () => {

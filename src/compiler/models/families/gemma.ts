@@ -16,6 +16,8 @@ export function gemmaSpec(spec: LlamaLikeSpec, attentionBias: boolean): LlamaLik
   };
 }
 
+export const gemmaTokenIds = { bos_token_id: 2, eos_token_id: 1, pad_token_id: 0 };
+
 export const gemma = llamaLike({
   name: 'gemma',
   defaults: {
@@ -29,6 +31,7 @@ export const gemma = llamaLike({
     max_position_embeddings: 8192,
     tie_word_embeddings: true,
   },
+  tokenIds: gemmaTokenIds,
   defaultActivation: 'gelu_pytorch_tanh',
   keys: { attention_bias: z.boolean().default(false) },
   harmless: ['hidden_activation'], // hidden_act is what transformers goes by

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { positiveInt, positiveNumber } from '../config.js';
 import { type LlamaLikeSpec, llamaLike, llamaNames } from '../llama-like.js';
 import { layerTypes, windowsOf } from '../windows.js';
-import { gemmaSpec } from './gemma.js';
+import { gemmaSpec, gemmaTokenIds } from './gemma.js';
 
 /** What the descriptions of Gemma 2 and 3 share. */
 export const laterGemma = {
@@ -18,6 +18,7 @@ export const laterGemma = {
     max_position_embeddings: 8192,
     tie_word_embeddings: true,
   },
+  tokenIds: gemmaTokenIds,
   activationKey: 'hidden_activation',
   defaultActivation: 'gelu_pytorch_tanh',
   keys: {

@@ -41,11 +41,28 @@ const harmless = [
   'summary_activation',
   'summary_proj_to_labels',
   'summary_first_dropout',
+  // of the first releases, which no model reads
+  'n_special',
+  'predict_special_tokens',
+  'output_past',
 ];
 
+/** Other names of keys, by `attribute_map` of transformers. */
+const aliases = {
+  hidden_size: 'n_embd',
+  num_hidden_layers: 'n_layer',
+  num_attention_heads: 'n_head',
+  max_position_embeddings: 'n_positions',
+} as const;
+
 function parse(config: ConfigJson): DecoderSpec {
-  refuseUnknownKeys(config, { read: Object.keys(schema.shape), harmless }, 'gpt2');
-  const read = parseKeys(schema, config);
+  const known = { read: [...Object.keys(schema.shape), ...Object.keys(aliases), 'activation'], harmless };
+  refuseUnknownKeys(config, known, 'gpt2');
+  const renamed = Object.entries(aliases).flatMap(([alias, key]) => (config[alias] == null ? [] : [[key, config[alias]]]));
+  const read = parseKeys(schema, { ...Object.fromEntries(renamed), ...config });
+  for (const [alias, key] of Object.entries({ ...aliases, activation: 'activation_function' } as const)) {
+    if (config[alias] != null && config[alias] !== read[key]) throw unsupported(alias, config[alias], `${read[key]}, as ${key}`);
+  }
   if (read.scale_attn_by_inverse_layer_idx) throw unsupported('scale_attn_by_inverse_layer_idx', true, 'false');
   if (read.add_cross_attention) throw unsupported('add_cross_attention', true, 'false: only decoders are cut');
   const headDim = divide(read.n_embd, read.n_head, 'n_embd / n_head');
@@ -88,6 +105,7 @@ function parse(config: ConfigJson): DecoderSpec {
 export const gpt2: Family = {
   name: 'gpt2',
   parse,
+  tokenIds: { bos_token_id: 50256, eos_token_id: 50256 },
   names: {
     model: {
       embedTokens: 'transformer.wte.weight',

@@ -5,6 +5,7 @@ import { llamaLike, llamaNames } from '../llama-like.js';
 export const olmo2 = llamaLike({
   name: 'olmo2',
   defaults: { vocab_size: 50304, rms_norm_eps: 1e-5 },
+  tokenIds: { eos_token_id: 50279, pad_token_id: 1 },
   keys: { attention_bias: z.boolean().default(false) },
   adapt: (spec, { attention_bias }) => ({
     ...spec,

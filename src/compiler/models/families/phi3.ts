@@ -7,6 +7,7 @@ import { everywhere } from '../windows.js';
 export const phi3 = llamaLike({
   name: 'phi3',
   defaults: { vocab_size: 32064, hidden_size: 3072, intermediate_size: 8192, max_position_embeddings: 4096, rms_norm_eps: 1e-5 },
+  tokenIds: { bos_token_id: 1, eos_token_id: 32000, pad_token_id: 32000 },
   keys: {
     original_max_position_embeddings: positiveInt.default(4096),
     sliding_window: positiveInt.nullable().default(null),

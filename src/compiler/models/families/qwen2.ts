@@ -21,6 +21,7 @@ export function qwenWindows(numLayers: number, read: z.infer<z.ZodObject<typeof 
 export const qwen2 = llamaLike({
   name: 'qwen2',
   defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, max_position_embeddings: 32768 },
+  tokenIds: {},
   keys: qwenWindowKeys,
   adapt: (spec, read) => ({ ...spec, attention: { ...spec.attention, qkvBias: true, windows: qwenWindows(spec.numLayers, read) } }),
 });

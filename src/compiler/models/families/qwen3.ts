@@ -6,6 +6,7 @@ import { qwenWindowKeys, qwenWindows } from './qwen2.js';
 export const qwen3 = llamaLike({
   name: 'qwen3',
   defaults: { vocab_size: 151936, intermediate_size: 22016, num_key_value_heads: 32, head_dim: 128, max_position_embeddings: 32768 },
+  tokenIds: {},
   keys: { ...qwenWindowKeys, attention_bias: z.boolean().default(false) },
   adapt: (spec, read) => ({
     ...spec,
