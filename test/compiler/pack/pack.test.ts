@@ -35,7 +35,7 @@ describe('pack', () => {
     assert.deepEqual([bundle.manifest.eosTokenIds, bundle.manifest.bosTokenId, bundle.manifest.padTokenId], [[1], 0, 2]);
     const readme = await readFile(join(bundle.dir, 'README.md'), 'utf8');
     assert.match(readme, /held by/);
-    assert.match(readme, /the values of a soft prompt or prefix, at each step/);
+    assert.match(readme, /values of a soft prompt or prefix are sent at each step/);
     for (const { dir, manifest } of [backbone, bundle]) {
       const listed = [...manifest.files.map(({ path }) => path), 'manifest.json'].sort();
       assert.deepEqual((await readdir(dir)).sort(), listed);
