@@ -1,8 +1,7 @@
 /** `gateway config` and `coordinator config`: the values a server would have, and their sources. */
 
 import { stdout } from '../files/output.js';
-import { command } from '../options/command.js';
-import { configText } from '../options/config-file.js';
+import { command } from '../options/command-spec.js';
 import { explainText } from '../options/explain.js';
 import { type OptionTable, optional, toggle, transient, under } from '../options/option.js';
 
@@ -16,8 +15,6 @@ export function configCommand(serving: string, table: OptionTable) {
   const role = serving.split(' ')[0]!;
   const options: OptionTable = Object.fromEntries(Object.entries(table).map(([name, row]) => [name, optional(row)]));
   return command({
-    name: 'config',
-    description: `show the configuration that cutlayer ${serving} would have`,
     options: { ...options, explain: toggle(false, 'show each option with its value and where that comes from, instead of a file') },
     configFile: true,
     help: `
@@ -30,6 +27,7 @@ Examples:
       // As they were given, but for paths: the file may be read from another directory.
       const values = Object.fromEntries(Object.entries(given).map(([name, { given, value }]) => [name, table[name]?.path ? value : given]));
       const heading = [`The options of cutlayer ${serving}. To use them: cutlayer ${serving} --config THIS_FILE`];
+      const { configText } = await import('../options/config-text.js');
       stdout.text(explain ? explainText(table, given) : configText(table, values, heading));
     },
   });

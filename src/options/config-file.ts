@@ -4,11 +4,9 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { stringify } from 'yaml';
 import { CutlayerError } from '../errors.js';
 import { kebab, type OptionRow, type OptionTable } from './option.js';
 import { didYouMean, parseValue } from './parse-options.js';
-import { parseYaml } from './yaml-text.js';
 
 const MAX_BYTES = 1 << 20;
 
@@ -48,20 +46,6 @@ export async function readConfigFile(file: string, table: OptionTable): Promise<
   return values;
 }
 
-/** A file that gives these values again, from any directory. Secrets are no options. */
-export function configText(table: OptionTable, values: Readonly<Record<string, unknown>>, heading: readonly string[]): string {
-  const lines = heading.map((line) => `# ${line}\n`);
-  let group: string | undefined;
-  for (const [name, row] of Object.entries(table)) {
-    const value = values[name];
-    if (value === undefined || row.transient === true || (Array.isArray(value) && value.length === 0)) continue;
-    if (row.group !== group) lines.push(`\n# ${row.group ?? 'Other'}\n`);
-    group = row.group;
-    lines.push(stringify({ [kebab(name)]: row.path === true ? resolve(String(value)) : value }, { lineWidth: 0 }));
-  }
-  return lines.join('');
-}
-
 /**
  * A YAML file of values by name, at most 1 MiB.
  * @param missing Error message for no file. @param wanted Error message for other content.
@@ -72,12 +56,14 @@ export async function readYaml(file: string, missing: string, wanted: string): P
     throw new CutlayerError('NOT_FOUND', `${file}: ${missing}`, { cause });
   });
   if (!found.isFile() || found.size > MAX_BYTES) throw invalid(file, `expected a file of at most ${MAX_BYTES} bytes`);
-  const content = readText(file, await readFile(file, 'utf8')) ?? {};
+  const content = (await readText(file, await readFile(file, 'utf8'))) ?? {};
   if (typeof content !== 'object' || Array.isArray(content)) throw invalid(file, wanted);
   return content as Record<string, unknown>; // no null, by the default above
 }
 
-function readText(file: string, text: string): unknown {
+async function readText(file: string, text: string): Promise<unknown> {
+  // Imported here: most calls of commands read no file.
+  const { parseYaml } = await import('./yaml-text.js');
   try {
     return parseYaml(text);
   } catch (cause) {

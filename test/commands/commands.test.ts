@@ -6,10 +6,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { packCommand } from '../../src/commands/pack/pack-command.js';
-import { commandGroups, program } from '../../src/commands/program.js';
-import { buildCommand, type CommandSpec } from '../../src/options/command.js';
+import { commandGroups, packEntry } from '../../src/commands/command-list.js';
+import { program } from '../../src/commands/program.js';
+import { buildCommand } from '../../src/options/command.js';
+import type { CommandEntry } from '../../src/options/command-entry.js';
 import { gatherOptions } from '../../src/options/command-options.js';
+import type { CommandSpec } from '../../src/options/command-spec.js';
 import { readConfigFile } from '../../src/options/config-file.js';
 import { kebab, type OptionRow, variableOf } from '../../src/options/option.js';
 import { parseValue } from '../../src/options/parse-options.js';
@@ -26,19 +28,21 @@ function sampleOf(name: string, row: OptionRow): string {
 }
 
 /** All commands with their role. */
-const commands: readonly (readonly [role: string, spec: CommandSpec])[] = [
-  ['pack', packCommand],
-  ...commandGroups.flatMap(({ name, commands: specs }) => specs.map((spec) => [name, spec] as const)),
-];
+const commands: readonly (readonly [role: string, entry: CommandEntry, spec: CommandSpec])[] = await Promise.all(
+  [
+    ['pack', packEntry] as const,
+    ...commandGroups.flatMap(({ name, commands: entries }) => entries.map((entry) => [name, entry] as const)),
+  ].map(async ([role, entry]) => [role, entry, await entry.load()] as const),
+);
 
 /** The command as the program has it, called with some arguments but not run. */
-function called(role: string, spec: CommandSpec, args: readonly string[]): Command {
-  const command = buildCommand(spec).action(() => {});
-  const words = spec.word?.[0].startsWith('<') ? ['word'] : [];
+function called(role: string, entry: CommandEntry, spec: CommandSpec, args: readonly string[]): Command {
+  const command = buildCommand(entry, spec).action(() => {});
+  const words = entry.word?.[0].startsWith('<') ? ['word'] : [];
   const root = new Command('cutlayer').enablePositionalOptions();
-  const below = role === spec.name ? root : root.command(role);
+  const below = role === entry.name ? root : root.command(role);
   below.addCommand(command);
-  root.parse([...(role === spec.name ? [] : [role]), spec.name, ...words, ...args], { from: 'user' });
+  root.parse([...(role === entry.name ? [] : [role]), entry.name, ...words, ...args], { from: 'user' });
   return command;
 }
 
@@ -63,8 +67,8 @@ describe('every option of every command', () => {
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
-  for (const [role, spec] of commands) {
-    const title = role === spec.name ? role : `${role} ${spec.name}`;
+  for (const [role, entry, spec] of commands) {
+    const title = role === entry.name ? role : `${role} ${entry.name}`;
 
     it(`${title}: has a default that its own schema takes`, () => {
       for (const [name, row] of Object.entries(spec.options)) {
@@ -74,7 +78,7 @@ describe('every option of every command', () => {
     });
 
     it(`${title}: is in the help, with its default`, () => {
-      const help = buildCommand(spec).helpInformation().replace(/\s+/g, ' ');
+      const help = buildCommand(entry, spec).helpInformation().replace(/\s+/g, ' ');
       for (const [name, row] of Object.entries(spec.options)) {
         const flag = row.argument === undefined && row.fallback === true ? `--no-${kebab(name)}` : `--${kebab(name)}`;
         assert.ok(help.includes(`${flag} `), flag);
@@ -97,10 +101,10 @@ describe('every option of every command', () => {
         const others = requiredFlags(spec, name);
         process.env[variable] = text;
         try {
-          const fromVariable = (await gatherOptions(called(role, alone(spec), others), alone(spec).options))[name]!;
+          const fromVariable = (await gatherOptions(called(role, entry, alone(spec), others), alone(spec).options))[name]!;
           assert.deepEqual([fromVariable.source, fromVariable.place, fromVariable.value], ['environment', variable, expected]);
           const flag = row.argument === undefined ? [`--${fromText === false ? 'no-' : ''}${kebab(name)}`] : [`--${kebab(name)}`, text];
-          const fromFlag = (await gatherOptions(called(role, alone(spec), [...others, ...flag]), alone(spec).options))[name]!;
+          const fromFlag = (await gatherOptions(called(role, entry, alone(spec), [...others, ...flag]), alone(spec).options))[name]!;
           assert.deepEqual([fromFlag.source, fromFlag.value], ['flag', expected]);
         } finally {
           delete process.env[variable];
@@ -111,14 +115,14 @@ describe('every option of every command', () => {
 
   it('has a variable that no option of another meaning has: none of a role is called as another, or as a token', () => {
     const secrets = ['CUTLAYER_TOKEN', 'CUTLAYER_COORDINATOR_TOKEN'];
-    for (const [role, { options }] of commands)
+    for (const [role, , { options }] of commands)
       for (const name of Object.keys(options)) assert.ok(!secrets.includes(variableOf(role, name)), name);
   });
 });
 
 describe('a word that is no option', () => {
   const run = async (...args: readonly string[]): Promise<unknown> => {
-    const root = program();
+    const root = await program(args);
     const quiet = (command: Command): void => {
       command.configureOutput({ writeErr: () => {} });
       command.commands.forEach(quiet);
@@ -128,13 +132,13 @@ describe('a word that is no option', () => {
   };
 
   it('is refused after every command, with the nearest flag', async () => {
-    for (const [role, spec] of commands) {
-      const path = role === spec.name ? [role] : [role, spec.name];
-      const words = spec.word === undefined ? [] : ['word'];
+    for (const [role, { name, word }] of commands) {
+      const path = role === name ? [role] : [role, name];
+      const words = word === undefined ? [] : ['word'];
       await assert.rejects(
         run(...path, ...words, 'nonsense-word'),
         { code: 'INVALID_OPTION', message: /unexpected word nonsense-word/ },
-        spec.name,
+        name,
       );
     }
     await assert.rejects(run('client', 'train', 'bundel'), { message: 'train: unexpected word bundel; did you mean --bundle?' });

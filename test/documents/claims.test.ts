@@ -76,9 +76,9 @@ describe('claims', () => {
     requireParts(readFileSync(join(packageRoot(), 'README.md'), 'utf8').split('\n').slice(0, 40).join('\n'));
   });
 
-  it('the help of the program says what crosses', () => {
+  it('the help of the program says what crosses', async () => {
     let help = '';
-    program()
+    (await program([]))
       .configureOutput({ writeOut: (text) => (help += text) })
       .outputHelp();
     requireParts(help);

@@ -7,7 +7,8 @@ import { Command } from 'commander';
 import { sweepOptions } from '../../clients/typescript/cli/sweep/sweep-options.js';
 import { type TrainFlags, trainOptions } from '../../clients/typescript/cli/train/train-options-table.js';
 import { readOptions, withConfigFile, withOptions } from '../../src/options/command-options.js';
-import { configText, readConfigFile } from '../../src/options/config-file.js';
+import { readConfigFile } from '../../src/options/config-file.js';
+import { configText } from '../../src/options/config-text.js';
 import { kebab } from '../../src/options/option.js';
 
 describe('a configuration file', () => {

@@ -22,7 +22,7 @@ export async function cutlayerHere(args: readonly string[], env: Readonly<Record
   process.exitCode = undefined;
   Object.assign(process.env, env);
   try {
-    await program().parseAsync([...args], { from: 'user' });
+    await (await program(args)).parseAsync([...args], { from: 'user' });
     return { code: Number(process.exitCode ?? 0), ...printed };
   } catch (caught) {
     const errors = new Writable({

@@ -1,9 +1,8 @@
 /** `cutlayer coordinator …`. Flags and help live here; the work is imported when a command runs. */
 import { coordinatorOptions } from '../../coordinator/config.js';
 import { CutlayerError } from '../../errors.js';
-import { type CommandGroup, command } from '../../options/command.js';
+import { command } from '../../options/command-spec.js';
 import { checkOption, configCommand } from '../config-command.js';
-import { simulateCommand } from '../simulation/simulate-command.js';
 import { coordinatorExamples } from './coordinator-examples.js';
 import {
   createOptions,
@@ -17,9 +16,7 @@ import {
 
 const work = () => import('./founder-commands.js');
 
-const serveCommand = command({
-  name: 'serve',
-  description: 'answer participants and founders over gRPC; rounds go on where they were',
+export const serveCommand = command({
   options: {
     ...coordinatorOptions,
     ...checkOption,
@@ -29,57 +26,43 @@ const serveCommand = command({
   run: async ({ check, ...config }) => (await import('./run-coordinator-serve.js')).runCoordinatorServe(config, { check }),
 });
 
-const createCommand = command({
-  name: 'create',
-  description: 'found a federation: print the id that participants pin',
+export const createCommand = command({
   options: createOptions,
   help: coordinatorExamples.create,
   run: async (flags) => (await work()).create(flags),
 });
 
-const statusCommand = command({
-  name: 'status',
-  description: 'show rounds, members, versions and privacy spent',
+export const statusCommand = command({
   options: statusOptions,
   help: coordinatorExamples.status,
   run: async (flags) => (await work()).status(flags),
 });
 
-const startCommand = command({
-  name: 'start',
-  description: 'begin a federation, or go on after a pause',
+export const startCommand = command({
   options: federationOptions,
   help: coordinatorExamples.start,
   run: async (flags) => (await work()).control(flags, { kind: 'start' }),
 });
 
-const stopCommand = command({
-  name: 'stop',
-  description: 'pause a federation: the round under way is aborted',
+export const stopCommand = command({
   options: stopOptions,
   help: coordinatorExamples.stop,
   run: async (flags) => (await work()).control(flags, { kind: flags.final ? 'finish' : 'pause' }),
 });
 
-const rollbackCommand = command({
-  name: 'rollback',
-  description: 'make an earlier version the promoted one',
+export const rollbackCommand = command({
   options: rollbackOptions,
   help: coordinatorExamples.rollback,
   run: async (flags) => (await work()).control(flags, { kind: 'rollback', version: flags.version }),
 });
 
-const exportCommand = command({
-  name: 'export',
-  description: 'write a version with the signed chain that leads to it',
+export const exportCommand = command({
   options: exportOptions,
   help: coordinatorExamples.export,
   run: async (flags) => (await work()).exportCommand(flags),
 });
 
-const tokenCommand = command({
-  name: 'token',
-  description: 'issue an access token from the embedded issuer',
+export const tokenCommand = command({
   options: tokenOptions,
   help: coordinatorExamples.token,
   async run({ member, admin, ttl, stateDir }) {
@@ -93,21 +76,4 @@ const tokenCommand = command({
   },
 });
 
-/** The command and its subcommands. */
-export const coordinatorCommands: CommandGroup = {
-  name: 'coordinator',
-  description: 'run federations: many sites train one adapter together',
-  commands: [
-    serveCommand,
-    configCommand('coordinator serve', coordinatorOptions),
-    createCommand,
-    statusCommand,
-    startCommand,
-    stopCommand,
-    rollbackCommand,
-    exportCommand,
-    tokenCommand,
-    simulateCommand,
-  ],
-  help: coordinatorExamples.coordinator,
-};
+export const showCommand = configCommand('coordinator serve', coordinatorOptions);

@@ -1,12 +1,10 @@
 /** `cutlayer gateway start | config | token`: flags and help. Work is imported when it runs. */
 import { gatewayOptions } from '../../gateway/config.js';
-import { type CommandGroup, command } from '../../options/command.js';
+import { command } from '../../options/command-spec.js';
 import { required, text, withDefault } from '../../options/option.js';
 import { checkOption, configCommand } from '../config-command.js';
 
-const startCommand = command({
-  name: 'start',
-  description: 'serve a packed backbone over gRPC',
+export const startCommand = command({
   options: {
     ...gatewayOptions,
     ...checkOption,
@@ -36,9 +34,7 @@ SIGTERM and SIGINT finish what is in flight and exit.`,
   run: async ({ check, ...config }) => (await import('./run-gateway-start.js')).runGatewayStart(config, { check }),
 });
 
-const tokenCommand = command({
-  name: 'token',
-  description: 'issue an access token from the embedded issuer',
+export const tokenCommand = command({
   options: {
     tenant: required(text('name', 'whose token: 1 to 64 of [A-Za-z0-9._-]')),
     scope: withDefault(text('scopes', 'what it allows'), 'split:train split:infer'),
@@ -63,9 +59,4 @@ The token is printed bare. It is a secret: its holder is that tenant.`,
   },
 });
 
-/** The command and its subcommands. */
-export const gatewayCommands: CommandGroup = {
-  name: 'gateway',
-  description: 'serve a backbone to clients, and issue their tokens',
-  commands: [startCommand, configCommand('gateway start', gatewayOptions), tokenCommand],
-};
+export const showCommand = configCommand('gateway start', gatewayOptions);

@@ -1,12 +1,9 @@
 /** `cutlayer pack`: a Hugging Face checkpoint becomes a backbone and a client bundle. */
-import { command } from '../../options/command.js';
+import { command } from '../../options/command-spec.js';
 import { packOptions } from './pack-options.js';
 
 /** The command; SIGINT cancels it and leaves nothing behind. */
 export const packCommand = command({
-  name: 'pack',
-  description: 'Cut a Hugging Face checkpoint: backbone/ for the gateway, client-bundle/ for its clients',
-  word: ['[checkpoint]', 'directory with config.json and safetensors weights (F32, F16 or BF16)'],
   options: packOptions,
   help: `
 Examples:

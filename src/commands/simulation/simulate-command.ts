@@ -1,10 +1,8 @@
 /** `cutlayer coordinator simulate` */
-import { command } from '../../options/command.js';
+import { command } from '../../options/command-spec.js';
 import { simulateOptions } from './simulate-options.js';
 
 export const simulateCommand = command({
-  name: 'simulate',
-  description: 'run a whole federation in this process, to see how it would learn',
   options: simulateOptions,
   help: `
 Examples:

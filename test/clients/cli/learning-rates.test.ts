@@ -6,7 +6,7 @@ import { resolveTrainFlags } from '../../../clients/typescript/cli/train/prepare
 import { trainOptions } from '../../../clients/typescript/cli/train/train-options-table.js';
 import { defaultLearningRate, methodNames, methods } from '../../../clients/typescript/index.js';
 import { readOptions, withOptions } from '../../../src/options/command-options.js';
-import { configText } from '../../../src/options/config-file.js';
+import { configText } from '../../../src/options/config-text.js';
 
 describe('the learning rate without --lr', () => {
   const parse = async (...args: readonly string[]) => {

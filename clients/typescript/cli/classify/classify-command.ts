@@ -1,10 +1,8 @@
 /** `cutlayer client classify` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { classifyOptions } from './classify-options.js';
 
 export const classifyCommand = command({
-  name: 'classify',
-  description: 'tell the class of texts',
   options: classifyOptions,
   help: `
 Texts are read as those of {"text","label"} records. One class per line goes to standard output, in the order of the texts.

@@ -1,10 +1,8 @@
 /** `cutlayer client eval` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { evalOptions } from './eval-options.js';
 
 export const evalCommand = command({
-  name: 'eval',
-  description: 'measure the model, bare or with an adapter, on a data file',
   options: evalOptions,
   help: `
 exact match: the share of examples whose every label token is the most probable one given the right tokens before it.

@@ -1,10 +1,8 @@
 /** `cutlayer client federate` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { federateOptions } from './federate-options.js';
 
 export const federateCommand = command({
-  name: 'federate',
-  description: 'train one adapter together with others; text and labels are in no message',
   options: federateOptions,
   configFile: true,
   help: `

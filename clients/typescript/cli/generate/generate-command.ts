@@ -1,10 +1,8 @@
 /** `cutlayer client generate` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { generateOptions } from './generate-options.js';
 
 export const generateCommand = command({
-  name: 'generate',
-  description: 'write the text that follows a prompt',
   options: generateOptions,
   help: `
 The text streams to standard output. Each token runs the whole sequence again.

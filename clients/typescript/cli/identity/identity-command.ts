@@ -1,10 +1,8 @@
 /** `cutlayer client identity` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { identityOptions } from './identity-options.js';
 
 export const identityCommand = command({
-  name: 'identity',
-  description: 'make the identity that you take part in federations with',
   options: identityOptions,
   help: `
 An identity is an Ed25519 key. The holder of the file speaks for you in a federation.

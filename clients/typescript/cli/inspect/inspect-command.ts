@@ -1,12 +1,9 @@
 /** `cutlayer client inspect` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { inspectOptions } from './inspect-options.js';
 
 export const inspectCommand = command({
-  name: 'inspect',
-  description: 'say what an adapter is, whether it is sound, and whether it fits a bundle',
   options: inspectOptions,
-  word: ['<adapter>', "an adapter's directory, a checkpoint's, or a run's"],
   help: `
 Needs no gateway: nothing leaves this machine. Exits with 1 when the adapter holds NaN or infinity, or does not fit the bundle.
 

@@ -5,7 +5,7 @@ import { CutlayerError } from '../../../../src/errors.js';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { lockRun } from '../../../../src/files/run-lock.js';
-import { configText } from '../../../../src/options/config-file.js';
+import { configText } from '../../../../src/options/config-text.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import type { ProgressReporter } from '../progress.js';

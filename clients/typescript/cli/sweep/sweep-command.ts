@@ -1,10 +1,8 @@
 /** `cutlayer client sweep` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { sweepOptions } from './sweep-options.js';
 
 export const sweepCommand = command({
-  name: 'sweep',
-  description: 'train with several learning rates, and rank them',
   options: sweepOptions,
   configFile: true,
   help: `

@@ -1,7 +1,7 @@
 /** `config.yaml` of a run's directory: every option as decided, to start the same run again. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
-import { configText } from '../../../../src/options/config-file.js';
+import { configText } from '../../../../src/options/config-text.js';
 import { type TrainFlags, trainOptions } from './train-options-table.js';
 
 export const RUN_CONFIG_FILE = 'config.yaml';

@@ -1,11 +1,9 @@
 /** `cutlayer client train` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { methodHelp } from './method-help.js';
 import { trainOptions } from './train-options-table.js';
 
 export const trainCommand = command({
-  name: 'train',
-  description: 'train an adapter on your own text; text and labels are in no message',
   options: trainOptions,
   configFile: true,
   help: `

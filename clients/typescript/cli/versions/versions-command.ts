@@ -1,10 +1,8 @@
 /** `cutlayer client versions` */
-import { command } from '../../../../src/options/command.js';
+import { command } from '../../../../src/options/command-spec.js';
 import { versionsOptions } from './versions-options.js';
 
 export const versionsCommand = command({
-  name: 'versions',
-  description: "list a federation's versions as this member has seen them",
   options: versionsOptions,
   help: `
 Reads the coordinator's signed broadcasts that this member has kept, checks every signature and hash, and tells what became of each version: candidate,

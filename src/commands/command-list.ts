@@ -1,0 +1,157 @@
+/**
+ * All commands by role: names, descriptions and words. Options, help and work are imported when a
+ * command is called.
+ */
+import type { CommandEntry, CommandGroup } from '../options/command-entry.js';
+import { coordinatorExamples } from './coordinator/coordinator-examples.js';
+
+const gateway = () => import('./gateway/gateway-command.js');
+const coordinator = () => import('./coordinator/coordinator-command.js');
+
+/** The command that belongs to no role. */
+export const packEntry: CommandEntry = {
+  name: 'pack',
+  description: 'Cut a Hugging Face checkpoint: backbone/ for the gateway, client-bundle/ for its clients',
+  word: ['[checkpoint]', 'directory with config.json and safetensors weights (F32, F16 or BF16)'],
+  load: async () => (await import('./pack/pack-command.js')).packCommand,
+};
+
+const gatewayCommands: CommandGroup = {
+  name: 'gateway',
+  description: 'serve a backbone to clients, and issue their tokens',
+  commands: [
+    {
+      name: 'start',
+      description: 'serve a packed backbone over gRPC',
+      load: async () => (await gateway()).startCommand,
+    },
+    {
+      name: 'config',
+      description: 'show the configuration that cutlayer gateway start would have',
+      load: async () => (await gateway()).showCommand,
+    },
+    {
+      name: 'token',
+      description: 'issue an access token from the embedded issuer',
+      load: async () => (await gateway()).tokenCommand,
+    },
+  ],
+};
+
+/** Everything that the holder of the data runs. The work is in `clients/typescript/cli/`. */
+const clientCommands: CommandGroup = {
+  name: 'client',
+  description: "adapt a vendor's model to your own text, measure it and generate with it",
+  commands: [
+    {
+      name: 'train',
+      description: 'train an adapter on your own text; text and labels are in no message',
+      load: async () => (await import('../../clients/typescript/cli/train/train-command.js')).trainCommand,
+    },
+    {
+      name: 'sweep',
+      description: 'train with several learning rates, and rank them',
+      load: async () => (await import('../../clients/typescript/cli/sweep/sweep-command.js')).sweepCommand,
+    },
+    {
+      name: 'inspect',
+      description: 'say what an adapter is, whether it is sound, and whether it fits a bundle',
+      word: ['<adapter>', "an adapter's directory, a checkpoint's, or a run's"],
+      load: async () => (await import('../../clients/typescript/cli/inspect/inspect-command.js')).inspectCommand,
+    },
+    {
+      name: 'eval',
+      description: 'measure the model, bare or with an adapter, on a data file',
+      load: async () => (await import('../../clients/typescript/cli/eval/eval-command.js')).evalCommand,
+    },
+    {
+      name: 'generate',
+      description: 'write the text that follows a prompt',
+      load: async () => (await import('../../clients/typescript/cli/generate/generate-command.js')).generateCommand,
+    },
+    {
+      name: 'classify',
+      description: 'tell the class of texts',
+      load: async () => (await import('../../clients/typescript/cli/classify/classify-command.js')).classifyCommand,
+    },
+    {
+      name: 'identity',
+      description: 'make the identity that you take part in federations with',
+      load: async () => (await import('../../clients/typescript/cli/identity/identity-command.js')).identityCommand,
+    },
+    {
+      name: 'federate',
+      description: 'train one adapter together with others; text and labels are in no message',
+      load: async () => (await import('../../clients/typescript/cli/federate/federate-command.js')).federateCommand,
+    },
+    {
+      name: 'versions',
+      description: "list a federation's versions as this member has seen them",
+      load: async () => (await import('../../clients/typescript/cli/versions/versions-command.js')).versionsCommand,
+    },
+  ],
+  help: `
+Start with:
+  $ cutlayer client train --help`,
+};
+
+const coordinatorCommands: CommandGroup = {
+  name: 'coordinator',
+  description: 'run federations: many sites train one adapter together',
+  commands: [
+    {
+      name: 'serve',
+      description: 'answer participants and founders over gRPC; rounds go on where they were',
+      load: async () => (await coordinator()).serveCommand,
+    },
+    {
+      name: 'config',
+      description: 'show the configuration that cutlayer coordinator serve would have',
+      load: async () => (await coordinator()).showCommand,
+    },
+    {
+      name: 'create',
+      description: 'found a federation: print the id that participants pin',
+      load: async () => (await coordinator()).createCommand,
+    },
+    {
+      name: 'status',
+      description: 'show rounds, members, versions and privacy spent',
+      load: async () => (await coordinator()).statusCommand,
+    },
+    {
+      name: 'start',
+      description: 'begin a federation, or go on after a pause',
+      load: async () => (await coordinator()).startCommand,
+    },
+    {
+      name: 'stop',
+      description: 'pause a federation: the round under way is aborted',
+      load: async () => (await coordinator()).stopCommand,
+    },
+    {
+      name: 'rollback',
+      description: 'make an earlier version the promoted one',
+      load: async () => (await coordinator()).rollbackCommand,
+    },
+    {
+      name: 'export',
+      description: 'write a version with the signed chain that leads to it',
+      load: async () => (await coordinator()).exportCommand,
+    },
+    {
+      name: 'token',
+      description: 'issue an access token from the embedded issuer',
+      load: async () => (await coordinator()).tokenCommand,
+    },
+    {
+      name: 'simulate',
+      description: 'run a whole federation in this process, to see how it would learn',
+      load: async () => (await import('./simulation/simulate-command.js')).simulateCommand,
+    },
+  ],
+  help: coordinatorExamples.coordinator,
+};
+
+/** The commands that belong to a role. */
+export const commandGroups: readonly CommandGroup[] = [gatewayCommands, clientCommands, coordinatorCommands];
