@@ -33,7 +33,11 @@ export async function benchCompiler(
   const floors = { forward: floor(false, false), both: floor(true, false), bothAttention: floor(true, true) };
   await file.close();
   const graphs = manifest.graphs.softPrompt!;
-  const host = await openGraphs({ dir: backboneDir, graphs: [...Object.values(floors), graphs.forward.file, graphs.vjp.file] });
+  const host = await openGraphs({
+    dir: backboneDir,
+    weightsFile: manifest.weightsFile,
+    graphs: [...Object.values(floors), graphs.forward.file, graphs.vjp.file],
+  });
   try {
     const { batch, sequence, virtualTokens } = size;
     const inputs = stepInputs(dims.hiddenSize, size);
@@ -71,6 +75,7 @@ export async function benchPromptOnce(report: Report, name: string, backboneDir:
   const { none, softPrompt } = manifest.graphs;
   const host = await openGraphs({
     dir: backboneDir,
+    weightsFile: manifest.weightsFile,
     graphs: [none, softPrompt].flatMap((pair) => [pair!.forward.file, pair!.vjp.file]),
   });
   try {

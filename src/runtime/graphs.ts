@@ -1,8 +1,9 @@
 /** Runs the graphs of one artifact directory off the main thread, for engine and client. */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CutlayerError } from '../errors.js';
+import type { WeightsFile } from './external-data.js';
 import type { NamedTensors } from './protocol.js';
 import { type PoolOptions, type PoolResult, type PoolRun, type PoolRunOptions, type PoolStats, WorkerPool } from './worker-pool.js';
 
@@ -10,7 +11,7 @@ import { type PoolOptions, type PoolResult, type PoolRun, type PoolRunOptions, t
 export interface GraphDirectory {
   /** The artifact's directory. */
   readonly dir: string;
-  /** File, below `dir`, that the graphs' weights lie in; only checked to be there. */
+  /** File, below `dir`, that the graphs' weights lie in; without it they have none outside. */
   readonly weightsFile?: string;
   /** Graph files, below `dir`. No other can be run. */
   readonly graphs: readonly string[];
@@ -62,7 +63,7 @@ export interface SessionHost {
 
 /**
  * Opens graphs on worker threads.
- * @throws CutlayerError INVALID_ARTIFACT (missing, broken), INVALID_ARGUMENT (options), UNAVAILABLE
+ * @throws CutlayerError INVALID_ARTIFACT (missing, broken, weights elsewhere), INVALID_ARGUMENT (options), UNAVAILABLE
  */
 export async function openGraphs(source: GraphDirectory, options: HostOptions = {}): Promise<SessionHost> {
   const dir = resolve(source.dir);
@@ -70,10 +71,8 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
   const threads = positive('threads', options.threads ?? Math.max(1, Math.floor(availableParallelism() / workers)));
   const queueLimit = positive('queueLimit', options.queueLimit ?? 64);
   const maxOpenGraphs = positive('maxOpenGraphs', options.maxOpenGraphs ?? 16);
-  for (const file of [...source.graphs, ...(source.weightsFile === undefined ? [] : [source.weightsFile])]) {
-    if (!existsSync(join(dir, file)))
-      throw new CutlayerError('INVALID_ARTIFACT', `${file}: the file is missing; pack the checkpoint again`);
-  }
+  for (const file of source.graphs) if (!existsSync(join(dir, file))) throw missing(file);
+  const weights = source.weightsFile === undefined ? undefined : weightsOf(dir, source.weightsFile);
   const known = new Set(source.graphs);
   const wanted = options.warm ?? true;
   const warm = (typeof wanted === 'boolean' ? source.graphs.filter(() => wanted) : wanted).slice(0, maxOpenGraphs);
@@ -81,7 +80,7 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
   const pool = new WorkerPool({
     workers,
     queueLimit,
-    settings: { dir, threads, maxOpenGraphs, warm, warmLater: wanted === false ? [] : warmLater },
+    settings: { dir, weights, threads, maxOpenGraphs, warm, warmLater: wanted === false ? [] : warmLater },
     spawn: options.spawn,
     restartPauseMs: options.restartPauseMs,
   });
@@ -97,6 +96,17 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
     stats: () => ({ ...pool.stats, workers, threadsPerWorker: threads }),
     close: () => pool.close(),
   };
+}
+
+const missing = (file: string): CutlayerError =>
+  new CutlayerError('INVALID_ARTIFACT', `${file}: the file is missing; pack the checkpoint again`);
+
+function weightsOf(dir: string, path: string): WeightsFile {
+  const found = lstatSync(join(dir, path), { throwIfNoEntry: false });
+  if (found === undefined) throw missing(path);
+  if (!found.isFile())
+    throw new CutlayerError('INVALID_ARTIFACT', `${path}: expected a regular file, got a link or a directory; pack the checkpoint again`);
+  return { path, bytes: found.size };
 }
 
 const copies = (feeds: NamedTensors): NamedTensors =>

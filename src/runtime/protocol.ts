@@ -4,6 +4,7 @@
  */
 import type { ErrorRecord } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
+import type { WeightsFile } from './external-data.js';
 
 /** Tensors by the graph's own names. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
@@ -12,6 +13,8 @@ export type NamedTensors = Readonly<Record<string, Tensor>>;
 export interface WorkerSettings {
   /** Absolute directory of the graphs and of the weights that they point into. */
   readonly dir: string;
+  /** Where the graphs' weights lie; absent, they have none outside themselves. */
+  readonly weights?: WeightsFile | undefined;
   /** Threads that one operator may use. */
   readonly threads: number;
   /** Graphs kept open at a time; the least recently used one is closed first. */

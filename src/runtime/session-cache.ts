@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
-import { checkOps } from './allowed-ops.js';
+import { checkGraph } from './check-graph.js';
 import type { WorkerSettings } from './protocol.js';
 
 /** Hides native warnings (a graph's unused constant, say); errors come as exceptions. */
@@ -41,8 +41,8 @@ export class SessionCache {
 
   /**
    * The session of a graph, opened on first use.
-   * @throws CutlayerError INVALID_ARTIFACT when the file is missing or is not a graph that can run;
-   *   UNSUPPORTED_OP
+   * @throws CutlayerError INVALID_ARTIFACT when the file is missing or is not a graph that can run,
+   *   or its weights lie elsewhere; UNSUPPORTED_OP
    */
   async session(graph: string): Promise<InferenceSession> {
     const known = this.#sessions.get(graph);
@@ -55,7 +55,7 @@ export class SessionCache {
     if (!existsSync(path)) {
       throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph's file is missing; pack the checkpoint again`);
     }
-    checkOps(await readFile(path), graph);
+    checkGraph(await readFile(path), graph, this.#settings.weights);
     const session = await InferenceSession.create(path, sessionOptions(this.#settings.threads)).catch((cause: unknown) => {
       throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph or its weights cannot be opened; pack the checkpoint again`, {
         cause,

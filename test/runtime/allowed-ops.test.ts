@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { opSignatures } from '../../src/compiler/onnx/op-signatures.js';
-import { allowedOps, checkOps } from '../../src/runtime/allowed-ops.js';
+import { allowedOps } from '../../src/runtime/allowed-ops.js';
+import { checkGraph } from '../../src/runtime/check-graph.js';
 import { openGraphs } from '../../src/runtime/graphs.js';
 
 /** A field of bytes of a protocol buffer. */
@@ -34,14 +35,17 @@ describe('the ops of a graph', () => {
       [model(Buffer.concat([field(5, field(6, '')), node('Add')])), /a graph inside a node/],
       [model(Buffer.concat([node('Add'), field(5, field(11, ''))])), /a graph inside a node/],
       [field(25, ''), /got a function/],
+      [Buffer.concat([model(node('Add')), field(20, '')]), /got a training graph/],
+      [model(Buffer.concat([field(5, Buffer.concat([field(22, '')])), node('Add')])), /got a sparse tensor/],
+      [field(7, Buffer.concat([field(1, node('Add')), field(15, '')])), /got a sparse tensor/],
     ] as const)
-      assert.throws(() => checkOps(bytes, 'x.onnx'), { code: 'UNSUPPORTED_OP', message });
-    checkOps(model(node('Add')), 'x.onnx');
+      assert.throws(() => checkGraph(bytes, 'x.onnx'), { code: 'UNSUPPORTED_OP', message });
+    checkGraph(model(node('Add')), 'x.onnx');
   });
 
   it('are refused in bytes that are no message', () => {
     for (const bytes of [Buffer.from([0x3a, 0x7f]), Buffer.from([0xff]), Buffer.from([0x3b]), Buffer.alloc(20, 0xff)])
-      assert.throws(() => checkOps(bytes, 'x.onnx'), { code: 'INVALID_ARTIFACT' });
+      assert.throws(() => checkGraph(bytes, 'x.onnx'), { code: 'INVALID_ARTIFACT' });
   });
 
   it('are checked when a graph is opened', async () => {
