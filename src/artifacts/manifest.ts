@@ -173,6 +173,14 @@ export const backboneManifestSchema = z
     }
   });
 
+/** Defaults of generation, from the checkpoint's `generation_config.json`. */
+const generationSchema = z.strictObject({
+  repetitionPenalty: z.number().positive().optional(),
+  noRepeatNgramSize: z.int().min(1).optional(),
+  topK: z.int().min(1).optional(),
+  topP: z.number().positive().max(1).optional(),
+});
+
 /** `client-bundle/manifest.json`. */
 export const clientBundleManifestSchema = z
   .strictObject({
@@ -184,6 +192,7 @@ export const clientBundleManifestSchema = z
     eosTokenIds: z.array(tokenId).max(1024),
     bosTokenId: tokenId.nullable(),
     padTokenId: tokenId.nullable(),
+    generation: generationSchema.optional(),
     /** Factor that `embed` has applied to the table's rows (mostly 1); soft prompts come after. */
     embedScale: z.number().positive(),
     /** Factor on embeddings from outside, such as a soft prompt of PEFT (1 for most families). */
@@ -230,6 +239,7 @@ export function graphEntries(part: object): readonly GraphEntry[] {
 
 export type BackboneManifest = z.infer<typeof backboneManifestSchema>;
 export type ClientBundleManifest = z.infer<typeof clientBundleManifestSchema>;
+export type GenerationDefaults = z.infer<typeof generationSchema>;
 /** A file of an artifact: path below its directory, size and sha256. */
 export type ArtifactFile = z.infer<typeof fileSchema>;
 export type GraphEntry = z.infer<typeof graphSchema>;

@@ -68,6 +68,7 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
     """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less; with the methods' curves of a family, and with
     the methods' own references when all checkpoints are made."""
     from checkpoints import CHECKPOINTS
+    from generation import make_generation
     from make_fixtures import make_fixture
     from methods import FAMILIES, make_methods
     from multimodal import make_multimodal
@@ -88,9 +89,9 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
             make_prompt_references(Path(temporary), fresh)
             make_weight_references(Path(temporary), fresh)
             compare_directories(fresh, committed / "methods", "methods", comparison)
-            fresh = Path(temporary) / "multimodal"
-            make_multimodal(fresh)
-            compare_directories(fresh, committed / "multimodal", "multimodal", comparison)
+            for folder, make in (("multimodal", make_multimodal), ("generation", make_generation)):
+                make(Path(temporary) / folder)
+                compare_directories(Path(temporary) / folder, committed / folder, folder, comparison)
 
 
 def compare_directories(fresh: Path, committed: Path, name: str, comparison: Comparison) -> None:

@@ -1,22 +1,16 @@
 /** Generation with a whole forward pass per token: slow, but exact with every cut and adapter. */
 import { CutlayerError } from '../../../src/errors.js';
-import { type Random, seeded } from '../../../src/tensor/random.js';
 import type { Adapter, StepParts } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch } from '../data/batch.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
+import { type ChoiceOptions, tokenChooser } from './token-chooser.js';
 
 /** How tokens are chosen and when to stop. */
-export interface GenerateOptions {
+export interface GenerateOptions extends ChoiceOptions {
   /** Default 128. */
   readonly maxNewTokens?: number;
-  /** 0, the default, always takes the most probable token. */
-  readonly temperature?: number;
-  /** Draw from the smallest set of tokens with this much probability. Default 1: all. */
-  readonly topP?: number;
-  /** Default 0. */
-  readonly seed?: number;
   /** The task's name, for an adapter with tasks. */
   readonly task?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +24,7 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<number> {
   refuseClassifier(adapter);
-  const choose = chooser(options);
+  const choose = tokenChooser(options, model.bundle.manifest.generation);
   const task = taskOf(adapter, options.task);
   const parts = await adapter?.parts(task);
   const ids = [...promptIds];
@@ -40,7 +34,7 @@ export async function* generateTokens(
   }
   for (let count = Math.min(room, options.maxNewTokens ?? 128); count > 0; count--) {
     const logits = await model.nextLogits(asBatch([ids]), parts, options.signal);
-    const next = choose(logits.data);
+    const next = choose(logits.data, ids);
     if (model.bundle.tokenizer.stopTokenIds.has(next)) return;
     ids.push(next);
     yield next;
@@ -77,6 +71,7 @@ export async function generateGreedy(
   signal?: AbortSignal,
 ): Promise<readonly (readonly number[])[]> {
   const stop = model.bundle.tokenizer.stopTokenIds;
+  const choose = tokenChooser({}, model.bundle.manifest.generation);
   const states = prompts.map(({ ids, maxNewTokens }) => ({ ids: [...ids], generated: [] as number[], left: maxNewTokens }));
   const longest = model.maxLength(parts?.softPrompt?.shape[0] ?? parts?.prefix?.shape[2] ?? 0);
   for (;;) {
@@ -84,7 +79,7 @@ export async function generateGreedy(
     if (active.length === 0) return states.map((state) => state.generated);
     const logits = await model.nextLogits(asBatch(active.map((state) => state.ids)), parts, signal);
     active.forEach((state, row) => {
-      const next = argmax(logits.data.subarray(row * model.bundle.vocabSize, (row + 1) * model.bundle.vocabSize));
+      const next = choose(logits.data.subarray(row * model.bundle.vocabSize, (row + 1) * model.bundle.vocabSize), state.ids);
       state.left = stop.has(next) ? 0 : state.left - 1;
       if (stop.has(next)) return;
       state.ids.push(next);
@@ -108,36 +103,4 @@ function refuseClassifier(adapter: Adapter | undefined): void {
 
 function asBatch(sequences: readonly (readonly number[])[]) {
   return makeBatch(sequences.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
-}
-
-function chooser({ temperature = 0, topP = 1, seed = 0 }: GenerateOptions): (logits: Float32Array) => number {
-  if (!(temperature >= 0) || !(topP > 0 && topP <= 1)) {
-    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected temperature >= 0 and 0 < topP <= 1, got ${temperature} and ${topP}`);
-  }
-  if (temperature === 0) return argmax;
-  const random = seeded(seed, 0x534d);
-  return (logits) => sampleTopP(logits, temperature, topP, random);
-}
-
-/** Draws a token from the smallest most probable set that holds `topP` of the probability. */
-export function sampleTopP(logits: Float32Array, temperature: number, topP: number, random: Random): number {
-  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - largest) / temperature));
-  const order = Uint32Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]! || a - b);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let kept = 0;
-  let mass = 0;
-  while (kept < order.length && (kept === 0 || mass < topP * total)) mass += weights[order[kept++]!]!;
-  let draw = random.next() * mass;
-  for (let rank = 0; rank < kept; rank++) {
-    draw -= weights[order[rank]!]!;
-    if (draw < 0) return order[rank]!;
-  }
-  return order[kept - 1]!;
-}
-
-function argmax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }

@@ -19,7 +19,8 @@ import { CutlayerError } from '../../errors.js';
 import { writeDirectoryAtomic } from '../../files/atomic-file.js';
 import type { ModelDescription } from '../models/registry.js';
 import { bundleReadme } from './bundle-readme.js';
-import { copyTokenizerFiles, generationEosTokens } from './checkpoint-files.js';
+import { copyTokenizerFiles } from './checkpoint-files.js';
+import type { GenerationConfig } from './generation-config.js';
 import { GraphFiles } from './graph-files.js';
 import { modelName } from './model-name.js';
 import { layOutWeights, type StreamedWeight, writeWeights } from './weights-file.js';
@@ -73,6 +74,7 @@ export interface BundlePlan {
   readonly model: ModelDescription;
   /** The directory that the tokenizer and the generation config come from. */
   readonly sourceDir: string;
+  readonly generation: GenerationConfig;
   readonly family: string;
   readonly cut: Cut;
   readonly dims: Dims;
@@ -117,7 +119,7 @@ export class BundleWriter {
           parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
           hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-          notes: this.plan.model.notes,
+          notes: [...this.plan.model.notes, ...this.plan.generation.notes],
         };
       },
       // The vendor's service and its clients may be other users.
@@ -133,14 +135,14 @@ export class BundleWriter {
   }
 
   private async client(dir: string, backboneDigest: string): Promise<ClientBundleManifest> {
-    const { model, sourceDir, client, backbone, blockWeights } = this.plan;
+    const { model, sourceDir, generation, client, backbone, blockWeights } = this.plan;
     const { graphs, files } = await this.artifact(dir, client);
     const tokenizer = await copyTokenizerFiles(sourceDir, dir, this.request.signal);
     const content = {
       format: 'cutlayer-client-bundle' as const,
       ...this.shared(client.parameters),
       backboneDigest,
-      ...endFields(model, await generationEosTokens(sourceDir, model.spec.vocabSize)),
+      ...endFields(model, generation),
       blockWeights,
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs,
@@ -207,17 +209,18 @@ function weightBytes({ files }: BackboneManifest | ClientBundleManifest): number
   return files.find(({ path }) => path === WEIGHTS_FILE)!.bytes;
 }
 
-/** The client manifest's fields of the ends. @param generationEos from `generation_config.json` */
-function endFields({ spec, specialTokens, family }: ModelDescription, generationEos: readonly number[]) {
+/** The client manifest's fields of the ends. */
+function endFields({ spec, specialTokens, family }: ModelDescription, generation: GenerationConfig) {
   const { eosTokenIds, bosTokenId, padTokenId } = specialTokens;
   const { vocabSize, embedScale, promptScale, linearLayout, tiedHead } = spec;
   // A tied head has no tensor of its own in the checkpoint, but it has a module name.
   const moduleOf = (role: 'embedTokens' | 'head'): string => (family.names.model[role] ?? 'lm_head.weight').replace(/\.weight$/, '');
   return {
     vocabSize,
-    eosTokenIds: [...new Set([...eosTokenIds, ...generationEos])],
+    eosTokenIds: [...new Set([...eosTokenIds, ...generation.eosTokenIds])],
     bosTokenId,
     padTokenId,
+    ...(Object.keys(generation.defaults).length > 0 && { generation: generation.defaults }),
     embedScale,
     promptScale,
     linearLayout,

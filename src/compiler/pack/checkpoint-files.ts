@@ -20,8 +20,6 @@ const TOKENIZER_FILES = [
   'generation_config.json',
 ];
 
-const generationConfig = z.object({ eos_token_id: z.union([z.int(), z.array(z.int()).max(1024)]).nullish() });
-
 /** Files of a tokenizer in formats that are not read. */
 const OTHER_TOKENIZERS = [
   'tokenizer.model',
@@ -50,28 +48,6 @@ export async function readConfig(dir: string): Promise<string> {
   return readFile(path, 'utf8');
 }
 
-/**
- * The end-of-sequence tokens that `generation_config.json` adds; none without the file. An id
- * outside the vocabulary stands for no token.
- * @throws CutlayerError INVALID_CONFIG
- */
-export async function generationEosTokens(dir: string, vocabSize: number): Promise<readonly number[]> {
-  const path = join(dir, 'generation_config.json');
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return [];
-  let json: unknown;
-  try {
-    json = parseJson(text);
-  } catch (cause) {
-    throw new CutlayerError('INVALID_CONFIG', `${path}: expected JSON`, { cause });
-  }
-  const parsed = generationConfig.safeParse(json);
-  const eos = parsed.data?.eos_token_id ?? [];
-  const ids = Array.isArray(eos) ? eos : [eos];
-  if (!parsed.success) throw new CutlayerError('INVALID_CONFIG', `${path}: eos_token_id: expected a token id or a list of them`);
-  return ids.filter((id) => id >= 0 && id < vocabSize);
-}
-
 /** Copies the tokenizer files that exist. */
 export async function copyTokenizerFiles(from: string, to: string, signal?: AbortSignal): Promise<readonly ArtifactFile[]> {
   const copied: ArtifactFile[] = [];
@@ -87,11 +63,9 @@ export async function copyTokenizerFiles(from: string, to: string, signal?: Abor
 
 /**
  * Refuses a tokenizer that clients cannot read, before anything is written.
- * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer;
- *   INVALID_CONFIG (`generation_config.json`)
+ * @throws CutlayerError UNSUPPORTED_CHECKPOINT when a client could not read the tokenizer
  */
-export async function checkTokenizer(dir: string, vocabSize: number): Promise<void> {
-  await generationEosTokens(dir, vocabSize);
+export async function checkTokenizer(dir: string): Promise<void> {
   const file = join(dir, 'tokenizer.json');
   const found = await stat(file).catch(() => undefined);
   if (found === undefined || !found.isFile()) return refuseOtherTokenizer(dir);

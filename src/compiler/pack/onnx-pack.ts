@@ -13,6 +13,7 @@ import { BundleWriter, type OutputRequest, type PackResult } from './bundle-writ
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights } from './checkpoint-weights.js';
 import { writeEndGraphs } from './client-graph-files.js';
+import { readGenerationConfig } from './generation-config.js';
 import { type GraphOpener, tryBackbone } from './onnx-trial.js';
 import type { StreamedWeight } from './weights-file.js';
 
@@ -47,13 +48,15 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
   try {
     const model = describeOutside(config, checkpoint.tensors, ports.hiddenSize, request);
     const { hiddenSize, maxPositions, vocabSize } = model.spec;
-    await checkTokenizer(bundleFromDir, vocabSize);
+    const generation = await readGenerationConfig(bundleFromDir, vocabSize);
+    await checkTokenizer(bundleFromDir);
     const none = compileOnnxBackbone(onnx, ports, 'none');
     const softPrompt = compileOnnxBackbone(onnx, ports, 'softPrompt');
     const writer = new BundleWriter(
       {
         model,
         sourceDir: bundleFromDir,
+        generation,
         family: 'onnx',
         cut: CUT,
         dims: { hiddenSize, numLayers: 1, numHeads: 0, numKvHeads: 0, headDim: 0, maxPositions },

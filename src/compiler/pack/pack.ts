@@ -10,6 +10,7 @@ import { BundleWriter, type OutputRequest, type PackResult } from './bundle-writ
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights, requireEqual } from './checkpoint-weights.js';
 import { writeClientGraphs } from './client-graph-files.js';
+import { readGenerationConfig } from './generation-config.js';
 import type { GraphFiles } from './graph-files.js';
 import { matchWeights } from './weight-sources.js';
 
@@ -34,7 +35,8 @@ export async function pack(request: PackRequest): Promise<PackResult> {
   const model = describeModel(await readConfig(checkpointDir));
   const { spec, weights, family } = model;
   const cut = cutOf(spec, request.bottom, request.top);
-  await checkTokenizer(checkpointDir, spec.vocabSize);
+  const generation = await readGenerationConfig(checkpointDir, spec.vocabSize);
+  await checkTokenizer(checkpointDir);
   const checkpoint = await openCheckpoint(checkpointDir);
   try {
     const { nameOf, headCopy } = matchWeights(model, checkpoint);
@@ -51,6 +53,7 @@ export async function pack(request: PackRequest): Promise<PackResult> {
       {
         model,
         sourceDir: checkpointDir,
+        generation,
         family: family.name,
         cut,
         dims: { hiddenSize: spec.hiddenSize, numLayers, numHeads, numKvHeads, headDim, maxPositions: spec.maxPositions },

@@ -1,36 +1,7 @@
 /** Drawing tokens and the seeded generator behind it. */
 import assert from 'node:assert/strict';
 import { taskOf } from '../../../clients/typescript/adapters/task.js';
-import { sampleTopP } from '../../../clients/typescript/inference/generate.js';
 import { seeded, shuffle } from '../../../src/tensor/random.js';
-
-const logits = Float32Array.of(Math.log(0.5), Math.log(0.1), Math.log(0.3), Math.log(0.1));
-
-const draw = (temperature: number, topP: number, count = 20_000) => {
-  const random = seeded(5);
-  const counts = [0, 0, 0, 0];
-  for (let i = 0; i < count; i++) counts[sampleTopP(logits, temperature, topP, random)]! += 1;
-  return counts.map((n) => n / count);
-};
-
-describe('sampling', () => {
-  it('draws tokens with their probabilities', () => {
-    draw(1, 1).forEach((share, token) => {
-      assert.ok(Math.abs(share - Math.exp(logits[token]!)) < 0.015, `token ${token}: ${share}`);
-    });
-  });
-
-  it('draws only from the smallest set with the probability asked for', () => {
-    const shares = draw(1, 0.75);
-    assert.ok(Math.abs(shares[0]! - 0.625) < 0.015 && Math.abs(shares[2]! - 0.375) < 0.015);
-    assert.deepEqual([shares[1], shares[3]], [0, 0]);
-    assert.deepEqual(draw(1, 0.01), [1, 0, 0, 0]);
-  });
-
-  it('sharpens with a low temperature', () => {
-    assert.ok(draw(0.2, 1)[0]! > 0.9);
-  });
-});
 
 describe('the task of a prompt', () => {
   it('is needed where an adapter has tasks, and refused where there are none', () => {

@@ -169,6 +169,16 @@ describe('pack', () => {
     });
   });
 
+  it('takes the settings of generation_config.json, and names those that generation does not apply', async () => {
+    const settings = { repetition_penalty: 1.1, no_repeat_ngram_size: 0, top_k: 20, top_p: 0.9, num_beams: 4, typical_p: 1, min_p: 0.1 };
+    await withVariant('llama-tiny', { files: { 'generation_config.json': JSON.stringify(settings) } }, async (dir) => {
+      const { clientBundleDir, notes } = await pack({ checkpointDir: dir, bottom: 0, top: 0, outDir: out() });
+      const { generation } = (await loadClientBundle(clientBundleDir)).manifest;
+      assert.deepEqual(generation, { repetitionPenalty: 1.1, topK: 20, topP: 0.9 });
+      assert.deepEqual(notes, ['generation_config.json: generation does not apply num_beams, min_p']);
+    });
+  });
+
   it('leaves out end tokens that the vocabulary does not have', async () => {
     await withVariant('llama-tiny', { files: { 'generation_config.json': '{"eos_token_id": [5, 320, -1]}' } }, async (dir) => {
       const { clientBundleDir, notes } = await pack({ checkpointDir: dir, bottom: 0, top: 0, outDir: out() });

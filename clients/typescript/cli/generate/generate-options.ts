@@ -21,7 +21,9 @@ export const generateOptions = {
     task: optional(text('name', 'the task, for an adapter with tasks')),
     maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),
     temperature: withDefault(nonNegativeNumber('t', '0: always the most probable token'), 0),
-    topP: withDefault(positiveNumber('p', 'draw from the smallest set of tokens with this much probability'), 1),
+    topK: optional(positiveInteger('k', "draw from the k most probable tokens (default: the model's, else all)")),
+    topP: optional(positiveNumber('p', "draw from the fewest tokens with this probability (default: the model's, else 1)")),
+    repetitionPenalty: optional(positiveNumber('r', "make tokens that are there less probable (default: the model's, else 1)")),
     seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
   }),
 };

@@ -16,8 +16,9 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
   await withSession(flags, async ({ bundle, connection }, signal) => {
     const model = new SplitModel(bundle, new RemoteModel(connection));
     const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
-    const { maxNewTokens, temperature, topP, seed, task } = flags;
-    for await (const piece of generate(model, adapter, prompt, { maxNewTokens, temperature, topP, seed, task, signal })) stdout.text(piece);
+    const { maxNewTokens, temperature, topK, topP, repetitionPenalty, seed, task } = flags;
+    const options = { maxNewTokens, temperature, topK, topP, repetitionPenalty, seed, task, signal };
+    for await (const piece of generate(model, adapter, prompt, options)) stdout.text(piece);
     stdout.text('\n');
   });
 }

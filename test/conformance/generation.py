@@ -1,0 +1,60 @@
+"""Makes test/fixtures/generation/cases.json: tokens that transformers generates, and what its processors leave of logits.
+
+    python test/conformance/generation.py [--out test/fixtures/generation]
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+CONFIGS = [{}, {"repetition_penalty": 1.3}, {"no_repeat_ngram_size": 2}, {"repetition_penalty": 0.8, "no_repeat_ngram_size": 3}]
+WARPED = [(1.0, 0, 1.0), (0.7, 3, 1.0), (1.0, 0, 0.75), (2.0, 5, 0.6), (0.3, 2, 0.99)]
+
+
+def generated(name: str) -> list[dict]:
+    """Greedy tokens after prompts of random tokens, under each config; no token ends the text."""
+    model = AutoModelForCausalLM.from_pretrained(FIXTURES / name, dtype=torch.float32).eval()
+    generator = torch.Generator().manual_seed(900)
+    cases = []
+    for config in CONFIGS:
+        prompt = torch.randint(3, model.config.vocab_size, (1, 7), generator=generator)
+        settings = GenerationConfig(max_new_tokens=20, do_sample=False, eos_token_id=None, pad_token_id=0, **config)
+        with torch.no_grad():
+            ids = model.generate(prompt, generation_config=settings)
+        cases.append({"model": name, "config": config, "prompt": prompt[0].tolist(), "ids": ids[0, prompt.shape[1] :].tolist()})
+    return cases
+
+
+def warped() -> list[dict]:
+    """Probabilities of 8 tokens, two of them equal, after temperature, top-k and top-p."""
+    logits = torch.tensor([[1.0, 0.2, 2.5, -1.0, 0.2, 1.7, -3.0, 0.9]])
+    cases = []
+    for temperature, top_k, top_p in WARPED:
+        scores = TemperatureLogitsWarper(temperature)(None, logits)
+        scores = scores if top_k == 0 else TopKLogitsWarper(top_k)(None, scores)
+        scores = scores if top_p == 1 else TopPLogitsWarper(top_p)(None, scores)
+        probabilities = [round(value, 7) for value in scores.softmax(-1)[0].tolist()]
+        cases.append({"temperature": temperature, "topK": top_k, "topP": top_p, "probabilities": probabilities})
+    return [{"logits": [round(value, 3) for value in logits[0].tolist()], "cases": cases}]
+
+
+def make_generation(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    document = {"greedy": generated("llama-tiny"), "drawn": warped()[0]}
+    (out / "cases.json").write_text(json.dumps(document) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=FIXTURES / "generation")
+    torch.set_num_threads(1)
+    make_generation(parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
