@@ -5,19 +5,9 @@
 import type { SignedBroadcast, VersionMetrics } from '../protocol/federation/chain.js';
 import type { RoundPurpose } from '../protocol/federation/enlistment.js';
 import type { FederationApi, RoundStage } from '../protocol/federation/federation-api.js';
+import type { FounderAction, FounderOrder } from '../protocol/federation/founder-order.js';
 import type { SignedManifest } from '../protocol/federation/manifest.js';
 import type { VersionStatus } from './tables/versions.js';
-
-/** A founder's actions on a federation. */
-export type ControlAction =
-  /** Starts, or resumes after a pause. */
-  | { readonly kind: 'start' }
-  /** Aborts the round under way; no new one begins until start. */
-  | { readonly kind: 'pause' }
-  /** Ends the federation for good. */
-  | { readonly kind: 'finish' }
-  /** Promotes an earlier version. */
-  | { readonly kind: 'rollback'; readonly version: number };
 
 /** State of a federation. */
 export type FederationState = 'created' | 'running' | 'paused' | 'finished';
@@ -90,6 +80,8 @@ export interface FederationReport {
   readonly broadcasts: number;
   /** Hash of the newest broadcast, hex; empty before the first. */
   readonly chainHead: string;
+  /** Number of the founder's orders that were carried out. */
+  readonly orders: number;
   /** Newest first, at most 20. */
   readonly recent: readonly RoundEnding[];
 }
@@ -119,8 +111,12 @@ export interface CoordinatorApi {
    * @throws CutlayerError MANIFEST_REJECTED, INVALID_ARGUMENT, DIGEST_MISMATCH
    */
   create(manifest: SignedManifest, parameters: Float32Array): Promise<string>;
-  /** @throws CutlayerError NOT_FOUND, INVALID_ARGUMENT, BUDGET_EXHAUSTED */
-  control(federation: string, action: ControlAction): Promise<FederationReport>;
+  /**
+   * Carries out an order of the federation's founder, once.
+   * @throws CutlayerError NOT_FOUND, NOT_THE_FOUNDER, ORDER_OUTDATED (sign again, with the report's
+   *   `orders` plus one and its `chainHead`), INVALID_ARGUMENT
+   */
+  control(federation: string, action: FounderAction, order: FounderOrder): Promise<FederationReport>;
   /** @param federation All of them when left out. @throws CutlayerError NOT_FOUND */
   status(federation?: string): Promise<readonly FederationReport[]>;
   /** Ends timers and waits for pending writes; its owner closes the store. */

@@ -3,10 +3,11 @@
 import { CutlayerError } from '../errors.js';
 import { cryptoRandom, type RandomBytes } from '../privacy/random.js';
 import type { FederationApi } from '../protocol/federation/federation-api.js';
+import type { FounderAction, FounderOrder } from '../protocol/federation/founder-order.js';
 import { type OpenManifest, openManifest, parametersDigest, type SignedManifest, updateLength } from '../protocol/federation/manifest.js';
 import { initialClipNorm, maxCohortOf, privacyEventOf, roundArithmetic } from '../protocol/federation/round-mechanism.js';
 import type { IdentityKey } from '../protocol/secagg/signature.js';
-import type { ControlAction, CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
+import type { CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
 import { FederationRecords } from './federation-reader.js';
 import { federationReport } from './federation-report.js';
 import { type LatestStates, noLatestStates, older } from './latest-states.js';
@@ -14,6 +15,7 @@ import { appendBroadcast } from './rounds/append-broadcast.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
 import { FederationMember } from './rounds/federation-member.js';
+import { requireDue, requireFounder } from './rounds/founder-orders.js';
 import { bytesOf } from './rounds/payload-bytes.js';
 import { roundPolicy } from './rounds/round-policy.js';
 import { newFederation } from './rounds/round-state.js';
@@ -126,16 +128,18 @@ export class Coordinator implements CoordinatorApi {
     return id;
   }
 
-  async control(federation: string, action: ControlAction): Promise<FederationReport> {
+  async control(federation: string, action: FounderAction, order: FounderOrder): Promise<FederationReport> {
     const found = this.#find(federation);
+    requireFounder(found.context, action, order);
     await found.apply(async (transaction) => {
       if (found.memory.status === 'finished' && action.kind !== 'finish')
         throw new CutlayerError(
           'INVALID_ARGUMENT',
           `federation ${federation}: it is finished (${found.memory.reason}); create another one`,
         );
+      requireDue(found, order);
       if (action.kind === 'rollback') await requireRollbackTarget(transaction, federation, action.version);
-      return action.kind === 'finish' ? { kind: 'finish', reason: 'it was ended by its founder' } : action;
+      return action.kind === 'finish' ? { kind: 'finish', reason: 'it was ended by its founder', order } : { ...action, order };
     });
     const [report] = await this.status(federation);
     return report!; // it was found above

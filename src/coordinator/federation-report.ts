@@ -28,6 +28,7 @@ export async function federationReport(transaction: Transaction, federation: Dur
     bytesOut: bytes.sent,
     broadcasts: head.seq + 1,
     chainHead: head.hash,
+    orders: memory.orders,
     recent: memory.recent,
   };
 }

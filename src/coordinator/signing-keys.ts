@@ -9,14 +9,19 @@ const keyFiles = { coordinator: 'coordinator-key.hex', founder: 'founder-key.hex
 
 /** Opens a key, made when missing. @throws CutlayerError IO_ERROR */
 export async function openSigningKey(dir: string, whose: keyof typeof keyFiles): Promise<IdentityKey> {
-  const file = keyFiles[whose];
   await openStateDir(dir);
-  const read = () => readStateFile(dir, file, { secret: true });
-  let text = await read();
-  if (text === undefined) {
-    await createStateFile(dir, file, `${Buffer.from(generateIdentity().privateKey).toString('hex')}\n`, { secret: true });
-    text = await read();
-  }
-  if (text !== undefined && /^[0-9a-f]{64}\n?$/.test(text)) return identityFromSeed(Buffer.from(text.trim(), 'hex'));
+  const found = await readSigningKey(dir, whose);
+  if (found !== undefined) return found;
+  const content = `${Buffer.from(generateIdentity().privateKey).toString('hex')}\n`;
+  await createStateFile(dir, keyFiles[whose], content, { secret: true });
+  return (await readSigningKey(dir, whose))!; // it was just made, by this process or another
+}
+
+/** Reads a key; undefined where there is none. @throws CutlayerError IO_ERROR */
+export async function readSigningKey(dir: string, whose: keyof typeof keyFiles): Promise<IdentityKey | undefined> {
+  const file = keyFiles[whose];
+  const text = await readStateFile(dir, file, { secret: true });
+  if (text === undefined) return undefined;
+  if (/^[0-9a-f]{64}\n?$/.test(text)) return identityFromSeed(Buffer.from(text.trim(), 'hex'));
   throw new CutlayerError('IO_ERROR', `${file} in ${dir}: expected 64 hex digits, got something else; restore it from a backup`);
 }

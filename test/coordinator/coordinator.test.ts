@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CutlayerError } from '../../src/errors.js';
 import { openBroadcast } from '../../src/protocol/federation/chain.js';
-import { CoordinatorRig, coordinatorKey, plainPayload, testManifest } from '../support/coordinator-rig.js';
+import { CoordinatorRig, coordinatorKey, founderKey, plainPayload, testManifest } from '../support/coordinator-rig.js';
+import { giveOrder } from '../support/founder-orders.js';
 
 const code = (expected: string) => (caught: unknown) => caught instanceof CutlayerError && caught.code === expected;
 
@@ -99,11 +100,11 @@ describe('coordinator', () => {
   it('aborts a round that a pause interrupts, and goes on with a new one', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ rounds: { count: 1 }, evaluation: null }) });
     await rig.play(({ round }) => round?.stage === 'submitting');
-    const paused = await rig.coordinator.control(rig.id, { kind: 'pause' });
+    const paused = await rig.order({ kind: 'pause' });
     assert.deepEqual([paused.state, paused.round, paused.recent[0]!.aborted], ['paused', null, 'the federation was paused']);
     await rig.reopen();
     assert.equal((await rig.report()).state, 'paused');
-    await rig.coordinator.control(rig.id, { kind: 'start' });
+    await rig.order({ kind: 'start' });
     const report = await rig.play();
     assert.deepEqual([report.released, report.aborted, report.versions[1]!.round], [1, 1, 2]);
   });
@@ -169,7 +170,7 @@ describe('coordinator', () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ rounds: { count: 1 }, evaluation: null }) });
     const other = CoordinatorRig.bare({ manifest: testManifest({ rounds: { count: 5 }, evaluation: null }, 4) });
     await rig.coordinator.create(other.manifest, new Float32Array(8));
-    await rig.coordinator.control(other.id, { kind: 'start' });
+    await giveOrder(rig.coordinator, other.id, { kind: 'start' }, founderKey);
     await rig.coordinator.member(other.id, other.members[0]!.name).nextTask(other.members[0]!.request());
     await rig.play();
     const reports = await rig.coordinator.status();
@@ -229,8 +230,8 @@ describe('coordinator', () => {
         );
         asked.push(drawn.filter((each) => each).length);
       }
-      await rig.coordinator.control(rig.id, { kind: 'pause' });
-      await rig.coordinator.control(rig.id, { kind: 'start' });
+      await rig.order({ kind: 'pause' });
+      await rig.order({ kind: 'start' });
     }
     assert.ok(new Set(asked).size > 1 && asked.every((count) => count > 0 && count < 12), asked.join());
   });

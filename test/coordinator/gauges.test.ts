@@ -30,6 +30,7 @@ const report: FederationReport = {
   bytesOut: 0,
   broadcasts: 5,
   chainHead: id,
+  orders: 2,
   recent: [],
 };
 

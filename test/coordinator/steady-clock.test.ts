@@ -10,7 +10,8 @@ import { roundPolicy } from '../../src/coordinator/rounds/round-policy.js';
 import { newFederation } from '../../src/coordinator/rounds/round-state.js';
 import { steadyClock } from '../../src/coordinator/steady-clock.js';
 import { openDatabase } from '../../src/coordinator/tables/database.js';
-import { coordinatorKey, testManifest } from '../support/coordinator-rig.js';
+import { coordinatorKey, founderKey, testManifest } from '../support/coordinator-rig.js';
+import { giveOrder } from '../support/founder-orders.js';
 
 const DAY_MS = 86_400_000;
 
@@ -44,7 +45,7 @@ describe('the clock of deadlines', () => {
     try {
       const manifest = testManifest({ rounds: { gatherSeconds: 1.5 } });
       await coordinator.create(manifest, new Float32Array(8));
-      await coordinator.control(manifest.id, { kind: 'start' });
+      await giveOrder(coordinator, manifest.id, { kind: 'start' }, founderKey);
       offset = -DAY_MS;
       const aborted = async () => (await coordinator.status(manifest.id))[0]!.aborted;
       for (let at = 0; at < 100 && (await aborted()) === 0; at++) await pause(100);

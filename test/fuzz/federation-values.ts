@@ -1,6 +1,7 @@
 /** Well-formed values of a small federation: its manifest, its keys, and one message of each kind. */
 import { type BroadcastContent, type SignedBroadcast, signBroadcast } from '../../src/protocol/federation/chain.js';
 import type { Enlistment } from '../../src/protocol/federation/enlistment.js';
+import { signOrder } from '../../src/protocol/federation/founder-order.js';
 import { type Manifest, parametersDigest, signManifest } from '../../src/protocol/federation/manifest.js';
 import type { Confirmation, RevealedShares, SealedShares } from '../../src/protocol/secagg/messages.js';
 import { identityFromSeed } from '../../src/protocol/secagg/signature.js';
@@ -82,6 +83,7 @@ export const revealed: RevealedShares = {
 const metrics = { loss: 1.5, accuracy: 0.5, exactMatch: 0.25 };
 const evaluated = { current: metrics, earlier: metrics };
 const spent = { unit: 'client' as const, epsilon: 1.5, delta: 1e-5, rounds: 3, sampling: 'poisson' };
+export const order = signOrder(federation, { kind: 'start' }, { number: 3, chainHead: 'ef'.repeat(32) }, founderKey.privateKey);
 const contents: readonly BroadcastContent[] = [
   { kind: 'begin', version: 0, digest: 'ab'.repeat(32) },
   {
@@ -96,8 +98,8 @@ const contents: readonly BroadcastContent[] = [
     privacy: spent,
   },
   { kind: 'promote', version: 1, round: 2, promoted: evaluated, candidate: evaluated, participants: [MEMBER], privacy: null },
-  { kind: 'rollback', version: 0, from: 1 },
-  { kind: 'finish', reason: 'enough' },
+  { kind: 'rollback', version: 0, from: 1, order },
+  { kind: 'finish', reason: 'enough', order, privacy: spent },
 ];
 
 /** Broadcasts, each the first of its chain. */

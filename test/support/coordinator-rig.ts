@@ -7,11 +7,15 @@ import { type Coordinator, openCoordinator } from '../../src/coordinator/coordin
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import { openLatestStates } from '../../src/coordinator/latest-states.js';
 import { type Database, openDatabase } from '../../src/coordinator/tables/database.js';
+import { type Broadcast, type ChainHead, openBroadcast } from '../../src/protocol/federation/chain.js';
+import { type ChainState, follow, untold } from '../../src/protocol/federation/chain-rules.js';
 import type { Task } from '../../src/protocol/federation/federation-api.js';
+import type { FounderAction } from '../../src/protocol/federation/founder-order.js';
 import { type OpenManifest, parametersDigest, signManifest } from '../../src/protocol/federation/manifest.js';
 import { type FederationSettingsInput, federationSettingsSchema } from '../../src/protocol/federation/settings.js';
 import { type IdentityKey, identityFromSeed } from '../../src/protocol/secagg/signature.js';
 import { seededBytes } from '../../src/protocol/secagg/stream.js';
+import { giveOrder } from './founder-orders.js';
 import { type PayloadOf, RoundMember } from './round-member.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -19,6 +23,8 @@ const identity = (number: number): IdentityKey => identityFromSeed(new Uint8Arra
 
 /** Signs the broadcasts of every rig. */
 export const coordinatorKey = identity(250);
+/** Signs the manifest and the orders of every rig. */
+export const founderKey = identity(251);
 
 /** The names of so many members: a, b, c, … */
 export const memberNames = (count: number): string[] => Array.from({ length: count }, (_, at) => `member-${String(at).padStart(3, '0')}`);
@@ -29,7 +35,7 @@ export function testManifest(settings: Omit<FederationSettingsInput, 'name'>, me
     {
       formatVersion: 1,
       createdAt: '2026-01-01T00:00:00.000Z',
-      founderKey: Buffer.from(identity(251).publicKey).toString('hex'),
+      founderKey: Buffer.from(founderKey.publicKey).toString('hex'),
       coordinatorKey: Buffer.from(coordinatorKey.publicKey).toString('hex'),
       backboneDigest: '0'.repeat(64),
       settings: federationSettingsSchema.parse({ name: 'test', ...settings }),
@@ -37,7 +43,7 @@ export function testManifest(settings: Omit<FederationSettingsInput, 'name'>, me
       initialDigest: parametersDigest(new Float32Array(dimension)),
       members: memberNames(members).map((name, at) => ({ name, publicKey: Buffer.from(identity(at + 1).publicKey).toString('hex') })),
     },
-    identity(251).privateKey,
+    founderKey.privateKey,
   );
 }
 
@@ -118,7 +124,31 @@ export class CoordinatorRig {
     const length = this.manifest.manifest.parameters[0]!.shape[0]!;
     await this.coordinator.create(this.manifest, new Float32Array(length));
     const [report] = await this.coordinator.status(this.id);
-    if (report!.state === 'created') await this.coordinator.control(this.id, { kind: 'start' });
+    if (report!.state === 'created') await this.order({ kind: 'start' });
+  }
+
+  /** What has been broadcast, each checked by the members' rules. */
+  async told(): Promise<{ readonly broadcasts: readonly Broadcast[]; readonly state: ChainState }> {
+    const { manifest, id } = this.manifest;
+    let head: ChainHead | null = null;
+    let state = untold;
+    const broadcasts: Broadcast[] = [];
+    for (const signed of await this.coordinator.reader(id).broadcasts(0)) {
+      const opened: ReturnType<typeof openBroadcast> = openBroadcast(signed, {
+        federation: id,
+        coordinatorKey: coordinatorKey.publicKey,
+        head,
+      });
+      head = opened.head;
+      state = follow(state, opened.broadcast, manifest);
+      broadcasts.push(opened.broadcast);
+    }
+    return { broadcasts, state };
+  }
+
+  /** Gives an order of the founder. */
+  order(action: FounderAction): Promise<FederationReport> {
+    return giveOrder(this.coordinator, this.id, action, founderKey);
   }
 
   /** Lets go without a word, as a killed process does; what is not committed is lost. */

@@ -20,10 +20,13 @@ import {
   toExamples,
 } from '../../clients/typescript/index.js';
 import { type Coordinator, openCoordinator } from '../../src/coordinator/coordinator.js';
+import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import { type Database, openDatabase } from '../../src/coordinator/tables/database.js';
 import type { FederationApi } from '../../src/protocol/federation/federation-api.js';
+import type { FounderAction } from '../../src/protocol/federation/founder-order.js';
 import { type OpenManifest, parametersDigest, signManifest } from '../../src/protocol/federation/manifest.js';
 import { generateIdentity, type IdentityKey, identityFromSeed } from '../../src/protocol/secagg/signature.js';
+import { giveOrder } from './founder-orders.js';
 import { packedFixture } from './packed-fixture.js';
 import { startTestGateway, type TestGateway } from './test-gateway.js';
 
@@ -49,7 +52,10 @@ export interface TestFederation {
   readonly identities: readonly IdentityKey[];
   readonly coordinatorKey: IdentityKey;
   readonly initial: Float32Array;
+  readonly founder: IdentityKey;
   api(member: number): FederationApi;
+  /** Gives an order of the founder. */
+  order(action: FounderAction): Promise<FederationReport>;
   /**
    * Opens a member's participant: with its site's data and memory for state, unless told otherwise.
    */
@@ -119,15 +125,16 @@ export async function federationRig(): Promise<FederationRig> {
       const database: Database = await openDatabase(join(dir, `${federations.length}`, 'coordinator.db'));
       const coordinator = await openCoordinator({ database, signingKey: coordinatorKey });
       await coordinator.create(open, initial);
-      await coordinator.control(open.id, { kind: 'start' });
       const participants: Participant[] = [];
       const federation: TestFederation = {
         open,
         coordinator,
         identities,
         coordinatorKey,
+        founder,
         initial,
         api: (member) => coordinator.member(open.id, `site${member}`),
+        order: (action) => giveOrder(coordinator, open.id, action, founder),
         async participant(member, options = {}) {
           const participant = await Participant.open({
             api: federation.api(member),
@@ -150,6 +157,7 @@ export async function federationRig(): Promise<FederationRig> {
         },
       };
       federations.push(federation);
+      await federation.order({ kind: 'start' });
       return federation;
     },
     async close() {

@@ -146,8 +146,8 @@ function scripted(script: Script, asked: Asked[]): CoordinatorApi {
       note('', 'create', ...args);
       return 'ab'.repeat(32);
     },
-    async control(federation, action) {
-      note(federation, 'control', action);
+    async control(federation, action, order) {
+      note(federation, 'control', action, order);
       return script.report!;
     },
     async status(federation) {

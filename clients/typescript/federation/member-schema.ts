@@ -5,7 +5,7 @@ export const MEMBER_FILE = 'member.db';
 /** Marks a database as a member's state: "CTLM". */
 export const APPLICATION_ID = 0x43544c4d;
 /** SQLite's `user_version` of the tables below. Another one is refused: there is no migration. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /** Files of format 1, which had no database. */
 export const FILES_OF_FORMAT_1 = ['pin.json', 'chain.jsonl', 'round.json', 'privacy-ledger.jsonl', 'data/examples.index'] as const;

@@ -1,12 +1,13 @@
 /** The founder commands. Each opens a connection, asks, prints and ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import type { ControlAction, FederationReport } from '../../coordinator/coordinator-api.js';
-import { reportOf } from '../../coordinator/service/reports.js';
-import { openSigningKey } from '../../coordinator/signing-keys.js';
+import type { FederationReport } from '../../coordinator/coordinator-api.js';
+import { openSigningKey, readSigningKey } from '../../coordinator/signing-keys.js';
 import { CutlayerError } from '../../errors.js';
 import { stderr, stdout } from '../../files/output.js';
+import type { FounderAction } from '../../protocol/federation/founder-order.js';
 import { updateLength } from '../../protocol/federation/manifest.js';
+import type { IdentityKey } from '../../protocol/secagg/signature.js';
 import { createFederation, foundingSettings } from './create-federation.js';
 import { exportVersion } from './export-version.js';
 import { allReports, type FounderConnection, openFounderConnection, pickFederation } from './founder-connection.js';
@@ -14,6 +15,7 @@ import type { CreateFlags, ExportFlags, FederationFlags, FounderFlags, StatusFla
 import { reportLines } from './report-text.js';
 import { readRoster } from './roster.js';
 import { readSettings } from './settings-input.js';
+import { steer } from './steer.js';
 
 const WATCH_MS = 2000;
 
@@ -45,7 +47,7 @@ export async function create(flags: CreateFlags): Promise<void> {
   const founder = await openSigningKey(flags.stateDir, 'founder');
   await withConnection(flags, async (connection) => {
     const { id, manifest } = await createFederation(connection, { given, members, bundle, founder, now: Date.now() });
-    if (flags.start) await connection.call('ControlFederation', { federation: id, start: true });
+    if (flags.start) await steer(connection, id, { kind: 'start' }, founder);
     const values = updateLength(manifest);
     if (flags.json) {
       const { name } = manifest.settings;
@@ -87,14 +89,22 @@ export async function exportCommand(flags: ExportFlags): Promise<void> {
 }
 
 /** `coordinator start`, `stop` and `rollback`. @throws CutlayerError */
-export async function control(flags: FederationFlags, action: ControlAction): Promise<void> {
+export async function control(flags: FederationFlags, action: FounderAction): Promise<void> {
   await withConnection(flags, async (connection) => {
     const { federation } = await picked(connection, flags);
-    const fields = action.kind === 'rollback' ? { rollback: action.version } : { [action.kind]: true };
-    const report = reportOf(await connection.call('ControlFederation', { federation, ...fields }));
+    const report = await steer(connection, federation, action, await founderKey(flags));
     if (flags.json) stdout.json(report);
     else stdout.line(`${report.name}: ${report.state}${report.reason === '' ? '' : `, ${report.reason}`}`);
   });
+}
+
+async function founderKey({ stateDir }: FounderFlags): Promise<IdentityKey> {
+  const founder = await readSigningKey(stateDir, 'founder');
+  if (founder !== undefined) return founder;
+  throw new CutlayerError(
+    'NOT_THE_FOUNDER',
+    `${stateDir}: no founder-key.hex here, and a federation is steered with the key of its founder; pass the --state-dir with which it was created`,
+  );
 }
 
 function printReport(report: FederationReport, json: boolean): void {

@@ -1,10 +1,11 @@
 /**
  * A federation's manifest and broadcast chain as a coordinator serves them, checked from the first
- * broadcast to the newest.
+ * broadcast to the newest by the rules that members have.
  */
 
 import { CutlayerError } from '../../errors.js';
 import { type Broadcast, type ChainHead, openBroadcast, type SignedBroadcast } from '../../protocol/federation/chain.js';
+import { follow, untold } from '../../protocol/federation/chain-rules.js';
 import { type OpenManifest, openManifest } from '../../protocol/federation/manifest.js';
 import { signedCodec } from '../../protocol/federation/message-codec.js';
 import type { FounderConnection } from './founder-connection.js';
@@ -14,6 +15,8 @@ export interface VerifiedChain {
   readonly open: OpenManifest;
   readonly signed: readonly SignedBroadcast[];
   readonly broadcasts: readonly Broadcast[];
+  /** Hash of the newest broadcast, hex; empty before the first. */
+  readonly head: string;
 }
 
 /** @throws CutlayerError MANIFEST_REJECTED, BROADCAST_REJECTED, NOT_FOUND */
@@ -25,12 +28,14 @@ export async function fetchChain(connection: FounderConnection, federation: stri
   const signed: SignedBroadcast[] = [];
   const broadcasts: Broadcast[] = [];
   let head: ChainHead | null = null;
+  let told = untold;
   for (;;) {
     const page = await connection.call('GetBroadcasts', { federation, from: signed.length });
-    if (page.broadcasts.length === 0) return { open, signed, broadcasts };
+    if (page.broadcasts.length === 0) return { open, signed, broadcasts, head: head?.hash ?? '' };
     for (const received of page.broadcasts) {
       const one = signedCodec.value(received, 'broadcast');
       const opened = openBroadcast(one, { federation, coordinatorKey, head });
+      told = follow(told, opened.broadcast, open.manifest);
       head = opened.head;
       signed.push(one);
       broadcasts.push(opened.broadcast);

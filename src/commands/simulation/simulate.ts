@@ -20,6 +20,7 @@ import { openCoordinator } from '../../coordinator/coordinator.js';
 import { openDatabase } from '../../coordinator/tables/database.js';
 import { CutlayerError } from '../../errors.js';
 import { type RoundStage, roundStages } from '../../protocol/federation/federation-api.js';
+import { signOrder } from '../../protocol/federation/founder-order.js';
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
 import { type IdentityKey, identityFromSeed } from '../../protocol/secagg/signature.js';
 import { seededBytes } from '../../protocol/secagg/stream.js';
@@ -121,11 +122,12 @@ class Simulation {
     const names = memberNames(participants);
     const identities = names.map((name) => identityFromSeed(this.#bytes('identity', name)));
     const signingKey = identityFromSeed(this.#bytes('coordinator'));
+    const founder = identityFromSeed(this.#bytes('founder'));
     const { open, values } = await foundingManifest({
       given,
       members: names.map((name, at) => ({ name, publicKey: Buffer.from(identities[at]!.publicKey).toString('hex') })),
       bundle: this.#options.bundle,
-      founder: identityFromSeed(this.#bytes('founder')),
+      founder,
       now: this.#clock.now(),
       coordinatorKey: signingKey.publicKey,
     });
@@ -143,7 +145,9 @@ class Simulation {
       await coordinator.create(open, values);
       const { onPoint, onAborted } = this.#options;
       const watch = new RoundWatch({ open, coordinator, model: this.#model, adapter, test, connections, onPoint, onAborted });
-      await coordinator.control(open.id, { kind: 'start' });
+      const [{ chainHead, orders } = { chainHead: '', orders: 0 }] = await coordinator.status(open.id);
+      const start = { kind: 'start' } as const;
+      await coordinator.control(open.id, start, signOrder(open.id, start, { number: orders + 1, chainHead }, founder.privateKey));
       const running = names.map((name, at) => this.#participate(open, connections[at]!, identities[at]!, sites[at]!, name, either));
       const ended = Promise.all(running);
       // A failed participant ends the simulation; the others are told and awaited.

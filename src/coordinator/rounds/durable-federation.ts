@@ -264,7 +264,8 @@ async function read(transaction: Transaction, context: FederationContext): Promi
   const row = await transaction.federations.read(id);
   if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
   const memory = row.state as FederationMemory; // only this file writes it
-  if (memory.format !== 1) throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of a newer program; update this one`);
+  if (memory.format !== 2)
+    throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of another program version; run that one`);
   return { memory, head: await newestBroadcast(transaction, id), spent: await spentOf(transaction, context) };
 }
 

@@ -2,17 +2,18 @@
 
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
+import type { FounderOrder } from '../../protocol/federation/founder-order.js';
 import type { Comparison } from '../../protocol/federation/promotion.js';
 
 /** A stage after enlisting. */
 export type AnswerStage = Exclude<RoundStage, 'enlisting'>;
 
-/** An event; the caller has checked signatures, payload and roster. */
+/** An event; the caller has checked signatures, orders, payload and roster. */
 export type RoundEvent =
-  | { readonly kind: 'start' }
-  | { readonly kind: 'pause' }
-  | { readonly kind: 'finish'; readonly reason: string }
-  | { readonly kind: 'rollback'; readonly version: number }
+  | { readonly kind: 'start'; readonly order: FounderOrder }
+  | { readonly kind: 'pause'; readonly order: FounderOrder }
+  | { readonly kind: 'finish'; readonly reason: string; readonly order: FounderOrder }
+  | { readonly kind: 'rollback'; readonly version: number; readonly order: FounderOrder }
   /** Time has passed. */
   | { readonly kind: 'tick' }
   /** A member has, or no longer has, enough new examples. */
@@ -38,8 +39,9 @@ export type RoundEffect =
   | { readonly kind: 'ended'; readonly round: number }
   | { readonly kind: 'promote'; readonly version: number; readonly previous: number; readonly round: number | null }
   | { readonly kind: 'reject'; readonly version: number; readonly round: number | null }
-  | { readonly kind: 'rolledBack'; readonly version: number; readonly from: number }
-  | { readonly kind: 'finished'; readonly reason: string };
+  | { readonly kind: 'rolledBack'; readonly version: number; readonly from: number; readonly order: FounderOrder }
+  /** `order` null: the rounds or the privacy budget are at their end. */
+  | { readonly kind: 'finished'; readonly reason: string; readonly order: FounderOrder | null };
 
 /** A new state and its effects. */
 export interface Transition<State> {

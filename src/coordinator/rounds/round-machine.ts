@@ -4,6 +4,7 @@
  * its effects in one transaction, and only then tells the members.
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
+import type { FounderOrder } from '../../protocol/federation/founder-order.js';
 import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
 import { answerFields, eligibleMembers, expectedMembers, settleStage, smallestCohort } from './round-stages.js';
@@ -19,8 +20,9 @@ const MOST_BACKOFF_MS = 300_000;
 export const MOST_EVALUATION_FAILURES = 5;
 
 /** The state after an event, and its effects. */
-export function transition(state: FederationMemory, event: RoundEvent, now: number, policy: RoundPolicy): Step {
-  if (state.status === 'finished') return unchanged(state);
+export function transition(before: FederationMemory, event: RoundEvent, now: number, policy: RoundPolicy): Step {
+  if (before.status === 'finished') return unchanged(before);
+  const state = 'order' in event ? { ...before, orders: event.order.number } : before;
   switch (event.kind) {
     case 'start':
       return unchanged(state.status === 'running' ? state : { ...state, status: 'running', reason: '', failures: 0, notBefore: now });
@@ -30,11 +32,9 @@ export function transition(state: FederationMemory, event: RoundEvent, now: numb
         unchanged({ ...next, status: 'paused', reason: 'its founder has paused it' }),
       );
     case 'finish':
-      return then(abort(state, 'the federation was finished', now, 0), (next) => finish(next, event.reason));
+      return then(abort(state, 'the federation was finished', now, 0), (next) => finish(next, event.reason, event.order));
     case 'rollback':
-      return then(abort(state, `the federation went back to version ${event.version}`, now, 0), (next) =>
-        rollback(next, event.version, now),
-      );
+      return then(abort(state, `the federation went back to version ${event.version}`, now, 0), (next) => rollback(next, event, now));
     case 'tick': {
       const { round } = state;
       return round?.deadline != null && round.deadline <= now ? settle(state, round, now, policy, true) : unchanged(state);
@@ -89,7 +89,7 @@ function nextRoundAt(state: FederationMemory, { trigger, members }: RoundPolicy)
 function begin(state: FederationMemory, event: Extract<RoundEvent, { kind: 'begin' }>, now: number, policy: RoundPolicy): Step {
   const { purpose, drawn, refusal } = event;
   if (dueRound(state, now, policy) !== purpose) return unchanged(state);
-  if (refusal !== null) return then(rejectCandidate(state, null), (next) => finish(next, refusal));
+  if (refusal !== null) return then(rejectCandidate(state, null), (next) => finish(next, refusal, null));
   const number = state.rounds + 1;
   const round: RoundState = {
     round: number,
@@ -215,21 +215,21 @@ function rejectCandidate(state: FederationMemory, round: number | null): Step {
   return { state: { ...state, candidate: null }, effects: [{ kind: 'reject', version: state.candidate, round }] };
 }
 
-function rollback(state: FederationMemory, version: number, now: number): Step {
+function rollback(state: FederationMemory, { version, order }: Extract<RoundEvent, { kind: 'rollback' }>, now: number): Step {
   if (version === state.promoted || version > state.newest) return unchanged(state);
   return then(rejectCandidate(state, null), (next) => ({
     state: { ...next, promoted: version, failures: 0, notBefore: now },
-    effects: [{ kind: 'rolledBack', version, from: state.promoted }],
+    effects: [{ kind: 'rolledBack', version, from: state.promoted, order }],
   }));
 }
 
 function finishWhenDone(state: FederationMemory, { count }: RoundPolicy): Step {
   if (count === null || state.released < count || state.candidate !== null || state.round !== null) return unchanged(state);
-  return finish(state, `all ${count} rounds are done`);
+  return finish(state, `all ${count} rounds are done`, null);
 }
 
-function finish(state: FederationMemory, reason: string): Step {
-  return { state: { ...state, status: 'finished', reason }, effects: [{ kind: 'finished', reason }] };
+function finish(state: FederationMemory, reason: string, order: FounderOrder | null): Step {
+  return { state: { ...state, status: 'finished', reason }, effects: [{ kind: 'finished', reason, order }] };
 }
 
 function setReady(state: FederationMemory, member: string, ready: boolean): FederationMemory {

@@ -43,13 +43,15 @@ export interface RoundState {
 
 /** A federation. */
 export interface FederationMemory {
-  readonly format: 1;
+  readonly format: 2;
   readonly status: FederationState;
   /** Reason of the status, as text. */
   readonly reason: string;
   readonly round: RoundState | null;
   /** Number of the newest round; 0 before the first. */
   readonly rounds: number;
+  /** Number of the founder's newest order; 0 before the first. */
+  readonly orders: number;
   readonly promoted: number;
   /** The version that waits for its evaluation. */
   readonly candidate: number | null;
@@ -80,11 +82,12 @@ export const RECENT_ENDINGS = 20;
 /** A federation that has not been started. */
 export function newFederation(clipNorm: number | null): FederationMemory {
   return {
-    format: 1,
+    format: 2,
     status: 'created',
     reason: 'it has not been started',
     round: null,
     rounds: 0,
+    orders: 0,
     promoted: 0,
     candidate: null,
     newest: 0,

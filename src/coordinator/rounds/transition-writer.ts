@@ -88,9 +88,24 @@ async function writeEffect(
     }
     case 'rolledBack':
       await rollBackVersions(transaction, id, effect.version, effect.from);
-      return appendBroadcast(transaction, context, { kind: 'rollback', version: effect.version, from: effect.from }, now);
+      return appendBroadcast(
+        transaction,
+        context,
+        { kind: 'rollback', version: effect.version, from: effect.from, order: effect.order },
+        now,
+      );
     case 'finished':
-      return appendBroadcast(transaction, context, { kind: 'finish', reason: effect.reason.slice(0, 256) }, now);
+      return appendBroadcast(
+        transaction,
+        context,
+        {
+          kind: 'finish',
+          reason: effect.reason.slice(0, 256),
+          order: effect.order,
+          privacy: await broadcastSpend(transaction, context),
+        },
+        now,
+      );
   }
 }
 

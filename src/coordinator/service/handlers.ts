@@ -15,7 +15,7 @@ import { f32 } from '../../tensor/tensor.js';
 import type { CoordinatorApi, FederationReader } from '../coordinator-api.js';
 import { type CoordinatorLog, silentLog } from '../rounds/federation-context.js';
 import { reportMessage } from './reports.js';
-import { confirmationOf, controlAction, enlistmentOf, federationId, revealedOf, sharesOf } from './requests.js';
+import { confirmationOf, controlAction, enlistmentOf, federationId, founderOrder, revealedOf, sharesOf } from './requests.js';
 import { concealed } from './store-faults.js';
 import { longestWaitMs, whileWaiting } from './waiting.js';
 
@@ -116,7 +116,8 @@ function federationHandlers(coordinator: CoordinatorApi, now: () => number): Han
 
     async ControlFederation(request, { principal }) {
       requireScope(principal, 'federation:admin');
-      return reportMessage(await coordinator.control(federationId(request.federation), controlAction(request)));
+      const action = controlAction(request);
+      return reportMessage(await coordinator.control(federationId(request.federation), action, founderOrder(request)));
     },
 
     async GetStatus({ federation }, { principal }) {

@@ -5,6 +5,7 @@
 
 import { CutlayerError } from '../../errors.js';
 import type { Enlistment } from '../../protocol/federation/enlistment.js';
+import { type FounderAction, type FounderOrder, orderSchema } from '../../protocol/federation/founder-order.js';
 import { confirmationCodec, enlistmentCodec, present, revealedCodec, sealedCodec } from '../../protocol/federation/message-codec.js';
 import type { Confirmation, RevealedShares, SealedShares } from '../../protocol/secagg/messages.js';
 import type { ConfirmRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/ConfirmRequest.js';
@@ -12,7 +13,6 @@ import type { ControlFederationRequest__Output } from '../../protocol/wire/gener
 import type { EnlistRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/EnlistRequest.js';
 import type { ShareKeysRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/ShareKeysRequest.js';
 import type { UnmaskRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/UnmaskRequest.js';
-import type { ControlAction } from '../coordinator-api.js';
 
 const wrong = (field: string, message: string): CutlayerError =>
   new CutlayerError('INVALID_ARGUMENT', `${field}: ${message}`, { details: { field } });
@@ -59,10 +59,23 @@ export function revealedOf(request: UnmaskRequest__Output, member: string): Reve
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT */
-export function controlAction(request: ControlFederationRequest__Output): ControlAction {
+export function controlAction(request: ControlFederationRequest__Output): FounderAction {
   const { action, rollback } = request;
   if (action === undefined) throw wrong('action', 'expected start, pause, finish or rollback, got none');
   if (action === 'rollback') return { kind: 'rollback', version: present(rollback, 'rollback') };
   if (request[action] !== true) throw wrong(action, 'expected true');
   return { kind: action };
+}
+
+/** The order of the same request. @throws CutlayerError INVALID_ARGUMENT, NOT_THE_FOUNDER (none) */
+export function founderOrder({ order }: ControlFederationRequest__Output): FounderOrder {
+  if (order === null)
+    throw new CutlayerError(
+      'NOT_THE_FOUNDER',
+      "order: expected the founder's signature, got none; an admin token alone steers no federation",
+      { details: { field: 'order' } },
+    );
+  const parsed = orderSchema.safeParse({ ...order, signature: order.signature.toString('hex') });
+  if (parsed.success) return parsed.data;
+  throw wrong('order', 'expected a number from 1 on, a chain head of 64 hex digits and a signature of 64 bytes');
 }

@@ -88,7 +88,7 @@ const tables = {
 /** Every table as kysely sees it. */
 export type CoordinatorSchema = SchemaOf<typeof tables>;
 
-/** Every migration, oldest first. A store of 0001 had other tables and is refused. */
+/** Every migration, oldest first. Stores of 0001 and 0002 had other content and are refused. */
 export const migrations: Migrations = {
-  '0002-federations': { up: (db) => createTables(db, tables) },
+  '0003-federations': { up: (db) => createTables(db, tables) },
 };

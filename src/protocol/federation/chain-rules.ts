@@ -5,8 +5,10 @@
  */
 import { CutlayerError } from '../../errors.js';
 import type { Broadcast } from './chain.js';
+import { type FounderAction, type FounderOrder, isOrderSigned } from './founder-order.js';
 import type { Manifest } from './manifest.js';
 import { metricsFault, weightFault } from './possible-sums.js';
+import { bearsAnotherRound } from './privacy-budget.js';
 import { isPromoted } from './promotion.js';
 import { amplifyingRate, fewestSurvivors, maxCohortOf } from './round-mechanism.js';
 
@@ -22,6 +24,10 @@ export interface ChainState {
   /** Spent so far, as broadcast. */
   readonly epsilon: number;
   readonly spentRounds: number;
+  /** Number of the founder's newest order that was broadcast; 0 before the first. */
+  readonly orders: number;
+  /** Hash before the newest broadcast, when that one rejects a candidate unmeasured; else null. */
+  readonly beforeReject: string | null;
   readonly finished: boolean;
 }
 
@@ -34,10 +40,12 @@ export const untold: ChainState = {
   round: 0,
   epsilon: 0,
   spentRounds: 0,
+  orders: 0,
+  beforeReject: null,
   finished: false,
 };
 
-type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest'>;
+type Rules = Pick<Manifest, 'settings' | 'parameters' | 'members' | 'initialDigest' | 'founderKey'>;
 type Told<Kind extends Broadcast['kind']> = Extract<Broadcast, { readonly kind: Kind }>;
 
 /** The state after a broadcast. @throws CutlayerError BROADCAST_REJECTED when it breaks a rule */
@@ -50,22 +58,25 @@ export function follow(state: ChainState, broadcast: Broadcast, manifest: Rules)
         ? 'an earlier broadcast ended the federation'
         : faultOf(state, broadcast, manifest);
   if (fault !== null) throw reject(fault);
+  const before: ChainState = { ...state, beforeReject: null };
   switch (broadcast.kind) {
     case 'begin':
       return { ...untold, begun: true };
     case 'aggregate': {
       const { version, round } = broadcast;
-      return { ...state, ...spentBy(state, broadcast), candidate: version, newest: version, round };
+      return { ...before, ...spentBy(state, broadcast), candidate: version, newest: version, round };
     }
     case 'promote':
     case 'reject': {
       const promoted = broadcast.kind === 'promote' ? broadcast.version : state.promoted;
-      return { ...state, ...spentBy(state, broadcast), promoted, candidate: null, round: broadcast.round ?? state.round };
+      const beforeReject = broadcast.kind === 'reject' && broadcast.round === null ? broadcast.previous : null;
+      const round = broadcast.round ?? state.round;
+      return { ...before, ...spentBy(state, broadcast), promoted, candidate: null, round, beforeReject };
     }
     case 'rollback':
-      return { ...state, promoted: broadcast.version, candidate: null };
+      return { ...before, promoted: broadcast.version, candidate: null, orders: broadcast.order.number };
     case 'finish':
-      return { ...state, finished: true };
+      return { ...before, ...spentBy(state, broadcast), orders: broadcast.order?.number ?? state.orders, finished: true };
   }
 }
 
@@ -82,11 +93,44 @@ function faultOf(state: ChainState, broadcast: Broadcast, manifest: Rules): stri
     case 'rollback': {
       const { version, from } = broadcast;
       if (from !== state.promoted) return `it goes back from version ${from}, and ${state.promoted} is the promoted one`;
-      return version > state.newest || version === from ? `it goes back to version ${version}, which cannot be gone back to` : null;
+      if (version > state.newest || version === from) return `it goes back to version ${version}, which cannot be gone back to`;
+      return orderFault(state, broadcast, { kind: 'rollback', version }, broadcast.order, manifest);
     }
     case 'finish':
-      return null;
+      return endFault(state, broadcast, manifest);
   }
+}
+
+/** An end needs the founder, except after the manifest's rounds or its privacy budget. */
+function endFault(state: ChainState, told: Told<'finish'>, manifest: Rules): string | null {
+  const fault = spendFault(state, told.privacy, manifest, 0);
+  if (fault !== null) return fault;
+  if (told.order !== null) return orderFault(state, told, { kind: 'finish' }, told.order, manifest);
+  if (state.candidate !== null) return `nothing has been decided about version ${state.candidate}`;
+  const { count } = manifest.settings.rounds;
+  if (count !== null && state.newest >= count) return null;
+  if (told.privacy !== null && !bearsAnotherRound(manifest, told.privacy.rounds)) return null;
+  const planned = count === null ? 'the manifest names no number' : `the manifest names ${count}`;
+  return `it ends the federation after ${state.newest} aggregates (${planned}) without its founder's signature`;
+}
+
+/**
+ * An order counts once, at the place where it was given. A rollback rejects the candidate first, so
+ * one such rejection may stand in between.
+ */
+function orderFault(
+  state: ChainState,
+  { federation, previous }: Pick<Broadcast, 'federation' | 'previous'>,
+  action: FounderAction,
+  order: FounderOrder,
+  { founderKey }: Rules,
+): string | null {
+  if (!isOrderSigned(federation, action, order, founderKey))
+    return `its ${action.kind} is not signed by the founder of the pinned manifest`;
+  if (order.number <= state.orders)
+    return `its founder's order has number ${order.number}, and number ${state.orders} was broadcast before`;
+  const here = order.chainHead === previous || order.chainHead === state.beforeReject;
+  return here ? null : `its founder gave the order at another place of the chain`;
 }
 
 function aggregateFault(state: ChainState, told: Told<'aggregate'>, manifest: Rules): string | null {
@@ -164,6 +208,9 @@ function spendFault(
   return spent.epsilon > privacy.maxEpsilon ? `epsilon ${spent.epsilon} is over the manifest's ${privacy.maxEpsilon}` : null;
 }
 
-function spentBy(state: ChainState, { privacy }: Told<'aggregate' | 'promote' | 'reject'>): Pick<ChainState, 'epsilon' | 'spentRounds'> {
+function spentBy(
+  state: ChainState,
+  { privacy }: Told<'aggregate' | 'promote' | 'reject' | 'finish'>,
+): Pick<ChainState, 'epsilon' | 'spentRounds'> {
   return privacy === null ? state : { epsilon: privacy.epsilon, spentRounds: privacy.rounds };
 }

@@ -10,6 +10,7 @@ import { CutlayerError } from '../../errors.js';
 import { parseJson } from '../../files/json-text.js';
 import { sign, verify } from '../secagg/signature.js';
 import { canonicalBytes } from './canonical-json.js';
+import { orderSchema } from './founder-order.js';
 import { hex32 } from './manifest.js';
 
 const count = z.int().min(0);
@@ -70,9 +71,16 @@ const broadcastSchema = z.discriminatedUnion('kind', [
     participants: z.array(z.string()),
     privacy: spentSchema.nullable(),
   }),
-  /** A person went back to an earlier version. */
-  z.strictObject({ ...base, kind: z.literal('rollback'), version: count, from: count }),
-  z.strictObject({ ...base, kind: z.literal('finish'), reason: z.string().max(256) }),
+  /** The founder went back to an earlier version. */
+  z.strictObject({ ...base, kind: z.literal('rollback'), version: count, from: count, order: orderSchema }),
+  z.strictObject({
+    ...base,
+    kind: z.literal('finish'),
+    reason: z.string().max(256),
+    /** The founder's; null: the manifest's rounds or its privacy budget have come to their end. */
+    order: orderSchema.nullable(),
+    privacy: spentSchema.nullable(),
+  }),
 ]);
 
 /** A broadcast. */

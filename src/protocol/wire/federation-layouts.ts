@@ -18,6 +18,7 @@ export function federationRequestLayouts(maxMembers: number) {
   return requestLayouts<FederationDefinition>('cutlayer/v1/federation.proto', FEDERATION_SERVICE, {
     ...tensorBounds,
     Advertisement: { encryptionKey: crypto, maskKey: crypto, selfMaskCommitment: crypto, context: crypto, signature: crypto },
+    FounderOrder: { signature: crypto },
     Confirmation: { survivors: members, signature: crypto },
     RevealedShares: { maskKeyShares: members, selfMaskShares: members, signature: crypto },
     SealedShares: { ciphertext: crypto },

@@ -282,7 +282,13 @@ describe('a participant that is killed', function () {
       99,
       coordinatorKey.privateKey,
     );
-    const other = signBroadcast(open.id, story.head, { kind: 'finish', reason: 'over' }, 99, coordinatorKey.privateKey);
+    const other = signBroadcast(
+      open.id,
+      story.head,
+      { kind: 'finish', reason: 'over', order: null, privacy: null },
+      99,
+      coordinatorKey.privateKey,
+    );
     const known = (await federation.api(0).broadcasts(0)).length;
     const api: FederationApi = Object.assign(Object.create(federation.api(0)) as FederationApi, {
       nextTask: async () => ({ task: { kind: 'wait', reason: '' }, broadcasts: known + 1, remainingMs: 0 }),

@@ -1,14 +1,17 @@
 /** What a coordinator may say that is not so, to a member whose others are honest: each is refused, and nothing of the member's update leaves. */
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
-import { broadcastHash, signBroadcast } from '../../../src/protocol/federation/chain.js';
+import { type BroadcastContent, broadcastHash, signBroadcast } from '../../../src/protocol/federation/chain.js';
 import { type Enlistment, enlistmentContext } from '../../../src/protocol/federation/enlistment.js';
 import type { FederationApi, Task } from '../../../src/protocol/federation/federation-api.js';
+import { type OrderPlace, signOrder } from '../../../src/protocol/federation/founder-order.js';
 import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
-import { generateIdentity } from '../../../src/protocol/secagg/signature.js';
+import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg/signature.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
+import { anyOrder } from '../../support/founder-orders.js';
 
 const short = {
   training: { batchSize: 2, steps: 1, learningRate: 0.02 },
@@ -371,13 +374,54 @@ describe('a participant, told by its coordinator', () => {
         if (from > 0) return broadcasts;
         const [first] = broadcasts;
         const head = { seq: 0, hash: broadcastHash(first!.bytes) };
-        const lie = { kind: 'rollback', version: 4, from: 0 } as const;
+        const lie = { kind: 'rollback', version: 4, from: 0, order: anyOrder } as const;
         return [first!, signBroadcast(open.id, head, lie, 1, coordinatorKey.privateKey).signed];
       },
     }));
     assert.equal(fatal?.code, 'BROADCAST_REJECTED');
     assert.match(fatal.message, /which cannot be gone back to/);
     assert.deepEqual(answered, []);
+  });
+
+  it('a way back, or an end, that its founder has not signed, stops for good', async () => {
+    const rollback = (version: number, founder: IdentityKey) => (id: string, place: OrderPlace) =>
+      ({ kind: 'rollback', version, from: 1, order: signOrder(id, { kind: 'rollback', version }, place, founder.privateKey) }) as const;
+    const end = { kind: 'finish', reason: 'over', privacy: null } as const;
+    type Forged = (id: string, place: OrderPlace, founder: IdentityKey) => BroadcastContent;
+    const replayed: Forged = (id, place, founder) => rollback(0, founder)(id, { ...place, chainHead: 'ab'.repeat(32) });
+    const lies: readonly (readonly [Forged, RegExp])[] = [
+      [(id, place) => rollback(0, generateIdentity())(id, place), /its rollback is not signed by the founder of the pinned manifest/],
+      [replayed, /its founder gave the order at another place of the chain/],
+      [() => ({ ...end, order: null }), /ends the federation after 1 aggregates \(the manifest names 9\) without its founder's signature/],
+      [
+        (id, place) => ({ ...end, order: signOrder(id, { kind: 'finish' }, place, generateIdentity().privateKey) }),
+        /its finish is not signed by the founder of the pinned manifest/,
+      ],
+    ];
+    for (const [forged, message] of lies) {
+      const lie: Lie = (api, { open, coordinatorKey, founder }) => ({
+        async broadcasts(from) {
+          const real = await api.broadcasts(0);
+          const promoted = real.slice(0, 3);
+          if (promoted.length < 3) return api.broadcasts(from);
+          const head = { seq: 2, hash: broadcastHash(promoted[2]!.bytes) };
+          const content = forged(open.id, { number: 2, chainHead: head.hash }, founder);
+          return [...promoted, signBroadcast(open.id, head, content, 1, coordinatorKey.privateKey).signed].slice(from);
+        },
+      });
+      const { fatal } = await lieTo(lie, { settings: { ...short, evaluation: null, rounds: { ...short.rounds, count: 9 } } });
+      assert.equal(fatal?.code, 'BROADCAST_REJECTED');
+      assert.match(fatal.message, message);
+    }
+  });
+
+  it('that its founder has ended it, with the signature, ends', async () => {
+    const federation = await rig.found({ ...short, evaluation: null, rounds: { ...short.rounds, count: 9 } });
+    const participants = [0, 1, 2].map((member) => federation.participant(member, { evaluateLocally: false }));
+    const running = participants.map(async (participant) => (await participant).run());
+    while ((await federation.coordinator.status())[0]!.released === 0) await pause(20);
+    await federation.order({ kind: 'finish' });
+    assert.deepEqual(new Set((await Promise.all(running)).map(({ stopped }) => stopped)), new Set(['finished']));
   });
 
   it('a broadcast with a foreign signature, stops for good', async () => {

@@ -156,7 +156,7 @@ describe("a member's state", () => {
       await writeFile(join(old, name), '{}');
       const refused = {
         code: 'STORE_TOO_OLD',
-        message: /: format 1, and this program reads format 3 only; finish the federation with the program/,
+        message: /: format 1, and this program reads format 4 only; finish the federation with the program/,
       };
       await assert.rejects(MemberStore.open(old), refused);
       assert.throws(() => MemberStore.readOnly(old), refused);
@@ -164,8 +164,8 @@ describe("a member's state", () => {
     }
     await (await MemberStore.open(dir)).close();
     for (const [version, code] of [
-      [4, 'STORE_TOO_NEW'],
-      [2, 'STORE_TOO_OLD'],
+      [5, 'STORE_TOO_NEW'],
+      [3, 'STORE_TOO_OLD'],
     ] as const) {
       const database = new Libsql(join(dir, MEMBER_FILE));
       database.exec(`PRAGMA user_version = ${version}`);

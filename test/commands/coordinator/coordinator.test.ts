@@ -1,6 +1,6 @@
 /** `cutlayer coordinator` as founders and operators use it: real processes, real TLS, real tokens. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -209,6 +209,25 @@ describe('cutlayer coordinator', function () {
     const refused = await elsewhere(member);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /error SCOPE_MISSING: .*federation:admin\nhint: .*coordinator token --member or --admin/);
+  });
+
+  it('is steered with the key of its founder, and by no other admin token', async () => {
+    const steered = (name: string) =>
+      cutlayerHere([
+        ...['coordinator', 'stop', '--coordinator', running.ready.listen, '--ca', running.ready.caFile!, '--json'],
+        ...['--token-file', join(dir, 'admin.token'), '--state-dir', join(dir, name)],
+      ]);
+    const keyless = await steered('nothing');
+    assert.equal(keyless.code, 1);
+    assert.match(keyless.stderr, /error NOT_THE_FOUNDER: .*no founder-key\.hex here.*pass the --state-dir with which it was created/);
+    for (const name of ['another-founder', 'own-machine']) await mkdir(join(dir, name), { mode: 0o700 });
+    await writeFile(join(dir, 'another-founder', 'founder-key.hex'), `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+    const another = await steered('another-founder');
+    assert.equal(another.code, 1);
+    assert.match(another.stderr, /error NOT_THE_FOUNDER: federation [0-9a-f]{64}: expected a pause signed by its founder's key/);
+    assert.equal(JSON.parse((await running.run('status', '--json')).stdout).state, 'running');
+    await copyFile(join(running.stateDir, 'founder-key.hex'), join(dir, 'own-machine', 'founder-key.hex'));
+    assert.equal(JSON.parse((await steered('own-machine')).stdout).state, 'paused');
   });
 
   const wrong: readonly [string, () => readonly string[], number, RegExp][] = [

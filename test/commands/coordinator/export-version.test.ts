@@ -5,12 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportVersion } from '../../../src/commands/coordinator/export-version.js';
 import type { FounderConnection } from '../../../src/commands/coordinator/founder-connection.js';
-import { type BroadcastContent, type ChainHead, type SignedBroadcast, signBroadcast } from '../../../src/protocol/federation/chain.js';
+import {
+  type BroadcastContent,
+  broadcastHash,
+  type ChainHead,
+  type SignedBroadcast,
+  signBroadcast,
+} from '../../../src/protocol/federation/chain.js';
 import { parametersDigest, signManifest } from '../../../src/protocol/federation/manifest.js';
 import { identityFromSeed } from '../../../src/protocol/secagg/signature.js';
 import { encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32 } from '../../../src/tensor/tensor.js';
+import { anyOrder } from '../../support/founder-orders.js';
 
 const identity = (fill: number) => identityFromSeed(new Uint8Array(32).fill(fill));
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -60,6 +67,14 @@ function chain(signer = coordinator): SignedBroadcast[] {
     head = next.head;
     return next.signed;
   });
+}
+
+/** The same, rolled back by the coordinator alone. */
+function rolledBack(): SignedBroadcast[] {
+  const before = chain();
+  const head = { seq: 2, hash: broadcastHash(before[2]!.bytes) };
+  const content = { kind: 'rollback', version: 0, from: 1, order: { ...anyOrder, chainHead: head.hash } } as const;
+  return [...before, signBroadcast(open.id, head, content, 3, coordinator.privateKey).signed];
 }
 
 interface Served {
@@ -116,6 +131,12 @@ describe('an exported version', () => {
       { chain: [broadcasts[0]!, forged[1]!] },
       'BROADCAST_REJECTED',
       /broadcast 1: its signature/,
+    ],
+    [
+      'a chain with a way back that its founder has not signed',
+      { chain: rolledBack() },
+      'BROADCAST_REJECTED',
+      /broadcast 3: its rollback is not/,
     ],
     [
       'a chain with a broadcast left out',

@@ -45,6 +45,7 @@ const report: FederationReport = {
   bytesOut: 512,
   broadcasts: 3,
   chainHead: 'cd'.repeat(32),
+  orders: 2,
   recent: [{ round: 4, purpose: 'evaluate', version: null, aborted: 'only 2 of 3 submitted', at: 0 }],
 };
 

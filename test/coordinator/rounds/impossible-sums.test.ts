@@ -1,7 +1,5 @@
 /** Sums that no members could have sent honestly, and what one liar of n can do to a promotion. */
 import assert from 'node:assert/strict';
-import { type Broadcast, openBroadcast } from '../../../src/protocol/federation/chain.js';
-import { follow, untold } from '../../../src/protocol/federation/chain-rules.js';
 import { EVALUATION_LENGTH, evaluationMetrics, evaluationSlices, metricIndex } from '../../../src/protocol/federation/payload.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
 
@@ -22,20 +20,7 @@ describe('an impossible sum', () => {
   let rig: CoordinatorRig;
   afterEach(() => rig.close());
 
-  /** What has been broadcast, each checked by the members' rules. */
-  const broadcasts = async (): Promise<Broadcast[]> => {
-    const { manifest, id } = rig.manifest;
-    let head: Parameters<typeof openBroadcast>[1]['head'] = null;
-    let state = untold;
-    const list: Broadcast[] = [];
-    for (const signed of await rig.coordinator.reader(id).broadcasts(0)) {
-      const opened = openBroadcast(signed, { federation: id, coordinatorKey: Buffer.from(manifest.coordinatorKey, 'hex'), head });
-      head = opened.head;
-      state = follow(state, opened.broadcast, manifest);
-      list.push(opened.broadcast);
-    }
-    return list;
-  };
+  const broadcasts = async () => (await rig.told()).broadcasts;
 
   it('of metrics promotes nothing: the round is aborted and the candidate rejected', async () => {
     // (-2.5 + 0.75 + 0.75) / 3 of the cap is below 0, and would be the better loss.

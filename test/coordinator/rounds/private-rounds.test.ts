@@ -61,8 +61,9 @@ describe('private rounds', () => {
       const central = epsilonOf(events, 1e-5).epsilon;
       assert.ok(Math.abs(spent.epsilon - central) < 1e-3 * central, `${spent.epsilon}, the Gaussian mechanism gives ${central}`);
       assert.ok(epsilonOf([...events, gaussianEvent(1), gaussianEvent(2)], 1e-5).epsilon > 20, 'one more would not have fit');
-      const broadcasts = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
-      const rounds = broadcasts.filter((one) => 'privacy' in one).map((one) => one.privacy.rounds);
+      const { broadcasts, state } = await rig.told();
+      assert.ok(state.finished, 'members accept an end for the budget without an order');
+      const rounds = broadcasts.flatMap((one) => ('privacy' in one && one.kind !== 'finish' ? [one.privacy?.rounds] : []));
       assert.deepEqual(
         rounds,
         Array.from({ length: 2 * report.released }, (_, at) => at + 1),
@@ -74,12 +75,12 @@ describe('private rounds', () => {
   it('a round that is lost once its sum could be known has been paid for; one that is lost before has not', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ evaluation: null, privacy: privacy({ maxEpsilon: 100 }) }, 3) });
     await rig.play(({ round }) => round?.stage === 'confirming');
-    await rig.coordinator.control(rig.id, { kind: 'pause' });
+    await rig.order({ kind: 'pause' });
     assert.equal((await rig.report()).privacy!.rounds, 0);
-    await rig.coordinator.control(rig.id, { kind: 'start' });
+    await rig.order({ kind: 'start' });
     await rig.play(({ round }) => round?.stage === 'unmasking');
     await rig.reopen();
-    await rig.coordinator.control(rig.id, { kind: 'pause' });
+    await rig.order({ kind: 'pause' });
     const report = await rig.report();
     assert.deepEqual([report.privacy!.rounds, report.released, report.aborted], [1, 0, 2]);
   });

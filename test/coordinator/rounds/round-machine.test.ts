@@ -14,6 +14,7 @@ import type { Comparison } from '../../../src/protocol/federation/promotion.js';
 import { fewestSurvivors } from '../../../src/protocol/federation/round-mechanism.js';
 import type { FederationSettingsInput } from '../../../src/protocol/federation/settings.js';
 import { memberNames, testManifest } from '../../support/coordinator-rig.js';
+import { anyOrder } from '../../support/founder-orders.js';
 
 const stages: readonly CoordinatorStage[] = ['enlisting', 'sharing', 'submitting', 'confirming', 'unmasking', 'releasing'];
 
@@ -71,7 +72,7 @@ class Machine {
 describe('round machine', () => {
   it('ends a stage when everybody has answered, and the round passes through all of them in order', () => {
     const machine = new Machine();
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     for (const stage of stages.slice(0, -1)) {
       assert.equal(machine.stage, stage);
       machine.answer(0, 1, 2, 3);
@@ -83,7 +84,7 @@ describe('round machine', () => {
 
   it('waits gatherSeconds for the smallest cohort, then enlistSeconds for more', () => {
     const machine = new Machine({ rounds: { gatherSeconds: 100, enlistSeconds: 10 } });
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0, 1);
     machine.wait(99_999);
     assert.equal(machine.stage, 'enlisting');
@@ -97,7 +98,7 @@ describe('round machine', () => {
 
   it('aborts a round whose cohort does not gather, and waits twice as long after each abort, up to five minutes', () => {
     const machine = new Machine();
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0);
     const waits: number[] = [];
     for (let round = 1; round <= 12; round++) {
@@ -117,7 +118,7 @@ describe('round machine', () => {
 
   it('goes on without stragglers at the cutoff, and not below the threshold', () => {
     const machine = new Machine({}, 6);
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0, 1, 2, 3, 4, 5);
     machine.answer(0, 1, 2, 3, 4);
     assert.equal(machine.stage, 'sharing');
@@ -131,7 +132,7 @@ describe('round machine', () => {
 
   it('does not wait for members that have given up, and takes their answer when they come after all', () => {
     const machine = new Machine({}, 5);
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0, 1, 2, 3);
     const gaveUp = { kind: 'gaveUp', round: 1, stage: 'enlisting', member: memberNames(5)[4]! } as const;
     machine.on(gaveUp);
@@ -151,7 +152,7 @@ describe('round machine', () => {
         for (let pattern = 0; pattern < 3 ** n; pattern++) {
           const machine = new Machine({}, n, signed);
           const all = Array.from({ length: n }, (_, at) => at);
-          machine.on({ kind: 'start' });
+          machine.on({ kind: 'start', order: anyOrder });
           if (purpose === 'evaluate') {
             for (const _ of stages.slice(0, -1)) machine.answer(...all);
             machine.on({ kind: 'released', round: 1, clipNorm: null });
@@ -173,7 +174,7 @@ describe('round machine', () => {
 
   it('goes on with two of three that confirm and unmask a sum of three', () => {
     const machine = new Machine({}, 3);
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     for (const _ of ['enlisting', 'sharing', 'submitting']) machine.answer(0, 1, 2);
     machine.answer(0, 1);
     machine.wait(60_000);
@@ -184,7 +185,7 @@ describe('round machine', () => {
 
   it('takes no more than cohort.max', () => {
     const machine = new Machine({ cohort: { max: 3 } });
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(3, 1, 0);
     assert.equal(machine.stage, 'sharing');
     machine.answer(2);
@@ -193,7 +194,7 @@ describe('round machine', () => {
 
   it('begins by the clock or by new examples, as the trigger says', () => {
     const interval = new Machine({ rounds: { trigger: { kind: 'interval', seconds: 1000 } }, evaluation: null, secureAggregation: null });
-    interval.on({ kind: 'start' });
+    interval.on({ kind: 'start', order: anyOrder });
     interval.answer(0, 1, 2, 3);
     interval.answer(0, 1, 2, 3);
     interval.wait(10_000);
@@ -205,7 +206,7 @@ describe('round machine', () => {
     assert.equal(interval.state.round!.round, 2);
 
     const counted = new Machine({ rounds: { trigger: { kind: 'newExamples', count: 5, members: 2 } } });
-    counted.on({ kind: 'start' });
+    counted.on({ kind: 'start', order: anyOrder });
     assert.equal(wakeAt(counted.state, counted.policy), null);
     const ready = (at: number, is: boolean) => counted.on({ kind: 'ready', member: memberNames(4)[at]!, ready: is });
     ready(0, true);
@@ -217,19 +218,19 @@ describe('round machine', () => {
 
   it('pauses by aborting the round under way, and goes on at once when started again', () => {
     const machine = new Machine();
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0, 1, 2, 3);
-    machine.on({ kind: 'pause' });
+    machine.on({ kind: 'pause', order: anyOrder });
     assert.deepEqual([machine.state.status, machine.state.round, machine.state.aborted], ['paused', null, 1]);
     machine.wait(1e9);
     assert.equal(machine.state.round, null);
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     assert.equal(machine.state.round!.round, 2);
   });
 
   it('rejects a candidate that cannot be evaluated again and again, and trains on from the promoted version', () => {
     const machine = new Machine({ secureAggregation: null });
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     machine.answer(0, 1, 2, 3);
     machine.answer(0, 1, 2, 3);
     machine.on({ kind: 'released', round: 1, clipNorm: null });
@@ -247,7 +248,7 @@ describe('round machine', () => {
 
   it('finishes after the rounds that were asked for, once the last candidate is judged', () => {
     const machine = new Machine({ rounds: { count: 1 }, secureAggregation: null });
-    machine.on({ kind: 'start' });
+    machine.on({ kind: 'start', order: anyOrder });
     for (const _ of ['train', 'evaluate']) {
       machine.answer(0, 1, 2, 3);
       machine.answer(0, 1, 2, 3);
@@ -270,13 +271,13 @@ describe('round machine', () => {
     assert.deepEqual([state.status, state.candidate, state.round], ['finished', null, null]);
     assert.deepEqual(effects, [
       { kind: 'reject', version: 3, round: null },
-      { kind: 'finished', reason: 'spent' },
+      { kind: 'finished', reason: 'spent', order: null },
     ]);
   });
 
   it('asks only the members drawn for a round', () => {
     const machine = new Machine();
-    const started = transition(machine.state, { kind: 'start' }, 0, machine.policy).state;
+    const started = transition(machine.state, { kind: 'start', order: anyOrder }, 0, machine.policy).state;
     const drawn = memberNames(4).slice(1);
     machine.state = transition(started, { kind: 'begin', purpose: 'train', drawn, refusal: null }, 0, machine.policy).state;
     machine.answer(0, 1, 2, 3);
@@ -293,9 +294,24 @@ describe('round machine', () => {
   const round = fc.integer({ min: 0, max: 4 });
   const laterStage = fc.constantFrom('sharing', 'submitting', 'confirming', 'unmasking');
   const anyEvent: fc.Arbitrary<RoundEvent> = fc.oneof(
-    { weight: 2, arbitrary: fc.constantFrom<RoundEvent>({ kind: 'start' }, { kind: 'start' }, { kind: 'tick' }, { kind: 'pause' }) },
-    { weight: 1, arbitrary: fc.constant<RoundEvent>({ kind: 'finish', reason: 'end' }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('rollback' as const), version: fc.integer({ min: 0, max: 3 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom<RoundEvent>(
+        { kind: 'start', order: anyOrder },
+        { kind: 'start', order: anyOrder },
+        { kind: 'tick' },
+        { kind: 'pause', order: anyOrder },
+      ),
+    },
+    { weight: 1, arbitrary: fc.constant<RoundEvent>({ kind: 'finish', reason: 'end', order: anyOrder }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant('rollback' as const),
+        version: fc.integer({ min: 0, max: 3 }),
+        order: fc.constant(anyOrder),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('ready' as const), member, ready: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('failed' as const), round, reason: fc.constant('no') }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('released' as const), round, clipNorm: fc.constant(null) }) },
@@ -329,7 +345,7 @@ describe('round machine', () => {
       fc.assert(
         fc.property(script, (steps) => {
           const machine = new Machine({}, 4, signed);
-          machine.on({ kind: 'start' });
+          machine.on({ kind: 'start', order: anyOrder });
           for (const step of steps) {
             const before = machine.state;
             const effectsBefore = machine.effects.length;

@@ -3,6 +3,7 @@ import { dueRound, transition } from '../../../src/coordinator/rounds/round-mach
 import { roundPolicy } from '../../../src/coordinator/rounds/round-policy.js';
 import { newFederation } from '../../../src/coordinator/rounds/round-state.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
+import { anyOrder } from '../../support/founder-orders.js';
 
 const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 1 }, delta: 1e-5, maxEpsilon: 40 } as const;
 const settings = (min: number, rate: number) =>
@@ -17,7 +18,7 @@ const settings = (min: number, rate: number) =>
 describe('a private federation that samples its members', () => {
   const begin = (min: number, drawn: readonly string[]) => {
     const policy = roundPolicy(testManifest(settings(min, 0.5), 6).manifest);
-    const started = transition(newFederation(1), { kind: 'start' }, 0, policy).state;
+    const started = transition(newFederation(1), { kind: 'start', order: anyOrder }, 0, policy).state;
     assert.equal(dueRound(started, 0, policy), 'train');
     return { policy, ...transition(started, { kind: 'begin', purpose: 'train', drawn, refusal: null }, 0, policy) };
   };

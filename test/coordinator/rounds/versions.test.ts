@@ -76,7 +76,7 @@ describe('versions', () => {
       payloadOf: measured([[0.25]]),
     });
     await rig.play(({ released, round }) => released === 3 && round?.stage === 'submitting');
-    await rig.coordinator.control(rig.id, { kind: 'rollback', version: 1 });
+    await rig.order({ kind: 'rollback', version: 1 });
     const { task } = await rig.api('member-000').nextTask(rig.members[0]!.request());
     assert.deepEqual([task.kind, 'version' in task && task.version], ['enlist', 1]);
     await rig.reopen();
@@ -92,13 +92,29 @@ describe('versions', () => {
       ],
     );
     assert.equal((await rig.version(4))[0], 2);
-    const rolled = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()));
+    const { broadcasts } = await rig.told();
     assert.deepEqual(
-      rolled.filter(({ kind }) => kind === 'rollback').map(({ version, from }) => [version, from]),
+      broadcasts.flatMap((one) => (one.kind === 'rollback' ? [[one.version, one.from]] : [])),
       [[1, 3]],
     );
-    await assert.rejects(rig.coordinator.control(rig.id, { kind: 'rollback', version: 9 }), /version 9: the federation has none/);
-    await assert.rejects(rig.coordinator.control(rig.id, { kind: 'rollback', version: 4 }), /promoted before, got one that is promoted/);
+    await assert.rejects(rig.order({ kind: 'rollback', version: 9 }), /version 9: the federation has none/);
+    await assert.rejects(rig.order({ kind: 'rollback', version: 4 }), /promoted before, got one that is promoted/);
+  });
+
+  it('members follow a founder that goes back while a candidate is judged, and one that ends the federation', async () => {
+    rig = await CoordinatorRig.start({ manifest: testManifest({}) });
+    await rig.play(({ released, round }) => released === 2 && round?.purpose === 'evaluate');
+    await rig.order({ kind: 'rollback', version: 0 });
+    const { state, broadcasts } = await rig.told();
+    assert.deepEqual([state.promoted, state.candidate, state.orders], [0, null, 2]);
+    assert.deepEqual(
+      broadcasts.slice(-2).map(({ kind }) => kind),
+      ['reject', 'rollback'],
+    );
+    await rig.order({ kind: 'pause' });
+    await rig.order({ kind: 'finish' });
+    const end = await rig.told();
+    assert.deepEqual([end.state.finished, end.state.orders, (await rig.report()).state], [true, 4, 'finished']);
   });
 
   it('members without held-out examples sit evaluations out, and nobody waits for them', async () => {

@@ -55,6 +55,7 @@ const report: FederationReport = {
   bytesOut: 3,
   broadcasts: 2,
   chainHead: 'ef'.repeat(32),
+  orders: 2,
   recent: [
     { round: 2, purpose: 'evaluate', version: null, aborted: 'too few members', at: 5 },
     { round: 1, purpose: 'train', version: 1, aborted: null, at: 4 },
@@ -292,6 +293,9 @@ describe('the federation service', () => {
     await refused(acme.call('Enlist', { federation, round: 1, enlistment: rest }), 'INVALID_ARGUMENT', /purpose: expected train or/);
     await refused(founder.call('ControlFederation', { federation }), 'INVALID_ARGUMENT', /action: expected start, pause/);
     await refused(founder.call('ControlFederation', { federation, start: false }), 'INVALID_ARGUMENT', /start: expected true/);
+    await refused(founder.call('ControlFederation', { federation, start: true }), 'NOT_THE_FOUNDER', /an admin token alone steers no/);
+    const order = { number: 0, chainHead: 'x', signature: Buffer.alloc(3) };
+    await refused(founder.call('ControlFederation', { federation, start: true, order }), 'INVALID_ARGUMENT', /order: expected a number/);
     await refused(founder.call('CreateFederation', {}), 'INVALID_ARGUMENT', /parameters: expected a tensor/);
     const parameters = encodeTensor(f32([2], [1, 2]), 'f32');
     await refused(founder.call('CreateFederation', { parameters }), 'INVALID_ARGUMENT', /manifest: expected one, got none/);
@@ -308,6 +312,7 @@ describe('the federation service', () => {
     const { federations } = await founder.call('GetStatus', {});
     assert.deepEqual(federations.map(reportOf), [report]);
     assert.equal(lastAsked()!.federation, 'all');
+    const order = { number: 3, chainHead: 'ef'.repeat(32), signature: Buffer.alloc(64, 7) };
     const orders = [
       [{ start: true }, { kind: 'start' }],
       [{ pause: true }, { kind: 'pause' }],
@@ -315,9 +320,10 @@ describe('the federation service', () => {
       [{ rollback: 0 }, { kind: 'rollback', version: 0 }],
     ] as const;
     for (const [fields, action] of orders) {
-      const answer = await founder.call('ControlFederation', { federation: FEDERATION, ...fields });
+      const answer = await founder.call('ControlFederation', { federation: FEDERATION, ...fields, order });
       assert.deepEqual(reportOf(answer), report);
-      assert.deepEqual(lastAsked(), { as: 'founder', federation: FEDERATION, what: 'control', args: [action] });
+      const args = [action, { ...order, signature: '07'.repeat(64) }];
+      assert.deepEqual(lastAsked(), { as: 'founder', federation: FEDERATION, what: 'control', args });
     }
     const bare: FederationReport = { ...report, state: 'created', round: null, versions: [], recent: [], privacy: null, chainHead: '' };
     script.report = bare;

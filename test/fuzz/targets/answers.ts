@@ -58,6 +58,7 @@ const reported = reportMessage({
   bytesOut: 20,
   broadcasts: 3,
   chainHead: 'ef',
+  orders: 2,
   recent: [{ round: 1, purpose: 'evaluate', version: 1, aborted: null, at: 3 }],
 });
 

@@ -5,6 +5,7 @@ import {
   controlAction,
   enlistmentOf,
   federationId,
+  founderOrder,
   revealedOf,
   sharesOf,
 } from '../../../src/coordinator/service/requests.js';
@@ -21,7 +22,7 @@ import { type FederationMethod, federationRequestLayouts } from '../../../src/pr
 import { loadFederationService } from '../../../src/protocol/wire/federation-service.js';
 import { decodeTensor, encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { f32 } from '../../../src/tensor/tensor.js';
-import { confirmation, enlistment, federation, MEMBER, revealed, sealed, signed } from '../federation-values.js';
+import { confirmation, enlistment, federation, MEMBER, order, revealed, sealed, signed } from '../federation-values.js';
 import { inputFor, methodInput, parsedRequest } from '../service-methods.js';
 import type { Target } from '../target.js';
 import { methodMessage } from '../wire-messages.js';
@@ -57,7 +58,7 @@ const parsers: Readonly<Record<FederationMethod, (request: any) => unknown>> = {
     twice(signedCodec, signedCodec.value(request.manifest, 'manifest')),
     decodeTensor(request.parameters, { name: 'parameters', shape: ['*'] }),
   ],
-  ControlFederation: (request) => controlAction(request),
+  ControlFederation: (request) => [controlAction(request), founderOrder(request)],
   GetStatus: (request) => request,
   GetCoordinator: (request) => request,
 };
@@ -82,7 +83,11 @@ export const target: Target = {
     inputFor(service, 'Unmask', { federation, round: 1, revealed: revealedCodec.message(revealed) }),
     inputFor(service, 'CreateFederation', { manifest: signedCodec.message(signed), parameters: encodeTensor(f32([3], [1, 2, 3]), 'f32') }),
     ...[{ start: true }, { pause: true }, { finish: true }, { rollback: 2 }].map((action) =>
-      inputFor(service, 'ControlFederation', { federation, ...action }),
+      inputFor(service, 'ControlFederation', {
+        federation,
+        ...action,
+        order: { ...order, signature: Buffer.from(order.signature, 'hex') },
+      }),
     ),
     inputFor(service, 'GetStatus', { federation }),
     inputFor(service, 'GetCoordinator', {}),

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Broadcast, BroadcastContent } from '../../../src/protocol/federation/chain.js';
 import { type ChainState, follow, untold } from '../../../src/protocol/federation/chain-rules.js';
+import { type FounderAction, type OrderPlace, signOrder } from '../../../src/protocol/federation/founder-order.js';
 import type { FederationSettingsInput } from '../../../src/protocol/federation/settings.js';
-import { testManifest } from '../../support/coordinator-rig.js';
+import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg/signature.js';
+import { founderKey, testManifest } from '../../support/coordinator-rig.js';
 
 type Settings = Omit<FederationSettingsInput, 'name'>;
 
@@ -42,15 +44,44 @@ const judged = (
   ...changes,
 });
 
+/** The next broadcast, by the place where it is told. */
+type Told = BroadcastContent | ((place: OrderPlace, federation: string) => BroadcastContent);
+
+/** In place of the hash of broadcast `seq`. */
+const hashOf = (seq: number): string => String(seq).padStart(64, '0');
+
 /** Tells a story from its beginning. */
-function tell(settings: Settings, ...story: readonly BroadcastContent[]): ChainState {
+function tell(settings: Settings, ...story: readonly Told[]): ChainState {
   const { manifest, id } = testManifest(settings, 4);
   const begin: BroadcastContent = { kind: 'begin', version: 0, digest: manifest.initialDigest };
-  return [begin, ...story].reduce(
-    (state, content, seq) => follow(state, { ...content, federation: id, seq, previous: null, at: 0 } as Broadcast, manifest),
-    untold,
-  );
+  return [begin, ...story].reduce<ChainState>((state, told, seq) => {
+    const previous = seq === 0 ? null : hashOf(seq - 1);
+    const content = typeof told === 'function' ? told({ number: state.orders + 1, chainHead: previous ?? '' }, id) : told;
+    return follow(state, { ...content, federation: id, seq, previous, at: 0 } as Broadcast, manifest);
+  }, untold);
 }
+
+/** What a founder ordered: at the place where it is told, unless told otherwise. */
+interface Ordered {
+  readonly place?: Partial<OrderPlace>;
+  readonly action?: FounderAction;
+  readonly by?: IdentityKey;
+  readonly federation?: string;
+}
+const ordered = (action: FounderAction, given: Ordered, at: OrderPlace, federation: string) =>
+  signOrder(given.federation ?? federation, given.action ?? action, { ...at, ...given.place }, (given.by ?? founderKey).privateKey);
+const rollback =
+  (version: number, from: number, given: Ordered = {}): Told =>
+  (at, federation) => ({ kind: 'rollback', version, from, order: ordered({ kind: 'rollback', version }, given, at, federation) });
+const finish =
+  (given: Ordered = {}): Told =>
+  (at, federation) => ({ kind: 'finish', reason: 'over', order: ordered({ kind: 'finish' }, given, at, federation), privacy: null });
+const unordered = (privacy: ReturnType<typeof spent> | null = null): BroadcastContent => ({
+  kind: 'finish',
+  reason: 'over',
+  order: null,
+  privacy,
+});
 
 const byMajority: Settings = { secureAggregation: null, evaluation: { rule: 'majority' } };
 const unjudged: Settings = { evaluation: null };
@@ -60,6 +91,21 @@ const secret: Settings = { evaluation: null, privacy };
 const costly = (epsilon: number, rounds: number, changes: object = {}) =>
   aggregate({ clipNorm: 0.5, privacy: spent(epsilon, rounds), ...changes });
 
+const twice: readonly Told[] = [
+  aggregate(),
+  judged('promote'),
+  aggregate({ version: 2, parent: 1, round: 3 }),
+  judged('promote', { version: 2, round: 4 }),
+];
+const twiceUnjudged: readonly Told[] = [
+  aggregate(),
+  unmeasured('promote'),
+  aggregate({ version: 2, parent: 1, round: 2 }),
+  unmeasured('promote', 2),
+];
+const paid = (epsilon: number, rounds: number) =>
+  judged('promote', { round: null, promoted: null, candidate: null, participants: [], privacy: spent(epsilon, rounds) });
+
 describe('a chain of broadcasts', () => {
   it('may tell of rounds, judgements, a way back and an end', () => {
     const state = tell(
@@ -68,10 +114,10 @@ describe('a chain of broadcasts', () => {
       judged('promote'),
       aggregate({ version: 2, parent: 1, round: 3 }),
       judged('reject', { version: 2, round: 4 }),
-      { kind: 'rollback', version: 0, from: 1 },
+      rollback(0, 1),
       aggregate({ version: 3, parent: 0, round: 7 }),
       judged('reject', { version: 3, round: null, promoted: null, candidate: null }),
-      { kind: 'finish', reason: 'over' },
+      finish(),
     );
     assert.deepEqual([state.promoted, state.newest, state.round, state.finished], [0, 3, 7, true]);
     tell(byMajority, aggregate(), judged('promote', { votes: 2 }));
@@ -80,9 +126,22 @@ describe('a chain of broadcasts', () => {
     tell(secret, costly(3, 1), judged('promote', { round: null, promoted: null, candidate: null, participants: [], privacy: spent(3, 1) }));
   });
 
-  const lies: readonly (readonly [string, Settings, readonly BroadcastContent[], RegExp])[] = [
+  it('may end by itself after the last planned aggregate, or when the budget bears no other round', () => {
+    assert.ok(tell({ ...unjudged, rounds: { count: 2 } }, ...twiceUnjudged, unordered()).finished);
+    assert.ok(tell({ rounds: { count: 1 } }, aggregate(), judged('reject'), unordered()).finished);
+    assert.ok(tell(secret, costly(8, 3), paid(8, 3), unordered(spent(8, 3))).finished);
+  });
+
+  it('may go back although a candidate is there, which is rejected first', () => {
+    const candidate = [...twice, aggregate({ version: 3, parent: 2, round: 5 })];
+    const state = tell({}, ...candidate, unmeasured('reject', 3), rollback(1, 2, { place: { chainHead: hashOf(5) } }));
+    assert.deepEqual([state.promoted, state.candidate, state.orders], [1, null, 1]);
+    tell({}, ...candidate, unmeasured('reject', 3), finish({ place: { number: 7 } }));
+  });
+
+  const lies: readonly (readonly [string, Settings, readonly Told[], RegExp])[] = [
     ['a second beginning', {}, [{ kind: 'begin', version: 0, digest }], /no second beginning/],
-    ['anything after the end', {}, [{ kind: 'finish', reason: 'over' }, aggregate()], /an earlier broadcast ended the federation/],
+    ['anything after the end', {}, [finish(), aggregate()], /an earlier broadcast ended the federation/],
     [
       'other parameters for a version that is there',
       unjudged,
@@ -169,8 +228,79 @@ describe('a chain of broadcasts', () => {
       /judged by 3 members, and 4 are asked for/,
     ],
     ['a judgement without metrics', {}, [aggregate(), judged('promote', { candidate: null })], /without metrics/],
-    ['a way back to what there never was', {}, [{ kind: 'rollback', version: 4, from: 0 }], /version 4, which cannot be gone back to/],
-    ['a way back from what is not promoted', {}, [{ kind: 'rollback', version: 0, from: 4 }], /from version 4, and 0 is the promoted one/],
+    ['a way back to what there never was', {}, [rollback(4, 0)], /version 4, which cannot be gone back to/],
+    ['a way back from what is not promoted', {}, [rollback(0, 4)], /from version 4, and 0 is the promoted one/],
+    [
+      'a way back that its founder has not signed',
+      {},
+      [...twice, rollback(0, 2, { by: generateIdentity() })],
+      /rollback is not signed by the founder/,
+    ],
+    [
+      'a way back that was signed for another version',
+      {},
+      [...twice, rollback(0, 2, { action: { kind: 'rollback', version: 1 } })],
+      /not signed/,
+    ],
+    ['a way back that was signed for another federation', {}, [...twice, rollback(0, 2, { federation: 'ee'.repeat(32) })], /not signed/],
+    ['a way back with the signature of an end', {}, [...twice, rollback(0, 2, { action: { kind: 'finish' } })], /not signed/],
+    [
+      'a way back that was ordered before something else was broadcast',
+      {},
+      [...twice, rollback(0, 2, { place: { chainHead: hashOf(2) } })],
+      /at another place of the chain/,
+    ],
+    [
+      'a way back a second time by the same order',
+      unjudged,
+      [...twiceUnjudged, rollback(0, 2), rollback(1, 0, { place: { number: 1 } })],
+      /order has number 1, and number 1 was broadcast before/,
+    ],
+    [
+      'a way back past a judgement that its founder had not seen',
+      {},
+      [
+        aggregate(),
+        judged('promote'),
+        aggregate({ version: 2, parent: 1, round: 3 }),
+        judged('reject', { version: 2, round: 4 }),
+        rollback(0, 1, { place: { chainHead: hashOf(3) } }),
+      ],
+      /at another place of the chain/,
+    ],
+    [
+      'an end that its founder has not signed',
+      {},
+      [aggregate(), judged('promote'), unordered()],
+      /ends the federation after 1 aggregates \(the manifest names no number\) without its founder's signature/,
+    ],
+    ['an end that somebody else has signed', {}, [finish({ by: generateIdentity() })], /finish is not signed by the founder/],
+    ['an end with the signature of a pause', {}, [finish({ action: { kind: 'pause' } })], /finish is not signed/],
+    [
+      'an end before the last planned aggregate',
+      { ...unjudged, rounds: { count: 2 } },
+      [aggregate(), unmeasured('promote'), unordered()],
+      /after 1 aggregates \(the manifest names 2\) without/,
+    ],
+    [
+      'an end while the last candidate is undecided',
+      { rounds: { count: 1 } },
+      [aggregate(), unordered()],
+      /nothing has been decided about version 1/,
+    ],
+    [
+      'an end for a budget that bears more rounds',
+      secret,
+      [costly(3, 1), paid(3, 1), unordered(spent(3, 1))],
+      /without its founder's signature/,
+    ],
+    [
+      'an end with a smaller cost than before',
+      secret,
+      [costly(3, 1), paid(3, 1), unordered(spent(2, 40))],
+      /epsilon 2 after 40 rounds, and 3/,
+    ],
+    ['an end for a budget that there is not', {}, [unordered(spent(3, 1000))], /its account of privacy/],
     ['another clip norm than the manifest’s', secret, [costly(3, 1, { clipNorm: 50 })], /manifest's clip norm 0.5, got 50/],
     ['no clip norm where there is one', secret, [costly(3, 1, { clipNorm: null })], /manifest's clip norm 0.5, got null/],
     ['a clip norm where there is none', unjudged, [aggregate({ clipNorm: 1e-9 })], /the manifest has no clip norm/],

@@ -15,6 +15,7 @@ import type { Enlistment as _cutlayer_v1_Enlistment, Enlistment__Output as _cutl
 import type { FederationClient as _cutlayer_v1_FederationClient, FederationDefinition as _cutlayer_v1_FederationDefinition } from './cutlayer/v1/Federation.js';
 import type { FederationStatus as _cutlayer_v1_FederationStatus, FederationStatus__Output as _cutlayer_v1_FederationStatus__Output } from './cutlayer/v1/FederationStatus.js';
 import type { FinishedTask as _cutlayer_v1_FinishedTask, FinishedTask__Output as _cutlayer_v1_FinishedTask__Output } from './cutlayer/v1/FinishedTask.js';
+import type { FounderOrder as _cutlayer_v1_FounderOrder, FounderOrder__Output as _cutlayer_v1_FounderOrder__Output } from './cutlayer/v1/FounderOrder.js';
 import type { GetBroadcastsRequest as _cutlayer_v1_GetBroadcastsRequest, GetBroadcastsRequest__Output as _cutlayer_v1_GetBroadcastsRequest__Output } from './cutlayer/v1/GetBroadcastsRequest.js';
 import type { GetBroadcastsResponse as _cutlayer_v1_GetBroadcastsResponse, GetBroadcastsResponse__Output as _cutlayer_v1_GetBroadcastsResponse__Output } from './cutlayer/v1/GetBroadcastsResponse.js';
 import type { GetCoordinatorRequest as _cutlayer_v1_GetCoordinatorRequest, GetCoordinatorRequest__Output as _cutlayer_v1_GetCoordinatorRequest__Output } from './cutlayer/v1/GetCoordinatorRequest.js';
@@ -67,6 +68,7 @@ export interface ProtoGrpcType {
       Federation: SubtypeConstructor<typeof grpc.Client, _cutlayer_v1_FederationClient> & { service: _cutlayer_v1_FederationDefinition }
       FederationStatus: MessageTypeDefinition<_cutlayer_v1_FederationStatus, _cutlayer_v1_FederationStatus__Output>
       FinishedTask: MessageTypeDefinition<_cutlayer_v1_FinishedTask, _cutlayer_v1_FinishedTask__Output>
+      FounderOrder: MessageTypeDefinition<_cutlayer_v1_FounderOrder, _cutlayer_v1_FounderOrder__Output>
       GetBroadcastsRequest: MessageTypeDefinition<_cutlayer_v1_GetBroadcastsRequest, _cutlayer_v1_GetBroadcastsRequest__Output>
       GetBroadcastsResponse: MessageTypeDefinition<_cutlayer_v1_GetBroadcastsResponse, _cutlayer_v1_GetBroadcastsResponse__Output>
       GetCoordinatorRequest: MessageTypeDefinition<_cutlayer_v1_GetCoordinatorRequest, _cutlayer_v1_GetCoordinatorRequest__Output>

@@ -79,7 +79,7 @@ describe('continuous improvement', function () {
     await writeFile(join(directory, 'second.jsonl'), notes('south', 'valve', SECOND));
     assert.equal(await phase(), 0);
     const versions = versionsOf(await chainOf(federation));
-    await federation.coordinator.control(federation.open.id, { kind: 'finish' });
+    await federation.order({ kind: 'finish' });
     return { versions, events };
   }
 

@@ -11,8 +11,10 @@ import { MemberStore } from '../../../../clients/typescript/federation/member-st
 import { pinned } from '../../../../clients/typescript/federation/pin.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import { type Broadcast, type BroadcastContent, type ChainHead, signBroadcast } from '../../../../src/protocol/federation/chain.js';
+import { signOrder } from '../../../../src/protocol/federation/founder-order.js';
 import { type OpenManifest, signManifest } from '../../../../src/protocol/federation/manifest.js';
 import { generateIdentity } from '../../../../src/protocol/secagg/signature.js';
+import { anyOrder } from '../../../support/founder-orders.js';
 
 const metrics = (loss: number) => ({ loss, accuracy: 1 - loss / 2, exactMatch: 0.25 });
 const measured = (current: number, earlier: number) => ({ current: metrics(current), earlier: metrics(earlier) });
@@ -52,7 +54,7 @@ const story: readonly BroadcastContent[] = [
   judged('reject', 2, [1.2, 1.2], [1, 1.4]),
   aggregate(3, 1),
   judged('promote', 3, [1.2, 1.2], [1, 1.1]),
-  { kind: 'rollback', version: 1, from: 3 },
+  { kind: 'rollback', version: 1, from: 3, order: anyOrder },
   aggregate(4, 1),
 ];
 
@@ -88,7 +90,7 @@ describe('the registry of versions', () => {
         (view) => view.status,
       );
     assert.deepEqual(status(more), ['superseded', 'superseded', 'rejected', 'superseded', 'promoted']);
-    assert.deepEqual(status([...more, { kind: 'rollback', version: 1, from: 4 }]), [
+    assert.deepEqual(status([...more, { kind: 'rollback', version: 1, from: 4, order: anyOrder }]), [
       'superseded',
       'promoted',
       'rejected',
@@ -135,8 +137,12 @@ describe('a state directory', () => {
     await pinned(state, { federation: open.id, publicKey }, async () => open);
     chain = await ChainLog.open(state, open, () => undefined);
     let head: ChainHead | null = null;
-    for (const content of story) {
-      const next = signBroadcast(open.id, head, content, 1000, coordinator.privateKey);
+    for (const told of story) {
+      const { version } = told as { version: number };
+      const place = { number: 1, chainHead: head?.hash ?? '' };
+      const order = signOrder(open.id, { kind: 'rollback', version }, place, coordinator.privateKey);
+      const content = told.kind === 'rollback' ? { ...told, order } : told;
+      const next: ReturnType<typeof signBroadcast> = signBroadcast(open.id, head, content, 1000, coordinator.privateKey);
       head = next.head;
       chain.add(next.signed);
     }

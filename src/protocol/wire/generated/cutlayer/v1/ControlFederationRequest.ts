@@ -1,5 +1,6 @@
 // Original file: proto/cutlayer/v1/federation.proto
 
+import type { FounderOrder as _cutlayer_v1_FounderOrder, FounderOrder__Output as _cutlayer_v1_FounderOrder__Output } from '../../cutlayer/v1/FounderOrder.js';
 
 export interface ControlFederationRequest {
   'federation'?: (string);
@@ -7,6 +8,7 @@ export interface ControlFederationRequest {
   'pause'?: (boolean);
   'finish'?: (boolean);
   'rollback'?: (number);
+  'order'?: (_cutlayer_v1_FounderOrder | null);
   'action'?: "start"|"pause"|"finish"|"rollback";
 }
 
@@ -16,5 +18,6 @@ export interface ControlFederationRequest__Output {
   'pause'?: (boolean);
   'finish'?: (boolean);
   'rollback'?: (number);
+  'order': (_cutlayer_v1_FounderOrder__Output | null);
   'action'?: "start"|"pause"|"finish"|"rollback";
 }

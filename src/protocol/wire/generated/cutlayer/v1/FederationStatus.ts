@@ -21,6 +21,7 @@ export interface FederationStatus {
   'broadcasts'?: (number);
   'chainHead'?: (string);
   'recent'?: (_cutlayer_v1_RoundEnd)[];
+  'orders'?: (number);
 }
 
 export interface FederationStatus__Output {
@@ -38,4 +39,5 @@ export interface FederationStatus__Output {
   'broadcasts': (number);
   'chainHead': (string);
   'recent': (_cutlayer_v1_RoundEnd__Output)[];
+  'orders': (number);
 }
