@@ -70,20 +70,34 @@ describe('gateway memory', () => {
     );
   });
 
-  it('refuses with the numbers a training step that needs more than one run may have, before it runs', async () => {
+  it('trains through a step whose residuals are more than one run may have, as it runs in slices', async () => {
     const token = bearer(await gateway.token('acme'));
     await splitCalls(client).forward(step('small', 1, 64, true), token);
-    const large = await splitCalls(client)
-      .forward(step('large', 32, 1024, true), token)
-      .then(
-        () => assert.fail('expected LIMIT_EXCEEDED'),
-        (error: CutlayerError) => error,
+    assert.equal(await codeOf(splitCalls(client).forward(step('large', 32, 1024, true), token)), 'OK');
+  });
+
+  it('refuses with the numbers a training step of which one sequence needs more than one run may have, before it runs', async () => {
+    const flags = ['--memory', '4MiB', '--residual-memory', '1MiB', '--max-tokens', '8192', '--max-virtual-tokens', '8'];
+    const small = await startGateway({ backboneDir: backbone.dir, insecure: true, flags });
+    const other = new (loadSplitService())(small.address, credentials.createInsecure(), clientChannelOptions());
+    try {
+      const token = bearer(await small.token('acme'));
+      await splitCalls(other).forward(step('small', 1, 64, true), token);
+      const large = await splitCalls(other)
+        .forward(step('large', 1, 4096, true), token)
+        .then(
+          () => assert.fail('expected LIMIT_EXCEEDED'),
+          (error: CutlayerError) => error,
+        );
+      assert.equal(large.code, 'LIMIT_EXCEEDED');
+      assert.match(
+        large.message,
+        /^step: 4096 rows need about \d+ bytes to train through, one run may have 2097152; send at most \d+ rows/,
       );
-    assert.equal(large.code, 'LIMIT_EXCEEDED');
-    assert.match(
-      large.message,
-      /^step: 32768 rows need about \d+ bytes to train through, one run may have 33554432; send at most \d+ rows/,
-    );
+    } finally {
+      other.close();
+      await small.stop();
+    }
   });
 });
 

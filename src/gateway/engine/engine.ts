@@ -12,8 +12,9 @@
  * no residuals runs a graph without them, with the same bits of output. At GPT-2-small shape and
  * 528 rows this saves 110 MiB and 2-6% of the time.
  *
- * A step that needs more memory than one run may have is refused before it runs. So is one that
- * needs more time than its call has left.
+ * A step of many rows runs slice by slice (step-slices.ts), in a turn each. One with a slice that
+ * needs more memory than one run may have is refused before it runs. So is one that needs more time
+ * than its call has left.
  */
 
 import { spanKinds } from '../../artifacts/manifest.js';
@@ -32,6 +33,7 @@ import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
 import { type HeldCall, Scheduler, type SchedulerStats } from './scheduler.js';
 import { type CheckedInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import { type Cotangents, joinCotangents, joinOutputs, rowsOf, type StepSlice, sliceStep } from './step-slices.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
 import { WorkSizes } from './work-size.js';
@@ -62,14 +64,6 @@ export interface BackwardStep extends EngineCall {
   readonly cotangent: Tensor<'float32'>;
   /** Whether to return the cotangent of the hidden states too. */
   readonly wantHiddenStates: boolean;
-}
-
-/** What a vjp gives. */
-export interface BackwardResult {
-  /** The adapter's shape, summed over the batch; absent without an adapter. */
-  readonly adapterCotangent?: Tensor<'float32'>;
-  /** [B, S, hiddenSize], when wanted. */
-  readonly hiddenStatesCotangent?: Tensor<'float32'>;
 }
 
 /** The engine's state, for metrics. */
@@ -140,17 +134,23 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   return new BackboneEngine(host, options);
 }
 
-/** A step's place in turns and store. */
+/** One run of a job. */
 interface Run<T> {
-  readonly call: EngineCall;
-  readonly held: HeldCall;
   readonly rows: number;
   readonly workBytes: number;
-  readonly priority?: number;
-  /** Estimated when the turn comes. @returns milliseconds; undefined when nothing was measured */
+  /** Estimated when a turn comes. @returns milliseconds; undefined when nothing was measured */
   readonly estimateMs: () => number | undefined;
   readonly work: () => Promise<T>;
   readonly keep?: (result: T) => void;
+}
+
+/** The runs of a call, in their order. */
+interface Runs<T> {
+  readonly call: EngineCall;
+  readonly held: HeldCall;
+  readonly runs: readonly Run<T>[];
+  readonly priority?: number;
+  /** Frees the result of a run whose caller has gone. */
   readonly discard: (result: T) => void;
 }
 
@@ -203,26 +203,22 @@ export class BackboneEngine {
    */
   async forward(step: ForwardStep): Promise<Tensor<'float32'>> {
     const { inputs, signal } = step;
-    const inputBytes = stepInputBytes(inputs);
-    return this.#holding(step, inputBytes, async (held) => {
-      const forward = (names: readonly string[], transfer: boolean, key?: ForwardStep): Promise<StepOutputs> => {
-        const rows = rowCount(inputs);
-        return this.#run({
-          ...{ call: step, held, rows, workBytes: this.#forwardBytes(inputs, inputBytes, names) },
-          estimateMs: () => this.#estimateMs('forward', inputs),
-          work: () => this.#runForward('forward', inputs, names, { transfer }),
-          ...(key !== undefined && names.length > 0 && { keep: ({ residuals }) => this.#steps.keepResiduals(key, residuals) }),
-          discard: ({ output }) => releaseTensors([output]),
-        });
-      };
-      if (!step.training) return (await forward([], true)).output;
+    const slices = sliceStep(inputs);
+    const forward = async (held: HeldCall, residuals: readonly string[]): Promise<Tensor<'float32'>> => {
+      const runs = this.#forwardRuns(step, slices, residuals);
+      const parts = await this.#run({ call: step, held, runs, discard: ({ output }) => releaseTensors([output]) });
+      return joinOutputs(parts.map(({ output }) => output));
+    };
+    const rowBytes = this.artifact.manifest.dims.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+    const joinedBytes = slices.length > 1 ? inputs.positions.length * rowBytes : 0;
+    return this.#holding(step, stepInputBytes(inputs) + joinedBytes, async (held) => {
+      if (!step.training) return forward(held, []);
       // Its vjp will need the residuals, kept or computed again.
-      this.#requireMemory(inputs, this.#sizes.withResiduals(inputs.adapter.kind, rowCount(inputs), inputBytes));
+      for (const slice of slices) this.#requireMemory(slice.inputs, this.#trainingBytes(slice.inputs, stepInputBytes(slice.inputs)));
       return this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(signal);
         this.#steps.admit(step, stepDigest(inputs), inputs);
-        const wanted = this.#wantsResiduals(step) ? this.#graphs(inputs).residuals : [];
-        return (await forward(wanted, false, step)).output;
+        return forward(held, this.#residualsFit(step) ? this.#graphs(inputs).residuals : []);
       });
     });
   }
@@ -233,26 +229,20 @@ export class BackboneEngine {
    * @throws CutlayerError as forward; INVALID_SHAPE when the cotangent does not fit the step;
    *   STEP_EVICTED when the step is not held (any more): send forward again
    */
-  async backward(step: BackwardStep): Promise<BackwardResult> {
+  async backward(step: BackwardStep): Promise<Cotangents> {
     return this.#holding(step, step.cotangent.data.byteLength, (held) =>
       this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(step.signal);
         const inputs = this.#steps.inputs(step);
         expectShape('cotangent', step.cotangent.shape, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
         if (this.#wantedCotangents(step, inputs).length === 0) return {};
-        const rows = rowCount(inputs);
-        const workBytes = this.#sizes.withResiduals(inputs.adapter.kind, rows, stepInputBytes(inputs) + step.cotangent.data.byteLength);
-        this.#requireMemory(inputs, workBytes);
-        return this.#run({
-          ...{ call: step, held, rows, workBytes, priority: VJP_PRIORITY },
-          estimateMs: () => this.#estimateBackwardMs(step, inputs),
-          work: async () => {
-            const { inputs: now, residuals } = this.#steps.take(step);
-            const usable = residuals ?? (await this.#recompute(now));
-            return this.#runVjp(step, now, usable);
-          },
-          discard: (result) => releaseTensors(Object.values(result)),
-        });
+        const slices = sliceStep(inputs);
+        const joinedBytes = step.wantHiddenStates && slices.length > 1 ? inputs.hiddenStates.data.byteLength : 0;
+        const runs = this.#vjpRuns(step, slices);
+        const discard = (result: Cotangents): void => releaseTensors(Object.values(result));
+        return this.#holding({ tenant: step.tenant }, joinedBytes, async () =>
+          joinCotangents(inputs, slices, await this.#run({ call: step, held, runs, priority: VJP_PRIORITY, discard })),
+        );
       }),
     );
   }
@@ -273,20 +263,20 @@ export class BackboneEngine {
     const { numLayers, numKvHeads, headDim } = this.artifact.manifest.dims;
     const outputBytes = 2 * numLayers * numKvHeads * headDim * rows * Float32Array.BYTES_PER_ELEMENT;
     const fetches = ['keyValues'];
-    return this.#holding(call, inputBytes, (held) =>
-      this.#run({
-        ...{ call, held, rows, workBytes: this.#sizes.withoutResiduals(rows, inputBytes) + outputBytes },
-        estimateMs: () => this.#rates.estimate('keyValues', rows),
-        work: async () => {
-          const options = { fetches, finite: fetches, transfer: true };
-          const { outputs, runMs } = await this.#host.runTimed(keyValuesGraph(this.artifact), { hiddenStates }, options);
-          this.#times.add('keyValues', runMs);
-          this.#rates.note('keyValues', rows, runMs);
-          return asFloat32('keyValues', outputs.keyValues);
-        },
-        discard: (output) => releaseTensors([output]),
-      }),
-    );
+    const run: Run<Tensor<'float32'>> = {
+      rows,
+      workBytes: this.#sizes.withoutResiduals(rows, inputBytes) + outputBytes,
+      estimateMs: () => this.#rates.estimate('keyValues', rows),
+      work: async () => {
+        const options = { fetches, finite: fetches, transfer: true };
+        const { outputs, runMs } = await this.#host.runTimed(keyValuesGraph(this.artifact), { hiddenStates }, options);
+        this.#times.add('keyValues', runMs);
+        this.#rates.note('keyValues', rows, runMs);
+        return asFloat32('keyValues', outputs.keyValues);
+      },
+    };
+    const discard = (output: Tensor): void => releaseTensors([output]);
+    return this.#holding(call, inputBytes, async (held) => (await this.#run({ call, held, runs: [run], discard }))[0]!);
   }
 
   stats(): EngineStats {
@@ -324,21 +314,46 @@ export class BackboneEngine {
     }
   }
 
-  /** Runs work in its tenant's turn. It must end in time by now, and again when its turn comes. */
-  async #run<T>({ call, held, rows, workBytes, priority = 0, estimateMs, work, keep, discard }: Run<T>): Promise<T> {
+  /**
+   * Runs the runs of a call in turns of its tenant. They must end in time by now, and what is left
+   * again in each turn.
+   */
+  async #run<T>({ call, held, runs, priority = 0, discard }: Runs<T>): Promise<readonly T[]> {
     const { tenant, signal, leftMs } = call;
+    const results: T[] = [];
+    const next = (): Run<T> => runs[results.length]!; // asked while the job waits: a run is left
     const check = (): void => {
-      if (leftMs !== undefined) this.#refusing(() => requireTime({ rows, estimateMs: estimateMs(), leftMs: leftMs() }));
+      if (leftMs === undefined) return;
+      const left = runs.slice(results.length);
+      const rows = left.reduce((sum, run) => sum + run.rows, 0);
+      this.#refusing(() => requireTime({ rows, estimateMs: sumOf(left.map(({ estimateMs }) => estimateMs())), leftMs: leftMs() }));
     };
     check();
-    const bytes = Math.min(workBytes, this.#budget.workLimit);
-    return this.#scheduler
-      .run({ tenant, rows, priority, call: held, workBytes: bytes, signal, check, work, discard, ...(keep && { keep }) })
-      .catch((caught: unknown) => {
-        const error = CutlayerError.from(caught);
-        if (error.code === 'WORKER_CRASHED' && this.#host.stats().hopeless) this.#scheduler.failWaiting(() => error);
-        throw error;
-      });
+    const { workLimit } = this.#budget;
+    const job = {
+      ...{ tenant, priority, call: held, signal, check, discard },
+      get rows() {
+        return next().rows;
+      },
+      get workBytes() {
+        return Math.min(next().workBytes, workLimit);
+      },
+      work: () => next().work(),
+      keep: (result: T) => {
+        next().keep?.(result);
+        results.push(result);
+      },
+      goesOn: () => results.length < runs.length,
+    };
+    try {
+      await this.#scheduler.run(job);
+      return results;
+    } catch (caught) {
+      for (const result of results) discard(result);
+      const error = CutlayerError.from(caught);
+      if (error.code === 'WORKER_CRASHED' && this.#host.stats().hopeless) this.#scheduler.failWaiting(() => error);
+      throw error;
+    }
   }
 
   #refusing(check: () => void): void {
@@ -362,22 +377,62 @@ export class BackboneEngine {
   }
 
   /** The vjp, and the forward again when its residuals are not held. */
-  #estimateBackwardMs(step: BackwardStep, inputs: CheckedInputs): number | undefined {
+  #estimateBackwardMs(step: BackwardStep, { index, inputs }: StepSlice): number | undefined {
     const vjp = this.#estimateMs('vjp', inputs);
-    const again = this.#steps.hasResiduals(step) ? 0 : this.#estimateMs('forward', inputs);
+    const again = this.#steps.hasResiduals(step, index) ? 0 : this.#estimateMs('forward', inputs);
     return vjp === undefined ? again : vjp + (again ?? 0);
   }
 
-  #forwardBytes(inputs: CheckedInputs, inputBytes: number, residuals: readonly string[]): number {
-    const rows = rowCount(inputs);
-    if (residuals.length === 0) return this.#sizes.withoutResiduals(rows, inputBytes);
-    return this.#sizes.withResiduals(inputs.adapter.kind, rows, inputBytes);
+  #forwardBytes(inputs: CheckedInputs, residuals: readonly string[]): number {
+    const inputBytes = stepInputBytes(inputs);
+    return residuals.length === 0 ? this.#sizes.withoutResiduals(rowCount(inputs), inputBytes) : this.#trainingBytes(inputs, inputBytes);
   }
 
-  /** Whether to fetch residuals: not when they are held already or would not be kept. */
-  #wantsResiduals(step: ForwardStep): boolean {
-    const bytes = this.#sizes.measured(step.inputs.adapter.kind, rowCount(step.inputs)) ?? 0;
-    return !this.#steps.hasResiduals(step) && this.#steps.fits(step, bytes);
+  #trainingBytes(inputs: CheckedInputs, inputBytes: number): number {
+    return this.#sizes.withResiduals(inputs.adapter.kind, rowCount(inputs), inputBytes);
+  }
+
+  /** Whether the residuals of a step would be kept. */
+  #residualsFit(step: ForwardStep): boolean {
+    return this.#steps.fits(step, this.#sizes.measured(step.inputs.adapter.kind, rowCount(step.inputs)) ?? 0);
+  }
+
+  /** The forward's runs. Residuals that are held already are not fetched again. */
+  #forwardRuns(step: ForwardStep, slices: readonly StepSlice[], residualNames: readonly string[]): Run<StepOutputs>[] {
+    return slices.map(({ inputs, rows, index }) => {
+      const names = this.#steps.hasResiduals(step, index) ? [] : residualNames;
+      return {
+        rows,
+        workBytes: this.#forwardBytes(inputs, names),
+        estimateMs: () => this.#estimateMs('forward', inputs),
+        work: () => this.#runForward('forward', inputs, names, { transfer: !step.training && slices.length === 1 }),
+        ...(names.length > 0 && { keep: ({ residuals }: StepOutputs) => this.#steps.keepResiduals(step, residuals, index) }),
+      };
+    });
+  }
+
+  /** @throws CutlayerError LIMIT_EXCEEDED */
+  #vjpRuns(step: BackwardStep, slices: readonly StepSlice[]): Run<Cotangents>[] {
+    let recomputed = false;
+    return slices.map((slice) => {
+      const { inputs, rows, index } = slice;
+      const cotangentBytes = inputs.positions.length * this.artifact.manifest.dims.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+      const workBytes = this.#trainingBytes(inputs, stepInputBytes(inputs) + cotangentBytes);
+      this.#requireMemory(inputs, workBytes);
+      return {
+        rows,
+        workBytes,
+        estimateMs: () => this.#estimateBackwardMs(step, slice),
+        work: async () => {
+          const { residuals } = this.#steps.take(step, index);
+          if (residuals !== undefined) return this.#runVjp(step, slice, residuals);
+          if (!recomputed) this.#recomputes++;
+          recomputed = true;
+          return this.#runVjp(step, slice, await this.#recompute(inputs));
+        },
+        ...(slice === slices.at(-1) && { keep: () => this.#steps.answered(step) }),
+      };
+    });
   }
 
   async #runForward(
@@ -405,7 +460,6 @@ export class BackboneEngine {
   async #recompute(inputs: CheckedInputs): Promise<NamedTensors> {
     const { residuals: names } = this.#graphs(inputs);
     if (names.length === 0) return {};
-    this.#recomputes++;
     const { output, residuals } = await this.#runForward('recompute', inputs, names);
     releaseTensors([output]);
     return residuals;
@@ -416,7 +470,8 @@ export class BackboneEngine {
     return [...(kind === 'none' ? [] : [`${kind}Cotangent`]), ...(wantHiddenStates ? ['hiddenStatesCotangent'] : [])];
   }
 
-  async #runVjp(step: BackwardStep, inputs: CheckedInputs, residuals: NamedTensors): Promise<BackwardResult> {
+  async #runVjp(step: BackwardStep, slice: StepSlice, residuals: NamedTensors): Promise<Cotangents> {
+    const { inputs, index } = slice;
     const { vjp } = this.#graphs(inputs);
     const { kind } = inputs.adapter;
     try {
@@ -426,19 +481,19 @@ export class BackboneEngine {
       const kept = Object.entries(stepFeeds(inputs))
         .filter(([name]) => vjp.inputs.includes(name))
         .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
-      const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent: step.cotangent }) };
+      const cotangent = rowsOf(slice, step.cotangent);
+      const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent }) };
       const fetches = this.#wantedCotangents(step, inputs);
       const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, { fetches, finite: fetches, transfer: true });
       this.#times.add('vjp', runMs);
       this.#rates.note(`vjp ${kind}`, rowCount(inputs), runMs);
-      this.#steps.answered(step);
       return {
         ...(kind !== 'none' && { adapterCotangent: asFloat32(`${kind}Cotangent`, outputs[`${kind}Cotangent`]) }),
         ...(step.wantHiddenStates && { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) }),
       };
     } catch (caught) {
       // Refused or cancelled before it started: the residuals were not transferred.
-      if (isWhole(residuals)) this.#steps.keepResiduals(step, residuals);
+      if (isWhole(residuals)) this.#steps.keepResiduals(step, residuals, index);
       throw caught;
     }
   }
@@ -451,6 +506,10 @@ interface StepOutputs {
 }
 
 const turnKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId: string }): string => JSON.stringify([tenant, stepId]);
+
+/** The sum; undefined when one of them is not known. */
+const sumOf = (values: readonly (number | undefined)[]): number | undefined =>
+  values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 
 const rowCount = ({ hiddenStates: { shape } }: CheckedInputs): number => shape[0]! * shape[1]!;
 

@@ -5,12 +5,16 @@
  * job when that is later. The least start tag goes first, and the virtual time is that of the last
  * job taken. While two tenants both wait, the rows that they got differ by at most one job of each.
  * Within a tenant a higher priority goes first, then the order of arrival.
+ *
+ * A tenant with more jobs waiting pays double for each. So one that has a step at a time beside one
+ * that floods gets two thirds: its step takes 1.5 times as long, and not 2. Floods share equally.
  * @see Goyal, Vin, Cheng: Start-time Fair Queuing (SIGCOMM 1996)
  */
 
 /** What the order is made of. */
 export interface Turn {
   readonly tenant: string;
+  /** Of the job's next run. */
   readonly rows: number;
   /** Higher goes first among jobs of the tenant. */
   readonly priority: number;
@@ -30,6 +34,9 @@ interface Lane<Job extends Turn> {
 
 /** The fixed cost of a run, in rows: reading the weights costs about as much as so many rows. */
 export const RUN_ROWS = 32;
+
+/** The price of a row for a tenant that has more jobs waiting. */
+const BACKLOG_PRICE = 2;
 
 /** Tenants without a waiting job that are remembered for the time they have used. */
 const MAX_RESTING = 1024;
@@ -61,11 +68,12 @@ export class FairQueue<Job extends Turn> {
   }
 
   push(job: Job): void {
-    const lane = this.#lanes.get(job.tenant) ?? { waiting: [], end: 0 };
-    this.#lanes.set(job.tenant, lane);
-    const behind = lane.waiting.findIndex((other) => other.job.priority < job.priority);
-    lane.waiting.splice(behind === -1 ? lane.waiting.length : behind, 0, { job, arrival: this.#arrivals++ });
-    this.#length++;
+    this.#insert(job, (other) => other.priority < job.priority);
+  }
+
+  /** Puts back a job that was taken and goes on: before others of its tenant and priority. */
+  putBack(job: Job): void {
+    this.#insert(job, (other) => other.priority <= job.priority);
   }
 
   /** The job whose turn is next. */
@@ -80,7 +88,7 @@ export class FairQueue<Job extends Turn> {
     const { job } = lane.waiting.shift()!;
     this.#length--;
     this.#virtualTime = this.#startTag(lane);
-    lane.end = this.#virtualTime + job.rows + RUN_ROWS;
+    lane.end = this.#virtualTime + (job.rows + RUN_ROWS) * (lane.waiting.length > 0 ? BACKLOG_PRICE : 1);
     this.#forgetResting();
     return job;
   }
@@ -107,6 +115,14 @@ export class FairQueue<Job extends Turn> {
     this.#lanes.clear();
     this.#length = 0;
     return jobs;
+  }
+
+  #insert(job: Job, isBehind: (other: Job) => boolean): void {
+    const lane = this.#lanes.get(job.tenant) ?? { waiting: [], end: 0 };
+    this.#lanes.set(job.tenant, lane);
+    const behind = lane.waiting.findIndex((other) => isBehind(other.job));
+    lane.waiting.splice(behind === -1 ? lane.waiting.length : behind, 0, { job, arrival: this.#arrivals++ });
+    this.#length++;
   }
 
   #startTag({ end }: Lane<Job>): number {

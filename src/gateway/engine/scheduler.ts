@@ -2,6 +2,9 @@
  * Runs jobs on the workers in fair turns and within the memory budget. Policy is in fair-queue.ts,
  * displaced.ts and memory-budget.ts; this file has the promises and the signals.
  *
+ * A job of several runs takes a turn for each. Between two of them it waits with the others, and
+ * holds no bytes of a running job.
+ *
  * A job whose caller has gone while it ran keeps its place and its bytes until the worker is free.
  * So calls that are cancelled at once cost their tenant as much as others.
  */
@@ -30,14 +33,16 @@ export interface HeldCall {
 /** One job, of one call. */
 export interface ScheduledJob<T> extends Turn {
   readonly call: HeldCall;
-  /** Bytes that the job holds while it runs. */
+  /** Bytes that its next run holds. */
   readonly workBytes: number;
   readonly signal?: AbortSignal | undefined;
-  /** Asked when the job's turn has come. @throws CutlayerError to refuse it before it runs */
+  /** Asked when a turn of the job has come. @throws CutlayerError to refuse it before it runs */
   readonly check?: () => void;
   readonly work: () => Promise<T>;
-  /** Called with the result when the job's bytes have been given back. */
+  /** Called with the result when the bytes of the run have been given back. */
   readonly keep?: (result: T) => void;
+  /** Asked after `keep`: whether `work` is to run again. The last result counts. */
+  readonly goesOn?: () => boolean;
   /** Called after `keep` with a result whose caller has gone. */
   readonly discard: (result: T) => void;
 }
@@ -51,7 +56,7 @@ export interface SchedulerStats {
 
 interface Entry extends WaitingJob {
   readonly workBytes: number;
-  /** Runs the job; gives what to do when its bytes have been given back. Never rejects. */
+  /** Runs the job once; gives what to do when its bytes have been given back. Never rejects. */
   readonly start: () => Promise<() => void>;
   readonly refuse: (error: CutlayerError) => void;
 }
@@ -115,7 +120,7 @@ export class Scheduler {
       throwIfCancelled(job.signal);
       if (this.#closed) throw closed();
       this.#takePlace(job.tenant);
-      const { tenant, rows, priority, workBytes, signal } = job;
+      const { tenant, priority, signal } = job;
       let gone = false;
       const leave = (error: unknown): void => {
         gone = true;
@@ -127,7 +132,13 @@ export class Scheduler {
         leave(cancelled(signal));
       };
       const entry: Entry = {
-        ...{ tenant, rows, priority, workBytes, callBytes: job.call.bytes },
+        ...{ tenant, priority, callBytes: job.call.bytes },
+        get rows() {
+          return job.rows;
+        },
+        get workBytes() {
+          return job.workBytes;
+        },
         refuse: (error) => {
           job.call.release();
           leave(error);
@@ -137,10 +148,11 @@ export class Scheduler {
             job.check?.();
             const result = await job.work();
             return () => {
-              signal?.removeEventListener('abort', onAbort);
               job.keep?.(result);
-              if (gone) job.discard(result);
-              else resolve(result);
+              if (gone) return job.discard(result);
+              if (job.goesOn?.() === true) return this.#closed ? leave(closed()) : this.#queue.putBack(entry);
+              signal?.removeEventListener('abort', onAbort);
+              resolve(result);
             };
           } catch (caught) {
             return () => leave(caught);
@@ -200,12 +212,13 @@ export class Scheduler {
       const next = this.#queue.peek();
       // A job alone always fits: the engine refuses larger ones.
       if (next === undefined || !budget.fitsWork(next.workBytes)) return;
+      const { workBytes } = next;
       this.#queue.shift();
       this.#running++;
-      budget.addWork(next.workBytes);
+      budget.addWork(workBytes);
       void next.start().then((settle) => {
         this.#running--;
-        budget.addWork(-next.workBytes);
+        budget.addWork(-workBytes);
         settle();
         this.#dispatch();
       });

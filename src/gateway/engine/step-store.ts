@@ -1,9 +1,9 @@
 /**
  * What the gateway holds of training steps between `Forward` and `Backward`, within a byte budget.
  *
- * A step holds its inputs and, until its first vjp, its residuals. Over the budget, the tenant that
- * holds most gives first. Its least recently used residuals go first, since the inputs can
- * recompute them, then its least recently used inputs. So a tenant within an equal share loses
+ * A step holds its inputs and, until its first vjp, its residuals, slice by slice. Over the budget,
+ * the tenant that holds most gives first. Its least recently used residuals go first, since the
+ * inputs can recompute them, then its least recently used inputs. So a tenant within an equal share loses
  * nothing to others. Steps are bounded alike: the tenant with most steps forgets its oldest.
  *
  * An answered step holds its inputs in case its answer was lost. All answered steps share a small
@@ -52,7 +52,8 @@ interface Step<Inputs, Residuals> extends StepKey {
   readonly digest: string;
   inputs: Inputs | undefined;
   inputBytes: number;
-  residuals: Residuals | undefined;
+  /** By slice. */
+  readonly residuals: Map<number, Residuals>;
   residualBytes: number;
   /** Its vjp has been answered. */
   answered: boolean;
@@ -117,24 +118,23 @@ export class StepStore<Inputs, Residuals> {
     this.#evict();
   }
 
-  /** Keeps a step's residuals in place of older ones; releases those of an unknown step. */
-  keepResiduals(key: StepKey, residuals: Residuals): void {
+  /** Keeps residuals of a slice in place of older ones; releases those of an unknown step. */
+  keepResiduals(key: StepKey, residuals: Residuals, slice = 0): void {
     const step = this.#find(key);
     if (step === undefined) {
       this.#options.release(residuals);
       return;
     }
-    this.#dropResiduals(step);
-    step.residuals = residuals;
-    step.residualBytes = this.#options.residualBytes(residuals);
-    this.#count(this.#residualBytes, step, step.residualBytes);
+    this.#dropSlice(step, slice);
+    step.residuals.set(slice, residuals);
+    this.#addResidualBytes(step, this.#options.residualBytes(residuals));
     this.#touch(step);
     this.#evict();
   }
 
-  /** Whether the residuals of a step are held. */
-  hasResiduals(key: StepKey): boolean {
-    return this.#find(key)?.residuals !== undefined;
+  /** Whether the residuals of a step's slice are held. */
+  hasResiduals(key: StepKey, slice = 0): boolean {
+    return this.#find(key)?.residuals.has(slice) === true;
   }
 
   /** Whether residuals of this size would be kept beside the inputs of their step. */
@@ -160,17 +160,18 @@ export class StepStore<Inputs, Residuals> {
   }
 
   /**
-   * Hands out a step's inputs and residuals. The caller owns the residuals, and returns unused ones
-   * with `keepResiduals`.
+   * Hands out a step's inputs, and the residuals of one slice. The caller owns the residuals, and
+   * returns unused ones with `keepResiduals`.
    * @throws CutlayerError STEP_EVICTED when neither is held any more
    */
-  take(key: StepKey): { readonly inputs: Inputs; readonly residuals: Residuals | undefined } {
+  take(key: StepKey, slice = 0): { readonly inputs: Inputs; readonly residuals: Residuals | undefined } {
     const inputs = this.inputs(key);
     const step = this.#find(key)!;
-    const { residuals } = step;
-    this.#count(this.#residualBytes, step, -step.residualBytes);
-    step.residuals = undefined;
-    step.residualBytes = 0;
+    const residuals = step.residuals.get(slice);
+    if (residuals !== undefined) {
+      step.residuals.delete(slice);
+      this.#addResidualBytes(step, -this.#options.residualBytes(residuals));
+    }
     return { inputs, residuals };
   }
 
@@ -231,7 +232,7 @@ export class StepStore<Inputs, Residuals> {
   }
 
   #remember({ tenant, stepId }: StepKey, digest: string): Step<Inputs, Residuals> {
-    const nothing = { inputs: undefined, inputBytes: 0, residuals: undefined, residualBytes: 0 };
+    const nothing = { inputs: undefined, inputBytes: 0, residuals: new Map<number, Residuals>(), residualBytes: 0 };
     const step: Step<Inputs, Residuals> = { tenant, stepId, digest, ...nothing, answered: false, usedAtMs: 0 };
     const steps = this.#tenants.get(tenant) ?? new Map<string, Step<Inputs, Residuals>>();
     this.#tenants.set(tenant, steps);
@@ -264,7 +265,7 @@ export class StepStore<Inputs, Residuals> {
   #evict(): void {
     while (this.#heldBytes.total > this.#budgetBytes) {
       const tenant = this.#heldBytes.heaviest()!;
-      const withResiduals = this.#oldest(tenant, ({ residuals }) => residuals !== undefined);
+      const withResiduals = this.#oldest(tenant, ({ residuals }) => residuals.size > 0);
       if (withResiduals !== undefined) {
         this.#dropResiduals(withResiduals);
         this.#evictedResiduals++;
@@ -281,12 +282,21 @@ export class StepStore<Inputs, Residuals> {
     this.#heldBytes.add(tenant, amount);
   }
 
+  #addResidualBytes(step: Step<Inputs, Residuals>, bytes: number): void {
+    step.residualBytes += bytes;
+    this.#count(this.#residualBytes, step, bytes);
+  }
+
   #dropResiduals(step: Step<Inputs, Residuals>): void {
-    if (step.residuals === undefined) return;
-    this.#count(this.#residualBytes, step, -step.residualBytes);
-    this.#options.release(step.residuals);
-    step.residuals = undefined;
-    step.residualBytes = 0;
+    for (const slice of [...step.residuals.keys()]) this.#dropSlice(step, slice);
+  }
+
+  #dropSlice(step: Step<Inputs, Residuals>, slice: number): void {
+    const residuals = step.residuals.get(slice);
+    if (residuals === undefined) return;
+    step.residuals.delete(slice);
+    this.#addResidualBytes(step, -this.#options.residualBytes(residuals));
+    this.#options.release(residuals);
   }
 
   #setAnswered(step: Step<Inputs, Residuals>, answered: boolean): void {

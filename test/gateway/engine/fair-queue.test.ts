@@ -112,6 +112,36 @@ describe('gateway/engine/fair-queue', () => {
     assert.ok(second! - first! <= 1 + (512 + RUN_ROWS) / (1 + RUN_ROWS));
   });
 
+  it('gives a tenant with one job at a time two thirds beside one that floods, and both half when both do', () => {
+    const shareOf = (depth: number): number => {
+      const queue = new FairQueue<Job>();
+      const push = (name: string, id: number) => queue.push({ tenant: name, rows: 100, priority: 0, id });
+      for (let id = 0; id < 1000; id++) push('flood', id);
+      for (let id = 0; id < depth; id++) push('other', id);
+      let others = 0;
+      for (let turn = 0; turn < 300; turn++) {
+        if (queue.shift()!.tenant !== 'other') continue;
+        others++;
+        push('other', turn);
+      }
+      return others / 300;
+    };
+    assert.ok(Math.abs(shareOf(1) - 2 / 3) < 0.02 && Math.abs(shareOf(2) - 1 / 2) < 0.02);
+  });
+
+  it('puts a job that goes on before the others of its priority, and behind those of a higher one', () => {
+    const queue = new FairQueue<Job>();
+    for (const [id, priority] of [0, 0, 1].entries()) queue.push({ tenant: 'a', rows: 1, priority, id });
+    queue.shift();
+    const goesOn = queue.shift()!;
+    queue.push({ tenant: 'a', rows: 1, priority: 1, id: 3 });
+    queue.putBack(goesOn);
+    assert.deepEqual(
+      drain(queue).map(({ id }) => id),
+      [3, 0, 1],
+    );
+  });
+
   it('forgets tenants that owe nothing, and bounds those that do', () => {
     const queue = new FairQueue<Job>();
     for (let id = 0; id < 5000; id++) {

@@ -41,6 +41,11 @@ describe('gateway/engine: tenants beside each other', () => {
     return { tenant, stepId, inputs: checkInputs(inputs, artifact.manifest), training: true };
   }
 
+  function allRows(batch: number, sequence: number) {
+    const positions = BigInt64Array.from({ length: batch * sequence }, (_, row) => BigInt(row));
+    return checkInputs({ hiddenStates: hidden(batch, sequence), adapter: { kind: 'none' }, positions }, artifact.manifest);
+  }
+
   const back = (tenant: string, stepId: string) => ({ tenant, stepId, cotangent: hidden(1, 1).data, wantHiddenStates: true });
   const backward = (opened: BackboneEngine, tenant: string, stepId: string) => {
     const { cotangent, ...rest } = back(tenant, stepId);
@@ -66,6 +71,49 @@ describe('gateway/engine: tenants beside each other', () => {
     const turns = ended.flatMap((tenant, at) => (tenant === 'neighbour' ? [at] : []));
     // Before each of its calls the step that runs already, and one whose turn came with its own.
     assert.ok(turns[0]! <= 2 && turns[1]! - turns[0]! <= 3, ended.join(' '));
+  });
+
+  it('runs a neighbour between two slices of one large step, forward and backward', async () => {
+    const opened = await engine();
+    const ended: string[] = [];
+    const call = async (name: string, work: Promise<unknown>): Promise<void> => {
+      await work;
+      ended.push(name);
+    };
+    await opened.forward(step('neighbour', 'x'));
+    const large = { ...step('loud', 'large'), inputs: allRows(16, 512) };
+    const cotangent = f32([16 * 512, hiddenSize], hidden(16, 512, 2).data);
+    await Promise.all([call('forward', opened.forward(large)), call('neighbour', opened.forward(step('neighbour', 'y')))]);
+    const vjp = opened.backward({ tenant: 'loud', stepId: 'large', cotangent, wantHiddenStates: true });
+    await Promise.all([call('backward', vjp), call('neighbour', backward(opened, 'neighbour', 'x'))]);
+    assert.deepEqual(ended, ['neighbour', 'forward', 'neighbour', 'backward']);
+  });
+
+  it('gives a step the same bits whether others wait or not', async () => {
+    const [alone, beside] = [await engine(), await engine()];
+    const results = await Promise.all(
+      [alone, beside].map(async (opened) => {
+        const others = opened === beside ? Array.from({ length: 12 }, (_, at) => opened.forward(step(`other-${at}`, 'x', 2, 64))) : [];
+        const output = await opened.forward({ ...step('acme', 'large'), inputs: allRows(5, 700) });
+        const cotangent = f32([3500, hiddenSize], hidden(5, 700, 3).data);
+        const back = opened.backward({ tenant: 'acme', stepId: 'large', cotangent, wantHiddenStates: true });
+        await Promise.all(others);
+        return { output, back: await back };
+      }),
+    );
+    assert.deepEqual(results[1], results[0]);
+  });
+
+  it('runs no further slice of a step whose caller has gone', async () => {
+    const opened = await engine();
+    const abort = new AbortController();
+    const large = opened.forward({ ...step('loud', 'large', 16, 512, 1), inputs: allRows(16, 512), signal: abort.signal });
+    await opened.forward(step('neighbour', 'x'));
+    abort.abort();
+    await assert.rejects(large, hasCode('CANCELLED'));
+    await opened.forward(step('neighbour', 'y'));
+    assert.ok(opened.stats().ops.forward.count < 2 + 8);
+    assert.deepEqual([opened.stats().callBytes, opened.stats().workBytes, opened.stats().queueLength], [0, 0, 0]);
   });
 
   it('keeps the residuals of a tenant within its share, while eight others hold more than they can', async () => {

@@ -10,15 +10,16 @@ function open({ workers = 1, waitingLimit = 8, limitBytes = 200 } = {}) {
   const started: string[] = [];
   const discarded: string[] = [];
   const ends = new Map<string, () => void>();
+  const work = (name: string): Promise<string> => {
+    started.push(name);
+    return new Promise<string>((resolve) => ends.set(name, () => resolve(name)));
+  };
   const run = (tenant: string, name: string, change: Partial<ScheduledJob<string>> & { readonly callBytes?: number } = {}) => {
     const call = scheduler.hold(tenant, change.callBytes ?? 1);
     const outcome = scheduler
       .run({
         ...{ tenant, rows: 1, priority: 0, call, workBytes: 10 },
-        work: () => {
-          started.push(name);
-          return new Promise<string>((resolve) => ends.set(name, () => resolve(name)));
-        },
+        work: () => work(name),
         discard: (result) => discarded.push(result),
         ...change,
       })
@@ -30,7 +31,7 @@ function open({ workers = 1, waitingLimit = 8, limitBytes = 200 } = {}) {
     ends.get(name)!();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { budget, scheduler, run, end, started, discarded };
+  return { budget, scheduler, run, work, end, started, discarded };
 }
 
 describe('gateway/engine/scheduler', () => {
@@ -89,6 +90,46 @@ describe('gateway/engine/scheduler', () => {
     for (const name of ['1', 'q', '2']) await end(name);
     assert.deepEqual([await loud[0], await loud[1], await quiet], ['1', '2', 'q']);
     assert.equal(budget.stats().callBytes, 0);
+  });
+
+  /** A job of `count` runs of 60 bytes, named `name-1` and so on. */
+  const several = (rig: ReturnType<typeof open>, tenant: string, name: string, count: number, signal?: AbortSignal) => {
+    let ran = 0;
+    return rig.run(tenant, name, {
+      workBytes: 60,
+      signal,
+      work: () => rig.work(`${name}-${++ran}`),
+      goesOn: () => ran < count,
+    });
+  };
+
+  it('gives a turn to another tenant between the runs of a job, which holds no bytes of a run meanwhile', async () => {
+    const rig = open({ limitBytes: 200 });
+    const large = several(rig, 'loud', 'large', 3);
+    const other = rig.run('quiet', 'other', { workBytes: 60 });
+    await rig.end('large-1');
+    assert.deepEqual([rig.started, rig.budget.stats().workBytes], [['large-1', 'other'], 60]);
+    for (const name of ['other', 'large-2', 'large-3']) await rig.end(name);
+    assert.deepEqual([await other, await large], ['other', 'large-3']);
+    assert.deepEqual([rig.budget.stats().workBytes, rig.budget.stats().callBytes, rig.scheduler.stats().queueLength], [0, 0, 0]);
+  });
+
+  it('ends a job between two runs when its caller goes, and when the scheduler closes', async () => {
+    const rig = open({ limitBytes: 200 });
+    const abort = new AbortController();
+    const gone = several(rig, 'loud', 'gone', 3, abort.signal);
+    const other = rig.run('quiet', 'other');
+    await rig.end('gone-1');
+    abort.abort();
+    assert.equal(await gone, 'CANCELLED');
+    const last = several(rig, 'loud', 'last', 2);
+    await rig.end('other');
+    assert.equal(await other, 'other');
+    rig.scheduler.close();
+    await rig.end('last-1');
+    assert.equal(await last, 'UNAVAILABLE');
+    assert.deepEqual(rig.started, ['gone-1', 'other', 'last-1']);
+    assert.deepEqual([rig.budget.stats().workBytes, rig.budget.stats().callBytes], [0, 0]);
   });
 
   it('fails what waits and what comes after it is closed', async () => {
