@@ -58,9 +58,9 @@ interface Head {
 }
 
 /**
- * The head of some rows: z = h W′ᵀ + scale (h Aᵀ) Bᵀ. W′ is the table with its trained rows in
- * place. The family's logit scale and softcap follow. The scale is in the products, so it costs no
- * pass over [N, V].
+ * The head of some rows: z = h W′ᵀ + b + scale (h Aᵀ) Bᵀ. W′ is the table with its trained rows in
+ * place, b the bias of heads that have one. The family's logit scale and softcap follow. The scale
+ * is in the products, so it costs no pass over [N, V].
  */
 function buildHead(decoder: DecoderGraph, variant: HeadVariant, rows: Value): Head {
   const { g, spec } = decoder;
@@ -68,11 +68,14 @@ function buildHead(decoder: DecoderGraph, variant: HeadVariant, rows: Value): He
   const alpha = spec.logitScale;
   const normed = finalNorm(decoder, rows);
   const table = decoder.head();
-  let z = g.gemm({ A: normed, B: table }, { alpha, transB: 1 }); // [N, V]
+  const bias = spec.headBias === true ? decoder.model('headBias') : undefined; // [V]
+  const product = (B: Value, C: Value | undefined): Value =>
+    g.gemm({ A: normed, B, C }, { alpha, ...(C !== undefined && { beta: alpha }), transB: 1 });
+  let z = product(table, bias); // [N, V]
   let tokens: TrainedTokens | undefined;
   if (variant === 'tokens' || variant === 'loraTokens') {
     tokens = { ids: g.input('tokenIds', 'int64', [T]), rows: g.input('tokenRows', 'float32', [T, d]) };
-    const columns = g.gemm({ A: normed, B: tokens.rows }, { alpha, transB: 1 }); // [N, T]
+    const columns = product(tokens.rows, bias && g.gather(bias, tokens.ids)); // [N, T]
     z = g.scatterElements(z, g.expand(g.unsqueeze(tokens.ids, [0]), [dims.N, T]), columns, { axis: 1 });
   }
   let lora: HeadLora | undefined;

@@ -20,6 +20,10 @@ export interface OutsideOptions {
   /** The tensor that embeds tokens; if given, the config's family is ignored. */
   readonly embedTensor?: string | undefined;
   readonly headTensor?: string | undefined;
+  /** The tensor of the head's bias; by default the one beside the head, if there is one. */
+  readonly headBias?: string | undefined;
+  /** Factor on the logits; required if the config of an unknown family has one. */
+  readonly logitScale?: number | undefined;
   /** Longest sequence; by default the config's. */
   readonly maxPositions?: number | undefined;
 }
@@ -42,13 +46,12 @@ const generic = z.object({
   tie_word_embeddings: z.boolean().default(true),
 });
 
+/** Config keys of a factor on the logits, or of a divisor. */
+const SCALES_LOGITS = ['logits_scaling', 'logit_scale', 'lm_head_multiplier', 'output_multiplier_scale'];
+
 /** Config keys that change embedding or head in a way that is unknown for an unknown family. */
 const CHANGES_THE_ENDS = [
   'final_logit_softcapping',
-  'logits_scaling',
-  'logit_scale',
-  'lm_head_multiplier',
-  'output_multiplier_scale',
   'embedding_multiplier',
   'embedding_multiplier_scale',
   'scale_embedding',
@@ -92,6 +95,13 @@ interface Parts {
 
 /** A known family describes its embedding, norm and head. */
 function knownFamily(configText: string, tensors: TensorShapes, options: OutsideOptions): Parts {
+  for (const [flag, value] of Object.entries({ '--head-bias': options.headBias, '--logit-scale': options.logitScale })) {
+    if (value !== undefined)
+      throw new CutlayerError(
+        'INVALID_CONFIG',
+        `${flag}: the family of config.json says what its head does; leave it out, or give --embed-tensor`,
+      );
+  }
   const { spec, weights, family, specialTokens, notes } = describeModel(configText);
   const names = tensorNames(family.names, tensors.keys());
   const held = (name: string): string | undefined => names.get(name);
@@ -135,11 +145,11 @@ function scales(spec: DecoderSpec, family: string, { embedScale }: OutsideOption
 
 /** An unknown family: tensors by usual or given names; nothing is scaled or normed. */
 function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOptions): Parts {
-  for (const key of CHANGES_THE_ENDS) {
-    const value = config[key];
-    if (value !== undefined && value !== null && value !== false && value !== 1)
-      throw unsupported(key, value, 'nothing: it may change what embedding or head compute, in a family that is not known');
-  }
+  const says = (key: string): boolean => ![undefined, null, false, 1].includes(config[key] as undefined); // a value of any type
+  for (const key of CHANGES_THE_ENDS.filter(says))
+    throw unsupported(key, config[key], 'nothing: it may change what embedding or head compute, in a family that is not known');
+  for (const key of SCALES_LOGITS.filter((name) => options.logitScale === undefined && says(name)))
+    throw unsupported(key, config[key], 'the factor on the logits to be said, as the family is not known: --logit-scale X (1 for none)');
   const read = parseKeys(generic, config);
   const embed = options.embedTensor ?? only(tensors, EMBEDDINGS, 'token embedding', '--embed-tensor');
   if (embed === undefined)
@@ -151,9 +161,8 @@ function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOp
       'MISSING_TENSOR',
       'checkpoint: holds no LM head by a usual name and config.json does not tie it; say which: --head-tensor NAME',
     );
-  const bias = head?.replace(/weight$/, 'bias');
-  if (bias !== undefined && bias !== head && tensors.has(bias))
-    throw unsupported(bias, 'a tensor', 'none: LM heads with a bias are not known');
+  const beside = (head ?? 'lm_head.weight').replace(/weight$/, 'bias');
+  const bias = options.headBias ?? (beside !== head && tensors.has(beside) ? beside : undefined);
   const [norm] = [...tensors.keys()].filter((name) => FINAL_NORMS.test(name));
   if (finalNormSide(norm, options) === 'bundle')
     throw new CutlayerError(
@@ -176,9 +185,14 @@ function anyFamily(config: ConfigJson, tensors: TensorShapes, options: OutsideOp
     throw new CutlayerError('INVALID_CONFIG', 'config.json: says no max_position_embeddings; say the longest sequence: --max-positions N');
   const weights = [found(tensors, embed, 'embedTokens', [vocabSize, hiddenSize])];
   if (!tied) weights.push(found(tensors, head!, 'head', [vocabSize, hiddenSize]));
+  if (bias !== undefined) weights.push(found(tensors, bias, 'headBias', [vocabSize]));
   const names = { embedTokens: embed, head: head ?? 'lm_head.weight' };
   return {
-    spec: bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }),
+    spec: {
+      ...bareSpec({ vocabSize, hiddenSize, maxPositions, tiedHead: tied }),
+      logitScale: options.logitScale ?? 1,
+      ...(bias !== undefined && { headBias: true }),
+    },
     weights,
     names,
     read: specialTokensOf(config, vocabSize, {}),

@@ -65,7 +65,7 @@ export function describeModel(configText: string): ModelDescription {
     throw new CutlayerError(
       'UNSUPPORTED_FAMILY',
       `config.json: model_type: expected one of ${Object.keys(all).join(', ')}; got ${JSON.stringify(modelType.slice(0, 64))}. ` +
-        'Any other comes in as a graph: cutlayer pack --onnx',
+        'Any other comes in as a graph, unless its slices depend on data: cutlayer pack --onnx',
     );
   }
   const family: Family = all[modelType];

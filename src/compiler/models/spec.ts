@@ -116,6 +116,8 @@ export interface DecoderSpec {
   readonly residualScale: number;
   /** The head's weight is the token embedding. */
   readonly tiedHead: boolean;
+  /** The head adds a bias [vocabulary]; imported models only. */
+  readonly headBias?: true;
   /** Factor on embedded tokens; 1 for most. */
   readonly embedScale: number;
   /**

@@ -7,7 +7,7 @@ import type { ConfigJson, DefaultTokenIds } from './config.js';
 import type { DecoderSpec } from './spec.js';
 
 /** Weights outside the blocks. `head` is absent where it is tied to `embedTokens`. */
-export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalNormBias' | 'head';
+export type ModelRole = 'embedTokens' | 'embedPositions' | 'finalNorm' | 'finalNormBias' | 'head' | 'headBias';
 
 /** The layers of a block that may have a bias: the norms of sublayers and the projections. */
 export type LayerRole =

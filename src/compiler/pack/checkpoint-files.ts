@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { z } from 'zod';
 import { digestFile } from '../../artifacts/digest.js';
 import type { ArtifactFile } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';

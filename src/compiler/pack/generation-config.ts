@@ -15,7 +15,7 @@ const schema = z.looseObject({
   top_p: z.number().positive().max(1).nullish(),
 });
 
-/** Keys that change which tokens transformers chooses and are not applied, with their off values. */
+/** Keys that change which tokens transformers chooses, not applied, with values that are off. */
 const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
   num_beams: [1],
   penalty_alpha: [],

@@ -27,6 +27,7 @@ import { runSession, type Tensors } from '../../support/session.js';
 const LOSS_TOLERANCE = 1e-5;
 const GRADIENT_TOLERANCE = 1e-4;
 const LORA_SCALE = 1.5;
+const HEAD_BIAS = 'head.bias';
 const shapes = { bare: { logitScale: 1, logitSoftcap: null }, capped: { logitScale: 0.25, logitSoftcap: 5 } } as const;
 
 const trainedBy: { readonly [V in HeadVariant]: readonly string[] } = {
@@ -43,13 +44,26 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
     let expected: ReadonlyMap<string, Tensor>;
     let inputs: Tensors;
     const of = (shape: keyof typeof shapes): ModelDescription => ({ ...model, spec: { ...model.spec, ...shapes[shape] } });
+    /** With a bias: the first values of the embedding. */
+    const biased = (shape: Partial<ModelDescription['spec']>): ModelDescription => ({
+      ...model,
+      spec: { ...model.spec, ...shape, headBias: true },
+      weights: {
+        ...model.weights,
+        model: (role) => (role === 'headBias' ? { role, name: HEAD_BIAS, shape: [model.spec.vocabSize] } : model.weights.model(role)),
+      },
+    });
+    const place = (name: string): Pick<TensorInfo, 'offset' | 'bytes'> =>
+      name === HEAD_BIAS
+        ? { offset: file.get(model.weights.model('embedTokens').name)!.offset, bytes: 4 * model.spec.vocabSize }
+        : file.get(name)!;
     /** Runs a graph whose weights are the checkpoint's, mapped from its file. */
     const runGraph = async (graph: Graph, feeds: Tensors): Promise<Tensors> => {
       const path = join(dir, `${next++}.onnx`);
       const externalData = (name: string) => ({
         location: 'model.safetensors',
-        offset: file.get(name)!.offset,
-        length: file.get(name)!.bytes,
+        offset: place(name).offset,
+        length: place(name).bytes,
       });
       await writeFile(path, encodeModel(graph, { externalData }));
       const session = await InferenceSession.create(path, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 });
@@ -112,6 +126,31 @@ for (const fixture of ['gpt2-tiny', 'llama-tiny']) {
         });
       }
     }
+
+    it('adds a bias to the logits, before scale and softcap, and to those of trained tokens', async () => {
+      const [V, d] = [model.spec.vocabSize, model.spec.hiddenSize];
+      const bias = (weights.get(model.weights.model('embedTokens').name)!.data as Float32Array).subarray(0, V); // as HEAD_BIAS
+      const scale = shapes.capped.logitScale;
+      for (const variant of headVariantsOf(model)) {
+        const uncapped = { logitScale: scale, logitSoftcap: null };
+        const { logits: plain } = await runGraph(compileHead({ ...model, spec: { ...model.spec, ...uncapped } }, variant), inputs);
+        const { logits } = await runGraph(compileHead(biased(uncapped), variant), inputs);
+        logits!.data.forEach((value, i) => {
+          const wanted = Number(plain!.data[i]) + scale * bias[i % V]!;
+          assert.ok(Math.abs(Number(value) - wanted) < 1e-5, `${variant}: ${value}, not ${wanted}`);
+        });
+      }
+      // The cotangent of the rows against differences of the loss along it.
+      const graph = compileLoss(biased(shapes.capped), 'plain');
+      const { cotangent } = await runGraph(graph, inputs);
+      const norm = Math.hypot(...Array.from(cotangent!.data, Number));
+      const moved = async (by: number): Promise<number> => {
+        const rows = Float32Array.from(inputs.rows!.data as Float32Array, (value, i) => value + (by * Number(cotangent!.data[i])) / norm);
+        return Number((await runGraph(graph, { ...inputs, rows: f32([rows.length / d, d], rows) })).loss!.data[0]);
+      };
+      const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
+      assert.ok(Math.abs(slope / norm - 1) < 1e-3, `${slope}, not ${norm}`);
+    });
 
     it('gives the plain loss and cotangent with LoRA at zero and token rows that are the table’s', async () => {
       const table = weights.get(model.weights.model('embedTokens').name)!;

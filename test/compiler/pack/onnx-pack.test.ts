@@ -3,16 +3,18 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
 import { loadBackbone, loadClientBundle } from '../../../src/artifacts/store.js';
 import { type OnnxPackRequest, packOnnx } from '../../../src/compiler/pack/onnx-pack.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { openGraphs } from '../../../src/runtime/graphs.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
-import { tensor } from '../../../src/tensor/tensor.js';
+import { type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import { onnxFixtures, packOnnxFixture } from '../../support/onnx-fixtures.js';
 import { int, ints, type ModelNode, modelBytes, modelFile, tensorMessage } from '../../support/onnx-model.js';
 import { fixtureDir } from '../../support/packed-model.js';
 import { seeded, uniform } from '../../support/random.js';
+import { runSession } from '../../support/session.js';
 
 /** A directory with an embedding and a head of a family that nobody knows, hidden size 4. */
 async function bundleDir(
@@ -24,9 +26,15 @@ async function bundleDir(
   const base = { model_type: 'acme', vocab_size: 6, hidden_size: 4, max_position_embeddings: 32, tie_word_embeddings: false };
   writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...base, ...config }));
   const random = seeded(5);
-  const weights = tensors.map((name) => [name, uniform('float32', name.includes('norm') ? [4] : [6, 4], random)]);
+  const weights = tensors.map((name) => [name, uniform('float32', shapeOf(name, tensors), random)]);
   await writeTensors(join(dir, 'model.safetensors'), Object.fromEntries(weights));
   return dir;
+}
+
+/** A bias is a vector, but where a test wants it wrong: beside a head of its own. */
+function shapeOf(name: string, tensors: readonly string[]): readonly number[] {
+  if (name.includes('norm')) return [4];
+  return /bias|offsets/.test(name) && !tensors.includes('lm_head.weight') ? [6] : [6, 4];
 }
 
 const ofInts = (name: string, ...values: number[]): object =>
@@ -214,7 +222,22 @@ describe('pack --onnx', () => {
       /--embed-tensor: several tensors look like the token embedding/,
     ],
     ['has no head and does not tie it', {}, ['wte.weight'], {}, 'MISSING_TENSOR', /--head-tensor NAME/],
-    ['has a head with a bias', {}, [...both, 'lm_head.bias'], {}, 'UNSUPPORTED_CONFIG', /lm_head.bias/],
+    [
+      'has a bias of another size beside its head',
+      {},
+      [...both, 'lm_head.bias'],
+      {},
+      'INVALID_SHAPE',
+      /lm_head.bias: expected \[6\], got \[6, 4\]/,
+    ],
+    [
+      'scales its logits by a factor that is not said',
+      { logit_scale: 0.5 },
+      both,
+      {},
+      'UNSUPPORTED_CONFIG',
+      /logit_scale: expected the factor on the logits to be said.*--logit-scale X/,
+    ],
     ['names a tensor that is not there', {}, both, { headTensor: 'gone' }, 'MISSING_TENSOR', /lacks gone, the head of the client bundle/],
     [
       'caps its logits in a way that we cannot know',
@@ -234,20 +257,45 @@ describe('pack --onnx', () => {
     ],
     ['has another hidden size', { hidden_size: 8 }, both, {}, 'INVALID_SHAPE', /expected \[6, 8\], got \[6, 4\]/],
     ['says no longest sequence', { max_position_embeddings: null }, both, {}, 'INVALID_CONFIG', /--max-positions N/],
-    [
-      'has special tokens outside its vocabulary',
-      { eos_token_id: 6 },
-      both,
-      {},
-      'INVALID_CONFIG',
-      /token id 6 lies outside the vocabulary of 6/,
-    ],
   ];
   for (const [what, config, tensors, options, code, message] of unsaid) {
     it(`refuses a directory that ${what}`, async () => {
       await refuses({ onnxPath: bytes([relu]), bundleFromDir: await bundleDir(root, config, tensors), ...options }, code, message);
     });
   }
+
+  it('applies a bias of the head and a factor on the logits', async () => {
+    const config = { logits_scaling: 2, eos_token_id: 6, tie_word_embeddings: true };
+    const packed = async (tensors: readonly string[], options: object): Promise<(rows: Tensor) => Promise<number[]>> => {
+      const asked = request({
+        onnxPath: bytes([relu]),
+        bundleFromDir: await bundleDir(root, config, tensors),
+        logitScale: 0.5,
+        ...options,
+      });
+      const { clientBundleDir, notes } = await packOnnx(asked);
+      assert.deepEqual(notes, ['config.json: token id 6 lies outside the vocabulary of 6 and is left out']);
+      const { manifest } = await loadClientBundle(clientBundleDir);
+      const session = await InferenceSession.create(join(clientBundleDir, manifest.graphs.head.plain.file));
+      return async (rows) => Array.from((await runSession(session, { rows })).logits!.data, Number);
+    };
+    const rows = uniform('float32', [3, 4], seeded(8));
+    const [table, bias] = ['wte.weight', 'offsets'];
+    const [plain, scaled] = [await packed([table], {}), await packed([table], { logitScale: 1.5 })];
+    const logits = await plain(rows);
+    for (const [i, value] of (await scaled(rows)).entries()) assert.ok(Math.abs(value - 3 * logits[i]!) < 1e-6);
+    for (const [names, options] of [
+      [[table, 'lm_head.bias'], {}],
+      [[table, bias], { headBias: bias }],
+    ] as const) {
+      const values = (await (await packed(names, options))(rows)).map((value, i) => value - logits[i]!);
+      // The bias is the second tensor that the generator of the weights makes.
+      const random = seeded(5);
+      uniform('float32', [6, 4], random);
+      const wanted = uniform('float32', [6], random).data;
+      for (const [i, value] of values.entries()) assert.ok(Math.abs(value - 0.5 * Number(wanted[i % 6])) < 1e-6, `${value} at ${i}`);
+    }
+  });
 
   it("refuses a graph of another hidden size than the directory's", async () => {
     await refuses(
