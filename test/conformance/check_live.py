@@ -66,13 +66,14 @@ class Comparison:
 
 def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) -> None:
     """Every JSON and safetensors file of a fresh run against the committed one, and no file more or less; with the methods' curves of a family, and with
-    the methods' own references when all checkpoints are made."""
+    the methods' own references, and those of texts, when all checkpoints are made."""
     from checkpoints import CHECKPOINTS
     from generation import make_generation
     from make_fixtures import make_fixture
     from methods import FAMILIES, make_methods
     from multimodal import make_multimodal
     from prompt_methods import make_prompt_references
+    from text_cases import make_text_fixtures
     from weight_methods import make_weight_references
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -89,7 +90,7 @@ def compare_fixtures(committed: Path, names: list[str], comparison: Comparison) 
             make_prompt_references(Path(temporary), fresh)
             make_weight_references(Path(temporary), fresh)
             compare_directories(fresh, committed / "methods", "methods", comparison)
-            for folder, make in (("multimodal", make_multimodal), ("generation", make_generation)):
+            for folder, make in (("multimodal", make_multimodal), ("generation", make_generation), ("text", make_text_fixtures)):
                 make(Path(temporary) / folder)
                 compare_directories(Path(temporary) / folder, committed / folder, folder, comparison)
 

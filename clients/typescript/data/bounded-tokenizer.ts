@@ -105,7 +105,16 @@ function sizeOf(request: TokenizerRequest): number {
       return request.texts.reduce((sum, text) => sum + text.length, 0);
     case 'decode':
       return request.ids.length;
+    case 'learn':
+      return request.texts.reduce((sum, text) => sum + charactersOf(text), 0);
     case 'render':
-      return request.messages.reduce((sum, { content }) => sum + content.length, 0);
+      return charactersOf(request.messages);
   }
+}
+
+/** Characters of all strings in a value. */
+function charactersOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce<number>((sum, item) => sum + charactersOf(item), 0);
 }

@@ -1,7 +1,7 @@
 /** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
 import { readLines } from './lines.js';
-import { type ChatMessage, type DataRecord, parseRecord } from './records.js';
+import { type DataRecord, parseRecord } from './records.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
 export interface Example {
@@ -58,12 +58,12 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   let total = 0;
   let skipped = 0;
   for await (const lines of batchesOf(readLines(file))) {
-    tokenizer.encodeAhead(lines.flatMap(({ text }) => textsOf(text)));
-    for (const line of lines) {
+    const records = lines.flatMap((line) => (line.text.trim() === '' ? [] : [parsedLine(line, `${file}:${line.number}`)]));
+    tokenizer.learnAhead(records.flatMap(({ record }) => record ?? []));
+    for (const { record, error, source } of records) {
       if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
-      if (line.text.trim() === '') continue;
-      const source = `${file}:${line.number}`;
-      const made = toExamples(parseRecord(line.text, source), tokenizer, options, source);
+      if (record === undefined) throw error;
+      const made = toExamples(record, tokenizer, options, source);
       if (made.length === 0) skipped++;
       for (const example of made) {
         total += example.tokenIds.length;
@@ -74,7 +74,7 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
       }
     }
   }
-  tokenizer.encodeAhead([]);
+  tokenizer.learnAhead([]);
   if (examples.length === 0 && skipped > 0) {
     const all = `all ${skipped} are longer than ${options.maxLength} tokens and were left out`;
     throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
@@ -107,19 +107,18 @@ async function* batchesOf(lines: AsyncIterable<Line>): AsyncGenerator<readonly L
   if (batch.length > 0) yield batch;
 }
 
-/** What a line will ask to encode; nothing of a line that is refused later. */
-function textsOf(line: string): readonly string[] {
+/** A line's record, or the error that reading it gives: the lines before it come first. */
+function parsedLine({ text }: Line, source: string) {
   try {
-    const { prompt, completion, text } = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    return [prompt, completion, text].filter((value) => typeof value === 'string');
-  } catch {
-    return [];
+    return { record: parseRecord(text, source), error: undefined, source };
+  } catch (error) {
+    return { record: undefined, error, source };
   }
 }
 
 /**
  * Tokenizes one record: one example, none when skipped by the policy, or windows of a document.
- * Prompt and completion are tokenized apart: their border is the same in training and generation.
+ * Prompt and completion, and a conversation, are one text that is tokenized once.
  * @throws CutlayerError INVALID_DATA
  */
 export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): readonly Example[] {
@@ -130,8 +129,8 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   const classLabel = objective === 'classification' ? namedId('label', record.label, labels ?? [], source) : undefined;
   // A class is read at the text's own end, as transformers' tokenizers leave it.
   const withEos = appendEos && classLabel === undefined;
-  const segments = located(source, () => segmentsOf(record, tokenizer, withEos));
-  const whole = joined(segments, classLabel === undefined);
+  const whole = located(source, () => learnedOf(record, tokenizer, withEos));
+  if (classLabel !== undefined) whole.labelMask.fill(0);
   const names = { source, ...(task === undefined ? {} : { task }), ...(classLabel === undefined ? {} : { classLabel }) };
   const length = whole.tokenIds.length;
   if (objective === 'text') return windows(whole, maxLength).map((window) => ({ ...window, promptLength: 0, ...names }));
@@ -153,20 +152,21 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   return [{ tokenIds, labelMask, promptLength, ...names }];
 }
 
-/** Segments as one sequence. @param labels False: no token carries loss. */
-function joined(segments: readonly Segment[], labels: boolean) {
-  const length = segments.reduce((sum, segment) => sum + segment.ids.length, 0);
-  const tokenIds = new Int32Array(length);
-  const labelMask = new Uint8Array(length);
-  let at = 0;
-  let lastPrompt = 0;
-  for (const { ids, labelled } of segments) {
-    if (labelled) lastPrompt = at;
-    tokenIds.set(ids, at);
-    if (labelled && labels) labelMask.fill(1, at, at + ids.length);
-    at += ids.length;
-  }
-  return { tokenIds, labelMask, lastPrompt };
+/** A record's whole sequence: what starts every sequence, its own tokens, and its end. */
+function learnedOf(record: DataRecord, tokenizer: TextTokenizer, appendEos: boolean) {
+  const { ids, ranges } = tokenizer.learn(record);
+  // A conversation has the special tokens of its template, and no others.
+  const leading = record.form === 'messages' ? [] : tokenizer.leading;
+  const eos = appendEos && record.form !== 'messages' && tokenizer.eosTokenId !== undefined ? [tokenizer.eosTokenId] : [];
+  const tokenIds = new Int32Array(leading.length + ids.length + eos.length);
+  tokenIds.set(leading);
+  tokenIds.set(ids, leading.length);
+  tokenIds.set(eos, leading.length + ids.length);
+  const labelMask = new Uint8Array(tokenIds.length);
+  for (let at = 0; at < ranges.length; at += 2) labelMask.fill(1, leading.length + ranges[at]!, leading.length + ranges[at + 1]!);
+  labelMask.fill(1, tokenIds.length - eos.length);
+  if (record.form === 'text') labelMask.fill(1, 0, leading.length);
+  return { tokenIds, labelMask, lastPrompt: leading.length + (ranges.at(-2) ?? ids.length) };
 }
 
 /**
@@ -206,49 +206,6 @@ function namedId(key: 'label' | 'task', name: string | undefined, known: readonl
   const got = name === undefined ? 'nothing' : JSON.stringify(name.slice(0, 60));
   const list = known.length > 20 ? `${known.slice(0, 20).join(', ')} and ${known.length - 20} more` : known.join(', ') || 'none';
   throw new CutlayerError('INVALID_DATA', `${source}: "${key}": expected one of ${list}; got ${got}`);
-}
-
-interface Segment {
-  readonly ids: readonly number[];
-  readonly labelled: boolean;
-}
-
-function segmentsOf(record: DataRecord, tokenizer: TextTokenizer, appendEos: boolean): readonly Segment[] {
-  const eos = appendEos && tokenizer.eosTokenId !== undefined ? [tokenizer.eosTokenId] : [];
-  switch (record.form) {
-    case 'completion':
-      return [
-        { ids: [...tokenizer.leading, ...tokenizer.encode(record.prompt)], labelled: false },
-        { ids: [...tokenizer.encode(record.completion), ...eos], labelled: true },
-      ];
-    case 'text':
-      return [{ ids: [...tokenizer.leading, ...tokenizer.encode(record.text), ...eos], labelled: true }];
-    case 'messages':
-      return chatSegments(record.messages, tokenizer);
-  }
-}
-
-/** Loss on each assistant turn, end-of-turn included; the template adds its own special tokens. */
-function chatSegments(messages: readonly ChatMessage[], tokenizer: TextTokenizer): readonly Segment[] {
-  const segments: Segment[] = [];
-  let rendered = '';
-  const extend = (text: string, labelled: boolean) => {
-    if (!text.startsWith(rendered)) {
-      throw new CutlayerError(
-        'INVALID_DATA',
-        "the checkpoint's chat template rewrites earlier turns, so the tokens of one turn cannot be told apart; " +
-          'write one record per assistant turn, as {prompt, completion}',
-      );
-    }
-    segments.push({ ids: tokenizer.encode(text.slice(rendered.length)), labelled });
-    rendered = text;
-  };
-  messages.forEach((message, index) => {
-    if (message.role !== 'assistant') return;
-    extend(tokenizer.renderChat(messages.slice(0, index), true), false);
-    extend(tokenizer.renderChat(messages.slice(0, index + 1), false), true);
-  });
-  return segments;
 }
 
 /** Adds file:line to the message of an error without it. */

@@ -1,12 +1,7 @@
 /** Parses one line of a data file into one of three record forms; errors name file and line. */
-import { CutlayerError } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
-
-/** One turn of a conversation. */
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
+import { type Conversation, parseConversation } from './messages.js';
+import { fieldsOf, invalid, nonEmpty, text } from './record-values.js';
 
 /** A record of a data file: what the line held, validated. */
 export type DataRecord = RecordContent & RecordNames;
@@ -14,7 +9,7 @@ export type DataRecord = RecordContent & RecordNames;
 /** The text of a record, in one of three forms. */
 type RecordContent =
   | { readonly form: 'completion'; readonly prompt: string; readonly completion: string }
-  | { readonly form: 'messages'; readonly messages: readonly ChatMessage[] }
+  | ({ readonly form: 'messages' } & Conversation)
   | { readonly form: 'text'; readonly text: string };
 
 /** What a record of any form may name. */
@@ -25,26 +20,42 @@ export interface RecordNames {
   readonly task?: string;
 }
 
-const roles: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool']);
+/** Keys that a record of each form has. */
+const keysOf: { readonly [Form in DataRecord['form']]: readonly string[] } = {
+  completion: ['prompt', 'completion'],
+  messages: ['messages', 'tools', 'documents', 'chat_template_kwargs'],
+  text: ['text'],
+};
 
 /**
- * Parses a line. Keys beyond those of its form, `label` and `task` are ignored (`id`, `meta` …).
+ * Parses a line.
  * @param where `file:line`, for messages.
  * @throws CutlayerError INVALID_DATA
  */
 export function parseRecord(line: string, where: string): DataRecord {
-  let value: unknown;
+  return recordOf(parseLine(line, where), where);
+}
+
+/** A line as JSON. @throws CutlayerError INVALID_DATA */
+export function parseLine(line: string, where: string): unknown {
   try {
-    value = parseJson(line);
+    return parseJson(line);
   } catch (cause) {
     throw invalid(where, `not JSON (${line.length} characters); expected one object per line`, cause);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(where, `expected an object, got ${value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`}`);
-  }
-  const record = value as Readonly<Record<string, unknown>>;
+}
+
+/** The record that a parsed line is. @throws CutlayerError INVALID_DATA */
+export function recordOf(value: unknown, where: string): DataRecord {
+  const record = fieldsOf(value, where);
   const [label, task] = [plainName(record.label), plainName(record.task)];
   return { ...parseContent(record, where), ...(label === undefined ? {} : { label }), ...(task === undefined ? {} : { task }) };
+}
+
+/** Keys of a parsed line that its record does not read. */
+export function unreadKeys(value: unknown, { form }: DataRecord): readonly string[] {
+  const read = new Set([...keysOf[form], 'label', 'task']);
+  return Object.keys(value as object).filter((key) => !read.has(key));
 }
 
 /** A name as text; numbers and booleans count too. Any other value is no name. */
@@ -59,7 +70,7 @@ function parseContent(record: Readonly<Record<string, unknown>>, where: string):
     const keys = ['prompt', 'completion', 'messages', 'text'].filter((key) => record[key] !== undefined);
     throw invalid(where, `expected exactly one form (prompt + completion, messages, or text), got the keys ${keys.join(', ')}`);
   }
-  if (record.messages !== undefined) return { form: 'messages', messages: parseMessages(record.messages, where) };
+  if (record.messages !== undefined) return { form: 'messages', ...parseConversation(record, where) };
   if (record.text !== undefined) return { form: 'text', text: nonEmpty(record.text, 'text', where) };
   if (record.completion === undefined) {
     const found = Object.keys(record).slice(0, 8).join(', ') || 'none';
@@ -72,38 +83,4 @@ function parseContent(record: Readonly<Record<string, unknown>>, where: string):
     prompt: text(record.prompt, 'prompt', where),
     completion: nonEmpty(record.completion, 'completion', where),
   };
-}
-
-function parseMessages(value: unknown, where: string): readonly ChatMessage[] {
-  if (!Array.isArray(value) || value.length === 0) throw invalid(where, 'messages: expected a list with at least one message');
-  const messages = value.map((item: unknown, index): ChatMessage => {
-    if (typeof item !== 'object' || item === null || Array.isArray(item)) throw invalid(where, `messages[${index}]: expected an object`);
-    const { role, content } = item as Readonly<Record<string, unknown>>;
-    if (typeof role !== 'string' || !roles.has(role)) {
-      throw invalid(where, `messages[${index}].role: expected one of ${[...roles].join(', ')}, got ${JSON.stringify(role) ?? 'nothing'}`);
-    }
-    return { role, content: text(content, `messages[${index}].content`, where) };
-  });
-  if (!messages.some((message) => message.role === 'assistant' && message.content !== '')) {
-    throw invalid(where, 'messages: expected at least one assistant turn with content, since only those carry loss');
-  }
-  return messages;
-}
-
-function text(value: unknown, name: string, where: string): string {
-  if (typeof value !== 'string') {
-    throw invalid(where, `${name}: expected a string, got ${value === null ? 'null' : value === undefined ? 'nothing' : typeof value}`);
-  }
-  if (/\p{Surrogate}/u.test(value)) throw invalid(where, `${name}: holds half of a surrogate pair, which is not text`);
-  return value;
-}
-
-function nonEmpty(value: unknown, name: string, where: string): string {
-  const checked = text(value, name, where);
-  if (checked === '') throw invalid(where, `${name}: expected text, got an empty string`);
-  return checked;
-}
-
-function invalid(where: string, what: string, cause?: unknown): CutlayerError {
-  return new CutlayerError('INVALID_DATA', `${where}: ${what}`, { cause });
 }

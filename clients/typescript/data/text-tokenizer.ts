@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Hex } from '../../../src/artifacts/digest.js';
 import type { ArtifactFile } from '../../../src/artifacts/manifest.js';
-import { CutlayerError } from '../../../src/errors.js';
+import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
-import type { ChatMessage } from './records.js';
+import type { ChatMessage } from './messages.js';
+import type { LearnedText } from './tokenizer-program.js';
 
 /** The manifest's special tokens; the tokenizer's own configuration comes first. */
 export interface SpecialTokens {
@@ -21,6 +22,13 @@ export interface ListedFiles {
   readonly tokenizerFiles: readonly string[];
 }
 
+/** A record's tokens. */
+export interface LearnedIds {
+  readonly ids: Int32Array;
+  /** Learned tokens: by turns the first of a range and the one after its last. */
+  readonly ranges: readonly number[];
+}
+
 /** Text to ids and back. */
 export class TextTokenizer {
   readonly vocabSize: number;
@@ -31,8 +39,8 @@ export class TextTokenizer {
   /** All ids at which generation stops. */
   readonly stopTokenIds: ReadonlySet<number>;
   readonly #program: BoundedTokenizer;
-  /** Ids of texts that are about to be asked for. */
-  #ahead: ReadonlyMap<string, Int32Array> = new Map();
+  /** Answers to what is about to be asked for. */
+  #ahead: ReadonlyMap<LearnedText, LearnedIds | ErrorRecord> = new Map();
 
   /**
    * @param tokenizerJson Parsed `tokenizer.json`. @param config Parsed `tokenizer_config.json`.
@@ -46,7 +54,7 @@ export class TextTokenizer {
     chatTemplate?: string,
     limits: TokenizerLimits = DEFAULT_TOKENIZER_LIMITS,
   ) {
-    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate, bosTokenId: special.bosTokenId }, limits);
+    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate }, limits);
     this.vocabSize = special.vocabSize;
     const { leading, eosTokenId } = this.#program.ask({ kind: 'facts' });
     this.leading = leading;
@@ -70,25 +78,30 @@ export class TextTokenizer {
   }
 
   /**
-   * Encodes texts at once, so that `encode` has them: one question to the thread, not many. What
+   * Encodes records at once, so that `learn` has them: one question to the thread, not many. What
    * fails here is asked again, and fails, where it is used.
    */
-  encodeAhead(texts: readonly string[]): void {
-    const some = [...new Set(texts)].filter((text) => text !== '');
+  learnAhead(texts: readonly LearnedText[]): void {
     this.#ahead = new Map();
-    if (some.length === 0) return;
+    if (texts.length === 0) return;
     try {
-      const { lengths, ids } = this.#program.ask({ kind: 'encode', texts: some });
-      let end = 0;
-      const found = some.map((text, index) => {
-        const start = end;
-        end += lengths[index]!;
-        return [text, ids.subarray(start, end)] as const;
-      });
-      this.#ahead = new Map(found);
+      const answers = this.#ask(texts);
+      this.#ahead = new Map(texts.map((text, at) => [text, answers[at]!]));
     } catch {
       // Asked again where it is used.
     }
+  }
+
+  /**
+   * A record's ids, without special tokens beyond those of its template, and which are learned.
+   * @throws CutlayerError INVALID_DATA (the chat template refuses it), INVALID_ARTIFACT (unknown
+   *   id), LIMIT_EXCEEDED (time or memory)
+   */
+  learn(text: LearnedText): LearnedIds {
+    const answer = this.#ahead.get(text) ?? this.#ask([text])[0]!;
+    if ('code' in answer) throw new CutlayerError(answer.code, answer.message, { details: answer.details });
+    this.#requireKnown(answer.ids);
+    return answer;
   }
 
   /**
@@ -97,15 +110,28 @@ export class TextTokenizer {
    */
   encode(text: string): number[] {
     if (text === '') return [];
-    const ids = this.#ahead.get(text) ?? this.#program.ask({ kind: 'encode', texts: [text] }).ids;
-    const beyond = ids.find((id) => !(id >= 0 && id < this.vocabSize));
-    if (beyond !== undefined) {
-      throw new CutlayerError(
-        'INVALID_ARTIFACT',
-        `tokenizer: id ${beyond} is not in the model's vocabulary of ${this.vocabSize}; the tokenizer files belong to another checkpoint`,
-      );
-    }
+    const { ids } = this.#program.ask({ kind: 'encode', texts: [text] });
+    this.#requireKnown(ids);
     return Array.from(ids);
+  }
+
+  #ask(texts: readonly LearnedText[]): readonly (LearnedIds | ErrorRecord)[] {
+    const { lengths, ids, learned } = this.#program.ask({ kind: 'learn', texts });
+    let end = 0;
+    return learned.map((ranges, index) => {
+      const start = end;
+      end += lengths[index]!;
+      return 'code' in ranges ? ranges : { ids: ids.subarray(start, end), ranges };
+    });
+  }
+
+  #requireKnown(ids: Int32Array): void {
+    const beyond = ids.find((id) => !(id >= 0 && id < this.vocabSize));
+    if (beyond === undefined) return;
+    throw new CutlayerError(
+      'INVALID_ARTIFACT',
+      `tokenizer: id ${beyond} is not in the model's vocabulary of ${this.vocabSize}; the tokenizer files belong to another checkpoint`,
+    );
   }
 
   /** The text of some ids, special tokens left out. @throws CutlayerError LIMIT_EXCEEDED */

@@ -2,10 +2,11 @@
  * What a checkpoint's tokenizer files say to compute. The files come from the vendor, and may loop
  * or fill memory: so this runs in a worker thread alone, under the limits of bounded-tokenizer.ts.
  */
-import { Template } from '@huggingface/jinja';
-import * as tokenizers from '@huggingface/tokenizers';
-import { CutlayerError } from '../../../src/errors.js';
-import type { ChatMessage } from './records.js';
+import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
+import { ChatTemplate, type TokenTexts } from './chat-template.js';
+import { renderTurns, type Span } from './chat-turns.js';
+import type { ChatMessage, Conversation } from './messages.js';
+import { TextEncoding } from './text-encoding.js';
 
 /** What the files hold, and what of the manifest matters. */
 export interface TokenizerSetup {
@@ -14,13 +15,19 @@ export interface TokenizerSetup {
   /** Parsed `tokenizer_config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly chatTemplate: string | undefined;
-  readonly bosTokenId: number | null;
 }
+
+/** A text with the parts of it that are learned. */
+export type LearnedText =
+  | { readonly form: 'text'; readonly text: string }
+  | { readonly form: 'completion'; readonly prompt: string; readonly completion: string }
+  | ({ readonly form: 'messages' } & Conversation);
 
 /** What is asked of it; answers are in {@link TokenizerAnswers}. */
 export type TokenizerRequest =
   | { readonly kind: 'facts' }
   | { readonly kind: 'encode'; readonly texts: readonly string[] }
+  | { readonly kind: 'learn'; readonly texts: readonly LearnedText[] }
   | { readonly kind: 'decode'; readonly ids: readonly number[] }
   | { readonly kind: 'render'; readonly messages: readonly ChatMessage[]; readonly addGenerationPrompt: boolean };
 
@@ -33,104 +40,133 @@ export interface EncodedTexts {
   readonly ids: Int32Array<ArrayBuffer>;
 }
 
+/** As {@link EncodedTexts}, with the learned tokens of each text. */
+export interface EncodedLearning extends EncodedTexts {
+  /** Of each text its ranges of tokens, first and end by turns; or why it has no tokens. */
+  readonly learned: readonly (readonly number[] | ErrorRecord)[];
+}
+
 export interface TokenizerAnswers {
   readonly facts: { readonly leading: readonly number[]; readonly eosTokenId: number | undefined };
   readonly encode: EncodedTexts;
+  readonly learn: EncodedLearning;
   readonly decode: string;
   readonly render: string;
 }
 
-/** The part of the package's tokenizer in use; its own types do not resolve under NodeNext. */
-interface HuggingFaceTokenizer {
-  encode(text: string, options?: { readonly add_special_tokens?: boolean }): { readonly ids: number[] };
-  decode(ids: number[], options: { readonly skip_special_tokens: boolean; readonly clean_up_tokenization_spaces: boolean }): string;
-  token_to_id(token: string): number | undefined;
-}
-
-const { Tokenizer } = tokenizers as unknown as { readonly Tokenizer: new (tokenizerJson: object, config: object) => HuggingFaceTokenizer };
+/** Special tokens that a configuration names. */
+const tokenNames = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const;
 
 export class TokenizerProgram {
-  readonly #tokenizer: HuggingFaceTokenizer;
-  readonly #setup: TokenizerSetup;
-  readonly #template: Template | undefined;
+  readonly #encoding: TextEncoding;
+  readonly #tokens: TokenTexts;
+  readonly #template: ChatTemplate | undefined;
 
   /** @throws CutlayerError INVALID_ARTIFACT */
-  constructor(setup: TokenizerSetup) {
-    this.#setup = setup;
+  constructor({ tokenizerJson, config, chatTemplate }: TokenizerSetup) {
     try {
-      this.#tokenizer = new Tokenizer(setup.tokenizerJson, setup.config);
+      this.#encoding = new TextEncoding(tokenizerJson, config);
     } catch (cause) {
       throw new CutlayerError('INVALID_ARTIFACT', 'tokenizer.json: cannot be read as a Hugging Face tokenizer', { cause });
     }
-    const source = setup.chatTemplate ?? defaultTemplate(setup.config.chat_template);
-    try {
-      this.#template = source === undefined ? undefined : new Template(source);
-    } catch (cause) {
-      throw new CutlayerError('INVALID_ARTIFACT', 'chat template: does not parse as Jinja', { cause });
-    }
+    this.#tokens = Object.fromEntries(
+      tokenNames.flatMap((name) => {
+        const text = tokenText(config[name]);
+        return text === undefined ? [] : [[name, text]];
+      }),
+    );
+    const source = chatTemplate ?? defaultTemplate(config.chat_template);
+    this.#template = source === undefined ? undefined : new ChatTemplate(source, this.#tokens);
   }
 
   /** @throws CutlayerError INVALID_DATA (no chat template, or it refuses the conversation) */
   answer(request: TokenizerRequest): TokenizerAnswers[TokenizerRequest['kind']] {
     switch (request.kind) {
       case 'facts':
-        return { leading: this.#leading(), eosTokenId: this.#special('eos_token') };
+        return { leading: this.#encoding.leading(), eosTokenId: this.#special('eos_token') };
       case 'encode':
-        return encodedTexts(request.texts.map((text) => this.#tokenizer.encode(text, { add_special_tokens: false }).ids));
+        return encodedTexts(request.texts.map((text) => this.#encoding.encode(text).ids));
+      case 'learn':
+        return this.#learn(request.texts);
       case 'decode':
-        return this.#tokenizer.decode([...request.ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+        return this.#encoding.decode(request.ids);
       case 'render':
-        return this.#render(request.messages, request.addGenerationPrompt);
+        return this.#chatTemplate().render({ messages: request.messages }, request.addGenerationPrompt);
     }
   }
 
-  #render(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-    if (this.#template === undefined) {
-      throw new CutlayerError(
-        'INVALID_DATA',
-        'the checkpoint has no chat template, so {messages} records cannot be used; write {prompt, completion} or {text} records',
-      );
-    }
-    try {
-      return this.#template.render({
-        messages: messages.map((message) => ({ ...message })),
-        add_generation_prompt: addGenerationPrompt,
-        bos_token: this.#tokenText('bos_token') ?? '',
-        eos_token: this.#tokenText('eos_token') ?? '',
-        pad_token: this.#tokenText('pad_token') ?? '',
-        unk_token: this.#tokenText('unk_token') ?? '',
-      });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new CutlayerError('INVALID_DATA', `the checkpoint's chat template refuses this conversation: ${reason.slice(0, 200)}`, {
-        cause,
-      });
+  #learn(texts: readonly LearnedText[]): EncodedLearning {
+    const learned: (readonly number[] | ErrorRecord)[] = [];
+    const ids = texts.map((text) => {
+      try {
+        const { ids, ranges } = this.#learnedText(text);
+        learned.push(ranges);
+        return ids;
+      } catch (caught) {
+        learned.push(CutlayerError.from(caught).toRecord());
+        return [];
+      }
+    });
+    return { ...encodedTexts(ids), learned };
+  }
+
+  /** One text, encoded once; the borders of what is learned are found in its tokens. */
+  #learnedText(record: LearnedText): { readonly ids: readonly number[]; readonly ranges: readonly number[] } {
+    switch (record.form) {
+      case 'text': {
+        const { ids } = this.#encoding.encode(record.text);
+        return { ids, ranges: [0, ids.length] };
+      }
+      case 'completion': {
+        const { ids, tokenOf } = this.#encoding.encode(record.prompt + record.completion, [record.prompt.length]);
+        return { ids, ranges: [tokenOf[0]!, ids.length] };
+      }
+      case 'messages': {
+        const template = this.#chatTemplate();
+        const { text, spans } = renderTurns(template, record);
+        return this.#spanTokens(text, spans, template.marksGeneration);
+      }
     }
   }
 
-  /** What the post-processor puts before any text. */
-  #leading(): number[] {
-    const addBos = this.#setup.config.add_bos_token;
-    if (addBos === false) return [];
-    const bare = this.#tokenizer.encode('a', { add_special_tokens: false }).ids;
-    const full = this.#tokenizer.encode('a').ids;
-    const start = full.findIndex((_, at) => bare.every((id, offset) => full[at + offset] === id));
-    if (start > 0) return full.slice(0, start);
-    const bos = this.#special('bos_token') ?? this.#setup.bosTokenId;
-    return addBos === true && bos !== null && bos !== undefined ? [bos] : [];
+  /**
+   * Tokens of spans of characters: from the first character's to the last one's. Where the template
+   * marks the spans, bytes of a last character in further tokens are left out, as in transformers.
+   */
+  #spanTokens(text: string, spans: readonly Span[], marked: boolean) {
+    const places = spans.flatMap(({ start, end }) => [start, lastCharacter(text, end), end]);
+    const { ids, tokenOf } = this.#encoding.encode(text, places);
+    const ranges = spans.flatMap((_, at) => {
+      const [first, last, after] = [tokenOf[3 * at]!, tokenOf[3 * at + 1]!, tokenOf[3 * at + 2]!];
+      return [first, Math.min(ids.length, marked ? last + 1 : Math.max(last + 1, after))];
+    });
+    return { ids, ranges };
   }
 
-  #tokenText(name: string): string | undefined {
-    const value = this.#setup.config[name];
-    if (typeof value === 'string') return value;
-    const content = (value as { readonly content?: unknown } | null | undefined)?.content;
-    return typeof content === 'string' ? content : undefined;
+  #chatTemplate(): ChatTemplate {
+    if (this.#template !== undefined) return this.#template;
+    throw new CutlayerError(
+      'INVALID_DATA',
+      'the checkpoint has no chat template, so {messages} records cannot be used; write {prompt, completion} or {text} records',
+    );
   }
 
   #special(name: string): number | undefined {
-    const text = this.#tokenText(name);
-    return text === undefined ? undefined : this.#tokenizer.token_to_id(text);
+    const text = this.#tokens[name];
+    return text === undefined ? undefined : this.#encoding.idOf(text);
   }
+}
+
+/** The index of the character before a place; half of a pair is none. */
+function lastCharacter(text: string, end: number): number {
+  const pair = end > 1 && text.codePointAt(end - 2)! > 0xffff;
+  return Math.max(0, end - (pair ? 2 : 1));
+}
+
+function tokenText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  const content = (value as { readonly content?: unknown } | null | undefined)?.content;
+  return typeof content === 'string' ? content : undefined;
 }
 
 /** @throws CutlayerError INVALID_ARTIFACT for an id that an int32 does not hold */

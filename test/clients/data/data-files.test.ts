@@ -163,14 +163,14 @@ describe('data files', () => {
     await rejects(loadExamples(file, bare, { maxLength: 64 }), 'INVALID_DATA', /no chat template/, 'chat.jsonl:1');
   });
 
-  it('refuses a conversation that the template refuses, and a template that rewrites earlier turns', async () => {
+  it('refuses a conversation that the template refuses, and turns that cannot be told apart', async () => {
     const file = join(dir, 'chat.jsonl');
     const turns = '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]';
     await writeFile(file, `{"messages": ${turns}}\n`);
     const withTemplate = async (template: string) =>
       loadExamples(file, new TextTokenizer(await tokenizerJson(), {}, special, template), { maxLength: 64 });
     await rejects(withTemplate('{{ raise_exception("roles must alternate") }}'), 'INVALID_DATA', /roles must alternate/, 'chat.jsonl:1');
-    const rewriting = '{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}';
+    const rewriting = '{{ messages | length }}{% for i in range(messages | length) %}{{ messages[i].content }}{% endfor %}';
     await rejects(withTemplate(rewriting), 'INVALID_DATA', /rewrites earlier turns/, 'chat.jsonl:1');
   });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ChatMessage } from '../../../clients/typescript/data/records.js';
+import type { ChatMessage } from '../../../clients/typescript/data/messages.js';
 import { type DataRecord, type ExampleOptions, TextTokenizer, toExamples } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 
@@ -46,10 +46,10 @@ describe('TextTokenizer', () => {
     });
   }
 
-  it('follows add_bos_token against the post-processor', () => {
+  it('follows the post-processor against add_bos_token, as transformers 5', () => {
     const json = JSON.parse(readFileSync(join(dir, 'tokenizer.json'), 'utf8')) as Record<string, unknown>;
-    assert.deepEqual(new TextTokenizer(json, { add_bos_token: false }, special).leading, []);
-    assert.deepEqual(new TextTokenizer({ ...json, post_processor: null }, { add_bos_token: true }, special).leading, [0]);
+    assert.deepEqual(new TextTokenizer(json, { add_bos_token: false }, special).leading, [0]);
+    assert.deepEqual(new TextTokenizer({ ...json, post_processor: null }, { add_bos_token: true }, special).leading, []);
     assert.deepEqual(new TextTokenizer({ ...json, post_processor: null }, {}, special).leading, []);
   });
 });
