@@ -34,13 +34,15 @@ export type ClientBundleArtifact = Artifact<ClientBundleManifest>;
 export interface LoadOptions {
   /** False skips the sha256 (not the size) of the weights file only. Default true. */
   readonly verify?: boolean;
+  /** The public key that must have signed the manifest, base64url; absent, none must. */
+  readonly signer?: string | undefined;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Opens `backbone/`.
  * @throws CutlayerError NOT_FOUND (no such artifact), INVALID_ARTIFACT (manifest or files),
- *   DIGEST_MISMATCH.
+ *   DIGEST_MISMATCH, SIGNATURE_REJECTED.
  */
 export function loadBackbone(dir: string, options: LoadOptions = {}): Promise<BackboneArtifact> {
   return load(dir, backboneManifestSchema, 'backbone', options);
@@ -51,6 +53,15 @@ export function loadClientBundle(dir: string, options: LoadOptions = {}): Promis
   return load(dir, clientBundleManifestSchema, 'client bundle', options);
 }
 
+/**
+ * The public key that signed the manifest of an artifact; undefined when none did.
+ * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, SIGNATURE_REJECTED
+ */
+export async function artifactSigner(dir: string): Promise<string | undefined> {
+  const { signerOf } = await import('./signature.js');
+  return signerOf(dir, await readManifest(join(dir, MANIFEST_FILE), 'artifact', dir));
+}
+
 async function load<T extends { readonly files: readonly ArtifactFile[]; readonly weightsFile: string }>(
   dir: string,
   schema: z.ZodType<T>,
@@ -59,6 +70,7 @@ async function load<T extends { readonly files: readonly ArtifactFile[]; readonl
 ): Promise<Artifact<T>> {
   const path = join(dir, MANIFEST_FILE);
   const bytes = await readManifest(path, what, dir);
+  if (options.signer !== undefined) await (await import('./signature.js')).requireSigner(dir, bytes, options.signer);
   const manifest = parseManifest(schema, bytes.toString('utf8'), path);
   const root = await realpath(resolve(dir));
   for (const file of manifest.files) {

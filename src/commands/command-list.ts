@@ -6,6 +6,7 @@ import type { CommandEntry, CommandGroup } from '../options/command-entry.js';
 import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 
 const gateway = () => import('./gateway/gateway-command.js');
+const signer = () => import('./signer/signer-commands.js');
 const coordinator = () => import('./coordinator/coordinator-command.js');
 
 /** The command that belongs to no role. */
@@ -34,6 +35,24 @@ const gatewayCommands: CommandGroup = {
       name: 'token',
       description: 'issue an access token from the embedded issuer',
       load: async () => (await gateway()).tokenCommand,
+    },
+  ],
+};
+
+const signerCommands: CommandGroup = {
+  name: 'signer',
+  description: 'make the key that signs what cutlayer pack writes, and show its public part',
+  commands: [
+    {
+      name: 'new',
+      description: 'make a key, and print the public key that clients pin',
+      load: async () => (await signer()).newCommand,
+    },
+    {
+      name: 'show',
+      description: 'print the public key of a key',
+      word: ['<file>', 'a key that cutlayer signer new has written'],
+      load: async () => (await signer()).showCommand,
     },
   ],
 };
@@ -154,4 +173,4 @@ const coordinatorCommands: CommandGroup = {
 };
 
 /** The commands that belong to a role. */
-export const commandGroups: readonly CommandGroup[] = [gatewayCommands, clientCommands, coordinatorCommands];
+export const commandGroups: readonly CommandGroup[] = [signerCommands, gatewayCommands, clientCommands, coordinatorCommands];

@@ -3,8 +3,11 @@ import { loadBackbone } from '../artifacts/store.js';
 import { checkServerFiles } from '../server/check-files.js';
 import type { GatewayConfig } from './config.js';
 
-/** @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, IO_ERROR, INVALID_CONFIG */
+/**
+ * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, SIGNATURE_REJECTED, IO_ERROR,
+ *   INVALID_CONFIG
+ */
 export async function checkGateway(config: GatewayConfig): Promise<void> {
   await checkServerFiles(config);
-  await loadBackbone(config.backbone, { verify: config.verify });
+  await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer });
 }

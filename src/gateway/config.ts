@@ -12,6 +12,7 @@ import {
 } from '../options/option.js';
 import { parseOptions } from '../options/parse-options.js';
 import { byteSize } from '../options/quantities.js';
+import { signerOption } from '../options/signer-option.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { defaultLimits } from './split/limits.js';
 
@@ -33,6 +34,7 @@ export const gatewayOptions = {
   ...under('Backbone', {
     backbone: required(path('dir', 'directory of a packed backbone (cutlayer pack)')),
     verify: toggle(true, 'skip the sha256 of the weights at start'),
+    signer: signerOption("the backbone's"),
     allowPrefixInit: toggle(false, 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md'),
   }),
   ...listeningOptions(serverDefaults),

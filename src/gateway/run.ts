@@ -44,7 +44,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
   ]);
   const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
   const engine = await createEngine({
-    artifact: await loadBackbone(config.backbone, { verify: config.verify }),
+    artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
     residualMemoryBytes: config.residualMemory,
     memoryBytes,
     queueLimit: config.queueLimit,

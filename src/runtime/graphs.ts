@@ -63,7 +63,8 @@ export interface SessionHost {
 
 /**
  * Opens graphs on worker threads.
- * @throws CutlayerError INVALID_ARTIFACT (missing, broken, weights elsewhere), INVALID_ARGUMENT (options), UNAVAILABLE
+ * @throws CutlayerError INVALID_ARTIFACT (missing, broken, weights elsewhere), INVALID_ARGUMENT
+ *   (options), UNAVAILABLE
  */
 export async function openGraphs(source: GraphDirectory, options: HostOptions = {}): Promise<SessionHost> {
   const dir = resolve(source.dir);

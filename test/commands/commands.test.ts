@@ -17,7 +17,20 @@ import { kebab, type OptionRow, variableOf } from '../../src/options/option.js';
 import { parseValue } from '../../src/options/parse-options.js';
 
 /** Texts of values, one of which every row takes. */
-const samples = ['7', '0.5', '30', 'a=b', 'some-name', '127.0.0.1:7', '512MiB', 'https://id.example/jwks', 'true', 'false', 'lora'];
+const samples = [
+  '7',
+  '0.5',
+  '30',
+  'a=b',
+  'some-name',
+  '127.0.0.1:7',
+  '512MiB',
+  'https://id.example/jwks',
+  'true',
+  'false',
+  'lora',
+  'k'.repeat(43),
+];
 
 /** A text that a row takes, other than its default. */
 function sampleOf(name: string, row: OptionRow): string {

@@ -114,7 +114,7 @@ describe('training as a person does it', function () {
       const { stdout } = await succeeds('inspect', join(dir, 'run1'), '--bundle', bundleDir);
       assert.match(stdout, /method +prompt-tuning, 128 parameters/);
       assert.match(stdout, /sound +yes/);
-      assert.match(stdout, /fits the bundle +yes/);
+      assert.match(stdout, /bundle +not signed\n *fits the bundle +yes/);
       assert.match(stdout, /nearest tokens \(cosine\):\n +0 +"[^"\n]*" (0\.9\d|1\.00)/, 'it began as tokens of the vocabulary');
       const checkpoint = await succeeds('inspect', join(dir, 'run1', 'checkpoints', 'step-00000006'), '--json');
       const report = JSON.parse(checkpoint.stdout) as { found: string; training: { step: number; optimizer: { tensors: number } } };

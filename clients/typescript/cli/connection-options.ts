@@ -12,6 +12,7 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../../src/options/option.js';
+import { signerOption } from '../../../src/options/signer-option.js';
 import { type WireDType, wireDTypeNames } from '../../../src/protocol/wire/wire-dtype.js';
 
 export const connectionOptions = under('Model and gateway', {
@@ -28,6 +29,7 @@ export const connectionOptions = under('Model and gateway', {
   retryFor: withDefault(positiveNumber('seconds', 'how long to wait for a gateway that has gone away'), 300),
   threads: optional(positiveInteger('n', "threads for the client's own graphs (default: all cores)")),
   verify: toggle(true, "skip the digest of the bundle's weights file"),
+  signer: signerOption("the bundle's"),
 });
 
 export type ConnectionFlags = ValuesOf<typeof connectionOptions>;

@@ -32,7 +32,7 @@ export async function withSession(
 }
 
 export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
-  const bundle = await ClientBundle.open(flags.bundle, { verify: flags.verify, threads: flags.threads });
+  const bundle = await ClientBundle.open(flags.bundle, { verify: flags.verify, threads: flags.threads, signer: flags.signer });
   try {
     const connection = await connect({
       address: flags.gateway,

@@ -25,6 +25,8 @@ export interface OpenBundleOptions {
   readonly threads?: number | undefined;
   /** False skips the digest of the weights file. Default true. */
   readonly verify?: boolean;
+  /** The public key that must have signed the manifest, base64url; absent, none must. */
+  readonly signer?: string | undefined;
 }
 
 /** Which of a span's graphs runs. */
@@ -92,9 +94,9 @@ export class ClientBundle implements AdapterModel {
     } = artifact.manifest);
   }
 
-  /** Opens a bundle. @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH */
+  /** @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, SIGNATURE_REJECTED */
   static async open(dir: string, options: OpenBundleOptions = {}): Promise<ClientBundle> {
-    const artifact = await loadClientBundle(dir, { verify: options.verify ?? true });
+    const artifact = await loadClientBundle(dir, { verify: options.verify ?? true, signer: options.signer });
     const { manifest } = artifact;
     const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
     const graphs = await openGraphs(

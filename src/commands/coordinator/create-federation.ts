@@ -22,6 +22,8 @@ export interface Founding {
   readonly members: readonly Member[];
   /** Directory of a client bundle. */
   readonly bundle: string;
+  /** The public key that must have signed its manifest. */
+  readonly signer?: string | undefined;
   readonly founder: IdentityKey;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -59,13 +61,14 @@ export async function foundingManifest({
   given,
   members,
   bundle: dir,
+  signer,
   founder,
   now,
   coordinatorKey,
 }: Founding & { readonly coordinatorKey: Uint8Array }): Promise<{ readonly open: OpenManifest; readonly values: Float32Array }> {
   const settings = foundingSettings(given);
   const { method, settings: methodSettings } = settings.adapter;
-  const bundle = await ClientBundle.open(dir);
+  const bundle = await ClientBundle.open(dir, { signer });
   try {
     // createAdapter checks them: in the manifest they are whatever a founder has written.
     const adapter = await createAdapter({ bundle }, method, methodSettings as MethodSettingsInput);

@@ -23,6 +23,8 @@ export interface ExportRequest {
   readonly out: string;
   /** Directory of the client bundle that the federation was founded with. */
   readonly bundle?: string | undefined;
+  /** The public key that must have signed the bundle's manifest. */
+  readonly signer?: string | undefined;
 }
 
 /** What was exported. */
@@ -63,7 +65,7 @@ export async function exportVersion(connection: FounderConnection, request: Expo
       version: String(version),
       digest,
     });
-    if (request.bundle !== undefined) await writeAdapter(join(dir, 'adapter'), request.bundle, chain.open, values);
+    if (request.bundle !== undefined) await writeAdapter(join(dir, 'adapter'), { ...request, bundle: request.bundle }, chain.open, values);
   });
   return { version, digest, out, adapter: request.bundle === undefined ? undefined : join(out, 'adapter') };
 }
@@ -97,8 +99,13 @@ function namedTensors({ manifest }: OpenManifest, values: Float32Array): Readonl
   );
 }
 
-async function writeAdapter(dir: string, bundleDir: string, { manifest }: OpenManifest, values: Float32Array): Promise<void> {
-  const bundle = await ClientBundle.open(bundleDir);
+async function writeAdapter(
+  dir: string,
+  { bundle: bundleDir, signer }: ExportRequest & { readonly bundle: string },
+  { manifest }: OpenManifest,
+  values: Float32Array,
+): Promise<void> {
+  const bundle = await ClientBundle.open(bundleDir, { signer });
   try {
     if (bundle.manifest.backboneDigest !== manifest.backboneDigest) {
       throw new CutlayerError(

@@ -46,7 +46,7 @@ export async function create(flags: CreateFlags): Promise<void> {
   const members = await readRoster(flags.member);
   const founder = await openSigningKey(flags.stateDir, 'founder');
   await withConnection(flags, async (connection) => {
-    const { id, manifest } = await createFederation(connection, { given, members, bundle, founder, now: Date.now() });
+    const { id, manifest } = await createFederation(connection, { given, members, bundle, signer: flags.signer, founder, now: Date.now() });
     if (flags.start) await steer(connection, id, { kind: 'start' }, founder);
     const values = updateLength(manifest);
     if (flags.json) {
@@ -81,7 +81,7 @@ export async function status(flags: StatusFlags): Promise<void> {
 export async function exportCommand(flags: ExportFlags): Promise<void> {
   await withConnection(flags, async (connection) => {
     const { federation } = await picked(connection, flags);
-    const exported = await exportVersion(connection, { federation, version: flags.version, out: flags.out, bundle: flags.bundle });
+    const exported = await exportVersion(connection, { ...flags, federation });
     const { digest, out, adapter } = exported;
     if (flags.json) stdout.json({ event: 'exported', federation, version: exported.version, digest, out, adapter: adapter ?? null });
     else stdout.line(`exported version ${exported.version} to ${out}${adapter === undefined ? '' : `, the adapter to ${adapter}`}`);

@@ -14,6 +14,7 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../options/option.js';
+import { signerOption } from '../../options/signer-option.js';
 
 const stateDir = { ...coordinatorOptions.stateDir, text: 'state directory of the coordinator' };
 
@@ -43,6 +44,7 @@ export type FederationFlags = ValuesOf<typeof federationOptions>;
 export const createOptions = {
   ...under('Federation', {
     bundle: optional(path('dir', 'client bundle of the backbone that is adapted (cutlayer pack)')),
+    signer: signerOption("the bundle's"),
     member: withDefault(texts('name=key', 'a member and its public key, 64 hex digits or a file that holds them; repeat'), []),
     config: optional(path('file', 'settings, YAML; what is left out has a default')),
     name: optional(text('name', "the federation's name")),
@@ -80,6 +82,7 @@ export const exportOptions = {
   out: required(path('dir', 'a new directory')),
   version: optional(version('the version (default: the promoted one)')),
   bundle: optional(path('dir', "client bundle of the backbone, to write the adapter in PEFT's files too")),
+  signer: signerOption("the bundle's"),
 } satisfies OptionTable;
 
 /** Options of `token`. */

@@ -9,6 +9,7 @@ export const packCommand = command({
 Examples:
   $ cutlayer pack ./my-checkpoint --out ./packed
   $ cutlayer pack ./my-checkpoint --out ./packed --bottom 2 --top 1 --name my-model
+  $ cutlayer pack ./my-checkpoint --out ./packed --sign signer.jwk
   $ cutlayer pack --onnx ./backbone.onnx --bundle-from ./my-checkpoint --final-norm backbone --out ./packed
 
 A graph given with --onnx has one input, hidden states [batch, sequence, hidden size] with dynamic batch and sequence, and one output of the same

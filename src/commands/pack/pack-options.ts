@@ -30,6 +30,7 @@ export const packOptions = {
   logitScale: optional(positiveNumber('x', 'with --onnx: factor on the logits, where the config has one')),
   maxPositions: optional(integerBetween(1, 99_999_999, 'tokens', "with --onnx: longest sequence (default: the config's)")),
   name: optional(text('name', "the model's name (default: the config's, else the directory's)")),
+  sign: optional(path('file', 'sign both manifests with this key (cutlayer signer new)')),
   force: toggle(false, 'replace artifacts packed there before'),
   json: toggle(false, 'print the result as one JSON line on stdout'),
 } satisfies OptionTable;

@@ -1,6 +1,7 @@
 /** The work of `cutlayer pack`. */
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
 import { exposureNote } from '../../artifacts/exposure.js';
+import type { SigningJwk } from '../../artifacts/signature.js';
 import type { PackResult } from '../../compiler/pack/bundle-writer.js';
 import { CutlayerError } from '../../errors.js';
 import { stderr, stdout } from '../../files/output.js';
@@ -40,6 +41,7 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
   stdout.line(`backbone       ${side(result.backboneDir, backbone)}`);
   stdout.line(`client bundle  ${side(result.clientBundleDir, client)}`);
   stdout.line(`backbone digest ${result.backboneDigest}`);
+  if (result.signer !== undefined) stdout.line(`signed by      ${result.signer}`);
 }
 
 async function packed(
@@ -48,14 +50,15 @@ async function packed(
   { progress }: PackReporter,
   signal: AbortSignal,
 ): Promise<PackResult> {
-  const { onnx, bundleFrom, bottom, top, out, name, force, json: _json, ...outside } = options;
+  const { onnx, bundleFrom, bottom, top, out, name, sign, force, json: _json, ...outside } = options;
   if (onnx === undefined) {
     const [flag] = Object.entries({ bundleFrom, ...outside }).find(([, value]) => value !== undefined) ?? [];
     if (flag !== undefined) throw wrong(`--${kebab(flag)} goes with --onnx`);
     if (checkpoint === undefined) throw wrong('expected a checkpoint directory, or --onnx FILE --bundle-from DIR');
+    const signer = await signerOf(sign);
     const { pack } = await import('../../compiler/pack/pack.js');
     const named = name === undefined ? {} : { name };
-    return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, onProgress: progress, signal });
+    return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, signer, onProgress: progress, signal });
   }
   if (checkpoint !== undefined) throw wrong('--onnx brings the backbone; give the directory as --bundle-from');
   if (bundleFrom === undefined) throw wrong('--onnx needs --bundle-from DIR, which holds tokenizer, embedding and head');
@@ -70,10 +73,14 @@ async function packed(
     outDir: out,
     name,
     force,
+    signer: await signerOf(sign),
     openGraphs,
     onProgress: progress,
     signal,
   });
 }
+
+const signerOf = async (file: string | undefined): Promise<SigningJwk | undefined> =>
+  file === undefined ? undefined : (await import('../signer/signer-file.js')).readSigner(file);
 
 const wrong = (message: string): CutlayerError => new CutlayerError('INVALID_OPTION', `pack: ${message}`);

@@ -15,12 +15,14 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../options/option.js';
+import { signerOption } from '../../options/signer-option.js';
 import { strategyKinds } from '../../protocol/federation/strategies/settings.js';
 
 export const simulateOptions = {
   ...under('Model and data', {
     backbone: required(path('dir', 'a packed backbone')),
     bundle: required(path('dir', 'its client bundle')),
+    signer: signerOption('their'),
     data: required(path('file', 'JSONL, shared out among the participants')),
     test: optional(path('file', 'JSONL, common test (default: a tenth of --data)')),
     out: required(path('dir', 'where curves and report go')),

@@ -39,6 +39,8 @@ import { VirtualClock } from './virtual-clock.js';
 export interface SimulationOptions {
   readonly backbone: string;
   readonly bundle: string;
+  /** The public key that must have signed the manifests of both. */
+  readonly signer?: string | undefined;
   /** JSONL, split among the participants. */
   readonly data: string;
   /** JSONL, common test. Default: a share of {@link data}. */
@@ -75,7 +77,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationSu
   try {
     const gateway = await openSimulationGateway(options.backbone, scratch, options);
     try {
-      const bundle = await ClientBundle.open(options.bundle);
+      const bundle = await ClientBundle.open(options.bundle, { signer: options.signer });
       try {
         return await new Simulation(options, scratch, bundle, new SplitModel(bundle, new RemoteModel(gateway.connection))).run();
       } finally {

@@ -20,12 +20,16 @@ const TOKEN_SECONDS = 30 * 24 * 3600;
 export async function openSimulationGateway(
   backbone: string,
   directory: string,
-  { threads }: { readonly threads?: number | undefined } = {},
+  { threads, signer }: { readonly threads?: number | undefined; readonly signer?: string | undefined } = {},
 ): Promise<SimulationGateway> {
   const stateDir = join(directory, 'gateway');
   const anyPort = '127.0.0.1:0';
   const options = { backbone, stateDir, listen: anyPort, admin: anyPort, insecure: true, logLevel: 'silent', queueLimit: 4096, grace: 5 };
-  const config = parseGatewayConfig({ ...options, ...(threads === undefined ? {} : { threads }) });
+  const config = parseGatewayConfig({
+    ...options,
+    ...(threads === undefined ? {} : { threads }),
+    ...(signer === undefined ? {} : { signer }),
+  });
   const gateway = await runGateway(config, createLogger({ level: 'silent' }));
   try {
     const request = { tenant: 'simulation', scopes: ['split:train', 'split:infer'] as const, ttlSeconds: TOKEN_SECONDS };

@@ -14,6 +14,7 @@ import {
   type Dims,
   FORMAT_VERSION,
 } from '../../artifacts/manifest.js';
+import { SIGNATURE_FILE, type SigningJwk, signManifest } from '../../artifacts/signature.js';
 import { MANIFEST_FILE } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
 import { writeDirectoryAtomic } from '../../files/atomic-file.js';
@@ -36,6 +37,8 @@ export interface OutputRequest {
   /** The model's name; by default the config's, else the source directory's. */
   readonly name?: string | undefined;
   readonly force?: boolean | undefined;
+  /** Signs both manifests; absent, they are not signed. */
+  readonly signer?: SigningJwk | undefined;
   readonly onProgress?: ((progress: PackProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,6 +55,8 @@ export interface PackResult {
   readonly backboneDir: string;
   readonly clientBundleDir: string;
   readonly backboneDigest: string;
+  /** The public key that signed both manifests; undefined when they are not signed. */
+  readonly signer: string | undefined;
   readonly cut: Cut;
   /** Scalars among the weights of each side; together the whole model. */
   readonly parameters: { readonly backbone: number; readonly client: number };
@@ -115,6 +120,7 @@ export class BundleWriter {
           backboneDir: join(outDir, BACKBONE_DIR),
           clientBundleDir: join(outDir, CLIENT_BUNDLE_DIR),
           backboneDigest: backbone.digest,
+          signer: this.request.signer?.x,
           cut: client.cut,
           parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
@@ -131,7 +137,7 @@ export class BundleWriter {
     const { graphs, files } = await this.artifact(dir, this.plan.backbone);
     const shared = this.shared(this.plan.backbone.parameters);
     const manifest = backboneManifestSchema.parse({ format: 'cutlayer-backbone', ...shared, graphs, files: files.written });
-    return { manifest, digest: await writeManifest(dir, manifest) };
+    return { manifest, digest: await this.writeManifest(dir, manifest) };
   }
 
   private async client(dir: string, backboneDigest: string): Promise<ClientBundleManifest> {
@@ -150,7 +156,7 @@ export class BundleWriter {
     const listed = [...files.written, ...tokenizer];
     const readme = files.writeBytes('README.md', Buffer.from(bundleReadme(content, backbone.parameters)));
     const manifest = clientBundleManifestSchema.parse({ ...content, files: [...listed, readme] });
-    await writeManifest(dir, manifest);
+    await this.writeManifest(dir, manifest);
     return manifest;
   }
 
@@ -161,6 +167,15 @@ export class BundleWriter {
     const digest = await writeWeights(join(dir, WEIGHTS_FILE), layout, weights, { signal, onBytes: this.progress });
     const files = new GraphFiles(dir, layout, { path: WEIGHTS_FILE, ...digest });
     return { graphs: writeGraphs(files), files };
+  }
+
+  /** @returns the manifest's sha256 */
+  private async writeManifest(dir: string, manifest: BackboneManifest | ClientBundleManifest): Promise<string> {
+    const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+    await writeFile(join(dir, MANIFEST_FILE), bytes);
+    const { signer } = this.request;
+    if (signer !== undefined) await writeFile(join(dir, SIGNATURE_FILE), await signManifest(bytes, signer));
+    return sha256Hex(bytes);
   }
 
   private readonly progress = (bytes: number, weight: string): void => {
@@ -196,13 +211,6 @@ async function requireReplaceable(target: string, force: boolean): Promise<void>
       'ALREADY_EXISTS',
       `${target}: exists and is not empty; choose another directory, or --force to replace packed artifacts`,
     );
-}
-
-/** @returns the manifest's sha256 */
-async function writeManifest(dir: string, manifest: BackboneManifest | ClientBundleManifest): Promise<string> {
-  const text = `${JSON.stringify(manifest, null, 2)}\n`;
-  await writeFile(join(dir, MANIFEST_FILE), text);
-  return sha256Hex(text);
 }
 
 function weightBytes({ files }: BackboneManifest | ClientBundleManifest): number {

@@ -13,10 +13,17 @@ const FILE = 'signing-keys.json';
 const MAX_KEYS = 4;
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
-const keySchema = z.object({ kid: z.string().min(1), kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: base64url, d: base64url });
-const fileSchema = z.object({ keys: z.array(keySchema).min(1).max(MAX_KEYS) });
+/** An Ed25519 key as a JWK, with its thumbprint as id. */
+export const signingKeySchema = z.object({
+  kid: z.string().min(1),
+  kty: z.literal('OKP'),
+  crv: z.literal('Ed25519'),
+  x: base64url,
+  d: base64url,
+});
+const fileSchema = z.object({ keys: z.array(signingKeySchema).min(1).max(MAX_KEYS) });
 
-type StoredKey = z.infer<typeof keySchema>;
+type StoredKey = z.infer<typeof signingKeySchema>;
 
 /** A key with its id. */
 export interface NamedKey {
@@ -29,10 +36,11 @@ export interface PublicJwks {
   readonly keys: readonly JWK[];
 }
 
-async function makeKey(): Promise<StoredKey> {
+/** Makes a key. */
+export async function makeSigningKey(): Promise<StoredKey> {
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
   const jwk = await exportJWK(privateKey);
-  return keySchema.parse({ ...jwk, kid: await calculateJwkThumbprint(jwk) });
+  return signingKeySchema.parse({ ...jwk, kid: await calculateJwkThumbprint(jwk) });
 }
 
 const serialize = (keys: readonly StoredKey[]): string => `${JSON.stringify({ keys }, null, 2)}\n`;
@@ -71,7 +79,7 @@ export class KeyRing {
     let keys = await load(dir);
     let isNew = false;
     if (keys === undefined) {
-      isNew = await createStateFile(dir, FILE, serialize([await makeKey()]), { secret: true });
+      isNew = await createStateFile(dir, FILE, serialize([await makeSigningKey()]), { secret: true });
       keys = await load(dir);
     }
     if (keys === undefined) throw new CutlayerError('IO_ERROR', `${FILE} in ${dir}: was removed while it was being opened`);
@@ -92,7 +100,7 @@ export class KeyRing {
   /** Adds a key, which signs from now on, and drops the oldest beyond the limit. */
   async rotate(): Promise<void> {
     await this.reload();
-    const keys = [...this.#keys, await makeKey()].slice(-MAX_KEYS);
+    const keys = [...this.#keys, await makeSigningKey()].slice(-MAX_KEYS);
     await writeStateFile(this.#dir, FILE, serialize(keys), { secret: true });
     this.#keys = keys;
   }

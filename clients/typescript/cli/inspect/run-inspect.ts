@@ -1,4 +1,5 @@
 /** The work of `cutlayer client inspect`. */
+import { artifactSigner } from '../../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import { stdout } from '../../../../src/files/output.js';
 import type { Adapter } from '../../adapters/adapter.js';
@@ -38,19 +39,22 @@ export async function runInspect(path: string, flags: InspectFlags): Promise<voi
 }
 
 interface Checked {
+  /** The public key that signed the bundle's manifest; null when none did. */
+  readonly signedBy?: string | null;
   readonly fit?: Fit;
   readonly virtualTokens?: readonly VirtualToken[];
 }
 
-async function checkAgainst(dir: string, report: AdapterReport, { nearest, verify }: InspectFlags): Promise<Checked> {
-  const bundle = await ClientBundle.open(dir, { verify });
+async function checkAgainst(dir: string, report: AdapterReport, { nearest, verify, signer }: InspectFlags): Promise<Checked> {
+  const bundle = await ClientBundle.open(dir, { verify, signer });
   try {
+    const signedBy = (await artifactSigner(dir)) ?? null;
     const adapter = await loadAdapter(report.dir, { bundle }).catch((caught: unknown) => CutlayerError.from(caught));
     if (adapter instanceof CutlayerError) {
       if (adapter.code === 'INTERNAL') throw adapter;
-      return { fit: { fits: false, reason: `${adapter.code}: ${adapter.message}` } };
+      return { signedBy, fit: { fits: false, reason: `${adapter.code}: ${adapter.message}` } };
     }
-    return { fit: { fits: true }, ...(nearest === 0 ? {} : { virtualTokens: await virtualTokens(bundle, adapter, nearest) }) };
+    return { signedBy, fit: { fits: true }, ...(nearest === 0 ? {} : { virtualTokens: await virtualTokens(bundle, adapter, nearest) }) };
   } finally {
     await bundle.close();
   }
@@ -77,7 +81,7 @@ function textOf(bundle: ClientBundle, tokenId: number): string {
   return text.includes('\ufffd') ? `#${tokenId}` : text;
 }
 
-function describe(report: AdapterReport, { fit, virtualTokens: rows }: Checked, nonFinite: number): readonly string[] {
+function describe(report: AdapterReport, { signedBy, fit, virtualTokens: rows }: Checked, nonFinite: number): readonly string[] {
   const { found, dir, method, parameters, bytes, training, run } = report;
   const lines = [
     `${found}: ${dir}`,
@@ -88,6 +92,7 @@ function describe(report: AdapterReport, { fit, virtualTokens: rows }: Checked, 
       nonFinite === 0 ? 'yes: every number is finite' : `NO: ${nonFinite} numbers are NaN or infinite; take an earlier checkpoint`,
     ),
   ];
+  if (signedBy !== undefined) lines.push(labelled('bundle', signedBy === null ? 'not signed' : `signed by ${signedBy}`));
   if (fit !== undefined) lines.push(labelled('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
   if (training !== undefined) {
     const { optimizer, step } = training;
