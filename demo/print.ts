@@ -1,4 +1,6 @@
 /** Prints a run's result for a terminal. */
+import { byteText } from '../src/files/byte-text.js';
+import { holdingLines } from './holding-text.js';
 import type { DemoSummary } from './summary.js';
 
 /** Writes the tables to standard output. */
@@ -11,17 +13,14 @@ export function printSummary(summary: DemoSummary): void {
     `exact answers               ${cell(percent(before.accuracy))} ${cell(percent(after.accuracy))}   chance: ${summary.chance === null ? 'n/a' : percent(summary.chance)}`,
     '',
     `training                    ${summary.steps} steps, ${summary.seconds.toFixed(1)} s, ${Math.round(summary.tokensPerSecond)} tokens/s`,
-    `bytes per step              ${Math.round(summary.bytesPerStep)} (formula ${Math.round(summary.bytesPerStepFormula)})`,
+    `on the wire                 ${byteText(summary.bytesPerStep)} a step (formula ${byteText(summary.bytesPerStepFormula)})`,
     `the vendor holds            ${parameters.vendor.toLocaleString('en-US')} parameters (backbone)`,
     `the client holds            ${parameters.client.toLocaleString('en-US')} parameters (embedding, final norm, head), and trained ${parameters.trained.toLocaleString('en-US')}`,
   ];
-  for (const { party, files } of summary.holdings) {
-    lines.push(
-      '',
-      `files of the ${party}:`,
-      ...files.map(({ path, bytes }) => `  ${path.padEnd(44)} ${bytes.toLocaleString('en-US').padStart(12)} bytes`),
-    );
-  }
+  lines.push(
+    '',
+    ...summary.holdings.flatMap((held) => holdingLines(held).map((line) => `${`files of the ${held.party}`.padEnd(28)}${line}`)),
+  );
   for (const sample of summary.samples) {
     lines.push(
       '',

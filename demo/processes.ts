@@ -45,16 +45,28 @@ export interface BackgroundProcess {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Runs a command; gives its standard output. @throws CutlayerError INTERNAL when it fails */
-export async function runProcess(entry: keyof typeof entries, args: readonly string[]): Promise<string> {
-  const child = start(entry, args);
-  let output = '';
+/**
+ * Runs a command; gives its standard output. @throws CutlayerError INTERNAL when it fails
+ * @param messages `on failure`: what it says on stderr is shown only when it fails
+ */
+export async function runProcess(
+  entry: keyof typeof entries,
+  args: readonly string[],
+  messages: 'always' | 'on failure' = 'always',
+): Promise<string> {
+  const child = start(entry, args, ['ignore', 'pipe', messages === 'always' ? 'inherit' : 'pipe']);
+  let [output, said] = ['', ''];
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
   child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString();
   });
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  if (code !== 0)
+  if (code !== 0) {
+    process.stderr.write(said);
     throw new CutlayerError('INTERNAL', `${entry} ${args[0] ?? ''} ended with ${signal ?? `status ${code}`}; its message is above`);
+  }
   return output;
 }
 

@@ -47,7 +47,7 @@ export async function startServers(
 async function enrol(site: SiteName, out: string, { gatewayDir, coordinatorDir }: Parties): Promise<string> {
   const dir = siteDir(out, site);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const publicKey = runProcess('cutlayer', ['client', 'identity', '--out', join(dir, 'identity.key')]);
+  const publicKey = runProcess('cutlayer', ['client', 'identity', '--out', join(dir, 'identity.key')], 'on failure');
   const gateway = runProcess('cutlayer', ['gateway', 'token', '--tenant', site, '--ttl', '24h', '--state-dir', gatewayDir]);
   const coordinator = runProcess('cutlayer', ['coordinator', 'token', '--member', site, '--ttl', '24h', '--state-dir', coordinatorDir]);
   writeFileSync(join(dir, 'gateway.token'), await gateway, { mode: 0o600 });

@@ -1,5 +1,7 @@
 /** Prints a run's result for a terminal. */
 import { count, percent } from '../../src/commands/report/page.js';
+import { byteText } from '../../src/files/byte-text.js';
+import { holdingLines } from '../holding-text.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';
 
@@ -27,17 +29,14 @@ export function federatedLines(summary: FederatedSummary): readonly string[] {
     '',
     `rounds                ${summary.rounds.length} released, ${summary.aborted} aborted; ${lost.site} was killed in round ${lost.round} after its shares were out,`,
     `                      which was summed without it, and ${lost.back === null ? 'did not come back in time' : `came back in round ${lost.back}`}`,
-    `bytes of rounds       ${count(bytes.toCoordinator)} to the coordinator (${count(Math.round(bytes.toCoordinator / Math.max(1, total)))} for each site and round), ${count(bytes.fromCoordinator)} from it`,
+    `bytes of rounds       ${byteText(bytes.toCoordinator)} to the coordinator (${byteText(bytes.toCoordinator / Math.max(1, total))} for each site and round), ${byteText(bytes.fromCoordinator)} from it`,
     `secrecy               ${search.updates} updates, as float32 and in fixed point (${count(search.windows)} windows of 4 numbers), looked for in`,
-    `                      ${count(search.bytes)} bytes: all files of the coordinator at ${search.snapshots} moments`,
+    `                      ${byteText(search.bytes)}: all files of the coordinator at ${search.snapshots} moments`,
     `                      ${search.matches.length === 0 ? 'none of them is there' : `FOUND: ${search.matches.join('; ')}`}; planted in a copy, they are ${search.control ? 'found' : 'NOT FOUND'}`,
     `                      their mean is the step between the versions to ${search.meanError.toExponential(1)}: they are the real ones`,
     `time                  ${summary.seconds.toFixed(0)} s, comparison included`,
-    ...summary.holdings.flatMap(({ party, files }) => [
-      '',
-      `files of ${party}:`,
-      ...files.map((file) => `  ${file.path.padEnd(44)} ${count(file.bytes).padStart(12)} bytes`),
-    ]),
+    '',
+    ...summary.holdings.flatMap((held) => holdingLines(held).map((line) => `${`files of ${held.party}`.padEnd(34)}${line}`)),
   ];
 }
 

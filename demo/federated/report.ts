@@ -1,7 +1,8 @@
 /** Renders a run of the federated demo as one HTML page. */
 import { exposure, exposureAt } from '../../src/artifacts/exposure.js';
 import { renderChart } from '../../src/commands/report/chart.js';
-import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../../src/commands/report/page.js';
+import { card, escapeHtml, percent, renderPage, renderTable } from '../../src/commands/report/page.js';
+import { byteText } from '../../src/files/byte-text.js';
 import { renderHoldings } from '../report.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';
@@ -25,7 +26,7 @@ ${renderChart(
     points: [[0, summary.before] as const, ...points.map(({ round, exactMatch }) => [round, exactMatch] as const)],
     dots: name === 'federated',
   })),
-  { label: 'exact answers by round', top: 1, format: (y) => `${Math.round(100 * y)} %` },
+  { label: 'exact answers by round', top: 1, whole: true, format: (y) => `${Math.round(100 * y)} %` },
 )}
 <h2>Every site</h2>
 ${renderTable(
@@ -42,13 +43,10 @@ ${renderTable(
   ]),
 )}
 <h2>Rounds</h2>
-${renderTable(
-  [{ title: 'Round', number: true }, { title: 'Version', number: true }, { title: 'In the sum' }],
-  summary.rounds.map(({ round, version, participants }) => [String(round), String(version), participants.map(escapeHtml).join(', ')]),
-)}
-<p>${kibibytes(summary.bytes.toCoordinator)} went to the coordinator in rounds, ${kibibytes(summary.bytes.fromCoordinator)} came back.</p>
+${renderRounds(summary)}
+<p>${byteText(summary.bytes.toCoordinator)} went to the coordinator in rounds, ${byteText(summary.bytes.fromCoordinator)} came back.</p>
 <h2>What the coordinator has stored</h2>
-<p>${search.updates} updates were looked for as float32 and in fixed point, any four numbers in a row, at every byte of ${count(search.bytes)} bytes: all files of the coordinator, the database's
+<p>${search.updates} updates were looked for as float32 and in fixed point, any four numbers in a row, at every byte of ${byteText(search.bytes)}: all files of the coordinator, the database's
 write-ahead log among them, at ${search.snapshots} moments. ${search.matches.length === 0 ? '<b>None of them is there.</b>' : `<b>Found: ${escapeHtml(search.matches.join('; '))}</b>`}
 Planted in a copy they are ${search.control ? 'found' : '<b>not found</b>'}; their mean is the step from version to version to ${search.meanError.toExponential(1)}, so they are the real ones.</p>
 <h2>What each party holds</h2>
@@ -56,4 +54,15 @@ ${renderHoldings(summary.holdings)}
 <footer>${escapeHtml(`${exposure} ${exposureAt(0)}`)} Secure aggregation hides an update from the coordinator and from other sites. The vendor, through whose gateway each site trains, sees activations and gradients of that training. See the
 documentation on federation and on privacy.</footer>`;
   return renderPage({ title: `Cutlayer federated demo: ${summary.model}`, body });
+}
+
+/** Rounds across, members down: who is in each sum, the lost one in red. */
+function renderRounds({ rounds, lost }: FederatedSummary): string {
+  const cell = (site: string, round: FederatedSummary['rounds'][number]): string => {
+    if (round.participants.includes(site)) return '<td title="in the sum">✓</td>';
+    return `<td class="lost" title="${site === lost.site && round.round === lost.round ? 'lost' : 'not in the sum'}">✗</td>`;
+  };
+  const rows = siteNames.map((site) => `<tr><th>${escapeHtml(site)}</th>${rounds.map((round) => cell(site, round)).join('')}</tr>`);
+  const head = rounds.map(({ round }) => `<th>${round}</th>`).join('');
+  return `<div class="wide"><table class="matrix"><thead><tr><th>Round</th>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`;
 }

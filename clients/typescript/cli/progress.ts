@@ -1,9 +1,11 @@
 /** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and ctrl-C. */
+
 import { SingleBar } from 'cli-progress';
+import { byteText } from '../../../src/files/byte-text.js';
 import { Output, stderr, terminal } from '../../../src/files/output.js';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TrainEvent } from '../training/train-options.js';
-import { formatBytes, percent } from './text-layout.js';
+import { percent } from './text-layout.js';
 
 /** Reports a run to standard error, so that standard output stays free. */
 export interface ProgressReporter {
@@ -102,7 +104,7 @@ const EMPTY = { loss: '-', speed: '-', bytes: '-', remaining: '-' };
 
 function payload(event: StepEvent, remaining: string) {
   const speed = event.tokensPerSecond.toFixed(0);
-  return { loss: event.loss.toFixed(4), speed, bytes: formatBytes(event.bytesUp + event.bytesDown), remaining };
+  return { loss: event.loss.toFixed(4), speed, bytes: byteText(event.bytesUp + event.bytesDown), remaining };
 }
 
 /** Time left, from a running mean of the time between steps. */

@@ -16,11 +16,6 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   );
 }
 
-export function formatBytes(bytes: number): string {
-  if (bytes < 1e3) return `${bytes} B`;
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
 /** A share from 0 to 1 in percent. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;

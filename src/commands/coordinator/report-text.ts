@@ -1,6 +1,7 @@
 /** A federation's report for people. */
 
 import type { FederationReport, RoundReport, VersionReport } from '../../coordinator/coordinator-api.js';
+import { byteText } from '../../files/byte-text.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 
@@ -29,7 +30,7 @@ export function reportLines(report: FederationReport): readonly string[] {
           'privacy',
           `(${privacy.unit}, epsilon ${figure(privacy.epsilon)} of ${figure(privacy.maxEpsilon)}, delta ${privacy.delta}) after ${plural(privacy.rounds, 'round')}, sampling ${privacy.sampling}`,
         ],
-    ['traffic', `${size(bytesIn)} in, ${size(bytesOut)} out`],
+    ['traffic', `${byteText(bytesIn)} in, ${byteText(bytesOut)} out`],
   ];
   const lines = facts.flatMap((fact) => (fact === undefined ? [] : [`  ${fact[0].padEnd(10)}  ${fact[1]}`]));
   return [name, ...lines, ...table(report.versions), ''];
@@ -79,12 +80,6 @@ function metricCells(metrics: VersionMetrics | null): readonly string[] {
 
 const figure = (value: number): string => `${Number(value.toFixed(3))}`;
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-function size(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
-  return `${Number((bytes / 2 ** (10 * power)).toFixed(1))} ${units[power]}`;
-}
 
 function duration(ms: number): string {
   const seconds = Math.ceil(ms / 1000);

@@ -1,6 +1,7 @@
 /** A simulation as one HTML page. */
+import { byteText } from '../../files/byte-text.js';
 import { renderChart } from '../report/chart.js';
-import { card, count, escapeHtml, kibibytes, percent, renderPage, renderTable } from '../report/page.js';
+import { card, count, escapeHtml, percent, renderPage, renderTable } from '../report/page.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
 export function renderSimulation(summary: SimulationSummary): string {
@@ -30,10 +31,10 @@ ${renderChart(
   [series('common test', ({ test }) => test?.loss), series('held out by the cohort', ({ heldOut }) => heldOut?.loss)].filter(
     ({ points: [first] }) => first !== undefined,
   ),
-  { label: 'loss by version' },
+  { label: 'loss by version', logarithmic: true, whole: true },
 )}
 <h2>Accuracy by version</h2>
-${renderChart([series('exact answers', ({ test }) => test?.exactMatch), series('tokens', ({ test }) => test?.accuracy)], { label: 'accuracy by version', top: 1, format: (y) => `${Math.round(100 * y)} %` })}
+${renderChart([series('exact answers', ({ test }) => test?.exactMatch), series('tokens', ({ test }) => test?.accuracy)], { label: 'accuracy by version', top: 1, whole: true, format: (y) => `${Math.round(100 * y)} %` })}
 <h2>Versions</h2>
 ${renderTable(
   [
@@ -51,10 +52,10 @@ ${renderTable(
     String(point.round),
     String(point.participants),
     String(point.vanished),
-    kibibytes(point.coordinator.up),
-    kibibytes(point.coordinator.down),
-    kibibytes(point.gateway.up),
-    kibibytes(point.rssBytes),
+    byteText(point.coordinator.up),
+    byteText(point.coordinator.down),
+    byteText(point.gateway.up),
+    byteText(point.rssBytes),
   ]),
 )}
 <h2>Participants</h2>
@@ -71,8 +72,8 @@ ${renderTable(
     escapeHtml(name),
     count(training),
     count(heldOut),
-    kibibytes(up),
-    kibibytes(down),
+    byteText(up),
+    byteText(down),
     Object.entries(labels)
       .filter(([label]) => label !== '')
       .sort(([, a], [, b]) => b - a)

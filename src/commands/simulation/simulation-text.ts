@@ -1,7 +1,7 @@
 /** A simulation as text: one line per version while it runs, curves and tables at its end. */
 
 import { sparkline } from '../../../clients/typescript/cli/sparkline.js';
-import { formatBytes } from '../../../clients/typescript/cli/text-layout.js';
+import { byteText } from '../../files/byte-text.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
@@ -25,7 +25,7 @@ export function pointLine(point: SimulationPoint, { total, seconds }: { readonly
   const lost = vanished === 0 ? '' : `, ${vanished} lost`;
   const who = version === 0 ? 'before training' : `round ${round}: ${participants} in the sum${lost}${promoted ? '' : ', rejected'}`;
   const metrics = test === null ? 'not measured' : curves.map(({ name, of, write }) => `${name} ${write(of(test))}`).join('  ');
-  const bytes = `up ${formatBytes(coordinator.up)} + ${formatBytes(gateway.up)}  down ${formatBytes(coordinator.down)} + ${formatBytes(gateway.down)}`;
+  const bytes = `up ${byteText(coordinator.up)} + ${byteText(gateway.up)}  down ${byteText(coordinator.down)} + ${byteText(gateway.down)}`;
   const spent = privacy === null ? '' : `  epsilon ${privacy.epsilon.toFixed(2)}`;
   return `version ${version}/${total}  ${who}  ${metrics}  ${version === 0 ? '' : bytes}${spent}${left}`.trimEnd();
 }
@@ -37,7 +37,7 @@ export function summaryLines(summary: SimulationSummary, options: { readonly uni
   const rounds = Math.max(1, points.filter(({ version }) => version > 0).length);
   const sum = (of: (point: SimulationPoint) => number): number =>
     points.reduce((all, point) => all + (point.version > 0 ? of(point) : 0), 0);
-  const each = (bytes: number): string => formatBytes(Math.round(bytes / rounds / participants.length));
+  const each = (bytes: number): string => byteText(Math.round(bytes / rounds / participants.length));
   const ups = participants.map(({ up }) => up);
   const privacy = points.at(-1)?.privacy ?? null;
   return [
@@ -54,12 +54,12 @@ export function summaryLines(summary: SimulationSummary, options: { readonly uni
     '',
     `bytes of a participant in a round: ${each(sum(({ coordinator }) => coordinator.up))} to the coordinator, ${each(sum(({ coordinator }) => coordinator.down))} from it;`,
     `  ${each(sum(({ gateway }) => gateway.up))} to the gateway, ${each(sum(({ gateway }) => gateway.down))} from it (the common test included)`,
-    `to the coordinator in all: ${formatBytes(Math.min(...ups))} to ${formatBytes(Math.max(...ups))} a participant`,
+    `to the coordinator in all: ${byteText(Math.min(...ups))} to ${byteText(Math.max(...ups))} a participant`,
     ...(privacy === null
       ? []
       : [
           `privacy spent: unit ${privacy.unit}, epsilon ${privacy.epsilon.toFixed(3)}, delta ${privacy.delta}, ${privacy.rounds} rounds, sampling ${privacy.sampling}`,
         ]),
-    `memory of the process: ${points.map(({ rssBytes }) => formatBytes(rssBytes)).at(-1) ?? 'unknown'}, at most ${formatBytes(Math.max(0, ...points.map(({ rssBytes }) => rssBytes)))}`,
+    `memory of the process: ${points.map(({ rssBytes }) => byteText(rssBytes)).at(-1) ?? 'unknown'}, at most ${byteText(Math.max(0, ...points.map(({ rssBytes }) => rssBytes)))}`,
   ];
 }

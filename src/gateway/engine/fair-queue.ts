@@ -6,8 +6,8 @@
  * job taken. While two tenants both wait, the rows that they got differ by at most one job of each.
  * Within a tenant a higher priority goes first, then the order of arrival.
  *
- * A tenant with more jobs waiting pays double for each. So one that has a step at a time beside one
- * that floods gets two thirds: its step takes 1.5 times as long, and not 2. Floods share equally.
+ * A tenant with more jobs waiting pays double for each. So one that has a step at a time gets two
+ * thirds beside one that floods: 1.5 times as long, and not 2. Floods share equally.
  * @see Goyal, Vin, Cheng: Start-time Fair Queuing (SIGCOMM 1996)
  */
 

@@ -60,7 +60,7 @@ describe("a federation's report", () => {
   members     1 of 3 have answered: north, south +, west
   rounds      2 released, 1 aborted; round 4: only 2 of 3 submitted
   privacy     (client, epsilon 1.235 of 8, delta 0.00001) after 1 round, sampling none
-  traffic     3 MiB in, 512 B out
+  traffic     3.1 MB in, 512 B out
 
   version  from  round  members  status      loss    accuracy  exact  earlier loss  when
   0        -     -      0        superseded  -       -         -      -             2026-05-01 12:30:00

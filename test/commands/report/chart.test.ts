@@ -22,6 +22,29 @@ describe('report pages', () => {
     assert.equal(svg.match(/<circle/g)?.length, 3);
   });
 
+  it('name round values, whole ones where only those mean something', () => {
+    const points = Array.from({ length: 119 }, (_, at) => [at + 2, 1 + at / 118] as const);
+    const svg = renderChart([{ name: 'a', points }], { label: 'curves', whole: true });
+    const named = [...svg.matchAll(/text-anchor="middle">([^<]+)</g)].map(([, text]) => text);
+    assert.deepEqual(named, ['20', '40', '60', '80', '100', '120']);
+    const few = renderChart([{ name: 'a', points: [[1, 1], [3, 2]] }], { label: 'curves', whole: true }); // biome-ignore format: one curve
+    assert.deepEqual(
+      [...few.matchAll(/text-anchor="middle">([^<]+)</g)].map(([, text]) => text),
+      ['1', '2', '3'],
+    );
+  });
+
+  it('lay powers of ten equally far apart, and leave out what has no logarithm', () => {
+    const svg = renderChart([{ name: 'a', points: [[0, 1], [1, 0.1], [2, 0.01], [3, 0]] }], { label: 'curves', logarithmic: true }); // biome-ignore format: one curve
+    const heights = [...svg.matchAll(/[ML][\d.]+ ([\d.]+)/g)].map(([, y]) => Number(y));
+    assert.equal(heights.length, 3);
+    assert.ok(Math.abs(heights[2]! - heights[1]! - (heights[1]! - heights[0]!)) < 0.2, heights.join());
+    assert.deepEqual(
+      [...svg.matchAll(/text-anchor="end">([^<]+)</g)].map(([, text]) => text),
+      ['0.01', '0.1', '1'],
+    );
+  });
+
   it('leave out values that are not finite, and say so where no curve is left', () => {
     const svg = renderChart(
       [

@@ -1,5 +1,6 @@
 /** The work of `cutlayer client eval`. */
 
+import { byteText } from '../../../../src/files/byte-text.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { loadExamples } from '../../data/examples.js';
@@ -9,7 +10,7 @@ import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';
 import { withSession } from '../session.js';
-import { formatBytes, percent } from '../text-layout.js';
+import { percent } from '../text-layout.js';
 import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
@@ -42,6 +43,6 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     for (const [name, task] of Object.entries(result.tasks ?? {}))
       stdout.line(`task ${name}: loss ${task.loss.toFixed(4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
     stdout.line(`examples, label tokens  ${result.examples}, ${result.targets}`);
-    stdout.line(`sent, received          ${formatBytes(bytesUp)}, ${formatBytes(bytesDown)}`);
+    stdout.line(`sent, received          ${byteText(bytesUp)}, ${byteText(bytesDown)}`);
   });
 }

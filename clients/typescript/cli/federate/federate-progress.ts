@@ -1,10 +1,12 @@
 /** What a person sees of a federation: lines for events, and a bar while this member trains. */
+
 import { SingleBar } from 'cli-progress';
+import { byteText } from '../../../../src/files/byte-text.js';
 import { Output, terminal } from '../../../../src/files/output.js';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import type { DataEvent } from '../../federation/data/local-data.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
-import { formatBytes, percent } from '../text-layout.js';
+import { percent } from '../text-layout.js';
 
 export interface FederateReporter {
   readonly onEvent: (event: ParticipantEvent) => void;
@@ -96,7 +98,7 @@ export function lineOf(event: ParticipantEvent): string | undefined {
       return `version ${event.version} against ${event.promoted} on this member's earlier examples: loss ${Math.abs(loss).toFixed(4)} ${words}`;
     }
     case 'submitted':
-      return `round ${event.round}: submitted ${formatBytes(event.bytes)}${event.again ? ' (the same bytes as before)' : ''}`;
+      return `round ${event.round}: submitted ${byteText(event.bytes)}${event.again ? ' (the same bytes as before)' : ''}`;
     case 'answered':
       return undefined;
     case 'satOut':

@@ -1,9 +1,11 @@
 /** What `federate` says at its end. */
+
 import { join } from 'node:path';
+import { byteText } from '../../../../src/files/byte-text.js';
 import type { WireCounters } from '../../connection/connect.js';
 import type { ParticipantSummary } from '../../federation/participant-events.js';
 import { sparkline } from '../sparkline.js';
-import { formatBytes, labelled, percent } from '../text-layout.js';
+import { labelled, percent } from '../text-layout.js';
 import type { FederateFlags } from './federate-options.js';
 
 const CURVE_WIDTH = 40;
@@ -22,7 +24,7 @@ export function federateSummaryLines(
   lines.push(
     labelled(
       'sent',
-      `${formatBytes(bytesUp)} to the coordinator (${formatBytes(bytesDown)} back), ${formatBytes(counters.bytesUp)} to the gateway (${formatBytes(counters.bytesDown)} back)`,
+      `${byteText(bytesUp)} to the coordinator (${byteText(bytesDown)} back), ${byteText(counters.bytesUp)} to the gateway (${byteText(counters.bytesDown)} back)`,
     ),
   );
   if (measured.length > 0) {

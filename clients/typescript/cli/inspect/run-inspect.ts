@@ -1,6 +1,7 @@
 /** The work of `cutlayer client inspect`. */
 import { artifactSigner } from '../../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../../src/errors.js';
+import { byteText } from '../../../../src/files/byte-text.js';
 import { stdout } from '../../../../src/files/output.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { loadAdapter } from '../../adapters/load.js';
@@ -8,7 +9,7 @@ import { type AdapterReport, type PartReport, reportAdapter } from '../../inspec
 import { nearestTokens } from '../../inspect/nearest-tokens.js';
 import { ClientBundle } from '../../model/client-bundle.js';
 import { sparkline, terminalShowsUnicode } from '../sparkline.js';
-import { formatBytes, labelled } from '../text-layout.js';
+import { labelled } from '../text-layout.js';
 import type { InspectFlags } from './inspect-options.js';
 
 /** Tensors of a part that are listed. */
@@ -85,7 +86,7 @@ function describe(report: AdapterReport, { signedBy, fit, virtualTokens: rows }:
   const { found, dir, method, parameters, bytes, training, run } = report;
   const lines = [
     `${found}: ${dir}`,
-    labelled('method', `${method}, ${parameters.toLocaleString('en')} parameters, ${formatBytes(bytes)}`),
+    labelled('method', `${method}, ${parameters.toLocaleString('en')} parameters, ${byteText(bytes)}`),
     labelled('made for', madeFor(report)),
     labelled(
       'sound',
@@ -96,7 +97,7 @@ function describe(report: AdapterReport, { signedBy, fit, virtualTokens: rows }:
   if (fit !== undefined) lines.push(labelled('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
   if (training !== undefined) {
     const { optimizer, step } = training;
-    lines.push(labelled('training state', `after step ${step}; optimizer: ${optimizer.tensors} tensors, ${formatBytes(optimizer.bytes)}`));
+    lines.push(labelled('training state', `after step ${step}; optimizer: ${optimizer.tensors} tensors, ${byteText(optimizer.bytes)}`));
   }
   if (run !== undefined) {
     const { steps, lastLoss, bestValidationLoss, checkpoints, losses } = run;

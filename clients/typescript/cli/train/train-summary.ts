@@ -2,12 +2,14 @@
  * What `train` says at its end: what was done, what it cost, how the loss went, and what to do
  * next.
  */
+
 import { join } from 'node:path';
+import { byteText } from '../../../../src/files/byte-text.js';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import type { TrainSummary } from '../../training/train-options.js';
 import { sparkline } from '../sparkline.js';
-import { formatBytes, labelled } from '../text-layout.js';
+import { labelled } from '../text-layout.js';
 import type { ResolvedTrainFlags } from './prepare-training.js';
 
 /** Characters of the loss curve. */
@@ -61,9 +63,9 @@ function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out
 }
 
 function cost({ seconds, tokens, bytesUp, bytesDown, step }: TrainSummary): string {
-  const perStep = step === 0 ? '' : ` (${formatBytes((bytesUp + bytesDown) / step)} per step)`;
+  const perStep = step === 0 ? '' : ` (${byteText((bytesUp + bytesDown) / step)} per step)`;
   const speed = seconds === 0 ? '' : `, ${Math.round(tokens / seconds)} tokens/s`;
-  return `${step} steps in ${duration(seconds)}${speed}; sent ${formatBytes(bytesUp)}, received ${formatBytes(bytesDown)}${perStep}`;
+  return `${step} steps in ${duration(seconds)}${speed}; sent ${byteText(bytesUp)}, received ${byteText(bytesDown)}${perStep}`;
 }
 
 function curve(losses: readonly number[], unicode: boolean): string {
