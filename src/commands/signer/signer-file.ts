@@ -1,4 +1,6 @@
-/** A vendor's signing key on disk: an Ed25519 key as a JWK (RFC 8037), its owner's alone to read. */
+/**
+ * A vendor's signing key on disk: an Ed25519 key as a JWK (RFC 8037), its owner's alone to read.
+ */
 import { basename, dirname } from 'node:path';
 import type { SigningJwk } from '../../artifacts/signature.js';
 import { CutlayerError } from '../../errors.js';

@@ -23,7 +23,9 @@ const ENOUGH_ROWS = 2048;
 /** Some sequences of a step. */
 export interface StepSlice {
   readonly index: number;
-  /** Those sequences, as views; the adapter is whole. All of the step's own when it is one slice. */
+  /**
+   * Those sequences, as views; the adapter is whole. All of the step's own when it is one slice.
+   */
   readonly inputs: CheckedInputs;
   /** Rows that run, those of a soft prompt included. */
   readonly rows: number;
@@ -67,7 +69,9 @@ export function sliceStep(inputs: CheckedInputs): readonly StepSlice[] {
   return slices;
 }
 
-/** The slice's rows of a tensor [N, hiddenSize] of the step; a copy when there are several slices. */
+/**
+ * The slice's rows of a tensor [N, hiddenSize] of the step; a copy when there are several slices.
+ */
 export function rowsOf({ answered: [from, to] }: StepSlice, whole: Tensor<'float32'>): Tensor<'float32'> {
   const [rows, hiddenSize] = whole.shape as readonly [number, number];
   if (to - from === rows) return whole;

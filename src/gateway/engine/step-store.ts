@@ -3,8 +3,8 @@
  *
  * A step holds its inputs and, until its first vjp, its residuals, slice by slice. Over the budget,
  * the tenant that holds most gives first. Its least recently used residuals go first, since the
- * inputs can recompute them, then its least recently used inputs. So a tenant within an equal share loses
- * nothing to others. Steps are bounded alike: the tenant with most steps forgets its oldest.
+ * inputs can recompute them, then its least recently used inputs. So a tenant within an equal share
+ * loses nothing to others. Steps are bounded alike: the tenant with most steps forgets its oldest.
  *
  * An answered step holds its inputs in case its answer was lost. All answered steps share a small
  * part of the budget: memory stays flat in a long training. The digest of the inputs remains, so
