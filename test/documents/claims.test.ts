@@ -78,9 +78,7 @@ describe('claims', () => {
 
   it('the help of the program says what crosses', async () => {
     let help = '';
-    (await program([]))
-      .configureOutput({ writeOut: (text) => (help += text) })
-      .outputHelp();
+    (await program([])).configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
     requireParts(help);
   });
 
