@@ -1,17 +1,36 @@
 // Runs the compiled tests, a process per core and one more, since many wait for processes that they
-// start. With --exhaustive: the files whose sweeps have a greater depth (they import
+// start. The longest files come first, so that no process has one left when the others are done.
+// With --exhaustive: the files whose sweeps have a greater depth (they import
 // test/support/exhaustive.ts), at that depth. Further arguments go to mocha.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
+/** Files of more than about 8 s of processor time, the longest first. */
+const longest = [
+  'integration/peft-methods',
+  'integration/federation',
+  'commands/simulation/simulate',
+  'integration/crash',
+  'conformance/transformers',
+  'fuzz/fuzz',
+  'server/abuse/received-bytes',
+  'integration/training-comfort',
+  'integration/examples',
+  'integration/full-disk',
+  'integration/training-run',
+  'commands/coordinator/coordinator',
+  'clients/federation/crash',
+  'clients/model/key-values',
+].map((name) => join('dist', 'test', `${name}.test.js`));
+
 const exhaustive = process.argv.includes('--exhaustive');
 const further = process.argv.slice(2).filter((argument) => argument !== '--exhaustive');
 const files = readdirSync(join('dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', String(name)))
   .filter((name) => name.endsWith('.test.js') && (!exhaustive || /from '.*\/support\/exhaustive\.js'/.test(readFileSync(name, 'utf8'))))
-  .sort();
+  .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 const jobs = Math.min(8, availableParallelism() + 1);
 
 const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
@@ -20,3 +39,8 @@ const { status } = spawnSync(process.execPath, [mocha, '--parallel', '--jobs', S
   env: { ...process.env, ...(exhaustive && { CUTLAYER_EXHAUSTIVE: '1' }) },
 });
 process.exitCode = status ?? 1;
+
+function rank(name) {
+  const at = longest.indexOf(name);
+  return at === -1 ? longest.length : at;
+}

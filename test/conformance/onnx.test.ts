@@ -8,7 +8,7 @@ import { type BackboneEngine, createEngine } from '../../src/gateway/engine/engi
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { checkInputs } from '../support/checked-inputs.js';
 import { readCurves } from '../support/curves.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { onnxFixtures, packOnnxFixture } from '../support/onnx-fixtures.js';
 import { fixtureDir, maxRelativeError, PackedModel, readReference } from '../support/packed-model.js';
 import { adapterOf, GRADIENT_TOLERANCE, LOGITS_TOLERANCE, lossErrors, type References, rowsOf } from '../support/reference-errors.js';
@@ -101,15 +101,15 @@ for (const fixture of onnxFixtures) {
 describe('training through a gateway that serves a graph exported by torch', () => {
   const [fixture] = onnxFixtures;
   let root: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let bundle: ClientBundle;
   let connection: Connection;
 
   before(async () => {
     const packed = await packOnnxFixture(fixture!);
     root = packed.root;
-    gateway = await startGateway({ backboneDir: packed.backboneDir });
-    bundle = await ClientBundle.open(packed.clientBundleDir);
+    gateway = await startGatewayHere({ backboneDir: packed.backboneDir });
+    bundle = await ClientBundle.open(packed.clientBundleDir, { threads: 1 });
     connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
   });
   after(async () => {

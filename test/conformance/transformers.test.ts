@@ -18,17 +18,15 @@ import { referenceFixtures } from '../support/reference-fixtures.js';
 
 type CutAt = readonly [bottom: number, top: number];
 
-const few: readonly CutAt[] = [
-  [0, 0],
-  [1, 1],
-];
-const cuts = depth<readonly CutAt[]>([...few, [1, 0], [0, 1]], few);
+/** The cut that runs every graph of both sides. */
+const middle: CutAt = [1, 1];
+const cuts = depth<readonly CutAt[]>([middle, [0, 0], [1, 0], [0, 1]], [middle]);
 /** Other cuts, for some. */
 const others: Readonly<Record<string, readonly CutAt[]>> = {
-  'gpt2-tiny': [[2, 1]],
-  'llama-tiny': [[1, 2]],
+  'gpt2-tiny': [[2, 1], ...depth<readonly CutAt[]>([], [[0, 0]])],
+  'llama-tiny': [[1, 2], ...depth<readonly CutAt[]>([], [[0, 0]])],
   'llama3-tiny': [[3, 0]],
-  ...depth({}, { 'qwen2-tiny': [[1, 0]], 'gemma2-tiny': [[0, 1]] }),
+  ...depth({}, { 'qwen2-tiny': [[1, 0]], 'gemma2-tiny': [[0, 1]], 'phi3-tiny': [[0, 0]], 'granite-tiny': [[0, 0]] }),
 };
 
 /** Every error within its tolerance; one that has none of its own has `tolerance`. */

@@ -214,7 +214,7 @@ function cell(step: Step | undefined): string {
 async function measureCut(cut: { readonly bottom: number; readonly top: number }): Promise<readonly (Step | undefined)[]> {
   const { backboneDir, bundleDir } = await packedFixture(FIXTURE, cut);
   const gateway = await startTestGateway({ backboneDir });
-  const bundle = await ClientBundle.open(bundleDir);
+  const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
   try {
     const steps: (Step | undefined)[] = [];

@@ -21,6 +21,7 @@ import {
   train,
 } from '../../clients/typescript/index.js';
 import { f32 } from '../../src/tensor/tensor.js';
+import { cutlayerHere } from '../support/command-here.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
@@ -37,7 +38,7 @@ describe('kill -9', () => {
     const packed = await packedFixture('llama-tiny');
     bundleDir = packed.bundleDir;
     gateway = await startGateway({ backboneDir: packed.backboneDir, stateDir: join(dir, 'state') });
-    bundle = await ClientBundle.open(bundleDir);
+    bundle = await ClientBundle.open(bundleDir, { threads: 1 });
     writeNotes(join(dir, 'train.jsonl'), 24, 1);
     examples = await loadExamples(join(dir, 'train.jsonl'), bundle.tokenizer, { maxLength: 60 });
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
@@ -115,20 +116,6 @@ describe('kill -9', () => {
     connection.close();
   });
 
-  it('of the gateway for good: the client gives up after its time', async () => {
-    const connection = await connect({
-      address: gateway.address,
-      ca: gateway.caFile!,
-      tokenFile: join(dir, 'token'),
-      retry: { retryForMs: 300, initialDelayMs: 50 },
-    });
-    await gateway.kill();
-    const model = new SplitModel(bundle, new RemoteModel(connection));
-    await assert.rejects(model.evaluate(makeBatch(examples.slice(0, 1)), undefined), { code: 'UNAVAILABLE', message: /gave up/ });
-    gateway = await gateway.restart();
-    connection.close();
-  });
-
   it('is survived by a gateway that has room for hardly a step: evicted steps are sent again and give the same gradients', async () => {
     const { backboneDir } = await packedFixture('llama-tiny');
     const small = await startGateway({ backboneDir, flags: ['--residual-memory', '30KiB'] });
@@ -151,14 +138,13 @@ describe('kill -9', () => {
   });
 
   it('of the client: --resume gives the metrics and the adapter of a run that never stopped', async () => {
-    const whole = clientTrain('cli-whole');
-    assert.equal(await exit(whole), 0);
+    await trainHere('cli-whole');
     const killed = clientTrain('cli-killed');
     await metricsHold(join(dir, 'cli-killed', 'metrics.jsonl'), 7, killed);
     killed.kill('SIGKILL');
     await exit(killed);
     assert.ok(!existsSync(join(dir, 'cli-killed', 'adapter')), 'it was killed before its end');
-    assert.equal(await exit(clientTrain('cli-killed', '--resume')), 0);
+    await trainHere('cli-killed', '--resume');
     assert.deepEqual(await stepLosses('cli-killed'), await stepLosses('cli-whole'));
     assert.deepEqual(await adapterBytes('cli-killed'), await adapterBytes('cli-whole'));
   });
@@ -173,9 +159,23 @@ describe('kill -9', () => {
     stopped.kill('SIGINT');
     assert.equal(await exit(stopped), 130);
     assert.match(log, /The checkpoint is in .*; go on with the same command plus --resume/);
-    assert.equal(await exit(clientTrain('cli-stopped', '--resume')), 0);
+    await trainHere('cli-stopped', '--resume');
     assert.deepEqual(await stepLosses('cli-stopped'), await stepLosses('cli-whole'));
     assert.deepEqual(await adapterBytes('cli-stopped'), await adapterBytes('cli-whole'));
+  });
+
+  // The last one: it leaves no gateway.
+  it('of the gateway for good: the client gives up after its time', async () => {
+    const connection = await connect({
+      address: gateway.address,
+      ca: gateway.caFile!,
+      tokenFile: join(dir, 'token'),
+      retry: { retryForMs: 300, initialDelayMs: 50 },
+    });
+    await gateway.kill();
+    const model = new SplitModel(bundle, new RemoteModel(connection));
+    await assert.rejects(model.evaluate(makeBatch(examples.slice(0, 1)), undefined), { code: 'UNAVAILABLE', message: /gave up/ });
+    connection.close();
   });
 
   async function killAndRestart(): Promise<void> {
@@ -184,11 +184,22 @@ describe('kill -9', () => {
     gateway = await dead.restart();
   }
 
-  function clientTrain(out: string, ...more: readonly string[]): ChildProcess {
+  /** Trains to the end. */
+  async function trainHere(out: string, ...more: readonly string[]): Promise<void> {
+    const { code, stderr } = await cutlayerHere(trainArguments(out, ...more));
+    assert.equal(code, 0, stderr);
+  }
+
+  /** Trains in a process of its own, which can be killed. */
+  function clientTrain(out: string): ChildProcess {
+    return spawn(process.execPath, [MAIN, ...trainArguments(out)], { stdio: ['ignore', 'ignore', 'pipe'] });
+  }
+
+  function trainArguments(out: string, ...more: readonly string[]): readonly string[] {
     const args = ['client', 'train', '--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!];
     args.push('--token-file', join(dir, 'token'), '--data', join(dir, 'train.jsonl'), '--out', join(dir, out));
-    args.push('--steps', '40', '--batch', '4', '--virtual-tokens', '4', '--checkpoint-every', '3', ...more);
-    return spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    args.push('--steps', '40', '--batch', '4', '--virtual-tokens', '4', '--checkpoint-every', '3', '--threads', '1', ...more);
+    return args;
   }
 
   async function stepLosses(out: string): Promise<readonly (readonly [number, number])[]> {

@@ -7,27 +7,28 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cutlayerHere } from '../support/command-here.js';
-import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
-import type { Finished } from '../support/server-process.js';
+import { type Finished, MAIN } from '../support/server-process.js';
 import { writeNotes } from '../support/training-data.js';
 
 const run = promisify(execFile);
 
 describe('the client as a user runs it', () => {
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let common: readonly string[];
   let flags: readonly string[];
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-examples-'));
     const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
-    gateway = await startGateway({ backboneDir });
+    gateway = await startGatewayHere({ backboneDir });
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
     writeNotes(join(dir, 'data.jsonl'), 24, 1);
     common = [bundleDir, gateway.address, gateway.caFile!, join(dir, 'token')];
-    flags = ['--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!, '--token-file', join(dir, 'token')];
+    const server = ['--gateway', gateway.address, '--ca', gateway.caFile!];
+    flags = ['--bundle', bundleDir, ...server, '--threads', '1', '--token-file', join(dir, 'token')];
   });
 
   after(async () => {

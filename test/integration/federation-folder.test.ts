@@ -7,7 +7,7 @@ import type { VersionRegistry } from '../../clients/typescript/federation/data/r
 import { cutlayerHere } from '../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
 import { type FederateEvent, FederateProcess } from '../support/federate-process.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 
 const notes = (part: string, count: number) =>
@@ -16,7 +16,7 @@ const notes = (part: string, count: number) =>
 describe('a member whose data grows', function () {
   this.timeout(360_000);
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let coordinator: CoordinatorProcess;
   let flags: readonly string[];
   const members: FederateProcess[] = [];
@@ -24,7 +24,7 @@ describe('a member whose data grows', function () {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-growing-'));
     const packed = await packedFixture('llama-tiny');
-    gateway = await startGateway({ backboneDir: packed.backboneDir, insecure: true });
+    gateway = await startGatewayHere({ backboneDir: packed.backboneDir, insecure: true });
     coordinator = await startCoordinator({ flags: ['--insecure'] });
     const identity = join(dir, 'north.key');
     const key = (await cutlayerHere(['client', 'identity', '--out', identity])).stdout.trim();

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeFailure } from '../../src/files/atomic-file.js';
-import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
+import { MAIN } from '../support/server-process.js';
 import { writeNotes } from '../support/training-data.js';
 
 interface Outcome {
@@ -18,13 +19,13 @@ interface Outcome {
 describe('client train', function () {
   this.timeout(240_000);
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let flags: readonly string[];
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-full-'));
     const packed = await packedFixture('llama-tiny');
-    gateway = await startGateway({ backboneDir: packed.backboneDir });
+    gateway = await startGatewayHere({ backboneDir: packed.backboneDir });
     await writeFile(join(dir, 'secret.token'), await gateway.token('acme'));
     writeNotes(join(dir, 'train.jsonl'), 24, 1);
     flags = [

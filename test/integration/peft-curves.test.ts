@@ -35,7 +35,7 @@ for (const fixture of fixtures) {
         curves = await readCurves(fixture);
         const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
         gateway = await startTestGateway({ backboneDir });
-        bundle = await ClientBundle.open(bundleDir);
+        bundle = await ClientBundle.open(bundleDir, { threads: 1 });
         connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
       });
 

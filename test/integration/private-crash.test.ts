@@ -39,7 +39,7 @@ describe('kill -9 of a private run', () => {
   const start = (...more: readonly string[]): ChildProcess => {
     const args = ['client', 'train', '--bundle', bundleDir, '--gateway', gateway.gateway.listen, '--ca', join(dir, 'ca.pem')];
     args.push('--token-file', join(dir, 'token'), '--data', join(dir, 'train.jsonl'), '--out', out(), '--no-tensorboard');
-    args.push('--steps', String(STEPS), '--batch', '2', '--virtual-tokens', '2', '--checkpoint-every', '3');
+    args.push('--steps', String(STEPS), '--batch', '2', '--virtual-tokens', '2', '--checkpoint-every', '3', '--threads', '1');
     args.push('--dp-clip-norm', '1', '--dp-noise-multiplier', '1.5', '--dp-delta', '0.01', ...more);
     return spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   };

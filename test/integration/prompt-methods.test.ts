@@ -4,15 +4,15 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cutlayerHere } from '../support/command-here.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
 
 describe('prompt-side methods by the command line', () => {
   let dir: string;
   let bundleDir: string;
-  let allowing: GatewayProcess;
-  let refusing: GatewayProcess;
+  let allowing: GatewayHere;
+  let refusing: GatewayHere;
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-prompt-methods-'));
@@ -20,8 +20,8 @@ describe('prompt-side methods by the command line', () => {
     bundleDir = packed.bundleDir;
     const { backboneDir } = packed;
     [allowing, refusing] = await Promise.all([
-      startGateway({ backboneDir, flags: ['--allow-prefix-init'], insecure: true }),
-      startGateway({ backboneDir, insecure: true }),
+      startGatewayHere({ backboneDir, start: { allowPrefixInit: true }, insecure: true }),
+      startGatewayHere({ backboneDir, insecure: true }),
     ]);
     writeNotes(join(dir, 'train.jsonl'), 12, 1);
   });
@@ -30,7 +30,7 @@ describe('prompt-side methods by the command line', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  const train = async (gateway: GatewayProcess, out: string, ...more: readonly string[]) => {
+  const train = async (gateway: GatewayHere, out: string, ...more: readonly string[]) => {
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
     const args = ['--bundle', bundleDir, '--gateway', gateway.address, '--insecure', '--token-file', join(dir, 'token'), '--threads', '1'];
     args.push('--data', join(dir, 'train.jsonl'), '--virtual-tokens', '4', '--checkpoint-every', '2', '--out', join(dir, out), ...more);

@@ -27,7 +27,7 @@ for (const { fixture, rule, factor } of families) {
     before(async () => {
       const { backboneDir, bundleDir } = await packedFixture(fixture);
       gateway = await startTestGateway({ backboneDir });
-      bundle = await ClientBundle.open(bundleDir);
+      bundle = await ClientBundle.open(bundleDir, { threads: 1 });
       connection = await connect({ address: gateway.gateway.listen, ca: gateway.gateway.caFile!, token: await gateway.token() });
     });
 

@@ -17,7 +17,7 @@ import {
   toExamples,
   train,
 } from '../../clients/typescript/index.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { dataOfStreams, startTapProxy, type TapProxy } from '../support/tap-proxy.js';
 import { writeNotes } from '../support/training-data.js';
@@ -27,7 +27,7 @@ const WINDOW = 5;
 
 describe('a tap between client and gateway', () => {
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let tap: TapProxy;
   let bundle: ClientBundle;
   let examples: readonly Example[];
@@ -41,9 +41,9 @@ describe('a tap between client and gateway', () => {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-tap-'));
     const { backboneDir, bundleDir } = await packedFixture('llama-tiny', { bottom: 0, top: 0 });
-    gateway = await startGateway({ backboneDir, insecure: true });
+    gateway = await startGatewayHere({ backboneDir, insecure: true });
     tap = await startTapProxy(gateway.address);
-    bundle = await ClientBundle.open(bundleDir);
+    bundle = await ClientBundle.open(bundleDir, { threads: 1 });
     const connection = await connect({ address: tap.address, insecure: true, token: await gateway.token('acme') });
     records = writeNotes(join(dir, 'train.jsonl'), 24, 4);
     examples = await loadExamples(join(dir, 'train.jsonl'), bundle.tokenizer, { maxLength: 60 });

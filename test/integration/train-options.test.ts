@@ -11,7 +11,7 @@ import { methodNames } from '../../clients/typescript/index.js';
 import { reportAdapter } from '../../clients/typescript/inspect/adapter-report.js';
 import { METRICS_FILE, readMetrics } from '../../clients/typescript/training/metrics.js';
 import { readOptions, withConfigFile, withOptions } from '../../src/options/command-options.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
 
@@ -49,7 +49,7 @@ const shapes: Readonly<Record<string, readonly (readonly [RegExp, readonly numbe
 
 describe('the options of training', () => {
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let session: Session;
   let common: readonly string[];
 
@@ -66,7 +66,7 @@ describe('the options of training', () => {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-options-'));
     const { backboneDir, bundleDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
-    gateway = await startGateway({ backboneDir });
+    gateway = await startGatewayHere({ backboneDir });
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
     const records = writeNotes(join(dir, 'notes.jsonl'), 12, 1);
     const lines = (of: (record: (typeof records)[number], at: number) => object) =>
@@ -80,7 +80,7 @@ describe('the options of training', () => {
       lines(({ prompt, completion }) => ({ text: prompt, label: completion.trim() })),
     );
     const connection = ['--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!, '--token-file', join(dir, 'token')];
-    common = [...connection, '--steps', '3', '--batch', '4', '--no-tensorboard'];
+    common = [...connection, '--steps', '3', '--batch', '4', '--threads', '1', '--no-tensorboard'];
     session = await openSession(await parse(...common, '--data', 'none', '--out', 'none'), new AbortController().signal, () => undefined);
   });
 
@@ -141,7 +141,7 @@ describe('the options of training', () => {
 
   it('that ask more of the gateway than it has memory for fail with the flags that ask for less', async () => {
     const { backboneDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
-    const small = await startGateway({ backboneDir, stateDir: gateway.stateDir, flags: ['--residual-memory', '10KiB'] });
+    const small = await startGatewayHere({ backboneDir, stateDir: gateway.stateDir, start: { residualMemory: '10KiB' } });
     const flags = await parse(...common, '--data', join(dir, 'notes.jsonl'), '--gateway', small.address, '--out', join(dir, 'small'));
     const cramped = await openSession(flags, new AbortController().signal, () => undefined);
     try {

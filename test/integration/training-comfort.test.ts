@@ -8,7 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { defaultLearningRate } from '../../clients/typescript/index.js';
 import { exposureNote } from '../../src/artifacts/exposure.js';
 import { cutlayerHere } from '../support/command-here.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import type { Finished } from '../support/server-process.js';
 import { decodeEvent, decodeRecords } from '../support/tensorboard-reader.js';
@@ -18,7 +18,7 @@ describe('training as a person does it', function () {
   // Many processes, one after the other.
   this.timeout(360_000);
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let bundleDir: string;
   let flags: readonly string[];
 
@@ -26,7 +26,7 @@ describe('training as a person does it', function () {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-comfort-'));
     const packed = await packedFixture('llama-tiny');
     bundleDir = packed.bundleDir;
-    gateway = await startGateway({ backboneDir: packed.backboneDir });
+    gateway = await startGatewayHere({ backboneDir: packed.backboneDir });
     await writeFile(join(dir, 'secret.token'), await gateway.token('acme'));
     writeNotes(join(dir, 'train.jsonl'), 24, 1);
     writeNotes(join(dir, 'valid.jsonl'), 6, 2);

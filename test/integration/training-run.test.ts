@@ -26,13 +26,13 @@ import {
 } from '../../clients/typescript/index.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
-import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
+import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
 
 describe('a training run through a gateway', () => {
   let dir: string;
-  let gateway: GatewayProcess;
+  let gateway: GatewayHere;
   let token: string;
   let bundle: ClientBundle;
   let connection: Connection;
@@ -42,9 +42,9 @@ describe('a training run through a gateway', () => {
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-run-'));
     const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
-    gateway = await startGateway({ backboneDir });
+    gateway = await startGatewayHere({ backboneDir });
     token = await gateway.token('acme');
-    bundle = await ClientBundle.open(bundleDir);
+    bundle = await ClientBundle.open(bundleDir, { threads: 1 });
     connection = await open('f32');
     writeNotes(join(dir, 'train.jsonl'), 30, 1);
     writeNotes(join(dir, 'valid.jsonl'), 10, 2);
@@ -269,7 +269,7 @@ describe('a training run through a gateway', () => {
   });
 
   it('refuses a bundle that belongs to another backbone, saying what to do', async () => {
-    const other = await ClientBundle.open((await packedFixture('llama-tiny', { bottom: 1, top: 1 })).bundleDir);
+    const other = await ClientBundle.open((await packedFixture('llama-tiny', { bottom: 1, top: 1 })).bundleDir, { threads: 1 });
     assert.throws(() => new SplitModel(other, new RemoteModel(connection)), {
       code: 'BACKBONE_MISMATCH',
       message: /get the client bundle that was packed together with that backbone/,

@@ -32,9 +32,9 @@ describe('adapters of client-held weights', () => {
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-weight-adapters-'));
-    llama = await ClientBundle.open((await packedFixture('llama-tiny', { bottom: 1, top: 1 })).bundleDir);
-    gpt2 = await ClientBundle.open((await packedFixture('gpt2-tiny', { bottom: 1, top: 1 })).bundleDir);
-    bare = await ClientBundle.open((await packedFixture('llama-tiny')).bundleDir);
+    llama = await ClientBundle.open((await packedFixture('llama-tiny', { bottom: 1, top: 1 })).bundleDir, { threads: 1 });
+    gpt2 = await ClientBundle.open((await packedFixture('gpt2-tiny', { bottom: 1, top: 1 })).bundleDir, { threads: 1 });
+    bare = await ClientBundle.open((await packedFixture('llama-tiny')).bundleDir, { threads: 1 });
   });
   after(async () => {
     await Promise.all([llama, gpt2, bare].map((bundle) => bundle?.close()));

@@ -144,11 +144,11 @@ describe('a participant that is killed', function () {
 
   it('says nothing twice in two ways, and its update is in the sum once, wherever it was killed', async () => {
     // More than a hundred rounds in the exhaustive run.
-    assert.ok((await survives({}, depth(1, 8))) > 90, 'every effect of a round was a point to die at');
+    assert.ok((await survives({}, depth(1, 12))) > 90, 'every effect of a round was a point to die at');
   });
 
   it('the same without secure aggregation', async () => {
-    assert.ok((await survives({ secureAggregation: null }, depth(2, 15))) > 50);
+    assert.ok((await survives({ secureAggregation: null }, depth(2, 23))) > 50);
   });
 
   it('goes on with its training from the last checkpoint', async () => {

@@ -50,10 +50,10 @@ describe('keys and values of the whole model', () => {
   ] as const;
   const twoCuts = depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[2], everyCut[3]]);
   const checkpoints: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
-    'gpt2-tiny': everyCut,
+    'gpt2-tiny': depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[0], everyCut[1]]),
     'llama-tiny': twoCuts,
     'llama3-tiny': [[1, 1]],
-    'qwen3-tiny': twoCuts,
+    'qwen3-tiny': depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[3]]),
     'olmo2-tiny': [[1, 1]],
     'phi3-tiny': [[1, 1]],
     'granite-tiny': [[1, 1]],

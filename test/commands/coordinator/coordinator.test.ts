@@ -100,7 +100,7 @@ describe('cutlayer coordinator', function () {
     assert.ok(manifest.parameters[0]!.shape.includes(3), String(manifest.parameters[0]!.shape));
     // None was given: the method's own rate, and not that of prompt tuning.
     assert.equal(manifest.settings.training.learningRate, defaultLearningRate('prefix-tuning'));
-    const opened = await ClientBundle.open(bundle);
+    const opened = await ClientBundle.open(bundle, { threads: 1 });
     assert.equal(manifest.backboneDigest, opened.manifest.backboneDigest);
     await opened.close();
   });
@@ -159,7 +159,7 @@ describe('cutlayer coordinator', function () {
     const { tensors } = await readTensors(join(out, 'parameters.safetensors'));
     const [parameter] = manifest.parameters;
     assert.deepEqual(tensors.get(parameter!.name)!.shape, parameter!.shape);
-    const opened = await ClientBundle.open(bundle);
+    const opened = await ClientBundle.open(bundle, { threads: 1 });
     const adapter = await loadAdapter(join(out, 'adapter'), { bundle: opened });
     assert.equal(parametersDigest(flatValues(adapter)), manifest.initialDigest);
     await opened.close();

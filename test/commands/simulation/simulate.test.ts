@@ -55,7 +55,7 @@ describe('simulated federations', function () {
     assert.notEqual((await run(settings, { split, label, seed: 8 })).federation, first.federation);
   });
 
-  it('give the same aggregates with secure aggregation as without, up to the rounding of fixed point', async () => {
+  it('give the same aggregates with secure aggregation as without, up to the rounding of fixed point, and leave nothing behind', async () => {
     const [masked, clear] = [await run([]), await run(['secureAggregation=null'])];
     for (const [at, point] of masked.points.entries()) {
       assert.ok(Math.abs(point.test!.loss - clear.points[at]!.test!.loss) < 1e-5, `version ${at}`);
@@ -63,6 +63,10 @@ describe('simulated federations', function () {
     assert.ok(masked.points[2]!.test!.loss < masked.points[0]!.test!.loss, 'the federation learns');
     const up = ({ participants }: SimulationSummary) => participants.reduce((sum, participant) => sum + participant.up, 0);
     assert.ok(up(masked) > up(clear), 'masked rounds have more stages');
+    assert.deepEqual(
+      (await readdir(dir)).filter((name) => name.startsWith('.scratch')),
+      [],
+    );
   });
 
   it('go on when participants vanish at any stage, and count whose updates are in', async () => {
@@ -84,14 +88,6 @@ describe('simulated federations', function () {
       assert.deepEqual(told, [...new Set(told)]);
       if (dropout === 0.9) assert.match(summary.stopped, /rounds were aborted, more than 10 for each .*; the last: /);
     }
-  });
-
-  it('leave nothing behind but what they return', async () => {
-    await run([]);
-    assert.deepEqual(
-      (await readdir(dir)).filter((name) => name.startsWith('.scratch')),
-      [],
-    );
   });
 
   it('refuse more participants than there are records for', async () => {
