@@ -12,7 +12,7 @@ import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
-import { type BackboneEngine, createEngine } from './engine/engine.js';
+import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
@@ -35,9 +35,14 @@ export interface RunningGateway {
 
 /**
  * Starts a gateway; resolves when it answers.
+ * @param warm Which graphs are open by then, as the engine has it
  * @throws CutlayerError of configuration, artifact, state directory or port
  */
-export async function runGateway(config: GatewayConfig, log: Logger, now: () => number = Date.now): Promise<RunningGateway> {
+export async function runGateway(
+  config: GatewayConfig,
+  log: Logger,
+  { now = Date.now, warm }: { readonly now?: () => number } & Pick<EngineOptions, 'warm'> = {},
+): Promise<RunningGateway> {
   const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', log, now }),
     openAuth(config, 'gateway', now, log),
@@ -51,6 +56,7 @@ export async function runGateway(config: GatewayConfig, log: Logger, now: () => 
     keyValues: config.allowPrefixInit,
     workers: config.workers,
     threadsPerWorker: config.threads,
+    ...(warm !== undefined && { warm }),
   });
   try {
     const { manifest, digest } = engine.artifact;

@@ -31,6 +31,8 @@ export interface TestGatewayOptions {
   readonly backboneDir?: string;
   /** Options of `gateway start` as on the command line, in camelCase. */
   readonly start?: Readonly<Record<string, unknown>>;
+  /** As the command has it: graphs that no call has asked for are opened too. */
+  readonly warm?: boolean;
 }
 
 /** A running gateway and what tests need around it. */
@@ -49,7 +51,7 @@ export interface TestGateway {
 }
 
 /** Starts one. */
-export async function startTestGateway({ backboneDir, start = {} }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function startTestGateway({ backboneDir, start = {}, warm = false }: TestGatewayOptions = {}): Promise<TestGateway> {
   const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
   const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
@@ -62,7 +64,7 @@ export async function startTestGateway({ backboneDir, start = {} }: TestGatewayO
     ...start,
     stateDir,
   });
-  const gateway = await runGateway(config, createLogger({ level: 'silent' }));
+  const gateway = await runGateway(config, createLogger({ level: 'silent' }), warm ? {} : { warm: false });
   const ca = gateway.caFile === undefined ? Buffer.alloc(0) : await readFile(gateway.caFile);
   const ring = await KeyRing.open(stateDir);
   const identity = await openIdentity(stateDir);

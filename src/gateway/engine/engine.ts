@@ -91,7 +91,10 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly stepIdleMs?: number;
   /** The clock in milliseconds; monotonic. */
   readonly now?: () => number;
-  /** True waits until every graph is open; by default until the training steps' forwards are. */
+  /**
+   * True waits until every graph is open, and by default until the training steps' forwards are.
+   * False opens each on its first use: a broken one is then found by a call.
+   */
   readonly warm?: boolean;
   /** True answers `keyValues` too. Default false. */
   readonly keyValues?: boolean;
@@ -126,7 +129,7 @@ export async function createEngine(options: EngineOptions): Promise<BackboneEngi
   if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
   // Opening a vjp is slow (0.5 s at 12 layers: ONNX Runtime's memory planner is quadratic), and
   // it is not needed before the first forward.
-  const warm = options.warm === true || steps.map(({ forward }) => forward.file);
+  const warm = options.warm ?? steps.map(({ forward }) => forward.file);
   const { threadsPerWorker: threads, workers, spawn, restartPauseMs } = options;
   const source = { dir, weightsFile: manifest.weightsFile, graphs };
   // Jobs wait in the engine's own queue; the host's has those whose worker is starting.
