@@ -25,6 +25,9 @@ export const coordinatorOptions = {
   ...listeningOptions(serverDefaults),
   ...under('Addresses and state', {
     database: optional(path('file', 'the database (default: coordinator.db in the state directory)')),
+    latestFile: optional(
+      path('file', 'a second file of how far federations have come, on other storage than the database; see docs/coordinator.md'),
+    ),
   }),
   ...callOptions(serverDefaults),
   ...under('Calls', { maxMessage: withDefault(byteSize('largest update, or other message'), '256MiB') }),

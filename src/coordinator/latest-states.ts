@@ -40,10 +40,29 @@ export const noLatestStates: LatestStates = { ids: [], of: () => undefined, reco
 
 /**
  * Opens the file that belongs to a database; there may be none yet.
+ * @param second Another such file, on other storage: it knows when both of the others are old.
  * @throws CutlayerError STORE_CORRUPT, IO_ERROR
  */
-export function openLatestStates(database: string): LatestStates {
-  const path = `${database}.latest`;
+export function openLatestStates(database: string, second?: string): LatestStates {
+  const own = openFile(`${database}.latest`);
+  if (second === undefined) return own;
+  const other = openFile(second);
+  return {
+    get ids() {
+      return [...new Set([...own.ids, ...other.ids])];
+    },
+    of(federation) {
+      const [a, b] = [own.of(federation), other.of(federation)];
+      if (a === undefined || b === undefined) return a ?? b;
+      return isBehind(a, b) ? b : a;
+    },
+    async record(federation, state) {
+      await Promise.all([own.record(federation, state), other.record(federation, state)]);
+    },
+  };
+}
+
+function openFile(path: string): LatestStates {
   const states = new Map(Object.entries(read(path)));
   const turn = new Mutex();
   let written = new Map(states);
@@ -72,11 +91,7 @@ export function openLatestStates(database: string): LatestStates {
  */
 export function requireLatest(federation: string, known: LatestState | undefined, found: LatestState, hash: string | undefined): void {
   if (known === undefined) return;
-  const behind =
-    found.seq < known.seq ||
-    found.round < known.round ||
-    found.spentRounds < known.spentRounds ||
-    found.epsilon < known.epsilon * (1 - 1e-9);
+  const behind = isBehind(found, known);
   if (!behind && hash === known.hash) return;
   throw older(
     federation,
@@ -95,6 +110,9 @@ export function older(federation: string, why: string): CutlayerError {
       'found another one, with --database naming a new file',
   );
 }
+
+const isBehind = (found: LatestState, known: LatestState): boolean =>
+  found.seq < known.seq || found.round < known.round || found.spentRounds < known.spentRounds || found.epsilon < known.epsilon * (1 - 1e-9);
 
 const describe = ({ seq, round, spentRounds, epsilon }: LatestState): string =>
   `broadcast ${seq}, round ${round}${spentRounds > 0 ? `, epsilon ${epsilon.toPrecision(4)} after ${spentRounds} releases` : ''}`;

@@ -17,6 +17,7 @@ import type { CoordinatorApi } from './coordinator-api.js';
 import { addFederationGauges } from './gauges.js';
 import { openLatestStates } from './latest-states.js';
 import { removeLocalServer, writeLocalServer } from './local-server.js';
+import { rareErrors } from './rare-errors.js';
 import { federationService } from './service/handlers.js';
 import { openSigningKey } from './signing-keys.js';
 import { steadyClock } from './steady-clock.js';
@@ -69,12 +70,14 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const path = config.database ?? join(stateDir, 'coordinator.db');
     const database = await openDatabase(path);
     teardown.add(() => database.close());
-    const coordinator = await openCoordinator({ database, latest: openLatestStates(path), signingKey, now: steadyClock(now, log), log });
+    const rareLog = rareErrors(log);
+    const latest = openLatestStates(path, config.latestFile);
+    const coordinator = await openCoordinator({ database, latest, signingKey, now: steadyClock(now, log), log: rareLog });
     teardown.add(() => coordinator.close());
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'coordinator',
-      services: [federationService(coordinator, now, log)],
+      services: [federationService(coordinator, now, rareLog)],
       verify,
       limits: {
         maxMessageBytes: config.maxMessage,

@@ -65,6 +65,32 @@ describe('an older copy of the database', () => {
     await assert.rejects(rig.open(), { code: 'STORE_TOO_OLD', message: /it does not have this federation/ });
   });
 
+  it('with its latest state is noticed by a second file alone, which may begin later', async () => {
+    await start({ privacy });
+    const second = `${rig.path}.elsewhere`;
+    await rig.play(({ released }) => released === 1);
+    await rig.crash();
+    for (const file of [rig.path, `${rig.path}.latest`]) copyFileSync(file, `${file}.copy`);
+    rig.latestFile = second;
+    await rig.open();
+    assert.equal(statSync(second).mode & 0o777, 0o600);
+    await rig.play(({ released }) => released === 2);
+    await rig.crash();
+    for (const file of [rig.path, `${rig.path}.latest`]) copyFileSync(`${file}.copy`, file);
+    await assert.rejects(rig.open(), { code: 'STORE_TOO_OLD', message: /ends with broadcast 2, .* and has been at broadcast 4/ });
+    await rig.database.close();
+    rig.latestFile = undefined;
+    await rig.open();
+  });
+
+  it('is noticed by its own file where the second one is older', async () => {
+    await start({});
+    rig.latestFile = `${rig.path}.elsewhere`;
+    await putBack(({ released }) => released === 1);
+    rmSync(rig.latestFile, { force: true });
+    await assert.rejects(rig.open(), { code: 'STORE_TOO_OLD' });
+  });
+
   it('is known by a private file; without the file the database is taken as it is, and a broken one is refused', async () => {
     await start({});
     await rig.play(({ released }) => released === 1);

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Coordinator, openCoordinator } from '../../src/coordinator/coordinator.js';
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import { openLatestStates } from '../../src/coordinator/latest-states.js';
+import { type CoordinatorLog, silentLog } from '../../src/coordinator/rounds/federation-context.js';
 import { type Database, openDatabase } from '../../src/coordinator/tables/database.js';
 import { type Broadcast, type ChainHead, openBroadcast } from '../../src/protocol/federation/chain.js';
 import { type ChainState, follow, untold } from '../../src/protocol/federation/chain-rules.js';
@@ -64,6 +65,7 @@ export interface RigOptions {
   readonly path?: string;
   readonly time?: VirtualTime;
   readonly onWrite?: (name: string) => void;
+  readonly log?: CoordinatorLog;
   readonly payloadOf?: (manifest: OpenManifest, at: number) => PayloadOf;
 }
 
@@ -74,15 +76,19 @@ export class CoordinatorRig {
   readonly path: string;
   readonly members: readonly RoundMember[];
   onWrite: ((name: string) => void) | undefined;
+  readonly log: CoordinatorLog;
+  /** A second file of latest states. */
+  latestFile: string | undefined;
   database!: Database;
   coordinator!: Coordinator;
   #opened = 0;
 
-  private constructor({ manifest, path, time, onWrite, payloadOf = plainPayload }: RigOptions) {
+  private constructor({ manifest, path, time, onWrite, log = silentLog, payloadOf = plainPayload }: RigOptions) {
     this.manifest = manifest;
     this.time = time ?? new VirtualTime();
     this.path = path ?? join(mkdtempSync(join(tmpdir(), 'cutlayer-rounds-')), 'store.db');
     this.onWrite = onWrite;
+    this.log = log;
     this.members = manifest.manifest.members.map(
       ({ name }, at) => new RoundMember(manifest, name, identity(at + 1), payloadOf(manifest, at), 10 * (at + 1)),
     );
@@ -115,8 +121,9 @@ export class CoordinatorRig {
     const { now, schedule } = this.time;
     this.#opened += 1;
     const random = seededBytes(new Uint8Array(32).fill(this.#opened));
-    const latest = openLatestStates(this.path);
-    this.coordinator = await openCoordinator({ database: this.database, latest, signingKey: coordinatorKey, now, schedule, random });
+    const latest = openLatestStates(this.path, this.latestFile);
+    const { database, log } = this;
+    this.coordinator = await openCoordinator({ database, latest, signingKey: coordinatorKey, now, schedule, random, log });
   }
 
   /** Creates and starts the federation; again, nothing happens. */
