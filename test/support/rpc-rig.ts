@@ -8,6 +8,7 @@ import { intercepted } from '../../src/server/rpc/interceptor.js';
 import type { CallLimits, ServerBounds } from '../../src/server/rpc/limits.js';
 import type { GuardedMethod } from '../../src/server/rpc/method.js';
 import { createRpcServer, type RpcServer } from '../../src/server/rpc/server.js';
+import type { ServerCredentials } from '../../src/server/tls/open-tls.js';
 import { connectRaw, type RawConnection, type RawOptions } from './raw-grpc.js';
 
 /** The path of the method. */
@@ -21,6 +22,8 @@ export interface RigOptions {
   readonly answer?: (request: Buffer, call: Call) => Promise<Buffer>;
   /** Checks a token; by default the token is the tenant's name, and lasts an hour. */
   readonly verify?: (token: string) => Promise<Principal>;
+  /** By default there is no TLS. */
+  readonly credentials?: ServerCredentials;
 }
 
 /** A running server. */
@@ -44,7 +47,8 @@ export const principal = (tenant: string, lastsMs = 3_600_000): Principal => ({
 });
 
 /** Starts one. */
-export async function startRig({ limits, bounds = {}, answer = async (request) => request, verify }: RigOptions = {}): Promise<Rig> {
+export async function startRig(options: RigOptions = {}): Promise<Rig> {
+  const { limits, bounds = {}, answer = async (request) => request, verify, credentials = 'insecure' } = options;
   const observed: CallObservation[] = [];
   const server = createRpcServer({
     role: 'gateway',
@@ -65,7 +69,7 @@ export async function startRig({ limits, bounds = {}, answer = async (request) =
       }),
     limits: { maxMessageBytes: 2 ** 20, maxDeadlineMs: 60_000, maxInFlight: 64, ...limits },
     bounds,
-    credentials: 'insecure',
+    credentials,
     metrics: { observeCall: (call) => void observed.push(call) },
     log: createLogger({ level: 'silent' }),
     now: Date.now,
