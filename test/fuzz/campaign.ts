@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { processorMs } from '../support/process-memory.js';
 import type { ChildResult } from './child.js';
 import { inputsOf } from './inputs.js';
 import { minimized } from './minimize.js';
@@ -14,6 +15,8 @@ const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 /** The heap of a process that runs a target. */
 const HEAP_MB = 512;
 const LOOK_MS = 250;
+/** A process that waits uses no time of the processor: it hangs after so many times the limit by the clock. */
+const WAITING = 15;
 
 /** How a target is run. */
 export interface CampaignOptions {
@@ -21,7 +24,7 @@ export interface CampaignOptions {
   readonly modulePath: string;
   readonly seed: number;
   readonly seconds: number;
-  /** A process that stands still for so long hangs. Default 20 s. */
+  /** A process that stands still for so long of its own time hangs. Default 20 s. */
   readonly hangMs?: number;
   /** Time to make the input of a process that hung or died smaller. Default 60 s. */
   readonly minimizeMs?: number;
@@ -38,7 +41,16 @@ interface Ended {
   readonly hung: boolean;
 }
 
-/** Runs the child until it ends, or kills it when `index` has not moved for too long. */
+/** The time that a process has used; by the clock where it cannot be told. */
+function usedMs(pid: number | undefined): number {
+  try {
+    return processorMs(pid!);
+  } catch {
+    return Date.now();
+  }
+}
+
+/** Runs the child until it ends, or kills it when `index` has not moved for too long of its time. */
 function runChild(args: readonly string[], hangMs: number, index: () => number): Promise<Ended> {
   const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--enable-source-maps', CHILD, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -49,11 +61,12 @@ function runChild(args: readonly string[], hangMs: number, index: () => number):
   };
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
-  let [last, since, hung] = [-1, Date.now(), false];
+  let [last, used, since, hung] = [-1, 0, 0, false];
   const watchdog = setInterval(() => {
     const now = index();
-    if (now !== last) [last, since] = [now, Date.now()];
-    else if (Date.now() - since > hangMs) {
+    // On a busy machine a good process stands still by the clock.
+    if (now !== last) [last, used, since] = [now, usedMs(child.pid), Date.now()];
+    else if (usedMs(child.pid) - used > hangMs || Date.now() - since > WAITING * hangMs) {
       hung = true;
       child.kill('SIGKILL');
     }

@@ -20,46 +20,70 @@ export interface ChildResult {
   readonly executions: number;
   /** Inputs that were read, not refused. */
   readonly read: number;
+  /** Of the processor's time: those of the clock say little on a busy machine. */
   readonly seconds: number;
   readonly finding?: Finding & { readonly input: string };
 }
 
-/** The peak of memory after the last input, so before the next one. */
-let peak = peakMemory();
+/** What costs more than most inputs do is asked after a slow one, which alone can fill so much, and now and then. */
+const ASK_AFTER_MS = 5;
+const ASK_EVERY = 64;
 
-/** Runs one input and measures it; a slow one runs twice, for other processes may have had the processor. */
-async function measured(target: Target, input: Uint8Array, tries = 2): Promise<boolean | Finding> {
-  const before = peak;
+/** The peak of memory when it was asked last. */
+let peak = peakMemory();
+let unasked = 0;
+
+/** Runs one input and measures it. A slow one runs again, by the processor's time: other processes may have had it. */
+async function measured(target: Target, input: Uint8Array, again = false): Promise<boolean | Finding> {
+  const cpu = again ? process.cpuUsage() : undefined;
   const startedAt = performance.now();
-  const cpu = process.cpuUsage();
   const outcome = await judge(target, input);
+  const ms = performance.now() - startedAt;
   if (typeof outcome === 'object') return outcome;
-  peak = peakMemory();
-  const growth = peak - before;
-  if (growth > MAX_GROWTH_BYTES) return { kind: 'memory', text: `memory grew by ${Math.round(growth / 2 ** 20)} MiB` };
-  if (performance.now() - startedAt < MAX_CPU_MS) return outcome;
+  if (ms > ASK_AFTER_MS || ++unasked >= ASK_EVERY) {
+    const before = peak;
+    [peak, unasked] = [peakMemory(), 0];
+    const growth = peak - before;
+    if (growth > MAX_GROWTH_BYTES) return { kind: 'memory', text: `memory grew by ${Math.round(growth / 2 ** 20)} MiB` };
+  }
+  if (ms < MAX_CPU_MS) return outcome;
+  if (cpu === undefined) return measured(target, input, true);
   const { user, system } = process.cpuUsage(cpu);
-  if ((user + system) / 1000 < MAX_CPU_MS) return outcome;
-  if (tries > 1) return measured(target, input, tries - 1);
-  return { kind: 'slow', text: `took ${Math.round((user + system) / 1000)} ms of the processor's time` };
+  const used = (user + system) / 1000;
+  return used < MAX_CPU_MS ? outcome : { kind: 'slow', text: `took ${Math.round(used)} ms of the processor's time` };
+}
+
+/** The finding again, now with its stack: the stacks of refusals would cost more than what refuses. */
+async function withStack(target: Target, input: Uint8Array, finding: Finding): Promise<Finding> {
+  Error.stackTraceLimit = 10;
+  if (finding.kind !== 'error' && finding.kind !== 'difference') return finding;
+  const again = await judge(target, input);
+  return typeof again === 'object' ? again : finding;
 }
 
 async function fuzz(name: string, target: Target, seed: number, seconds: number, progress: string): Promise<ChildResult> {
   const inputs = inputsOf(name, target, seed);
+  const cpu = process.cpuUsage();
+  const usedSeconds = (): number => {
+    const { user, system } = process.cpuUsage(cpu);
+    return (user + system) / 1e6;
+  };
+  Error.stackTraceLimit = 0;
   const file = openSync(progress, 'w');
   const cell = new Float64Array(1);
   const startedAt = performance.now();
   let read = 0;
   for (let index = 0; ; index++) {
-    const elapsed = (performance.now() - startedAt) / 1000;
-    if (elapsed >= seconds) return { executions: index, read, seconds: elapsed };
+    if (performance.now() - startedAt >= 1000 * seconds) return { executions: index, read, seconds: usedSeconds() };
     cell[0] = index;
     writeSync(file, cell, 0, 8, 0);
     const input = inputs(index);
     const outcome = await measured(target, input);
     if (outcome === true) read++;
     if (typeof outcome !== 'object') continue;
-    const same = signature(outcome);
+    const used = usedSeconds();
+    const found = await withStack(target, input, outcome);
+    const same = signature(found);
     const smallest = await minimized(
       input,
       async (candidate) => {
@@ -67,9 +91,9 @@ async function fuzz(name: string, target: Target, seed: number, seconds: number,
         const again = await judge(target, candidate);
         return typeof again === 'object' && signature(again) === same;
       },
-      outcome.kind === 'error' || outcome.kind === 'difference' ? Date.now() + MINIMIZE_MS : 0,
+      found.kind === 'error' || found.kind === 'difference' ? Date.now() + MINIMIZE_MS : 0,
     );
-    return { executions: index + 1, read, seconds: elapsed, finding: { ...outcome, input: Buffer.from(smallest).toString('base64') } };
+    return { executions: index + 1, read, seconds: used, finding: { ...found, input: Buffer.from(smallest).toString('base64') } };
   }
 }
 

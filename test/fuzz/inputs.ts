@@ -10,8 +10,9 @@ import { seeded } from '../support/random.js';
 import { mutated, pick } from './mutations.js';
 import type { Target } from './target.js';
 
-/** Inputs made by structure at a time, as one of them alone costs as much as many. */
+/** Inputs made by structure at a time, as one of them alone costs as much as many; so many inputs in a row begin with them. */
 const MADE_AT_ONCE = 64;
+const INPUTS_OF_MADE = 512;
 
 /** The committed inputs of a target, by name of their file. */
 export function corpus(name: string): Uint8Array[] {
@@ -36,7 +37,7 @@ export function inputsOf(name: string, { examples = [], made, words = [] }: Targ
   let block: { readonly number: number; readonly inputs: readonly Uint8Array[] } | undefined;
 
   function madeInput(arbitrary: fc.Arbitrary<Uint8Array>, index: number): Uint8Array {
-    const number = Math.floor(index / MADE_AT_ONCE);
+    const number = Math.floor(index / INPUTS_OF_MADE);
     if (block?.number !== number) {
       block = { number, inputs: fc.sample(arbitrary, { seed: mixed(seed, number), numRuns: MADE_AT_ONCE }) };
     }
@@ -48,6 +49,6 @@ export function inputsOf(name: string, { examples = [], made, words = [] }: Targ
     const random = seeded(mixed(seed, index));
     const byStructure = made !== undefined && (known.length === 0 || random() < 0.4);
     const base = byStructure ? madeInput(made, index) : (known[pick(random, known.length)] ?? new Uint8Array());
-    return byStructure && random() < 0.6 ? base : mutated(base, random, known, encoded);
+    return byStructure && index % INPUTS_OF_MADE < MADE_AT_ONCE ? base : mutated(base, random, known, encoded);
   };
 }

@@ -4,6 +4,13 @@ import fc from 'fast-check';
 /** How often a value is wrapped in itself to be deep: parsers that recurse fail at some thousands. */
 const DEPTHS = [2, 300, 20_000];
 
+/** A text that stands for a deep value until the document is written: what walks the document may recurse. */
+const deepMark = (depth: number, list: boolean): string => `@deep ${depth} ${list ? 'list' : 'object'}@`;
+const DEEP_MARK = /"@deep (\d+) (list|object)@"/g;
+
+const nested = (depth: number, list: boolean): string =>
+  list ? `${'['.repeat(depth)}0${']'.repeat(depth)}` : `${'{"a":'.repeat(depth)}0${'}'.repeat(depth)}`;
+
 type Container = Record<string, unknown> | unknown[];
 
 interface Place {
@@ -70,43 +77,17 @@ function apply(root: { value: unknown }, { place, kind, value, other }: Edit): v
     const from = places[other % places.length]!;
     // By text, so that no value holds itself.
     put(key, JSON.parse(JSON.stringify((from.holder as Record<string | number, unknown>)[from.key] ?? null)));
-  } else {
-    let deep: unknown = 0;
-    for (let depth = DEPTHS[other % DEPTHS.length]!; depth > 0; depth--) deep = place % 2 === 0 ? [deep] : { a: deep };
-    put(key, deep);
-  }
-}
-
-/** JSON of a value of any depth: `JSON.stringify` recurses. */
-export function jsonText(value: unknown): string {
-  const out: string[] = [];
-  const todo: (string | { readonly value: unknown })[] = [{ value }];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    if (typeof next === 'string') out.push(next);
-    else if (typeof next.value !== 'object' || next.value === null) out.push(JSON.stringify(next.value) ?? 'null');
-    else {
-      const isList = Array.isArray(next.value);
-      todo.push(isList ? ']' : '}');
-      const entries = Object.entries(next.value).reverse();
-      for (const [at, [key, child]] of entries.entries()) {
-        todo.push({ value: child });
-        if (!isList) todo.push(`${JSON.stringify(key)}:`);
-        if (at < entries.length - 1) todo.push(',');
-      }
-      out.push(isList ? '[' : '{');
-    }
-  }
-  return out.join('');
+  } else put(key, deepMark(DEPTHS[other % DEPTHS.length]!, place % 2 === 0));
 }
 
 /** Documents with one to four edits. @param documents JSON @param write the text of a document */
-export function editedJson(documents: readonly unknown[], write: (value: unknown) => string = jsonText): fc.Arbitrary<Uint8Array> {
+export function editedJson(documents: readonly unknown[], write: (value: unknown) => string = JSON.stringify): fc.Arbitrary<Uint8Array> {
   const texts = documents.map((document) => JSON.stringify(document));
   return fc.tuple(fc.nat(texts.length - 1), fc.array(edit, { minLength: 1, maxLength: 4 })).map(([at, edits]) => {
     const root = { value: JSON.parse(texts[at]!) as unknown };
-    // What makes a value deep comes last, as what follows would walk down into it.
-    const [last, first] = [edits.filter(({ kind }) => kind === 'deep').slice(0, 1), edits.filter(({ kind }) => kind !== 'deep')];
-    for (const one of [...first, ...last]) apply(root, one);
-    return Buffer.from(write(root.value));
+    for (const one of edits) apply(root, one);
+    // An edit may have removed the whole document.
+    const text = root.value === undefined ? 'null' : write(root.value);
+    return Buffer.from(text.replace(DEEP_MARK, (_, depth: string, kind: string) => nested(Number(depth), kind === 'list')));
   });
 }

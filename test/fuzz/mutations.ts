@@ -1,7 +1,10 @@
 /** Mutations of bytes: what a fuzzer without coverage does to a valid input. All draw from the given random numbers. */
 
-/** Longest mutated input. */
+/** Longest mutated input, and how often one may be so long: a long input costs as much as many short ones. */
 const MAX_BYTES = 1 << 16;
+const LONG = 1 / 64;
+/** Others have at most so many bytes, or twice those of the input that they come from. */
+const SHORT_BYTES = 1024;
 
 /** Numbers in [0, 1). */
 export type Random = () => number;
@@ -13,7 +16,13 @@ export const pick = (random: Random, below: number): number => Math.floor(random
 const edgeBytes = [0, 1, 0x7f, 0x80, 0xff, 0x0a, 0x22, 0x5c, 0x7b, 0x5b];
 const edgeNumbers = ['0', '-1', '1e999', '-0', '1.5', '2147483648', '4294967296', '9007199254740993', '1e21', '00', '0x10'];
 
-type Mutation = (bytes: Uint8Array, random: Random, others: readonly Uint8Array[], words: readonly Uint8Array[]) => Uint8Array;
+type Mutation = (
+  bytes: Uint8Array,
+  random: Random,
+  others: readonly Uint8Array[],
+  words: readonly Uint8Array[],
+  mostBytes: number,
+) => Uint8Array;
 
 /** The bytes with `count` of them at `at` replaced. */
 function splice(bytes: Uint8Array, at: number, count: number, put: Uint8Array): Uint8Array {
@@ -50,10 +59,10 @@ const mutations: readonly Mutation[] = [
     const { at, count } = range(bytes, random);
     return splice(bytes, pick(random, bytes.length + 1), 0, bytes.subarray(at, at + count));
   },
-  (bytes, random) => {
+  (bytes, random, _others, _words, mostBytes) => {
     const { at, count } = range(bytes, random);
     if (count === 0) return bytes;
-    const times = Math.min(2 ** pick(random, 14), Math.floor(MAX_BYTES / count));
+    const times = Math.min(2 ** pick(random, 14), Math.floor(mostBytes / count));
     return splice(bytes, at, 0, Buffer.alloc(count * times, bytes.subarray(at, at + count)));
   },
   (bytes, random) => bytes.subarray(0, pick(random, bytes.length + 1)),
@@ -88,8 +97,9 @@ const mutations: readonly Mutation[] = [
 /** The bytes after one to eight mutations. @param others inputs to take parts of */
 export function mutated(bytes: Uint8Array, random: Random, others: readonly Uint8Array[], words: readonly Uint8Array[]): Uint8Array {
   let result = bytes;
+  const mostBytes = random() < LONG ? MAX_BYTES : Math.max(SHORT_BYTES, 2 * bytes.length);
   for (let count = 1 + pick(random, 2 ** pick(random, 4)); count > 0; count--) {
-    result = mutations[pick(random, mutations.length)]!(result, random, others, words);
+    result = mutations[pick(random, mutations.length)]!(result, random, others, words, mostBytes).subarray(0, mostBytes);
   }
-  return result.subarray(0, MAX_BYTES);
+  return result;
 }

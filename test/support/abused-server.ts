@@ -1,10 +1,10 @@
 /** A server under attack in a process of its own, with its memory in view and an honest client beside the attacker. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { ClientHttp2Stream } from 'node:http2';
 import { type CoordinatorProcess, startCoordinator } from './coordinator-process.js';
 import { type GatewayProcess, startGateway } from './gateway-process.js';
-import { peakBytes, residentBytes } from './process-memory.js';
+import { peakBytes, processorMs, residentBytes } from './process-memory.js';
 import { connectRaw, framed, type RawConnection } from './raw-grpc.js';
 import { tinyBackbone } from './tiny-backbone.js';
 
@@ -29,15 +29,6 @@ export interface AbusedServer {
   /** Reads how many milliseconds of processor time the server has used since this call. */
   watchProcessor(): () => number;
   stop(): Promise<void>;
-}
-
-/** A tick of the counts in proc(5), stat: 100 a second on Linux. */
-const TICK_MS = 10;
-
-/** Processor time of a process; its name, in parentheses, may hold spaces. */
-function processorMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 function abused(address: string, server: Pick<GatewayProcess | CoordinatorProcess, 'pid' | 'token' | 'stop'>): AbusedServer {

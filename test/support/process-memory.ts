@@ -1,4 +1,4 @@
-/** What a process holds in memory, as Linux counts it. */
+/** What a process holds in memory and has used of the processor, as Linux counts it. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -34,3 +34,13 @@ export const heldBytes = (): number => {
 
 /** All memory, pages that are mapped several times or shared counted by their share. */
 export const sharedOutBytes = (): number => field('/proc/self/smaps_rollup', 'Pss');
+
+/** A tick of the counts in proc(5), stat: 100 a second on Linux. */
+const TICK_MS = 10;
+
+/** Milliseconds of the processor's time that a process has used. */
+export function processorMs(pid: number): number {
+  // Its name, in parentheses, may hold spaces.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+}

@@ -3,6 +3,7 @@
  * or fill memory: so this runs in a worker thread alone, under the limits of bounded-tokenizer.ts.
  */
 import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
+import { silently } from '../../../src/files/silence.js';
 import { ChatTemplate, type TokenTexts } from './chat-template.js';
 import { renderTurns, type Span } from './chat-turns.js';
 import type { ChatMessage, Conversation } from './messages.js';
@@ -65,7 +66,7 @@ export class TokenizerProgram {
   /** @throws CutlayerError INVALID_ARTIFACT */
   constructor({ tokenizerJson, config, chatTemplate }: TokenizerSetup) {
     try {
-      this.#encoding = new TextEncoding(tokenizerJson, config);
+      this.#encoding = silently(() => new TextEncoding(tokenizerJson, config));
     } catch (cause) {
       throw new CutlayerError('INVALID_ARTIFACT', 'tokenizer.json: cannot be read as a Hugging Face tokenizer', { cause });
     }
@@ -79,11 +80,27 @@ export class TokenizerProgram {
     this.#template = source === undefined ? undefined : new ChatTemplate(source, this.#tokens);
   }
 
-  /** @throws CutlayerError INVALID_DATA (no chat template, or it refuses the conversation) */
+  /**
+   * @throws CutlayerError INVALID_DATA (no chat template, or it refuses the conversation);
+   *   INVALID_ARTIFACT (the tokenizer fails, or gives what is no id)
+   */
   answer(request: TokenizerRequest): TokenizerAnswers[TokenizerRequest['kind']] {
+    try {
+      return silently(() => this.#answer(request));
+    } catch (caught) {
+      throw tokenizerFault(caught, request.kind);
+    }
+  }
+
+  #answer(request: TokenizerRequest): TokenizerAnswers[TokenizerRequest['kind']] {
     switch (request.kind) {
-      case 'facts':
-        return { leading: this.#encoding.leading(), eosTokenId: this.#special('eos_token') };
+      case 'facts': {
+        const eosTokenId = this.#special('eos_token');
+        return {
+          leading: checkedIds(this.#encoding.leading()),
+          eosTokenId: eosTokenId === undefined ? undefined : checkedIds([eosTokenId])[0],
+        };
+      }
       case 'encode':
         return encodedTexts(request.texts.map((text) => this.#encoding.encode(text).ids));
       case 'learn':
@@ -103,7 +120,7 @@ export class TokenizerProgram {
         learned.push(ranges);
         return ids;
       } catch (caught) {
-        learned.push(CutlayerError.from(caught).toRecord());
+        learned.push(tokenizerFault(caught, 'learn').toRecord());
         return [];
       }
     });
@@ -169,13 +186,32 @@ function tokenText(value: unknown): string | undefined {
   return typeof content === 'string' ? content : undefined;
 }
 
+/** What the package throws at a file that it can read and not use; errors of ours stay. */
+function tokenizerFault(caught: unknown, kind: TokenizerRequest['kind']): CutlayerError {
+  if (caught instanceof CutlayerError) return caught;
+  const reason = caught instanceof Error ? caught.message : String(caught);
+  return new CutlayerError(
+    'INVALID_ARTIFACT',
+    `tokenizer.json: its tokenizer fails (${kind}: ${reason.slice(0, 200)}); the checkpoint has to be packed again, with files that tokenize`,
+    { cause: caught },
+  );
+}
+
+/** Ids that a file may have given any value. @throws Error naming the first that is none */
+function checkedIds(ids: readonly number[]): readonly number[] {
+  for (const id of ids) {
+    if (!Number.isSafeInteger(id) || id < 0) throw new Error(`expected ids, whole numbers from 0, got ${String(id)}`);
+  }
+  return ids;
+}
+
 /** @throws CutlayerError INVALID_ARTIFACT for an id that an int32 does not hold */
 function encodedTexts(texts: readonly (readonly number[])[]): EncodedTexts {
   const flat = new Int32Array(texts.reduce((sum, { length }) => sum + length, texts.length));
   let at = texts.length;
   texts.forEach((ids, text) => {
     flat[text] = ids.length;
-    for (const id of ids) {
+    for (const id of checkedIds(ids)) {
       flat[at] = id;
       if (flat[at++] !== id)
         throw new CutlayerError('INVALID_ARTIFACT', `tokenizer: expected ids of 32 bits, got ${id}; ask the vendor for another bundle`);

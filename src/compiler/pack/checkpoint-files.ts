@@ -7,6 +7,7 @@ import { digestFile } from '../../artifacts/digest.js';
 import type { ArtifactFile } from '../../artifacts/manifest.js';
 import { CutlayerError } from '../../errors.js';
 import { parseJson } from '../../files/json-text.js';
+import { silently } from '../../files/silence.js';
 
 const MAX_CONFIG_BYTES = 4 << 20;
 
@@ -70,7 +71,8 @@ export async function checkTokenizer(dir: string): Promise<void> {
   if (found === undefined || !found.isFile()) return refuseOtherTokenizer(dir);
   const config = await readFile(join(dir, 'tokenizer_config.json'), 'utf8').catch(() => '{}');
   try {
-    new Tokenizer(parseJson(await readFile(file, 'utf8')) as object, parseJson(config) as object);
+    const json = parseJson(await readFile(file, 'utf8')) as object;
+    silently(() => new Tokenizer(json, parseJson(config) as object));
   } catch (cause) {
     throw new CutlayerError(
       'UNSUPPORTED_CHECKPOINT',

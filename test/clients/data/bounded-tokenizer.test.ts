@@ -1,5 +1,6 @@
 /** Code of a bundle (chat template, tokenizer) ends within its bounds, and only files that the manifest lists are read. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,6 +76,41 @@ describe('the code of a bundle', function () {
     const [token, id] = Object.entries(model.vocab).find(([text]) => text === 'a')!;
     const tokenizer = open({ ...json, model: { ...model, vocab: { ...model.vocab, [token]: 2 ** 32 + id } } });
     assert.throws(() => tokenizer.encode('a b'), { code: 'INVALID_ARTIFACT', message: new RegExp(`tokenizer: .*${2 ** 32 + id}`) });
+  });
+
+  for (const [what, change] of [
+    ['has a template of another kind', { post_processor: { type: 'TemplateProcessing', single: 'B', pair: [] } }],
+    ['has an id below zero', { added_tokens: [{ id: -1, content: '<|end|>', special: true }] }],
+    ['has no id for a token of its template', { post_processor: { type: 'BertProcessing', sep: ['none', 1], cls: ['none', 0] } }],
+    ['has an id that is not whole', { added_tokens: [{ id: 1.5, content: '<|end|>', special: true }] }],
+  ] as const) {
+    it(`is refused by a typed error when its tokenizer ${what}`, () => {
+      const config = { eos_token: '<|end|>' };
+      assert.throws(() => new TextTokenizer({ ...json, ...change }, config, special, undefined, limits), {
+        code: 'INVALID_ARTIFACT',
+        message: /^tokenizer\.json: .*; the checkpoint has to be packed again/,
+      });
+    });
+  }
+
+  it('prints nothing, neither when it runs nor when it is packed', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-silent-'));
+    const split = { type: 'Split', pattern: '\u001b[31mred', behavior: 'Isolated', invert: false };
+    await writeFile(join(dir, 'tokenizer.json'), JSON.stringify({ ...json, pre_tokenizer: split }));
+    const at = (path: string): string => JSON.stringify(join(packageRoot(), 'dist', path));
+    const program = `
+      import { setTimeout as delay } from 'node:timers/promises';
+      import { checkTokenizer } from ${at('src/compiler/pack/checkpoint-files.js')};
+      import { TextTokenizer } from ${at('clients/typescript/data/text-tokenizer.js')};
+      const dir = ${JSON.stringify(dir)};
+      await checkTokenizer(dir, 320);
+      await TextTokenizer.load(dir, ${JSON.stringify(special)});
+      await delay(300);
+      process.stdout.write('opened');`;
+    await writeFile(join(dir, 'program.mjs'), program);
+    const { stdout, stderr } = spawnSync(process.execPath, [join(dir, 'program.mjs')], { encoding: 'utf8' });
+    assert.deepEqual([stdout, stderr], ['opened', '']);
+    await rm(dir, { recursive: true });
   });
 
   it('is read from files that the manifest lists, with their digests', async () => {

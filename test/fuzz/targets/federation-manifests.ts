@@ -5,7 +5,7 @@ import { openBroadcast } from '../../../src/protocol/federation/chain.js';
 import { openManifest, signManifest } from '../../../src/protocol/federation/manifest.js';
 import { sign } from '../../../src/protocol/secagg/signature.js';
 import { broadcastExamples, coordinatorKey, federation, founderKey, manifestExamples } from '../federation-values.js';
-import { editedJson, jsonText } from '../json-edits.js';
+import { editedJson } from '../json-edits.js';
 import type { Target } from '../target.js';
 
 const parse = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
@@ -16,7 +16,7 @@ function canonical(value: unknown): string {
   try {
     return Buffer.from(canonicalBytes(value)).toString();
   } catch {
-    return jsonText(value);
+    return JSON.stringify(value);
   }
 }
 
