@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openCoordinator } from '../../src/coordinator/coordinator.js';
-import { withNearDeadlines } from '../../src/coordinator/rounds/round-machine.js';
+import { transition, withNearDeadlines } from '../../src/coordinator/rounds/round-machine.js';
 import { roundPolicy } from '../../src/coordinator/rounds/round-policy.js';
 import { newFederation } from '../../src/coordinator/rounds/round-state.js';
 import { steadyClock } from '../../src/coordinator/steady-clock.js';
 import { openDatabase } from '../../src/coordinator/tables/database.js';
 import { coordinatorKey, founderKey, testManifest } from '../support/coordinator-rig.js';
-import { giveOrder } from '../support/founder-orders.js';
+import { anyOrder, giveOrder } from '../support/founder-orders.js';
 
 const DAY_MS = 86_400_000;
 
@@ -62,6 +62,11 @@ describe('the clock of deadlines', () => {
     const state = { ...newFederation(null), notBefore: DAY_MS, trainedAt: DAY_MS };
     const near = withNearDeadlines(state, 1000, policy);
     assert.deepEqual([near.notBefore, near.trainedAt], [301_000, 1000]);
+    const begun = transition(newFederation(null), { kind: 'start', order: anyOrder }, 0, policy).state;
+    const { state: inRound } = transition(begun, { kind: 'begin', purpose: 'train', drawn: null, refusal: null }, 0, policy);
+    const late = { ...inRound, round: { ...inRound.round!, deadline: DAY_MS } };
+    const longest = Math.max(policy.gatherMs, policy.enlistMs, policy.trainMs, policy.stageMs);
+    assert.equal(withNearDeadlines(late, 1000, policy).round!.deadline, 1000 + longest);
     assert.deepEqual(withNearDeadlines({ ...state, notBefore: 5, trainedAt: 5 }, 1000, policy).notBefore, 5);
   });
 });

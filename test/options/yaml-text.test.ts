@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readSettings } from '../../src/commands/coordinator/settings-input.js';
 import { gatewayOptions } from '../../src/gateway/config.js';
 import { readConfigFile } from '../../src/options/config-file.js';
+import { parseYaml } from '../../src/options/yaml-text.js';
 
 /** Texts that the parser's own errors, or the depth of the value, would turn into unforeseen errors. */
 const hostile: Readonly<Record<string, string>> = {
@@ -15,6 +16,9 @@ const hostile: Readonly<Record<string, string>> = {
     ...['b', 'c', 'd', 'e', 'f'].map((name, at) => `${name}: &${name} [${Array(9).fill(`*${'abcde'[at]}`).join()}]`),
   ].join('\n'),
   'lists nested 20,000 deep': `port: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+  'lists nested 65 deep': `port: ${'['.repeat(64)}${']'.repeat(64)}`,
+  'more than 99 aliases of an anchor': ['a: &a x', ...Array.from({ length: 100 }, (_, at) => `b${at}: *a`)].join('\n'),
+  'a list that does not end': 'port: [1, 2',
   'lists nested 500 deep': `port: ${'['.repeat(500)}${']'.repeat(500)}`,
 };
 
@@ -30,6 +34,13 @@ describe('YAML from outside', () => {
       await assert.rejects(readSettings({ file, single: [] }), { code: 'INVALID_OPTION', message: /options\.yaml: not YAML: / });
     });
   }
+
+  it('is read to 64 levels and 99 aliases of an anchor', () => {
+    const depth = (value: unknown): number => (Array.isArray(value) ? 1 + Math.max(0, ...value.map(depth)) : 0);
+    assert.equal(depth(parseYaml(`${'['.repeat(64)}${']'.repeat(64)}`)), 64);
+    const aliases = Array.from({ length: 99 }, (_, at) => `b${at}: *a`);
+    assert.equal(Object.keys(parseYaml(['a: &a x', ...aliases].join('\n')) as object).length, 100);
+  });
 
   it('is refused by name of its flag in a single setting', async () => {
     await assert.rejects(readSettings({ single: ['cohort.min=*missing'] }), {

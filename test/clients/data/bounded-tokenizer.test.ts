@@ -51,6 +51,17 @@ describe('the code of a bundle', function () {
     assert.ok(tokenizer.encode('hello').length > 0);
   });
 
+  it('ends at its heap, not only at its time', () => {
+    const double = "{% set ns = namespace(list=['x']) %}{% for a in range(24) %}{% set ns.list = ns.list + ns.list %}{% endfor %}";
+    const ample = { ...limits, timeMs: 20_000 };
+    for (const heapMb of [1024, 64]) {
+      const tokenizer = new TextTokenizer(json, {}, special, double, { ...ample, heapMb });
+      opened.push(tokenizer);
+      if (heapMb > 64) assert.equal(tokenizer.renderChat(chat, true), '');
+      else assert.throws(() => tokenizer.renderChat(chat, true), { code: 'LIMIT_EXCEEDED', message: /and 64 MB/ });
+    }
+  });
+
   it('ends in time when an expression of the tokenizer doubles with each character', () => {
     const split = { type: 'Split', pattern: { Regex: '^(([a-z])+.)+[A-Z]([a-z])+$' }, behavior: 'Isolated', invert: false };
     const tokenizer = open({ ...json, pre_tokenizer: split });

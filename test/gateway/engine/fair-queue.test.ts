@@ -40,6 +40,15 @@ describe('gateway/engine/fair-queue', () => {
     );
   });
 
+  it('counts the fixed cost of a run, so that many small jobs are no cheaper than few large ones', () => {
+    const queue = new FairQueue<Job>();
+    for (let id = 0; id < 60; id++) queue.push({ tenant: 'small', rows: 1, priority: 0, id });
+    for (let id = 60; id < 90; id++) queue.push({ tenant: 'large', rows: RUN_ROWS, priority: 0, id });
+    const taken = Array.from({ length: 30 }, () => queue.shift()!.tenant);
+    // 33 rows and 64: about two small jobs for a large one, and not 32.
+    assert.ok(taken.filter((one) => one === 'large').length >= 9, taken.join(' '));
+  });
+
   it('lets a tenant that comes later start at once, without the rows that it did not ask for before', () => {
     fc.assert(
       fc.property(jobs, fc.nat({ max: 40 }), (list, served) => {

@@ -166,6 +166,12 @@ describe('gateway/engine: tenants beside each other', () => {
     await opened.forward({ ...step('acme', 'y', 8, 64), leftMs: () => 600_000 });
   });
 
+  it('counts the message of a call beside its inputs', async () => {
+    const opened = await engine({ memoryBytes: 2 ** 20, residualMemoryBytes: 2 ** 18 });
+    await opened.forward({ ...step('acme', 'x'), messageBytes: 2 ** 18 });
+    await assert.rejects(opened.forward({ ...step('acme', 'y'), messageBytes: 2 ** 19 }), hasCode('LIMIT_EXCEEDED'));
+  });
+
   it('gives everything back after calls of all kinds and ends', async () => {
     const opened = await engine({ queueLimit: 2 });
     const abort = new AbortController();

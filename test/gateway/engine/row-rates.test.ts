@@ -26,7 +26,7 @@ describe('gateway/engine/row-rates', () => {
   it('does not take a flood of one-row runs, slow per row, for evidence of longer ones', () => {
     const { rates } = open();
     for (let count = 0; count < 100; count++) rates.note('forward', 1, 30);
-    assert.equal(rates.estimate('forward', 512), undefined);
+    for (const rows of [2, 8, 512]) assert.equal(rates.estimate('forward', rows), undefined);
     rates.note('forward', 512, 512);
     for (let count = 0; count < 100; count++) rates.note('forward', 1, 30);
     assert.equal(rates.estimate('forward', 512), 512);

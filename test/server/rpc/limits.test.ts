@@ -83,7 +83,9 @@ describe('limits of a server', () => {
     const receiving = rig.connect().call(ECHO, as('a'));
     const working = rig.connect().send(ECHO, Buffer.alloc(1), as('b'));
     const unread = rig.connect({ window: 0 }).send(ECHO, Buffer.alloc(100), as('c'));
-    assert.equal((await receiving.ended).code, 'DEADLINE_EXCEEDED');
+    const received = await receiving.ended;
+    assert.equal(received.code, 'DEADLINE_EXCEEDED');
+    assert.match(received.message, /^deadline: passed/, 'not by its pace');
     assert.equal((await unread.ended).status, undefined);
     assert.equal((await working.ended).code, 'DEADLINE_EXCEEDED');
     assert.equal(rig.server.inFlight, 0);
@@ -214,6 +216,24 @@ describe('limits of a server', () => {
       assert.notEqual(end.status, 0);
     }
     assert.equal((await rig.connect().send(CHECK, Buffer.alloc(0)).ended).status, 0);
+  });
+
+  it('has a place for a limited number of watchers in all', async () => {
+    await start({ bounds: { open: { ...defaultBounds.open, maxWatchers: 2 } } });
+    const watchers = Array.from({ length: 3 }, () => rig.connect().send(WATCH, Buffer.alloc(0)));
+    assert.equal((await Promise.race(watchers.map(({ ended }) => ended))).code, 'QUEUE_FULL');
+    await rig.server.drain(0);
+    const codes = (await Promise.all(watchers.map(({ ended }) => ended))).map(({ code }) => code);
+    assert.equal(codes.filter((code) => code === 'QUEUE_FULL').length, 1);
+  });
+
+  it('tells its bounds to a client when it connects', async () => {
+    await start({});
+    const { session } = rig.connect();
+    await once(session, 'remoteSettings');
+    const { maxConcurrentStreams, maxHeaderListSize, enablePush } = session.remoteSettings;
+    const { maxStreams, maxHeaderBytes } = defaultBounds.connections;
+    assert.deepEqual([maxConcurrentStreams, maxHeaderListSize, enablePush], [maxStreams, maxHeaderBytes, false]);
   });
 
   it('tells watchers of its health, a limited number of them, when it stops', async () => {

@@ -1,8 +1,10 @@
 /** A message assembled from fragments of any size, and the memory that it takes. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import fc from 'fast-check';
 import { ByteBudget, HeldBytes } from '../../../src/server/rpc/byte-budget.js';
 import { MessageBody } from '../../../src/server/rpc/message-body.js';
+import { residentBytes } from '../../support/process-memory.js';
 import { framed } from '../../support/raw-grpc.js';
 
 const LIMIT = 1_000_000;
@@ -45,6 +47,33 @@ describe('a message that is being received', () => {
     assert.equal(budget.held, LIMIT);
     held.release();
     assert.equal(budget.held, 0);
+  });
+
+  it('is a copy of its frames, so that none of them is kept', () => {
+    const { body } = bodyOf();
+    const wire = framed(Buffer.alloc(1000, 7));
+    for (let at = 0; at < wire.length; at += 200) {
+      const chunk = Buffer.from(wire.subarray(at, at + 200));
+      body.push(chunk);
+      chunk.fill(9);
+    }
+    assert.deepEqual(body.finish(), Buffer.alloc(1000, 7));
+  });
+
+  it('touches no memory before bytes arrive, although the whole is reserved', function () {
+    if (!existsSync('/proc/self/status')) this.skip();
+    const claimed = 2 ** 28;
+    const held = new HeldBytes([new ByteBudget('a test', 2 * claimed)]);
+    const body = new MessageBody(claimed, held);
+    const before = residentBytes(process.pid);
+    body.reserve();
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(claimed, 1);
+    body.push(prefix);
+    body.push(Buffer.alloc(1000));
+    const grown = residentBytes(process.pid) - before;
+    assert.ok(grown < claimed / 4, `${grown} bytes`);
+    assert.throws(() => body.finish(), { code: 'INVALID_ARGUMENT' });
   });
 
   it('is refused when a budget has no room for it', () => {
