@@ -11,7 +11,8 @@ const MAX_DEPTH = 64;
 export function parseYaml(text: string): unknown {
   let value: unknown;
   try {
-    const document = parseDocument(text);
+    // Its warnings would quote the text on the terminal.
+    const document = parseDocument(text, { logLevel: 'error' });
     const [error] = document.errors;
     if (error !== undefined) throw error;
     value = document.toJS();

@@ -42,6 +42,16 @@ describe('YAML from outside', () => {
     assert.equal(Object.keys(parseYaml(['a: &a x', ...aliases].join('\n')) as object).length, 100);
   });
 
+  it('is read without a warning that quotes it', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    parseYaml('? [a]\n: b');
+    await new Promise(setImmediate);
+    process.off('warning', onWarning);
+    assert.deepEqual(warnings, []);
+  });
+
   it('is refused by name of its flag in a single setting', async () => {
     await assert.rejects(readSettings({ single: ['cohort.min=*missing'] }), {
       code: 'INVALID_OPTION',
