@@ -34,8 +34,3 @@ export function webAddress(description: string): OptionRow<string> {
 
 /** `127.0.0.1:50051`, `[::1]:50051`. */
 export const showAddress = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-
-/** Whether a host is this machine only. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}

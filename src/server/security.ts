@@ -1,6 +1,6 @@
 /** Options of gateway and coordinator: addresses, state, tokens, TLS and logs, and their rules. */
 import { CutlayerError } from '../errors.js';
-import { address, hostNames, isLoopback, webAddress } from '../options/address.js';
+import { address, hostNames, webAddress } from '../options/address.js';
 import {
   choice,
   integerBetween,
@@ -15,6 +15,7 @@ import {
   withDefault,
 } from '../options/option.js';
 import { byteSize, seconds } from '../options/quantities.js';
+import { isLoopback } from '../protocol/wire/loopback.js';
 import { defaultBounds, type ServerBounds } from './rpc/limits.js';
 
 const HOUR = 3600;

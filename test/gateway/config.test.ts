@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseGatewayConfig } from '../../src/gateway/config.js';
-import { isLoopback } from '../../src/options/address.js';
+import { isLoopback } from '../../src/protocol/wire/loopback.js';
 
 const parse = (options: Record<string, unknown> = {}) => parseGatewayConfig({ backbone: 'b', stateDir: 's', ...options });
 

@@ -44,7 +44,7 @@ export interface TestGateway {
   readonly identity: Identity;
   readonly stateDir: string;
   /** A token; for tenant acme, all scopes, an hour, unless told otherwise. */
-  token(request?: Partial<TokenRequest>): Promise<string>;
+  token(request?: Partial<TokenRequest>, now?: number): Promise<string>;
   /** A raw gRPC client. */
   connect(options?: ClientOptions): SplitClient;
   close(): Promise<void>;
@@ -75,8 +75,8 @@ export async function startTestGateway({ backboneDir, start = {}, warm = false }
     ring,
     identity,
     stateDir,
-    token: (request) =>
-      issueToken(ring, identity, { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600, ...request }, Date.now()),
+    token: (request, now = Date.now()) =>
+      issueToken(ring, identity, { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600, ...request }, now),
     connect(options = clientChannelOptions()) {
       const secure = config.insecure ? credentials.createInsecure() : credentials.createSsl(ca);
       // The certificate is good for localhost too; TLS has no way to ask for an address by name.

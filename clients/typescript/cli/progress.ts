@@ -71,7 +71,7 @@ export function progressReporter(stream: NodeJS.WriteStream = terminal()): Progr
     onRetry({ error, delayMs }) {
       if (performance.now() - lastRetry < RETRY_NOTICE_MS) return;
       lastRetry = performance.now();
-      say(`gateway: ${error.code}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
+      say(`${error.code}: ${error.message}; trying again in ${(delayMs / 1000).toFixed(1)} s`);
     },
     stop() {
       if (started) bar?.stop();

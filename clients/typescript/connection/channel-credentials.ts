@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
 import { CutlayerError } from '../../../src/errors.js';
+import { hostOf } from './server-address.js';
 import type { Peer } from './unary-call.js';
 
 /** What decides about a channel's credentials. */
@@ -20,10 +21,6 @@ export interface CredentialOptions {
  * address is asked for under a meaningless name; its certificate is checked against the address.
  */
 const NO_NAME = 'server.invalid';
-
-function hostOf(address: string): string {
-  return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-}
 
 /** Channel options for a server that is reached by address, not by name. */
 export function nameOptions(address: string): ClientOptions {

@@ -4,6 +4,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
 import { channelCredentials, nameOptions } from './channel-credentials.js';
 import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
+import { checkAddress, isOwnMachine } from './server-address.js';
 import { type TokenOptions, type TokenSource, tokenSource } from './token-source.js';
 import { type Peer, type Unary, unaryCall } from './unary-call.js';
 
@@ -119,13 +120,12 @@ export async function openChannel<Definition>(
   options: ChannelOptions,
 ): Promise<RpcChannel<MethodsOf<Definition>>> {
   const { address, insecure = false } = options;
-  if (!/^.+:\d+$/.test(address)) {
-    throw new CutlayerError('INVALID_ARGUMENT', `${role} address: expected host:port, got ${address}`);
-  }
+  checkAddress(address, role);
   const token = tokenSource(options, role);
   const client = new Client(address, await channelCredentials(options, role), {
     ...clientChannelOptions(),
     ...nameOptions(address),
+    ...(isOwnMachine(address) && { 'grpc.enable_http_proxy': 0 }),
   } satisfies ClientOptions);
   return new RpcChannel<MethodsOf<Definition>>(client, service, { role, address, insecure }, token, options);
 }

@@ -47,10 +47,18 @@ async function readToken(file: string, role: Peer['role']): Promise<string> {
   return text.trim();
 }
 
+/** Anything else would break the header, and its error would print the token. */
 function checkToken(token: string): string {
-  // Anything else would break the header, and its error would print the token.
-  if (!/^[A-Za-z0-9._~+/=-]+$/.test(token)) {
-    throw new CutlayerError('TOKEN_INVALID', 'the token is empty or holds characters that a bearer token cannot have');
-  }
-  return token;
+  if (/^[A-Za-z0-9._~+/=-]+$/.test(token) && !NOTHING.test(token)) return token;
+  const found = /^Bearer\s/i.test(token)
+    ? 'it begins with Bearer; give the token alone'
+    : token.trim() === ''
+      ? 'it is empty'
+      : NOTHING.test(token)
+        ? `it is the word ${token}; was the variable set that should hold it?`
+        : 'it holds characters that no bearer token has, such as blanks, quotes or line breaks';
+  throw new CutlayerError('TOKEN_INVALID', `the token is none: ${found}`);
 }
+
+/** What programs write for a value that is missing. */
+const NOTHING = /^(undefined|null|none|nan|true|false)$/i;

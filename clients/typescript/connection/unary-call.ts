@@ -2,10 +2,11 @@
 import { type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { fromServiceError } from '../../../src/protocol/wire/status.js';
+import { hostOf, proxyVariable, type ServerRole } from './server-address.js';
 
 /** The server of a call, as its errors name it. */
 export interface Peer {
-  readonly role: 'gateway' | 'coordinator';
+  readonly role: ServerRole;
   readonly address: string;
   readonly insecure: boolean;
 }
@@ -58,7 +59,10 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
     return new CutlayerError('UNIMPLEMENTED', message, { cause: error });
   }
   // A caller with tokens for two servers must know which one is meant.
-  if (tokenCodes.includes(error.code)) return new CutlayerError(error.code, `${role} ${address}: ${error.message}`, { cause: error });
+  if (tokenCodes.includes(error.code)) {
+    const clock = error.message.includes('clock') ? `; this machine's clock says ${new Date().toISOString()}` : '';
+    return new CutlayerError(error.code, `${role} ${address}: ${error.message}${clock}`, { cause: error });
+  }
   if (error.code !== 'UNAVAILABLE') return error;
   const [reason = ''] = error.message
     .replace(/^No connection established\. Last error: (Error: )?/, '')
@@ -66,15 +70,29 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
   if (/certificate|altnames|self[- ]signed/i.test(reason)) {
     return new CutlayerError(
       'CERTIFICATE_REJECTED',
-      `${role} ${address}: its certificate is not trusted (${reason.replace(/\.$/, '')}); pass the authority that signed it as CA, and reach the ${role} by a name in the certificate`,
+      `${role} ${address}: its certificate is not trusted (${reason.replace(/\.$/, '')}); ${certificateAdvice(reason, role)}`,
       { cause: error },
     );
   }
   const other = otherProtocol(reason, peer);
   if (other !== undefined) return new CutlayerError('UNAVAILABLE', `${role} ${address}: ${other}`, { cause: error });
-  return reason === error.message
-    ? error
-    : new CutlayerError('UNAVAILABLE', `${role} ${address} does not answer: ${reason}`, { cause: error });
+  const proxy = proxyVariable(address);
+  const way = proxy === undefined ? '' : `, through the proxy that ${proxy} names; no_proxy=${hostOf(address)} goes without it`;
+  if (reason.includes('ECONNREFUSED'))
+    return unavailable(`${role} ${address}: nothing listens there, or it refuses connections (${reason})${way}`, error);
+  if (reason === error.message && /ECONNRESET|EPIPE|socket hang up|Connection dropped|RST_STREAM/i.test(reason))
+    return unavailable(`${role} ${address}: the connection was closed while the call was under way (${reason})${way}`, error);
+  return reason === error.message && way === '' ? error : unavailable(`${role} ${address} does not answer: ${reason}${way}`, error);
+}
+
+const unavailable = (message: string, cause: CutlayerError): CutlayerError => new CutlayerError('UNAVAILABLE', message, { cause });
+
+/** What mends a certificate that is refused. */
+function certificateAdvice(reason: string, role: ServerRole): string {
+  if (/expired|not yet valid/i.test(reason)) return `this machine's clock says ${new Date().toISOString()}; compare it with the ${role}'s`;
+  if (/altnames|hostname/i.test(reason)) return `reach the ${role} by a name in the certificate`;
+  const flag = role === 'gateway' ? '--ca FILE' : '--coordinator-ca FILE, or --ca FILE where it is the only server';
+  return `pass the authority that signed it as CA: ${flag}`;
 }
 
 /** What a failed handshake says of the server there; undefined when nothing. */

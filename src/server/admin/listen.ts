@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import { CutlayerError } from '../../errors.js';
-import { isLoopback } from '../../options/address.js';
+import { isLoopback } from '../../protocol/wire/loopback.js';
 import type { Logger } from '../observability/log.js';
 
 /** A listening admin port. */

@@ -1,6 +1,7 @@
 /**
  * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): EdDSA only, exact issuer and audience,
- * expiry, header type and own claims. A failure says only expired, invalid or scope.
+ * expiry, header type and own claims. A failure says only expired, invalid or scope. Where the
+ * signature is right, it says the times too.
  */
 import {
   createRemoteJWKSet,
@@ -91,15 +92,24 @@ async function verifyClaims(
     return payload;
   } catch (cause) {
     if (cause instanceof CutlayerError) throw cause;
-    if (cause instanceof errors.JWTExpired)
-      throw new CutlayerError('TOKEN_EXPIRED', 'token: expired; ask its issuer for a new one', { cause });
+    // The signature has been verified by then, so this tells no forger anything.
+    if (cause instanceof errors.JWTExpired) {
+      const { exp = 0 } = cause.payload;
+      throw new CutlayerError('TOKEN_EXPIRED', `token: expired at ${time(exp)}, ${clock(now)}; ask its issuer for a new one`, { cause });
+    }
     throw invalid(cause);
   }
 }
 
+const time = (seconds: number): string => (Math.abs(seconds) < 8e12 ? new Date(1000 * seconds).toISOString() : String(seconds));
+const clock = (now: () => number): string => `while the server's clock says ${new Date(now()).toISOString()}`;
+
 function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
-  const fromTheFuture = iat === undefined || iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS;
-  if (fromTheFuture) throw invalid(new Error('issued in the future; compare the clocks of issuer and server'));
+  if (iat === undefined) throw invalid();
+  if (iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
+    const cause = new Error('issued in the future; compare the clocks of issuer and server');
+    throw new CutlayerError('TOKEN_INVALID', `token: issued at ${time(iat)}, ${clock(now)}; compare the clocks`, { cause });
+  }
   if (typeof jti !== 'string' || typeof scope !== 'string') throw invalid();
   if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) throw invalid();
   // jose has checked that exp is a number in the future.
