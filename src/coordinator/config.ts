@@ -15,6 +15,7 @@ const serverDefaults = {
   mostInFlight: 65_536,
   // A member needs two calls for each of its federations; the limit keeps places for others.
   inFlightPerTenant: String(CALLS_OF_A_MEMBER),
+  messageMemory: '1GiB, or two of the largest messages',
   maxConnections: 4096,
   maxConnectionsPerAddress: 1024,
   grace: 10,

@@ -24,6 +24,7 @@ const serverDefaults = {
   maxInFlight: defaultLimits.maxInFlight,
   mostInFlight: 4096,
   inFlightPerTenant: 'half of --max-in-flight',
+  messageMemory: '1GiB, within --memory, or two of the largest messages',
   maxConnections: 1024,
   maxConnectionsPerAddress: 256,
   grace: 30,

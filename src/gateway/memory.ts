@@ -3,6 +3,7 @@ import { totalmem } from 'node:os';
 import type { BackboneManifest } from '../artifacts/manifest.js';
 import type { Logger } from '../server/observability/log.js';
 import type { GatewayConfig } from './config.js';
+import { VERIFIED_SHARE } from './engine/memory-budget.js';
 import { WorkSizes } from './engine/work-size.js';
 import type { SplitLimits } from './split/limits.js';
 
@@ -17,7 +18,7 @@ export function machineMemoryBytes(total = totalmem(), constrained = process.con
 
 /** What a start compares. */
 export interface MemoryLimits {
-  readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'>;
+  readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'> & Partial<Pick<GatewayConfig, 'messageMemory'>>;
   readonly memoryBytes: number;
   readonly manifest: Pick<BackboneManifest, 'dims' | 'files' | 'weightsFile'>;
   readonly limits: Pick<SplitLimits, 'maxTokens' | 'maxMessageBytes'>;
@@ -27,7 +28,8 @@ export interface MemoryLimits {
 /** Says what the limits add up to, and warns of each that the machine or the budget cannot hold. */
 export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'>): void {
   const { config, memoryBytes, manifest, limits, machineBytes = machineMemoryBytes() } = given;
-  const { residualMemory, workers } = config;
+  const { residualMemory, workers, messageMemory = 0 } = config;
+  const callBytes = Math.floor(memoryBytes * VERIFIED_SHARE);
   const weightsBytes = manifest.files.find(({ path }) => path === manifest.weightsFile)?.bytes ?? 0;
   const neededBytes = memoryBytes + weightsBytes + PROCESS_BYTES;
   const largestStepBytes = new WorkSizes(manifest.dims).withResiduals('none', limits.maxTokens, limits.maxMessageBytes);
@@ -37,8 +39,13 @@ export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'
     log.warn(numbers, 'memory: --memory, weights and the process itself are more than the machine has; lower --memory');
   if (residualMemory > memoryBytes)
     log.warn(numbers, 'memory: --residual-memory is more than --memory, which bounds it; lower it, or raise --memory');
-  if (2 * limits.maxMessageBytes > memoryBytes / 2)
-    log.warn(numbers, 'memory: the largest message and its inputs are more than half of --memory and are refused; lower --max-tokens');
+  if (messageMemory > callBytes)
+    log.warn(numbers, 'memory: --message-memory is more than calls may have of --memory, which bounds it; lower it, or raise --memory');
+  if (2 * limits.maxMessageBytes > callBytes)
+    log.warn(
+      numbers,
+      'memory: the largest message and its inputs are more than calls may have of --memory and are refused; lower --max-tokens',
+    );
   if (largestStepBytes > memoryBytes / 2)
     log.warn(numbers, 'memory: a step of --max-tokens rows may need more than half of --memory and is then refused; lower --max-tokens');
 }

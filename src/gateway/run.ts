@@ -74,6 +74,7 @@ export async function runGateway(
         messageMemoryBytes: config.messageMemory,
       },
       bounds: boundsOf(config),
+      account: engine.messages,
       credentials,
       metrics,
       log,

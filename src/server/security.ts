@@ -37,6 +37,8 @@ export interface ServerDefaults {
   readonly mostInFlight: number;
   /** What maxInFlightPerTenant is without the option, in words. */
   readonly inFlightPerTenant: string;
+  /** What messageMemory is without the option, in words. */
+  readonly messageMemory: string;
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
   /** In seconds. */
@@ -61,9 +63,7 @@ export function callOptions(defaults: ServerDefaults) {
     maxInFlightPerTenant: optional(
       integerBetween(1, mostInFlight, 'n', `calls of one tenant at once (default: ${defaults.inFlightPerTenant})`),
     ),
-    messageMemory: optional(
-      byteSize('memory for requests and answers; a tenant has half of it (default: 1GiB, or two of the largest messages)'),
-    ),
+    messageMemory: optional(byteSize(`memory for requests and answers; a tenant has half of it (default: ${defaults.messageMemory})`)),
     maxConnections: withDefault(integerBetween(1, MOST_CONNECTIONS, 'n', 'connections at once'), defaults.maxConnections),
     maxConnectionsPerAddress: withDefault(
       integerBetween(1, MOST_CONNECTIONS, 'n', 'connections from one address at once; raise it behind a proxy'),

@@ -1,6 +1,7 @@
 /** One budget for everything that calls make the gateway hold. Bounds are counted in bytes and turns, never in time. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { credentials } from '@grpc/grpc-js';
 import type { BackboneArtifact } from '../../src/artifacts/store.js';
 import type { CutlayerError } from '../../src/errors.js';
@@ -13,7 +14,8 @@ import { encodeTensor } from '../../src/protocol/wire/tensor-codec.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { peakBytes, residentBytes } from '../support/process-memory.js';
-import { bearer, splitCalls } from '../support/test-gateway.js';
+import { connectRaw } from '../support/raw-grpc.js';
+import { bearer, splitCalls, startTestGateway } from '../support/test-gateway.js';
 import { tinyBackbone } from '../support/tiny-backbone.js';
 
 const MiB = 2 ** 20;
@@ -68,6 +70,28 @@ describe('gateway memory', () => {
       codes.filter((code) => !['OK', 'QUEUE_FULL'].includes(code)),
       [],
     );
+  });
+
+  it('counts the bytes of a message in the one budget as they come, of verified callers and of others', async () => {
+    const own = await startTestGateway({ backboneDir: backbone.dir, start: { memory: '64MiB', residualMemory: '16MiB' } });
+    const connection = connectRaw(own.gateway.listen, { caFile: own.gateway.caFile! });
+    const held = async (bytes: number): Promise<void> => {
+      while (own.gateway.engine.stats().callBytes !== bytes) await delay(5);
+    };
+    try {
+      const head = Buffer.alloc(5);
+      head.writeUInt32BE(MiB, 1);
+      const authorization = `Bearer ${await own.token()}`;
+      const { stream, ended } = connection.call('/cutlayer.v1.Split/Forward', { authorization, 'grpc-timeout': '60S' });
+      stream.write(Buffer.concat([head, Buffer.alloc(100_000)]));
+      await held(MiB);
+      stream.end(Buffer.alloc(MiB - 100_000, 1));
+      assert.equal((await ended).code, 'INVALID_ARGUMENT');
+      await held(0);
+    } finally {
+      connection.close();
+      await own.close();
+    }
   });
 
   it('trains through a step whose residuals are more than one run may have, as it runs in slices', async () => {
@@ -134,6 +158,11 @@ describe('gateway memory at the start', () => {
       lines({ limits: large }).warned.map((text) => /lower (--[a-z-]+)/.exec(text)![1]),
       ['--max-tokens', '--max-tokens'],
     );
+  });
+
+  it('warns of a memory of messages beyond what calls may have', () => {
+    const config = { residualMemory: 1024 * MiB, workers: 1, messageMemory: 4096 * MiB };
+    assert.match(lines({ config } as never).warned[0]!, /--message-memory is more than calls may have of --memory/);
   });
 
   it('takes the limit of a control group where it is below the memory of the machine', () => {

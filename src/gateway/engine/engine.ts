@@ -25,9 +25,10 @@ import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
 import { releaseTensors, tensorBytes } from '../../runtime/release.js';
+import type { MessageAccount } from '../../server/rpc/byte-budget.js';
 import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { type BudgetStats, MemoryBudget } from './memory-budget.js';
+import { type BudgetStats, MemoryBudget, UNVERIFIED_SHARE } from './memory-budget.js';
 import { OpTimes, type OpTiming } from './op-times.js';
 import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
@@ -44,8 +45,8 @@ interface EngineCall {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until the call's deadline, asked again when its turn comes. Default: no end. */
   readonly leftMs?: () => number;
-  /** Bytes of the call's message. */
-  readonly messageBytes?: number;
+  /** Takes the bytes of the call's message out of {@link BackboneEngine.messages}. */
+  readonly handOver?: () => number;
 }
 
 /** A forward of one step. */
@@ -181,7 +182,8 @@ export class BackboneEngine {
     const keptBytes = options.residualMemoryBytes ?? DEFAULT_KEPT_BYTES;
     const limitBytes = options.memoryBytes ?? Math.max(keptBytes, DEFAULT_KEPT_BYTES) * DEFAULT_MEMORY;
     const now = options.now ?? (() => performance.now());
-    this.#budget = new MemoryBudget({ limitBytes, keptBytes }, (room) => this.#steps.resize(room));
+    const unverifiedBytes = Math.floor(limitBytes * UNVERIFIED_SHARE);
+    this.#budget = new MemoryBudget({ limitBytes, keptBytes, unverifiedBytes }, (room) => this.#steps.resize(room));
     this.#scheduler = new Scheduler({ workers: host.stats().workers, waitingLimit: options.queueLimit ?? 64, budget: this.#budget });
     this.#rates = new RowRates(now);
     this.#sizes = new WorkSizes(options.artifact.manifest.dims);
@@ -282,6 +284,17 @@ export class BackboneEngine {
     return this.#holding(call, inputBytes, async (held) => (await this.#run({ call, held, runs: [run], discard }))[0]!);
   }
 
+  /** The memory of calls, for a server that counts the messages in it from their first byte. */
+  get messages(): MessageAccount {
+    const [budget, scheduler] = [this.#budget, this.#scheduler];
+    return {
+      limitBytes: budget.callLimit,
+      unverifiedLimitBytes: budget.unverifiedLimit,
+      take: (tenant, bytes) => scheduler.take(tenant, bytes),
+      add: (tenant, bytes) => (tenant === undefined ? budget.addUnverified(bytes) : budget.addCall(tenant, bytes)),
+    };
+  }
+
   stats(): EngineStats {
     const [host, scheduler] = [this.#host.stats(), this.#scheduler.stats()];
     return {
@@ -307,9 +320,9 @@ export class BackboneEngine {
     return stepGraphsOf(this.artifact.manifest, inputs.adapter.kind);
   }
 
-  /** Counts a call's bytes, its message's included, while `work` goes on. */
-  async #holding<T>({ tenant, messageBytes = 0 }: EngineCall, bytes: number, work: (held: HeldCall) => Promise<T>): Promise<T> {
-    const held = this.#scheduler.hold(tenant, bytes + messageBytes);
+  /** Counts a call's bytes while `work` goes on, with those of its message, which it takes over. */
+  async #holding<T>({ tenant, handOver }: EngineCall, bytes: number, work: (held: HeldCall) => Promise<T>): Promise<T> {
+    const held = this.#scheduler.hold(tenant, bytes + (handOver?.() ?? 0));
     try {
       return await work(held);
     } finally {

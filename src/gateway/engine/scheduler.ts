@@ -79,6 +79,27 @@ export class Scheduler {
    */
   hold(tenant: string, bytes: number): HeldCall {
     const { budget } = this.#options;
+    this.take(tenant, bytes);
+    let held = true;
+    return {
+      tenant,
+      bytes,
+      release: () => {
+        if (!held) return;
+        held = false;
+        budget.addCall(tenant, -bytes);
+        this.#dispatch();
+      },
+    };
+  }
+
+  /**
+   * Counts bytes of a call that the caller gives back itself. Waiting calls of the heaviest tenants
+   * make room.
+   * @throws CutlayerError as `hold`
+   */
+  take(tenant: string, bytes: number): void {
+    const { budget } = this.#options;
     if (bytes > budget.callLimit) {
       throw new CutlayerError(
         'LIMIT_EXCEEDED',
@@ -96,18 +117,7 @@ export class Scheduler {
       );
     }
     for (const entry of displaced) this.#displace(entry);
-    let held = true;
     budget.addCall(tenant, bytes);
-    return {
-      tenant,
-      bytes,
-      release: () => {
-        if (!held) return;
-        held = false;
-        budget.addCall(tenant, -bytes);
-        this.#dispatch();
-      },
-    };
   }
 
   /**

@@ -15,9 +15,9 @@ import { type CheckedInputs, virtualTokensOf } from './step-inputs.js';
 
 /** Rows of text in a slice, at least. Reading the weights once more costs some 32 rows: 3%. */
 const SLICE_ROWS = 1024;
-/** A slice has so many rows of text for each row of a soft prompt, which are 2% of its time, ... */
+/** Rows of text for each row of a soft prompt, whose rows are 2% of the time then. */
 const ROWS_PER_PROMPT_ROW = 50;
-/** ... and need not have more than these. */
+/** A slice need not have more than these, whatever the prompt. */
 const ENOUGH_ROWS = 2048;
 
 /** Some sequences of a step. */

@@ -28,8 +28,8 @@ export function splitService(engine: BackboneEngine, limits: SplitLimits, now: (
 }
 
 /** What the engine uses of a call. */
-function engineCall({ principal, signal, deadline, outcome }: Call, now: () => number) {
-  return { tenant: principal.tenant, signal, leftMs: () => deadline - now(), messageBytes: outcome.bytesIn };
+function engineCall({ principal, signal, deadline, handOver }: Call, now: () => number) {
+  return { tenant: principal.tenant, signal, leftMs: () => deadline - now(), handOver };
 }
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */

@@ -21,13 +21,30 @@ export class ByteBudget {
   }
 }
 
-/** The bytes of one call, counted in several budgets. */
+/** A wider memory, as that of a gateway: messages are a part of it, and are counted there too. */
+export interface MessageAccount {
+  /** The most that messages can have of it. */
+  readonly limitBytes: number;
+  /** The most that callers that are not verified can have of it, beside the others. */
+  readonly unverifiedLimitBytes: number;
+  /** Counts bytes of a tenant that are to come. @throws CutlayerError when there is no room */
+  take(tenant: string, bytes: number): void;
+  /** Counts bytes that exist already, negative ones at their end; undefined: not verified. */
+  add(tenant: string | undefined, bytes: number): void;
+}
+
+/** The bytes of one call, counted in several budgets and in the account. */
 export class HeldBytes {
+  readonly #account: MessageAccount | undefined;
   #bytes = 0;
+  /** Those of them that the account counts. */
+  #inAccount = 0;
+  #tenant: string | undefined;
   #budgets: readonly ByteBudget[];
 
-  constructor(budgets: readonly ByteBudget[]) {
+  constructor(budgets: readonly ByteBudget[], account?: MessageAccount) {
     this.#budgets = budgets;
+    this.#account = account;
   }
 
   /** Raises the count to `bytes`. @throws CutlayerError QUEUE_FULL when a budget has no room */
@@ -35,30 +52,55 @@ export class HeldBytes {
     const more = bytes - this.#bytes;
     if (more <= 0) return;
     requireRoom(this.#budgets, more);
-    this.add(more);
+    // What is not verified has a budget of its own, which the account has set apart.
+    if (this.#tenant !== undefined) this.#account?.take(this.#tenant, more);
+    else this.#account?.add(undefined, more);
+    this.#inAccount += more;
+    this.#count(more);
   }
 
   /** Counts bytes that exist already, over the limit too. */
   add(bytes: number): void {
-    for (const budget of this.#budgets) budget.add(bytes);
-    this.#bytes += bytes;
+    this.#account?.add(this.#tenant, bytes);
+    this.#inAccount += bytes;
+    this.#count(bytes);
   }
 
-  /** Counts the bytes in other budgets. @throws CutlayerError QUEUE_FULL when one has no room */
-  moveTo(budgets: readonly ByteBudget[]): void {
+  /**
+   * Counts the bytes in other budgets, as a tenant's.
+   * @throws CutlayerError QUEUE_FULL when one has no room
+   */
+  moveTo(budgets: readonly ByteBudget[], tenant: string): void {
+    const bytes = this.#bytes;
     requireRoom(
       budgets.filter((budget) => !this.#budgets.includes(budget)),
-      this.#bytes,
+      bytes,
     );
-    const bytes = this.#bytes;
-    this.add(-bytes);
+    this.#account?.take(tenant, this.#inAccount);
+    this.#account?.add(this.#tenant, -this.#inAccount);
+    this.#tenant = tenant;
+    this.#count(-bytes);
     this.#budgets = budgets;
-    this.add(bytes);
+    this.#count(bytes);
+  }
+
+  /** Takes the bytes out of the account, where the caller counts them from now on; gives them. */
+  handOver(): number {
+    const bytes = this.#inAccount;
+    this.#account?.add(this.#tenant, -bytes);
+    this.#inAccount = 0;
+    return bytes;
   }
 
   /** Gives everything back. */
   release(): void {
-    this.add(-this.#bytes);
+    this.handOver();
+    this.#count(-this.#bytes);
+  }
+
+  #count(bytes: number): void {
+    for (const budget of this.#budgets) budget.add(bytes);
+    this.#bytes += bytes;
   }
 }
 
@@ -80,15 +122,18 @@ const SHARE = { tenant: 1 / 2, connection: 1 / 2, unverified: 1 / 8 } as const;
 /** The memory of all messages of a server. */
 export class MessageMemory {
   readonly #role: string;
+  readonly #account: MessageAccount | undefined;
   readonly #total: ByteBudget;
   readonly #unverified: ByteBudget;
   readonly #tenants = new Map<string, ByteBudget>();
 
   /** @param role the name of the server in errors */
-  constructor(role: string, totalBytes: number) {
+  constructor(role: string, totalBytes: number, account?: MessageAccount) {
     this.#role = role;
+    this.#account = account;
     this.#total = new ByteBudget(`the ${role}`, totalBytes);
-    this.#unverified = new ByteBudget('callers that are not verified yet', totalBytes * SHARE.unverified);
+    const unverifiedBytes = Math.min(totalBytes * SHARE.unverified, account?.unverifiedLimitBytes ?? totalBytes);
+    this.#unverified = new ByteBudget('callers that are not verified yet', unverifiedBytes);
   }
 
   /** Bytes that all messages hold. */
@@ -103,12 +148,12 @@ export class MessageMemory {
 
   /** The bytes of a new call, whose tenant is not known yet. */
   newCall(connection: ByteBudget): HeldBytes {
-    return new HeldBytes([this.#total, connection, this.#unverified]);
+    return new HeldBytes([this.#total, connection, this.#unverified], this.#account);
   }
 
   /** Counts a call's bytes as its tenant's. @throws CutlayerError QUEUE_FULL */
   verified(held: HeldBytes, connection: ByteBudget, tenant: string): void {
-    held.moveTo([this.#total, connection, this.#tenant(tenant)]);
+    held.moveTo([this.#total, connection, this.#tenant(tenant)], tenant);
   }
 
   #tenant(tenant: string): ByteBudget {

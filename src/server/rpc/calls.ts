@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { CutlayerError } from '../../errors.js';
 import type { Principal } from '../auth/scopes.js';
 import type { CallObservation } from '../observability/metrics.js';
+import type { HeldBytes } from './byte-budget.js';
 
 /** A call from admission to its end. */
 export interface Call {
@@ -19,6 +20,8 @@ export interface Call {
   readonly draining: AbortSignal;
   /** The outcome so far; the handler fills it in. */
   readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
+  /** Takes the bytes of the message out of the server's account, for a handler that counts them. */
+  readonly handOver: () => number;
 }
 
 /** The role of a server. */
@@ -71,9 +74,10 @@ export class Calls {
    * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or
    * the token's end and a grace, whichever is first.
    * @param deadline milliseconds since 1970
+   * @param held the bytes of its message
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
-  open(method: string, principal: Principal, deadline: number): Call {
+  open(method: string, principal: Principal, deadline: number, held: Pick<HeldBytes, 'handOver'>): Call {
     const { now, maxDeadlineMs, maxInFlight, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
@@ -95,7 +99,8 @@ export class Calls {
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
     const { signal } = controller;
     const draining = this.#draining.signal;
-    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, controller, timer, startedAt, passed };
+    const handOver = (): number => held.handOver();
+    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, handOver, controller, timer, startedAt, passed };
     this.#open.add(call);
     this.#ofTenant.set(tenant, others + 1);
     return call;

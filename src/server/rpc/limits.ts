@@ -10,8 +10,9 @@ export interface CallLimits {
   /** Concurrent calls of one tenant; more are refused as retryable. Default: all. */
   readonly maxInFlightPerTenant?: number | undefined;
   /**
-   * Bytes of requests and answers that are held at once. Default: 1 GiB, or twice the largest
-   * message when that is more. One tenant and one connection have half of it.
+   * Bytes of requests and answers that are held at once. Default: 1 GiB, or the account of
+   * messages when that is less, or twice the largest message when that is more. One tenant and one
+   * connection have half of it.
    */
   readonly messageMemoryBytes?: number | undefined;
 }

@@ -4,7 +4,7 @@ import type { Verifier } from '../auth/verifier.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
-import { MessageMemory } from './byte-budget.js';
+import { type MessageAccount, MessageMemory } from './byte-budget.js';
 import { Calls, type ServerRole } from './calls.js';
 import { Connections } from './connections.js';
 import { Exchanges } from './exchange.js';
@@ -33,6 +33,8 @@ export interface RpcServerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Bounds other than the defaults. */
   readonly bounds?: Partial<ServerBounds>;
+  /** A wider memory that messages are a part of. Default: none, messages have their own alone. */
+  readonly account?: MessageAccount;
 }
 
 /** A server that may be listening. */
@@ -60,13 +62,13 @@ const LEAST_MESSAGES = 2;
  * @throws CutlayerError INVALID_OPTION when its memory is too small for two messages
  */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { role, services, verify, limits, credentials, metrics, log, now } = options;
+  const { role, services, verify, limits, credentials, metrics, log, now, account } = options;
   const bounds: ServerBounds = { ...defaultBounds, ...options.bounds };
   const interceptors = [noteOutcome, explainFailures(log), stopWhenAborted, ...(options.interceptors ?? [])];
   const observe = metrics.observeCall.bind(metrics);
   const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
   const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
-  const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes));
+  const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes, account), account);
   const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
   const health = new Health(services.map(({ name }) => name));
   const methods = new Map<string, Method>([health, ...services].flatMap((service) => [...service.methods(interceptors)]));
@@ -120,9 +122,9 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 }
 
 /** The configured memory of messages. @throws CutlayerError INVALID_OPTION */
-function messageMemoryBytes({ messageMemoryBytes: given }: CallLimits, maxMessageBytes: number): number {
+function messageMemoryBytes({ messageMemoryBytes: given }: CallLimits, maxMessageBytes: number, account?: MessageAccount): number {
   const least = LEAST_MESSAGES * maxMessageBytes;
-  if (given === undefined) return Math.max(MESSAGE_MEMORY_BYTES, least);
+  if (given === undefined) return Math.max(Math.min(MESSAGE_MEMORY_BYTES, account?.limitBytes ?? MESSAGE_MEMORY_BYTES), least);
   if (given >= least) return given;
   throw new CutlayerError(
     'INVALID_OPTION',

@@ -168,8 +168,37 @@ describe('gateway/engine: tenants beside each other', () => {
 
   it('counts the message of a call beside its inputs', async () => {
     const opened = await engine({ memoryBytes: 2 ** 20, residualMemoryBytes: 2 ** 18 });
-    await opened.forward({ ...step('acme', 'x'), messageBytes: 2 ** 18 });
-    await assert.rejects(opened.forward({ ...step('acme', 'y'), messageBytes: 2 ** 19 }), hasCode('LIMIT_EXCEEDED'));
+    await opened.forward({ ...step('acme', 'x'), handOver: () => 2 ** 18 });
+    await assert.rejects(opened.forward({ ...step('acme', 'y'), handOver: () => 2 ** 19 }), hasCode('LIMIT_EXCEEDED'));
+  });
+
+  it('counts a message once, from its first byte to the end of its step', async () => {
+    const opened = await engine();
+    const { messages } = opened;
+    messages.add(undefined, 10);
+    messages.take('acme', 1000);
+    assert.equal(opened.stats().callBytes, 1010);
+    const handOver = () => {
+      messages.add('acme', -1000);
+      return 1000;
+    };
+    const work = opened.forward({ ...step('acme', 'x'), handOver });
+    assert.equal(opened.stats().callBytes, 1010 + 4 * hiddenSize * 4 + 8);
+    await work;
+    assert.equal(opened.stats().callBytes, 10);
+  });
+
+  it('lets a message of a light tenant take the place of the newest waiting call of the heaviest', async () => {
+    const large = 64 * hiddenSize * 4 + 8;
+    const opened = await engine({ memoryBytes: 16 * large, residualMemoryBytes: 8 * large });
+    const { messages } = opened;
+    assert.deepEqual([messages.limitBytes, messages.unverifiedLimitBytes], [7 * large, large]);
+    const loud = Array.from({ length: 7 }, (_, at) => opened.forward({ ...step('loud', `${at}`, 1, 64), training: false }));
+    const last = assert.rejects(loud[6]!, hasCode('QUEUE_FULL'));
+    messages.take('quiet', 100);
+    await last;
+    assert.throws(() => messages.take('loud', large), { code: 'QUEUE_FULL' });
+    await Promise.all(loud.slice(0, 6));
   });
 
   it('gives everything back after calls of all kinds and ends', async () => {

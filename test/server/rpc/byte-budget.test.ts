@@ -1,6 +1,7 @@
 /** Budgets of bytes: of the process, of tenants, of connections, and of calls that are not verified yet. */
 import assert from 'node:assert/strict';
-import { MessageMemory } from '../../../src/server/rpc/byte-budget.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { type MessageAccount, MessageMemory } from '../../../src/server/rpc/byte-budget.js';
 
 describe('memory of messages', () => {
   const memory = () => new MessageMemory('gateway', 8000);
@@ -44,6 +45,38 @@ describe('memory of messages', () => {
     calls[0]!.growTo(2000);
     calls[1]!.growTo(2000);
     assert.throws(() => calls[2]!.growTo(1), { code: 'QUEUE_FULL', message: /one connection hold 4000 of 4000/ });
+  });
+
+  it('counts each byte once in a wider account too, until a handler takes it over there', () => {
+    const counted = new Map<string, number>();
+    const add = (tenant: string | undefined, bytes: number): void => {
+      counted.set(tenant ?? '?', (counted.get(tenant ?? '?') ?? 0) + bytes);
+    };
+    const account: MessageAccount = {
+      ...{ limitBytes: 5000, unverifiedLimitBytes: 300, add },
+      take: (tenant, bytes) => {
+        if ((counted.get(tenant) ?? 0) + bytes > 5000) throw new CutlayerError('QUEUE_FULL', 'account: full');
+        add(tenant, bytes);
+      },
+    };
+    const all = new MessageMemory('gateway', 80_000, account);
+    const connection = all.connection();
+    const call = all.newCall(connection);
+    assert.throws(() => call.growTo(301), { code: 'QUEUE_FULL', message: /not verified yet hold 0 of 300/ });
+    call.growTo(200);
+    assert.deepEqual([...counted], [['?', 200]]);
+    all.verified(call, connection, 'acme');
+    call.growTo(4000);
+    assert.throws(() => call.growTo(5001), { code: 'QUEUE_FULL', message: /account: full/ });
+    const counts = () => [counted.get('?'), counted.get('acme'), all.heldBytes];
+    assert.deepEqual(counts(), [0, 4000, 4000]);
+    assert.equal(call.handOver(), 4000);
+    assert.deepEqual(counts(), [0, 0, 4000]);
+    call.add(50);
+    assert.deepEqual(counts(), [0, 50, 4050]);
+    call.release();
+    call.release();
+    assert.deepEqual(counts(), [0, 0, 0]);
   });
 
   it('counts answers that are there already, over the limit too, and gives everything back once', () => {

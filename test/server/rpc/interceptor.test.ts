@@ -15,6 +15,7 @@ function callOf(signal = new AbortController().signal): Call {
     signal,
     draining: signal,
     outcome: { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 },
+    handOver: () => 0,
   };
 }
 
