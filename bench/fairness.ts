@@ -57,7 +57,7 @@ async function medianStep(engine: BackboneEngine, artifact: BackboneArtifact, st
   return median(times);
 }
 
-/** Forward and Backward of one step, whose rows are all answered, and the client's work after each. */
+/** Forward and Backward of one step, whose rows are all answered; the client works after each. */
 async function step(
   engine: BackboneEngine,
   { manifest }: BackboneArtifact,

@@ -1,9 +1,9 @@
 /**
  * An honest client beside attackers, for a long time. Ten tenants of one gateway: five train, step
  * after step; five attack from a process of their own. The honest ones are first alone for a sixth
- * of the time. Then they are beside attackers of their own priority for another. All share the cores
- * of this machine. So for the rest the attackers have the lowest priority: that part measures the
- * gateway, and not the machine's scheduler. SIGINT ends the soak early, with its table.
+ * of the time. Then they are beside attackers of their own priority for another. All share the
+ * cores of this machine. So for the rest the attackers have the lowest priority: that part measures
+ * the gateway, and not the machine's scheduler. SIGINT ends the soak early, with its table.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
