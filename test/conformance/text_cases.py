@@ -102,6 +102,15 @@ TOKENIZERS = {
     "digits": ("bytes", {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, split_row({"String": "o"}, "MergedWithNext"), split_row({"String": "a"}, "Contiguous"), byte_row()]}}),
     "added": ("bytes", {"added_tokens": FLAGGED}),
     "added-prepend": ("sentencepiece", {"added_tokens": FLAGGED}),
+    # Classes that build their own parts, whatever tokenizer.json says.
+    "LlamaTokenizer": ("sentencepiece", {}, {"tokenizer_class": "LlamaTokenizerFast"}),
+    "LlamaTokenizer-legacy": ("sentencepiece", {}, {"tokenizer_class": "LlamaTokenizer", "legacy": True}),
+    "LlamaTokenizer-no-prefix": ("sentencepiece", {}, {"tokenizer_class": "LlamaTokenizer", "add_prefix_space": False}),
+    "GPT2Tokenizer-prefix": ("bytes", {}, {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True}),
+    "Qwen2Tokenizer": ("bytes", {}, {"tokenizer_class": "Qwen2TokenizerFast"}),
+    "GemmaTokenizer": ("sentencepiece", {}, {"tokenizer_class": "GemmaTokenizer"}),
+    "fast-no-prefix": ("bytes", {}, {"add_prefix_space": True}),
+    "more-added": ("bytes", {}, {"eos_token": "high", "additional_special_tokens": ["pump", "<more>"]}),
 }
 BASES = {"sentencepiece": sentencepiece_base, "bytes": bytes_base, "unigram": unigram_base}
 CONFIG = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
@@ -225,15 +234,15 @@ def make_text_fixtures(directory: Path) -> None:
         (directory / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
     with tempfile.TemporaryDirectory() as temporary:
         loaded = {}
-        for name, (base, patch) in TOKENIZERS.items():
+        for name, (base, patch, *config) in TOKENIZERS.items():
             place = Path(temporary) / name
             place.mkdir()
             (place / "tokenizer.json").write_text(json.dumps(patched(bases[base], patch)))
-            (place / "tokenizer_config.json").write_text(json.dumps(CONFIG))
+            (place / "tokenizer_config.json").write_text(json.dumps({**CONFIG, **(config[0] if config else {})}))
             loaded[name] = AutoTokenizer.from_pretrained(place)
         chats = [chat for template in TEMPLATES for conversation in CONVERSATIONS for chat in [make_chat(loaded, template, conversation)] if chat is not None]
         pairs = {name: [make_pair(tokenizer, *pair) for pair in PAIRS] for name, tokenizer in loaded.items()}
-    tokenizers = {name: {"base": base, "tokenizer": {key: patched(bases[base], patch)[key] for key in patch if key != "model"}, "model": patch.get("model", {})} for name, (base, patch) in TOKENIZERS.items()}
+    tokenizers = {name: {"base": base, "tokenizer": {key: patched(bases[base], patch)[key] for key in patch if key != "model"}, "model": patch.get("model", {}), "config": config[0] if config else {}} for name, (base, patch, *config) in TOKENIZERS.items()}
     document = {"config": CONFIG, "tokenizers": tokenizers, "templates": TEMPLATES, "conversations": CONVERSATIONS, "pairs": PAIRS, "chats": chats, "pairIds": pairs}
     rows = ",\n".join(f" {json.dumps(key)}: {lines(value)}" for key, value in document.items())
     (directory / "cases.json").write_text("{\n" + rows + "\n}\n")

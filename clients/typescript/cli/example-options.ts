@@ -1,4 +1,5 @@
 /** How a command's options, the model and the adapter decide on the reading of examples. */
+import { stderr } from '../../../src/files/output.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { ExampleOptions, OverlongPolicy } from '../data/examples.js';
 
@@ -16,7 +17,7 @@ export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
  */
 export function exampleOptions(
   { maxLength, overlong, eos, objective }: ExampleFlags,
-  adapter: Pick<Adapter, 'labels' | 'tasks'> | undefined,
+  adapter: Pick<Adapter, 'labels' | 'tasks' | 'spanKind'> | undefined,
   { room, maxTokensPerBatch }: { readonly room: number; readonly maxTokensPerBatch: number },
   signal: AbortSignal,
 ): ExampleOptions {
@@ -27,6 +28,8 @@ export function exampleOptions(
     objective,
     labels: adapter?.labels,
     tasks: adapter?.tasks,
+    predictsFirst: adapter?.spanKind === 'softPrompt',
+    onNotice: (notice) => stderr.line(`note: ${notice}`),
     signal,
   };
 }

@@ -16,7 +16,12 @@ export function columns(rows: readonly (readonly string[])[]): readonly string[]
   );
 }
 
-/** A share from 0 to 1 in percent. */
+/** A share from 0 to 1 in percent; a share of nothing is none. */
 export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+  return Number.isNaN(share) ? 'none' : `${(100 * share).toFixed(1)} %`;
+}
+
+/** A number with a fixed count of digits; a mean over nothing is none. */
+export function figure(value: number, digits: number): string {
+  return Number.isNaN(value) ? 'none' : value.toFixed(digits);
 }

@@ -1,7 +1,7 @@
 /** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
 import { readLines } from './lines.js';
-import { type DataRecord, parseRecord } from './records.js';
+import { type DataRecord, parseLine, recordOf, unreadKeys } from './records.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
 export interface Example {
@@ -43,6 +43,10 @@ export interface ExampleOptions {
   readonly overlong?: OverlongPolicy;
   /** Put the eos token at the end of completions and texts. Default true. */
   readonly appendEos?: boolean;
+  /** Whether the first token of a sequence is predicted: by a soft prompt. Default true. */
+  readonly predictsFirst?: boolean;
+  /** Told once a file: rows that were cut or left out, and keys that no record reads. */
+  readonly onNotice?: (notice: string) => void;
   /** Most tokens of a data set, all examples together. Default 100 million. */
   readonly maxTotalTokens?: number;
   readonly signal?: AbortSignal;
@@ -56,15 +60,17 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   const maxTotalTokens = options.maxTotalTokens ?? 100_000_000;
   const examples: Example[] = [];
   let total = 0;
-  let skipped = 0;
+  const touched: Record<Touch, number> = { cut: 0, long: 0 };
+  const unread = new Map<string, number>();
   for await (const lines of batchesOf(readLines(file))) {
     const records = lines.flatMap((line) => (line.text.trim() === '' ? [] : [parsedLine(line, `${file}:${line.number}`)]));
     tokenizer.learnAhead(records.flatMap(({ record }) => record ?? []));
-    for (const { record, error, source } of records) {
+    for (const { record, error, source, keys } of records) {
       if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
       if (record === undefined) throw error;
-      const made = toExamples(record, tokenizer, options, source);
-      if (made.length === 0) skipped++;
+      const { examples: made, touch } = readExamples(record, tokenizer, options, source);
+      if (touch !== undefined) touched[touch]++;
+      for (const key of keys) unread.set(key, (unread.get(key) ?? 0) + 1);
       for (const example of made) {
         total += example.tokenIds.length;
         if (total > maxTotalTokens) {
@@ -75,10 +81,11 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     }
   }
   tokenizer.learnAhead([]);
-  if (examples.length === 0 && skipped > 0) {
-    const all = `all ${skipped} are longer than ${options.maxLength} tokens and were left out`;
+  if (examples.length === 0 && touched.long > 0) {
+    const all = `all ${touched.long} are longer than ${options.maxLength} tokens and were left out`;
     throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
   }
+  for (const notice of noticesOf(touched, unread, options.maxLength)) options.onNotice?.(`${file}: ${notice}`);
   if (examples.length === 0) {
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   }
@@ -110,11 +117,28 @@ async function* batchesOf(lines: AsyncIterable<Line>): AsyncGenerator<readonly L
 /** A line's record, or the error that reading it gives: the lines before it come first. */
 function parsedLine({ text }: Line, source: string) {
   try {
-    return { record: parseRecord(text, source), error: undefined, source };
+    const value = parseLine(text, source);
+    const record = recordOf(value, source);
+    return { record, error: undefined, source, keys: unreadKeys(value, record) };
   } catch (error) {
-    return { record: undefined, error, source };
+    return { record: undefined, error, source, keys: [] };
   }
 }
+
+/** What the policy did to a record: cut it, or left it out as too long. */
+type Touch = 'cut' | 'long';
+
+function noticesOf({ cut, long }: Readonly<Record<Touch, number>>, unread: ReadonlyMap<string, number>, most: number): string[] {
+  const keys = [...unread].slice(0, 8).map(([key, records]) => `${JSON.stringify(key.slice(0, 60))} (${rows(records)})`);
+  const more = unread.size > 8 ? ` and ${unread.size - 8} more` : '';
+  return [
+    ...(long > 0 ? [`${rows(long)} longer than ${most} tokens were left out`] : []),
+    ...(cut > 0 ? [`${rows(cut)} longer than ${most} tokens were cut; they end without the eos token`] : []),
+    ...(keys.length > 0 ? [`keys that no record reads: ${keys.join(', ')}${more}`] : []),
+  ];
+}
+
+const rows = (count: number): string => `${count} ${count === 1 ? 'row' : 'rows'}`;
 
 /**
  * Tokenizes one record: one example, none when skipped by the policy, or windows of a document.
@@ -122,6 +146,15 @@ function parsedLine({ text }: Line, source: string) {
  * @throws CutlayerError INVALID_DATA
  */
 export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): readonly Example[] {
+  return readExamples(record, tokenizer, options, source).examples;
+}
+
+interface Reading {
+  readonly examples: readonly Example[];
+  readonly touch: Touch | undefined;
+}
+
+function readExamples(record: DataRecord, tokenizer: TextTokenizer, options: ExampleOptions, source: string): Reading {
   const { labels, tasks, overlong = 'error', appendEos = true, maxLength } = options;
   const objective = options.objective ?? (labels === undefined ? 'auto' : 'classification');
   refuseForm(record, objective, source);
@@ -133,8 +166,12 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   if (classLabel !== undefined) whole.labelMask.fill(0);
   const names = { source, ...(task === undefined ? {} : { task }), ...(classLabel === undefined ? {} : { classLabel }) };
   const length = whole.tokenIds.length;
-  if (objective === 'text') return windows(whole, maxLength).map((window) => ({ ...window, promptLength: 0, ...names }));
-  if (length > maxLength && overlong === 'skip') return [];
+  if (objective === 'text') {
+    if (options.predictsFirst === false && length === 1)
+      throw new CutlayerError('INVALID_DATA', `${source}: ${nothingLearned(whole.labelMask)}`);
+    return { examples: windows(whole, maxLength).map((window) => ({ ...window, promptLength: 0, ...names })), touch: undefined };
+  }
+  if (length > maxLength && overlong === 'skip') return { examples: [], touch: 'long' };
   if (length > maxLength && overlong === 'error') {
     throw new CutlayerError(
       'INVALID_DATA',
@@ -145,11 +182,19 @@ export function toExamples(record: DataRecord, tokenizer: TextTokenizer, options
   const tokenIds = whole.tokenIds.slice(0, maxLength);
   const labelMask = whole.labelMask.slice(0, maxLength);
   if (tokenIds.length === 0) throw new CutlayerError('INVALID_DATA', `${source}: the text has no tokens`);
-  if (classLabel === undefined && !labelMask.includes(1)) {
-    throw new CutlayerError('INVALID_DATA', `${source}: no token carries loss (the completion is empty or was truncated away)`);
+  const cut = length > maxLength;
+  if (classLabel === undefined && !labelMask.includes(1, options.predictsFirst === false ? 1 : 0)) {
+    throw new CutlayerError('INVALID_DATA', `${source}: ${nothingLearned(labelMask, cut)}`);
   }
   const promptLength = record.form === 'text' ? 0 : Math.min(whole.lastPrompt, tokenIds.length);
-  return [{ tokenIds, labelMask, promptLength, ...names }];
+  return { examples: [{ tokenIds, labelMask, promptLength, ...names }], touch: cut ? 'cut' : undefined };
+}
+
+function nothingLearned(labelMask: Uint8Array, cut = false): string {
+  if (cut) return 'no token carries loss (the completion was truncated away)';
+  return labelMask.includes(1)
+    ? 'no token carries loss: the first token of a sequence is predicted by a soft prompt only; write a prompt, or let the eos token follow'
+    : 'no token carries loss: the completion is empty, or every assistant turn has weight 0 or is left out by the chat template';
 }
 
 /** A record's whole sequence: what starts every sequence, its own tokens, and its end. */

@@ -76,6 +76,13 @@ export class TextEncoding {
     return { ids, tokenOf: tokenOf.map((index) => index ?? ids.length) };
   }
 
+  /** The highest id of any token. */
+  highest(): { readonly id: number; readonly token: string } {
+    let highest = { id: -1, token: '' };
+    for (const [token, id] of this.#tokenizer.model.tokens_to_ids) if (id > highest.id) highest = { id, token };
+    return highest;
+  }
+
   /** The ids that the post-processor puts before a text. */
   leading(): readonly number[] {
     const { post_processor, model } = this.#tokenizer;

@@ -7,13 +7,16 @@ import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
 import type { ChatMessage } from './messages.js';
-import type { LearnedText } from './tokenizer-program.js';
+import { withSideFiles } from './tokenizer-files.js';
+import type { LearnedText, TokenizerFacts } from './tokenizer-program.js';
 
 /** The manifest's special tokens; the tokenizer's own configuration comes first. */
 export interface SpecialTokens {
   readonly vocabSize: number;
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
+  /** The model's family: some tokenizers depend on it. */
+  readonly family?: string;
 }
 
 /** The files of a manifest; no other is read. */
@@ -38,6 +41,10 @@ export class TextTokenizer {
   readonly eosTokenId: number | undefined;
   /** All ids at which generation stops. */
   readonly stopTokenIds: ReadonlySet<number>;
+  /** What to tell of the eos token; undefined where a file names it. */
+  readonly eosNote: string | undefined;
+  /** What the files themselves say. */
+  readonly facts: TokenizerFacts;
   readonly #program: BoundedTokenizer;
   /** Answers to what is about to be asked for. */
   #ahead: ReadonlyMap<LearnedText, LearnedIds | ErrorRecord> = new Map();
@@ -54,11 +61,14 @@ export class TextTokenizer {
     chatTemplate?: string,
     limits: TokenizerLimits = DEFAULT_TOKENIZER_LIMITS,
   ) {
-    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate }, limits);
+    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate, family: special.family }, limits);
     this.vocabSize = special.vocabSize;
-    const { leading, eosTokenId } = this.#program.ask({ kind: 'facts' });
+    this.facts = this.#program.ask({ kind: 'facts' });
+    const { leading, eosTokenId } = this.facts;
     this.leading = leading;
-    this.eosTokenId = eosTokenId ?? special.eosTokenIds[0];
+    const stated = special.eosTokenIds[0];
+    this.eosTokenId = this.facts.conventionalEos ? (stated ?? eosTokenId) : (eosTokenId ?? stated);
+    this.eosNote = this.#noteOfEos(stated);
     this.stopTokenIds = new Set([...special.eosTokenIds, ...(this.eosTokenId === undefined ? [] : [this.eosTokenId])]);
   }
 
@@ -72,7 +82,11 @@ export class TextTokenizer {
     if (tokenizerJson === undefined) {
       throw new CutlayerError('NOT_FOUND', `${dir}: no tokenizer.json; pack a checkpoint that has a fast tokenizer`);
     }
-    const config = (await readJson(dir, 'tokenizer_config.json', special)) ?? {};
+    const config = withSideFiles({
+      config: (await readJson(dir, 'tokenizer_config.json', special)) ?? {},
+      specialTokensMap: await readJson(dir, 'special_tokens_map.json', special),
+      addedTokens: await readJson(dir, 'added_tokens.json', special),
+    });
     const template = await readListed(dir, 'chat_template.jinja', special);
     return new TextTokenizer(tokenizerJson, config, special, template);
   }
@@ -113,6 +127,14 @@ export class TextTokenizer {
     const { ids } = this.#program.ask({ kind: 'encode', texts: [text] });
     this.#requireKnown(ids);
     return Array.from(ids);
+  }
+
+  #noteOfEos(stated: number | undefined): string | undefined {
+    const next = 'name eos_token in tokenizer_config.json, or eos_token_id in generation_config.json';
+    if (this.eosTokenId === undefined)
+      return `no file names an end-of-sequence (eos) token: completions and texts are not ended, and generation does not stop by itself; ${next}`;
+    if (!this.facts.conventionalEos || stated !== undefined) return undefined;
+    return `no file names an end-of-sequence (eos) token: </s> (id ${this.eosTokenId}) is taken; ${next}`;
   }
 
   #ask(texts: readonly LearnedText[]): readonly (LearnedIds | ErrorRecord)[] {

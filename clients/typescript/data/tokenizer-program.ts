@@ -8,6 +8,8 @@ import { ChatTemplate, type TokenTexts } from './chat-template.js';
 import { renderTurns, type Span } from './chat-turns.js';
 import type { ChatMessage, Conversation } from './messages.js';
 import { TextEncoding } from './text-encoding.js';
+import type { TokenizerConfig } from './tokenizer-classes.js';
+import { type ReadTokenizer, readTokenizer, tokenNames, tokenText } from './tokenizer-files.js';
 
 /** What the files hold, and what of the manifest matters. */
 export interface TokenizerSetup {
@@ -16,6 +18,8 @@ export interface TokenizerSetup {
   /** Parsed `tokenizer_config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly chatTemplate: string | undefined;
+  /** The model's family, where it is known. */
+  readonly family?: string | undefined;
 }
 
 /** A text with the parts of it that are learned. */
@@ -47,29 +51,45 @@ export interface EncodedLearning extends EncodedTexts {
   readonly learned: readonly (readonly number[] | ErrorRecord)[];
 }
 
+/** What the files say of every text. */
+export interface TokenizerFacts {
+  readonly leading: readonly number[];
+  readonly eosTokenId: number | undefined;
+  /** Whether no file names {@link eosTokenId}. */
+  readonly conventionalEos: boolean;
+  /** What the files contradict each other in, and what counts. */
+  readonly notes: readonly string[];
+  /** The highest id of any token, and its token. */
+  readonly highest: { readonly id: number; readonly token: string };
+}
+
 export interface TokenizerAnswers {
-  readonly facts: { readonly leading: readonly number[]; readonly eosTokenId: number | undefined };
+  readonly facts: TokenizerFacts;
   readonly encode: EncodedTexts;
   readonly learn: EncodedLearning;
   readonly decode: string;
   readonly render: string;
 }
 
-/** Special tokens that a configuration names. */
-const tokenNames = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const;
-
 export class TokenizerProgram {
   readonly #encoding: TextEncoding;
   readonly #tokens: TokenTexts;
+  readonly #conventionalEos: boolean;
+  readonly #config: TokenizerConfig;
   readonly #template: ChatTemplate | undefined;
 
   /** @throws CutlayerError INVALID_ARTIFACT */
-  constructor({ tokenizerJson, config, chatTemplate }: TokenizerSetup) {
+  constructor({ tokenizerJson, config: given, chatTemplate, family }: TokenizerSetup) {
+    let read: ReadTokenizer;
     try {
-      this.#encoding = silently(() => new TextEncoding(tokenizerJson, config));
+      read = readTokenizer(tokenizerJson, given, family);
+      this.#encoding = silently(() => new TextEncoding(read.json, read.config));
     } catch (cause) {
       throw new CutlayerError('INVALID_ARTIFACT', 'tokenizer.json: cannot be read as a Hugging Face tokenizer', { cause });
     }
+    const { config, conventionalEos } = read;
+    this.#conventionalEos = conventionalEos;
+    this.#config = config;
     this.#tokens = Object.fromEntries(
       tokenNames.flatMap((name) => {
         const text = tokenText(config[name]);
@@ -99,6 +119,9 @@ export class TokenizerProgram {
         return {
           leading: checkedIds(this.#encoding.leading()),
           eosTokenId: eosTokenId === undefined ? undefined : checkedIds([eosTokenId])[0],
+          conventionalEos: this.#conventionalEos,
+          notes: this.#notes(),
+          highest: this.#encoding.highest(),
         };
       }
       case 'encode':
@@ -168,6 +191,16 @@ export class TokenizerProgram {
     );
   }
 
+  #notes(): readonly string[] {
+    const said = this.#config.add_bos_token;
+    const puts = this.#encoding.leading().length > 0;
+    if (typeof said !== 'boolean' || said === puts) return [];
+    return [
+      `tokenizer_config.json says add_bos_token ${said}, but the post-processor of tokenizer.json puts ${puts ? 'a' : 'no'} bos token before a text; ` +
+        'the post-processor counts, as in transformers 5',
+    ];
+  }
+
   #special(name: string): number | undefined {
     const text = this.#tokens[name];
     return text === undefined ? undefined : this.#encoding.idOf(text);
@@ -178,12 +211,6 @@ export class TokenizerProgram {
 function lastCharacter(text: string, end: number): number {
   const pair = end > 1 && text.codePointAt(end - 2)! > 0xffff;
   return Math.max(0, end - (pair ? 2 : 1));
-}
-
-function tokenText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  const content = (value as { readonly content?: unknown } | null | undefined)?.content;
-  return typeof content === 'string' ? content : undefined;
 }
 
 /** What the package throws at a file that it can read and not use; errors of ours stay. */

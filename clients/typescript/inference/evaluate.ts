@@ -10,7 +10,10 @@ import { type BatchLimits, evaluationBatches } from '../data/order.js';
 import type { BatchResult, SplitModel } from '../model/split-model.js';
 import { generateGreedy } from './generate.js';
 
-/** Results. With a classification head, targets are examples and classes stand for tokens. */
+/**
+ * Results; a share or mean over nothing is NaN, which JSON writes as null. With a classification
+ * head, targets are examples and classes stand for tokens.
+ */
 export interface EvaluationResult {
   /** Mean negative log likelihood of the label tokens, in nats. */
   readonly loss: number;
@@ -96,12 +99,13 @@ function summary(groups: readonly Measured[]): Omit<EvaluationResult, 'tasks' | 
   const sum = (value: (result: BatchResult) => number) => results.reduce((total, result) => total + value(result), 0);
   const examples = groups.reduce((total, group) => total + group.examples, 0);
   const targets = sum((result) => result.targets);
-  const loss = sum((result) => result.lossSum) / Math.max(1, targets);
+  const loss = sum((result) => result.lossSum) / targets;
+  const exact = results.flatMap((result) => result.exact.filter((right) => right !== undefined));
   return {
     loss,
     perplexity: Math.exp(loss),
-    accuracy: sum((result) => result.correct) / Math.max(1, targets),
-    exactMatch: sum((result) => result.exact.filter(Boolean).length) / Math.max(1, examples),
+    accuracy: sum((result) => result.correct) / targets,
+    exactMatch: exact.filter(Boolean).length / exact.length,
     targets,
     examples,
   };
@@ -150,7 +154,7 @@ async function generationExactMatch(
       });
     }
   }
-  return right / Math.max(1, asked.length);
+  return right / asked.length;
 }
 
 /** Tokens generated beyond the expected ones, to check that generation stops. */

@@ -115,6 +115,11 @@ export class ClientBundle implements AdapterModel {
     throw new CutlayerError('NOT_FOUND', `${this.dir}: the bundle has no tokenizer; pack a checkpoint that has tokenizer.json`);
   }
 
+  /** What to tell of the tokenizer's eos token; undefined where there is nothing to tell. */
+  get eosNote(): string | undefined {
+    return this.#tokenizer?.eosNote;
+  }
+
   get blockWeights(): readonly ClientBlockWeight[] {
     const { bottom, top } = this.manifest.blockWeights;
     return [...bottom, ...top];

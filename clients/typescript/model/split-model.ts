@@ -21,8 +21,8 @@ export interface BatchResult {
   readonly targets: number;
   /** Targets whose label is the most probable token or class. */
   readonly correct: number;
-  /** For each sequence: whether every one of its targets is right. */
-  readonly exact: readonly boolean[];
+  /** For each sequence: whether every one of its targets is right; undefined without targets. */
+  readonly exact: readonly (boolean | undefined)[];
   /** Rows that went through the backbone. */
   readonly rows: number;
 }
@@ -112,7 +112,8 @@ export class SplitModel {
     const [count, sequence] = batch.tokenIds.shape as [number, number];
     const promptRows = promptRowsOf(parts);
     const targets = parts.classifier === undefined ? lossRows(batch, promptRows) : classRows(batch, promptRows, parts.classifier.shape[0]!);
-    const exact = batch.lengths.map(() => true);
+    const exact: (boolean | undefined)[] = batch.lengths.map(() => undefined);
+    for (const sequence of targets.sequenceOfTarget) exact[sequence] = true;
     const rows = promptRows + count * sequence;
     if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, rows } };
     const step = await splitStep(this.bundle, this.remote, { batch, parts, positions: targets.positions, training, signal });

@@ -88,7 +88,7 @@ export class GradientSum extends StepSum {
 
 /** Joins the results of one call. @param indexes For each: its sequences' places among all. */
 export function joinResults(results: readonly BatchResult[], indexes: readonly (readonly number[])[]): BatchResult {
-  const exact: boolean[] = [];
+  const exact: (boolean | undefined)[] = [];
   results.forEach((result, at) => {
     result.exact.forEach((right, b) => {
       exact[indexes[at]![b]!] = right;

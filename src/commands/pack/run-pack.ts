@@ -55,17 +55,25 @@ async function packed(
     const [flag] = Object.entries({ bundleFrom, ...outside }).find(([, value]) => value !== undefined) ?? [];
     if (flag !== undefined) throw wrong(`--${kebab(flag)} goes with --onnx`);
     if (checkpoint === undefined) throw wrong('expected a checkpoint directory, or --onnx FILE --bundle-from DIR');
-    const signer = await signerOf(sign);
-    const { pack } = await import('../../compiler/pack/pack.js');
+    const [{ pack }, { tryText }, signer] = await Promise.all([
+      import('../../compiler/pack/pack.js'),
+      import('./try-text.js'),
+      signerOf(sign),
+    ]);
     const named = name === undefined ? {} : { name };
-    return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, signer, onProgress: progress, signal });
+    const trying = { tryClient: tryText, onProgress: progress, signal };
+    return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, signer, ...trying });
   }
   if (checkpoint !== undefined) throw wrong('--onnx brings the backbone; give the directory as --bundle-from');
   if (bundleFrom === undefined) throw wrong('--onnx needs --bundle-from DIR, which holds tokenizer, embedding and head');
   for (const [flag, blocks] of Object.entries({ bottom, top })) {
     if (blocks > 0) throw wrong(`--${flag} ${blocks}: an imported graph is one block that cannot be cut; leave it out`);
   }
-  const [{ packOnnx }, { openGraphs }] = await Promise.all([import('../../compiler/pack/onnx-pack.js'), import('../../runtime/graphs.js')]);
+  const [{ packOnnx }, { openGraphs }, { tryText }] = await Promise.all([
+    import('../../compiler/pack/onnx-pack.js'),
+    import('../../runtime/graphs.js'),
+    import('./try-text.js'),
+  ]);
   return packOnnx({
     ...outside,
     onnxPath: onnx,
@@ -75,6 +83,7 @@ async function packed(
     force,
     signer: await signerOf(sign),
     openGraphs,
+    tryClient: tryText,
     onProgress: progress,
     signal,
   });

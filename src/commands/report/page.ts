@@ -38,9 +38,9 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
-/** A share of 1 as a percentage. */
+/** A share of 1 as a percentage; a share of nothing is none. */
 export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
+  return Number.isNaN(share) ? 'none' : `${(share * 100).toFixed(1)} %`;
 }
 
 /** A whole number with separators. */

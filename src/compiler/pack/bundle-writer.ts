@@ -40,6 +40,8 @@ export interface OutputRequest {
   /** Signs both manifests; absent, they are not signed. */
   readonly signer?: SigningJwk | undefined;
   readonly onProgress?: ((progress: PackProgress) => void) | undefined;
+  /** Tries the written bundle: gives what the vendor should know; an error refuses the model. */
+  readonly tryClient?: ((dir: string, manifest: ClientBundleManifest) => Promise<readonly string[]>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -115,6 +117,7 @@ export class BundleWriter {
         const backbone = await this.backbone(join(dir, BACKBONE_DIR));
         await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
         const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
+        const tried = (await this.request.tryClient?.(join(dir, CLIENT_BUNDLE_DIR), client)) ?? [];
         return {
           name: client.name,
           backboneDir: join(outDir, BACKBONE_DIR),
@@ -125,7 +128,7 @@ export class BundleWriter {
           parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
           hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-          notes: [...this.plan.model.notes, ...this.plan.generation.notes],
+          notes: [...this.plan.model.notes, ...this.plan.generation.notes, ...tried],
         };
       },
       // The vendor's service and its clients may be other users.

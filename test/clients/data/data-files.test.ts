@@ -191,6 +191,51 @@ describe('data files', () => {
     assert.match(examples[1]!.source, /data\.jsonl:4$/);
   });
 
+  it('names once the keys that no record reads, with their rows', async () => {
+    const notices: string[] = [];
+    await load('{"id": 1, "text": "a", "tools": []}\n{"id": 2, "text": "b"}', { onNotice: (notice) => notices.push(notice) });
+    assert.equal(notices.length, 1);
+    assert.match(notices[0]!, /data\.jsonl: keys that no record reads: "id" \(2 rows\), "tools" \(1 row\)$/);
+  });
+
+  it('says how many rows it cut or left out', async () => {
+    const long = 'word '.repeat(50);
+    const content = `{"text": "${long}"}\n{"text": "a"}\n{"text": "${long}"}`;
+    const read = async (overlong: 'skip' | 'truncate') => {
+      const notices: string[] = [];
+      const { length } = await load(content, {
+        maxLength: 20,
+        overlong,
+        onNotice: (notice) => notices.push(notice.replace(/^.*jsonl: /, '')),
+      });
+      return [length, ...notices];
+    };
+    assert.deepEqual(await read('skip'), [1, '2 rows longer than 20 tokens were left out']);
+    assert.deepEqual(await read('truncate'), [3, '2 rows longer than 20 tokens were cut; they end without the eos token']);
+  });
+
+  it('refuses a row whose only token to learn is predicted by nothing', async () => {
+    const bare = new TextTokenizer({ ...(await tokenizerJson()), post_processor: null }, {}, special);
+    const file = join(dir, 'zero.jsonl');
+    await writeFile(file, '{"prompt": "", "completion": "a"}\n');
+    const options = { maxLength: 64, appendEos: false };
+    await rejects(
+      loadExamples(file, bare, { ...options, predictsFirst: false }),
+      'INVALID_DATA',
+      /predicted by a soft prompt only/,
+      'zero.jsonl:1',
+    );
+    assert.equal((await loadExamples(file, bare, options)).length, 1);
+    assert.equal((await loadExamples(file, bare, { maxLength: 64, predictsFirst: false })).length, 1, 'the eos token is learned');
+  });
+
+  it('refuses a conversation whose every turn has weight 0', async () => {
+    const file = join(dir, 'weights.jsonl');
+    await writeFile(file, '{"messages": [{"role": "assistant", "content": "b", "weight": 0}]}\n');
+    const chat = new TextTokenizer(await tokenizerJson(), {}, special, '{% for m in messages %}{{ m.content }}{% endfor %}');
+    await rejects(loadExamples(file, chat, { maxLength: 64 }), 'INVALID_DATA', /every assistant turn has weight 0/, 'weights.jsonl:1');
+  });
+
   it('gives the same lines however the file is cut into chunks', async () => {
     const file = join(dir, 'chunks.jsonl');
     const text = Array.from({ length: 2000 }, (_, i) => `{"text": "${'é'.repeat(i % 400)}"}`);

@@ -13,7 +13,9 @@ const json = <T>(file: string): T => JSON.parse(readFileSync(join(dir, file), 'u
 
 interface Cases {
   readonly config: Readonly<Record<string, unknown>>;
-  readonly tokenizers: Readonly<Record<string, { readonly base: string; readonly tokenizer: object; readonly model: object }>>;
+  readonly tokenizers: Readonly<
+    Record<string, { readonly base: string; readonly tokenizer: object; readonly model: object; readonly config: object }>
+  >;
   readonly templates: Readonly<Record<string, string>>;
   readonly conversations: Readonly<Record<string, object>>;
   readonly pairs: readonly (readonly [string, string])[];
@@ -30,9 +32,13 @@ interface Cases {
 const cases = json<Cases>('cases.json');
 
 function setupOf(name: string, chatTemplate?: string): TokenizerSetup {
-  const { base, tokenizer, model } = cases.tokenizers[name]!;
+  const { base, tokenizer, model, config } = cases.tokenizers[name]!;
   const document = json<{ readonly model: object }>(`${base}.json`);
-  return { tokenizerJson: { ...document, ...tokenizer, model: { ...document.model, ...model } }, config: cases.config, chatTemplate };
+  return {
+    tokenizerJson: { ...document, ...tokenizer, model: { ...document.model, ...model } },
+    config: { ...cases.config, ...config },
+    chatTemplate,
+  };
 }
 
 const digest = (values: readonly number[]): string => createHash('sha256').update(values.join(',')).digest('hex').slice(0, 8);

@@ -10,7 +10,7 @@ import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';
 import { withSession } from '../session.js';
-import { percent } from '../text-layout.js';
+import { figure, percent } from '../text-layout.js';
 import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
@@ -35,13 +35,13 @@ export async function runEval(flags: EvalFlags): Promise<void> {
       stdout.json({ ...result, bytesUp, bytesDown });
       return;
     }
-    stdout.line(`loss                    ${result.loss.toFixed(4)}`);
-    stdout.line(`perplexity              ${result.perplexity.toFixed(3)}`);
+    stdout.line(`loss                    ${figure(result.loss, 4)}`);
+    stdout.line(`perplexity              ${figure(result.perplexity, 3)}`);
     stdout.line(`${adapter?.labels === undefined ? 'token accuracy ' : 'accuracy       '}         ${percent(result.accuracy)}`);
     stdout.line(`exact match             ${percent(result.exactMatch)}`);
     if (result.generationExactMatch !== undefined) stdout.line(`generated exactly       ${percent(result.generationExactMatch)}`);
     for (const [name, task] of Object.entries(result.tasks ?? {}))
-      stdout.line(`task ${name}: loss ${task.loss.toFixed(4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
+      stdout.line(`task ${name}: loss ${figure(task.loss, 4)}, exact match ${percent(task.exactMatch)}, ${task.examples} examples`);
     stdout.line(`examples, label tokens  ${result.examples}, ${result.targets}`);
     stdout.line(`sent, received          ${byteText(bytesUp)}, ${byteText(bytesDown)}`);
   });

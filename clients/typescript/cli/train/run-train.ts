@@ -13,6 +13,8 @@ export async function runTrain(given: TrainFlags): Promise<void> {
   await withSession(flags, async (session, signal, progress) => {
     const exposed = exposureNote(session.bundle.manifest.cut.bottom);
     if (exposed !== undefined) stderr.line(exposed);
+    const eosNote = flags.eos ? session.bundle.eosNote : undefined;
+    if (eosNote !== undefined) stderr.line(`note: ${eosNote}`);
     const training = await prepareTraining(flags, session, signal);
     const summary = await training.run(flags, progress.onEvent);
     progress.stop();

@@ -67,11 +67,13 @@ type Counted = Pick<EvaluationResult, 'loss' | 'accuracy' | 'exactMatch' | 'targ
 function together(a: Counted, b: Counted): Counted {
   const targets = a.targets + b.targets;
   const examples = a.examples + b.examples;
-  const mean = (key: 'loss' | 'accuracy') => (a[key] * a.targets + b[key] * b.targets) / Math.max(1, targets);
+  // What was measured on nothing counts for nothing.
+  const part = (share: number, count: number): number => (count === 0 ? 0 : share * count);
+  const mean = (key: 'loss' | 'accuracy') => (part(a[key], a.targets) + part(b[key], b.targets)) / targets;
   return {
     loss: mean('loss'),
     accuracy: mean('accuracy'),
-    exactMatch: (a.exactMatch * a.examples + b.exactMatch * b.examples) / Math.max(1, examples),
+    exactMatch: (part(a.exactMatch, a.examples) + part(b.exactMatch, b.examples)) / examples,
     targets,
     examples,
   };
