@@ -92,7 +92,7 @@ describe('the client as a user runs it', () => {
     assert.equal(trained.stdout, '');
     assert.match(
       trained.stderr,
-      /step 6\/6 {2}loss [\d.]+ {2}\d+ tokens\/s {2}[\d.]+ kB\/step[\s\S]*Done after step 6, last training loss/,
+      /step 6\/6 {2}loss [\d.]+ {2}\d+ tokens\/s {2}[\d.]+ kB\/step[\s\S]*Done after step 6, training loss of the last epoch/,
     );
     const metrics = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n');
     assert.equal(metrics.length, 6);

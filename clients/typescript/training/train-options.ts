@@ -66,6 +66,7 @@ export interface TrainSummary {
   /** `budget`: one more step would have gone over the privacy budget. */
   readonly stopped: 'finished' | 'patience' | 'budget' | 'cancelled';
   readonly step: number;
+  /** Mean over the label tokens of the last epoch's worth of steps, nats. */
   readonly loss: number | undefined;
   readonly bestValidationLoss: number | undefined;
   /** PEFT's files; absent when the run was cancelled. */

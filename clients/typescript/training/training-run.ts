@@ -15,6 +15,7 @@ import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint
 import { DEFAULT_DIVERGENCE_FACTOR, DivergenceWatch } from './divergence.js';
 import { openLedger, writePrivacyStatement } from './privacy/private-run.js';
 import type { RunLedger } from './privacy/run-ledger.js';
+import { RecentLoss } from './recent-loss.js';
 import type { RunLog } from './run-log.js';
 import type { RunProgress } from './run-progress.js';
 import type { RunSettings } from './run-settings.js';
@@ -41,7 +42,7 @@ export class TrainingRun {
   #checkpoint: string | undefined;
   #checkpointCurrent = true;
   readonly #totals = { tokens: 0, bytesUp: 0, bytesDown: 0, seconds: 0 };
-  #loss: number | undefined;
+  readonly #recent = new RecentLoss();
 
   private constructor(client: TrainingClient, options: TrainOptions, lock: RunLock, from: StartingPoint, ledger: RunLedger | undefined) {
     this.#client = client;
@@ -137,8 +138,7 @@ export class TrainingRun {
   }
 
   #count(record: StepRecord): void {
-    // A private step may have sampled no example.
-    if (record.targets > 0) this.#loss = record.loss;
+    this.#recent.add(record);
     for (const name of ['tokens', 'bytesUp', 'bytesDown', 'seconds'] as const) this.#totals[name] += record[name];
   }
 
@@ -239,7 +239,7 @@ export class TrainingRun {
     return {
       stopped,
       step: this.#client.step,
-      loss: this.#loss,
+      loss: this.#recent.mean,
       bestValidationLoss: Number.isFinite(bestLoss) ? bestLoss : undefined,
       ...this.#totals,
       ...(this.#ledger === undefined ? {} : { privacy: this.#ledger.statement() }),

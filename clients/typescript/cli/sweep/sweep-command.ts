@@ -6,7 +6,7 @@ export const sweepCommand = command({
   options: sweepOptions,
   configFile: true,
   help: `
-Every run has the same data order and the same first values. Ranked by the best validation loss, without --validation by the last training loss.
+Every run has the same data order and the same first values. Ranked by the best validation loss, without --validation by the training loss of the last epoch.
 A run that diverges is a row of the table, not a failure.
 
 Examples:

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { byteText } from '../../../../src/files/byte-text.js';
 import { statementText } from '../../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
+import { lossTrouble } from '../../training/recent-loss.js';
 import type { TrainSummary } from '../../training/train-options.js';
 import { sparkline } from '../sparkline.js';
 import { labelled } from '../text-layout.js';
@@ -30,7 +31,9 @@ export async function summaryLines(
     labelled('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
     labelled('cost', cost(summary)),
   ];
-  if (losses.length > 0) lines.push(labelled('training loss', curve(losses, unicode)));
+  if (losses.length > 0) lines.push(labelled('training loss', `${curve(losses, unicode)}${epochMean(summary)}`));
+  const trouble = lossTrouble(losses);
+  if (trouble !== undefined && summary.privacy === undefined) lines.push(labelled('mind', advice[trouble]));
   if (validations.length > 0) {
     const best = summary.bestValidationLoss === undefined ? '' : `, best ${summary.bestValidationLoss.toFixed(4)}`;
     lines.push(labelled('validation loss', `${curve(validations, unicode)}${best}`));
@@ -45,6 +48,15 @@ export async function summaryLines(
   return lines;
 }
 
+function epochMean({ loss }: TrainSummary): string {
+  return loss === undefined ? '' : `; mean of the last epoch ${loss.toFixed(4)}`;
+}
+
+const advice: { readonly [T in NonNullable<ReturnType<typeof lossTrouble>>]: string } = {
+  rises: 'the training loss rises again after its least value; try a lower --lr, or fewer steps',
+  'never fell': 'the training loss has not fallen; try other learning rates: cutlayer client sweep',
+};
+
 /** What ended a run before its last step. */
 const why: { readonly [Stopped in Exclude<TrainSummary['stopped'], 'cancelled'>]: string } = {
   finished: '',
@@ -53,7 +65,8 @@ const why: { readonly [Stopped in Exclude<TrainSummary['stopped'], 'cancelled'>]
 };
 
 function headline({ stopped, step, bestValidationLoss, loss }: TrainSummary, out: string): string {
-  const [which, value] = bestValidationLoss === undefined ? ['last training loss', loss] : ['best validation loss', bestValidationLoss];
+  const [which, value] =
+    bestValidationLoss === undefined ? ['training loss of the last epoch', loss] : ['best validation loss', bestValidationLoss];
   const end = value === undefined ? '' : `, ${which} ${value.toFixed(4)}`;
   if (stopped === 'cancelled') {
     const kept = step === 0 ? 'Nothing was written yet' : `The checkpoint is in ${out}; go on with the same command plus --resume`;
