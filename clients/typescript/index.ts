@@ -41,6 +41,7 @@ export {
   objectives,
   toExamples,
 } from './data/examples.js';
+export type { ChatMessage, Conversation } from './data/messages.js';
 export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';
@@ -57,7 +58,7 @@ export { Participant, type ParticipantOptions } from './federation/participant.j
 export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
 export { type Classification, type ClassifyOptions, classify } from './inference/classify.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
-export { type GenerateOptions, generate, generateTokens } from './inference/generate.js';
+export { type GenerateOptions, generate, generateTokens, type Prompt } from './inference/generate.js';
 export { ClientBundle, type OpenBundleOptions } from './model/client-bundle.js';
 export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './model/remote-model.js';
 export { type BatchResult, type GradientResult, SplitModel } from './model/split-model.js';

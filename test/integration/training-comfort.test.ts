@@ -55,6 +55,22 @@ describe('training as a person does it', function () {
       said = (await succeeds('train', ...flags, ...small, ...validation, '--seed', '5', '--out', join(dir, 'run1'))).stderr;
     });
 
+    it('of conversations is known when a plain prompt is sent to its adapter', async () => {
+      const turns = [
+        { role: 'user', content: 'Which part?' },
+        { role: 'assistant', content: 'Pump' },
+      ];
+      await writeFile(join(dir, 'chat.jsonl'), `${JSON.stringify({ messages: turns, id: 1 })}\n`);
+      const connection = flags.slice(0, flags.indexOf('--data'));
+      const chat = ['--data', join(dir, 'chat.jsonl'), '--batch', '1', '--out', join(dir, 'chat')];
+      const trained = await succeeds('train', ...connection, ...small, ...chat);
+      assert.match(trained.stderr, /note: .*chat\.jsonl: keys that no record reads: "id" \(1 row\)/);
+      const generate = (...more: readonly string[]) =>
+        succeeds('generate', ...connection, '--adapter', join(dir, 'chat'), '--max-new-tokens', '1', '--prompt', 'Which part?', ...more);
+      assert.match((await generate()).stderr, /warning: this adapter learned conversations, .*pass --chat/);
+      assert.doesNotMatch((await generate('--chat', '--system', 'Be short.')).stderr, /warning/);
+    });
+
     it('says once what the default cut means, before it trains', () => {
       assert.equal(said.split('\n').filter((line) => line === exposureNote(0)).length, 1, said);
     });

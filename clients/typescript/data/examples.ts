@@ -14,6 +14,8 @@ export interface Example {
   readonly classLabel?: number;
   /** Multitask: the id of its task. */
   readonly task?: number;
+  /** True for a conversation. */
+  readonly chat?: boolean;
   /** `file:line`, for messages. */
   readonly source: string;
 }
@@ -187,7 +189,8 @@ function readExamples(record: DataRecord, tokenizer: TextTokenizer, options: Exa
     throw new CutlayerError('INVALID_DATA', `${source}: ${nothingLearned(labelMask, cut)}`);
   }
   const promptLength = record.form === 'text' ? 0 : Math.min(whole.lastPrompt, tokenIds.length);
-  return { examples: [{ tokenIds, labelMask, promptLength, ...names }], touch: cut ? 'cut' : undefined };
+  const chat = record.form === 'messages' ? { chat: true } : {};
+  return { examples: [{ tokenIds, labelMask, promptLength, ...chat, ...names }], touch: cut ? 'cut' : undefined };
 }
 
 function nothingLearned(labelMask: Uint8Array, cut = false): string {

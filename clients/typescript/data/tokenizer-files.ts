@@ -1,6 +1,6 @@
 /**
- * What a checkpoint's tokenizer files say together, as transformers 5 reads them: which names and
- * added tokens count, and what a tokenizer class puts in the place of parts of tokenizer.json.
+ * What a checkpoint's tokenizer files say together, as transformers 5 reads them. It says which
+ * names and added tokens count, and what a class puts in the place of parts of tokenizer.json.
  * @see transformers, tokenization_utils_base.py, tokenization_utils_tokenizers.py
  */
 import type { AddedToken } from './added-tokens.js';

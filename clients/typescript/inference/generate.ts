@@ -3,6 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter, StepParts } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch } from '../data/batch.js';
+import type { ChatMessage } from '../data/messages.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
 import { type ChoiceOptions, tokenChooser } from './token-chooser.js';
@@ -41,11 +42,17 @@ export async function* generateTokens(
   }
 }
 
-/** Streams the text that follows a prompt, which is tokenized as `prompt` of a record. */
+/** A text, tokenized as `prompt` of a record; or messages, rendered with a generation prompt. */
+export type Prompt = string | readonly ChatMessage[];
+
+/**
+ * Streams the text that follows a prompt.
+ * @throws CutlayerError INVALID_DATA (no chat template, or it refuses the messages)
+ */
 export async function* generate(
   model: SplitModel,
   adapter: Adapter | undefined,
-  prompt: string,
+  prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<string> {
   const { tokenizer } = model.bundle;
@@ -88,8 +95,9 @@ export async function generateGreedy(
   }
 }
 
-/** The ids of a prompt, as in a training record. */
-export function promptIds(tokenizer: TextTokenizer, prompt: string): readonly number[] {
+/** The ids of a prompt, as in a training record: messages have their template's special tokens. */
+export function promptIds(tokenizer: TextTokenizer, prompt: Prompt): readonly number[] {
+  if (typeof prompt !== 'string') return tokenizer.encode(tokenizer.renderChat(prompt, true));
   return [...tokenizer.leading, ...tokenizer.encode(prompt)];
 }
 

@@ -15,7 +15,7 @@ import type { Connection } from '../connection/connect.js';
 import { checkAdapter } from '../connection/served-model.js';
 import { type Batch, makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
-import { type GenerateOptions, generate } from '../inference/generate.js';
+import { type GenerateOptions, generate, type Prompt } from '../inference/generate.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { type BatchResult, SplitModel } from '../model/split-model.js';
@@ -143,8 +143,8 @@ export class TrainingClient {
     await pending.settled();
   }
 
-  /** Streams the text that follows a prompt, with the adapter as it is now. */
-  sample(prompt: string, options: GenerateOptions = {}): AsyncGenerator<string> {
+  /** Streams the text that follows a prompt or messages, with the adapter as it is now. */
+  sample(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<string> {
     return generate(this.model, this.adapter, prompt, options);
   }
 

@@ -6,10 +6,13 @@ export const generateCommand = command({
   options: generateOptions,
   help: `
 The text streams to standard output. Each token runs the whole sequence again.
+Messages go through the checkpoint's chat template, with its generation prompt, as records of messages did in training.
 
 Examples:
   $ cutlayer client generate --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
       --adapter run1/adapter --prompt "Ticket: printer is on fire"
+  $ cutlayer client generate … --chat --system "Answer in one word." --prompt "Which part failed?"
+  $ cutlayer client generate … --messages conversation.json
   $ cutlayer client generate … --temperature 0.8 --top-p 0.95 --seed 7 < prompt.txt`,
   run: async (flags) => (await import('./run-generate.js')).runGenerate(flags),
 });

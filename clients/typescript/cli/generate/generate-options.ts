@@ -7,6 +7,7 @@ import {
   positiveInteger,
   positiveNumber,
   text,
+  toggle,
   under,
   type ValuesOf,
   withDefault,
@@ -17,6 +18,9 @@ export const generateOptions = {
   ...connectionOptions,
   ...under('Generation', {
     prompt: optional(text('text', 'the prompt (default: standard input)')),
+    chat: toggle(false, "the prompt is a user's message: it goes through the chat template"),
+    system: optional(text('text', 'the system message before it; with --chat')),
+    messages: optional(path('file', 'a conversation instead of a prompt: a JSON list of {"role", "content"}, or {"messages": [...]}')),
     adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
     task: optional(text('name', 'the task, for an adapter with tasks')),
     maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),
