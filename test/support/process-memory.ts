@@ -18,16 +18,21 @@ export const peakBytes = (pid: number): number => field(`/proc/${pid}/status`, '
 /** Private memory that is not a file's: heaps and buffers. */
 export const anonymousBytes = (): number => field('/proc/self/status', 'RssAnon');
 
-/**
- * What is reachable: objects of this thread's heap and buffers of the process, after a full
- * collection.
- */
-export const heldBytes = (): number => {
+/** A full collection: what other tests of this process left is freed. */
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   // What a collection leaves for finalizers goes with the next one.
   collect();
   collect();
+}
+
+/**
+ * What is reachable: objects of this thread's heap and buffers of the process, after a full
+ * collection.
+ */
+export const heldBytes = (): number => {
+  collectGarbage();
   const { heapUsed, external } = process.memoryUsage(); // external: buffers included
   return heapUsed + external;
 };

@@ -4,7 +4,8 @@
  * Origin, Host (of a rebound name) and token keep web pages out. Only the answer to the sender of
  * an example says anything of it; nothing is logged.
  */
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { RequestListener } from 'node:http';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { CutlayerError, errorTable } from '../../../../src/errors.js';
 import type { Admission, DataFolder } from './data-folder.js';
 import { checkBearer } from './examples-token.js';
@@ -38,7 +39,7 @@ export interface ExamplesAppOptions {
 }
 
 /** Builds the app; nothing listens yet. */
-export function createExamplesApp({ folder, token, status, hosts, onFailure }: ExamplesAppOptions): Express {
+export function createExamplesApp({ folder, token, status, hosts, onFailure }: ExamplesAppOptions): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
