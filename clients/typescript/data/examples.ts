@@ -1,7 +1,7 @@
 /** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
-import { readLines } from './lines.js';
-import { type DataRecord, parseLine, recordOf, unreadKeys } from './records.js';
+import { type DataRecord, readRecord } from './records.js';
+import { type Row, readRows } from './rows.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
 export interface Example {
@@ -55,7 +55,8 @@ export interface ExampleOptions {
 }
 
 /**
- * Reads lines of `{prompt, completion}`, `{messages}`, `{text}`, `{text, label}`; skips blank ones.
+ * Reads rows of `{prompt, completion}`, `{messages}`, `{text}`, `{text, label}`, or of a dialect,
+ * which is told. They are JSON lines, a JSON array, or CSV with a header.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA naming file:line, CANCELLED
  */
 export async function loadExamples(file: string, tokenizer: TextTokenizer, options: ExampleOptions): Promise<readonly Example[]> {
@@ -63,16 +64,17 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   const examples: Example[] = [];
   let total = 0;
   const touched: Record<Touch, number> = { cut: 0, long: 0 };
-  const unread = new Map<string, number>();
-  for await (const lines of batchesOf(readLines(file))) {
-    const records = lines.flatMap((line) => (line.text.trim() === '' ? [] : [parsedLine(line, `${file}:${line.number}`)]));
+  const told = { keys: new Map<string, number>(), dialects: new Map<string, number>() };
+  for await (const rows of batchesOf(readRows(file))) {
+    const records = rows.map(parsedRow);
     tokenizer.learnAhead(records.flatMap(({ record }) => record ?? []));
-    for (const { record, error, source, keys } of records) {
+    for (const { record, error, source, unread, dialect } of records) {
       if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
       if (record === undefined) throw error;
       const { examples: made, touch } = readExamples(record, tokenizer, options, source);
       if (touch !== undefined) touched[touch]++;
-      for (const key of keys) unread.set(key, (unread.get(key) ?? 0) + 1);
+      for (const key of unread) count(told.keys, key);
+      if (dialect !== undefined) count(told.dialects, dialect);
       for (const example of made) {
         total += example.tokenIds.length;
         if (total > maxTotalTokens) {
@@ -87,53 +89,58 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     const all = `all ${touched.long} are longer than ${options.maxLength} tokens and were left out`;
     throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
   }
-  for (const notice of noticesOf(touched, unread, options.maxLength)) options.onNotice?.(`${file}: ${notice}`);
+  for (const notice of noticesOf(touched, told, options.maxLength)) options.onNotice?.(`${file}: ${notice}`);
   if (examples.length === 0) {
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   }
   return examples;
 }
 
-/** Lines and characters that are tokenized with one question to the tokenizer's thread. */
-const BATCH_LINES = 256;
+/** Rows and characters that are tokenized with one question to the tokenizer's thread. */
+const BATCH_ROWS = 256;
 const BATCH_CHARACTERS = 1 << 18;
 
-interface Line {
-  readonly text: string;
-  readonly number: number;
-}
-
-async function* batchesOf(lines: AsyncIterable<Line>): AsyncGenerator<readonly Line[]> {
-  let batch: Line[] = [];
+async function* batchesOf(rows: AsyncIterable<Row>): AsyncGenerator<readonly Row[]> {
+  let batch: Row[] = [];
   let characters = 0;
-  for await (const line of lines) {
-    batch.push(line);
-    characters += line.text.length;
-    if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue;
+  for await (const row of rows) {
+    batch.push(row);
+    characters += row.characters;
+    if (batch.length < BATCH_ROWS && characters < BATCH_CHARACTERS) continue;
     yield batch;
     [batch, characters] = [[], 0];
   }
   if (batch.length > 0) yield batch;
 }
 
-/** A line's record, or the error that reading it gives: the lines before it come first. */
-function parsedLine({ text }: Line, source: string) {
+/** A row's record, or the error that reading it gives: the rows before it come first. */
+function parsedRow(row: Row) {
+  const { source } = row;
   try {
-    const value = parseLine(text, source);
-    const record = recordOf(value, source);
-    return { record, error: undefined, source, keys: unreadKeys(value, record) };
+    return { ...readRecord(row.value(), source), error: undefined, source };
   } catch (error) {
-    return { record: undefined, error, source, keys: [] };
+    return { record: undefined, error, source, unread: [], dialect: undefined };
   }
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 /** What the policy did to a record: cut it, or left it out as too long. */
 type Touch = 'cut' | 'long';
 
-function noticesOf({ cut, long }: Readonly<Record<Touch, number>>, unread: ReadonlyMap<string, number>, most: number): string[] {
+/** Rows by what is told of them: keys that no record reads, and dialects. */
+interface Told {
+  readonly keys: ReadonlyMap<string, number>;
+  readonly dialects: ReadonlyMap<string, number>;
+}
+
+function noticesOf({ cut, long }: Readonly<Record<Touch, number>>, { keys: unread, dialects }: Told, most: number): string[] {
   const keys = [...unread].slice(0, 8).map(([key, records]) => `${JSON.stringify(key.slice(0, 60))} (${rows(records)})`);
   const more = unread.size > 8 ? ` and ${unread.size - 8} more` : '';
   return [
+    ...[...dialects].map(([dialect, records]) => `${rows(records)} read as ${dialect}`),
     ...(long > 0 ? [`${rows(long)} longer than ${most} tokens were left out`] : []),
     ...(cut > 0 ? [`${rows(cut)} longer than ${most} tokens were cut; they end without the eos token`] : []),
     ...(keys.length > 0 ? [`keys that no record reads: ${keys.join(', ')}${more}`] : []),

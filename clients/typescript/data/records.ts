@@ -1,5 +1,6 @@
 /** Parses one line of a data file into one of three record forms; errors name file and line. */
 import { parseJson } from '../../../src/files/json-text.js';
+import { plainRecord } from './dialects.js';
 import { type Conversation, parseConversation } from './messages.js';
 import { fieldsOf, invalid, nonEmpty, text } from './record-values.js';
 
@@ -47,15 +48,29 @@ export function parseLine(line: string, where: string): unknown {
 
 /** The record that a parsed line is. @throws CutlayerError INVALID_DATA */
 export function recordOf(value: unknown, where: string): DataRecord {
-  const record = fieldsOf(value, where);
-  const [label, task] = [plainName(record.label), plainName(record.task)];
-  return { ...parseContent(record, where), ...(label === undefined ? {} : { label }), ...(task === undefined ? {} : { task }) };
+  return readRecord(value, where).record;
 }
 
-/** Keys of a parsed line that its record does not read. */
-export function unreadKeys(value: unknown, { form }: DataRecord): readonly string[] {
-  const read = new Set([...keysOf[form], 'label', 'task']);
-  return Object.keys(value as object).filter((key) => !read.has(key));
+/** A record, and what of its line is told. */
+export interface ReadRecord {
+  readonly record: DataRecord;
+  /** The dialect that it was written in; undefined for our own. */
+  readonly dialect: string | undefined;
+  /** Keys that the record does not read. */
+  readonly unread: readonly string[];
+}
+
+/** As {@link recordOf}, with what is told. @throws CutlayerError INVALID_DATA */
+export function readRecord(value: unknown, where: string): ReadRecord {
+  const { fields, dialect } = plainRecord(fieldsOf(value, where), where);
+  const [label, task] = [plainName(fields.label), plainName(fields.task)];
+  const record: DataRecord = {
+    ...parseContent(fields, where),
+    ...(label === undefined ? {} : { label }),
+    ...(task === undefined ? {} : { task }),
+  };
+  const read = new Set([...keysOf[record.form], 'label', 'task']);
+  return { record, dialect, unread: Object.keys(fields).filter((key) => !read.has(key)) };
 }
 
 /** A name as text; numbers and booleans count too. Any other value is no name. */

@@ -24,7 +24,7 @@ const malformed: readonly Malformed[] = [
   { name: 'a line that is not JSON', content: `${good}prompt: hello\n`, line: 2, message: /not JSON/ },
   { name: 'a last line that was cut off', content: `${good}{"text": "half a li`, line: 2, message: /not JSON/ },
   { name: 'two objects on one line', content: '{"text": "a"} {"text": "b"}\n', line: 1, message: /not JSON/ },
-  { name: 'a JSON array of records', content: '[{"text": "a"}]\n', line: 1, message: /expected an object, got an array/ },
+  { name: 'an array after the first line', content: `${good}[{"text": "a"}]\n`, line: 2, message: /expected an object, got an array/ },
   { name: 'a pretty-printed object', content: '{\n  "text": "a"\n}\n', line: 1, message: /not JSON/ },
   { name: 'a bare string', content: '"text"\n', line: 1, message: /expected an object, got a string/ },
   { name: 'a bare number', content: `${good}42\n`, line: 2, message: /expected an object, got a number/ },

@@ -6,7 +6,7 @@ import { eos, objective, overlong } from '../train/train-options-table.js';
 export const evalOptions = {
   ...connectionOptions,
   ...under('Evaluation', {
-    data: required(path('file', 'JSONL, as for train')),
+    data: required(path('file', 'rows to measure on, as for train')),
     adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
     batch: withDefault(positiveInteger('n', 'sequences at a time'), 8),
     maxTokens: optional(positiveInteger('n', "rows of a padded batch (default: the gateway's limit)")),

@@ -59,8 +59,10 @@ function openly<T>(row: OptionRow<T>, why: string): OptionRow<T> {
 export const trainOptions = {
   ...connectionOptions,
   ...under('Data', {
-    data: required(path('file', 'JSONL: {"prompt","completion"}, {"messages"}, {"text"} or {"text","label"} per line')),
-    validation: optional(path('file', 'JSONL to validate on; the adapter with the best loss is kept')),
+    data: required(
+      path('file', 'JSON lines, a JSON array or CSV: {"prompt","completion"}, {"messages"}, {"text"} or {"text","label"} per row'),
+    ),
+    validation: optional(path('file', 'data to validate on, as for --data; the adapter with the best loss is kept')),
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),

@@ -1,0 +1,141 @@
+/** Files and dialects that data comes in: each gives the examples of plain JSON lines, and is named. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { csvRows } from '../../../clients/typescript/data/csv.js';
+import { loadExamples, parseRecord, TextTokenizer } from '../../../clients/typescript/index.js';
+import { packageRoot } from '../../../src/files/package-root.js';
+
+const record = (value: unknown) => parseRecord(JSON.stringify(value), 'x:1');
+const user = (content: string) => ({ role: 'user', content });
+const assistant = (content: string, others: object = {}) => ({ role: 'assistant', content, ...others });
+
+describe('data formats', () => {
+  let dir: string;
+  let tokenizer: TextTokenizer;
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-formats-'));
+    tokenizer = await TextTokenizer.load(join(packageRoot(), 'test/fixtures/llama-tiny'), {
+      vocabSize: 320,
+      bosTokenId: 0,
+      eosTokenIds: [1],
+    });
+  });
+  after(async () => {
+    await tokenizer.close();
+    await rm(dir, { recursive: true });
+  });
+
+  /** Ids and notices of a file. */
+  const read = async (name: string, content: string | Uint8Array) => {
+    await writeFile(join(dir, name), content);
+    const notices: string[] = [];
+    const examples = await loadExamples(join(dir, name), tokenizer, { maxLength: 200, onNotice: (notice) => notices.push(notice) });
+    return {
+      ids: examples.map(({ tokenIds }) => [...tokenIds]),
+      sources: examples.map(({ source }) => source.slice(dir.length + 1)),
+      notices,
+    };
+  };
+  const records = [
+    { prompt: 'Which, "part"?\n', completion: ' Pump' },
+    { prompt: 'caf\u00e9', completion: ' none' },
+  ];
+
+  it('are JSON lines, a JSON array and CSV with a header, with the same examples', async () => {
+    const lines = await read('a.jsonl', records.map((row) => JSON.stringify(row)).join('\n'));
+    const array = await read('a.json', `\ufeff\n ${JSON.stringify(records, null, 2)}`);
+    const cell = (text: string) => `"${text.replaceAll('"', '""')}"`;
+    const csv = await read(
+      'a.CSV',
+      `\ufeffprompt,completion\r\n${records.map((row) => `${cell(row.prompt)}, ${row.completion.trim()}`).join('\r\n')}\r\n`,
+    );
+    assert.deepEqual(array.ids, lines.ids);
+    assert.deepEqual(csv.ids, lines.ids);
+    assert.deepEqual([array.sources[1], csv.sources], ['a.json item 2', ['a.CSV:2', 'a.CSV:4']]);
+  });
+
+  it('have lists in cells of CSV as JSON', async () => {
+    const messages = JSON.stringify([user('a'), assistant('b')]).replaceAll('"', '""');
+    const csv = await read('m.csv', `id,messages\n1,"${messages}"\n`);
+    const lines = await read('m.jsonl', JSON.stringify({ messages: [user('a'), assistant('b')] }));
+    assert.deepEqual(csv.ids, lines.ids);
+    assert.match(csv.notices[0]!, /keys that no record reads: "id"/);
+  });
+
+  it('are called what they are where they are not read', async () => {
+    const refused = (name: string, content: string | Uint8Array, message: RegExp) =>
+      assert.rejects(read(name, content), (error: { readonly code: string; readonly message: string }) => {
+        assert.equal(error.code, 'INVALID_DATA');
+        assert.match(error.message, message);
+        return true;
+      });
+    await refused('p.parquet', 'PAR1\0\0', /a Parquet file; convert it: python/);
+    await refused('g.jsonl', Buffer.of(0x1f, 0x8b, 8, 0), /a gzip file; unpack/);
+    await refused('b.json', '[{"text": "a"}', /begins with \[ but is no JSON array/);
+    await refused('i.json', '[{"text": "a"}, 4]', /i\.json item 2: expected an object, got a number/);
+    await refused('s.csv', 'prompt;completion\na;b\n', /s\.csv:1: a header without commas/);
+    await refused('w.csv', 'prompt,completion\na,b,c\n', /w\.csv:2: expected 2 cells \(prompt, completion\), got 3/);
+    await refused('q.csv', 'text\n"open\n', /q\.csv:2: a quoted cell without its closing quote/);
+    await refused('d.csv', 'text,text\na,b\n', /a name for each column/);
+  });
+
+  it('of CSV keep quotes, commas and line ends of quoted cells, and count lines', () => {
+    assert.deepEqual(
+      [...csvRows('a,b\n"x""y","1,2\n3"\n\n,z', 'f')],
+      [
+        { line: 2, fields: { a: 'x"y', b: '1,2\n3' } },
+        { line: 5, fields: { a: '', b: 'z' } },
+      ],
+    );
+  });
+
+  it('of Alpaca become prompt and completion', async () => {
+    const plain = record({ instruction: 'Say it.', input: '', output: 'it', id: 1 });
+    assert.ok(plain.form === 'completion' && plain.completion === 'it');
+    assert.match(plain.prompt, /^Below is an instruction that describes a task\. .*\n\n### Instruction:\nSay it\.\n\n### Response:\n$/s);
+    const given = record({ instruction: 'Say it.', input: 'that', output: 'it' });
+    assert.ok(given.form === 'completion' && given.prompt.includes('paired with an input') && given.prompt.includes('### Input:\nthat\n'));
+    const { notices } = await read('alpaca.json', JSON.stringify([{ instruction: 'a', output: 'b' }]));
+    assert.match(notices[0]!, /1 row read as Alpaca \(instruction, input, output\)/);
+  });
+
+  it('of ShareGPT become messages', () => {
+    const turns = [
+      { from: 'human', value: 'a' },
+      { from: 'gpt', value: 'b' },
+    ];
+    assert.deepEqual(record({ conversations: turns, system: 's' }), {
+      form: 'messages',
+      messages: [{ role: 'system', content: 's' }, user('a'), assistant('b')],
+    });
+    assert.deepEqual(record({ conversations: [user('a'), assistant('b')] }), { form: 'messages', messages: [user('a'), assistant('b')] });
+    assert.throws(() => record({ conversations: [{ from: 'narrator', value: 'x' }] }), {
+      code: 'INVALID_DATA',
+      message: /conversations\[0\]\.from: expected one of human, .*got "narrator"/,
+    });
+  });
+
+  it("of TRL's conversational prompt and completion learn the completion alone", () => {
+    assert.deepEqual(record({ prompt: [user('a'), assistant('b'), user('c')], completion: [assistant('d')] }), {
+      form: 'messages',
+      messages: [user('a'), assistant('b', { weight: 0 }), user('c'), assistant('d')],
+    });
+  });
+
+  it('have content in parts, of text alone', () => {
+    const parts = [{ type: 'text', text: 'a' }];
+    assert.deepEqual(record({ messages: [{ role: 'user', content: parts }, assistant('b')] }), {
+      form: 'messages',
+      messages: [{ role: 'user', content: parts }, assistant('b')],
+    });
+    assert.throws(() => record({ messages: [{ role: 'user', content: [{ type: 'image', url: 'x' }] }, assistant('b')] }), {
+      message: /messages\[0\]\.content\[0\]: expected .*got "image"; the model reads text only/,
+    });
+  });
+
+  it('of preferences are refused by name', () => {
+    assert.throws(() => record({ prompt: 'a', chosen: 'b', rejected: 'c' }), { message: /a preference record \(chosen, rejected\)/ });
+  });
+});
