@@ -197,7 +197,7 @@ CONVERSATIONS = {
     "unicode": {"messages": [turn("user", "caf\u00e9 e\u0301 \u6771\u4eac \U0001f680 \u00a0x"), turn("assistant", "\U0001f680 na\u00efve e\u0301 \u4eac")]},
     "lines": {"messages": [turn("user", "a\r\nb\n\n c\t"), turn("assistant", "\n\n x\r\n\r\ny  <|end|> z \n")]},
 }
-PAIRS = [["Severity:", " high"], ["Severity:", "high"], ["Question\n", "Answer"], ["", "none"], ["The pu", "mp in hall"], ["caf", "e\u0301 fine"], ["Answer: ", "none <|end|> "], ["\U0001f680", "\U0001f680 x"]]
+PAIRS = [["Severity:", " high"], ["Severity:", "high"], ["Question\n", "Answer"], ["", "none"], ["The pu", "mp in hall"], ["caf", "e\u0301 fine"], ["Answer: ", "none <|end|> "], ["\U0001f680", "\U0001f680 x"], ["\n", "\U0001f680"], ["x\ufeff", "<|end|>\u0085\ufeffy"]]
 
 
 def digest(values) -> str:

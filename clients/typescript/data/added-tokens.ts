@@ -31,6 +31,10 @@ interface Node {
 const WORD_END = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
 const WORD_START = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
 
+// JavaScript's own trimming takes U+FEFF and leaves U+0085.
+const SPACES_BEFORE = /\p{White_Space}+$/u;
+const SPACES_AFTER = /^\p{White_Space}+/u;
+
 /** The added tokens of one kind: those looked for in the text, or those in the normalized text. */
 export class AddedTokens {
   readonly #root: Node = { next: new Map(), token: undefined };
@@ -65,8 +69,8 @@ export class AddedTokens {
       const { token, end } = found;
       const whole = token.single_word !== true || (!WORD_END.test(before(text, at)) && !WORD_START.test(text.slice(end, end + 2)));
       if (whole) {
-        const start = token.lstrip === true ? Math.max(done, text.slice(0, at).trimEnd().length) : Math.max(done, at);
-        const stop = token.rstrip === true ? text.length - text.slice(end).trimStart().length : end;
+        const start = token.lstrip === true ? Math.max(done, at - spaces(SPACES_BEFORE, text.slice(0, at))) : Math.max(done, at);
+        const stop = token.rstrip === true ? end + spaces(SPACES_AFTER, text.slice(end)) : end;
         if (done < start) sections.push({ start: done, end: start, id: undefined });
         sections.push({ start, end: stop, id: token.id });
         done = stop;
@@ -91,4 +95,8 @@ export class AddedTokens {
 /** The character before a place, with both halves of a pair. */
 function before(text: string, at: number): string {
   return text.slice(Math.max(0, at - 2), at);
+}
+
+function spaces(pattern: RegExp, text: string): number {
+  return pattern.exec(text)?.[0].length ?? 0;
 }

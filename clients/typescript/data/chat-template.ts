@@ -6,6 +6,7 @@
  */
 import { Template } from '@huggingface/jinja';
 import { CutlayerError } from '../../../src/errors.js';
+import { correctBlocks, nameLoops } from './jinja-blocks.js';
 import { correctStrips, stripFunctions } from './jinja-strip.js';
 import type { Conversation } from './messages.js';
 
@@ -53,6 +54,7 @@ export class ChatTemplate {
 
   /** @throws CutlayerError INVALID_ARTIFACT */
   constructor(source: string, tokens: TokenTexts) {
+    correctBlocks();
     this.#tokens = tokens;
     // Jinja reads every line end of a template as \n.
     const lines = source.replace(/\r\n?/g, '\n');
@@ -68,6 +70,7 @@ export class ChatTemplate {
       // The package types its nodes by classes; marks only need their kinds and lists.
       const marked = this.#marked.parsed as unknown as { body: Node[] };
       marked.body = [call(REGISTER, ['messages']), ...markBlock(marked.body)];
+      for (const template of [this.#plain, this.#marked]) nameLoops(template.parsed);
     } catch (cause) {
       throw new CutlayerError('INVALID_ARTIFACT', 'chat template: does not parse as Jinja', { cause });
     }

@@ -117,7 +117,8 @@ export class TextEncoding {
       }
       for (const piece of this.#preTokenizer.pieces(text.slice(start, end), atStart && start === 0)) {
         const tokens = this.#encodePiece(piece);
-        const length = piece.text.length - piece.lead;
+        // What was put before the text belongs to its first character.
+        const length = Math.max(piece.text.length - piece.lead, piece.lead > 0 ? 1 : 0);
         places.forEach((place, which) => {
           const at = place - start - piece.start;
           if (tokenOf[which] === undefined && place < end && at < length) tokenOf[which] = ids.length + this.#tokenAt(piece, tokens, at);

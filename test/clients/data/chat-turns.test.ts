@@ -93,6 +93,16 @@ describe('learned turns', () => {
     assert.deepEqual(learned(reads, parts), ['two']);
   });
 
+  it('write what transformers writes before a loop goes on or ends, and for none', () => {
+    const loops =
+      "{% for m in messages %}{% if m.role == 'system' %}{{ 'S:' + m.content }}{% continue %}{% endif %}{{ m.role + ':' + m.content + '\\n' }}{% if loop.index == 4 %}{{ 'STOP' }}{% break %}{% endif %}{% endfor %}";
+    const written = (messages: readonly ChatMessage[]) => new ChatTemplate(loops, {}).render({ messages }, false);
+    assert.equal(written([{ role: 'system', content: 'Be.' }, ...two]), 'S:Be.user:one\nassistant:two\nuser:three\nSTOP');
+    assert.equal(written([...two, user('five')]), 'user:one\nassistant:two\nuser:three\nassistant:four\nSTOP');
+    const none = '{% for m in messages %}[{{ m.content }}{{ m.absent }}]{% set x = none %}{% if x %}{% endif %}{% endfor %}';
+    assert.equal(new ChatTemplate(none, {}).render({ messages: [assistant(null)] }, false), '[None]');
+  });
+
   it('take off the characters that a strip names', () => {
     const strips =
       "{% for m in messages %}{{ m.content.lstrip('\n') ~ '|' ~ m.content.rstrip('x') ~ '|' ~ m.content.strip('ox') }}{% endfor %}";
