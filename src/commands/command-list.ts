@@ -63,6 +63,11 @@ const clientCommands: CommandGroup = {
   description: "adapt a vendor's model to your own text, measure it and generate with it",
   commands: [
     {
+      name: 'check',
+      description: 'say whether bundle, gateway, certificate, token and clock are right, and what to do',
+      load: async () => (await import('../../clients/typescript/cli/check/check-command.js')).checkCommand,
+    },
+    {
       name: 'train',
       description: 'train an adapter on your own text; text and labels are in no message',
       load: async () => (await import('../../clients/typescript/cli/train/train-command.js')).trainCommand,

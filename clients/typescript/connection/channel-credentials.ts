@@ -41,6 +41,16 @@ export async function channelCredentials({ ca, insecure, address }: CredentialOp
   const verify =
     isIP(host) === 0 ? {} : { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
   if (ca === undefined) return credentials.createSsl(null, null, null, verify);
+  const pem = await readAuthority(ca, role);
+  return credentials.createSsl(pem, null, null, verify);
+}
+
+/**
+ * The certificates of an authority.
+ * @param ca PEM text, or the path of a PEM file
+ * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND
+ */
+export async function readAuthority(ca: string, role: Peer['role']): Promise<Buffer> {
   const pem = ca.includes('-----BEGIN')
     ? Buffer.from(ca)
     : await readFile(ca).catch((cause: unknown) => {
@@ -52,5 +62,5 @@ export async function channelCredentials({ ca, insecure, address }: CredentialOp
       `${ca}: expected a PEM file with a certificate; the ${role} prints the path of its development CA at start`,
     );
   }
-  return credentials.createSsl(pem, null, null, verify);
+  return pem;
 }

@@ -1,0 +1,72 @@
+/** Checks of what the gateway serves, against the bundle and the flags. */
+import type { ClientBundleArtifact } from '../../../../src/artifacts/store.js';
+import { byteText } from '../../../../src/files/byte-text.js';
+import { type Connection, connect } from '../../connection/connect.js';
+import { checkBundle, checkWireDType, type ServedModel } from '../../connection/served-model.js';
+import type { ConnectionFlags } from '../connection-options.js';
+import { tokenOptions } from '../session.js';
+import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
+
+/** A gateway that answered the probe answers a call soon, or not at all. */
+const RETRY_FOR_MS = 3000;
+
+const judged = (name: CheckName, says: string, check: () => void): Finding => {
+  try {
+    check();
+    return ok(name, says);
+  } catch (caught) {
+    return failed(name, caught);
+  }
+};
+
+/**
+ * Asks for the model card with the token, and compares.
+ * @param bundle Undefined when it cannot be read.
+ */
+export async function modelFindings(
+  flags: ConnectionFlags,
+  bundle: ClientBundleArtifact | undefined,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  let connection: Connection;
+  try {
+    connection = await connect({
+      address: flags.gateway,
+      ca: flags.ca,
+      ...tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
+      insecure: flags.insecure,
+      deadlineMs: flags.deadline * 1000,
+      retry: { retryForMs: RETRY_FOR_MS },
+      signal,
+    });
+  } catch (caught) {
+    return [failed('access', caught), ...unknown('the gateway did not give its model card')];
+  }
+  connection.close();
+  const { card } = connection;
+  return [
+    ok('access', `the gateway takes the token, and serves ${card.name} (${card.family})`),
+    backboneFinding(card, bundle, flags.gateway),
+    ok('limits', limitsText(card)),
+    judged('wire', `${flags.wire}, of ${card.wireDtypes.join(', ')}`, () => checkWireDType(card, flags.wire)),
+  ];
+}
+
+/** The checks that need the model card. */
+export const unknown = (why: string): readonly Finding[] => (['backbone', 'limits', 'wire'] as const).map((name) => skipped(name, why));
+
+function backboneFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, address: string): Finding {
+  if (bundle === undefined) return skipped('backbone', 'the bundle cannot be read');
+  const { dir, manifest } = bundle;
+  return judged('backbone', `the bundle fits backbone ${card.backboneDigest.slice(0, 12)}`, () =>
+    checkBundle(card, { dir, backboneDigest: manifest.backboneDigest, dims: manifest.dims, cut: manifest.cut }, address),
+  );
+}
+
+function limitsText({ limits, dims }: ServedModel): string {
+  const { maxBatch, maxTokens, maxVirtualTokens, maxMessageBytes, maxDeadlineMs } = limits;
+  return (
+    `a step: ${maxBatch} sequences, ${maxTokens} rows, ${maxVirtualTokens} virtual tokens, ${dims.maxPositions} positions; ` +
+    `a message: ${byteText(maxMessageBytes)}; a call: ${maxDeadlineMs / 1000} s`
+  );
+}
