@@ -100,6 +100,10 @@ export interface FederationReader {
 export interface CoordinatorApi {
   /** Ed25519 public key that signs broadcasts; manifests name it. */
   readonly publicKey: Uint8Array;
+  /**
+   * A member's key on the roster, 32 bytes. @throws CutlayerError NOT_FOUND, NOT_A_MEMBER
+   */
+  memberKey(federation: string, name: string): Uint8Array;
   /** A federation for this member, which the caller has authenticated. */
   member(federation: string, name: string): FederationApi;
   /** A federation for its founder. */

@@ -73,15 +73,19 @@ export class Coordinator implements CoordinatorApi {
     return this.#surroundings.signingKey.publicKey;
   }
 
+  memberKey(federation: string, name: string): Uint8Array {
+    const found = this.#find(federation).context.manifest.members.find((member) => member.name === name);
+    if (found !== undefined) return Buffer.from(found.publicKey, 'hex');
+    throw new CutlayerError(
+      'NOT_A_MEMBER',
+      `federation ${federation}: ${name} is not on its roster; the token's tenant has to be a member's name`,
+    );
+  }
+
   member(federation: string, name: string): FederationApi {
     const open = (): FederationMember => {
-      const found = this.#find(federation);
-      if (!found.context.policy.members.includes(name))
-        throw new CutlayerError(
-          'NOT_A_MEMBER',
-          `federation ${federation}: ${name} is not on its roster; the token's tenant has to be a member's name`,
-        );
-      return new FederationMember(found, name);
+      this.memberKey(federation, name);
+      return new FederationMember(this.#find(federation), name);
     };
     return {
       manifest: async () => open().manifest(),

@@ -1,7 +1,8 @@
 /** A channel to any service: TLS, token, deadlines, cancellation and repetition. */
 import { Client, type ClientOptions, type MethodDefinition } from '@grpc/grpc-js';
-import { CutlayerError } from '../../../src/errors.js';
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
+import type { CallProver } from './call-prover.js';
 import { channelCredentials, nameOptions } from './channel-credentials.js';
 import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
 import { checkAddress, isOwnMachine } from './server-address.js';
@@ -19,6 +20,8 @@ export interface ChannelOptions extends TokenOptions {
   /** Deadline of each call. Default 120,000. */
   readonly deadlineMs?: number;
   readonly retry?: RetryPolicy;
+  /** Proves each call, where the server asks for it. */
+  readonly prover?: CallProver;
   /** Told of every call that will be repeated. */
   readonly onRetry?: (notice: RetryNotice) => void;
 }
@@ -72,20 +75,31 @@ export class RpcChannel<Definition> {
     options: ChannelCallOptions = {},
   ): Promise<ResponseOf<Definition[M]>> {
     const { deadlineMs = this.#options.deadlineMs ?? DEFAULT_DEADLINE_MS, signal } = options;
-    const send = this.#unary<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>(method);
-    const once = async (fresh: boolean): Promise<ResponseOf<Definition[M]>> =>
-      unaryCall(send, request, { token: await this.#token(fresh), deadlineMs, signal, ...this.#peer });
-    const attempt = async (): Promise<ResponseOf<Definition[M]>> => {
+    const { prover, token: fixedToken } = this.#options;
+    const { serialize, send } = this.#unary<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>(method);
+    const once = async (fresh: boolean): Promise<ResponseOf<Definition[M]>> => {
+      const message = serialize(request);
+      if (fresh) await this.#token(true);
+      const proof = await prover?.prove({ method, message, deadlineMs, signal });
+      // After the proof, whose challenge may have needed a fresh token.
+      const token = await this.#token(false);
+      return unaryCall(send, message, { token, proof, deadlineMs, signal, ...this.#peer });
+    };
+    const attempt = async (renewed: readonly ErrorCode[] = []): Promise<ResponseOf<Definition[M]>> => {
       try {
-        return await once(false);
+        return await once(renewed.at(-1) === 'TOKEN_EXPIRED');
       } catch (caught) {
         const error = CutlayerError.from(caught);
-        if (error.code !== 'TOKEN_EXPIRED' || this.#options.token !== undefined) throw error;
-        return once(true);
+        const { code } = error;
+        // Once each: another token for an expired one, another proof for a refused one.
+        const renews = (code === 'TOKEN_EXPIRED' && fixedToken === undefined) || (code === 'PROOF_REFUSED' && prover !== undefined);
+        if (!renews || renewed.includes(code)) throw error;
+        if (code === 'PROOF_REFUSED') prover?.renew();
+        return attempt([...renewed, code]);
       }
     };
     const tell = options.onRetry ?? this.#options.onRetry;
-    return retrying(attempt, options.retry ?? this.#options.retry ?? {}, {
+    return retrying(() => attempt(), options.retry ?? this.#options.retry ?? {}, {
       signal,
       onRetry: (notice) => {
         // The caller waits now; by itself a channel that lost its server reconnects late.
@@ -100,11 +114,12 @@ export class RpcChannel<Definition> {
     this.#client.close();
   }
 
-  #unary<Request, Response>(method: MethodName<Definition>): Unary<Request, Response> {
+  #unary<Request, Response>(method: MethodName<Definition>) {
     // Every value of a generated definition is a method, with the types that the caller sees.
     const { path, requestSerialize, responseDeserialize } = this.#definition[method] as MethodDefinition<Request, Response>;
-    return (request, metadata, options, done) =>
-      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
+    const send: Unary<Buffer, Response> = (message, metadata, options, done) =>
+      this.#client.makeUnaryRequest(path, (bytes: Buffer) => bytes, responseDeserialize, message, metadata, options, done);
+    return { serialize: requestSerialize, send };
   }
 }
 

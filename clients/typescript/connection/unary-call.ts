@@ -1,6 +1,7 @@
 /** One unary call: its token, deadline and cancellation, and clear words for failed connections. */
 import { type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { PROOF_HEADER } from '../../../src/protocol/wire/proof-header.js';
 import { fromServiceError } from '../../../src/protocol/wire/status.js';
 import { hostOf, proxyVariable, type ServerRole } from './server-address.js';
 
@@ -22,6 +23,8 @@ export type Unary<Request, Response> = (
 /** What a call needs beside its request. */
 export interface UnaryCallOptions extends Peer {
   readonly token: string;
+  /** Proof of the caller beside the token. */
+  readonly proof?: Uint8Array | undefined;
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -29,7 +32,7 @@ export interface UnaryCallOptions extends Peer {
 export function unaryCall<Request, Response>(
   send: Unary<Request, Response>,
   request: Request,
-  { token, deadlineMs, signal, ...peer }: UnaryCallOptions,
+  { token, proof, deadlineMs, signal, ...peer }: UnaryCallOptions,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -38,6 +41,7 @@ export function unaryCall<Request, Response>(
     }
     const metadata = new Metadata();
     metadata.set('authorization', `Bearer ${token}`);
+    if (proof !== undefined) metadata.set(PROOF_HEADER, Buffer.from(proof));
     const cancel = () => call.cancel();
     const call = send(request, metadata, { deadline: new Date(Date.now() + deadlineMs) }, (error, response) => {
       signal?.removeEventListener('abort', cancel);

@@ -8,14 +8,18 @@ import {
   signedCodec,
 } from '../../../src/protocol/federation/message-codec.js';
 import { taskAnswerOf, taskRequestMessage } from '../../../src/protocol/federation/task-codec.js';
+import type { IdentityKey } from '../../../src/protocol/secagg/signature.js';
 import { loadFederationService } from '../../../src/protocol/wire/federation-service.js';
 import { decodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { type ChannelOptions, openChannel } from '../connection/rpc-channel.js';
+import { MemberProver } from './member-prover.js';
 
 /** How to reach a coordinator, and which federation is meant. */
 export interface CoordinatorConnectionOptions extends ChannelOptions {
   /** Hex id. */
   readonly federation: string;
+  /** The member's: proves its calls. */
+  readonly identity: IdentityKey;
 }
 
 /** An open connection. */
@@ -31,8 +35,15 @@ const POLL_SLACK_MS = 15_000;
 const RETRY_FOR_MS = 30_000;
 
 /** Sends nothing before the first call. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND */
-export async function openCoordinatorConnection({ federation, ...options }: CoordinatorConnectionOptions): Promise<CoordinatorConnection> {
-  const channel = await openChannel(loadFederationService().service, 'coordinator', { retry: { retryForMs: RETRY_FOR_MS }, ...options });
+export async function openCoordinatorConnection(options: CoordinatorConnectionOptions): Promise<CoordinatorConnection> {
+  const { federation, identity, ...reached } = options;
+  const prover: MemberProver = new MemberProver(federation, identity, async (attempt) => {
+    // The call that it is for is repeated as a whole.
+    const call = { ...attempt, retry: { retryForMs: 0 } };
+    return (await channel.call('GetChallenge', { federation }, call)).challenge;
+  });
+  const retry = { retryForMs: RETRY_FOR_MS };
+  const channel = await openChannel(loadFederationService().service, 'coordinator', { retry, ...reached, prover });
   const accepted = (): void => undefined;
   return {
     manifest: async () => signedCodec.value((await channel.call('GetFederation', { federation })).manifest, `${ANSWER}: manifest`),

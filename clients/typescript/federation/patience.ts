@@ -4,7 +4,14 @@ import { type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
 import type { ParticipantEvent } from './participant-events.js';
 
 /** What passes by itself in days, besides what may be repeated at once. */
-const passing: readonly ErrorCode[] = ['DEADLINE_EXCEEDED', 'TOKEN_EXPIRED', 'TOKEN_INVALID', 'CERTIFICATE_REJECTED', 'INTERNAL'];
+const passing: readonly ErrorCode[] = [
+  'DEADLINE_EXCEEDED',
+  'TOKEN_EXPIRED',
+  'TOKEN_INVALID',
+  'PROOF_REFUSED',
+  'CERTIFICATE_REJECTED',
+  'INTERNAL',
+];
 /** Nothing that comes later can be believed or used, or this machine cannot keep its promises. */
 const fatal: readonly ErrorCode[] = [
   ...(['BROADCAST_REJECTED', 'MANIFEST_REJECTED', 'NOT_A_MEMBER', 'SCOPE_MISSING', 'TOKEN_MISSING'] as const),

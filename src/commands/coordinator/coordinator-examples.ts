@@ -109,5 +109,5 @@ Examples:
   One for a founder on another machine:
     $ (umask 077; cutlayer coordinator token --admin alice --ttl 24h > admin.token)
 
-The token is printed bare. It is a secret: its holder is that member. On the coordinator's own machine the other commands need none.`,
+The token is printed bare. It is a secret, though a member's works only together with the member's identity. On the coordinator's own machine the other commands need none.`,
 } as const;

@@ -12,6 +12,8 @@ import type { HeldBytes } from './byte-budget.js';
 export interface Call {
   readonly method: string;
   readonly principal: Principal;
+  /** The header that proves the caller beside its token; the service checks it. */
+  readonly proof: Uint8Array | undefined;
   /** Milliseconds since 1970 at which the call fails as DEADLINE_EXCEEDED. */
   readonly deadline: number;
   /** Aborts on the caller's cancel, the deadline or shutdown. Its reason is a CutlayerError. */
@@ -47,6 +49,14 @@ export interface CallsOptions {
   readonly onEnd: (call: CallObservation) => void;
 }
 
+/** What a call has beside its token. */
+export interface OpenedWith {
+  /** The bytes of its message. */
+  readonly held: Pick<HeldBytes, 'handOver'>;
+  /** See {@link Call.proof}. */
+  readonly proof: Uint8Array | undefined;
+}
+
 /** Time that a call may still take after its token has expired. */
 const TOKEN_GRACE_MS = 60_000;
 
@@ -74,10 +84,9 @@ export class Calls {
    * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or
    * the token's end and a grace, whichever is first.
    * @param deadline milliseconds since 1970
-   * @param held the bytes of its message
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
-  open(method: string, principal: Principal, deadline: number, held: Pick<HeldBytes, 'handOver'>): Call {
+  open(method: string, principal: Principal, deadline: number, { held, proof }: OpenedWith): Call {
     const { now, maxDeadlineMs, maxInFlight, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
@@ -99,8 +108,9 @@ export class Calls {
     const outcome = { code: undefined, bytesIn: 0, bytesOut: 0, rows: 0 };
     const { signal } = controller;
     const draining = this.#draining.signal;
+    const times = { deadline: last, timer, startedAt, passed };
     const handOver = (): number => held.handOver();
-    const call: OpenCall = { method, principal, deadline: last, signal, draining, outcome, handOver, controller, timer, startedAt, passed };
+    const call: OpenCall = { method, principal, proof, signal, draining, outcome, handOver, controller, ...times };
     this.#open.add(call);
     this.#ofTenant.set(tenant, others + 1);
     return call;

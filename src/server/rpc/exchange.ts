@@ -85,7 +85,7 @@ export class Exchanges {
       received.catch(() => undefined); // awaited below, after the token
       const principal = await this.#verify(token);
       signal.throwIfAborted();
-      const opened = calls.open(method.name, principal, deadline, held);
+      const opened = calls.open(method.name, principal, deadline, { held, proof: headers.proof });
       call = opened;
       opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
       stream.once('close', () => calls.end(opened));

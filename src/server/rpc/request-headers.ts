@@ -4,6 +4,7 @@
  * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md Requests
  */
 import { CutlayerError } from '../../errors.js';
+import { PROOF_HEADER } from '../../protocol/wire/proof-header.js';
 
 /** The headers that a server uses. */
 export interface RequestHeaders {
@@ -12,10 +13,12 @@ export interface RequestHeaders {
   readonly timeoutMs: number | undefined;
   /** Undefined when there is no such header. */
   readonly authorization: string | undefined;
+  /** Of `cutlayer-proof-bin`; undefined when there is none. */
+  readonly proof: Uint8Array | undefined;
 }
 
 /** Headers that occur once at most. */
-const SINGLE = [':method', ':path', 'content-type', 'te', 'grpc-timeout', 'grpc-encoding', 'authorization'] as const;
+const SINGLE = [':method', ':path', 'content-type', 'te', 'grpc-timeout', 'grpc-encoding', 'authorization', PROOF_HEADER] as const;
 
 /** Milliseconds of each unit of `grpc-timeout`. */
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
@@ -48,10 +51,12 @@ export function readRequestHeaders(raw: readonly string[], maxBytes: number): Re
   if ((seen.get('grpc-encoding') ?? 'identity') !== 'identity') {
     throw new CutlayerError('UNIMPLEMENTED', 'grpc-encoding: expected identity; send messages without compression');
   }
+  const proof = seen.get(PROOF_HEADER);
   return {
     path: seen.get(':path') ?? '',
     timeoutMs: timeoutMs(seen.get('grpc-timeout')),
     authorization: seen.get('authorization'),
+    proof: proof === undefined ? undefined : Buffer.from(proof, 'base64'),
   };
 }
 

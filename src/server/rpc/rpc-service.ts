@@ -7,8 +7,11 @@ import type { Interceptor } from './interceptor.js';
 import type { Method } from './method.js';
 import { type Codec, unary } from './unary.js';
 
-/** Handles a parsed request; the generated code serialises the response. */
-export type Handler<Request, Response> = (request: Request, call: Call) => Promise<Response> | Response;
+/**
+ * Handles a parsed request; the generated code serialises the response.
+ * @param message the request's bytes as they came
+ */
+export type Handler<Request, Response> = (request: Request, call: Call, message: Uint8Array) => Promise<Response> | Response;
 
 /** One handler per method of a generated definition, with its request and response types. */
 export type HandlersOf<Definition> = {

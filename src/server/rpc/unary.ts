@@ -17,7 +17,7 @@ export interface UnaryOptions<Request, Response> {
   readonly layout: MessageLayout;
   /** Interceptors of the handler, the first outermost. */
   readonly interceptors: readonly Interceptor[];
-  readonly run: (request: Request, call: Call) => Promise<Response> | Response;
+  readonly run: (request: Request, call: Call, message: Uint8Array) => Promise<Response> | Response;
 }
 
 function parse<Request, Response>(bytes: Buffer, { definition, layout }: UnaryOptions<Request, Response>): Request {
@@ -36,7 +36,7 @@ export function unary<Request, Response>(options: UnaryOptions<Request, Response
   const { interceptors, definition, run } = options;
   return (request, call) => {
     call.outcome.bytesIn = request.length;
-    const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parse(request, options), call));
+    const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parse(request, options), call, request));
     return intercepted(interceptors, call, work);
   };
 }

@@ -6,17 +6,16 @@ import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { loadAdapter } from '../../../clients/typescript/adapters/load.js';
 import { defaultLearningRate } from '../../../clients/typescript/adapters/registry.js';
-import { openChannel } from '../../../clients/typescript/connection/rpc-channel.js';
 import { flatValues } from '../../../clients/typescript/federation/federated-adapter.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { readSettings } from '../../../src/commands/coordinator/settings-input.js';
 import { openManifest, parametersDigest } from '../../../src/protocol/federation/manifest.js';
 import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg/signature.js';
-import { loadFederationService } from '../../../src/protocol/wire/federation-service.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../../support/coordinator-process.js';
 import { packedFixture } from '../../support/packed-fixture.js';
+import { openFederation, proverFor } from '../../support/scripted-coordinator.js';
 import { cutlayer } from '../../support/server-process.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -41,13 +40,19 @@ describe('cutlayer coordinator', function () {
   });
 
   const ownState = () => ['--state-dir', running.stateDir];
-  const channelOf = async (member: string) =>
-    openChannel(loadFederationService().service, 'coordinator', {
-      address: running.ready.listen,
-      ca: running.ready.caFile!,
-      token: await running.token(member),
-      retry: { retryForMs: 0 },
+  const channelOf = async (member: string) => {
+    const prover = proverFor(identities.get(member) ?? generateIdentity(), async (id) => {
+      const { challenge } = await channel.call('GetChallenge', { federation: id });
+      return challenge;
     });
+    const channel: Awaited<ReturnType<typeof openFederation>> = await openFederation(
+      running.ready.listen,
+      running.ready.caFile!,
+      await running.token(member),
+      prover,
+    );
+    return channel;
+  };
 
   it('teaches with examples in every help', async () => {
     for (const command of [[], ['serve'], ['create'], ['status'], ['start'], ['stop'], ['rollback'], ['export'], ['token']]) {

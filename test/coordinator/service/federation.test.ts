@@ -88,6 +88,8 @@ describe('the federation service', () => {
     const { manifest } = await acme.call('GetFederation', { federation: FEDERATION });
     assert.deepEqual([...manifest!.bytes, ...manifest!.signature], [1, 2, 3]);
     assert.deepEqual(lastAsked(), { as: 'acme', federation: FEDERATION, what: 'manifest', args: [] });
+    await acme.call('GetBroadcasts', { federation: FEDERATION, from: 1 });
+    assert.deepEqual(lastAsked(), { as: 'acme', federation: FEDERATION, what: 'broadcasts', args: [1] });
   });
 
   it('lets a founder read without being a member', async () => {

@@ -37,9 +37,10 @@ function twice<Value>(codec: Pick<MessageCodec<Value, object, unknown>, 'encode'
 }
 
 /** The parsers by method; each gets the request of its method, which only the generated types know. */
-// biome-ignore lint/suspicious/noExplicitAny: one parameter stands for thirteen types of requests.
+// biome-ignore lint/suspicious/noExplicitAny: one parameter stands for fourteen types of requests.
 const parsers: Readonly<Record<FederationMethod, (request: any) => unknown>> = {
   GetFederation: (request) => federationId(request.federation),
+  GetChallenge: (request) => federationId(request.federation),
   NextTask: (request) => {
     const asked = taskRequestOf(request);
     const { definition } = methodInput(service, Uint8Array.of(Object.keys(service).indexOf('NextTask')));
@@ -66,6 +67,7 @@ const parsers: Readonly<Record<FederationMethod, (request: any) => unknown>> = {
 export const target: Target = {
   examples: [
     inputFor(service, 'GetFederation', { federation }),
+    inputFor(service, 'GetChallenge', { federation }),
     inputFor(service, 'NextTask', {
       federation,
       waitMs: 30_000,

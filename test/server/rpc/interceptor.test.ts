@@ -11,6 +11,7 @@ function callOf(signal = new AbortController().signal): Call {
   return {
     method: 'Forward',
     principal: { tenant: 'acme', scopes: new Set(), tokenId: 'id', expiresAt: 0 },
+    proof: undefined,
     deadline: 0,
     signal,
     draining: signal,

@@ -20,7 +20,9 @@ const raw = (changes: Readonly<Record<string, string | undefined>> = {}, ...more
 describe('headers of a request', () => {
   it('reads path, time and token', () => {
     const headers = readRequestHeaders(raw({ 'content-type': 'application/grpc+proto' }))!;
-    assert.deepEqual(headers, { path: '/a.B/C', timeoutMs: 5000, authorization: 'Bearer abc' });
+    assert.deepEqual(headers, { path: '/a.B/C', timeoutMs: 5000, authorization: 'Bearer abc', proof: undefined });
+    const { proof } = readRequestHeaders(raw({ 'cutlayer-proof-bin': 'AQL/' }))!;
+    assert.deepEqual([...proof!], [1, 2, 255]);
     assert.equal(bearerToken(headers), 'abc');
   });
 
@@ -75,9 +77,10 @@ describe('headers of a request', () => {
     ['grpc-timeout', '5S', 'INVALID_ARGUMENT'],
     ['grpc-encoding', 'identity', 'INVALID_ARGUMENT'],
     ['content-type', 'application/grpc', 'INVALID_ARGUMENT'],
+    ['cutlayer-proof-bin', 'AQL/', 'INVALID_ARGUMENT'],
   ] as const satisfies readonly (readonly [string, string, ErrorCode])[]) {
     it(`refuses a second ${name}`, () => {
-      const once = name === 'grpc-encoding' ? { 'grpc-encoding': 'identity' } : {};
+      const once = name in good ? {} : { [name]: value };
       assert.throws(() => readRequestHeaders(raw(once, name, value)), { code, message: `${name}: expected one header, got several` });
     });
   }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { statementText } from '../../../../src/privacy/statement.js';
+import type { IdentityKey } from '../../../../src/protocol/secagg/signature.js';
 import { type TokenOptions, tokenSource } from '../../connection/token-source.js';
 import { type CoordinatorConnection, openCoordinatorConnection } from '../../federation/coordinator-connection.js';
 import { type EventLog, openEventLog } from '../../federation/event-log.js';
@@ -34,7 +35,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   try {
     log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
     await interruptible(async (signal) => {
-      const connection = await openConnection(flags);
+      const connection = await openConnection(flags, identity);
       // A gateway that is away is told of by the steps that it fails.
       const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
         connection.close();
@@ -90,9 +91,10 @@ function coordinatorToken({ coordinatorTokenFile }: FederateFlags): TokenOptions
   return tokenOptions(coordinatorTokenFile, 'CUTLAYER_COORDINATOR_TOKEN', missing);
 }
 
-function openConnection(flags: FederateFlags): Promise<CoordinatorConnection> {
+function openConnection(flags: FederateFlags, identity: IdentityKey): Promise<CoordinatorConnection> {
   return openCoordinatorConnection({
     federation: flags.federation,
+    identity,
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,
     ca: flags.coordinatorCa,

@@ -18,6 +18,8 @@ import type { FinishedTask as _cutlayer_v1_FinishedTask, FinishedTask__Output as
 import type { FounderOrder as _cutlayer_v1_FounderOrder, FounderOrder__Output as _cutlayer_v1_FounderOrder__Output } from './cutlayer/v1/FounderOrder.js';
 import type { GetBroadcastsRequest as _cutlayer_v1_GetBroadcastsRequest, GetBroadcastsRequest__Output as _cutlayer_v1_GetBroadcastsRequest__Output } from './cutlayer/v1/GetBroadcastsRequest.js';
 import type { GetBroadcastsResponse as _cutlayer_v1_GetBroadcastsResponse, GetBroadcastsResponse__Output as _cutlayer_v1_GetBroadcastsResponse__Output } from './cutlayer/v1/GetBroadcastsResponse.js';
+import type { GetChallengeRequest as _cutlayer_v1_GetChallengeRequest, GetChallengeRequest__Output as _cutlayer_v1_GetChallengeRequest__Output } from './cutlayer/v1/GetChallengeRequest.js';
+import type { GetChallengeResponse as _cutlayer_v1_GetChallengeResponse, GetChallengeResponse__Output as _cutlayer_v1_GetChallengeResponse__Output } from './cutlayer/v1/GetChallengeResponse.js';
 import type { GetCoordinatorRequest as _cutlayer_v1_GetCoordinatorRequest, GetCoordinatorRequest__Output as _cutlayer_v1_GetCoordinatorRequest__Output } from './cutlayer/v1/GetCoordinatorRequest.js';
 import type { GetCoordinatorResponse as _cutlayer_v1_GetCoordinatorResponse, GetCoordinatorResponse__Output as _cutlayer_v1_GetCoordinatorResponse__Output } from './cutlayer/v1/GetCoordinatorResponse.js';
 import type { GetFederationRequest as _cutlayer_v1_GetFederationRequest, GetFederationRequest__Output as _cutlayer_v1_GetFederationRequest__Output } from './cutlayer/v1/GetFederationRequest.js';
@@ -71,6 +73,8 @@ export interface ProtoGrpcType {
       FounderOrder: MessageTypeDefinition<_cutlayer_v1_FounderOrder, _cutlayer_v1_FounderOrder__Output>
       GetBroadcastsRequest: MessageTypeDefinition<_cutlayer_v1_GetBroadcastsRequest, _cutlayer_v1_GetBroadcastsRequest__Output>
       GetBroadcastsResponse: MessageTypeDefinition<_cutlayer_v1_GetBroadcastsResponse, _cutlayer_v1_GetBroadcastsResponse__Output>
+      GetChallengeRequest: MessageTypeDefinition<_cutlayer_v1_GetChallengeRequest, _cutlayer_v1_GetChallengeRequest__Output>
+      GetChallengeResponse: MessageTypeDefinition<_cutlayer_v1_GetChallengeResponse, _cutlayer_v1_GetChallengeResponse__Output>
       GetCoordinatorRequest: MessageTypeDefinition<_cutlayer_v1_GetCoordinatorRequest, _cutlayer_v1_GetCoordinatorRequest__Output>
       GetCoordinatorResponse: MessageTypeDefinition<_cutlayer_v1_GetCoordinatorResponse, _cutlayer_v1_GetCoordinatorResponse__Output>
       GetFederationRequest: MessageTypeDefinition<_cutlayer_v1_GetFederationRequest, _cutlayer_v1_GetFederationRequest__Output>

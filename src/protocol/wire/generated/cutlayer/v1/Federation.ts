@@ -11,6 +11,8 @@ import type { EnlistRequest as _cutlayer_v1_EnlistRequest, EnlistRequest__Output
 import type { FederationStatus as _cutlayer_v1_FederationStatus, FederationStatus__Output as _cutlayer_v1_FederationStatus__Output } from '../../cutlayer/v1/FederationStatus.js';
 import type { GetBroadcastsRequest as _cutlayer_v1_GetBroadcastsRequest, GetBroadcastsRequest__Output as _cutlayer_v1_GetBroadcastsRequest__Output } from '../../cutlayer/v1/GetBroadcastsRequest.js';
 import type { GetBroadcastsResponse as _cutlayer_v1_GetBroadcastsResponse, GetBroadcastsResponse__Output as _cutlayer_v1_GetBroadcastsResponse__Output } from '../../cutlayer/v1/GetBroadcastsResponse.js';
+import type { GetChallengeRequest as _cutlayer_v1_GetChallengeRequest, GetChallengeRequest__Output as _cutlayer_v1_GetChallengeRequest__Output } from '../../cutlayer/v1/GetChallengeRequest.js';
+import type { GetChallengeResponse as _cutlayer_v1_GetChallengeResponse, GetChallengeResponse__Output as _cutlayer_v1_GetChallengeResponse__Output } from '../../cutlayer/v1/GetChallengeResponse.js';
 import type { GetCoordinatorRequest as _cutlayer_v1_GetCoordinatorRequest, GetCoordinatorRequest__Output as _cutlayer_v1_GetCoordinatorRequest__Output } from '../../cutlayer/v1/GetCoordinatorRequest.js';
 import type { GetCoordinatorResponse as _cutlayer_v1_GetCoordinatorResponse, GetCoordinatorResponse__Output as _cutlayer_v1_GetCoordinatorResponse__Output } from '../../cutlayer/v1/GetCoordinatorResponse.js';
 import type { GetFederationRequest as _cutlayer_v1_GetFederationRequest, GetFederationRequest__Output as _cutlayer_v1_GetFederationRequest__Output } from '../../cutlayer/v1/GetFederationRequest.js';
@@ -70,6 +72,15 @@ export interface FederationClient extends grpc.Client {
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
   getBroadcasts(argument: _cutlayer_v1_GetBroadcastsRequest, callback: grpc.requestCallback<_cutlayer_v1_GetBroadcastsResponse__Output>): grpc.ClientUnaryCall;
+  
+  GetChallenge(argument: _cutlayer_v1_GetChallengeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  GetChallenge(argument: _cutlayer_v1_GetChallengeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  GetChallenge(argument: _cutlayer_v1_GetChallengeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  GetChallenge(argument: _cutlayer_v1_GetChallengeRequest, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  getChallenge(argument: _cutlayer_v1_GetChallengeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  getChallenge(argument: _cutlayer_v1_GetChallengeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  getChallenge(argument: _cutlayer_v1_GetChallengeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
+  getChallenge(argument: _cutlayer_v1_GetChallengeRequest, callback: grpc.requestCallback<_cutlayer_v1_GetChallengeResponse__Output>): grpc.ClientUnaryCall;
   
   GetCoordinator(argument: _cutlayer_v1_GetCoordinatorRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_cutlayer_v1_GetCoordinatorResponse__Output>): grpc.ClientUnaryCall;
   GetCoordinator(argument: _cutlayer_v1_GetCoordinatorRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_cutlayer_v1_GetCoordinatorResponse__Output>): grpc.ClientUnaryCall;
@@ -156,6 +167,8 @@ export interface FederationHandlers extends grpc.UntypedServiceImplementation {
   
   GetBroadcasts: grpc.handleUnaryCall<_cutlayer_v1_GetBroadcastsRequest__Output, _cutlayer_v1_GetBroadcastsResponse>;
   
+  GetChallenge: grpc.handleUnaryCall<_cutlayer_v1_GetChallengeRequest__Output, _cutlayer_v1_GetChallengeResponse>;
+  
   GetCoordinator: grpc.handleUnaryCall<_cutlayer_v1_GetCoordinatorRequest__Output, _cutlayer_v1_GetCoordinatorResponse>;
   
   GetFederation: grpc.handleUnaryCall<_cutlayer_v1_GetFederationRequest__Output, _cutlayer_v1_GetFederationResponse>;
@@ -180,6 +193,7 @@ export interface FederationDefinition extends grpc.ServiceDefinition {
   CreateFederation: MethodDefinition<_cutlayer_v1_CreateFederationRequest, _cutlayer_v1_CreateFederationResponse, _cutlayer_v1_CreateFederationRequest__Output, _cutlayer_v1_CreateFederationResponse__Output>
   Enlist: MethodDefinition<_cutlayer_v1_EnlistRequest, _cutlayer_v1_Accepted, _cutlayer_v1_EnlistRequest__Output, _cutlayer_v1_Accepted__Output>
   GetBroadcasts: MethodDefinition<_cutlayer_v1_GetBroadcastsRequest, _cutlayer_v1_GetBroadcastsResponse, _cutlayer_v1_GetBroadcastsRequest__Output, _cutlayer_v1_GetBroadcastsResponse__Output>
+  GetChallenge: MethodDefinition<_cutlayer_v1_GetChallengeRequest, _cutlayer_v1_GetChallengeResponse, _cutlayer_v1_GetChallengeRequest__Output, _cutlayer_v1_GetChallengeResponse__Output>
   GetCoordinator: MethodDefinition<_cutlayer_v1_GetCoordinatorRequest, _cutlayer_v1_GetCoordinatorResponse, _cutlayer_v1_GetCoordinatorRequest__Output, _cutlayer_v1_GetCoordinatorResponse__Output>
   GetFederation: MethodDefinition<_cutlayer_v1_GetFederationRequest, _cutlayer_v1_GetFederationResponse, _cutlayer_v1_GetFederationRequest__Output, _cutlayer_v1_GetFederationResponse__Output>
   GetStatus: MethodDefinition<_cutlayer_v1_GetStatusRequest, _cutlayer_v1_GetStatusResponse, _cutlayer_v1_GetStatusRequest__Output, _cutlayer_v1_GetStatusResponse__Output>
