@@ -1,8 +1,8 @@
 /** What a person sees of a run: a live bar on a terminal, plain lines elsewhere; and ctrl-C. */
 
-import { SingleBar } from 'cli-progress';
 import { byteText } from '../../../src/files/byte-text.js';
 import { Output, stderr, terminal } from '../../../src/files/output.js';
+import { progressBar } from '../../../src/files/progress-bar.js';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TrainEvent } from '../training/train-options.js';
 import { percent } from './text-layout.js';
@@ -25,9 +25,7 @@ type StepEvent = Extract<TrainEvent, { readonly type: 'step' }>;
 /** Makes a reporter for standard error. */
 export function progressReporter(stream: NodeJS.WriteStream = terminal()): ProgressReporter {
   const out = new Output(() => stream);
-  const bar = stream.isTTY
-    ? new SingleBar({ stream, format: FORMAT, hideCursor: true, etaBuffer: 20, clearOnComplete: true, linewrap: false })
-    : undefined;
+  const bar = stream.isTTY ? progressBar(stream, { format: FORMAT, etaBuffer: 20 }) : undefined;
   let started = false;
   let lastRetry = Number.NEGATIVE_INFINITY;
   const clock = stepClock();

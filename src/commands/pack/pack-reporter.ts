@@ -1,7 +1,7 @@
 /** Shows how far packing is: a bar with its ETA on a terminal, a line every tenth elsewhere. */
-import { SingleBar } from 'cli-progress';
 import type { PackProgress } from '../../compiler/pack/bundle-writer.js';
 import { Output, plainLine, terminal } from '../../files/output.js';
+import { progressBar } from '../../files/progress-bar.js';
 
 /** A running display. */
 export interface PackReporter {
@@ -19,12 +19,7 @@ export function packReporter(stream: NodeJS.WriteStream = terminal()): PackRepor
 }
 
 function barReporter(stream: NodeJS.WriteStream): PackReporter {
-  const bar = new SingleBar({
-    format: 'packing {bar} {percentage} % | {value}/{total} MB | {eta_formatted} left | {weight}',
-    stream,
-    hideCursor: true,
-    clearOnComplete: true,
-  });
+  const bar = progressBar(stream, { format: 'packing {bar} {percentage} % | {value}/{total} MB | {eta_formatted} left | {weight}' });
   let started = false;
   return {
     progress({ done, total, weight }) {

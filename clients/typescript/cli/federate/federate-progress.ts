@@ -1,8 +1,8 @@
 /** What a person sees of a federation: lines for events, and a bar while this member trains. */
 
-import { SingleBar } from 'cli-progress';
 import { byteText } from '../../../../src/files/byte-text.js';
 import { Output, terminal } from '../../../../src/files/output.js';
+import { progressBar } from '../../../../src/files/progress-bar.js';
 import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
 import type { DataEvent } from '../../federation/data/local-data.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
@@ -28,9 +28,7 @@ const stageWords = {
 
 export function federateReporter(stream: NodeJS.WriteStream = terminal()): FederateReporter {
   const out = new Output(() => stream);
-  const bar = stream.isTTY
-    ? new SingleBar({ stream, format: FORMAT, hideCursor: true, clearOnComplete: true, linewrap: false })
-    : undefined;
+  const bar = stream.isTTY ? progressBar(stream, { format: FORMAT }) : undefined;
   let training = false;
   const say = (line: string): void => {
     if (bar?.isActive) out.clearStatus();
