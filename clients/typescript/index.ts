@@ -36,12 +36,11 @@ export {
   type Example,
   type ExampleOptions,
   loadExamples,
-  type Objective,
   type OverlongPolicy,
-  objectives,
   toExamples,
 } from './data/examples.js';
 export type { ChatMessage, Conversation } from './data/messages.js';
+export { type Objective, objectives } from './data/objectives.js';
 export { epochBatches, evaluationBatches } from './data/order.js';
 export { type DataRecord, parseRecord } from './data/records.js';
 export { TextTokenizer } from './data/text-tokenizer.js';

@@ -1,5 +1,6 @@
 /** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
+import type { Objective } from './objectives.js';
 import { type DataRecord, readRecord } from './records.js';
 import { type Row, readRows } from './rows.js';
 import type { TextTokenizer } from './text-tokenizer.js';
@@ -22,15 +23,6 @@ export interface Example {
 
 /** What to do with an example longer than the limit. */
 export type OverlongPolicy = 'error' | 'truncate' | 'skip';
-
-/**
- * What is learned: `auto` takes each record's own form, the others one form only. `text` is
- * continued pre-training, documents in several windows; `classification` reads `{text, label}`.
- */
-export const objectives = ['auto', 'completion', 'chat', 'text', 'classification'] as const;
-
-/** One of {@link objectives}. */
-export type Objective = (typeof objectives)[number];
 
 export interface ExampleOptions {
   /** Most tokens of an example: the model's positions less the virtual tokens, or fewer. */

@@ -17,7 +17,8 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../../../src/options/option.js';
-import { type OverlongPolicy, objectives } from '../../data/examples.js';
+import type { OverlongPolicy } from '../../data/examples.js';
+import { objectives } from '../../data/objectives.js';
 import { scheduleNames } from '../../optimizers/schedule.js';
 import { DEFAULT_DIVERGENCE_FACTOR } from '../../training/divergence.js';
 import { connectionOptions } from '../connection-options.js';
