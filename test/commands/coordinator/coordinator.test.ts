@@ -187,7 +187,7 @@ describe('cutlayer coordinator', function () {
     await running.kill();
     const gone = await cutlayer(['coordinator', 'status', ...ownState()]);
     assert.equal(gone.code, 1);
-    assert.match(gone.stderr, /error UNAVAILABLE: coordinator .* does not answer: .*\nhint: /);
+    assert.match(gone.stderr, /error UNAVAILABLE: coordinator .*: nothing listens there, or it refuses connections .*\nhint: /);
     const publicKey = running.ready.publicKey;
     running = await running.restart();
     assert.equal(running.ready.publicKey, publicKey);
