@@ -7,6 +7,7 @@ import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 
 const gateway = () => import('./gateway/gateway-command.js');
 const signer = () => import('./signer/signer-commands.js');
+const login = () => import('../../clients/typescript/cli/login/login-command.js');
 const coordinator = () => import('./coordinator/coordinator-command.js');
 
 /** The command that belongs to no role. */
@@ -66,6 +67,21 @@ const clientCommands: CommandGroup = {
       name: 'check',
       description: 'say whether bundle, gateway, certificate, token and clock are right, and what to do',
       load: async () => (await import('../../clients/typescript/cli/check/check-command.js')).checkCommand,
+    },
+    {
+      name: 'login',
+      description: 'keep bundle, gateway, CA and token as a profile, which every command then uses',
+      load: async () => (await login()).loginCommand,
+    },
+    {
+      name: 'profiles',
+      description: 'list the profiles that login has written; prints no token',
+      load: async () => (await login()).profilesCommand,
+    },
+    {
+      name: 'logout',
+      description: 'remove a profile and the token in it',
+      load: async () => (await login()).logoutCommand,
     },
     {
       name: 'train',

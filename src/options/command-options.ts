@@ -1,17 +1,17 @@
 /**
  * Gives a command the flags of a table of options, and reads their values. The order is: flags,
- * environment, configuration file, defaults.
+ * environment, configuration file, profile, defaults.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
 import { CutlayerError } from '../errors.js';
 import { readConfigFile } from './config-file.js';
-import { kebab, type OptionRow, type OptionTable, type ValuesOf, variableOf } from './option.js';
+import { kebab, type OptionRow, type OptionTable, type Presets, type ValuesOf, variableOf } from './option.js';
 import { parseValue } from './parse-options.js';
 
 /** An option that has a value, and where the value comes from. */
 export interface GivenOption {
-  readonly source: 'flag' | 'environment' | 'file' | 'default';
+  readonly source: 'flag' | 'environment' | 'file' | 'profile' | 'default';
   /** As a file would give it, with paths that are right here. */
   readonly given: unknown;
   /** Parsed. */
@@ -61,22 +61,29 @@ export async function gatherOptions(command: Command, table: OptionTable): Promi
   // A table may have a row of this name, which is then another file.
   const file = Object.hasOwn(table, 'config') ? undefined : (command.getOptionValue('config') as string | undefined);
   const fromFile = file === undefined ? {} : await readConfigFile(file, table);
-  const role = roleOf(command);
   const options: Record<string, GivenOption> = {};
+  const add = (name: string, option: Omit<GivenOption, 'value'>, shown = String(option.given)): void => {
+    options[name] = { ...option, value: parseValue(table[name]!, option.given, option.place, shown) };
+  };
+  const role = roleOf(command);
   for (const [name, row] of Object.entries(table)) {
     const flag = kebab(name);
     const variable = role === undefined ? '' : variableOf(role, name);
     const fromEnvironment = process.env[variable] ?? '';
-    const add = (source: GivenOption['source'], place: string, given: unknown, shown = String(given)): void => {
-      options[name] = { source, place, given, value: parseValue(row, given, place, shown) };
-    };
     if (command.getOptionValueSource(name) === 'cli') {
       const given = command.getOptionValue(name) as string | boolean | readonly string[];
-      add('flag', `--${flag}`, readFlag(row, given), String(given));
-    } else if (fromEnvironment !== '') add('environment', variable, row.fromText(fromEnvironment), fromEnvironment);
-    else if (fromFile[name] !== undefined) add('file', `${file}: ${flag}`, fromFile[name]);
-    else if (row.fallback !== undefined) add('default', `--${flag}`, row.fallback);
-    else if (row.required === true) refuseMissing(command, name, row);
+      add(name, { source: 'flag', place: `--${flag}`, given: readFlag(row, given) }, String(given));
+    } else if (fromEnvironment !== '')
+      add(name, { source: 'environment', place: variable, given: row.fromText(fromEnvironment) }, fromEnvironment);
+    else if (fromFile[name] !== undefined) add(name, { source: 'file', place: `${file}: ${flag}`, given: fromFile[name] });
+  }
+  const presets = await presetsOf(table, valuesOf(options));
+  for (const [name, row] of Object.entries(table)) {
+    const preset = presets?.values[name];
+    if (options[name] !== undefined) continue;
+    if (preset !== undefined) add(name, { source: 'profile', place: `${presets!.name}: ${kebab(name)}`, given: preset });
+    else if (row.fallback !== undefined) add(name, { source: 'default', place: `--${kebab(name)}`, given: row.fallback });
+    else if (row.required === true) refuseMissing(command, name, table);
   }
   refuseIdle(table, options);
   return options;
@@ -87,10 +94,23 @@ function readFlag(row: OptionRow, given: string | boolean | readonly string[]): 
   return typeof given === 'string' ? row.fromText(given) : given.flatMap((item) => row.fromText(item));
 }
 
-function refuseMissing(command: Command, name: string, row: OptionRow): never {
-  const [flag] = flagsOf(name, row);
+/** What the table's option of a profile brings; undefined without one. */
+async function presetsOf(table: OptionTable, given: Readonly<Record<string, unknown>>): Promise<Presets | undefined> {
+  for (const [name, { presets }] of Object.entries(table)) {
+    const value = given[name];
+    if (presets !== undefined) return presets(value === undefined ? undefined : String(value), given);
+  }
+  return undefined;
+}
+
+function refuseMissing(command: Command, name: string, table: OptionTable): never {
+  const [flag] = flagsOf(name, table[name]!);
+  const brings = Object.keys(table).find((other) => table[other]!.presets !== undefined);
+  const profile = brings === undefined ? '' : `, or by --${brings}`;
   const file = command.options.some((option) => option.attributeName() === 'config') ? `, or ${kebab(name)} in the file of --config` : '';
-  command.error(`error: required option '${flag!.flags}' not specified${file}`, { code: 'commander.missingMandatoryOptionValue' });
+  command.error(`error: required option '${flag!.flags}' not specified${file}${profile}`, {
+    code: 'commander.missingMandatoryOptionValue',
+  });
 }
 
 /** Ignores switches that are off, and defaults: the file that a run writes lists all of them. */

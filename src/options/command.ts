@@ -25,7 +25,8 @@ function environmentHelp(built: Command, { options, configFile }: CommandSpec): 
   const [name] = Object.keys(options);
   const role = roleOf(built);
   if (name === undefined || role === undefined) return '';
-  const order = `flag, environment, ${configFile === true ? 'the file of --config, ' : ''}default`;
+  const profile = Object.values(options).some(({ presets }) => presets !== undefined) ? 'the profile, ' : '';
+  const order = `flag, environment, ${configFile === true ? 'the file of --config, ' : ''}${profile}default`;
   return `\n\nEach option has an environment variable: --${kebab(name)} is ${variableOf(role, name)}. The first of these counts: ${order}.`;
 }
 

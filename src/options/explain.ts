@@ -8,7 +8,8 @@ export function explainText(table: OptionTable, options: GivenOptions): string {
     const option = options[name];
     if (option === undefined) return [kebab(name), '-', 'not given'];
     const { source, place, given } = option;
-    return [kebab(name), showGiven(given) || '-', source === 'default' ? source : `${source} ${place.replace(/: [^:]*$/, '')}`];
+    const at = place.replace(/: [^:]*$/, '');
+    return [kebab(name), showGiven(given) || '-', source === 'default' ? source : source === 'profile' ? at : `${source} ${at}`];
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map(([key, value, source]) => `${key!.padEnd(widths[0]!)}  ${value!.padEnd(widths[1]!)}  ${source}\n`).join('');

@@ -35,8 +35,22 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly transient?: boolean;
   /** Why it has no effect with these other values, as `only lora reads it`; else undefined. */
   readonly idle?: (values: Readonly<Record<string, unknown>>) => string | undefined;
+  /**
+   * Values that it brings for other rows of its table. They count below flags, environment and the
+   * file of `--config`, above defaults.
+   * @param value What this option was given; undefined when it was not.
+   * @param given What the other options were given, by name.
+   */
+  readonly presets?: (value: string | undefined, given: Readonly<Record<string, unknown>>) => Promise<Presets | undefined>;
   /** Heading under which `--help` shows it. */
   readonly group?: string;
+}
+
+/** Values of options by name, as a file gives them, and what they are called. */
+export interface Presets {
+  /** As `profile acme`. */
+  readonly name: string;
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
 /** Options by name. */

@@ -65,12 +65,12 @@ const requiredFlags = ({ options }: CommandSpec, but?: string): string[] =>
   );
 
 /**
- * Without what would make an option idle; rows that go with others are tried by
- * config-file.test.ts.
+ * Without what would make an option idle or read a profile; rows that go with others are tried by
+ * config-file.test.ts, profiles by profiles.test.ts.
  */
 const alone = (spec: CommandSpec): CommandSpec => ({
   ...spec,
-  options: Object.fromEntries(Object.entries(spec.options).map(([name, { idle: _, ...row }]) => [name, row])),
+  options: Object.fromEntries(Object.entries(spec.options).map(([name, { idle: _, presets: __, ...row }]) => [name, row])),
 });
 
 describe('every option of every command', () => {

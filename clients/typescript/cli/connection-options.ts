@@ -14,8 +14,10 @@ import {
 } from '../../../src/options/option.js';
 import { signerOption } from '../../../src/options/signer-option.js';
 import { type WireDType, wireDTypeNames } from '../../../src/protocol/wire/wire-dtype.js';
+import { profileOption } from './profile/profile-option.js';
 
 export const connectionOptions = under('Model and gateway', {
+  profile: profileOption,
   bundle: required(path('dir', 'client bundle that the vendor gave you (cutlayer pack writes it)')),
   gateway: required(text('host:port', "the vendor's gateway")),
   ca: optional(path('file', "PEM file of the authority behind the gateway's certificate (default: the system's)")),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkConnection } from '../../../clients/typescript/cli/check/check-connection.js';
 import { checkOptions } from '../../../clients/typescript/cli/check/check-options.js';
+import { connectionOf } from '../../../clients/typescript/cli/check/checked-connection.js';
 import type { CheckName, Finding } from '../../../clients/typescript/cli/check/finding.js';
 import { parseOptions } from '../../../src/options/parse-options.js';
 import { cutlayerHere } from '../../support/command-here.js';
@@ -41,7 +42,7 @@ describe('cutlayer client check', () => {
     );
 
   async function findings(options: Readonly<Record<string, unknown>>, now?: () => number): Promise<Readonly<Record<CheckName, Finding>>> {
-    const found = await checkConnection(parseOptions(checkOptions, options), new AbortController().signal, now);
+    const found = await checkConnection(connectionOf(parseOptions(checkOptions, options)), new AbortController().signal, now);
     // Each check is in the list once.
     return Object.fromEntries(found.map((finding) => [finding.name, finding])) as Record<CheckName, Finding>;
   }

@@ -1,13 +1,13 @@
 /** Checks all that a command needs before it can call a gateway. No check throws: it fails. */
 import { type ClientBundleArtifact, loadClientBundle } from '../../../../src/artifacts/store.js';
-import type { ConnectionFlags } from '../connection-options.js';
+import type { CheckedConnection } from './checked-connection.js';
 import { type Finding, failed, ok, skipped } from './finding.js';
 import { modelFindings, unknown } from './model-findings.js';
 import { serverFindings } from './server-findings.js';
 import { tokenFinding } from './token-finding.js';
 
 /** Runs every check that can be run. @param now Milliseconds since 1970. */
-export async function checkConnection(flags: ConnectionFlags, signal: AbortSignal, now = Date.now): Promise<readonly Finding[]> {
+export async function checkConnection(flags: CheckedConnection, signal: AbortSignal, now = Date.now): Promise<readonly Finding[]> {
   let artifact: ClientBundleArtifact | undefined;
   let bundle: Finding;
   try {

@@ -3,8 +3,7 @@ import type { ClientBundleArtifact } from '../../../../src/artifacts/store.js';
 import { byteText } from '../../../../src/files/byte-text.js';
 import { type Connection, connect } from '../../connection/connect.js';
 import { checkBundle, checkWireDType, type ServedModel } from '../../connection/served-model.js';
-import type { ConnectionFlags } from '../connection-options.js';
-import { tokenOptions } from '../session.js';
+import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
 
 /** A gateway that answered the probe answers a call soon, or not at all. */
@@ -24,7 +23,7 @@ const judged = (name: CheckName, says: string, check: () => void): Finding => {
  * @param bundle Undefined when it cannot be read.
  */
 export async function modelFindings(
-  flags: ConnectionFlags,
+  flags: CheckedConnection,
   bundle: ClientBundleArtifact | undefined,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -33,7 +32,7 @@ export async function modelFindings(
     connection = await connect({
       address: flags.gateway,
       ca: flags.ca,
-      ...tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
+      ...flags.token(),
       insecure: flags.insecure,
       deadlineMs: flags.deadline * 1000,
       retry: { retryForMs: RETRY_FOR_MS },

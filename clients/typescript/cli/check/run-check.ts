@@ -7,11 +7,12 @@ import { interruptible } from '../progress.js';
 import { allRight, checkConnection } from './check-connection.js';
 import type { CheckFlags } from './check-options.js';
 import { findingLines } from './check-text.js';
+import { connectionOf } from './checked-connection.js';
 
 /** Prints where the connection's options come from, and the findings. */
 export async function runCheck(flags: CheckFlags, options: GivenOptions): Promise<void> {
   await interruptible(async (signal) => {
-    const findings = await checkConnection(flags, signal);
+    const findings = await checkConnection(connectionOf(flags), signal);
     if (flags.json) stdout.json({ ok: allRight(findings), gateway: flags.gateway, bundle: flags.bundle, checks: findings });
     else {
       const { bundle, gateway, ca, tokenFile } = connectionOptions;

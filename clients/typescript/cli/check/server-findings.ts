@@ -2,7 +2,7 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import { proxyVariable } from '../../connection/server-address.js';
 import { probeServer, type SeenCertificate, type ServerProbe } from '../../connection/server-probe.js';
-import type { ConnectionFlags } from '../connection-options.js';
+import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
 
 /** The gateway takes tokens of a clock that differs by this much, and no more. */
@@ -12,7 +12,7 @@ const DAY_MS = 24 * 3600 * 1000;
 const SOON_DAYS = 14;
 
 /** @param now Milliseconds since 1970, by this machine's clock. */
-export async function serverFindings(flags: ConnectionFlags, signal: AbortSignal, now: () => number): Promise<readonly Finding[]> {
+export async function serverFindings(flags: CheckedConnection, signal: AbortSignal, now: () => number): Promise<readonly Finding[]> {
   const { gateway: address, ca, insecure } = flags;
   const proxy = proxyVariable(address);
   if (proxy !== undefined) {
@@ -32,7 +32,7 @@ export async function serverFindings(flags: ConnectionFlags, signal: AbortSignal
   return [ok('address', `${address} answers`), certificateFinding(probe.certificate, flags, ended), clockFinding(probe, began, ended)];
 }
 
-function certificateFinding(certificate: SeenCertificate | undefined, flags: ConnectionFlags, now: number): Finding {
+function certificateFinding(certificate: SeenCertificate | undefined, flags: CheckedConnection, now: number): Finding {
   if (certificate === undefined) return ok('certificate', 'none: plain text, as --insecure says');
   const { refusal, names, validTo } = certificate;
   const days = Math.floor((validTo.getTime() - now) / DAY_MS);
@@ -45,7 +45,7 @@ function certificateFinding(certificate: SeenCertificate | undefined, flags: Con
 }
 
 /** What mends a refusal, by node's code for it. */
-function advice(refusal: string, { ca }: ConnectionFlags): string {
+function advice(refusal: string, { ca }: CheckedConnection): string {
   if (refusal === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'reach the gateway by one of these names, or ask the vendor for a certificate with its name';
   if (/EXPIRED|NOT_YET_VALID/.test(refusal)) return `compare the clocks: this machine's says ${new Date().toISOString()}`;

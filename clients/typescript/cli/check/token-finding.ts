@@ -2,14 +2,13 @@
 import { decodeJwt, type JWTPayload } from 'jose';
 import { CutlayerError } from '../../../../src/errors.js';
 import { tokenSource } from '../../connection/token-source.js';
-import type { ConnectionFlags } from '../connection-options.js';
-import { tokenOptions } from '../session.js';
+import type { CheckedConnection } from './checked-connection.js';
 import { type Finding, failed, ok, skipped } from './finding.js';
 
 /** @param now Milliseconds since 1970. */
-export async function tokenFinding(flags: ConnectionFlags, now: number): Promise<Finding> {
+export async function tokenFinding(flags: CheckedConnection, now: number): Promise<Finding> {
   try {
-    const token = await tokenSource(tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'))(false);
+    const token = await tokenSource(flags.token())(false);
     return describe(token, now);
   } catch (caught) {
     return failed('token', caught);
