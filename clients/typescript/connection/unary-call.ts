@@ -83,7 +83,7 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
   const proxy = proxyVariable(address);
   const way = proxy === undefined ? '' : `, through the proxy that ${proxy} names; no_proxy=${hostOf(address)} goes without it`;
   if (reason.includes('ECONNREFUSED'))
-    return unavailable(`${role} ${address}: nothing listens there, or it refuses connections (${reason})${way}`, error);
+    return unavailable(`${role} ${address}: nothing listens there, or it refuses connections (${reason.replace(/\.$/, '')})${way}`, error);
   if (reason === error.message && /ECONNRESET|EPIPE|socket hang up|Connection dropped|RST_STREAM/i.test(reason))
     return unavailable(`${role} ${address}: the connection was closed while the call was under way (${reason})${way}`, error);
   return reason === error.message && way === '' ? error : unavailable(`${role} ${address} does not answer: ${reason}${way}`, error);

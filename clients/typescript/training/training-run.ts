@@ -3,10 +3,9 @@
  * resume. A run depends on its settings and last checkpoint alone: killed and resumed, it gives the
  * same losses to the last bit.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
-import { writeDirectoryAtomic } from '../../../src/files/atomic-file.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { lockRun, type RunLock } from '../../../src/files/run-lock.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { loadAdapter } from '../adapters/load.js';
@@ -224,7 +223,7 @@ export class TrainingRun {
     return writeDirectoryAtomic(dir, async (temporary) => {
       await adapter.save(temporary);
       const { name, text } = trainedOnFile(this.#options.examples);
-      await writeFile(join(temporary, name), text);
+      await writeFileAtomic(join(temporary, name), text);
       if (this.#ledger !== undefined) await writePrivacyStatement(temporary, this.#ledger.statement());
     });
   }
