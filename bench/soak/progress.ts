@@ -2,6 +2,7 @@
 import { residentBytes } from '../../test/support/process-memory.js';
 import { median } from '../paired.js';
 import type { Report } from '../report.js';
+import { accountedBytes } from './accounted.js';
 
 const SAMPLE_MS = 2000;
 const MINUTE_MS = 60_000;
@@ -15,28 +16,43 @@ interface Part {
   readonly failures: Map<string, number>;
 }
 
+/** Memory of the gateway, in bytes. */
+interface Memory {
+  /** Of its process, as Linux counts it. */
+  readonly resident: number;
+  /** What its budgets count. */
+  readonly accounted: number;
+}
+
+/** The gateway that is measured. */
+export interface MeasuredGateway {
+  readonly pid: number;
+  /** host:port of its admin port. */
+  readonly admin: string;
+}
+
 /** Counts steps and samples the memory of the gateway's process, from `begin` to `end`. */
 export class SoakProgress {
-  readonly #pid: number;
+  readonly #gateway: MeasuredGateway;
   readonly #totalMs: number;
   readonly #parts: Part[] = [];
-  /** Median resident bytes of each minute. */
-  readonly #minutes: number[] = [];
-  #samples: number[] = [];
+  /** Medians of each minute. */
+  readonly #minutes: Memory[] = [];
+  #samples: Memory[] = [];
   #ofMinute = { latenciesMs: [] as number[], failures: 0 };
   #began = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param totalMs how long the soak is to take */
-  constructor(pid: number, totalMs: number) {
-    this.#pid = pid;
+  constructor(gateway: MeasuredGateway, totalMs: number) {
+    this.#gateway = gateway;
     this.#totalMs = totalMs;
   }
 
   begin(): void {
     this.#began = performance.now();
-    process.stdout.write('  minute  left   gateway MB   steps  failed  median ms   p99 ms  part\n');
-    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    process.stdout.write('  minute  left   gateway MB  accounted   steps  failed  median ms   p99 ms  part\n');
+    this.#timer = setInterval(() => void this.#sample(), SAMPLE_MS);
   }
 
   /** The steps that follow belong to this part. */
@@ -82,26 +98,34 @@ export class SoakProgress {
       return;
     }
     const [first, last] = [settled[0]!, settled.at(-1)!];
-    report.add(`${title}: memory of the gateway at the end`, last / 1e6, 'MB', {
-      baseline: `${(first / 1e6).toFixed(0)} MB at half of the time`,
-      ratio: last / first,
+    report.add(`${title}: memory of the gateway at the end`, last.resident / 1e6, 'MB', {
+      baseline: `${(first.resident / 1e6).toFixed(0)} MB at half of the time`,
+      ratio: last.resident / first.resident,
     });
-    report.add(`${title}: its growth in the second half, fitted`, (slope(settled) * 60) / 1e6, 'MB/hour');
-    report.add(`${title}: its largest minute`, Math.max(...this.#minutes) / 1e6, 'MB');
+    report.add(`${title}: its budgets' bytes at the end`, last.accounted / 1e6, 'MB');
+    const growth = slope(settled.map(({ resident }) => resident));
+    report.add(`${title}: its growth in the second half, fitted`, (growth * 60) / 1e6, 'MB/hour');
+    report.add(`${title}: its largest minute`, Math.max(...this.#minutes.map(({ resident }) => resident)) / 1e6, 'MB');
   }
 
-  #sample(): void {
-    this.#samples.push(residentBytes(this.#pid));
+  async #sample(): Promise<void> {
+    // A gateway too busy to answer, or one that has ended, gives no sample.
+    const sample = await memoryOf(this.#gateway).catch(() => undefined);
+    if (sample !== undefined) this.#samples.push(sample);
     const elapsedMs = performance.now() - this.#began;
-    if (elapsedMs < (this.#minutes.length + 1) * MINUTE_MS) return;
-    const bytes = median(this.#samples);
-    this.#minutes.push(bytes);
+    if (this.#samples.length === 0 || elapsedMs < (this.#minutes.length + 1) * MINUTE_MS) return;
+    const memory = {
+      resident: median(this.#samples.map(({ resident }) => resident)),
+      accounted: median(this.#samples.map(({ accounted }) => accounted)),
+    };
+    this.#minutes.push(memory);
     const { latenciesMs, failures } = this.#ofMinute;
     const left = Math.max(0, Math.ceil((this.#totalMs - elapsedMs) / MINUTE_MS));
     const cells = [
       String(this.#minutes.length).padStart(8),
       `${left} m`.padStart(6),
-      (bytes / 1e6).toFixed(0).padStart(13),
+      (memory.resident / 1e6).toFixed(0).padStart(13),
+      (memory.accounted / 1e6).toFixed(0).padStart(11),
       String(latenciesMs.length).padStart(8),
       String(failures).padStart(8),
       quantile(latenciesMs, 0.5).toFixed(0).padStart(11),
@@ -111,6 +135,12 @@ export class SoakProgress {
     this.#samples = [];
     this.#ofMinute = { latenciesMs: [], failures: 0 };
   }
+}
+
+/** @throws when the gateway does not answer in time */
+async function memoryOf({ pid, admin }: MeasuredGateway): Promise<Memory> {
+  const accounted = await accountedBytes(admin);
+  return { resident: residentBytes(pid), accounted };
 }
 
 const quantiles = [

@@ -25,6 +25,8 @@ const HOSTILE = ['flood', 'forger', 'garbage', 'silence', 'storm'];
 /** A user's time between two steps: batches are read, other work is done. */
 const PAUSE_MS = 300;
 const LOWEST_PRIORITY = 19;
+/** Small budgets: they are full after a few minutes, and growth after that is a leak. */
+const MEMORY = ['--memory', '1GiB', '--residual-memory', '256MiB'];
 
 /** The parts of the soak, with their shares of its time. */
 const parts = [
@@ -46,7 +48,7 @@ interface Rig {
 export async function benchSoak(report: Report, model: Model, minutes: number): Promise<void> {
   const gateway = await startGateway([
     ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir, '--log-level', 'error'],
-    ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0'],
+    ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...MEMORY],
   ]);
   const { listen: address, caFile: ca } = gateway.ready;
   const tokenOf = async (tenant: string) =>
@@ -56,7 +58,7 @@ export async function benchSoak(report: Report, model: Model, minutes: number): 
   const interrupted = new AbortController();
   const onInterrupt = (): void => interrupted.abort();
   process.once('SIGINT', onInterrupt);
-  const progress = new SoakProgress(gateway.pid, minutes * 60_000);
+  const progress = new SoakProgress({ pid: gateway.pid, admin: gateway.ready.admin }, minutes * 60_000);
   try {
     const clients: TrainingClient[] = [];
     for (const tenant of HONEST) {

@@ -1,0 +1,25 @@
+/** What a gateway's own budgets count, from the metrics of its admin port. */
+import { gatewayGauges } from '../../src/gateway/gauges.js';
+
+/** Kept steps, calls with their messages, and running jobs. */
+const COUNTED = ['residualBytes', 'inputBytes', 'callBytes', 'workBytes'] as const satisfies readonly (keyof typeof gatewayGauges)[];
+
+const TIMEOUT_MS = 5000;
+
+/**
+ * Bytes that a gateway's budgets count now. Inputs of a training step in flight are counted twice:
+ * as its call's, and as kept ones.
+ * @param admin host:port of its admin port
+ */
+export async function accountedBytes(admin: string): Promise<number> {
+  const response = await fetch(`http://${admin}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const text = await response.text();
+  return COUNTED.reduce((sum, name) => sum + gauge(text, gatewayGauges[name][0]), 0);
+}
+
+/** A gauge without labels, in the text format of Prometheus. */
+function gauge(text: string, name: string): number {
+  const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(text);
+  if (found === null) throw new Error(`soak: the gateway's metrics have no ${name}`);
+  return Number(found[1]);
+}
