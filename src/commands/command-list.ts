@@ -37,6 +37,12 @@ const gatewayCommands: CommandGroup = {
       description: 'issue an access token from the embedded issuer',
       load: async () => (await gateway()).tokenCommand,
     },
+    {
+      name: 'onboard',
+      description: 'write one file with which a customer logs in: address, CA, token, and which bundle',
+      word: ['<tenant>', 'the customer: 1 to 64 of [A-Za-z0-9._-]'],
+      load: async () => (await gateway()).onboardCommand,
+    },
   ],
 };
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ONBOARDING_VERSION } from '../../clients/typescript/cli/login/onboarding-file.js';
+import { PROFILE_FORMAT } from '../../clients/typescript/cli/profile/profile-store.js';
 import { FORMAT_VERSION as memberVersion } from '../../clients/typescript/federation/member-schema.js';
 import { FORMAT_VERSION as artifactVersion } from '../../src/artifacts/manifest.js';
 import { packageRoot } from '../../src/files/package-root.js';
@@ -16,6 +18,8 @@ describe('docs/versions.md', () => {
   const versions = {
     'backbone and client bundle': artifactVersion,
     'checkpoint of a training run': literalIn('clients/typescript/training/checkpoint.ts'),
+    'profile of a client': PROFILE_FORMAT,
+    'onboarding file': ONBOARDING_VERSION,
     'manifest of a federation': literalIn('src/protocol/federation/manifest.ts'),
     "state of a federation's member": memberVersion,
   };

@@ -3,6 +3,7 @@ import { gatewayOptions } from '../../gateway/config.js';
 import { command } from '../../options/command-spec.js';
 import { required, text, withDefault } from '../../options/option.js';
 import { checkOption, configCommand } from '../config-command.js';
+import { onboardOptions } from './onboard-options.js';
 
 export const startCommand = command({
   options: {
@@ -57,6 +58,21 @@ The token is printed bare. It is a secret: its holder is that tenant.`,
     ]);
     await printToken('gateway', { tenant, scopes: parseScopes(scope, gatewayScopes), ttl, stateDir });
   },
+});
+
+export const onboardCommand = command({
+  options: onboardOptions,
+  help: `
+The file holds a token: send it over a channel that only the customer reads. It has mode 0600, and no file is replaced.
+Use it with the gateway's own tokens, not with those of --issuer.
+
+Examples:
+  $ cutlayer gateway onboard acme --out acme.cutlayer --address vendor.example:443 \\
+      --bundle ./packed/client-bundle --bundle-url https://vendor.example/client-bundle.tar.gz
+
+The customer then runs:
+    $ cutlayer client login --from acme.cutlayer --bundle ./client-bundle`,
+  run: async (flags, { words }) => (await import('./run-onboard.js')).runOnboard(words[0]!, flags),
 });
 
 export const showCommand = configCommand('gateway start', gatewayOptions);

@@ -16,6 +16,9 @@ Examples:
   Once:
     $ cutlayer client login --bundle model/client-bundle --gateway vendor.example:443 --ca ca.pem --token-file token
 
+  With the file that the vendor made for you:
+    $ cutlayer client login --from acme.cutlayer --bundle model/client-bundle
+
   Then:
     $ cutlayer client check
     $ cutlayer client train --data train.jsonl --out run1

@@ -1,20 +1,26 @@
 /** Options of `cutlayer client login`, `profiles` and `logout`. */
-import { required, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
+import { type OptionRow, optional, path, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
 import { DEFAULT_PROFILE, profileName } from '../profile/profile-name.js';
 
 const { bundle, gateway, ca, tokenFile, insecure, signer, verify } = connectionOptions;
 
+/** Rows that say what the vendor's file says. */
+function withoutFile<T>(row: OptionRow<T>): OptionRow<T> {
+  return { ...row, idle: ({ from }) => (from === undefined ? undefined : 'the file of --from says it') };
+}
+
 export const loginOptions = {
   ...under('Profile', {
     profile: withDefault(profileName('what to call it; commands without --profile take the one called default'), DEFAULT_PROFILE),
+    from: optional(path('file', 'file that the vendor made with cutlayer gateway onboard: gateway, CA, token, and which bundle')),
     check: toggle(true, 'write it without trying it'),
   }),
-  bundle: required(bundle),
-  gateway: required(gateway),
-  ca,
-  tokenFile,
-  insecure,
+  bundle: optional(bundle),
+  gateway: withoutFile(optional(gateway)),
+  ca: withoutFile(ca),
+  tokenFile: withoutFile(tokenFile),
+  insecure: withoutFile(insecure),
   verify,
   signer,
 };
