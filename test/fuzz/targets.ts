@@ -14,6 +14,7 @@ export const targets = {
   'federation-manifests': 'signed manifests of federations, and broadcasts',
   'model-configs': 'config.json of checkpoints',
   'adapter-files': 'adapter_config.json and cutlayer_adapter.json',
+  'onboarding-files': 'files of cutlayer gateway onboard',
   'option-files': 'YAML files of options',
   'federation-settings': "YAML files of a founder's settings, and --set",
   jsonl: 'data files and bodies of JSON lines',
