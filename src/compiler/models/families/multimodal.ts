@@ -3,8 +3,8 @@
  * images runs through the text model alone, with one position a token on every axis.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { CutlayerError } from '../../../errors.js';
-import { type ConfigJson, refuseUnknownKeys, unsupported } from '../config.js';
+import { z } from 'zod';
+import { type ConfigJson, parseKeys, refuseUnknownKeys, unsupported } from '../config.js';
 import type { Family } from '../weights.js';
 import { gemma3Text } from './gemma3-text.js';
 import { mistral } from './mistral.js';
@@ -16,6 +16,9 @@ const IMAGE_KEYS = `vision_config image_token_index image_token_id video_token_i
   boi_token_index eoi_token_index mm_tokens_per_image projector_hidden_act vision_feature_layer vision_feature_select_strategy
   multimodal_projector_bias spatial_merge_size image_seq_length`.split(/\s+/);
 const TOWERS = /^(model\.)?(vision_tower|multi_modal_projector|visual)\./;
+
+/** Where the text model has a config of its own. */
+const nested = z.object({ text_config: z.looseObject({}) });
 
 interface Multimodal {
   readonly name: string;
@@ -37,14 +40,10 @@ function multimodal({ name, text, textType, tied, flat }: Multimodal): Family {
       ignored: [...text.names.ignored, TOWERS],
     },
     textConfig(config) {
-      const nested = config.text_config;
-      if (nested === undefined && flat !== true)
-        throw new CutlayerError('INVALID_CONFIG', 'config.json: text_config: expected an object with the keys of the text model');
-      if (nested !== undefined && (typeof nested !== 'object' || nested === null || Array.isArray(nested)))
-        throw new CutlayerError('INVALID_CONFIG', 'config.json: text_config: expected an object');
       const own = Object.entries(config).filter(([key]) => !IMAGE_KEYS.includes(key) && key !== 'text_config');
-      const inner: ConfigJson = nested === undefined ? Object.fromEntries(own) : (nested as ConfigJson); // an object, as checked
-      if (nested !== undefined) {
+      const isFlat = flat === true && config.text_config === undefined;
+      const inner: ConfigJson = isFlat ? Object.fromEntries(own) : parseKeys(nested, config).text_config;
+      if (!isFlat) {
         if (inner.model_type !== undefined && inner.model_type !== textType)
           throw unsupported('text_config.model_type', inner.model_type, textType);
         // Some configs repeat keys of the text model at the top.
