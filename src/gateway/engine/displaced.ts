@@ -4,9 +4,10 @@
  * must have more than the new job's tenant will have. So a tenant alone may use everything, and a
  * tenant within its share is never refused because of others.
  */
+
+import { Shares } from '../../server/shares.js';
 import type { FairQueue, Turn } from './fair-queue.js';
 import type { MemoryBudget } from './memory-budget.js';
-import { Shares } from './shares.js';
 
 /** A waiting job and the bytes that its call holds. */
 export interface WaitingJob extends Turn {

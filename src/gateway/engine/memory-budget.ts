@@ -7,7 +7,7 @@
  * for callers that are not verified yet. Kept steps have what is left of both halves, up to a limit
  * of their own, and give way to calls and jobs.
  */
-import { Shares } from './shares.js';
+import { Shares } from '../../server/shares.js';
 
 /** The bounds of a budget. */
 export interface BudgetBounds {

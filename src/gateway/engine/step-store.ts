@@ -11,7 +11,7 @@
  * that a step id with other inputs is still refused.
  */
 import { CutlayerError } from '../../errors.js';
-import { Shares } from './shares.js';
+import { Shares } from '../../server/shares.js';
 
 /** How to make a {@link StepStore}. */
 export interface StepStoreOptions<Inputs, Residuals> {

@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { CutlayerError } from '../../errors.js';
 import type { Principal } from '../auth/scopes.js';
 import type { CallObservation } from '../observability/metrics.js';
+import { Shares } from '../shares.js';
 import type { HeldBytes } from './byte-budget.js';
 
 /** A call from admission to its end. */
@@ -63,9 +64,9 @@ const TOKEN_GRACE_MS = 60_000;
 /** All calls in flight. */
 export class Calls {
   readonly #options: CallsOptions;
+  /** In the order of their admission. */
   readonly #open = new Set<OpenCall>();
-  /** Open calls by tenant, without zeros. */
-  readonly #ofTenant = new Map<string, number>();
+  readonly #places = new Shares();
   readonly #draining = new AbortController();
   #idle: (() => void) | undefined;
 
@@ -82,21 +83,22 @@ export class Calls {
 
   /**
    * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or
-   * the token's end and a grace, whichever is first.
+   * the token's end and a grace, whichever is first. When every place is taken, the tenant with
+   * most gives its newest one, if it has more than the new call's tenant will have. So no number of
+   * other tenants shuts one out.
    * @param deadline milliseconds since 1970
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
   open(method: string, principal: Principal, deadline: number, { held, proof }: OpenedWith): Call {
-    const { now, maxDeadlineMs, maxInFlight, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
+    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
     const { tenant } = principal;
-    const others = this.#ofTenant.get(tenant) ?? 0;
+    const others = this.#places.of(tenant);
     if (others >= maxInFlightPerTenant)
       throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
-    if (this.#open.size >= maxInFlight)
-      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+    this.#makePlace(others);
     const tokenEnd = principal.expiresAt + TOKEN_GRACE_MS;
     const last = Math.min(deadline, startedAt + maxDeadlineMs, tokenEnd);
     const passed =
@@ -112,7 +114,7 @@ export class Calls {
     const handOver = (): number => held.handOver();
     const call: OpenCall = { method, principal, proof, signal, draining, outcome, handOver, controller, ...times };
     this.#open.add(call);
-    this.#ofTenant.set(tenant, others + 1);
+    this.#places.add(tenant, 1);
     return call;
   }
 
@@ -133,9 +135,7 @@ export class Calls {
     if (!this.#open.delete(open)) return;
     clearTimeout(open.timer);
     const { tenant } = call.principal;
-    const left = (this.#ofTenant.get(tenant) ?? 0) - 1;
-    if (left > 0) this.#ofTenant.set(tenant, left);
-    else this.#ofTenant.delete(tenant);
+    this.#places.add(tenant, -1);
     open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
     if (this.#open.size === 0) this.#idle?.();
     const { code, ...amounts } = open.outcome;
@@ -155,6 +155,20 @@ export class Calls {
   /** Fails every open call as retryable. */
   abortAll(): void {
     for (const { controller } of this.#open) controller.abort(this.#shuttingDown());
+  }
+
+  /** @param others places that the new call's tenant has. @throws CutlayerError QUEUE_FULL */
+  #makePlace(others: number): void {
+    const { role, maxInFlight } = this.#options;
+    if (this.#open.size < maxInFlight) return;
+    const heaviest = this.#places.heaviest();
+    if (heaviest === undefined || this.#places.of(heaviest) < others + 2)
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+    const newest = [...this.#open].findLast(({ principal }) => principal.tenant === heaviest)!;
+    const message = `${role}: the calls of ${heaviest} in flight are the most of all tenants, and another needed the place; try again later`;
+    newest.controller.abort(new CutlayerError('QUEUE_FULL', message));
+    newest.outcome.code = 'QUEUE_FULL';
+    this.end(newest);
   }
 
   #shuttingDown(): CutlayerError {

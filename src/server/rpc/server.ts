@@ -4,7 +4,7 @@ import type { Verifier } from '../auth/verifier.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
-import { type MessageAccount, MessageMemory } from './byte-budget.js';
+import type { MessageAccount } from './byte-budget.js';
 import { Calls, type ServerRole } from './calls.js';
 import { Connections } from './connections.js';
 import { Exchanges } from './exchange.js';
@@ -14,6 +14,7 @@ import { createHttp2Server } from './http2-server.js';
 import { explainFailures, type Interceptor, noteOutcome, stopWhenAborted } from './interceptor.js';
 import { type CallLimits, defaultBounds, type ServerBounds } from './limits.js';
 import { type Listening, listenAt } from './listen.js';
+import { MessageMemory } from './message-memory.js';
 import type { Method } from './method.js';
 import type { RpcService } from './rpc-service.js';
 

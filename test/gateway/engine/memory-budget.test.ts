@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { displacedByBytes, displacedByPlace, type WaitingJob } from '../../../src/gateway/engine/displaced.js';
 import { FairQueue } from '../../../src/gateway/engine/fair-queue.js';
 import { MemoryBudget } from '../../../src/gateway/engine/memory-budget.js';
-import { Shares } from '../../../src/gateway/engine/shares.js';
+import { Shares } from '../../../src/server/shares.js';
 
 interface Job extends WaitingJob {
   readonly id: number;

@@ -1,7 +1,10 @@
 /** Budgets of bytes: of the process, of tenants, of connections, and of calls that are not verified yet. */
 import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
-import { type MessageAccount, MessageMemory } from '../../../src/server/rpc/byte-budget.js';
+import type { MessageAccount } from '../../../src/server/rpc/byte-budget.js';
+import { MessageMemory } from '../../../src/server/rpc/message-memory.js';
+
+const mustStay = (reason: CutlayerError): void => assert.fail(reason.message);
 
 describe('memory of messages', () => {
   const memory = () => new MessageMemory('gateway', 8000);
@@ -21,14 +24,16 @@ describe('memory of messages', () => {
     const open = (tenant: string) => {
       const connection = all.connection();
       const call = all.newCall(connection);
-      all.verified(call, connection, tenant);
+      all.verified(call, connection, tenant, mustStay);
       return call;
     };
     const [first, second] = [open('acme'), open('acme')];
     first.growTo(3000);
     assert.throws(() => second.growTo(1001), { code: 'QUEUE_FULL', message: /acme at the gateway hold 3000 of 4000 bytes, 1001 more/ });
     second.growTo(1000);
-    open('other').growTo(4000);
+    const other = open('other');
+    other.growTo(4000);
+    for (const call of [first, second, other]) call.arrived();
     assert.throws(() => open('third').growTo(1), { code: 'QUEUE_FULL', message: /the gateway hold 8000 of 8000/ });
     first.release();
     open('third').growTo(3000);
@@ -39,7 +44,7 @@ describe('memory of messages', () => {
     const connection = all.connection();
     const calls = ['a', 'b', 'c'].map((tenant) => {
       const call = all.newCall(connection);
-      all.verified(call, connection, tenant);
+      all.verified(call, connection, tenant, mustStay);
       return call;
     });
     calls[0]!.growTo(2000);
@@ -65,7 +70,7 @@ describe('memory of messages', () => {
     assert.throws(() => call.growTo(301), { code: 'QUEUE_FULL', message: /not verified yet hold 0 of 300/ });
     call.growTo(200);
     assert.deepEqual([...counted], [['?', 200]]);
-    all.verified(call, connection, 'acme');
+    all.verified(call, connection, 'acme', mustStay);
     call.growTo(4000);
     assert.throws(() => call.growTo(5001), { code: 'QUEUE_FULL', message: /account: full/ });
     const counts = () => [counted.get('?'), counted.get('acme'), all.heldBytes];
@@ -77,6 +82,27 @@ describe('memory of messages', () => {
     call.release();
     call.release();
     assert.deepEqual(counts(), [0, 0, 0]);
+  });
+
+  it('ends the newest message on its way of the tenant with most, for one that has less', () => {
+    const all = memory();
+    const ended: string[] = [];
+    const open = (tenant: string, name: string) => {
+      const connection = all.connection();
+      const call = all.newCall(connection);
+      all.verified(call, connection, tenant, ({ code, message }) => void ended.push(`${name} ${code} ${message.split(',')[0]}`));
+      return call;
+    };
+    const arrived = open('acme', 'first');
+    arrived.growTo(1500);
+    arrived.arrived();
+    for (const name of ['second', 'third']) open('acme', name).growTo(1000);
+    open('birch', 'other').growTo(3000);
+    open('cedar', 'small').growTo(2200);
+    assert.deepEqual(ended, ['third QUEUE_FULL messages of acme at the gateway are the most of all tenants']);
+    assert.equal(all.heldBytes, 7700);
+    assert.throws(() => open('dogwood', 'large').growTo(3500), { code: 'QUEUE_FULL', message: /the gateway hold 7700 of 8000/ });
+    assert.equal(ended.length, 1, 'a message of as many bytes as the others have takes none of theirs');
   });
 
   it('counts answers that are there already, over the limit too, and gives everything back once', () => {

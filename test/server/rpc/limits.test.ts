@@ -107,6 +107,36 @@ describe('limits of a server', () => {
     assert.equal(rig.server.gauges().messageBytes, 0);
   });
 
+  it('gives a tenant a place when others have filled every one with silent calls', async () => {
+    await start({ limits: { maxInFlight: 8, maxInFlightPerTenant: 4 } });
+    const attacks = ['storm', 'silence'].map((tenant) => Array.from({ length: 4 }, () => rig.connect().call(ECHO, as(tenant))));
+    while (rig.server.inFlight < 8) await delay(1);
+    const honest = rig.connect();
+    for (let at = 0; at < 4; at++) assert.equal((await honest.send(ECHO, Buffer.alloc(9), as('acme')).ended).status, 0);
+    const storm = await Promise.race(attacks.flat().map(({ ended }) => ended));
+    assert.equal(storm.code, 'QUEUE_FULL');
+    assert.match(storm.message, /^gateway: the calls of (storm|silence) in flight are the most of all tenants/);
+    assert.equal(rig.server.inFlight, 7, 'one place was enough');
+    const fourth = await rig.connect().send(ECHO, Buffer.alloc(9), as('storm')).ended;
+    assert.equal(fourth.status, 0, 'a free place is anyone\u2019s');
+  });
+
+  it('gives a tenant room when others have filled it with messages that do not arrive', async () => {
+    await start({ limits: { maxMessageBytes: 2 ** 20, messageMemoryBytes: 3 * 2 ** 20 } });
+    const part = framed(Buffer.alloc(2 ** 20)).subarray(0, 2 ** 19);
+    const calls = ['storm', 'silence', 'flood'].map((tenant) => {
+      const call = rig.connect().call(ECHO, as(tenant));
+      call.stream.write(part);
+      return call;
+    });
+    while (rig.server.gauges().messageBytes < 2.5 * 2 ** 20) await delay(1);
+    const honest = await rig.connect().send(ECHO, Buffer.alloc(2 ** 19), as('acme')).ended;
+    assert.equal(honest.status, 0, honest.message);
+    const { code, message } = await Promise.race(calls.map(({ ended }) => ended));
+    assert.equal(code, 'QUEUE_FULL');
+    assert.match(message, /^messages of \w+ at the gateway are the most of all tenants/);
+  });
+
   it('refuses to start with less memory than two of the largest messages take', async () => {
     await start({});
     await assert.rejects(startRig({ limits: { messageMemoryBytes: 2 ** 20 } }), {
