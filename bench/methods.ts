@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { AdapterContext, AdapterModel } from '../clients/typescript/adapters/context.js';
 import { createAdapter } from '../clients/typescript/adapters/registry.js';
-import type { MethodSettingsInput } from '../clients/typescript/adapters/settings.js';
+import type { MethodSettingsInput } from '../clients/typescript/adapters/setting-table.js';
 import { ClientBundle, type Connection, connect, TrainingClient } from '../clients/typescript/index.js';
 import { runProcess, startGateway } from '../demo/processes.js';
 import type { WireDType } from '../src/protocol/wire/wire-dtype.js';

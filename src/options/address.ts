@@ -1,7 +1,6 @@
 /** Options of addresses: where a server listens, and names by which clients reach it. */
 import { isIP } from 'node:net';
-import { z } from 'zod';
-import { type OptionRow, parsed } from './option.js';
+import { type OptionRow, parsed, parsedList } from './option.js';
 
 /** Where to listen. */
 export interface Address {
@@ -21,15 +20,17 @@ export function address(description: string): OptionRow<Address, string> {
 /** `gateway,10.0.0.7`: host names and addresses. */
 export function hostNames(description: string): OptionRow<readonly string[]> {
   const right = (name: string) => isIP(name) !== 0 || /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(name);
-  const expected = 'expected host names or addresses';
-  const schema = z.array(z.string(expected).refine(right, expected), expected);
-  return { argument: 'list', text: description, list: true, schema, fromText: (items) => items.split(',').filter((item) => item !== '') };
+  const read = (given: unknown) => (typeof given === 'string' && right(given) ? given : undefined);
+  const row = parsedList('list', description, 'expected host names or addresses', read);
+  return { ...row, fromText: (items) => items.split(',').filter((item) => item !== '') };
 }
 
 /** An http or https address. */
 export function webAddress(description: string): OptionRow<string> {
-  const right = z.url({ protocol: /^https?$/ });
-  return parsed('url', description, 'expected an http or https address', (given) => right.safeParse(given).data);
+  return parsed('url', description, 'expected an http or https address', (given) => {
+    const url = typeof given === 'string' ? given.trim() : '';
+    return /^https?:\/\//i.test(url) && URL.canParse(url) ? url : undefined;
+  });
 }
 
 /** `127.0.0.1:50051`, `[::1]:50051`. */

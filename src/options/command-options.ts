@@ -52,7 +52,7 @@ export async function readOptions<Table extends OptionTable>(command: Command, t
 
 /** The values of options that were gathered from a table. */
 export function valuesOf<Table extends OptionTable>(options: GivenOptions): ValuesOf<Table> {
-  // Every value comes from a row's own schema.
+  // Every value comes from a row's own parser.
   return Object.fromEntries(Object.entries(options).map(([name, { value }]) => [name, value])) as ValuesOf<Table>;
 }
 

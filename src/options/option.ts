@@ -5,7 +5,9 @@
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+
+/** What a parser makes of what was given: the value, or what it expects instead. */
+export type Parsed<Value> = { readonly value: Value } | { readonly expected: string };
 
 /**
  * A row of a table of options. `Value` is what the command gets; it includes undefined when the
@@ -19,8 +21,8 @@ export interface OptionRow<Value = unknown, Given = Value> {
   readonly short?: string;
   readonly text: string;
   /** Parses what was given, by a flag or by a file. */
-  readonly schema: z.ZodType<Value>;
-  /** The value of a flag's text; the schema judges it. A list gives the items of one argument. */
+  readonly parse: (given: unknown) => Parsed<Value>;
+  /** The value of a flag's text; `parse` judges it. A list gives the items of one argument. */
   readonly fromText: (text: string) => unknown;
   /**
    * Several values: the flag takes more than one argument and may be repeated; a file holds a list.
@@ -92,20 +94,35 @@ export function transient<T, G>(row: OptionRow<T, G>): OptionRow<T, G> {
   return { ...row, transient: true };
 }
 
-/** An option with a parser. @param parse Undefined for a text of another form than `expected`. */
+/** An option with a parser. @param read Undefined for a text of another form than `expected`. */
 export function parsed<T, Given = T>(
   argument: string,
   description: string,
   expected: string,
-  parse: (given: unknown) => T | undefined,
+  read: (given: unknown) => T | undefined,
 ): OptionRow<T, Given> {
-  const schema = z.unknown().transform((given, context): T => {
-    const value = parse(given);
-    if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
-  });
-  return { argument, text: description, schema, fromText: (text) => text };
+  const parse = (given: unknown): Parsed<T> => {
+    const value = read(given);
+    return value === undefined ? { expected } : { value };
+  };
+  return { argument, text: description, parse, fromText: (text) => text };
+}
+
+/** An option of several values. @param read As that of {@link parsed}, of each value. */
+export function parsedList<T>(
+  argument: string,
+  description: string,
+  expected: string,
+  read: (given: unknown) => T | undefined,
+  { least = 0, most = Number.POSITIVE_INFINITY } = {},
+): OptionRow<readonly T[]> {
+  const parse = (given: unknown): Parsed<readonly T[]> => {
+    if (!Array.isArray(given) || given.length < least) return { expected };
+    if (given.length > most) return { expected: `expected at most ${most} of them` };
+    const value = given.map(read);
+    return value.includes(undefined) ? { expected } : { value: value as T[] }; // of T, by the test before
+  };
+  return { argument, text: description, list: true, parse, fromText: (items) => items.split(',') };
 }
 
 /** Any text. */
@@ -117,12 +134,11 @@ export function text(argument: string, description: string, most = Number.POSITI
 
 /** A file or directory; `~/` is the user's own directory. */
 export function path(argument: string, description: string): OptionRow<string> {
-  const row = text(argument, description);
-  return {
-    ...row,
-    path: true,
-    schema: row.schema.transform((given) => (given.startsWith('~/') ? join(homedir(), given.slice(2)) : given)),
+  const read = (given: unknown) => {
+    if (typeof given !== 'string' || given === '') return undefined;
+    return given.startsWith('~/') ? join(homedir(), given.slice(2)) : given;
   };
+  return { ...parsed(argument, description, 'expected a text', read), path: true };
 }
 
 /** One of some words. */
@@ -164,36 +180,41 @@ export function integerBetween(least: number, most: number, argument: string, de
 
 /** A number of a form that `expected` states. */
 export function number(argument: string, description: string, expected: string, right: (value: number) => boolean): OptionRow<number> {
-  const read = (given: unknown) => (typeof given === 'number' && Number.isFinite(given) && right(given) ? given : undefined);
-  return { ...parsed(argument, description, expected, read), fromText: numberOf };
+  return { ...parsed(argument, description, expected, numberWhere(right)), fromText: numberOf };
 }
 
-/** Numbers above 0, separated by commas or blanks. */
+/** Numbers above 0, at least one, separated by commas or blanks. */
 export function positiveNumbers(argument: string, description: string): OptionRow<readonly number[]> {
-  const { schema } = positiveNumber(argument, description);
-  const fromText = (items: string) => items.split(',').map(numberOf);
-  return { argument, text: description, list: true, schema: z.array(schema).min(1, 'expected at least one number'), fromText };
+  const read = numberWhere((value) => value > 0);
+  const row = parsedList(argument, description, 'expected one or more numbers above 0', read, { least: 1 });
+  return { ...row, fromText: (items) => items.split(',').map(numberOf) };
 }
 
-/** Names, separated by commas or blanks. */
-export function names(argument: string, description: string): OptionRow<readonly string[]> {
-  const schema = z.array(z.string('expected a name').min(1, 'expected a name'));
-  return { argument, text: description, list: true, schema, fromText: (items) => items.split(',') };
+function numberWhere(right: (value: number) => boolean): (given: unknown) => number | undefined {
+  return (given) => (typeof given === 'number' && Number.isFinite(given) && right(given) ? given : undefined);
 }
 
-/** Texts that may hold commas and blanks, each an argument of its own. */
-export function texts(argument: string, description: string): OptionRow<readonly string[]> {
-  return { ...names(argument, description), fromText: (item) => [item] };
+/** Names, separated by commas or blanks. @param most Of names. */
+export function names(argument: string, description: string, most?: number): OptionRow<readonly string[]> {
+  const read = (given: unknown) => (typeof given === 'string' && given !== '' ? given : undefined);
+  return parsedList(argument, description, 'expected a name', read, most === undefined ? {} : { most });
+}
+
+/** Texts that may hold commas and blanks, each an argument of its own. @param most Of texts. */
+export function texts(argument: string, description: string, most?: number): OptionRow<readonly string[]> {
+  return { ...names(argument, description, most), fromText: (item) => [item] };
 }
 
 /** A switch; `--no-…` when it is on by default. */
 export function toggle(fallback: boolean, description: string): OptionRow<boolean> {
   const words: Readonly<Record<string, boolean>> = { true: true, false: false };
-  return { text: description, schema: z.boolean('expected true or false'), fromText: (word) => words[word] ?? word, fallback };
+  const parse = (given: unknown): Parsed<boolean> =>
+    typeof given === 'boolean' ? { value: given } : { expected: 'expected true or false' };
+  return { text: description, parse, fromText: (word) => words[word] ?? word, fallback };
 }
 
 /**
- * The number that a text stands for; the text itself where it is none, for the schema to refuse.
+ * The number that a text stands for; the text itself where it is none, for the parser to refuse.
  */
 function numberOf(value: string): number | string {
   return value.trim() === '' || Number.isNaN(Number(value)) ? value : Number(value);

@@ -16,11 +16,10 @@ export function didYouMean(word: string, known: readonly string[], prefix = ''):
  * @throws CutlayerError INVALID_OPTION
  */
 export function parseValue(row: OptionRow, given: unknown, place: string, shown: string): unknown {
-  const result = row.schema.safeParse(given);
-  if (result.success) return result.data;
-  const message = result.error.issues[0]?.message ?? 'invalid';
-  const got = message.startsWith('there is no') ? '' : `, got ${shown.slice(0, 60)}`;
-  throw new CutlayerError('INVALID_OPTION', `${place}: ${message}${got}`);
+  const result = row.parse(given);
+  if ('value' in result) return result.value;
+  const got = result.expected.startsWith('there is no') ? '' : `, got ${shown.slice(0, 60)}`;
+  throw new CutlayerError('INVALID_OPTION', `${place}: ${result.expected}${got}`);
 }
 
 /**
@@ -40,6 +39,6 @@ export function parseOptions<Table extends OptionTable>(table: Table, options: R
     const given = typeof option === 'string' ? row.fromText(option) : option;
     return [[name, parseValue(row, given, `--${kebab(name)}`, String(option))]];
   });
-  // Every value comes from a row's own schema.
+  // Every value comes from a row's own parser.
   return Object.freeze(Object.fromEntries(values)) as ValuesOf<Table>;
 }

@@ -1,8 +1,8 @@
 /** docs/methods.md: what each method of the registry sends, holds and costs, measured on one step of each through a gateway, and which references it is held to. */
 import type { MethodName } from '../../clients/typescript/adapters/adapter.js';
-import type { LearningRateWith } from '../../clients/typescript/adapters/method.js';
+import type { LearningRateWith } from '../../clients/typescript/adapters/method-table.js';
 import { createAdapter, methodRows, methods } from '../../clients/typescript/adapters/registry.js';
-import type { MethodSettingsInput } from '../../clients/typescript/adapters/settings.js';
+import type { MethodSettingsInput } from '../../clients/typescript/adapters/setting-table.js';
 import { type Connection, connect } from '../../clients/typescript/connection/connect.js';
 import type { Example } from '../../clients/typescript/data/examples.js';
 import { ClientBundle } from '../../clients/typescript/model/client-bundle.js';

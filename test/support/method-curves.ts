@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Adapter } from '../../clients/typescript/adapters/adapter.js';
 import type { AdapterContext, AdapterModel } from '../../clients/typescript/adapters/context.js';
 import { createAdapter } from '../../clients/typescript/adapters/registry.js';
-import type { MethodSettingsInput } from '../../clients/typescript/adapters/settings.js';
+import type { MethodSettingsInput } from '../../clients/typescript/adapters/setting-table.js';
 import { makeBatch } from '../../clients/typescript/data/batch.js';
 import type { Example } from '../../clients/typescript/data/examples.js';
 import type { ClientBundle } from '../../clients/typescript/model/client-bundle.js';

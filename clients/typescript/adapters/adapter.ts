@@ -1,6 +1,7 @@
 /**
  * The interface of all methods: trainable parameters, what they put into a step, their gradients,
- * and saving. A method is one file that implements {@link Adapter} and one row of `registry.ts`.
+ * and saving. A method is one file that implements {@link Adapter}, one row of `registry.ts` and
+ * one of `method-table.ts`.
  */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';

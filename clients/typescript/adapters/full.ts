@@ -7,6 +7,7 @@ import type { AdapterModel, ClientBlockWeight } from './context.js';
 import { askForBlocks, layerOf, matchesModule, moduleOf, vendorsLayer } from './lora-targets.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
+import { methodTable } from './method-table.js';
 import { valuesOf } from './parameters.js';
 import { PARTIAL_FILE, readPartialCheckpoint, writePartialCheckpoint } from './partial-checkpoint.js';
 
@@ -51,12 +52,10 @@ export class FullTraining extends MethodAdapter {
 }
 
 export const fullTraining: Method = {
+  ...methodTable.full,
   method: 'full',
   peftType: null,
-  summary: 'every weight of the blocks that the client holds',
   fills: ['blockWeights'],
-  // 0.005 after 60 steps of a cut of (1, 1); after 40, 0.0001 is at 1.0 and 0.001 at 0.001.
-  learningRate: 0.0003,
   create: ({ bundle }, { targets }) => FullTraining.create(bundle, targets),
   load: ({ bundle }, dir) => load(bundle, dir),
 };

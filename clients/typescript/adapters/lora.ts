@@ -14,6 +14,7 @@ import { loadLora, saveLora } from './lora-files.js';
 import { type LoraLayer, type LoraScale, type LoraTarget, loraTargets } from './lora-targets.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
+import { methodTable } from './method-table.js';
 
 export class Lora extends MethodAdapter {
   readonly method = 'lora';
@@ -111,13 +112,10 @@ export class Lora extends MethodAdapter {
 }
 
 export const lora: Method = {
+  ...methodTable.lora,
   method: 'lora',
   peftType: 'LORA',
-  summary: 'low-rank updates of linear layers in the blocks that the client holds, and of the LM head',
   fills: ['blockWeights', 'headLora'],
-  // After 60 steps 0.19 with blocks of a cut of (1, 1), 0.28 with the LM head alone. After 40,
-  // 0.001 is at 1.9 and 0.01 at 0.03.
-  learningRate: 0.003,
   create: ({ bundle }, { targets, rank, alpha, seed }) =>
     Lora.create(bundle, loraTargets(bundle, targets), { rank, scale: { alpha }, seed }),
   load: async ({ bundle }, dir, config) => {

@@ -16,6 +16,7 @@ import type { AdapterModel } from './context.js';
 import { Lstm, lstmWeights } from './lstm.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
+import { methodTable } from './method-table.js';
 import {
   checkParameters,
   EMBEDDING,
@@ -136,14 +137,10 @@ export class PTuning extends MethodAdapter {
 }
 
 export const pTuning: Method = {
+  ...methodTable['p-tuning'],
   method: 'p-tuning',
   peftType: 'P_TUNING',
-  summary: 'rows before the text, made by a trained encoder (MLP or LSTM)',
   fills: ['softPrompt'],
-  // MLP: 0.10 after 60 steps, 0.0003 is at 0.21; after 40, 0.001 is ahead of 0.003 from two seeds.
-  // LSTM: 0.35 after 60; after 40, 0.003 is ahead of 0.0003, 0.001 and 0.01.
-  learningRate: 0.001,
-  learningRatesWith: [{ settings: { encoder: 'LSTM' }, learningRate: 0.003 }],
   async create({ bundle }, { virtualTokens, init = 'RANDOM', encoder, encoderHidden, encoderLayers, seed }) {
     if (init !== 'RANDOM')
       throw new CutlayerError(

@@ -10,6 +10,7 @@ import type { AdapterDims, Parameter, StepCotangents, StepParts } from './adapte
 import type { AdapterContext, AdapterModel } from './context.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
+import { methodTable } from './method-table.js';
 import { zeroGradients } from './parameters.js';
 import { loadPrefixEmbeddings, savePrefixTuning } from './peft.js';
 import { ProjectedPrefix } from './prefix-projection.js';
@@ -59,16 +60,10 @@ export class Prefix extends MethodAdapter<readonly [Parameter]> {
 }
 
 export const prefixTuning: Method = {
+  ...methodTable['prefix-tuning'],
   method: 'prefix-tuning',
   peftType: 'PREFIX_TUNING',
-  summary: 'trainable keys and values in every block',
   fills: ['prefix'],
-  // The lower of the rates that work: 0.02 after 120 steps (0.5 after 60). 0.3 is at 0.002 after
-  // 60, but each of its steps is a fifth of a wide model's spread of keys. 0.01 (from a spread of
-  // 0.02) is at 2.1 after 40. Projected: 0.02 after 60; after 40, 0.01 is at 0.005 and 0.03 at
-  // 0.02.
-  learningRate: 0.1,
-  learningRatesWith: [{ settings: { prefixProjection: true }, learningRate: 0.003 }],
   async create(context, { virtualTokens, init = 'RANDOM', initText, prefixProjection, encoderHidden, seed }) {
     const { bundle } = context;
     if (bundle.dims.numKvHeads === 0) {

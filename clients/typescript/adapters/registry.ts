@@ -6,11 +6,13 @@ import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
 import { fullTraining } from './full.js';
 import { lora } from './lora.js';
-import type { LearningRateWith, Method } from './method.js';
+import type { Method } from './method.js';
+import type { LearningRateWith } from './method-table.js';
 import { multitaskPromptTuning } from './multitask.js';
 import { pTuning } from './p-tuning.js';
 import { prefixTuning } from './prefix.js';
-import { type MethodSettings, type MethodSettingsInput, methodSettings, settingReaders } from './settings.js';
+import { type MethodSettings, type MethodSettingsInput, settingReaders } from './setting-table.js';
+import { methodSettings } from './settings.js';
 import { promptTuning } from './soft-prompt.js';
 import { trainableTokens } from './trainable-tokens.js';
 

@@ -10,6 +10,7 @@ import type { Parameter, StepCotangents, StepParts } from './adapter.js';
 import type { AdapterModel } from './context.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
+import { methodTable } from './method-table.js';
 import { scaled, zeroGradients } from './parameters.js';
 import { loadPromptEmbeddings, savePromptTuning } from './peft.js';
 
@@ -58,12 +59,10 @@ export class SoftPrompt extends MethodAdapter<readonly [Parameter]> {
 }
 
 export const promptTuning: Method = {
+  ...methodTable['prompt-tuning'],
   method: 'prompt-tuning',
   peftType: 'PROMPT_TUNING',
-  summary: 'trainable rows before the text',
   fills: ['softPrompt'],
-  // After 60 steps 0.003 is at 0.21; 0.01 is at 0.03 and 0.03 at 0.002 after 40.
-  learningRate: 0.01,
   create: ({ bundle }, { virtualTokens, init = 'SAMPLE_VOCAB', initText, seed }) =>
     SoftPrompt.create(bundle, virtualTokens, promptInit(init, initText, seed)),
   load: async ({ bundle }, dir, config) => new SoftPrompt(bundle, await loadPromptEmbeddings(dir, config, bundle.dims)),

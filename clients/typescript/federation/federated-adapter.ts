@@ -4,7 +4,7 @@ import { type Manifest, updateLength } from '../../../src/protocol/federation/ma
 import type { Adapter } from '../adapters/adapter.js';
 import type { AdapterContext } from '../adapters/context.js';
 import { createAdapter } from '../adapters/registry.js';
-import type { MethodSettingsInput } from '../adapters/settings.js';
+import type { MethodSettingsInput } from '../adapters/setting-table.js';
 
 /** Names and shapes of an adapter's parameters, as a manifest lists them. */
 export function parametersOf(adapter: Pick<Adapter, 'parameters'>): Manifest['parameters'] {

@@ -3,7 +3,7 @@
  * which the coordinator takes on.
  */
 import { createAdapter, defaultLearningRate } from '../../../clients/typescript/adapters/registry.js';
-import type { MethodSettingsInput } from '../../../clients/typescript/adapters/settings.js';
+import type { MethodSettingsInput } from '../../../clients/typescript/adapters/setting-table.js';
 import { flatValues, parametersOf } from '../../../clients/typescript/federation/federated-adapter.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { CutlayerError } from '../../errors.js';

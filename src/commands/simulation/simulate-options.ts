@@ -16,7 +16,7 @@ import {
   withDefault,
 } from '../../options/option.js';
 import { signerOption } from '../../options/signer-option.js';
-import { strategyKinds } from '../../protocol/federation/strategies/settings.js';
+import { meanKinds, updatesKinds } from '../../protocol/federation/strategies/kinds.js';
 
 export const simulateOptions = {
   ...under('Model and data', {
@@ -38,9 +38,7 @@ export const simulateOptions = {
   ...under('Federation', {
     rounds: optional(integerBetween(1, 1_000_000, 'n', 'released aggregates')),
     steps: optional(integerBetween(1, 1_000_000, 'n', 'optimizer steps of each participant in a round (default: one epoch)')),
-    strategy: optional(
-      text('kind', `${strategyKinds(false).join(', ')}; without secure aggregation also ${strategyKinds(true).join(', ')}`),
-    ),
+    strategy: optional(text('kind', `${meanKinds.join(', ')}; without secure aggregation also ${updatesKinds.join(', ')}`)),
     secureAggregation: toggle(true, 'updates as they are'),
     noiseMultiplier: optional(
       numberBetween(1e-6, 1e6, 'z', 'client-level differential privacy: deviation of the noise over the clip norm'),

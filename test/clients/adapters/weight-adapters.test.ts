@@ -11,7 +11,7 @@ import { loadAdapter } from '../../../clients/typescript/adapters/load.js';
 import type { Lora } from '../../../clients/typescript/adapters/lora.js';
 import { loraTargets } from '../../../clients/typescript/adapters/lora-targets.js';
 import { createAdapter } from '../../../clients/typescript/adapters/registry.js';
-import type { MethodSettingsInput } from '../../../clients/typescript/adapters/settings.js';
+import type { MethodSettingsInput } from '../../../clients/typescript/adapters/setting-table.js';
 import { TrainableTokens } from '../../../clients/typescript/adapters/trainable-tokens.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { aggregate } from '../../../src/coordinator/aggregate/aggregate.js';
 import { federationSettingsSchema } from '../../../src/protocol/federation/settings.js';
+import { meanKinds, updatesKinds } from '../../../src/protocol/federation/strategies/kinds.js';
 import { krumScores, krumSelection } from '../../../src/protocol/federation/strategies/krum.js';
 import type { MemberUpdate } from '../../../src/protocol/federation/strategies/member-update.js';
-import { fewestMembers, needsUpdates, type StrategySettings, strategyKinds } from '../../../src/protocol/federation/strategies/settings.js';
+import { fewestMembers, needsUpdates, type StrategySettings } from '../../../src/protocol/federation/strategies/settings.js';
 import { weightedMean } from '../../../src/protocol/federation/strategies/weighted-mean.js';
 
 const members = (rows: readonly (readonly number[])[]): MemberUpdate[] =>
@@ -220,8 +221,8 @@ describe('robust strategies', () => {
 
 describe('the table of strategies', () => {
   it('says for each of the settings whether it needs single updates, as the settings themselves do', () => {
-    assert.deepEqual(strategyKinds(true), ['median', 'trimmed-mean', 'krum', 'multi-krum', 'norm-bound']);
-    assert.deepEqual(strategyKinds(false), ['fedavg', 'fedavgm', 'fedadam', 'fedyogi', 'fedprox']);
+    assert.deepEqual([...updatesKinds], ['median', 'trimmed-mean', 'krum', 'multi-krum', 'norm-bound']);
+    assert.deepEqual([...meanKinds], ['fedavg', 'fedavgm', 'fedadam', 'fedyogi', 'fedprox']);
     for (const settings of robust) assert.ok(needsUpdates(settings));
   });
 

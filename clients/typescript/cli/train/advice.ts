@@ -1,7 +1,7 @@
 /** What to change on the command line when training fails: which flag, and to what. */
 import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
-import { isRead } from '../../adapters/settings.js';
+import { isRead } from '../../adapters/setting-table.js';
 import type { TrainFlags } from './train-options-table.js';
 
 export type AdviceFlags = Pick<

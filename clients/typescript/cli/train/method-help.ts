@@ -1,12 +1,12 @@
 /** The methods in a few lines, for `--help`. */
 import { kebab } from '../../../../src/options/option.js';
-import { methods } from '../../adapters/registry.js';
+import { methodTable } from '../../adapters/method-table.js';
 
-/** A line per method of the registry, with its learning rates. */
+/** A line per method, with its learning rates. */
 export function methodHelp(): string {
-  const rows = Object.values(methods);
-  const width = Math.max(...rows.map(({ method }) => method.length));
-  const lines = rows.map(({ method, summary, learningRate, learningRatesWith = [] }) => {
+  const rows = Object.entries(methodTable);
+  const width = Math.max(...rows.map(([method]) => method.length));
+  const lines = rows.map(([method, { summary, learningRate, learningRatesWith = [] }]) => {
     const others = learningRatesWith.map((other) => `, ${other.learningRate} with ${flagsOf(other.settings)}`);
     return `  ${method.padEnd(width)}  ${summary} (--lr ${learningRate}${others.join('')})`;
   });

@@ -4,7 +4,7 @@ import type { Adapter } from '../../adapters/adapter.js';
 import { Combined } from '../../adapters/combine.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
-import { methodSettingsSchema } from '../../adapters/settings.js';
+import { settingReaders } from '../../adapters/setting-table.js';
 import { type Example, loadExamples } from '../../data/examples.js';
 import { batchLimits } from '../../inference/evaluate.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
@@ -20,7 +20,7 @@ import { TrainingRun } from '../../training/training-run.js';
 import { exampleOptions } from '../example-options.js';
 import type { Session } from '../session.js';
 import { checkFits, type RunFigures, withAdvice } from './advice.js';
-import { choosePrivacy } from './privacy-options.js';
+import { choosePrivacy } from './choose-privacy.js';
 import { writeRunConfig } from './run-config.js';
 import type { TrainFlags } from './train-options-table.js';
 
@@ -188,6 +188,5 @@ function methodsOf(adapter: Adapter): readonly string[] {
 
 /** The options that are settings of methods. */
 function methodSettingsOf(flags: TrainFlags): Parameters<typeof createAdapter>[2] {
-  const wanted = new Set(Object.keys(methodSettingsSchema.shape));
-  return Object.fromEntries(Object.entries(flags).filter(([name]) => wanted.has(name)));
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => name === 'seed' || Object.hasOwn(settingReaders, name)));
 }

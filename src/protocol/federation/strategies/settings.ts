@@ -18,11 +18,6 @@ export type StrategySettings = z.output<typeof strategySchema>;
 /** Most members where single updates are needed: all are held, and Krum compares each with each. */
 export const MOST_ROBUST_MEMBERS = 256;
 
-/** The kinds that need single updates, or those that do not. */
-export function strategyKinds(needing: boolean): StrategyKind[] {
-  return (Object.keys(strategies) as StrategyKind[]).filter((kind) => strategies[kind].strategy.needsUpdates === needing);
-}
-
 /**
  * The strategy of the settings' own kind: the table's key and the settings' kind are the same word,
  * which the compiler cannot follow.

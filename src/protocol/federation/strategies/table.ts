@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { coordinateMedian, trimmedMean } from './coordinate-wise.js';
+import type { meanKinds, updatesKinds } from './kinds.js';
 import { krumSelection } from './krum.js';
 import type { MemberUpdate } from './member-update.js';
 import { normBoundedMean } from './norm-bound.js';
@@ -57,6 +58,11 @@ const adaptive = {
 /** Krum: n >= 2f + 3, Blanchard et al. 2017, proposition 1. */
 const krumFewest = ({ byzantine }: { readonly byzantine: number }): number => 2 * byzantine + 3;
 
+/** A row for each of some kinds, which all need single updates, or all do not. */
+type Kinds<Names extends readonly string[], Needing extends boolean> = {
+  readonly [Kind in Names[number]]: { readonly strategy: { readonly needsUpdates: Needing } };
+};
+
 /** Every strategy, by kind. */
 export const strategies = {
   fedavg: ofMean(rate, { step: fedAvg }),
@@ -85,4 +91,4 @@ export const strategies = {
     },
   ),
   'norm-bound': ofUpdates({ bound: positive }, { combine: ({ bound }, updates) => normBoundedMean(updates, bound) }),
-};
+} satisfies Kinds<typeof meanKinds, false> & Kinds<typeof updatesKinds, true>;
