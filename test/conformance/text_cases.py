@@ -16,6 +16,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from tokenizers import Regex
 from transformers import AutoTokenizer
 
+from value_cases import write_value_cases
+
 SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot|>", "<turn>", "<end>", "[INST]", "[/INST]", "<|user|>", "<|assistant|>", "<|end|>"]
 CORPUS = [
     "The pump in hall three lost pressure. user assistant system tool",
@@ -227,8 +229,9 @@ def span_tokens(encoding, spans) -> list[int]:
 
 
 def make_text_fixtures(directory: Path) -> None:
-    """Writes the tokenizers' bases, and cases.json."""
+    """Writes the tokenizers' bases, cases.json and values.json."""
     directory.mkdir(parents=True, exist_ok=True)
+    write_value_cases(directory)
     bases = {name: make() for name, make in BASES.items()}
     for name, document in bases.items():
         (directory / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -18,6 +18,7 @@ export const targets = {
   'option-files': 'YAML files of options',
   'federation-settings': "YAML files of a founder's settings, and --set",
   jsonl: 'data files and bodies of JSON lines',
+  parquet: 'data files in Parquet',
   'chat-templates': 'Jinja templates of a tokenizer',
   tokenizers: 'tokenizer.json of checkpoints, and what it makes of a text',
   onnx: 'ONNX models, up to the compiled backbone',

@@ -3,7 +3,7 @@ import { stderr } from '../../../src/files/output.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { ExampleOptions, OverlongPolicy } from '../data/examples.js';
 
-export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
+export interface ExampleFlags extends Pick<ExampleOptions, 'objective' | 'format'> {
   readonly overlong: OverlongPolicy;
   readonly maxLength?: number | undefined;
   readonly eos: boolean;
@@ -16,7 +16,7 @@ export interface ExampleFlags extends Pick<ExampleOptions, 'objective'> {
  * limit makes the windows shorter.
  */
 export function exampleOptions(
-  { maxLength, overlong, eos, objective }: ExampleFlags,
+  { maxLength, overlong, eos, objective, format }: ExampleFlags,
   adapter: Pick<Adapter, 'labels' | 'tasks' | 'spanKind'> | undefined,
   { room, maxTokensPerBatch }: { readonly room: number; readonly maxTokensPerBatch: number },
   signal: AbortSignal,
@@ -26,6 +26,7 @@ export function exampleOptions(
     overlong,
     appendEos: eos,
     objective,
+    format,
     labels: adapter?.labels,
     tasks: adapter?.tasks,
     predictsFirst: adapter?.spanKind === 'softPrompt',

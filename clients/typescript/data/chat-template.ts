@@ -8,6 +8,7 @@ import { Template } from '@huggingface/jinja';
 import { CutlayerError } from '../../../src/errors.js';
 import { correctBlocks, nameLoops } from './jinja-blocks.js';
 import { correctStrips, stripFunctions } from './jinja-strip.js';
+import { correctValues } from './jinja-values.js';
 import type { Conversation } from './messages.js';
 
 /** Names and texts of special tokens that the template may use, such as `bos_token`. */
@@ -38,8 +39,9 @@ interface Node {
   defaultBlock?: Node[];
 }
 
-/** The beginning of a part of a message's content, as the package writes it. */
-const PART = '{"type": "text"';
+/** The beginning of a part of a message's content, where a template writes the part itself. */
+const PART = "{'type': 'text'";
+const PARTS_REFUSED = 'it takes the content of a message as text, not as parts; write {"content": "..."}';
 const GENERATION = '__cutlayer_generation';
 const REGISTER = '__cutlayer_messages';
 const OPEN = '__cutlayer_open';
@@ -55,6 +57,7 @@ export class ChatTemplate {
   /** @throws CutlayerError INVALID_ARTIFACT */
   constructor(source: string, tokens: TokenTexts) {
     correctBlocks();
+    correctValues();
     this.#tokens = tokens;
     // Jinja reads every line end of a template as \n.
     const lines = source.replace(/\r\n?/g, '\n');
@@ -126,13 +129,18 @@ function run(template: Template, values: Readonly<Record<string, unknown>>): str
   try {
     text = template.render(values);
   } catch (cause) {
-    throw refusal(cause instanceof Error ? cause.message : String(cause), cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw /^Python has no \+ between .*array/.test(reason) && hasParts(values) ? refusal(PARTS_REFUSED, cause) : refusal(reason, cause);
   }
-  // The package adds parts to a text as JSON, where Python fails.
-  const messages = values.messages as Conversation['messages'];
-  if (text.includes(PART) && messages.some(({ content }) => Array.isArray(content) && !content.some((part) => part.text.includes(PART))))
-    throw refusal('it takes the content of a message as text, not as parts; write {"content": "..."}');
+  // Python writes such a list too, but no model was trained on one.
+  if (text.includes(PART) && hasParts(values)) throw refusal(PARTS_REFUSED);
   return text;
+}
+
+/** Whether a message has its content in parts that do not look like a written part themselves. */
+function hasParts(values: Readonly<Record<string, unknown>>): boolean {
+  const messages = values.messages as Conversation['messages'];
+  return messages.some(({ content }) => Array.isArray(content) && !content.some((part) => part.text.includes(PART)));
 }
 
 function refusal(reason: string, cause?: unknown): CutlayerError {

@@ -1,6 +1,8 @@
 /** Turns records into token ids and which of them carry loss; no later stage sees text. */
 import { CutlayerError } from '../../../src/errors.js';
+import type { Format } from './formats.js';
 import type { Objective } from './objectives.js';
+import { ReadingNotices, type Touch } from './reading-notices.js';
 import { type DataRecord, readRecord } from './records.js';
 import { type Row, readRows } from './rows.js';
 import type { TextTokenizer } from './text-tokenizer.js';
@@ -29,6 +31,8 @@ export interface ExampleOptions {
   readonly maxLength: number;
   /** Default `classification` where there are {@link labels}, `auto` else. */
   readonly objective?: Objective | undefined;
+  /** What the records are. Default `auto`: each record is taken for what it looks like. */
+  readonly format?: Format | undefined;
   /** Names of the classes by id, as the adapter has them. */
   readonly labels?: readonly string[] | undefined;
   /** Task names by id, as the adapter's; every record needs one. Without them none counts. */
@@ -48,25 +52,22 @@ export interface ExampleOptions {
 
 /**
  * Reads rows of `{prompt, completion}`, `{messages}`, `{text}`, `{text, label}`, or of a dialect,
- * which is told. They are JSON lines, a JSON array, or CSV with a header.
+ * which is told. They are JSON lines, a JSON array, CSV with a header, or Parquet.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA naming file:line, CANCELLED
  */
 export async function loadExamples(file: string, tokenizer: TextTokenizer, options: ExampleOptions): Promise<readonly Example[]> {
   const maxTotalTokens = options.maxTotalTokens ?? 100_000_000;
   const examples: Example[] = [];
   let total = 0;
-  const touched: Record<Touch, number> = { cut: 0, long: 0 };
-  const told = { keys: new Map<string, number>(), dialects: new Map<string, number>() };
+  const notices = new ReadingNotices();
   for await (const rows of batchesOf(readRows(file))) {
-    const records = rows.map(parsedRow);
+    const records = rows.map((row) => parsedRow(row, options.format));
     tokenizer.learnAhead(records.flatMap(({ record }) => record ?? []));
     for (const { record, error, source, unread, dialect } of records) {
       if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
       if (record === undefined) throw error;
       const { examples: made, touch } = readExamples(record, tokenizer, options, source);
-      if (touch !== undefined) touched[touch]++;
-      for (const key of unread) count(told.keys, key);
-      if (dialect !== undefined) count(told.dialects, dialect);
+      notices.add(touch, unread, dialect);
       for (const example of made) {
         total += example.tokenIds.length;
         if (total > maxTotalTokens) {
@@ -77,11 +78,10 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     }
   }
   tokenizer.learnAhead([]);
-  if (examples.length === 0 && touched.long > 0) {
-    const all = `all ${touched.long} are longer than ${options.maxLength} tokens and were left out`;
-    throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${all}; allow longer ones, or truncate them`);
-  }
-  for (const notice of noticesOf(touched, told, options.maxLength)) options.onNotice?.(`${file}: ${notice}`);
+  const leftOut = notices.leftOut(options.maxLength);
+  if (examples.length === 0 && leftOut !== undefined)
+    throw new CutlayerError('INVALID_DATA', `${file}: no examples: ${leftOut}; allow longer ones, or truncate them`);
+  for (const notice of notices.lines(options.maxLength)) options.onNotice?.(`${file}: ${notice}`);
   if (examples.length === 0) {
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   }
@@ -106,43 +106,18 @@ async function* batchesOf(rows: AsyncIterable<Row>): AsyncGenerator<readonly Row
 }
 
 /** A row's record, or the error that reading it gives: the rows before it come first. */
-function parsedRow(row: Row) {
+function parsedRow(row: Row, format: Format | undefined) {
   const { source } = row;
   try {
-    return { ...readRecord(row.value(), source), error: undefined, source };
+    return { ...readRecord(row.value(), source, format), error: undefined, source };
   } catch (error) {
     return { record: undefined, error, source, unread: [], dialect: undefined };
   }
 }
 
-function count(counts: Map<string, number>, name: string): void {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
-}
-
-/** What the policy did to a record: cut it, or left it out as too long. */
-type Touch = 'cut' | 'long';
-
-/** Rows by what is told of them: keys that no record reads, and dialects. */
-interface Told {
-  readonly keys: ReadonlyMap<string, number>;
-  readonly dialects: ReadonlyMap<string, number>;
-}
-
-function noticesOf({ cut, long }: Readonly<Record<Touch, number>>, { keys: unread, dialects }: Told, most: number): string[] {
-  const keys = [...unread].slice(0, 8).map(([key, records]) => `${JSON.stringify(key.slice(0, 60))} (${rows(records)})`);
-  const more = unread.size > 8 ? ` and ${unread.size - 8} more` : '';
-  return [
-    ...[...dialects].map(([dialect, records]) => `${rows(records)} read as ${dialect}`),
-    ...(long > 0 ? [`${rows(long)} longer than ${most} tokens were left out`] : []),
-    ...(cut > 0 ? [`${rows(cut)} longer than ${most} tokens were cut; they end without the eos token`] : []),
-    ...(keys.length > 0 ? [`keys that no record reads: ${keys.join(', ')}${more}`] : []),
-  ];
-}
-
-const rows = (count: number): string => `${count} ${count === 1 ? 'row' : 'rows'}`;
-
 /**
- * Tokenizes one record: one example, none when skipped by the policy, or windows of a document.
+ * Tokenizes one record: one example, windows of a document, or none: when the policy skips it, or
+ * cuts off all that it teaches.
  * Prompt and completion, and a conversation, are one text that is tokenized once.
  * @throws CutlayerError INVALID_DATA
  */
@@ -185,15 +160,17 @@ function readExamples(record: DataRecord, tokenizer: TextTokenizer, options: Exa
   if (tokenIds.length === 0) throw new CutlayerError('INVALID_DATA', `${source}: the text has no tokens`);
   const cut = length > maxLength;
   if (classLabel === undefined && !labelMask.includes(1, options.predictsFirst === false ? 1 : 0)) {
-    throw new CutlayerError('INVALID_DATA', `${source}: ${nothingLearned(labelMask, cut)}`);
+    // A record that has nothing to learn is a fault of the data; one that lost it by the cut is
+    // not.
+    if (cut && whole.labelMask.includes(1, options.predictsFirst === false ? 1 : 0)) return { examples: [], touch: 'unlearned' };
+    throw new CutlayerError('INVALID_DATA', `${source}: ${nothingLearned(labelMask)}`);
   }
   const promptLength = record.form === 'text' ? 0 : Math.min(whole.lastPrompt, tokenIds.length);
   const chat = record.form === 'messages' ? { chat: true } : {};
   return { examples: [{ tokenIds, labelMask, promptLength, ...chat, ...names }], touch: cut ? 'cut' : undefined };
 }
 
-function nothingLearned(labelMask: Uint8Array, cut = false): string {
-  if (cut) return 'no token carries loss (the completion was truncated away)';
+function nothingLearned(labelMask: Uint8Array): string {
   return labelMask.includes(1)
     ? 'no token carries loss: the first token of a sequence is predicted by a soft prompt only; write a prompt, or let the eos token follow'
     : 'no token carries loss: the completion is empty, or every assistant turn has weight 0 or is left out by the chat template';

@@ -62,7 +62,9 @@ export function parseMessages(value: unknown, where: string): readonly ChatMessa
 function parseMessage(item: unknown, name: string, where: string): ChatMessage {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) throw invalid(where, `${name}: expected an object`);
   const message = item as Readonly<Record<string, unknown>>;
-  const { role, content, weight } = message;
+  const { role, content } = message;
+  // 1.0 too is the whole weight.
+  const weight = message.weight instanceof Number ? Number(message.weight) : message.weight;
   if (typeof role !== 'string' || !roles.has(role)) {
     throw invalid(where, `${name}.role: expected one of ${[...roles].join(', ')}, got ${JSON.stringify(role) ?? 'nothing'}`);
   }
@@ -71,7 +73,7 @@ function parseMessage(item: unknown, name: string, where: string): ChatMessage {
   if (Array.isArray(content)) requireTextParts(content, `${name}.content`, where);
   else if (content != null || !hasOther(message)) text(content, `${name}.content`, where);
   requireText(message, name, where);
-  return message as ChatMessage; // role, content and weight were checked
+  return (weight === message.weight ? message : { ...message, weight }) as ChatMessage; // role, content and weight were checked
 }
 
 /** Whether the turn says something beside its content. */

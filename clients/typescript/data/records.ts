@@ -1,6 +1,7 @@
 /** Parses one line of a data file into one of three record forms; errors name file and line. */
-import { parseJson } from '../../../src/files/json-text.js';
 import { plainRecord } from './dialects.js';
+import { parseExactJson } from './exact-numbers.js';
+import { type Format, fieldsOfFormat } from './formats.js';
 import { type Conversation, parseConversation } from './messages.js';
 import { fieldsOf, invalid, nonEmpty, text } from './record-values.js';
 
@@ -29,26 +30,23 @@ const keysOf: { readonly [Form in DataRecord['form']]: readonly string[] } = {
 };
 
 /**
- * Parses a line.
+ * Parses a line. A number that Python prints otherwise than JavaScript, such as 1.0, is an object
+ * `Number` or a bigint.
  * @param where `file:line`, for messages.
+ * @param format The one that the record has to have. Default `auto`.
  * @throws CutlayerError INVALID_DATA
  */
-export function parseRecord(line: string, where: string): DataRecord {
-  return recordOf(parseLine(line, where), where);
+export function parseRecord(line: string, where: string, format: Format = 'auto'): DataRecord {
+  return readRecord(parseLine(line, where), where, format).record;
 }
 
 /** A line as JSON. @throws CutlayerError INVALID_DATA */
 export function parseLine(line: string, where: string): unknown {
   try {
-    return parseJson(line);
+    return parseExactJson(line);
   } catch (cause) {
     throw invalid(where, `not JSON (${line.length} characters); expected one object per line`, cause);
   }
-}
-
-/** The record that a parsed line is. @throws CutlayerError INVALID_DATA */
-export function recordOf(value: unknown, where: string): DataRecord {
-  return readRecord(value, where).record;
 }
 
 /** A record, and what of its line is told. */
@@ -60,9 +58,11 @@ export interface ReadRecord {
   readonly unread: readonly string[];
 }
 
-/** As {@link recordOf}, with what is told. @throws CutlayerError INVALID_DATA */
-export function readRecord(value: unknown, where: string): ReadRecord {
-  const { fields, dialect } = plainRecord(fieldsOf(value, where), where);
+/** The record that a parsed line is, with what is told. @throws CutlayerError INVALID_DATA */
+export function readRecord(value: unknown, where: string, format: Format = 'auto'): ReadRecord {
+  const given = fieldsOf(value, where);
+  const asked = fieldsOfFormat(given, format, where);
+  const { fields, dialect } = plainRecord(asked, where);
   const [label, task] = [plainName(fields.label), plainName(fields.task)];
   const record: DataRecord = {
     ...parseContent(fields, where),
@@ -70,12 +70,14 @@ export function readRecord(value: unknown, where: string): ReadRecord {
     ...(task === undefined ? {} : { task }),
   };
   const read = new Set([...keysOf[record.form], 'label', 'task']);
-  return { record, dialect, unread: Object.keys(fields).filter((key) => !read.has(key)) };
+  const others = Object.keys(given).filter((key) => !Object.hasOwn(asked, key));
+  return { record, dialect, unread: [...others, ...Object.keys(fields).filter((key) => !read.has(key))] };
 }
 
 /** A name as text; numbers and booleans count too. Any other value is no name. */
 function plainName(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
+  if (value instanceof Number || typeof value === 'bigint') return String(value);
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 

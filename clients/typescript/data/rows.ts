@@ -1,8 +1,9 @@
-/** The rows of a data file: JSON lines, one JSON array, or CSV with a header. */
+/** The rows of a data file: JSON lines, one JSON array, CSV with a header, or Parquet. */
 import { open, readFile, stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../src/errors.js';
-import { parseJson } from '../../../src/files/json-text.js';
 import { csvRows } from './csv.js';
+import { parseExactJson } from './exact-numbers.js';
+import { recordKeys } from './formats.js';
 import { readLines } from './lines.js';
 import { invalid } from './record-values.js';
 import { parseLine } from './records.js';
@@ -17,29 +18,36 @@ export interface Row {
   value(): unknown;
 }
 
+/** Fields that a cell may hold as JSON. */
+const listNames: ReadonlySet<string> = new Set(['messages', 'conversations', 'tools', 'documents']);
+
 /** Most bytes of a file that is read as a whole: an array, or CSV. */
 const MAX_WHOLE_BYTES = 256 * 1024 * 1024;
 
 /** What a file that is no text begins with, and what to do. */
 const packed: readonly (readonly [string, string])[] = [
-  [
-    'PAR1',
-    `a Parquet file; convert it: python -c "import pandas as p; p.read_parquet('FILE').to_json('data.jsonl', orient='records', lines=True)"`,
-  ],
   ['\x1f\x8b', 'a gzip file; unpack it with gunzip'],
   ['PK\x03\x04', 'a zip file; unpack it'],
   ['SQLite format 3', 'an SQLite database; write its rows as JSON lines'],
 ];
 
 /**
- * Reads the rows of a file. JSON lines are streamed.
+ * Reads the rows of a file. JSON lines are streamed, and the row groups of Parquet one by one.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA
  */
 export async function* readRows(file: string): AsyncGenerator<Row> {
   const head = await headOf(file);
   const kind = packed.find(([magic]) => head.startsWith(magic));
-  if (kind !== undefined) throw invalid(`${file}:1`, `expected JSON lines, a JSON array or CSV; this is not valid UTF-8 but ${kind[1]}`);
-  if (/\.csv$/i.test(file)) {
+  if (kind !== undefined)
+    throw invalid(`${file}:1`, `expected JSON lines, a JSON array, CSV or Parquet; this is not valid UTF-8 but ${kind[1]}`);
+  if (head.startsWith('PAR1')) {
+    // Imported here: few files are Parquet.
+    const { parquetRows } = await import('./parquet.js');
+    for await (const { number, fields } of parquetRows(file, recordKeys)) {
+      const source = `${file} row ${number}`;
+      yield { source, characters: lengthOf(fields), value: () => withJson(fields, source) };
+    }
+  } else if (/\.csv$/i.test(file)) {
     for (const { line, fields } of csvRows(await whole(file), file))
       yield { source: `${file}:${line}`, characters: lengthOf(fields), value: () => withJson(fields, `${file}:${line}`) };
   } else if (/^(?:\u00ef\u00bb\u00bf)?\s*\[/.test(head)) {
@@ -85,19 +93,19 @@ async function whole(file: string): Promise<string> {
 async function arrayOf(file: string): Promise<readonly unknown[]> {
   const text = await whole(file);
   try {
-    return parseJson(text) as readonly unknown[]; // it begins with [
+    return parseExactJson(text) as readonly unknown[]; // it begins with [
   } catch (cause) {
     const position = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
     throw invalid(file, `begins with [ but is no JSON array${position === undefined ? '' : ` (at character ${position})`}`, cause);
   }
 }
 
-/** Lists in cells of CSV are JSON. */
-function withJson(fields: Readonly<Record<string, string>>, where: string): Readonly<Record<string, unknown>> {
+/** Lists in cells of text are JSON. */
+function withJson(fields: Readonly<Record<string, unknown>>, where: string): Readonly<Record<string, unknown>> {
   const entries = Object.entries(fields).map(([name, cell]) => {
-    if (!['messages', 'conversations', 'tools'].includes(name) || !cell.trimStart().startsWith('[')) return [name, cell];
+    if (typeof cell !== 'string' || !listNames.has(name) || !cell.trimStart().startsWith('[')) return [name, cell];
     try {
-      return [name, parseJson(cell)];
+      return [name, parseExactJson(cell)];
     } catch (cause) {
       throw new CutlayerError('INVALID_DATA', `${where}: ${name}: not a JSON list`, { cause });
     }

@@ -1,7 +1,7 @@
-/** A data file with labels from the records' JSON, for a Dirichlet split only. */
+/** A data file with labels from the records' fields, for a Dirichlet split only. */
 import { type Example, type ExampleOptions, toExamples } from '../../../clients/typescript/data/examples.js';
-import { readLines } from '../../../clients/typescript/data/lines.js';
-import { parseRecord } from '../../../clients/typescript/data/records.js';
+import { readRecord } from '../../../clients/typescript/data/records.js';
+import { readRows } from '../../../clients/typescript/data/rows.js';
 import type { TextTokenizer } from '../../../clients/typescript/data/text-tokenizer.js';
 import { CutlayerError } from '../../errors.js';
 
@@ -19,7 +19,7 @@ export interface LabelledRecord {
 }
 
 /**
- * Reads a JSONL file.
+ * Reads a data file, as `client train` does.
  * @param rule None: every record has the same label.
  * @throws CutlayerError NOT_FOUND, INVALID_DATA naming file:line
  */
@@ -30,20 +30,19 @@ export async function readLabelled(
   rule?: LabelRule,
 ): Promise<readonly LabelledRecord[]> {
   const records: LabelledRecord[] = [];
-  for await (const { text, number } of readLines(file)) {
-    if (text.trim() === '') continue;
-    const source = `${file}:${number}`;
-    const examples = toExamples(parseRecord(text, source), tokenizer, options, source);
-    if (examples.length > 0) records.push({ examples, label: rule === undefined ? '' : labelOf(text, rule, source) });
+  for await (const { source, value } of readRows(file)) {
+    const row = value();
+    const examples = toExamples(readRecord(row, source, options.format).record, tokenizer, options, source);
+    if (examples.length > 0) records.push({ examples, label: rule === undefined ? '' : labelOf(row, rule, source) });
   }
   if (records.length === 0) throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   return records;
 }
 
-/** @param text One JSON object, already known to be one. @throws CutlayerError INVALID_DATA */
-export function labelOf(text: string, { field, pattern }: LabelRule, source: string): string {
-  const value: unknown = (JSON.parse(text) as Readonly<Record<string, unknown>>)[field];
-  if (typeof value !== 'string' && typeof value !== 'number')
+/** @param row An object, already known to be one. @throws CutlayerError INVALID_DATA */
+export function labelOf(row: unknown, { field, pattern }: LabelRule, source: string): string {
+  const value: unknown = (row as Readonly<Record<string, unknown>>)[field];
+  if (typeof value !== 'string' && typeof value !== 'number' && !(value instanceof Number))
     throw new CutlayerError(
       'INVALID_DATA',
       `${source}: no text in the field "${field}" to take a label from; choose another with --label-field`,

@@ -1,5 +1,6 @@
 /** Options of `cutlayer coordinator simulate`. */
 
+import { format } from '../../../clients/typescript/cli/format-option.js';
 import {
   choice,
   integerBetween,
@@ -23,8 +24,9 @@ export const simulateOptions = {
     backbone: required(path('dir', 'a packed backbone')),
     bundle: required(path('dir', 'its client bundle')),
     signer: signerOption('their'),
-    data: required(path('file', 'JSONL, shared out among the participants')),
-    test: optional(path('file', 'JSONL, common test (default: a tenth of --data)')),
+    data: required(path('file', 'rows as for client train, shared out among the participants')),
+    test: optional(path('file', 'rows of a common test (default: a tenth of --data)')),
+    format,
     out: required(path('dir', 'where curves and report go')),
   }),
   ...under('Participants', {

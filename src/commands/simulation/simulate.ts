@@ -9,6 +9,7 @@ import { setMaxListeners } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Semaphore } from 'async-mutex';
+import type { Format } from '../../../clients/typescript/data/formats.js';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
 import { federatedAdapter } from '../../../clients/typescript/federation/federated-adapter.js';
 import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
@@ -41,10 +42,12 @@ export interface SimulationOptions {
   readonly bundle: string;
   /** The public key that must have signed the manifests of both. */
   readonly signer?: string | undefined;
-  /** JSONL, split among the participants. */
+  /** A data file, split among the participants. */
   readonly data: string;
-  /** JSONL, common test. Default: a share of {@link data}. */
+  /** A data file, common test. Default: a share of {@link data}. */
   readonly test?: string | undefined;
+  /** Of both files. Default `auto`. */
+  readonly format?: Format | undefined;
   /** Default 0.1. */
   readonly testShare?: number | undefined;
   /** Of each participant's records, for evaluate rounds. Default 0.1. */
@@ -171,8 +174,8 @@ class Simulation {
   async #data(adapter: {
     readonly numVirtualTokens: number;
   }): Promise<{ readonly sites: readonly Site[]; readonly test: Site['training'] }> {
-    const { data, test: testFile, testShare = 0.1, heldOutShare = 0.1, participants, split: rule, label } = this.#options;
-    const limits = { maxLength: this.#model.maxLength(adapter.numVirtualTokens) };
+    const { data, test: testFile, format, testShare = 0.1, heldOutShare = 0.1, participants, split: rule, label } = this.#options;
+    const limits = { maxLength: this.#model.maxLength(adapter.numVirtualTokens), format };
     const { tokenizer } = this.#bundle;
     const all = await readLabelled(data, tokenizer, limits, label);
     const [records, test] =

@@ -94,13 +94,6 @@ const malformed: readonly Malformed[] = [
     options: { maxLength: 40 },
   },
   {
-    name: 'a completion truncated away',
-    content: `{"prompt": "${'word '.repeat(40)}", "completion": "a"}\n`,
-    line: 1,
-    message: /no token carries loss/,
-    options: { maxLength: 20, overlong: 'truncate' },
-  },
-  {
     name: 'more tokens than are allowed in all',
     content: good.repeat(10),
     line: 4,
@@ -212,6 +205,25 @@ describe('data files', () => {
     };
     assert.deepEqual(await read('skip'), [1, '2 rows longer than 20 tokens were left out']);
     assert.deepEqual(await read('truncate'), [3, '2 rows longer than 20 tokens were cut; they end without the eos token']);
+  });
+
+  it('leaves out a row whose learned part is cut away whole, and says how many', async () => {
+    const away = `{"prompt": "${'word '.repeat(40)}", "completion": "a"}`;
+    const notices: string[] = [];
+    const options = { maxLength: 20, overlong: 'truncate', onNotice: (notice: string) => notices.push(notice) } as const;
+    const examples = await load(`${away}\n{"prompt": "a", "completion": "b"}\n${away}\n`, options);
+    assert.deepEqual(
+      examples.map(({ source }) => source.replace(/^.*jsonl:/, '')),
+      ['2'],
+    );
+    assert.match(notices.join(), /data\.jsonl: 2 rows left out: the learned part begins after 20 tokens, where rows are cut$/);
+    await rejects(
+      load(`${away}\n`, options),
+      'INVALID_DATA',
+      /no examples: the learned part of 1 begins after 20 tokens, where rows are cut/,
+      'data.jsonl',
+    );
+    await rejects(load('{"prompt": "a", "completion": ""}\n', options), 'INVALID_DATA', /completion: expected text/, 'data.jsonl:1');
   });
 
   it('refuses a row whose only token to learn is predicted by nothing', async () => {

@@ -1,9 +1,13 @@
 /** Files and dialects that data comes in: each gives the examples of plain JSON lines, and is named. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { csvRows } from '../../../clients/typescript/data/csv.js';
+import { plainNumbers } from '../../../clients/typescript/data/exact-numbers.js';
+import { type Format, recordKeys } from '../../../clients/typescript/data/formats.js';
+import { parquetRows } from '../../../clients/typescript/data/parquet.js';
+import { readRecord } from '../../../clients/typescript/data/records.js';
 import { loadExamples, parseRecord, TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 
@@ -71,7 +75,6 @@ describe('data formats', () => {
         assert.match(error.message, message);
         return true;
       });
-    await refused('p.parquet', 'PAR1\0\0', /a Parquet file; convert it: python/);
     await refused('g.jsonl', Buffer.of(0x1f, 0x8b, 8, 0), /a gzip file; unpack/);
     await refused('b.json', '[{"text": "a"}', /begins with \[ but is no JSON array/);
     await refused('i.json', '[{"text": "a"}, 4]', /i\.json item 2: expected an object, got a number/);
@@ -137,5 +140,151 @@ describe('data formats', () => {
 
   it('of preferences are refused by name', () => {
     assert.throws(() => record({ prompt: 'a', chosen: 'b', rejected: 'c' }), { message: /a preference record \(chosen, rejected\)/ });
+  });
+
+  it('that a caller states are read as that alone, and refused with the shape and the keys', () => {
+    const read = (value: unknown, format: Format) => readRecord(value, 'x:7', format);
+    const alpaca = { instruction: 'Say it.', input: '', output: 'it', text: 'Below is an instruction' };
+    assert.equal(read(alpaca, 'auto').record.form, 'text', 'a text column comes first');
+    const stated = read(alpaca, 'alpaca');
+    assert.ok(stated.record.form === 'completion' && stated.record.completion === 'it');
+    assert.deepEqual(stated.unread, ['text']);
+    const fits: Readonly<Record<Exclude<Format, 'auto'>, object>> = {
+      completion: { prompt: 'a', completion: 'b', label: 'c' },
+      chat: { messages: [user('a'), assistant('b')] },
+      text: { text: 'a' },
+      alpaca: { instruction: 'a', output: 'b' },
+      sharegpt: {
+        conversations: [
+          { from: 'human', value: 'a' },
+          { from: 'gpt', value: 'b' },
+        ],
+      },
+      trl: { prompt: [user('a')], completion: [assistant('b')] },
+    };
+    for (const [format, value] of Object.entries(fits) as [Exclude<Format, 'auto'>, object][]) {
+      read(value, format);
+      for (const [other, different] of Object.entries(fits)) {
+        if (other === format) continue;
+        assert.throws(
+          () => read(different, format),
+          (error: { readonly code: string; readonly message: string }) => {
+            assert.equal(error.code, 'INVALID_DATA');
+            assert.match(
+              error.message,
+              new RegExp(`^x:7: the format ${format} wants \\{.*; the keys are: ${Object.keys(different).join(', ')}$`),
+            );
+            return true;
+          },
+        );
+      }
+    }
+  });
+
+  it('of a file are stated by an option', async () => {
+    await writeFile(join(dir, 'f.jsonl'), '{"text": "a"}\n{"prompt": "a", "completion": "b"}\n');
+    await assert.rejects(loadExamples(join(dir, 'f.jsonl'), tokenizer, { maxLength: 200, format: 'text' }), {
+      code: 'INVALID_DATA',
+      message: /f\.jsonl:2: the format text wants \{"text"\}; the keys are: prompt, completion$/,
+    });
+  });
+});
+
+describe('data in Parquet', () => {
+  const at = (name: string) => join(packageRoot(), 'test/fixtures/parquet', name);
+  const rows = async (name: string) => {
+    const found = [];
+    for await (const row of parquetRows(at(name), recordKeys)) found.push(row);
+    return found;
+  };
+  let expected: {
+    readonly pairs: readonly { readonly id: number; readonly prompt: string; readonly completion: string }[];
+    readonly chats: readonly object[];
+  };
+  before(async () => {
+    expected = JSON.parse(await readFile(at('rows.json'), 'utf8')) as typeof expected;
+  });
+
+  for (const name of ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'delta'])
+    it(`is read as pyarrow wrote it: ${name}`, async () => {
+      const found = await rows(`${name}.parquet`);
+      assert.deepEqual(
+        found.map(({ fields }) => fields),
+        expected.pairs.map((pair) => ({ ...pair, id: null })),
+      );
+      assert.deepEqual([found[0]!.number, found.at(-1)!.number], [1, 24]);
+    });
+
+  it('has conversations, with what their rows hold and numbers as they are', async () => {
+    const found = await rows('chats.parquet');
+    assert.deepEqual(
+      found.map(({ fields }) => plainNumbers({ ...fields, tools: JSON.parse(String(fields.tools)) as unknown })),
+      expected.chats,
+    );
+    const [, second] = found.map(
+      ({ fields }) => fields.messages as { readonly tool_calls: readonly { readonly function: { readonly arguments: object } }[] }[],
+    );
+    const given = second![1]!.tool_calls[0]!.function.arguments as { readonly at: unknown; readonly deep: unknown };
+    assert.ok(given.at instanceof Number, '1.0 is a float');
+    assert.equal(given.deep, 12345678901234567n);
+  });
+
+  it('gives the examples of the same JSON lines, names rows, and tells columns that no record reads', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-parquet-'));
+    const tokenizer = await TextTokenizer.load(join(packageRoot(), 'test/fixtures/llama-tiny'), {
+      vocabSize: 320,
+      bosTokenId: 0,
+      eosTokenIds: [1],
+    });
+    try {
+      await writeFile(join(dir, 'a.jsonl'), expected.pairs.map((pair) => JSON.stringify(pair)).join('\n'));
+      const read = async (file: string, format: Format = 'auto') => {
+        const notices: string[] = [];
+        const examples = await loadExamples(file, tokenizer, { maxLength: 200, format, onNotice: (notice) => notices.push(notice) });
+        return { ids: examples.map(({ tokenIds }) => [...tokenIds]), source: examples[11]!.source, notices };
+      };
+      const [lines, parquet] = [await read(join(dir, 'a.jsonl')), await read(at('zstd.parquet'))];
+      assert.deepEqual(parquet.ids, lines.ids);
+      assert.match(parquet.source, /zstd\.parquet row 12$/);
+      assert.match(parquet.notices[0]!, /keys that no record reads: "id" \(24 rows\)/);
+      await assert.rejects(read(at('zstd.parquet'), 'text'), {
+        message: /zstd\.parquet row 1: the format text wants .*; the keys are: prompt, completion$/,
+      });
+    } finally {
+      await tokenizer.close();
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it('that is damaged, or no data, is refused with its rows', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-parquet-'));
+    const refused = async (bytes: Uint8Array, message: RegExp, wanted = recordKeys) => {
+      const file = join(dir, 'p.parquet');
+      await writeFile(file, bytes);
+      await assert.rejects(
+        async () => {
+          for await (const _ of parquetRows(file, wanted));
+        },
+        (error: { readonly code: string; readonly message: string }) => {
+          assert.equal(error.code, 'INVALID_DATA', error.message);
+          assert.match(error.message, message);
+          return true;
+        },
+      );
+    };
+    try {
+      const whole = await readFile(at('zstd.parquet'));
+      await refused(Buffer.from('PAR1\0\0'), /cannot be read as Parquet: the file is too short/);
+      await refused(whole.subarray(0, -9), /cannot be read as Parquet/);
+      const long = Buffer.from(whole);
+      long.writeUInt32LE(0x7fffffff, long.length - 8);
+      await refused(long, /its description has 2147483647 bytes, the most is/);
+      const broken = Buffer.from(whole);
+      broken.fill(0xff, 40, 200);
+      await refused(broken, /p\.parquet rows 1 to 10: cannot be read as Parquet/);
+      await refused(whole, /no column of a record .*; the columns are: id, prompt, completion$/, new Set(['text']));
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { recordOf } from '../../../clients/typescript/data/records.js';
+import { readRecord } from '../../../clients/typescript/data/records.js';
 import { type TokenizerAnswers, TokenizerProgram, type TokenizerSetup } from '../../../clients/typescript/data/tokenizer-program.js';
 import { TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
@@ -45,7 +45,7 @@ const digest = (values: readonly number[]): string => createHash('sha256').updat
 
 /** The ids of a record, and the places of the learned ones. */
 function learn(program: TokenizerProgram, value: object): { readonly ids: readonly number[]; readonly learned: readonly number[] } {
-  const { ids, learned } = program.answer({ kind: 'learn', texts: [recordOf(value, 'test')] }) as TokenizerAnswers['learn'];
+  const { ids, learned } = program.answer({ kind: 'learn', texts: [readRecord(value, 'test').record] }) as TokenizerAnswers['learn'];
   const ranges = learned[0]!;
   if ('code' in ranges) assert.fail(ranges.message);
   const mask = new Uint8Array(ids.length);
@@ -91,7 +91,7 @@ describe('the text that transformers would see', function () {
   it('a template that refuses a conversation refuses its record', async () => {
     const { tokenizerJson, config, chatTemplate } = setupOf('prepend', cases.templates['llama-2']);
     const tokenizer = new TextTokenizer(tokenizerJson, config, { vocabSize: 1000, bosTokenId: null, eosTokenIds: [] }, chatTemplate);
-    assert.throws(() => tokenizer.learn(recordOf(cases.conversations['assistant-first'], 'x')), {
+    assert.throws(() => tokenizer.learn(readRecord(cases.conversations['assistant-first'], 'x').record), {
       code: 'INVALID_DATA',
       message: /refuses this conversation: roles must alternate/,
     });

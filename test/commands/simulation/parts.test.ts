@@ -65,14 +65,14 @@ describe("a simulation's data", () => {
   });
 
   it('reads labels from a field, by a pattern where there is one, and names the line that has none', () => {
-    const line = '{"prompt": "a", "completion": " red / hall / PLB"}';
-    assert.equal(labelOf(line, { field: 'completion', pattern: /\/ ([A-Z]+)$/ }, 'rows:1'), 'PLB');
-    assert.equal(labelOf('{"label": 3}', { field: 'label' }, 'rows:1'), '3');
-    assert.throws(() => labelOf(line, { field: 'label' }, 'rows:7'), {
+    const row = { prompt: 'a', completion: ' red / hall / PLB' };
+    assert.equal(labelOf(row, { field: 'completion', pattern: /\/ ([A-Z]+)$/ }, 'rows:1'), 'PLB');
+    assert.equal(labelOf({ label: 3 }, { field: 'label' }, 'rows:1'), '3');
+    assert.throws(() => labelOf(row, { field: 'label' }, 'rows:7'), {
       code: 'INVALID_DATA',
       message: /^rows:7: no text in the field "label"/,
     });
-    assert.throws(() => labelOf(line, { field: 'completion', pattern: /^blue/ }, 'rows:7'), {
+    assert.throws(() => labelOf(row, { field: 'completion', pattern: /^blue/ }, 'rows:7'), {
       code: 'INVALID_DATA',
       message: /does not match/,
     });

@@ -13,6 +13,7 @@ const flags: SimulateFlags = {
   backbone: 'backbone',
   bundle: 'bundle',
   data: 'data.jsonl',
+  format: 'auto',
   out: 'sim',
   participants: 3,
   split: 'iid',

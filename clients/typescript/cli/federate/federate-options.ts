@@ -16,6 +16,7 @@ import {
 } from '../../../../src/options/option.js';
 import { trainOnChoices } from '../../federation/data/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
+import { format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
 export const federateOptions = {
@@ -95,6 +96,7 @@ export const federateOptions = {
         'take examples by POST /v1/examples on 127.0.0.1:port, 0 for a free one; the token is in examples-token of --state-dir',
       ),
     ),
+    format,
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),

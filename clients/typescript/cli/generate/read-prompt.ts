@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../../src/errors.js';
-import { parseJson } from '../../../../src/files/json-text.js';
+import { parseExactJson } from '../../data/exact-numbers.js';
 import { type ChatMessage, parseMessages } from '../../data/messages.js';
 import type { Prompt } from '../../inference/generate.js';
 import type { GenerateFlags } from './generate-options.js';
@@ -34,7 +34,7 @@ async function readMessages(file: string): Promise<readonly ChatMessage[]> {
   });
   let value: unknown;
   try {
-    value = parseJson(text);
+    value = parseExactJson(text);
   } catch (cause) {
     throw new CutlayerError('INVALID_DATA', `${file}: not JSON; expected a list of {"role", "content"}`, { cause });
   }

@@ -22,6 +22,7 @@ import { objectives } from '../../data/objectives.js';
 import { scheduleNames } from '../../optimizers/schedule.js';
 import { DEFAULT_DIVERGENCE_FACTOR } from '../../training/divergence.js';
 import { connectionOptions } from '../connection-options.js';
+import { format } from '../format-option.js';
 import { methodOptions } from './method-options.js';
 import { privacyOptions } from './privacy-options.js';
 
@@ -61,9 +62,10 @@ export const trainOptions = {
   ...connectionOptions,
   ...under('Data', {
     data: required(
-      path('file', 'JSON lines, a JSON array or CSV: {"prompt","completion"}, {"messages"}, {"text"} or {"text","label"} per row'),
+      path('file', 'JSON lines, a JSON array, CSV or Parquet: {"prompt","completion"}, {"messages"}, {"text"} or {"text","label"} per row'),
     ),
     validation: optional(path('file', 'data to validate on, as for --data; the adapter with the best loss is kept')),
+    format,
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),
