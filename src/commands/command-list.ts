@@ -176,6 +176,12 @@ const coordinatorCommands: CommandGroup = {
       load: async () => (await coordinator()).stopCommand,
     },
     {
+      name: 'skip',
+      description: 'let the round under way go on without a member that does not answer',
+      word: ['<member>', 'its name on the roster'],
+      load: async () => (await coordinator()).skipCommand,
+    },
+    {
       name: 'rollback',
       description: 'make an earlier version the promoted one',
       load: async () => (await coordinator()).rollbackCommand,

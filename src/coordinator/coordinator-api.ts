@@ -22,6 +22,17 @@ export interface RoundReport {
   readonly cohort: readonly string[];
   /** Members that have answered in this stage. */
   readonly answered: readonly string[];
+  /** Members that the stage waits for, sorted. */
+  readonly awaited: readonly string[];
+  /** Milliseconds since the stage began. */
+  readonly stageMs: number;
+}
+
+/** A member on the roster. */
+export interface MemberReport {
+  readonly name: string;
+  /** Newest proven call, milliseconds since 1970; null: none. */
+  readonly seenAt: number | null;
 }
 
 /** A round that has ended. */
@@ -34,7 +45,14 @@ export interface RoundEnding {
   readonly aborted: string | null;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** Number of members that enlisted. */
+  readonly cohort: number;
+  /** Enlisted members whose payload is in no sum, sorted; at most {@link MOST_LOST} names. */
+  readonly lost: readonly string[];
 }
+
+/** Lost members that the ending of a round names. */
+export const MOST_LOST = 32;
 
 /** A version and its evaluation. */
 export interface VersionReport {
@@ -84,6 +102,8 @@ export interface FederationReport {
   readonly orders: number;
   /** Newest first, at most 20. */
   readonly recent: readonly RoundEnding[];
+  /** The roster, sorted by name. */
+  readonly members: readonly MemberReport[];
 }
 
 /** What founder and members may read of a federation. */
@@ -118,7 +138,8 @@ export interface CoordinatorApi {
   /**
    * Carries out an order of the federation's founder, once.
    * @throws CutlayerError NOT_FOUND, NOT_THE_FOUNDER, ORDER_OUTDATED (sign again, with the report's
-   *   `orders` plus one and its `chainHead`), INVALID_ARGUMENT
+   *   `orders` plus one and its `chainHead`), INVALID_ARGUMENT; of a skip, NOT_A_MEMBER,
+   *   ROUND_CLOSED, ROUND_REFUSED (the round would be below its floors)
    */
   control(federation: string, action: FounderAction, order: FounderOrder): Promise<FederationReport>;
   /** @param federation All of them when left out. @throws CutlayerError NOT_FOUND */

@@ -15,7 +15,7 @@ import { appendBroadcast } from './rounds/append-broadcast.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
 import { FederationMember } from './rounds/federation-member.js';
-import { requireDue, requireFounder } from './rounds/founder-orders.js';
+import { requireDue, requireFounder, requireSkippable } from './rounds/founder-orders.js';
 import { bytesOf } from './rounds/payload-bytes.js';
 import { roundPolicy } from './rounds/round-policy.js';
 import { newFederation } from './rounds/round-state.js';
@@ -83,12 +83,18 @@ export class Coordinator implements CoordinatorApi {
   }
 
   member(federation: string, name: string): FederationApi {
-    const open = (): FederationMember => {
+    const member = (): FederationMember => {
       this.memberKey(federation, name);
       return new FederationMember(this.#find(federation), name);
     };
+    const open = (): FederationMember => {
+      const called = member();
+      this.#find(federation).seen.saw(name, this.#surroundings.now());
+      return called;
+    };
     return {
-      manifest: async () => open().manifest(),
+      // A token is enough to read it, so it is no sign of the member.
+      manifest: async () => member().manifest(),
       nextTask: async (request, signal) => open().nextTask(request, signal),
       broadcasts: async (from) => open().broadcasts(from),
       version: async (version) => open().version(version),
@@ -143,6 +149,7 @@ export class Coordinator implements CoordinatorApi {
         );
       requireDue(found, order);
       if (action.kind === 'rollback') await requireRollbackTarget(transaction, federation, action.version);
+      if (action.kind === 'skip') requireSkippable(found, action);
       return action.kind === 'finish' ? { kind: 'finish', reason: 'it was ended by its founder', order } : { ...action, order };
     });
     const [report] = await this.status(federation);

@@ -3,7 +3,8 @@
 import type { FederationReport, RoundReport, VersionReport } from './coordinator-api.js';
 import type { DurableFederation } from './rounds/durable-federation.js';
 import { privacySpent } from './rounds/privacy-ledger.js';
-import { answeredMembers, cohortOf } from './rounds/round-stages.js';
+import type { RoundPolicy } from './rounds/round-policy.js';
+import { answeredMembers, awaitedMembers, cohortOf } from './rounds/round-stages.js';
 import type { RoundState } from './rounds/round-state.js';
 import { versionDetails } from './rounds/version-registry.js';
 import type { Transaction } from './tables/database.js';
@@ -19,7 +20,7 @@ export async function federationReport(transaction: Transaction, federation: Dur
     name: context.manifest.settings.name,
     state: memory.status,
     reason: memory.reason,
-    round: memory.round === null ? null : roundReport(memory.round, context.policy.secure, context.now()),
+    round: memory.round === null ? null : roundReport(memory.round, context.policy, context.now()),
     versions,
     released: memory.released,
     aborted: memory.aborted,
@@ -30,13 +31,19 @@ export async function federationReport(transaction: Transaction, federation: Dur
     chainHead: head.hash,
     orders: memory.orders,
     recent: memory.recent,
+    members: context.policy.members.map((name) => ({ name, seenAt: seenAt(federation, name) })),
   };
 }
 
-function roundReport(round: RoundState, secure: boolean, now: number): RoundReport {
-  const { stage, deadline, purpose } = round;
+/** A member whose call waits is there. */
+function seenAt({ waiting, seen, context }: DurableFederation, name: string): number | null {
+  return waiting.has(name) ? context.now() : seen.at(name);
+}
+
+function roundReport(round: RoundState, policy: RoundPolicy, now: number): RoundReport {
+  const { stage, deadline, purpose, began } = round;
   // Members do not know the coordinator's own stage: to them the last one is just full.
-  const last = secure
+  const last = policy.secure
     ? ({ stage: 'unmasking', answered: round.unmasked } as const)
     : ({ stage: 'submitting', answered: round.submitted } as const);
   const shown = stage === 'releasing' ? last : { stage, answered: answeredMembers(round) };
@@ -46,5 +53,7 @@ function roundReport(round: RoundState, secure: boolean, now: number): RoundRepo
     ...shown,
     remainingMs: deadline === null ? 0 : Math.max(1, deadline - now),
     cohort: cohortOf(round),
+    awaited: awaitedMembers(round, policy),
+    stageMs: Math.max(0, now - began),
   };
 }

@@ -6,7 +6,13 @@ import { generateIdentity } from '../../src/protocol/secagg/signature.js';
 import { CoordinatorRig, founderKey, testManifest } from '../support/coordinator-rig.js';
 import { dueOrder } from '../support/founder-orders.js';
 
-const actions: readonly FounderAction[] = [{ kind: 'start' }, { kind: 'pause' }, { kind: 'finish' }, { kind: 'rollback', version: 0 }];
+const actions: readonly FounderAction[] = [
+  { kind: 'start' },
+  { kind: 'pause' },
+  { kind: 'finish' },
+  { kind: 'rollback', version: 0 },
+  { kind: 'skip', member: 'member-000', round: 3 },
+];
 
 describe('an order to a federation', () => {
   let rig: CoordinatorRig;

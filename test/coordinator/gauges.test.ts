@@ -9,7 +9,16 @@ const report: FederationReport = {
   name: 'ward notes',
   state: 'running',
   reason: '',
-  round: { round: 7, purpose: 'train', stage: 'submitting', remainingMs: 1000, cohort: ['east', 'north', 'south'], answered: [] },
+  round: {
+    round: 7,
+    purpose: 'train',
+    stage: 'submitting',
+    remainingMs: 1000,
+    cohort: ['east', 'north', 'south'],
+    answered: [],
+    awaited: [],
+    stageMs: 0,
+  },
   versions: [
     {
       version: 2,
@@ -32,6 +41,7 @@ const report: FederationReport = {
   chainHead: id,
   orders: 2,
   recent: [],
+  members: [],
 };
 
 describe('federation metrics', () => {

@@ -29,6 +29,7 @@ import { type AskedFloors, type Pin, pinned } from './pin.js';
 import { PromotedVersion } from './promoted-version.js';
 import { RoundAnswers } from './round-answers.js';
 import { RoundWork } from './round-work.js';
+import { SIGN_OF_LIFE_MS, withSignsOfLife } from './sign-of-life.js';
 
 export interface ParticipantOptions {
   readonly api: FederationApi;
@@ -46,6 +47,8 @@ export interface ParticipantOptions {
   readonly rounds?: number | undefined;
   /** Longest wait for a task. Default 25,000. */
   readonly pollMs?: number | undefined;
+  /** Milliseconds between calls while it works; 0: none. Default {@link SIGN_OF_LIFE_MS}. */
+  readonly signOfLifeMs?: number | undefined;
   /** Steps between local checkpoints. Default 50. */
   readonly checkpointEvery?: number | undefined;
   /** Measure every promoted version on the held-out examples. Default true. */
@@ -90,7 +93,9 @@ export class Participant {
     this.#work = work;
     this.#promoted = promoted;
     this.#follower = new ChainFollower({ api, member: pin.member, chain, state, data, promoted, tell });
-    this.#answers = new RoundAnswers({ ...parts, work, data, tell });
+    const { signOfLifeMs = SIGN_OF_LIFE_MS } = options;
+    const atWork = <T>(run: () => Promise<T>): Promise<T> => withSignsOfLife(() => api.broadcasts(chain.length), signOfLifeMs, run);
+    this.#answers = new RoundAnswers({ ...parts, work, data, tell, atWork });
     this.#patience = new Patience(environment, tell);
   }
 

@@ -20,6 +20,8 @@ export interface AnswerSurroundings {
   readonly work: RoundWork;
   readonly data: LocalData;
   readonly tell: (event: ParticipantEvent) => void;
+  /** Around the work of a round, see `withSignsOfLife`. */
+  readonly atWork: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export class RoundAnswers {
@@ -141,14 +143,14 @@ export class RoundAnswers {
   }
 
   async #submit(task: Extract<Task, { kind: 'submit' }>, signal: AbortSignal): Promise<void> {
-    const { chain, pin, round, ledger, work, tell } = this.#around;
+    const { chain, pin, round, ledger, work, atWork, tell } = this.#around;
     const prepared = round.prepare(task, (hash) => chain.knows(hash));
     if (prepared.kind === 'wanted') {
       const { active, cohort } = prepared;
       const { purpose, clipNorm } = active;
-      const payload = await (purpose === 'train'
-        ? work.train(task.round, active, cohort, signal)
-        : work.measureBoth(active, cohort, signal));
+      const payload = await atWork(() =>
+        purpose === 'train' ? work.train(task.round, active, cohort, signal) : work.measureBoth(active, cohort, signal),
+      );
       const sealed = await round.seal(task, payload);
       const event = privacyEventOf(pin.open.manifest, purpose, { cohort, clipNorm });
       ledger.require(task.round, event, chain.released);

@@ -50,6 +50,12 @@ export const stopCommand = command({
   run: async (flags) => (await work()).control(flags, { kind: flags.final ? 'finish' : 'pause' }),
 });
 
+export const skipCommand = command({
+  options: federationOptions,
+  help: coordinatorExamples.skip,
+  run: async (flags, { words }) => (await work()).skip(flags, words[0]!), // commander requires the word
+});
+
 export const rollbackCommand = command({
   options: rollbackOptions,
   help: coordinatorExamples.rollback,

@@ -83,6 +83,14 @@ Examples:
   End it for good; its versions stay for export:
     $ cutlayer coordinator stop --final`,
 
+  skip: `
+Examples:
+  $ cutlayer coordinator status
+  $ cutlayer coordinator skip south
+
+The order is for one stage of one round. It is refused where the round would have fewer members than its cohort, threshold or survivors need.
+A member that is skipped takes part in the next round again.`,
+
   rollback: `
 Examples:
   $ cutlayer coordinator status

@@ -98,6 +98,20 @@ export async function control(flags: FederationFlags, action: FounderAction): Pr
   });
 }
 
+/**
+ * `coordinator skip`: the round that is under way goes on without a member. @throws CutlayerError
+ */
+export async function skip(flags: FederationFlags, member: string): Promise<void> {
+  await withConnection(flags, async (connection) => {
+    const { federation, round, name } = await picked(connection, flags);
+    if (round === null) throw new CutlayerError('ROUND_CLOSED', `skip: ${name} has no round under way, so it waits for no member`);
+    const action: FounderAction = { kind: 'skip', member, round: round.round };
+    const report = await steer(connection, federation, action, await founderKey(flags));
+    if (flags.json) stdout.json(report);
+    else stdout.line(`${report.name}: round ${action.round} does not wait for ${member} in ${round.stage}`);
+  });
+}
+
 async function founderKey({ stateDir }: FounderFlags): Promise<IdentityKey> {
   const founder = await readSigningKey(stateDir, 'founder');
   if (founder !== undefined) return founder;
@@ -109,7 +123,7 @@ async function founderKey({ stateDir }: FounderFlags): Promise<IdentityKey> {
 
 function printReport(report: FederationReport, json: boolean): void {
   if (json) stdout.json(report);
-  else for (const line of reportLines(report)) stdout.line(line);
+  else for (const line of reportLines(report, Date.now())) stdout.line(line);
 }
 
 async function picked(connection: FounderConnection, { federation }: FederationFlags): Promise<FederationReport> {

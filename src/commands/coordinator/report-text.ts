@@ -1,6 +1,6 @@
 /** A federation's report for people. */
 
-import type { FederationReport, RoundReport, VersionReport } from '../../coordinator/coordinator-api.js';
+import type { FederationReport, MemberReport, RoundReport, VersionReport } from '../../coordinator/coordinator-api.js';
 import { byteText } from '../../files/byte-text.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
@@ -14,8 +14,17 @@ const doing: Readonly<Record<RoundStage, string>> = {
   unmasking: 'members unmask the sum',
 };
 
-/** All that `coordinator status` shows of one federation, as lines that end without spaces. */
-export function reportLines(report: FederationReport): readonly string[] {
+/** A member that trains calls once a minute: longer silence is named. */
+const SILENT_MS = 180_000;
+
+/** Members that one line names. */
+const MOST_NAMED = 20;
+
+/**
+ * All that `coordinator status` shows of one federation, as lines that end without spaces.
+ * @param now milliseconds since 1970
+ */
+export function reportLines(report: FederationReport, now: number): readonly string[] {
   const { name, federation, state, reason, released, aborted, privacy, bytesIn, bytesOut, round, recent } = report;
   const [newest] = recent;
   const facts: readonly (readonly [string, string] | undefined)[] = [
@@ -23,6 +32,8 @@ export function reportLines(report: FederationReport): readonly string[] {
     ['state', reason === '' ? state : `${state}: ${reason}`],
     round === null ? undefined : ['round', roundText(round)],
     round === null ? undefined : ['members', membersText(round)],
+    round === null || round.awaited.length === 0 ? undefined : ['waits for', awaitedText(round, report.members, now)],
+    report.members.length === 0 ? undefined : ['last seen', seenText(report.members, now)],
     ['rounds', `${released} released, ${aborted} aborted${newest?.aborted ? `; round ${newest.round}: ${newest.aborted}` : ''}`],
     privacy === null
       ? undefined
@@ -45,9 +56,38 @@ function roundText({ round, purpose, stage, remainingMs }: RoundReport): string 
 function membersText({ cohort, answered }: RoundReport): string {
   const everybody = [...new Set([...cohort, ...answered])].sort();
   if (everybody.length === 0) return 'none yet';
-  const shown = everybody.slice(0, 20).map((member) => (answered.includes(member) ? `${member} +` : member));
+  const shown = everybody.slice(0, MOST_NAMED).map((member) => (answered.includes(member) ? `${member} +` : member));
   const more = everybody.length - shown.length;
   return `${answered.length} of ${everybody.length} have answered: ${shown.join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
+}
+
+/** The members that the stage waits for, since when, and what a founder can do about it. */
+function awaitedText({ awaited, stageMs }: RoundReport, members: readonly MemberReport[], now: number): string {
+  const silent = silentMembers(members, now).filter(({ name }) => awaited.includes(name));
+  const [first] = silent;
+  const advice = first === undefined ? '' : `; cutlayer coordinator skip ${first.name} lets the round go on without it`;
+  const known = new Map(members.map((member) => [member.name, member]));
+  return `${listed(awaited.map((name) => (known.has(name) ? seen(known.get(name)!, now) : name)))}; for ${duration(stageMs)}${advice}`;
+}
+
+/** Those that were silent longest come first. */
+function seenText(members: readonly MemberReport[], now: number): string {
+  const sorted = [...members].sort((a, b) => (a.seenAt ?? 0) - (b.seenAt ?? 0));
+  return listed(sorted.map((member) => seen(member, now)));
+}
+
+function silentMembers(members: readonly MemberReport[], now: number): readonly MemberReport[] {
+  return members.filter(({ seenAt }) => seenAt === null || now - seenAt > SILENT_MS);
+}
+
+function seen({ name, seenAt }: MemberReport, now: number): string {
+  if (seenAt === null) return `${name} never`;
+  return now - seenAt > SILENT_MS ? `${name} ${duration(now - seenAt)} ago` : `${name} now`;
+}
+
+function listed(texts: readonly string[]): string {
+  const more = texts.length - MOST_NAMED;
+  return `${texts.slice(0, MOST_NAMED).join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
 }
 
 /** Older versions than these are left to --json. */

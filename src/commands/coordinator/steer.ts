@@ -23,7 +23,7 @@ export async function steer(
   action: FounderAction,
   founder: IdentityKey,
 ): Promise<FederationReport> {
-  const fields = action.kind === 'rollback' ? { rollback: action.version } : { [action.kind]: true };
+  const fields = fieldsOf(action);
   for (let left = MOST_TRIES - 1; ; left--) {
     const { open, head: chainHead } = await fetchChain(connection, federation);
     const [status] = (await connection.call('GetStatus', { federation })).federations;
@@ -39,4 +39,10 @@ export async function steer(
       if (left === 0 || CutlayerError.from(caught).code !== 'ORDER_OUTDATED') throw caught;
     }
   }
+}
+
+function fieldsOf(action: FounderAction) {
+  if (action.kind === 'rollback') return { rollback: action.version };
+  if (action.kind === 'skip') return { skip: { member: action.member, round: action.round } };
+  return { [action.kind]: true };
 }

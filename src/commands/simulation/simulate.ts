@@ -210,6 +210,8 @@ class Simulation {
         seed: this.#seed,
         checkpointEvery: Number.MAX_SAFE_INTEGER,
         pollMs: POLL_MS,
+        // Time stands still while a participant works.
+        signOfLifeMs: 0,
         random: this.#random(name),
         signatures: this.#signatures,
         environment: { now: this.#clock.now, sleep: (ms, aborted) => api.rest(ms, aborted), random: random.next },

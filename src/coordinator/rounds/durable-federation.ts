@@ -16,8 +16,9 @@ import { loadCohort, type RoundCohort } from './round-cohort.js';
 import type { RoundEvent } from './round-event.js';
 import { wakeAt, withNearDeadlines } from './round-machine.js';
 import { releaseRound } from './round-release.js';
-import type { FederationMemory, RoundState } from './round-state.js';
+import { currentMemory, type FederationMemory, type RoundState } from './round-state.js';
 import { SealedInboxes } from './sealed-inboxes.js';
+import { SeenMembers } from './seen-members.js';
 import { writeTransition } from './transition-writer.js';
 import { WaitingMembers } from './waiting-members.js';
 
@@ -45,6 +46,7 @@ interface Written {
 export class DurableFederation {
   readonly context: FederationContext;
   readonly waiting: WaitingMembers;
+  readonly seen: SeenMembers;
   #written: Written;
   #stale = false;
   #closed = false;
@@ -57,8 +59,9 @@ export class DurableFederation {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  private constructor(context: FederationContext, written: Written) {
+  private constructor(context: FederationContext, written: Written, seen: SeenMembers) {
     this.context = context;
+    this.seen = seen;
     this.waiting = new WaitingMembers(context.schedule);
     this.#written = written;
   }
@@ -66,14 +69,15 @@ export class DurableFederation {
   /** Resumes from the stored state. */
   static async open(context: FederationContext): Promise<DurableFederation> {
     const known = context.latest.of(context.id);
-    const { written, hash } = await context.database.transaction(async (transaction) => ({
+    const { written, hash, seen } = await context.database.transaction(async (transaction) => ({
       written: await read(transaction, context),
+      seen: new SeenMembers(await transaction.lastSeen.read(context.id)),
       hash: known && (await transaction.broadcasts.list(context.id, known.seq, 1))[0]?.hash,
     }));
     requireLatest(context.id, known, latestOf(written), hash);
     await context.latest.record(context.id, latestOf(written));
     const memory = withNearDeadlines(written.memory, context.now(), context.policy);
-    const federation = new DurableFederation(context, { ...written, memory });
+    const federation = new DurableFederation(context, { ...written, memory }, seen);
     federation.#goOn();
     return federation;
   }
@@ -113,6 +117,7 @@ export class DurableFederation {
       const { context } = this;
       const now = context.now();
       const [bytesIn, bytesOut] = [this.#bytesIn, this.#bytesOut];
+      const seen = this.seen.unwritten();
       let after = this.#written;
       let decided = false;
       try {
@@ -124,6 +129,7 @@ export class DurableFederation {
           if (next === this.memory) return;
           const memory = { ...next, bytesIn: next.bytesIn + bytesIn, bytesOut: next.bytesOut + bytesOut };
           await transaction.federations.update(context.id, { status: memory.status, state: memory, at: now });
+          await transaction.lastSeen.write(context.id, seen);
           // Privacy is spent only where a stage ends.
           const moved = memory.round?.round !== this.memory.round?.round || memory.round?.stage !== this.memory.round?.stage;
           const spent = moved ? await spentOf(transaction, context) : this.#written.spent;
@@ -139,6 +145,7 @@ export class DurableFederation {
         this.#written = after;
         this.#bytesIn -= bytesIn;
         this.#bytesOut -= bytesOut;
+        this.seen.written(seen);
         this.#goOn();
       }
     });
@@ -263,8 +270,8 @@ async function read(transaction: Transaction, context: FederationContext): Promi
   const { id } = context;
   const row = await transaction.federations.read(id);
   if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
-  const memory = row.state as FederationMemory; // only this file writes it
-  if (memory.format !== 2)
+  const memory = currentMemory(row.state as FederationMemory, context.now()); // only this file writes it
+  if (memory === undefined)
     throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of another program version; run that one`);
   return { memory, head: await newestBroadcast(transaction, id), spent: await spentOf(transaction, context) };
 }

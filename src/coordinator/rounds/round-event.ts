@@ -14,6 +14,8 @@ export type RoundEvent =
   | { readonly kind: 'pause'; readonly order: FounderOrder }
   | { readonly kind: 'finish'; readonly reason: string; readonly order: FounderOrder }
   | { readonly kind: 'rollback'; readonly version: number; readonly order: FounderOrder }
+  /** The present stage does not wait for a member; see `skipRefusal`. */
+  | { readonly kind: 'skip'; readonly round: number; readonly member: string; readonly order: FounderOrder }
   /** Time has passed. */
   | { readonly kind: 'tick' }
   /** A member has, or no longer has, enough new examples. */

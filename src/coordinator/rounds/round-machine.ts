@@ -5,10 +5,12 @@
  */
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { FounderOrder } from '../../protocol/federation/founder-order.js';
+import { MOST_LOST, type RoundEnding } from '../coordinator-api.js';
 import type { RoundEffect, RoundEvent, Transition } from './round-event.js';
 import type { RoundPolicy } from './round-policy.js';
-import { answerFields, eligibleMembers, expectedMembers, settleStage, smallestCohort } from './round-stages.js';
+import { answerFields, eligibleMembers, expectedMembers, leftBehind, settleStage, skipRefusal, smallestCohort } from './round-stages.js';
 import { type FederationMemory, RECENT_ENDINGS, type RoundState } from './round-state.js';
+import { withWorkTime, workLimitMs } from './work-time.js';
 
 type Step = Transition<FederationMemory>;
 
@@ -28,13 +30,15 @@ export function transition(before: FederationMemory, event: RoundEvent, now: num
       return unchanged(state.status === 'running' ? state : { ...state, status: 'running', reason: '', failures: 0, notBefore: now });
     case 'pause':
       if (state.status !== 'running') return unchanged(state);
-      return then(abort(state, 'the federation was paused', now, 0), (next) =>
+      return then(abort(state, 'the federation was paused', now, policy, 0), (next) =>
         unchanged({ ...next, status: 'paused', reason: 'its founder has paused it' }),
       );
     case 'finish':
-      return then(abort(state, 'the federation was finished', now, 0), (next) => finish(next, event.reason, event.order));
+      return then(abort(state, 'the federation was finished', now, policy, 0), (next) => finish(next, event.reason, event.order));
     case 'rollback':
-      return then(abort(state, `the federation went back to version ${event.version}`, now, 0), (next) => rollback(next, event, now));
+      return then(abort(state, `the federation went back to version ${event.version}`, now, policy, 0), (next) =>
+        rollback(next, event, now),
+      );
     case 'tick': {
       const { round } = state;
       return round?.deadline != null && round.deadline <= now ? settle(state, round, now, policy, true) : unchanged(state);
@@ -45,7 +49,7 @@ export function transition(before: FederationMemory, event: RoundEvent, now: num
       return begin(state, event, now, policy);
     case 'failed':
       return state.round?.round === event.round
-        ? then(abort(state, event.reason, now, 1), (next) => finishWhenDone(next, policy))
+        ? then(abort(state, event.reason, now, policy, 1), (next) => finishWhenDone(next, policy))
         : unchanged(state);
     default:
       return state.round?.round === event.round ? inRound(state, state.round, event, now, policy) : unchanged(state);
@@ -95,6 +99,8 @@ function begin(state: FederationMemory, event: Extract<RoundEvent, { kind: 'begi
     round: number,
     purpose,
     stage: 'enlisting',
+    began: now,
+    answeredAt: null,
     deadline: now + policy.gatherMs,
     version: state.candidate ?? state.promoted,
     promoted: state.promoted,
@@ -116,7 +122,7 @@ function begin(state: FederationMemory, event: Extract<RoundEvent, { kind: 'begi
   };
   if (drawn?.length === 0 && policy.minCohort === 0) return settle(begun, round, now, policy, true);
   if (drawn === null || drawn.length >= policy.minCohort) return unchanged(begun);
-  return then(abort(begun, `${drawn.length} members were drawn, a round needs ${policy.minCohort}`, now, 1), (next) =>
+  return then(abort(begun, `${drawn.length} members were drawn, a round needs ${policy.minCohort}`, now, policy, 1), (next) =>
     finishWhenDone(next, policy),
   );
 }
@@ -124,7 +130,7 @@ function begin(state: FederationMemory, event: Extract<RoundEvent, { kind: 'begi
 function inRound(
   state: FederationMemory,
   round: RoundState,
-  event: Extract<RoundEvent, { kind: 'enlisted' | 'answered' | 'gaveUp' | 'released' | 'evaluated' }>,
+  event: Extract<RoundEvent, { kind: 'enlisted' | 'answered' | 'gaveUp' | 'skip' | 'released' | 'evaluated' }>,
   now: number,
   policy: RoundPolicy,
 ): Step {
@@ -135,19 +141,24 @@ function inRound(
       if (round.stage !== 'enlisting' || known || !eligibleMembers(round, policy).includes(member)) return unchanged(state);
       const enlisted = [...round.enlisted, { name: member, examples }];
       const deadline = enlisted.length === Math.max(1, smallestCohort(round, policy)) ? now + policy.enlistMs : round.deadline;
-      return settle(state, { ...round, enlisted, deadline, gone: without(round.gone, member) }, now, policy, false);
+      return settle(state, { ...round, enlisted, deadline, answeredAt: now, gone: without(round.gone, member) }, now, policy, false);
     }
     case 'answered': {
       const { stage, member } = event;
       const field = answerFields[stage];
       if (round.stage !== stage || round[field].includes(member) || !expectedMembers(round, policy).includes(member))
         return unchanged(state);
-      const answered = { ...round, [field]: withName(round[field], member), gone: without(round.gone, member) };
+      const answered = { ...round, [field]: withName(round[field], member), answeredAt: now, gone: without(round.gone, member) };
       return settle(state, answered, now, policy, false);
     }
     case 'gaveUp': {
       const { stage, member } = event;
       if (round.stage !== stage || round.gone.includes(member) || !expectedMembers(round, policy).includes(member)) return unchanged(state);
+      return settle(state, { ...round, gone: withName(round.gone, member) }, now, policy, false);
+    }
+    case 'skip': {
+      const { member } = event;
+      if (skipRefusal(round, member, policy) !== null) return unchanged(state);
       return settle(state, { ...round, gone: withName(round.gone, member) }, now, policy, false);
     }
     case 'released':
@@ -157,39 +168,70 @@ function inRound(
     case 'evaluated': {
       const { candidate } = state;
       if (round.stage !== 'releasing' || round.purpose !== 'evaluate' || candidate === null) return unchanged(state);
-      const ended = end(state, round, null, candidate, now);
+      const ended = end(state, round, { aborted: null, version: candidate, lost: leftBehind(round, policy) }, now);
       const judged = then(ended, (next) => (event.better ? promote(next, candidate, round.round) : rejectCandidate(next, round.round)));
       return then(judged, (next) => finishWhenDone(next, policy));
     }
   }
 }
 
-function settle(state: FederationMemory, round: RoundState, now: number, policy: RoundPolicy, due: boolean): Step {
-  const outcome = settleStage(round, policy, now, due);
-  if ('aborted' in outcome) return then(abort({ ...state, round }, outcome.aborted, now, 1), (next) => finishWhenDone(next, policy));
+function settle(before: FederationMemory, round: RoundState, now: number, policy: RoundPolicy, due: boolean): Step {
+  const outcome = settleStage(round, policy, now, due, workLimitMs(before.workTimes, round.purpose, policy));
+  const ended = 'aborted' in outcome || outcome.round.stage !== round.stage;
+  // Where members gave up until too few were left, the time says nothing of their work.
+  const worked = round.stage === 'submitting' && ended && (due || !('aborted' in outcome));
+  const state = worked ? { ...before, workTimes: withWorkTime(before.workTimes, round.purpose, workMs(round, now, due)) } : before;
+  if ('aborted' in outcome)
+    return then(abort({ ...state, round }, outcome.aborted, now, policy, 1, outcome.lost), (next) => finishWhenDone(next, policy));
   const reached = outcome.round.stage;
   const spends = reached !== round.stage && reached === (policy.secure ? 'unmasking' : 'releasing');
   return { state: { ...state, round: outcome.round }, effects: spends ? [{ kind: 'spend', round: round.round }] : [] };
+}
+
+/** How long members worked: to the newest answer, or to the cutoff that ended the stage. */
+function workMs({ began, answeredAt, deadline }: RoundState, now: number, due: boolean): number {
+  return (due ? Math.min(now, deadline ?? now) : (answeredAt ?? began)) - began;
 }
 
 /**
  * Ends the round without a result.
  * @param failure 1: the next one waits longer; 0: the founder ended it
  */
-function abort(state: FederationMemory, reason: string, now: number, failure: 0 | 1): Step {
+function abort(
+  state: FederationMemory,
+  reason: string,
+  now: number,
+  policy: RoundPolicy,
+  failure: 0 | 1,
+  lost: readonly string[] = state.round === null ? [] : leftBehind(state.round, policy),
+): Step {
   const { round } = state;
   if (round === null) return unchanged(state);
   const failures = state.failures + failure;
   const backoff = failure === 0 ? 0 : Math.min(MOST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 20));
-  const ended = end({ ...state, aborted: state.aborted + 1 }, round, reason, null, now);
+  const ended = end({ ...state, aborted: state.aborted + 1 }, round, { aborted: reason, version: null, lost }, now);
   const waiting = { ...ended.state, failures, notBefore: now + backoff, trainedAt: round.purpose === 'train' ? null : state.trainedAt };
   const step: Step = { state: waiting, effects: ended.effects };
   if (round.purpose !== 'evaluate' || failures < MOST_EVALUATION_FAILURES) return step;
   return then(step, (next) => rejectCandidate({ ...next, failures: 0 }, null));
 }
 
-function end(state: FederationMemory, round: RoundState, aborted: string | null, version: number | null, now: number): Step {
-  const ending = { round: round.round, purpose: round.purpose, version, aborted, at: now };
+function end(
+  state: FederationMemory,
+  round: RoundState,
+  { aborted, version, lost }: Pick<RoundEnding, 'aborted' | 'version' | 'lost'>,
+  now: number,
+): Step {
+  const cohort = round.enlisted.length;
+  const ending: RoundEnding = {
+    round: round.round,
+    purpose: round.purpose,
+    version,
+    aborted,
+    at: now,
+    cohort,
+    lost: lost.slice(0, MOST_LOST),
+  };
   const recent = [ending, ...state.recent].slice(0, RECENT_ENDINGS);
   const next = { ...state, round: null, recent, ...(aborted === null ? { failures: 0, notBefore: now } : {}) };
   return { state: next, effects: [{ kind: 'ended', round: round.round }] };
@@ -197,7 +239,13 @@ function end(state: FederationMemory, round: RoundState, aborted: string | null,
 
 function release(state: FederationMemory, round: RoundState, clipNorm: number | null, now: number, policy: RoundPolicy): Step {
   const version = state.newest + 1;
-  const ended = end({ ...state, newest: version, candidate: version, clipNorm, released: state.released + 1 }, round, null, version, now);
+  const lost = leftBehind(round, policy);
+  const ended = end(
+    { ...state, newest: version, candidate: version, clipNorm, released: state.released + 1 },
+    round,
+    { aborted: null, version, lost },
+    now,
+  );
   if (policy.evaluates) return ended;
   return then(
     then(ended, (next) => promote(next, version, null)),

@@ -29,7 +29,7 @@ interface StageRow {
   /** The stage that follows once enough members have answered. */
   readonly next: (round: RoundState, policy: RoundPolicy) => CoordinatorStage;
   /** How long it lasts at most, ms; null: until it is done. */
-  readonly lasts: (policy: RoundPolicy) => number | null;
+  readonly lasts: (policy: RoundPolicy, workMs: number) => number | null;
 }
 
 /** Members without which a round begins no further stage. */
@@ -53,7 +53,7 @@ const stages: { readonly [Stage in CoordinatorStage]: StageRow } = {
     expected: (round, { secure }) => (secure ? round.sharers : cohortOf(round)),
     needs: survivorsOf,
     next: (_, { secure }) => (secure ? 'confirming' : 'releasing'),
-    lasts: ({ trainMs }) => trainMs,
+    lasts: (_, workMs) => workMs,
   },
   confirming: { expected: ({ submitted }) => submitted, needs: thresholdOf, next: () => 'unmasking', lasts: ({ stageMs }) => stageMs },
   unmasking: { expected: ({ confirmed }) => confirmed, needs: thresholdOf, next: () => 'releasing', lasts: ({ stageMs }) => stageMs },
@@ -71,25 +71,73 @@ export function answeredMembers(round: RoundState): readonly string[] {
   return round.stage === 'enlisting' ? cohortOf(round) : round[answerFields[round.stage]];
 }
 
+/** Members that the present stage waits for, sorted. */
+export function awaitedMembers(round: RoundState, policy: RoundPolicy): readonly string[] {
+  return withoutThose(expectedMembers(round, policy), [...answeredMembers(round), ...round.gone]);
+}
+
+/** Members of the cohort that the present stage has begun without. */
+export function leftBehind(round: RoundState, policy: RoundPolicy): readonly string[] {
+  if (round.stage === 'enlisting') return [];
+  return withoutThose(cohortOf(round), round.stage === 'releasing' ? round.submitted : expectedMembers(round, policy));
+}
+
+const withoutThose = (names: readonly string[], others: readonly string[]): readonly string[] => {
+  const taken = new Set(others);
+  return names.filter((name) => !taken.has(name));
+};
+
+/**
+ * Why the round cannot go on without a member; null when it can. No floor of cohort, threshold or
+ * survivors gives way.
+ */
+export function skipRefusal(round: RoundState, member: string, policy: RoundPolicy): string | null {
+  const { stage } = round;
+  if (stage === 'releasing') return 'it waits for no member: its aggregate is being made';
+  if (answeredMembers(round).includes(member)) return `${member} has answered ${stage}, and the round does not wait for it`;
+  const awaited = awaitedMembers(round, policy);
+  if (!awaited.includes(member)) return `it does not wait for ${member} in ${stage}`;
+  const left = answeredMembers(round).length + awaited.length - 1;
+  const needed = stages[stage].needs(round, policy);
+  if (left >= needed) return null;
+  return `${stage} needs ${needed} members, and without ${member} there are at most ${left}; wait for it, or abort the round with cutlayer coordinator stop`;
+}
+
+/** Members that a reason names; more are counted. */
+const MOST_NAMES = 8;
+
+/** A list of members as text of bounded length. */
+export function namesText(members: readonly string[]): string {
+  const more = members.length - MOST_NAMES;
+  return `${members.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
 /** The outcome for the round: it continues (perhaps in its next stage), or it is aborted. */
-export type StageOutcome = { readonly round: RoundState } | { readonly aborted: string };
+export type StageOutcome =
+  | { readonly round: RoundState }
+  /** `lost`: members of the cohort without an answer in this stage, sorted. */
+  | { readonly aborted: string; readonly lost: readonly string[] };
 
 /**
  * Ends the present stage when all have answered or given up, or its time is over.
  * @param due The cutoff has passed.
+ * @param workMs How long the stage of work lasts at most, see `workLimitMs`.
  */
-export function settleStage(round: RoundState, policy: RoundPolicy, now: number, due: boolean): StageOutcome {
+export function settleStage(round: RoundState, policy: RoundPolicy, now: number, due: boolean, workMs: number): StageOutcome {
   const answered = answeredMembers(round);
-  const seen = new Set([...answered, ...round.gone]);
   const full = round.stage === 'enlisting' && answered.length >= policy.maxCohort;
-  const complete = full || expectedMembers(round, policy).every((name) => seen.has(name));
+  const complete = full || awaitedMembers(round, policy).length === 0;
   if (round.stage === 'releasing' || !(complete || due)) return { round };
   const needed = stages[round.stage].needs(round, policy);
   if (answered.length < needed) {
-    const why = due ? 'until its cutoff' : 'and the others gave up';
-    return { aborted: `${round.stage}: ${answered.length} of at least ${needed} members answered ${why}` };
+    const missing = withoutThose(expectedMembers(round, policy), answered);
+    const why = `${due ? 'until its cutoff' : 'and the others gave up'}; no answer from ${namesText(missing)}`;
+    return {
+      aborted: `${round.stage}: ${answered.length} of at least ${needed} members answered ${why}`,
+      lost: round.stage === 'enlisting' ? [] : withoutThose(cohortOf(round), answered),
+    };
   }
   const stage = stages[round.stage].next(round, policy);
-  const duration = stages[stage].lasts(policy);
-  return { round: { ...round, stage, gone: [], deadline: duration === null ? null : now + duration } };
+  const duration = stages[stage].lasts(policy, workMs);
+  return { round: { ...round, stage, gone: [], began: now, answeredAt: null, deadline: duration === null ? null : now + duration } };
 }

@@ -5,6 +5,7 @@
 import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
 import type { FederationState, RoundEnding } from '../coordinator-api.js';
+import { noWorkTimes, type WorkTimes } from './work-time.js';
 
 /** The stages that members answer, and the coordinator's own, which makes the aggregate. */
 export type CoordinatorStage = RoundStage | 'releasing';
@@ -21,6 +22,10 @@ export interface RoundState {
   readonly round: number;
   readonly purpose: RoundPurpose;
   readonly stage: CoordinatorStage;
+  /** Beginning of the stage, ms since 1970. */
+  readonly began: number;
+  /** Newest answer of the stage, ms since 1970; null before the first. */
+  readonly answeredAt: number | null;
   /** End of the stage, ms since 1970; null while releasing. */
   readonly deadline: number | null;
   /** The version to train from, or to measure. */
@@ -43,7 +48,7 @@ export interface RoundState {
 
 /** A federation. */
 export interface FederationMemory {
-  readonly format: 2;
+  readonly format: 3;
   readonly status: FederationState;
   /** Reason of the status, as text. */
   readonly reason: string;
@@ -72,8 +77,31 @@ export interface FederationMemory {
   readonly ready: readonly string[];
   /** Newest first. */
   readonly recent: readonly RoundEnding[];
+  /** How long members worked in earlier rounds. */
+  readonly workTimes: WorkTimes;
   readonly bytesIn: number;
   readonly bytesOut: number;
+}
+
+/** A state as an earlier version wrote it: without times of stages, and endings without members. */
+type Format2 = Omit<FederationMemory, 'format' | 'round' | 'recent' | 'workTimes'> & {
+  readonly format: 2;
+  readonly round: Omit<RoundState, 'began' | 'answeredAt'> | null;
+  readonly recent: readonly Omit<RoundEnding, 'cohort' | 'lost'>[];
+};
+
+/** A stored state, brought to this format; undefined: another version has written it. */
+export function currentMemory(stored: FederationMemory | Format2, now: number): FederationMemory | undefined {
+  if (stored.format === 3) return stored;
+  if (stored.format !== 2) return undefined;
+  const { round, recent, ...state } = stored;
+  return {
+    ...state,
+    format: 3,
+    round: round && { ...round, began: now, answeredAt: null },
+    recent: recent.map((ending) => ({ ...ending, cohort: 0, lost: [] })),
+    workTimes: noWorkTimes,
+  };
 }
 
 /** Number of endings that are kept. */
@@ -82,7 +110,7 @@ export const RECENT_ENDINGS = 20;
 /** A federation that has not been started. */
 export function newFederation(clipNorm: number | null): FederationMemory {
   return {
-    format: 2,
+    format: 3,
     status: 'created',
     reason: 'it has not been started',
     round: null,
@@ -99,6 +127,7 @@ export function newFederation(clipNorm: number | null): FederationMemory {
     trainedAt: null,
     ready: [],
     recent: [],
+    workTimes: noWorkTimes,
     bytesIn: 0,
     bytesOut: 0,
   };

@@ -46,6 +46,11 @@ export class WaitingMembers {
     this.#waiting.get(member)?.('replaced');
   }
 
+  /** Whether a call of the member waits. */
+  has(member: string): boolean {
+    return this.#waiting.has(member);
+  }
+
   /** Wakes all waiting calls. */
   wake(): void {
     for (const done of [...this.#waiting.values()]) done('changed');

@@ -15,6 +15,7 @@ export function reportMessage(report: FederationReport): FederationStatus {
     round: report.round === null ? null : roundMessage(report.round),
     versions: report.versions.map(versionMessage),
     recent: report.recent.map(endingMessage),
+    members: report.members.map(({ name, seenAt }) => ({ name, seenMs: seenAt ?? 0 })),
   };
 }
 
@@ -29,6 +30,7 @@ export function reportOf(message: FederationStatus__Output): FederationReport {
     // Only client-level privacy has a ledger at the coordinator.
     privacy: privacy === null ? null : ({ ...privacy, unit: 'client' } satisfies PrivacyReport),
     recent: message.recent.map(endingOf),
+    members: message.members.map(({ name, seenMs }) => ({ name, seenAt: seenMs === 0 ? null : seenMs })),
   };
 }
 
@@ -55,14 +57,16 @@ function known<T>(value: T | undefined, what: string): T {
   throw new CutlayerError('INVALID_ARGUMENT', `the coordinator answered a ${what} that this version does not know`);
 }
 
-function roundMessage({ purpose, stage, remainingMs, cohort, answered, ...round }: RoundReport): RoundStatus {
+function roundMessage({ purpose, stage, remainingMs, stageMs, cohort, answered, awaited, ...round }: RoundReport): RoundStatus {
   return {
     ...round,
     purpose: wirePurposes[purpose],
     stage: wireStages[stage],
     remainingMs: Math.max(0, Math.round(remainingMs)),
     cohort: [...cohort],
+    stageMs: Math.round(stageMs),
     answered: [...answered],
+    awaited: [...awaited],
   };
 }
 
@@ -70,17 +74,19 @@ function roundOf({ purpose, stage, ...round }: RoundStatus__Output): RoundReport
   return { ...round, purpose: known(enumName(wirePurposes, purpose), 'purpose'), stage: known(enumName(wireStages, stage), 'stage') };
 }
 
-function endingMessage({ round, purpose, version, aborted, at }: RoundEnding): RoundEnd {
-  return { round, purpose: wirePurposes[purpose], version: version ?? 0, aborted: aborted ?? '', atMs: at };
+function endingMessage({ round, purpose, version, aborted, at, cohort, lost }: RoundEnding): RoundEnd {
+  return { round, purpose: wirePurposes[purpose], version: version ?? 0, aborted: aborted ?? '', atMs: at, cohort, lost: [...lost] };
 }
 
-function endingOf({ round, purpose, version, aborted, atMs }: RoundEnd__Output): RoundEnding {
+function endingOf({ round, purpose, version, aborted, atMs, cohort, lost }: RoundEnd__Output): RoundEnding {
   return {
     round,
     purpose: known(enumName(wirePurposes, purpose), 'purpose'),
     version: version === 0 ? null : version,
     aborted: aborted === '' ? null : aborted,
     at: atMs,
+    cohort,
+    lost,
   };
 }
 

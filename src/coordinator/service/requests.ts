@@ -60,9 +60,10 @@ export function revealedOf(request: UnmaskRequest__Output, member: string): Reve
 
 /** @throws CutlayerError INVALID_ARGUMENT */
 export function controlAction(request: ControlFederationRequest__Output): FounderAction {
-  const { action, rollback } = request;
-  if (action === undefined) throw wrong('action', 'expected start, pause, finish or rollback, got none');
+  const { action, rollback, skip } = request;
+  if (action === undefined) throw wrong('action', 'expected start, pause, finish, rollback or skip, got none');
   if (action === 'rollback') return { kind: 'rollback', version: present(rollback, 'rollback') };
+  if (action === 'skip') return { kind: 'skip', ...present(skip, 'skip') };
   if (request[action] !== true) throw wrong(action, 'expected true');
   return { kind: action };
 }

@@ -4,6 +4,7 @@ import { type OpenOptions, openStore, type Store } from '../../server/store/stor
 import { Accumulators } from './accumulators.js';
 import { Broadcasts } from './broadcasts.js';
 import { Federations } from './federations.js';
+import { LastSeen } from './last-seen.js';
 import { Messages } from './messages.js';
 import { PrivacySpend } from './privacy-spend.js';
 import { type CoordinatorSchema, migrations } from './schema.js';
@@ -18,6 +19,7 @@ const repositories = (db: Kysely<CoordinatorSchema>) => ({
   broadcasts: new Broadcasts(db),
   privacySpend: new PrivacySpend(db),
   serverState: new ServerStates(db),
+  lastSeen: new LastSeen(db),
   /** Deletes an ended round's messages and sums. */
   async pruneRound(federation: string, round: number): Promise<void> {
     for (const table of ['messages', 'accumulators'] as const)

@@ -85,10 +85,19 @@ const tables = {
   },
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const seenTables = {
+  last_seen: {
+    columns: { federation: 'text', member: 'text', at: 'integer' },
+    primaryKey: ['federation', 'member'],
+    references: ofFederation,
+  },
+} as const satisfies Readonly<Record<string, TableDefinition>>;
+
 /** Every table as kysely sees it. */
-export type CoordinatorSchema = SchemaOf<typeof tables>;
+export type CoordinatorSchema = SchemaOf<typeof tables & typeof seenTables>;
 
 /** Every migration, oldest first. Stores of 0001 and 0002 had other content and are refused. */
 export const migrations: Migrations = {
   '0003-federations': { up: (db) => createTables(db, tables) },
+  '0004-last-seen': { up: (db) => createTables(db, seenTables) },
 };

@@ -17,7 +17,9 @@ export type FounderAction =
   /** Ends the federation for good. */
   | { readonly kind: 'finish' }
   /** Promotes an earlier version. */
-  | { readonly kind: 'rollback'; readonly version: number };
+  | { readonly kind: 'rollback'; readonly version: number }
+  /** The round under way does not wait for a member. */
+  | { readonly kind: 'skip'; readonly member: string; readonly round: number };
 
 /** A signed order, without its action. */
 export const orderSchema = z.strictObject({
@@ -48,6 +50,6 @@ export function isOrderSigned(federation: string, action: FounderAction, order: 
 }
 
 function orderTranscript(federation: string, action: FounderAction, { number, chainHead }: OrderPlace): Uint8Array {
-  const version = action.kind === 'rollback' ? action.version : 0;
-  return transcript('cutlayer founder order v1', federation, number, chainHead, action.kind, version);
+  const subject = action.kind === 'skip' ? [action.round, action.member] : [action.kind === 'rollback' ? action.version : 0];
+  return transcript('cutlayer founder order v1', federation, number, chainHead, action.kind, ...subject);
 }

@@ -55,7 +55,7 @@ describe('cutlayer coordinator', function () {
   };
 
   it('teaches with examples in every help', async () => {
-    for (const command of [[], ['serve'], ['create'], ['status'], ['start'], ['stop'], ['rollback'], ['export'], ['token']]) {
+    for (const command of [[], ['serve'], ['create'], ['status'], ['start'], ['stop'], ['skip'], ['rollback'], ['export'], ['token']]) {
       const { code, stdout } = await cutlayerHere(['coordinator', ...command, '--help']);
       assert.equal(code, 0);
       assert.match(stdout, /\$ .*cutlayer coordinator /, command.join(' '));
@@ -177,6 +177,11 @@ describe('cutlayer coordinator', function () {
   it('pauses, goes on, and ends for good', async () => {
     assert.match((await running.run('stop')).stdout, /^ward notes: paused/);
     assert.match((await running.run('start')).stdout, /^ward notes: running/);
+    const early = await running.run('skip', 'north');
+    assert.equal(early.code, 1);
+    assert.match(early.stderr, /error ROUND_REFUSED: skip: round \d+: enlisting needs 3 members, and without north there are at most 2/);
+    const stranger = await running.run('skip', 'nobody');
+    assert.match(stranger.stderr, /error NOT_A_MEMBER: skip: nobody is not on the roster/);
     const killed = await running.run('rollback', '--version', '5');
     assert.equal(killed.code, 1);
     assert.match(killed.stderr, /error (NOT_FOUND|INVALID_ARGUMENT): .*5/);
@@ -265,6 +270,7 @@ describe('cutlayer coordinator', function () {
     ],
     ['start of another federation', () => ['start', '--federation', 'ffff0000'], 1, /there is no ffff0000/],
     ['stop with an unknown flag', () => ['stop', '--now'], 2, /unknown option '--now'/],
+    ['skip of no member', () => ['skip'], 2, /member/],
     ['rollback to no version', () => ['rollback'], 2, /--version/],
     ['rollback to a word', () => ['rollback', '--version', 'old'], 2, /--version: expected the number of a version, got old/],
     ['export of a version that is not', () => ['export', '--version', '99', '--out', join(dir, 'x')], 1, /NOT_FOUND: version 99/],

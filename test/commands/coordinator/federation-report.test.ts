@@ -17,6 +17,8 @@ const version = (number: number, change: Partial<VersionReport> = {}): VersionRe
   ...change,
 });
 
+const NOW = Date.UTC(2026, 4, 1, 13);
+
 const report: FederationReport = {
   federation: 'ab'.repeat(32),
   name: 'ward notes',
@@ -29,6 +31,8 @@ const report: FederationReport = {
     remainingMs: 90_000,
     cohort: ['west', 'north', 'south'],
     answered: ['south'],
+    awaited: ['north', 'west'],
+    stageMs: 840_000,
   },
   versions: [
     version(0),
@@ -46,18 +50,25 @@ const report: FederationReport = {
   broadcasts: 3,
   chainHead: 'cd'.repeat(32),
   orders: 2,
-  recent: [{ round: 4, purpose: 'evaluate', version: null, aborted: 'only 2 of 3 submitted', at: 0 }],
+  recent: [{ round: 4, purpose: 'evaluate', version: null, aborted: 'only 2 of 3 submitted', at: 0, cohort: 3, lost: ['north'] }],
+  members: [
+    { name: 'north', seenAt: NOW - 720_000 },
+    { name: 'south', seenAt: NOW },
+    { name: 'west', seenAt: NOW - 60_000 },
+  ],
 };
 
 describe("a federation's report", () => {
   it('shows the round and who has answered, rounds, privacy with its unit, traffic, and a row per version', () => {
     assert.equal(
-      reportLines(report).join('\n'),
+      reportLines(report, NOW).join('\n'),
       `ward notes
   federation  ${'ab'.repeat(32)}
   state       running
   round       5 (train): members work and submit, 90 s left
   members     1 of 3 have answered: north, south +, west
+  waits for   north 12 min ago, west now; for 14 min; cutlayer coordinator skip north lets the round go on without it
+  last seen   north 12 min ago, west now, south now
   rounds      2 released, 1 aborted; round 4: only 2 of 3 submitted
   privacy     (client, epsilon 1.235 of 8, delta 0.00001) after 1 round, sampling none
   traffic     3.1 MB in, 512 B out
@@ -69,23 +80,36 @@ describe("a federation's report", () => {
     );
   });
 
+  it('names awaited members as seen, and gives no advice while each of them calls', () => {
+    const round = { ...report.round!, awaited: ['west'], stageMs: 5000 };
+    assert.match(reportLines({ ...report, round }, NOW).join('\n'), /waits for {3}west now; for 5 s\n/);
+    const members = [{ name: 'west', seenAt: null }];
+    assert.match(
+      reportLines({ ...report, round, members }, NOW).join('\n'),
+      /waits for {3}west never; for 5 s; cutlayer coordinator skip west/,
+    );
+  });
+
   it('leaves out what there is not, and shows the newest of many versions and members', () => {
     const versions = Array.from({ length: 25 }, (_, number) => version(number));
     const many = Array.from({ length: 30 }, (_, number) => `m${String(number).padStart(2, '0')}`);
-    const text = reportLines({
-      ...report,
-      state: 'finished',
-      reason: '9 rounds were wanted',
-      privacy: null,
-      recent: [],
-      versions,
-      round: { ...report.round!, cohort: many, answered: [], remainingMs: 0 },
-    }).join('\n');
+    const text = reportLines(
+      {
+        ...report,
+        state: 'finished',
+        reason: '9 rounds were wanted',
+        privacy: null,
+        recent: [],
+        versions,
+        round: { ...report.round!, cohort: many, answered: [], remainingMs: 0 },
+      },
+      NOW,
+    ).join('\n');
     assert.match(text, /state {7}finished: 9 rounds were wanted\n/);
     assert.doesNotMatch(text, /privacy|left|; round/);
     assert.match(text, /\.\.\. 5 earlier\n {2}5 /);
     assert.match(text, /0 of 30 have answered: m00, .*m19, and 10 more\n/);
-    assert.doesNotMatch(reportLines({ ...report, round: null, versions: [] }).join('\n'), /members|version/);
+    assert.doesNotMatch(reportLines({ ...report, round: null, versions: [] }, NOW).join('\n'), /members|version|waits/);
   });
 });
 

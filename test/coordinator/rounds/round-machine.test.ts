@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { RoundEffect, RoundEvent } from '../../../src/coordinator/rounds/round-event.js';
 import { dueRound, MOST_EVALUATION_FAILURES, transition, wakeAt } from '../../../src/coordinator/rounds/round-machine.js';
 import { roundPolicy } from '../../../src/coordinator/rounds/round-policy.js';
-import { answeredMembers, expectedMembers } from '../../../src/coordinator/rounds/round-stages.js';
+import { answeredMembers, expectedMembers, skipRefusal } from '../../../src/coordinator/rounds/round-stages.js';
 import {
   type CoordinatorStage,
   type FederationMemory,
@@ -128,6 +128,194 @@ describe('round machine', () => {
     machine.wait(3_600_000);
     assert.equal(machine.state.round, null);
     assert.match(machine.state.recent[0]!.aborted!, /submitting: 3 of at least 4 members/);
+  });
+
+  it('names the members that did not answer, in the reason and as lost', () => {
+    const machine = new Machine({}, 6);
+    machine.on({ kind: 'start', order: anyOrder });
+    machine.answer(0, 1, 2, 3, 4);
+    machine.wait(30_000);
+    machine.answer(0, 1, 2, 3);
+    machine.wait(60_000);
+    machine.answer(0, 1, 2);
+    machine.wait(3_600_000);
+    const [ending] = machine.state.recent;
+    assert.match(ending!.aborted!, /submitting: 3 of at least 4 members answered until its cutoff; no answer from member-003$/);
+    assert.deepEqual([ending!.cohort, ending!.lost], [5, ['member-003', 'member-004']]);
+  });
+
+  it('names eight of many members that did not answer, and counts the rest', () => {
+    const machine = new Machine({}, 20);
+    machine.on({ kind: 'start', order: anyOrder });
+    machine.wait(600_000);
+    assert.match(machine.state.recent[0]!.aborted!, /no answer from member-000, .*member-007 and 12 more$/);
+  });
+
+  it('keeps the members that a released round went on without', () => {
+    const machine = new Machine({ evaluation: null }, 4);
+    machine.on({ kind: 'start', order: anyOrder });
+    machine.answer(0, 1, 2, 3);
+    machine.answer(0, 1, 2, 3);
+    machine.answer(0, 1, 3);
+    machine.wait(3_600_000);
+    machine.answer(0, 1, 3);
+    machine.answer(0, 1, 3);
+    machine.on({ kind: 'released', round: 1, clipNorm: null });
+    const [ending] = machine.state.recent;
+    assert.deepEqual([ending!.version, ending!.cohort, ending!.lost], [1, 4, ['member-002']]);
+  });
+
+  it('names nobody as lost where the founder ends a round', () => {
+    const machine = new Machine({}, 4);
+    machine.on({ kind: 'start', order: anyOrder });
+    machine.answer(0, 1, 2, 3);
+    machine.answer(0, 1, 2);
+    machine.on({ kind: 'pause', order: anyOrder });
+    assert.deepEqual(machine.state.recent[0]!.lost, []);
+  });
+
+  describe('waits for members at work', () => {
+    /** A released round in which members need `ms`. @returns the limit that it began with */
+    const round = (machine: Machine, ms: number, members = [0, 1, 2, 3]): number => {
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0, 1, 2, 3);
+      const limit = machine.state.round!.deadline! - machine.now;
+      machine.wait(ms);
+      machine.answer(...members);
+      if (members.length < 4) machine.wait(limit - ms);
+      machine.answer(...members);
+      machine.answer(...members);
+      machine.on({ kind: 'released', round: machine.state.round!.round, clipNorm: null });
+      return limit;
+    };
+    const started = (settings: Omit<FederationSettingsInput, 'name'> = {}): Machine => {
+      const machine = new Machine({ evaluation: null, ...settings }, 4);
+      machine.on({ kind: 'start', order: anyOrder });
+      return machine;
+    };
+
+    it('as the manifest says at first, then four times as long as the longest of the last five rounds', () => {
+      const machine = started();
+      const limits = [100_000, 200_000, 50_000, 50_000, 50_000, 50_000, 50_000].map((ms) => round(machine, ms));
+      assert.deepEqual(
+        limits,
+        [3600, 400, 800, 800, 800, 800, 800].map((seconds) => seconds * 1000),
+      );
+      assert.equal(round(machine, 1), 200_000);
+    });
+
+    it('never longer than trainSeconds, and not shorter than stageSeconds', () => {
+      const long = started({ rounds: { trainSeconds: 300 } });
+      round(long, 200_000);
+      assert.equal(round(long, 1), 300_000);
+      const short = started();
+      round(short, 10);
+      assert.equal(round(short, 10), 60_000);
+      const shorter = started({ rounds: { trainSeconds: 30 } });
+      round(shorter, 10);
+      assert.equal(round(shorter, 10), 30_000);
+    });
+
+    it('longer after a round whose cutoff a member has missed', () => {
+      const machine = started();
+      round(machine, 20_000);
+      assert.equal(round(machine, 20_000, [0, 1, 2]), 80_000);
+      assert.equal(round(machine, 20_000), 320_000);
+    });
+
+    it('as before after a round that ended because members gave up', () => {
+      const machine = started();
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0, 1, 2, 3);
+      for (const member of memberNames(4)) machine.on({ kind: 'gaveUp', round: 1, stage: 'submitting', member });
+      assert.equal(machine.state.aborted, 1);
+      machine.wait(1000);
+      assert.equal(round(machine, 10), 3_600_000);
+    });
+
+    it('and looks at train and evaluate rounds apart', () => {
+      const machine = started({ evaluation: {} });
+      round(machine, 100_000);
+      assert.equal(machine.state.round!.purpose, 'evaluate');
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0, 1, 2, 3);
+      assert.equal(machine.state.round!.deadline! - machine.now, 3_600_000);
+    });
+  });
+
+  describe('with an order to skip a member', () => {
+    const skip = (machine: Machine, at: number): void =>
+      machine.on({
+        kind: 'skip',
+        round: machine.state.round!.round,
+        member: memberNames(machine.policy.members.length)[at]!,
+        order: anyOrder,
+      });
+
+    it('goes on at once in each stage, when all others have answered', () => {
+      for (const [at, stage] of stages.slice(0, -1).entries()) {
+        const machine = new Machine({}, 4);
+        machine.on({ kind: 'start', order: anyOrder });
+        for (let before = 0; before < at; before++) machine.answer(0, 1, 2, 3);
+        machine.answer(0, 1, 2);
+        assert.equal(machine.stage, stage);
+        skip(machine, 3);
+        assert.equal(machine.stage, stages[at + 1], stage);
+      }
+    });
+
+    it('takes the answer of a member that comes while others are awaited', () => {
+      const machine = new Machine({}, 5);
+      machine.on({ kind: 'start', order: anyOrder });
+      machine.answer(0, 1, 2, 3, 4);
+      machine.answer(0, 1, 2, 3, 4);
+      machine.answer(0, 1, 2);
+      skip(machine, 4);
+      assert.equal(machine.stage, 'submitting');
+      machine.answer(4);
+      machine.answer(3);
+      assert.deepEqual(machine.state.round!.submitted, memberNames(5));
+    });
+
+    it('changes nothing where a floor of cohort, threshold or survivors would give way', () => {
+      for (const [at, stage] of stages.slice(0, 3).entries()) {
+        const machine = new Machine({}, 3);
+        machine.on({ kind: 'start', order: anyOrder });
+        for (let before = 0; before < at; before++) machine.answer(0, 1, 2);
+        machine.answer(0, 1);
+        const before = machine.state;
+        skip(machine, 2);
+        assert.deepEqual({ ...machine.state, orders: 0 }, { ...before, orders: 0 }, stage);
+        const refusal = skipRefusal(machine.state.round!, 'member-002', machine.policy);
+        assert.equal(
+          refusal,
+          `${stage} needs 3 members, and without member-002 there are at most 2; wait for it, or abort the round with cutlayer coordinator stop`,
+        );
+      }
+    });
+
+    it('counts members that gave up as gone: two skips do not pass where one would', () => {
+      const machine = new Machine({}, 4);
+      machine.on({ kind: 'start', order: anyOrder });
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0);
+      skip(machine, 3);
+      assert.deepEqual(machine.state.round!.gone, ['member-003']);
+      skip(machine, 2);
+      assert.deepEqual(machine.state.round!.gone, ['member-003']);
+    });
+
+    it('of another round, or of a member that has answered, changes nothing', () => {
+      const machine = new Machine({}, 4);
+      machine.on({ kind: 'start', order: anyOrder });
+      machine.answer(0, 1, 2, 3);
+      machine.answer(0);
+      const { round } = machine.state;
+      machine.on({ kind: 'skip', round: 2, member: 'member-001', order: anyOrder });
+      machine.on({ kind: 'skip', round: 1, member: 'member-000', order: anyOrder });
+      assert.deepEqual(machine.state.round, round);
+    });
   });
 
   it('does not wait for members that have given up, and takes their answer when they come after all', () => {
@@ -321,6 +509,7 @@ describe('round machine', () => {
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('gaveUp' as const), round, stage: laterStage, member }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('answered' as const), round, stage: laterStage, member }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('skip' as const), round, member, order: fc.constant(anyOrder) }) },
   );
   /** Most of the time what fits, so that rounds get somewhere; now and then anything. */
   const script = fc.array(

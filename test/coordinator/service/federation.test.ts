@@ -33,7 +33,16 @@ const report: FederationReport = {
   name: 'ward notes',
   state: 'running',
   reason: 'round 3 is training',
-  round: { round: 3, purpose: 'train', stage: 'submitting', remainingMs: 1500, cohort: ['a', 'b', 'c'], answered: ['b'] },
+  round: {
+    round: 3,
+    purpose: 'train',
+    stage: 'submitting',
+    remainingMs: 1500,
+    cohort: ['a', 'b', 'c'],
+    answered: ['b'],
+    awaited: ['a', 'c'],
+    stageMs: 700,
+  },
   versions: [
     { version: 0, parent: null, round: null, status: 'superseded', digest: 'aa', participants: 0, current: null, earlier: null, at: 1 },
     {
@@ -57,8 +66,12 @@ const report: FederationReport = {
   chainHead: 'ef'.repeat(32),
   orders: 2,
   recent: [
-    { round: 2, purpose: 'evaluate', version: null, aborted: 'too few members', at: 5 },
-    { round: 1, purpose: 'train', version: 1, aborted: null, at: 4 },
+    { round: 2, purpose: 'evaluate', version: null, aborted: 'too few members', at: 5, cohort: 3, lost: ['a'] },
+    { round: 1, purpose: 'train', version: 1, aborted: null, at: 4, cohort: 3, lost: [] },
+  ],
+  members: [
+    { name: 'a', seenAt: null },
+    { name: 'b', seenAt: 1_790_000_000_001 },
   ],
 };
 
@@ -320,6 +333,7 @@ describe('the federation service', () => {
       [{ pause: true }, { kind: 'pause' }],
       [{ finish: true }, { kind: 'finish' }],
       [{ rollback: 0 }, { kind: 'rollback', version: 0 }],
+      [{ skip: { member: 'b', round: 3 } }, { kind: 'skip', member: 'b', round: 3 }],
     ] as const;
     for (const [fields, action] of orders) {
       const answer = await founder.call('ControlFederation', { federation: FEDERATION, ...fields, order });

@@ -46,7 +46,16 @@ const reported = reportMessage({
   name: 'ward notes',
   state: 'running',
   reason: '',
-  round: { round: 2, purpose: 'train', stage: 'sharing', remainingMs: 500, cohort: ['ward-1'], answered: [] },
+  round: {
+    round: 2,
+    purpose: 'train',
+    stage: 'sharing',
+    remainingMs: 500,
+    cohort: ['ward-1'],
+    answered: [],
+    awaited: ['ward-1'],
+    stageMs: 20,
+  },
   versions: [
     { version: 0, parent: null, round: null, status: 'promoted', digest: 'ab', participants: 0, current: metrics, earlier: null, at: 1 },
     { version: 1, parent: 0, round: 1, status: 'candidate', digest: 'cd', participants: 3, current: null, earlier: metrics, at: 2 },
@@ -59,7 +68,8 @@ const reported = reportMessage({
   broadcasts: 3,
   chainHead: 'ef',
   orders: 2,
-  recent: [{ round: 1, purpose: 'evaluate', version: 1, aborted: null, at: 3 }],
+  recent: [{ round: 1, purpose: 'evaluate', version: 1, aborted: null, at: 3, cohort: 3, lost: ['ward-2'] }],
+  members: [{ name: 'ward-1', seenAt: 4 }],
 });
 
 /** The last method number stands for the trailer of a failed call. */

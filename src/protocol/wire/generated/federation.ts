@@ -28,6 +28,7 @@ import type { GetStatusRequest as _cutlayer_v1_GetStatusRequest, GetStatusReques
 import type { GetStatusResponse as _cutlayer_v1_GetStatusResponse, GetStatusResponse__Output as _cutlayer_v1_GetStatusResponse__Output } from './cutlayer/v1/GetStatusResponse.js';
 import type { GetVersionRequest as _cutlayer_v1_GetVersionRequest, GetVersionRequest__Output as _cutlayer_v1_GetVersionRequest__Output } from './cutlayer/v1/GetVersionRequest.js';
 import type { GetVersionResponse as _cutlayer_v1_GetVersionResponse, GetVersionResponse__Output as _cutlayer_v1_GetVersionResponse__Output } from './cutlayer/v1/GetVersionResponse.js';
+import type { MemberStatus as _cutlayer_v1_MemberStatus, MemberStatus__Output as _cutlayer_v1_MemberStatus__Output } from './cutlayer/v1/MemberStatus.js';
 import type { Metrics as _cutlayer_v1_Metrics, Metrics__Output as _cutlayer_v1_Metrics__Output } from './cutlayer/v1/Metrics.js';
 import type { NextTaskRequest as _cutlayer_v1_NextTaskRequest, NextTaskRequest__Output as _cutlayer_v1_NextTaskRequest__Output } from './cutlayer/v1/NextTaskRequest.js';
 import type { NextTaskResponse as _cutlayer_v1_NextTaskResponse, NextTaskResponse__Output as _cutlayer_v1_NextTaskResponse__Output } from './cutlayer/v1/NextTaskResponse.js';
@@ -40,6 +41,7 @@ import type { Share as _cutlayer_v1_Share, Share__Output as _cutlayer_v1_Share__
 import type { ShareKeysRequest as _cutlayer_v1_ShareKeysRequest, ShareKeysRequest__Output as _cutlayer_v1_ShareKeysRequest__Output } from './cutlayer/v1/ShareKeysRequest.js';
 import type { ShareKeysTask as _cutlayer_v1_ShareKeysTask, ShareKeysTask__Output as _cutlayer_v1_ShareKeysTask__Output } from './cutlayer/v1/ShareKeysTask.js';
 import type { SignedBytes as _cutlayer_v1_SignedBytes, SignedBytes__Output as _cutlayer_v1_SignedBytes__Output } from './cutlayer/v1/SignedBytes.js';
+import type { SkippedMember as _cutlayer_v1_SkippedMember, SkippedMember__Output as _cutlayer_v1_SkippedMember__Output } from './cutlayer/v1/SkippedMember.js';
 import type { SubmitRequest as _cutlayer_v1_SubmitRequest, SubmitRequest__Output as _cutlayer_v1_SubmitRequest__Output } from './cutlayer/v1/SubmitRequest.js';
 import type { SubmitTask as _cutlayer_v1_SubmitTask, SubmitTask__Output as _cutlayer_v1_SubmitTask__Output } from './cutlayer/v1/SubmitTask.js';
 import type { Tensor as _cutlayer_v1_Tensor, Tensor__Output as _cutlayer_v1_Tensor__Output } from './cutlayer/v1/Tensor.js';
@@ -83,6 +85,7 @@ export interface ProtoGrpcType {
       GetStatusResponse: MessageTypeDefinition<_cutlayer_v1_GetStatusResponse, _cutlayer_v1_GetStatusResponse__Output>
       GetVersionRequest: MessageTypeDefinition<_cutlayer_v1_GetVersionRequest, _cutlayer_v1_GetVersionRequest__Output>
       GetVersionResponse: MessageTypeDefinition<_cutlayer_v1_GetVersionResponse, _cutlayer_v1_GetVersionResponse__Output>
+      MemberStatus: MessageTypeDefinition<_cutlayer_v1_MemberStatus, _cutlayer_v1_MemberStatus__Output>
       Metrics: MessageTypeDefinition<_cutlayer_v1_Metrics, _cutlayer_v1_Metrics__Output>
       NextTaskRequest: MessageTypeDefinition<_cutlayer_v1_NextTaskRequest, _cutlayer_v1_NextTaskRequest__Output>
       NextTaskResponse: MessageTypeDefinition<_cutlayer_v1_NextTaskResponse, _cutlayer_v1_NextTaskResponse__Output>
@@ -96,6 +99,7 @@ export interface ProtoGrpcType {
       ShareKeysRequest: MessageTypeDefinition<_cutlayer_v1_ShareKeysRequest, _cutlayer_v1_ShareKeysRequest__Output>
       ShareKeysTask: MessageTypeDefinition<_cutlayer_v1_ShareKeysTask, _cutlayer_v1_ShareKeysTask__Output>
       SignedBytes: MessageTypeDefinition<_cutlayer_v1_SignedBytes, _cutlayer_v1_SignedBytes__Output>
+      SkippedMember: MessageTypeDefinition<_cutlayer_v1_SkippedMember, _cutlayer_v1_SkippedMember__Output>
       Stage: EnumTypeDefinition
       SubmitRequest: MessageTypeDefinition<_cutlayer_v1_SubmitRequest, _cutlayer_v1_SubmitRequest__Output>
       SubmitTask: MessageTypeDefinition<_cutlayer_v1_SubmitTask, _cutlayer_v1_SubmitTask__Output>

@@ -1,6 +1,7 @@
 // Original file: proto/cutlayer/v1/federation.proto
 
 import type { FounderOrder as _cutlayer_v1_FounderOrder, FounderOrder__Output as _cutlayer_v1_FounderOrder__Output } from '../../cutlayer/v1/FounderOrder.js';
+import type { SkippedMember as _cutlayer_v1_SkippedMember, SkippedMember__Output as _cutlayer_v1_SkippedMember__Output } from '../../cutlayer/v1/SkippedMember.js';
 
 export interface ControlFederationRequest {
   'federation'?: (string);
@@ -9,7 +10,8 @@ export interface ControlFederationRequest {
   'finish'?: (boolean);
   'rollback'?: (number);
   'order'?: (_cutlayer_v1_FounderOrder | null);
-  'action'?: "start"|"pause"|"finish"|"rollback";
+  'skip'?: (_cutlayer_v1_SkippedMember | null);
+  'action'?: "start"|"pause"|"finish"|"rollback"|"skip";
 }
 
 export interface ControlFederationRequest__Output {
@@ -19,5 +21,6 @@ export interface ControlFederationRequest__Output {
   'finish'?: (boolean);
   'rollback'?: (number);
   'order': (_cutlayer_v1_FounderOrder__Output | null);
-  'action'?: "start"|"pause"|"finish"|"rollback";
+  'skip'?: (_cutlayer_v1_SkippedMember__Output | null);
+  'action'?: "start"|"pause"|"finish"|"rollback"|"skip";
 }

@@ -4,6 +4,7 @@ import type { RoundStatus as _cutlayer_v1_RoundStatus, RoundStatus__Output as _c
 import type { VersionStatus as _cutlayer_v1_VersionStatus, VersionStatus__Output as _cutlayer_v1_VersionStatus__Output } from '../../cutlayer/v1/VersionStatus.js';
 import type { PrivacySpent as _cutlayer_v1_PrivacySpent, PrivacySpent__Output as _cutlayer_v1_PrivacySpent__Output } from '../../cutlayer/v1/PrivacySpent.js';
 import type { RoundEnd as _cutlayer_v1_RoundEnd, RoundEnd__Output as _cutlayer_v1_RoundEnd__Output } from '../../cutlayer/v1/RoundEnd.js';
+import type { MemberStatus as _cutlayer_v1_MemberStatus, MemberStatus__Output as _cutlayer_v1_MemberStatus__Output } from '../../cutlayer/v1/MemberStatus.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface FederationStatus {
@@ -22,6 +23,7 @@ export interface FederationStatus {
   'chainHead'?: (string);
   'recent'?: (_cutlayer_v1_RoundEnd)[];
   'orders'?: (number);
+  'members'?: (_cutlayer_v1_MemberStatus)[];
 }
 
 export interface FederationStatus__Output {
@@ -40,4 +42,5 @@ export interface FederationStatus__Output {
   'chainHead': (string);
   'recent': (_cutlayer_v1_RoundEnd__Output)[];
   'orders': (number);
+  'members': (_cutlayer_v1_MemberStatus__Output)[];
 }

@@ -9,6 +9,8 @@ export interface RoundEnd {
   'version'?: (number);
   'aborted'?: (string);
   'atMs'?: (number | string | Long);
+  'cohort'?: (number);
+  'lost'?: (string)[];
 }
 
 export interface RoundEnd__Output {
@@ -17,4 +19,6 @@ export interface RoundEnd__Output {
   'version': (number);
   'aborted': (string);
   'atMs': (number);
+  'cohort': (number);
+  'lost': (string)[];
 }

@@ -11,6 +11,8 @@ export interface RoundStatus {
   'remainingMs'?: (number | string | Long);
   'cohort'?: (string)[];
   'answered'?: (string)[];
+  'awaited'?: (string)[];
+  'stageMs'?: (number | string | Long);
 }
 
 export interface RoundStatus__Output {
@@ -20,4 +22,6 @@ export interface RoundStatus__Output {
   'remainingMs': (number);
   'cohort': (string)[];
   'answered': (string)[];
+  'awaited': (string)[];
+  'stageMs': (number);
 }
