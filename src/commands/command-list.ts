@@ -161,6 +161,12 @@ const coordinatorCommands: CommandGroup = {
       load: async () => (await coordinator()).createCommand,
     },
     {
+      name: 'invite',
+      description: 'write one file for each member: coordinator, CA, token, federation',
+      word: ['<member...>', 'names on the roster'],
+      load: async () => (await coordinator()).inviteCommand,
+    },
+    {
       name: 'status',
       description: 'show rounds, members, versions and privacy spent',
       load: async () => (await coordinator()).statusCommand,

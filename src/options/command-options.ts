@@ -79,9 +79,9 @@ export async function gatherOptions(command: Command, table: OptionTable): Promi
   }
   const presets = await presetsOf(table, valuesOf(options));
   for (const [name, row] of Object.entries(table)) {
-    const preset = presets?.values[name];
+    const preset = presets.find(({ values }) => values[name] !== undefined);
     if (options[name] !== undefined) continue;
-    if (preset !== undefined) add(name, { source: 'profile', place: `${presets!.name}: ${kebab(name)}`, given: preset });
+    if (preset !== undefined) add(name, { source: 'profile', place: `${preset.name}: ${kebab(name)}`, given: preset.values[name] });
     else if (row.fallback !== undefined) add(name, { source: 'default', place: `--${kebab(name)}`, given: row.fallback });
     else if (row.required === true) refuseMissing(command, name, table);
   }
@@ -94,19 +94,25 @@ function readFlag(row: OptionRow, given: string | boolean | readonly string[]): 
   return typeof given === 'string' ? row.fromText(given) : given.flatMap((item) => row.fromText(item));
 }
 
-/** What the table's option of a profile brings; undefined without one. */
-async function presetsOf(table: OptionTable, given: Readonly<Record<string, unknown>>): Promise<Presets | undefined> {
+/** What options bring for others, in the order of the table; the first of a value counts. */
+async function presetsOf(table: OptionTable, flags: Readonly<Record<string, unknown>>): Promise<readonly Presets[]> {
+  const found: Presets[] = [];
+  let given = flags;
   for (const [name, { presets }] of Object.entries(table)) {
-    const value = given[name];
-    if (presets !== undefined) return presets(value === undefined ? undefined : String(value), given);
+    const value = flags[name];
+    const brought = await presets?.(value === undefined ? undefined : String(value), given);
+    if (brought === undefined) continue;
+    found.push(brought);
+    // A later one sees what an earlier one brings.
+    given = { ...brought.values, ...given };
   }
-  return undefined;
+  return found;
 }
 
 function refuseMissing(command: Command, name: string, table: OptionTable): never {
   const [flag] = flagsOf(name, table[name]!);
-  const brings = Object.keys(table).find((other) => table[other]!.presets !== undefined);
-  const profile = brings === undefined ? '' : `, or by --${brings}`;
+  const brings = Object.keys(table).filter((other) => table[other]!.presets !== undefined);
+  const profile = brings.map((other) => `, or by --${other}`).join('');
   const file = command.options.some((option) => option.attributeName() === 'config') ? `, or ${kebab(name)} in the file of --config` : '';
   command.error(`error: required option '${flag!.flags}' not specified${file}${profile}`, {
     code: 'commander.missingMandatoryOptionValue',

@@ -25,13 +25,15 @@ function environmentHelp(built: Command, { options, configFile }: CommandSpec): 
   const [name] = Object.keys(options);
   const role = roleOf(built);
   if (name === undefined || role === undefined) return '';
-  const profile = Object.values(options).some(({ presets }) => presets !== undefined) ? 'the profile, ' : '';
+  const brings = Object.keys(options).filter((name) => options[name]!.presets !== undefined);
+  const profile = brings.map((name) => `the ${name}, `).join('');
   const order = `flag, environment, ${configFile === true ? 'the file of --config, ' : ''}${profile}default`;
   return `\n\nEach option has an environment variable: --${kebab(name)} is ${variableOf(role, name)}. The first of these counts: ${order}.`;
 }
 
 /** @throws CutlayerError INVALID_OPTION naming the first surplus word and the nearest flag */
 function refuseExtraWords(built: Command, { options }: CommandSpec): void {
+  if (built.registeredArguments.at(-1)?.variadic === true) return;
   const extra = built.args[built.registeredArguments.length];
   if (extra === undefined) return;
   const guess = didYouMean(extra, Object.keys(options).map(kebab), '--');

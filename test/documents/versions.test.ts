@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { INVITE_VERSION } from '../../clients/typescript/cli/federate/invite-file.js';
 import { ONBOARDING_VERSION } from '../../clients/typescript/cli/login/onboarding-file.js';
 import { PROFILE_FORMAT } from '../../clients/typescript/cli/profile/profile-store.js';
 import { FORMAT_VERSION as memberVersion } from '../../clients/typescript/federation/member-schema.js';
@@ -20,6 +21,7 @@ describe('docs/versions.md', () => {
     'checkpoint of a training run': literalIn('clients/typescript/training/checkpoint.ts'),
     'profile of a client': PROFILE_FORMAT,
     'onboarding file': ONBOARDING_VERSION,
+    'invite of a member': INVITE_VERSION,
     'manifest of a federation': literalIn('src/protocol/federation/manifest.ts'),
     "state of a federation's member": memberVersion,
   };

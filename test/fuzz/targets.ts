@@ -15,6 +15,7 @@ export const targets = {
   'model-configs': 'config.json of checkpoints',
   'adapter-files': 'adapter_config.json and cutlayer_adapter.json',
   'onboarding-files': 'files of cutlayer gateway onboard',
+  'invite-files': 'files of cutlayer coordinator invite',
   'option-files': 'YAML files of options',
   'federation-settings': "YAML files of a founder's settings, and --set",
   jsonl: 'data files and bodies of JSON lines',

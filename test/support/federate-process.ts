@@ -15,8 +15,12 @@ export class FederateProcess {
   readonly #watchers: (() => void)[] = [];
   #errors = '';
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [MAIN, 'client', 'federate', ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** @param env Added to this process's own. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [MAIN, 'client', 'federate', ...args, '--json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     process.once('exit', () => this.#child.kill('SIGKILL'));
     this.#child.stderr!.on('data', (chunk: Buffer) => {
       this.#errors += chunk.toString();

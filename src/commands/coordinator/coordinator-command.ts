@@ -13,6 +13,7 @@ import {
   stopOptions,
   tokenOptions,
 } from './founder-options.js';
+import { inviteOptions } from './invite-options.js';
 
 const work = () => import('./founder-commands.js');
 
@@ -60,6 +61,12 @@ export const rollbackCommand = command({
   options: rollbackOptions,
   help: coordinatorExamples.rollback,
   run: async (flags) => (await work()).control(flags, { kind: 'rollback', version: flags.version }),
+});
+
+export const inviteCommand = command({
+  options: inviteOptions,
+  help: coordinatorExamples.invite,
+  run: async (flags, { words }) => (await import('./run-invite.js')).runInvite(words, flags),
 });
 
 export const exportCommand = command({

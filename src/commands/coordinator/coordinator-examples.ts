@@ -5,17 +5,17 @@ export const coordinatorExamples = {
   coordinator: `
 From nothing to a running federation:
   Each member makes an identity, and gives its public key to the founder:
-    $ cutlayer client identity --out identity.key > north.pub
+    $ cutlayer client identity > north.pub
 
-  The coordinator starts; the founder creates the federation and issues a token for each member:
+  The coordinator starts; the founder creates the federation and invites its members:
     $ cutlayer coordinator serve
     $ cutlayer coordinator create --name "ward notes" --bundle ./client-bundle \\
         --member north=north.pub --member south=south.pub --member west=west.pub
-    $ (umask 077; cutlayer coordinator token --member north > north.token)
+    $ cutlayer coordinator invite north south west --address consortium.example:443
     $ cutlayer coordinator start
 
-  Each member takes part, with the id that create has printed:
-    $ cutlayer client federate --help
+  Each member takes part, with its invite and a profile of the vendor's gateway:
+    $ cutlayer client federate --invite north.invite --data train.jsonl
 
 Every command has --help with examples.`,
 
@@ -82,6 +82,22 @@ Examples:
 
   End it for good; its versions stay for export:
     $ cutlayer coordinator stop --final`,
+
+  invite: `
+Examples:
+  Files north.invite and south.invite, with tokens for 30 days:
+    $ cutlayer coordinator invite north south --address consortium.example:443
+
+  With the vendor's gateway, for members that have no profile of it yet:
+    $ cutlayer coordinator invite north --address consortium.example:443 \\
+        --gateway vendor.example:443 --gateway-ca vendor-ca.pem --bundle-url https://vendor.example/bundle.tar.gz
+
+  Where an identity provider issues the tokens:
+    $ cutlayer coordinator invite north --coordinator consortium.example:443 --token-file admin.token \\
+        --token-from "log in at https://id.example, tenant north, scope federation:participate"
+
+The file pins the federation's id: send it by another way than the coordinator. Its token works only together with the member's identity.
+A member still needs a token of the vendor, from cutlayer client login.`,
 
   skip: `
 Examples:

@@ -1,4 +1,6 @@
-/** `cutlayer coordinator` as founders and operators use it: real processes, real TLS, real tokens. */
+/**
+ * `cutlayer coordinator` as founders and operators use it: real processes, real TLS, real tokens.
+ */
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

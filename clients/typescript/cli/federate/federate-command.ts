@@ -15,9 +15,12 @@ The vendor whose gateway you train through sees the activations and cotangents o
 
 Examples:
   Once: make an identity, and give the printed public key to the founder of the federation:
-    $ cutlayer client identity --out identity.key
+    $ cutlayer client identity
 
-  Then, with the id that the founder gives back:
+  Then, with the file that the founder gives back, and the profile of cutlayer client login:
+    $ cutlayer client federate --invite north.invite --data train.jsonl
+
+  Without a file and a profile:
     $ cutlayer client federate --federation 5b1c… --coordinator consortium.example:443 --coordinator-token-file coordinator-token \\
         --identity identity.key --state-dir federation --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
         --data train.jsonl --held-out valid.jsonl

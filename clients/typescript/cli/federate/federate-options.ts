@@ -18,9 +18,11 @@ import { trainOnChoices } from '../../federation/data/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
 import { format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
+import { inviteOption } from './invite-option.js';
 
 export const federateOptions = {
   ...under('Federation', {
+    invite: inviteOption,
     federation: required(text('id', 'the id that the founder has told you: it fixes every setting, the roster and who coordinates')),
     coordinator: required(text('host:port', 'the coordinator')),
     coordinatorCa: optional(path('file', "PEM file of the authority behind the coordinator's certificate (default: the system's)")),
@@ -28,9 +30,17 @@ export const federateOptions = {
       path('file', 'file with your token for the coordinator (default: the environment variable CUTLAYER_COORDINATOR_TOKEN)'),
     ),
     coordinatorInsecure: toggle(false, 'plain text instead of TLS; only for a coordinator on this machine'),
-    identity: required(path('file', 'your identity, as cutlayer client identity has written it')),
+    identity: required(
+      path(
+        'file',
+        'your identity, as cutlayer client identity has written it (with --invite by default the one that it made without --out)',
+      ),
+    ),
     stateDir: required(
-      path('dir', 'where this member keeps what it has pinned, said and trained: never delete it while the federation goes on'),
+      path(
+        'dir',
+        'where this member keeps what it has pinned, said and trained: never delete it while the federation goes on (with --invite by default federations/ID beside your profiles)',
+      ),
     ),
     minCohort: optional(positiveInteger('n', "take part in no round with fewer members (default: the manifest's; only ever raised)")),
     minThreshold: optional(

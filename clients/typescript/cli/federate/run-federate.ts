@@ -13,15 +13,20 @@ import type { ParticipantEvent, ParticipantSummary } from '../../federation/part
 import { pinned } from '../../federation/pin.js';
 import { requireTokenOf } from '../../federation/token-owner.js';
 import { interruptible } from '../progress.js';
-import { openSession, type Session, tokenOptions } from '../session.js';
+import { openSession, type Session } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { type FederateData, openFederateData } from './federate-data.js';
 import type { FederateFlags } from './federate-options.js';
 import { federateReporter } from './federate-progress.js';
 import { federateSummaryLines } from './federate-summary.js';
+import { readInvite } from './invite-file.js';
+import { coordinatorToken, requireInvited } from './invited.js';
 
 export async function runFederate(flags: FederateFlags): Promise<void> {
+  const invite = flags.invite === undefined ? undefined : await readInvite(flags.invite);
   const identity = await readIdentity(flags.identity);
+  if (invite !== undefined) requireInvited(invite, flags, identity);
+  const token = coordinatorToken(flags, invite, Date.now());
   const state = await MemberStore.open(flags.stateDir);
   const reporter = federateReporter();
   let log: EventLog | undefined;
@@ -35,7 +40,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   try {
     log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
     await interruptible(async (signal) => {
-      const connection = await openConnection(flags, identity);
+      const connection = await openConnection(flags, identity, token);
       // A gateway that is away is told of by the steps that it fails.
       const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
         connection.close();
@@ -44,7 +49,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
       try {
         const request = { federation: flags.federation, publicKey: hex(identity.publicKey), floors: flags };
         const pin = await pinned(state, request, () => connection.manifest());
-        requireTokenOf(pin.member, await tokenSource(coordinatorToken(flags), 'coordinator')(false));
+        requireTokenOf(pin.member, await tokenSource(token, 'coordinator')(false));
         local = await openFederateData(flags, session, pin, state, { signal, onEvent });
         const { data } = local;
         const participant = await Participant.open({
@@ -86,18 +91,13 @@ function report(summary: ParticipantSummary, participant: Participant, flags: Fe
   if (summary.stopped === 'cancelled') process.exitCode = 130;
 }
 
-function coordinatorToken({ coordinatorTokenFile }: FederateFlags): TokenOptions {
-  const missing = 'no token for the coordinator: its operator issues one; pass --coordinator-token-file';
-  return tokenOptions(coordinatorTokenFile, 'CUTLAYER_COORDINATOR_TOKEN', missing);
-}
-
-function openConnection(flags: FederateFlags, identity: IdentityKey): Promise<CoordinatorConnection> {
+function openConnection(flags: FederateFlags, identity: IdentityKey, token: TokenOptions): Promise<CoordinatorConnection> {
   return openCoordinatorConnection({
     federation: flags.federation,
     identity,
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,
     ca: flags.coordinatorCa,
-    ...coordinatorToken(flags),
+    ...token,
   });
 }

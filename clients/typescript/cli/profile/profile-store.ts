@@ -3,12 +3,12 @@
  * mode 0600: profile.json, and where they were given as text, `ca.pem` and `token`.
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../../src/errors.js';
 import { syncDirectory, writeDirectoryAtomic, writeFileAtomic } from '../../../../src/files/atomic-file.js';
 import { parseJson } from '../../../../src/files/json-text.js';
+import { homeDir } from './home-dir.js';
 
 /** The version of profile.json. */
 export const PROFILE_FORMAT = 1;
@@ -39,11 +39,9 @@ export interface NewProfile extends Omit<Profile, 'ca'> {
   readonly token?: string | undefined;
 }
 
-/** `$CUTLAYER_HOME`, else `cutlayer` in the configuration directory of the XDG specification. */
+/** Where profiles are. */
 export function profilesDir(environment: NodeJS.ProcessEnv = process.env): string {
-  const { CUTLAYER_HOME = '', XDG_CONFIG_HOME = '' } = environment;
-  const home = isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config');
-  return join(CUTLAYER_HOME === '' ? join(home, 'cutlayer') : resolve(CUTLAYER_HOME), 'profiles');
+  return join(homeDir(environment), 'profiles');
 }
 
 /** The names of all profiles, sorted. */
