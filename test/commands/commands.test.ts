@@ -150,6 +150,8 @@ describe('a word that is no option', () => {
 
   it('is refused after every command, with the nearest flag', async () => {
     for (const [role, { name, word }] of commands) {
+      // A command of several words takes any.
+      if (word?.[0].includes('...')) continue;
       const path = role === name ? [role] : [role, name];
       const words = word === undefined ? [] : ['word'];
       await assert.rejects(
