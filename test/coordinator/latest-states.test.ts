@@ -1,6 +1,7 @@
 /** An older copy of a coordinator's database is not served in silence. */
 import assert from 'node:assert/strict';
 import { copyFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { requireLatest } from '../../src/coordinator/latest-states.js';
 import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
 
 const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 50 } as const;
@@ -103,5 +104,34 @@ describe('an older copy of the database', () => {
     await rig.crash();
     writeFileSync(file, '{"format":1}');
     await assert.rejects(rig.open(), { code: 'STORE_CORRUPT', message: /newest state of each federation/ });
+  });
+});
+
+describe('what is remembered of a federation', () => {
+  const known = { seq: 3, hash: 'ab'.repeat(32), round: 2, spentRounds: 2, epsilon: 1.5 };
+
+  it('is what the database has, or an earlier state of it', () => {
+    requireLatest('f', known, known, known.hash);
+    requireLatest('f', known, { ...known, seq: 4, round: 3, spentRounds: 3, epsilon: 2 }, known.hash);
+    requireLatest('f', undefined, known, undefined);
+  });
+
+  for (const [what, less] of [
+    ['broadcast', { seq: 2 }],
+    ['round', { round: 1 }],
+    ['release', { spentRounds: 1 }],
+    ['epsilon', { epsilon: 1.4 }],
+  ] as const) {
+    it(`refuses a database whose newest ${what} is an earlier one`, () => {
+      assert.throws(() => requireLatest('f', known, { ...known, ...less }, known.hash), {
+        code: 'STORE_TOO_OLD',
+        message: /and has been at/,
+      });
+    });
+  }
+
+  it('refuses a database whose newest broadcast is another than the one that was sent', () => {
+    for (const hash of ['cd'.repeat(32), undefined])
+      assert.throws(() => requireLatest('f', known, known, hash), { code: 'STORE_TOO_OLD', message: /its broadcast 3 is another than/ });
   });
 });

@@ -1,21 +1,27 @@
-/** Runs a target in a process of its own, with a heap limit and a watchdog that can name the input of a process that hangs or dies. */
+/**
+ * Runs a target in a process of its own, with a heap limit and a watchdog that can name the input
+ * of a process that hangs or dies.
+ */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { processorMs } from '../support/process-memory.js';
 import type { ChildResult } from './child.js';
-import { inputsOf } from './inputs.js';
 import { minimized } from './minimize.js';
-import type { Finding, Target } from './target.js';
+import { readProgress } from './progress.js';
+import type { Finding } from './target.js';
 
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 
 /** The heap of a process that runs a target. */
 const HEAP_MB = 512;
 const LOOK_MS = 250;
-/** A process that waits uses no time of the processor: it hangs after so many times the limit by the clock. */
+/**
+ * A process that waits uses no time of the processor: it hangs after so many times the limit by the
+ * clock.
+ */
 const WAITING = 15;
 
 /** How a target is run. */
@@ -28,6 +34,11 @@ export interface CampaignOptions {
   readonly hangMs?: number;
   /** Time to make the input of a process that hung or died smaller. Default 60 s. */
   readonly minimizeMs?: number;
+  /**
+   * A folder of inputs that reached new code: they guide the next ones, and others join them.
+   * Default: no guidance.
+   */
+  readonly corpusDir?: string;
 }
 
 /** What came out. */
@@ -50,8 +61,8 @@ function usedMs(pid: number | undefined): number {
   }
 }
 
-/** Runs the child until it ends, or kills it when `index` has not moved for too long of its time. */
-function runChild(args: readonly string[], hangMs: number, index: () => number): Promise<Ended> {
+/** Runs the child until it ends, or kills it when `run` has not moved for too long of its time. */
+function runChild(args: readonly string[], hangMs: number, run: () => number): Promise<Ended> {
   const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--enable-source-maps', CHILD, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -63,7 +74,7 @@ function runChild(args: readonly string[], hangMs: number, index: () => number):
   child.stderr.on('data', collect);
   let [last, used, since, hung] = [-1, 0, 0, false];
   const watchdog = setInterval(() => {
-    const now = index();
+    const now = run();
     // On a busy machine a good process stands still by the clock.
     if (now !== last) [last, used, since] = [now, usedMs(child.pid), Date.now()];
     else if (usedMs(child.pid) - used > hangMs || Date.now() - since > WAITING * hangMs) {
@@ -91,25 +102,27 @@ async function replay(modulePath: string, file: string, hangMs: number): Promise
 }
 
 /** Runs a target for some seconds, or until its first finding. */
-export async function campaign({ modulePath, seed, seconds, hangMs = 20_000, minimizeMs = 60_000 }: CampaignOptions): Promise<Campaign> {
+export async function campaign({
+  modulePath,
+  seed,
+  seconds,
+  hangMs = 20_000,
+  minimizeMs = 60_000,
+  corpusDir,
+}: CampaignOptions): Promise<Campaign> {
   const dir = mkdtempSync(join(tmpdir(), 'cutlayer-fuzz-'));
   try {
     const progress = join(dir, 'progress');
-    const index = (): number => {
-      const bytes = Buffer.alloc(8);
-      bytes.set(readFileSync(progress).subarray(0, 8));
-      return bytes.readDoubleLE();
-    };
-    writeFileSync(progress, Buffer.alloc(8));
+    writeFileSync(progress, '');
     const startedAt = Date.now();
-    const { code, out, hung } = await runChild([modulePath, String(seed), String(seconds), progress], hangMs, index);
+    const args = [modulePath, String(seed), String(seconds), progress, ...(corpusDir === undefined ? [] : [corpusDir])];
+    const { code, out, hung } = await runChild(args, hangMs, () => readProgress(progress).run);
     if (code === 0 || code === 2) {
       const { finding, ...counts } = JSON.parse(out.slice(out.lastIndexOf('\n', out.length - 2) + 1)) as ChildResult; // written by child.ts
       return { ...counts, ...(finding && { finding: { ...finding, input: Buffer.from(finding.input, 'base64') } }) };
     }
-    const counts = { executions: index() + 1, read: 0, seconds: (Date.now() - startedAt) / 1000 };
-    const { target } = (await import(pathToFileURL(modulePath).href)) as { readonly target: Target };
-    const input = inputsOf(basename(modulePath, '.js'), target, seed)(index());
+    const { run, input } = readProgress(progress);
+    const counts = { executions: run, read: 0, seconds: (Date.now() - startedAt) / 1000 };
     const file = join(dir, 'input');
     const again = async (candidate: Uint8Array): Promise<Finding | undefined> => {
       writeFileSync(file, candidate);

@@ -1,6 +1,12 @@
-/** Mutations of bytes: what a fuzzer without coverage does to a valid input. All draw from the given random numbers. */
+/**
+ * Mutations of bytes: what is done to a valid input, or to one that reached new code. All draw from
+ * the given random numbers.
+ */
 
-/** Longest mutated input, and how often one may be so long: a long input costs as much as many short ones. */
+/**
+ * Longest mutated input, and how often one may be so long: a long input costs as much as many short
+ * ones.
+ */
 const MAX_BYTES = 1 << 16;
 const LONG = 1 / 64;
 /** Others have at most so many bytes, or twice those of the input that they come from. */

@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz`: feeds mutated and generated input to every parser of data from outside. Prints by target the executions, their rate
- * by the processor's time, and the share that was read. A finding is saved as a file, with the command that repeats it, and gives
- * exit status 1.
+ * `npm run fuzz`: feeds mutated and generated input to every parser of data from outside. Prints by
+ * target the executions, their rate by the processor's time, and the share that was read. A finding
+ * is saved as a file, with the command that repeats it, and gives exit status 1.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -25,6 +25,7 @@ const program = new Command('npm run fuzz --')
   .argument('[targets...]', 'which parsers; default: all')
   .option('--seconds <n>', 'seconds over all targets together', wholeNumber(1), 60)
   .option('--seed <n>', 'the same seed gives the same inputs', wholeNumber(0), 1)
+  .option('--guided', 'begin with inputs that reached new code, and keep them for the next run')
   .addHelpText(
     'after',
     `
@@ -37,17 +38,22 @@ back the same. Everything else is a finding: its smallest input is saved in
 test/fuzz/out, the command that repeats it is printed, and the exit status is 1.
 Put the saved file into test/fuzz/corpus/TARGET when the fault is mended.
 
+With --guided, V8's coverage tells which inputs reach code that none had reached.
+They are kept in test/fuzz/out/guided/TARGET, at most 2,048 of 16 MiB; later runs
+with --guided begin with them, so their inputs depend on the runs before, too.
+
 Examples:
   npm run fuzz                                     # all targets, one minute
   npm run fuzz -- onnx jsonl --seconds 600         # ten minutes for two of them
-  npm run fuzz -- --seed $RANDOM                   # other inputs than last time`,
+  npm run fuzz -- --seed $RANDOM                   # other inputs than last time
+  npm run fuzz -- --guided --seconds 3600          # an hour, guided by coverage`,
   );
 program.parse();
 for (const word of program.args) {
   const guess = didYouMean(word, targetNames) || `; expected some of ${targetNames.join(', ')}`;
   if (!Object.hasOwn(targets, word)) program.error(`error: there is no target ${word}${guess}`);
 }
-const { seconds, seed } = program.opts<{ seconds: number; seed: number }>();
+const { seconds, seed, guided } = program.opts<{ seconds: number; seed: number; guided?: true }>();
 const wanted = program.args.length > 0 ? [...new Set(program.args as TargetName[])] : targetNames; // checked above
 
 /** Saves the input and says how to run it again. */
@@ -61,18 +67,27 @@ function report(name: TargetName, { kind, text, input }: NonNullable<Campaign['f
   process.stdout.write(`  repeat: node dist/test/fuzz/child.js dist/test/fuzz/targets/${name}.js ${path}\n`);
 }
 
-process.stdout.write(
-  `seed ${seed}\n${'target'.padEnd(22)} ${'executions'.padStart(12)} ${'per cpu s'.padStart(12)} ${'read'.padStart(7)}\n`,
-);
+const row = (name: string, ...cells: readonly string[]): void => {
+  process.stdout.write(`${name.padEnd(22)} ${cells.map((cell) => cell.padStart(12)).join(' ')}\n`);
+};
+
+process.stdout.write(`seed ${seed}\n`);
+row('target', 'executions', 'per cpu s', 'read', ...(guided ? ['functions', 'new inputs'] : []));
 let total = 0;
 for (const name of wanted) {
-  const done = await campaign({ modulePath: targetModule(name), seed, seconds: seconds / wanted.length });
+  const done = await campaign({
+    modulePath: targetModule(name),
+    seed,
+    seconds: seconds / wanted.length,
+    ...(guided && { corpusDir: join(FOUND_DIR, 'guided', name) }),
+  });
   total += done.executions;
   const rate = Math.round(done.executions / Math.max(done.seconds, 1e-3));
   const read = `${((100 * done.read) / Math.max(done.executions, 1)).toFixed(1)} %`;
-  process.stdout.write(`${name.padEnd(22)} ${String(done.executions).padStart(12)} ${String(rate).padStart(12)} ${read.padStart(7)}\n`);
+  const reached = done.reached === undefined ? [] : [String(done.reached.functions), String(done.reached.inputs)];
+  row(name, String(done.executions), String(rate), read, ...reached);
   if (done.finding === undefined) continue;
   report(name, done.finding);
   process.exitCode = 1;
 }
-process.stdout.write(`${'together'.padEnd(22)} ${String(total).padStart(12)}\n`);
+row('together', String(total));

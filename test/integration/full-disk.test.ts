@@ -56,13 +56,14 @@ describe('client train', function () {
     }
   };
 
-  for (const [file, more] of [
-    ['metrics.jsonl', ['--no-tensorboard']],
-    ['events.out.tfevents', []],
+  const file = 'metrics.jsonl';
+  for (const [where, more] of [
+    ['alone', ['--no-tensorboard']],
+    ['beside TensorBoard', []],
   ] as const) {
-    it(`names ${file} when it cannot grow, without a stack trace or a lock, and goes on when it can`, async () => {
-      const out = join(dir, file);
+    it(`names ${file} (${where}) when it cannot grow, without a stack trace or a lock, and goes on when it can`, async () => {
       const kilobytes = more.length > 0 ? 8 : 2;
+      const out = join(dir, `full-${kilobytes}`);
       // The configuration and the first lines fit, the later ones do not.
       const full = await train(out, kilobytes, '--steps', '40', ...more);
       assert.equal(full.code, 1);

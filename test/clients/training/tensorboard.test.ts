@@ -105,4 +105,13 @@ describe('TensorBoard events', () => {
     const [, restart] = await eventsOf(names[1]!);
     assert.deepEqual({ step: restart!.step, sessionLog: restart!.sessionLog }, { step: 9, sessionLog: { status: 1 } });
   });
+
+  it('that cannot be written are an error that names the file', async () => {
+    const log = await TensorBoardLog.open(dir, 0);
+    await log.close();
+    await assert.rejects(log.scalars(1, { loss: 1 }), {
+      code: 'IO_ERROR',
+      message: /events\.out\.tfevents\.\S+: cannot be written \(EBADF/,
+    });
+  });
 });

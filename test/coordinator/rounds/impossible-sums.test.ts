@@ -1,6 +1,7 @@
 /** Sums that no members could have sent honestly, and what one liar of n can do to a promotion. */
 import assert from 'node:assert/strict';
 import { EVALUATION_LENGTH, evaluationMetrics, evaluationSlices, metricIndex } from '../../../src/protocol/federation/payload.js';
+import { roundArithmetic } from '../../../src/protocol/federation/round-mechanism.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
 
 /** Metrics of 0.5 everywhere but the candidate's losses. */
@@ -10,7 +11,10 @@ const losses = (candidate: number): Float32Array => {
   return values;
 };
 
-/** The first member tells `lie` of the candidate, the others `truth`; every update is of these values. */
+/**
+ * The first member tells `lie` of the candidate, the others `truth`; every update is of these
+ * values.
+ */
 const told = (lie: number, truth: number, update = (_at: number) => 1) => {
   return (_: unknown, at: number) => (purpose: string) =>
     purpose === 'evaluate' ? losses(at === 0 ? lie : truth) : new Float32Array(8).fill(update(at));
@@ -62,6 +66,7 @@ describe('an impossible sum', () => {
     const liar = rig.members[0]!;
     const honest = rig.api(liar.name);
     // A masked vector plus a constant is the mask of the vector plus the constant.
+    const shifted = (bytes: Uint8Array): Uint8Array => changed(bytes, 8, (value) => value + 2 ** 29);
     const spoilt = { ...honest, submit: (round: number, payload: Uint8Array) => honest.submit(round, shifted(payload)) };
     for (let turn = 0; turn < 20 && (await rig.report()).aborted === 0; turn++) {
       await liar.step(spoilt);
@@ -70,14 +75,34 @@ describe('an impossible sum', () => {
     }
     assert.match((await rig.report()).recent[0]!.aborted!, /impossible sum: the clipped and noisy payloads of 3 members/);
   });
+
+  it('of noisy metrics is found in one of them, where the norm of all is possible', async () => {
+    const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 1000 } as const;
+    const manifest = testManifest({ evaluation: { noiseMultiplier: 1 }, privacy, rounds: { count: 1 } });
+    rig = await CoordinatorRig.start({ manifest, payloadOf: told(0.5, 0.5) });
+    const arithmetic = roundArithmetic(manifest.manifest, 'evaluate', { cohort: 3, clipNorm: null });
+    assert.ok(arithmetic.kind === 'distributed');
+    // Noise has a deviation of 3.5 here: a mean below -55 / 3 is no chance, and the norm of a sum
+    // may be 78.
+    const lie = Math.round(67 * arithmetic.plan.scale);
+    const loss = metricIndex('candidate', 'current', 'loss');
+    const liar = rig.members[0]!;
+    const honest = rig.api(liar.name);
+    const lying = (bytes: Uint8Array): Uint8Array => changed(bytes, EVALUATION_LENGTH, (value, at) => (at === loss ? value - lie : value));
+    const api = rig.api.bind(rig);
+    const spoilt = { ...honest, submit: (round: number, payload: Uint8Array) => honest.submit(round, lying(payload)) };
+    rig.api = (member) => (member === liar.name ? spoilt : api(member));
+    const report = await rig.play(({ aborted, state }) => aborted > 0 || state === 'finished');
+    assert.match(report.recent[0]!.aborted!, /impossible sum: 3 members cannot have a mean loss of -/);
+  });
 });
 
 describe('one liar of three', () => {
   let rig: CoordinatorRig;
   afterEach(() => rig.close());
 
-  const statuses = async (rule: 'mean' | 'majority', lie: number, truth: number) => {
-    const settings = { rounds: { count: 1 }, secureAggregation: null, evaluation: { rule } } as const;
+  const statuses = async (rule: 'mean' | 'majority', lie: number, truth: number, minImprovement = 0) => {
+    const settings = { rounds: { count: 1 }, secureAggregation: null, evaluation: { rule, minImprovement } } as const;
     rig = await CoordinatorRig.start({ manifest: testManifest(settings), payloadOf: told(lie, truth) });
     const { versions } = await rig.play();
     return versions.map(({ status }) => status);
@@ -85,6 +110,11 @@ describe('one liar of three', () => {
 
   it('promotes what is worse, by the mean', async () => {
     assert.deepEqual(await statuses('mean', 0, 0.6), ['superseded', 'promoted']);
+  });
+
+  it('promotes nothing where the mean has to improve by more than a liar can make of it', async () => {
+    // A lie of 0.6 / 3 of the cap, which is 20, less what the others have lost.
+    assert.deepEqual(await statuses('mean', 0, 0.6, 4), ['promoted', 'rejected']);
   });
 
   it('does not promote what is worse, nor reject what is better, by majority', async () => {
@@ -102,8 +132,11 @@ describe('one liar of three', () => {
   });
 });
 
-/** Every element of a masked payload plus an eighth of the ring. */
-function shifted(payload: Uint8Array): Uint8Array {
-  const values = new Uint32Array(payload.slice().buffer).map((value) => value + 2 ** 29);
-  return new Uint8Array(values.buffer);
+/**
+ * A masked payload of so many elements with others in their place, modulo the ring; another payload
+ * as it is.
+ */
+function changed(payload: Uint8Array, length: number, change: (value: number, at: number) => number): Uint8Array {
+  const values = new Uint32Array(payload.slice().buffer);
+  return values.length === length ? new Uint8Array(values.map(change).buffer) : payload;
 }

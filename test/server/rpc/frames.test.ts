@@ -1,12 +1,18 @@
-/** Frames that no client library sends: a connection of them ends, within bounds, and an honest client beside it goes on. */
+/**
+ * Frames that no client library sends: a connection of them ends, within bounds, and an honest
+ * client beside it goes on.
+ */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createHttp2Server } from '../../../src/server/rpc/http2-server.js';
 import { defaultBounds } from '../../../src/server/rpc/limits.js';
 import { openDevelopmentTls, type TlsFiles } from '../../../src/server/tls/development-ca.js';
+import type { ServerCredentials } from '../../../src/server/tls/open-tls.js';
 import {
   connectFrames,
   FRAME,
@@ -144,11 +150,34 @@ describe('frames of a connection', () => {
 });
 
 describe('a handshake over TLS', () => {
-  it('that stops is hung up on', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'cutlayer-frames-'));
+  const dir = mkdtempSync(join(tmpdir(), 'cutlayer-frames-'));
+  const connections = { ...defaultBounds.connections, handshakeMs: 200 };
+  let credentials: ServerCredentials;
+
+  before(async () => {
     const { cert, key } = await openDevelopmentTls(dir, ['127.0.0.1'], Date.now());
-    const connections = { ...defaultBounds.connections, handshakeMs: 200 };
-    const rig = await startRig({ credentials: { cert: Buffer.from(cert), key: Buffer.from(key) }, bounds: { connections } });
+    credentials = { cert: Buffer.from(cert), key: Buffer.from(key) };
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("that stops ends by Node's own timer too", async function () {
+    this.timeout(10_000);
+    const server = createHttp2Server(credentials, connections).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1'); // it listens on a port
+    socket.on('error', () => undefined);
+    try {
+      socket.write(Buffer.of(0x16, 3, 1, 0, 100));
+      const [error] = await once(server, 'tlsClientError');
+      assert.equal(error.code, 'ERR_TLS_HANDSHAKE_TIMEOUT');
+    } finally {
+      socket.destroy();
+      server.close();
+    }
+  });
+
+  it('that stops is hung up on', async () => {
+    const rig = await startRig({ credentials, bounds: { connections } });
     try {
       const socket = net.connect(Number(rig.address.split(':')[1]), '127.0.0.1');
       socket.on('error', () => undefined);
@@ -158,7 +187,6 @@ describe('a handshake over TLS', () => {
       while (rig.server.gauges().connections > 0) await delay(10);
     } finally {
       await rig.close();
-      rmSync(dir, { recursive: true, force: true });
     }
   });
 });

@@ -1,4 +1,6 @@
-/** The limits of a running server: times, bytes, places and connections, each reached from outside. */
+/**
+ * The limits of a running server: times, bytes, places and connections, each reached from outside.
+ */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -79,7 +81,11 @@ describe('limits of a server', () => {
   });
 
   it('ends a call at the longest deadline, while it receives, works or waits for its answer to be read', async () => {
-    await start({ limits: { maxDeadlineMs: 300 }, answer: (request) => (request.length === 1 ? never() : Promise.resolve(request)) });
+    await start({
+      limits: { maxDeadlineMs: 300 },
+      bounds: { transfer: { graceMs: 3_600_000, bytesPerSecond: 1 } },
+      answer: (request) => (request.length === 1 ? never() : Promise.resolve(request)),
+    });
     const receiving = rig.connect().call(ECHO, as('a'));
     const working = rig.connect().send(ECHO, Buffer.alloc(1), as('b'));
     const unread = rig.connect({ window: 0 }).send(ECHO, Buffer.alloc(100), as('c'));
@@ -180,6 +186,18 @@ describe('limits of a server', () => {
     const calls = Array.from({ length: 3 }, () => connection.send(ECHO, Buffer.alloc(0), as('acme')));
     assert.equal((await Promise.race(calls.map(({ ended }) => ended))).code, 'QUEUE_FULL');
     release();
+    const statuses = (await Promise.all(calls.map(({ ended }) => ended))).map(({ status }) => status);
+    assert.deepEqual(statuses.sort(), [0, 0, 8]);
+  });
+
+  it('has places for a limited number of calls in all, whatever their tenants', async () => {
+    await start({ limits: { maxInFlight: 2 }, answer: (_, { draining }) => once(draining, 'abort').then(() => Buffer.alloc(0)) });
+    const calls = ['a', 'b', 'c'].map((tenant) => rig.connect().send(ECHO, Buffer.alloc(0), as(tenant)));
+    const refused = await Promise.race(calls.map(({ ended }) => ended));
+    assert.equal(refused.code, 'QUEUE_FULL');
+    assert.match(refused.message, /^gateway: 2 calls are in flight, which is the limit/);
+    assert.equal(rig.server.inFlight, 2);
+    await rig.server.drain(5000);
     const statuses = (await Promise.all(calls.map(({ ended }) => ended))).map(({ status }) => status);
     assert.deepEqual(statuses.sort(), [0, 0, 8]);
   });
