@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
 import { CutlayerError } from '../errors.js';
-import { readConfigFile } from './config-file.js';
+import { type RunFileRule, readConfigFile } from './config-file.js';
 import { kebab, type OptionRow, type OptionTable, type Presets, type ValuesOf, variableOf } from './option.js';
 import { parseValue } from './parse-options.js';
 
@@ -56,11 +56,11 @@ export function valuesOf<Table extends OptionTable>(options: GivenOptions): Valu
   return Object.fromEntries(Object.entries(options).map(([name, { value }]) => [name, value])) as ValuesOf<Table>;
 }
 
-/** As {@link readOptions}, with the source of each value. */
-export async function gatherOptions(command: Command, table: OptionTable): Promise<GivenOptions> {
+/** As {@link readOptions}, with the source of each value. @param run Files that it also reads. */
+export async function gatherOptions(command: Command, table: OptionTable, run?: RunFileRule): Promise<GivenOptions> {
   // A table may have a row of this name, which is then another file.
   const file = Object.hasOwn(table, 'config') ? undefined : (command.getOptionValue('config') as string | undefined);
-  const fromFile = file === undefined ? {} : await readConfigFile(file, table);
+  const fromFile = file === undefined ? {} : await readConfigFile(file, table, run);
   const options: Record<string, GivenOption> = {};
   const add = (name: string, option: Omit<GivenOption, 'value'>, shown = String(option.given)): void => {
     options[name] = { ...option, value: parseValue(table[name]!, option.given, option.place, shown) };

@@ -1,5 +1,6 @@
 /** A command as data: options, help, and work that is imported when the command runs. */
 import type { GivenOptions } from './command-options.js';
+import type { RunFileRule } from './config-file.js';
 import type { OptionTable, ValuesOf } from './option.js';
 
 /** What a command was called with beside its options' values. */
@@ -13,8 +14,8 @@ export interface Call {
 /** What a command takes and does. */
 export interface CommandSpec<Table extends OptionTable = OptionTable> {
   readonly options: Table;
-  /** Whether its options may stand in a file, given as `--config`. */
-  readonly configFile?: boolean;
+  /** Whether its options may stand in a file, given as `--config`; which may be a run's. */
+  readonly configFile?: boolean | RunFileRule;
   /** Explanations and examples, below the flags. */
   readonly help: string;
   /** Does the work, importing it first. @throws CutlayerError */

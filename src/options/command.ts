@@ -10,13 +10,15 @@ import { didYouMean } from './parse-options.js';
 /** Makes a command of commander's. */
 export function buildCommand(entry: CommandEntry, spec: CommandSpec): Command {
   const built = entryCommand(entry);
-  if (spec.configFile === true) withConfigFile(built);
+  const { configFile = false } = spec;
+  const run = typeof configFile === 'object' ? configFile : undefined;
+  if (configFile !== false) withConfigFile(built);
   return withOptions(built, spec.options)
     .allowExcessArguments(true)
     .addHelpText('after', ({ command }) => `${spec.help.trimEnd()}${environmentHelp(command, spec)}`)
     .action(async () => {
       refuseExtraWords(built, spec);
-      const options = await gatherOptions(built, spec.options);
+      const options = await gatherOptions(built, spec.options, run);
       await spec.run(valuesOf(options), { words: built.args, options });
     });
 }
@@ -27,7 +29,7 @@ function environmentHelp(built: Command, { options, configFile }: CommandSpec): 
   if (name === undefined || role === undefined) return '';
   const brings = Object.keys(options).filter((name) => options[name]!.presets !== undefined);
   const profile = brings.map((name) => `the ${name}, `).join('');
-  const order = `flag, environment, ${configFile === true ? 'the file of --config, ' : ''}${profile}default`;
+  const order = `flag, environment, ${configFile !== undefined && configFile !== false ? 'the file of --config, ' : ''}${profile}default`;
   return `\n\nEach option has an environment variable: --${kebab(name)} is ${variableOf(role, name)}. The first of these counts: ${order}.`;
 }
 

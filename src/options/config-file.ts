@@ -27,23 +27,41 @@ const otherNames: Readonly<Record<string, string>> = {
   'wire-dtype': 'wire',
 };
 
+/** How a command reads the file that a run of another command wrote. */
+export interface RunFileRule {
+  /** The options of those runs. Where the command has no such option, its line is not read. */
+  readonly of: OptionTable;
+  /** An option that tells the file of a run from the command's own. */
+  readonly mark: string;
+  /** What an option of the file is here; null: it is not read. */
+  readonly as?: Readonly<Record<string, string | null>>;
+}
+
 /**
  * Reads a file: the options that it gives, checked but not yet parsed, with paths resolved against
  * its directory. A key without a value counts as not given.
  * @throws CutlayerError NOT_FOUND, INVALID_OPTION naming the key and the nearest known one
  */
-export async function readConfigFile(file: string, table: OptionTable): Promise<Record<string, unknown>> {
+export async function readConfigFile(file: string, table: OptionTable, run?: RunFileRule): Promise<Record<string, unknown>> {
   const content = await readYaml(file, 'no such configuration file', 'expected one option per line, as `lr: 0.01`');
   const nameOf = new Map(Object.keys(table).map((name) => [kebab(name), name]));
+  const runNames = run !== undefined && Object.keys(content).some((key) => kebab(key) === kebab(run.mark)) ? namesOfRun(run) : undefined;
   const values: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(content)) {
     const spelled = kebab(key);
-    const name = nameOf.get(spelled);
+    const there = runNames?.get(spelled);
+    if (there !== undefined && !nameOf.has(kebab(there))) continue;
+    const name = nameOf.get(there === undefined ? spelled : kebab(there));
     if (name === undefined) throw unknownKey(file, key, spelled, [...nameOf.keys()]);
     if (Object.hasOwn(values, name)) throw invalid(file, `${spelled} is given twice, once in camelCase; leave one`);
     values[name] = value === null ? undefined : readValue(file, spelled, table[name]!, value);
   }
   return values;
+}
+
+/** What each option of a run's file is here, by its key; an empty name: not read. */
+function namesOfRun({ of, as = {} }: RunFileRule): ReadonlyMap<string, string> {
+  return new Map(Object.keys(of).map((name) => [kebab(name), Object.hasOwn(as, name) ? (as[name] ?? '') : name]));
 }
 
 /**

@@ -4,6 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { evalCommand } from '../../clients/typescript/cli/eval/eval-command.js';
+import { evalOptions } from '../../clients/typescript/cli/eval/eval-options.js';
+import { generateOptions } from '../../clients/typescript/cli/generate/generate-options.js';
+import { runFile } from '../../clients/typescript/cli/run-file.js';
 import { sweepOptions } from '../../clients/typescript/cli/sweep/sweep-options.js';
 import { type TrainFlags, trainOptions } from '../../clients/typescript/cli/train/train-options-table.js';
 import { readOptions, withConfigFile, withOptions } from '../../src/options/command-options.js';
@@ -172,6 +176,27 @@ describe('a configuration file', () => {
     assert.deepEqual(await readConfigFile(file, sweepOptions), { lr: [0.5] });
     await writeFile(file, 'lr: [0.5, 1e-3]\n');
     assert.deepEqual(await readConfigFile(file, sweepOptions), { lr: [0.5, 0.001] });
+  });
+
+  it('of a run serves the commands that use what the run made, with what they have in common', async () => {
+    const saved =
+      'bundle: b\ngateway: g:1\ndata: train.jsonl\nvalidation: valid.jsonl\nout: run1\nlr: 0.1\nseed: 3\nmax-length: 9\nformat: chat\n';
+    await writeFile(file, saved);
+    assert.ok(typeof evalCommand.configFile === 'object');
+    const common = { bundle: join(dir, 'b'), gateway: 'g:1' };
+    assert.deepEqual(await readConfigFile(file, evalOptions, evalCommand.configFile), {
+      ...common,
+      data: join(dir, 'valid.jsonl'),
+      format: 'chat',
+    });
+    assert.deepEqual(await readConfigFile(file, generateOptions, runFile({ seed: null })), common);
+    await writeFile(file, saved.replace('lr:', 'lrr:'));
+    await assert.rejects(readConfigFile(file, evalOptions, evalCommand.configFile), { code: 'INVALID_OPTION', message: /no option lrr/ });
+    await writeFile(file, 'bundle: b\ndata: test.jsonl\nlr: 0.1\n');
+    await assert.rejects(readConfigFile(file, evalOptions, evalCommand.configFile), {
+      code: 'INVALID_OPTION',
+      message: /there is no option lr/,
+    });
   });
 
   it('has one key for every option of --help, and no two that differ by spelling alone', () => {

@@ -1,10 +1,11 @@
 /** `cutlayer client check` */
 import { command } from '../../../../src/options/command-spec.js';
+import { runFile } from '../run-file.js';
 import { checkOptions } from './check-options.js';
 
 export const checkCommand = command({
   options: checkOptions,
-  configFile: true,
+  configFile: runFile({}),
   help: `
 A line for each check: ok, FAIL with what to do, or - where an earlier failure is in the way. Exits with 1 when a check fails.
 It sends the token to a trusted gateway only, prints no token, and runs no step.

@@ -1,9 +1,11 @@
 /** `cutlayer client classify` */
 import { command } from '../../../../src/options/command-spec.js';
+import { runFile } from '../run-file.js';
 import { classifyOptions } from './classify-options.js';
 
 export const classifyCommand = command({
   options: classifyOptions,
+  configFile: runFile({}),
   help: `
 Texts are read as those of {"text","label"} records. One class per line goes to standard output, in the order of the texts.
 

@@ -1,9 +1,11 @@
 /** `cutlayer client generate` */
 import { command } from '../../../../src/options/command-spec.js';
+import { runFile } from '../run-file.js';
 import { generateOptions } from './generate-options.js';
 
 export const generateCommand = command({
   options: generateOptions,
+  configFile: runFile({ seed: null }),
   help: `
 The text streams to standard output. Each token runs the whole sequence again.
 Messages go through the checkpoint's chat template, with its generation prompt, as records of messages did in training.
@@ -12,6 +14,7 @@ Examples:
   $ cutlayer client generate --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
       --adapter run1/adapter --prompt "Ticket: printer is on fire"
   $ cutlayer client generate … --chat --system "Answer in one word." --prompt "Which part failed?"
+  $ cutlayer client generate --config run1/config.yaml --adapter run1 --prompt "Ticket: printer is on fire"
   $ cutlayer client generate … --messages conversation.json
   $ cutlayer client generate … --temperature 0.8 --top-p 0.95 --seed 7 < prompt.txt`,
   run: async (flags) => (await import('./run-generate.js')).runGenerate(flags),
