@@ -112,6 +112,7 @@ export class ChatTemplate {
   }
 
   #values({ messages, tools, documents, chat_template_kwargs: others }: Conversation, addGenerationPrompt: boolean) {
+    const { chat_template: _, ...withoutName } = others ?? {};
     return {
       ...this.#tokens,
       ...stripFunctions,
@@ -119,7 +120,7 @@ export class ChatTemplate {
       tools: tools ?? null,
       documents: documents ?? null,
       add_generation_prompt: addGenerationPrompt,
-      ...others,
+      ...withoutName,
     };
   }
 }

@@ -1,12 +1,13 @@
 /** The checkpoint's tokenizer: text to token ids and back, special tokens, and chat template. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { sha256Hex } from '../../../src/artifacts/digest.js';
 import type { ArtifactFile } from '../../../src/artifacts/manifest.js';
 import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
 import type { ChatMessage } from './messages.js';
+import { TEMPLATE_DIRECTORY, type TemplateSources } from './named-templates.js';
 import { withSideFiles } from './tokenizer-files.js';
 import type { LearnedText, TokenizerFacts } from './tokenizer-program.js';
 
@@ -51,14 +52,14 @@ export class TextTokenizer {
 
   /**
    * @param tokenizerJson Parsed `tokenizer.json`. @param config Parsed `tokenizer_config.json`.
-   * @param chatTemplate `chat_template.jinja` where that is a file of its own.
+   * @param chatTemplate `chat_template.jinja` where that is a file of its own, or several by name.
    * @throws CutlayerError INVALID_ARTIFACT, LIMIT_EXCEEDED
    */
   constructor(
     tokenizerJson: object,
     config: Readonly<Record<string, unknown>>,
     special: SpecialTokens,
-    chatTemplate?: string,
+    chatTemplate?: TemplateSources,
     limits: TokenizerLimits = DEFAULT_TOKENIZER_LIMITS,
   ) {
     this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate, family: special.family }, limits);
@@ -87,8 +88,7 @@ export class TextTokenizer {
       specialTokensMap: await readJson(dir, 'special_tokens_map.json', special),
       addedTokens: await readJson(dir, 'added_tokens.json', special),
     });
-    const template = await readListed(dir, 'chat_template.jinja', special);
-    return new TextTokenizer(tokenizerJson, config, special, template);
+    return new TextTokenizer(tokenizerJson, config, special, await readTemplates(dir, special));
   }
 
   /**
@@ -170,6 +170,19 @@ export class TextTokenizer {
   close(): Promise<void> {
     return this.#program.close();
   }
+}
+
+/** Templates in files of their own, by name; undefined where there is none. */
+async function readTemplates(dir: string, listed: Partial<ListedFiles>): Promise<TemplateSources | undefined> {
+  const there = await readdir(join(dir, TEMPLATE_DIRECTORY)).catch(() => []);
+  const named = there.filter((file) => file.endsWith('.jinja')).sort();
+  const files = [['default', 'chat_template.jinja'], ...named.map((file) => [basename(file, '.jinja'), `${TEMPLATE_DIRECTORY}/${file}`])];
+  const sources: Record<string, string> = {};
+  for (const [name, path] of files) {
+    const source = await readListed(dir, path!, listed);
+    if (source !== undefined) sources[name!] = source;
+  }
+  return Object.keys(sources).length === 0 ? undefined : sources;
 }
 
 /** A file's text; undefined where there is none, or the manifest does not list it. */

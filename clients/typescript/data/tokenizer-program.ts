@@ -4,9 +4,10 @@
  */
 import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { silently } from '../../../src/files/silence.js';
-import { ChatTemplate, type TokenTexts } from './chat-template.js';
+import type { TokenTexts } from './chat-template.js';
 import { renderTurns, type Span } from './chat-turns.js';
 import type { ChatMessage, Conversation } from './messages.js';
+import { NamedTemplates, type TemplateSources } from './named-templates.js';
 import { TextEncoding } from './text-encoding.js';
 import type { TokenizerConfig } from './tokenizer-classes.js';
 import { type ReadTokenizer, readTokenizer, tokenNames, tokenText } from './tokenizer-files.js';
@@ -17,7 +18,8 @@ export interface TokenizerSetup {
   readonly tokenizerJson: object;
   /** Parsed `tokenizer_config.json`. */
   readonly config: Readonly<Record<string, unknown>>;
-  readonly chatTemplate: string | undefined;
+  /** Of files of their own. */
+  readonly chatTemplate: TemplateSources | undefined;
   /** The model's family, where it is known. */
   readonly family?: string | undefined;
 }
@@ -76,7 +78,7 @@ export class TokenizerProgram {
   readonly #tokens: TokenTexts;
   readonly #conventionalEos: boolean;
   readonly #config: TokenizerConfig;
-  readonly #template: ChatTemplate | undefined;
+  readonly #templates: NamedTemplates;
 
   /** @throws CutlayerError INVALID_ARTIFACT */
   constructor({ tokenizerJson, config: given, chatTemplate, family }: TokenizerSetup) {
@@ -96,8 +98,7 @@ export class TokenizerProgram {
         return text === undefined ? [] : [[name, text]];
       }),
     );
-    const source = chatTemplate ?? defaultTemplate(config.chat_template);
-    this.#template = source === undefined ? undefined : new ChatTemplate(source, this.#tokens);
+    this.#templates = new NamedTemplates(chatTemplate, config.chat_template, this.#tokens);
   }
 
   /**
@@ -131,7 +132,7 @@ export class TokenizerProgram {
       case 'decode':
         return this.#encoding.decode(request.ids);
       case 'render':
-        return this.#chatTemplate().render({ messages: request.messages }, request.addGenerationPrompt);
+        return this.#templates.of({}).render({ messages: request.messages }, request.addGenerationPrompt);
     }
   }
 
@@ -162,7 +163,7 @@ export class TokenizerProgram {
         return { ids, ranges: [tokenOf[0]!, ids.length] };
       }
       case 'messages': {
-        const template = this.#chatTemplate();
+        const template = this.#templates.of(record);
         const { text, spans } = renderTurns(template, record);
         return this.#spanTokens(text, spans, template.marksGeneration);
       }
@@ -181,14 +182,6 @@ export class TokenizerProgram {
       return [first, Math.min(ids.length, marked ? last + 1 : Math.max(last + 1, after))];
     });
     return { ids, ranges };
-  }
-
-  #chatTemplate(): ChatTemplate {
-    if (this.#template !== undefined) return this.#template;
-    throw new CutlayerError(
-      'INVALID_DATA',
-      'the checkpoint has no chat template, so {messages} records cannot be used; write {prompt, completion} or {text} records',
-    );
   }
 
   #notes(): readonly string[] {
@@ -245,12 +238,4 @@ function encodedTexts(texts: readonly (readonly number[])[]): EncodedTexts {
     }
   });
   return { lengths: flat.subarray(0, texts.length), ids: flat.subarray(texts.length) };
-}
-
-function defaultTemplate(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const named = value as readonly { readonly name?: unknown; readonly template?: unknown }[];
-  const chosen = named.find((item) => item.name === 'default') ?? named[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
 }

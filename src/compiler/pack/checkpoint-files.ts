@@ -1,7 +1,7 @@
 /** The files of a checkpoint beside its weights: config, generation config and tokenizer. */
 import { existsSync } from 'node:fs';
-import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { copyFile, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { digestFile } from '../../artifacts/digest.js';
 import type { ArtifactFile } from '../../artifacts/manifest.js';
@@ -20,6 +20,10 @@ const TOKENIZER_FILES = [
   'chat_template.jinja',
   'generation_config.json',
 ];
+
+/** Chat templates by name, beside the default one; and most of them. */
+const TEMPLATE_DIRECTORY = 'additional_chat_templates';
+const MAX_TEMPLATES = 64;
 
 /** Files of a tokenizer in formats that are not read. */
 const OTHER_TOKENIZERS = [
@@ -49,17 +53,29 @@ export async function readConfig(dir: string): Promise<string> {
   return readFile(path, 'utf8');
 }
 
-/** Copies the tokenizer files that exist. */
+/** Copies the tokenizer files that exist. @throws CutlayerError UNSUPPORTED_CHECKPOINT */
 export async function copyTokenizerFiles(from: string, to: string, signal?: AbortSignal): Promise<readonly ArtifactFile[]> {
   const copied: ArtifactFile[] = [];
-  for (const path of TOKENIZER_FILES) {
+  for (const path of [...TOKENIZER_FILES, ...(await namedTemplates(from))]) {
     signal?.throwIfAborted();
     const found = await stat(join(from, path)).catch(() => undefined);
     if (found === undefined || !found.isFile()) continue;
+    await mkdir(join(to, dirname(path)), { recursive: true });
     await copyFile(join(from, path), join(to, path));
     copied.push({ path, ...(await digestFile(join(to, path), signal)) });
   }
   return copied;
+}
+
+async function namedTemplates(from: string): Promise<readonly string[]> {
+  const names = await readdir(join(from, TEMPLATE_DIRECTORY)).catch(() => []);
+  const templates = names.filter((name) => name.endsWith('.jinja')).sort();
+  if (templates.length > MAX_TEMPLATES)
+    throw new CutlayerError(
+      'UNSUPPORTED_CHECKPOINT',
+      `${join(from, TEMPLATE_DIRECTORY)}: ${templates.length} chat templates, the most is ${MAX_TEMPLATES}; take some away`,
+    );
+  return templates.map((name) => `${TEMPLATE_DIRECTORY}/${name}`);
 }
 
 /**
