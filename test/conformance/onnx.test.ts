@@ -1,6 +1,7 @@
 /** Backbones imported from graphs that torch exported, against transformers' values of the checkpoints that they came from. */
 import assert from 'node:assert/strict';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClientBundle, type Connection, connect, SoftPrompt, schedule, TrainingClient } from '../../clients/typescript/index.js';
 import type { CutlayerError } from '../../src/errors.js';
@@ -9,7 +10,7 @@ import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { checkInputs } from '../support/checked-inputs.js';
 import { readCurves } from '../support/curves.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
-import { onnxFixtures, packOnnxFixture } from '../support/onnx-fixtures.js';
+import { onnxFixtures, packedOnnxFixture } from '../support/onnx-fixtures.js';
 import { fixtureDir, maxRelativeError, PackedModel, readReference } from '../support/packed-model.js';
 import { adapterOf, GRADIENT_TOLERANCE, LOGITS_TOLERANCE, lossErrors, type References, rowsOf } from '../support/reference-errors.js';
 import { referenceFixture } from '../support/reference-fixtures.js';
@@ -21,8 +22,7 @@ for (const fixture of onnxFixtures) {
     let value: (key: string) => Tensor<'float32'>;
 
     before(async () => {
-      const packed = await packOnnxFixture(fixture);
-      model = await PackedModel.open(packed.root, packed);
+      model = await PackedModel.shared(await packedOnnxFixture(fixture));
       const dir = fixtureDir(fixture.checkpoint);
       value = await readReference(dir);
       references = { value, batch: referenceFixture(fixture.checkpoint, dir).document.batch };
@@ -106,17 +106,17 @@ describe('training through a gateway that serves a graph exported by torch', () 
   let connection: Connection;
 
   before(async () => {
-    const packed = await packOnnxFixture(fixture!);
-    root = packed.root;
-    gateway = await startGatewayHere({ backboneDir: packed.backboneDir });
-    bundle = await ClientBundle.open(packed.clientBundleDir, { threads: 1 });
+    root = await mkdtemp(join(tmpdir(), 'cutlayer-onnx-'));
+    const { backboneDir, bundleDir } = await packedOnnxFixture(fixture!);
+    gateway = await startGatewayHere({ backboneDir });
+    bundle = await ClientBundle.open(bundleDir, { threads: 1 });
     connection = await connect({ address: gateway.address, ca: gateway.caFile!, token: await gateway.token('acme') });
   });
   after(async () => {
     connection?.close();
     await bundle?.close();
     await gateway?.stop();
-    if (root !== undefined) await rm(root, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true });
   });
 
   it('lists soft prompts on the model card, and no prefixes', async () => {

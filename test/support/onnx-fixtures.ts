@@ -2,12 +2,11 @@
  * The graphs of `test/fixtures/onnx-*`, written by torch's exporters from committed checkpoints,
  * and how each is packed.
  */
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PackResult } from '../../src/compiler/pack/bundle-writer.js';
 import { type OnnxPackRequest, packOnnx } from '../../src/compiler/pack/onnx-pack.js';
 import { openGraphs } from '../../src/runtime/graphs.js';
+import { type PackedFixture, packedOnce } from './packed-fixture.js';
 import { fixtureDir } from './packed-model.js';
 
 /** One graph. */
@@ -25,19 +24,16 @@ export const onnxFixtures: readonly OnnxFixture[] = [
   { name: 'onnx-llama-torchscript', checkpoint: 'llama-tiny', finalNorm: 'backbone' },
 ];
 
-/** Packs one into a new directory; the caller removes `root`. */
-export async function packOnnxFixture(
+/** Packs one into a directory of the caller's. */
+export function packOnnxFixture(
   { name, checkpoint, finalNorm }: OnnxFixture,
-  others: Partial<OnnxPackRequest> = {},
-): Promise<PackResult & { readonly root: string }> {
-  const root = await mkdtemp(join(tmpdir(), 'cutlayer-onnx-'));
-  const packed = await packOnnx({
-    onnxPath: join(fixtureDir(name), 'backbone.onnx'),
-    bundleFromDir: fixtureDir(checkpoint),
-    finalNorm,
-    outDir: join(root, 'out'),
-    openGraphs,
-    ...others,
-  });
-  return { ...packed, root };
+  request: Pick<OnnxPackRequest, 'outDir'> & Partial<OnnxPackRequest>,
+): Promise<PackResult> {
+  const onnxPath = join(fixtureDir(name), 'backbone.onnx');
+  return packOnnx({ onnxPath, bundleFromDir: fixtureDir(checkpoint), finalNorm, openGraphs, ...request });
+}
+
+/** One, packed once for all tests of a run. Tests only read it. */
+export function packedOnnxFixture(fixture: OnnxFixture): Promise<PackedFixture> {
+  return packedOnce(`packed-${fixture.name}`, (outDir) => packOnnxFixture(fixture, { outDir }));
 }

@@ -1,4 +1,4 @@
-/** The checkpoints of `test/fixtures`, packed once per cut for all test processes of a run. */
+/** What `test/fixtures` holds, packed once for all test processes of a run. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,16 +18,21 @@ let root: string | undefined;
 
 /** Packs a fixture, or gives what was packed before. Tests only read it. */
 export function packedFixture(name: string, { bottom = 0, top = 0 } = {}): Promise<PackedFixture> {
-  const key = `packed-${name}-${bottom}-${top}`;
-  const known = packed.get(key) ?? packFixture(name, join(packRoot(), key), bottom, top);
+  const checkpointDir = join(packageRoot(), 'test/fixtures', name);
+  return packedOnce(`packed-${name}-${bottom}-${top}`, (outDir) => pack({ checkpointDir, outDir, bottom, top }));
+}
+
+/** Packs into a directory of the run, or gives what was packed under this key before. */
+export function packedOnce(key: string, packInto: (outDir: string) => Promise<unknown>): Promise<PackedFixture> {
+  const known = packed.get(key) ?? packFixture(join(packRoot(), key), packInto);
   packed.set(key, known);
   return known;
 }
 
-async function packFixture(name: string, outDir: string, bottom: number, top: number): Promise<PackedFixture> {
+async function packFixture(outDir: string, packInto: (outDir: string) => Promise<unknown>): Promise<PackedFixture> {
   if (!existsSync(outDir)) {
     const own = `${outDir}-${process.pid}`;
-    await pack({ checkpointDir: join(packageRoot(), 'test/fixtures', name), outDir: own, bottom, top });
+    await packInto(own);
     // Where another process was faster, its artifacts, which have the same bytes, are taken.
     await rename(own, outDir).catch(() => rm(own, { recursive: true, force: true }));
   }

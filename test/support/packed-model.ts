@@ -13,7 +13,7 @@ import { pack } from '../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32, type Tensor, tensor } from '../../src/tensor/tensor.js';
-import { packedFixture } from './packed-fixture.js';
+import { type PackedFixture, packedFixture } from './packed-fixture.js';
 import { runSession, type Tensors } from './session.js';
 
 /** A fixture's directory. */
@@ -118,10 +118,14 @@ export class PackedModel {
     return new PackedModel(root, await loadBackbone(dirs.backboneDir), await loadClientBundle(dirs.clientBundleDir));
   }
 
+  /** What was packed once for all tests of a run. */
+  static async shared({ backboneDir, bundleDir }: PackedFixture): Promise<PackedModel> {
+    return new PackedModel(undefined, await loadBackbone(backboneDir), await loadClientBundle(bundleDir));
+  }
+
   /** A fixture, packed once for all tests of a run. */
   static async fixture(name: string, bottom: number, top: number): Promise<PackedModel> {
-    const { backboneDir, bundleDir } = await packedFixture(name, { bottom, top });
-    return new PackedModel(undefined, await loadBackbone(backboneDir), await loadClientBundle(bundleDir));
+    return PackedModel.shared(await packedFixture(name, { bottom, top }));
   }
 
   static async pack(checkpointDir: string, bottom: number, top: number): Promise<PackedModel> {

@@ -1,13 +1,12 @@
 /** A forward that no vjp follows runs a graph of its own, without residuals: it must give the rows of the training step's graph, to the last bit. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
 import { spanKinds } from '../../../src/artifacts/manifest.js';
 import { loadBackbone } from '../../../src/artifacts/store.js';
 import { type BackboneEngine, createEngine, type ForwardStep } from '../../../src/gateway/engine/engine.js';
 import type { AdapterInput } from '../../../src/gateway/engine/step-inputs.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { checkInputs } from '../../support/checked-inputs.js';
-import { onnxFixtures, packOnnxFixture } from '../../support/onnx-fixtures.js';
+import { onnxFixtures, packedOnnxFixture } from '../../support/onnx-fixtures.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 
 const [B, S, P] = [3, 7, 4];
@@ -48,17 +47,9 @@ const backbones: readonly Backbone[] = [
   ...onnxFixtures.map((fixture) => ({
     name: fixture.name,
     kinds: ['none', 'softPrompt'] as const,
-    pack: async () => {
-      const { root, backboneDir } = await packOnnxFixture(fixture);
-      roots.push(root);
-      return backboneDir;
-    },
+    pack: async () => (await packedOnnxFixture(fixture)).backboneDir,
   })),
 ];
-
-/** Directories to remove at the end. */
-const roots: string[] = [];
-after(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: true }))));
 
 for (const { name, kinds, pack } of backbones) {
   describe(`forward without residuals: ${name}`, () => {
