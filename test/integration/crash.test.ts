@@ -22,6 +22,7 @@ import {
 } from '../../clients/typescript/index.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { cutlayerHere } from '../support/command-here.js';
+import { startGatewayHere } from '../support/gateway-here.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
@@ -118,7 +119,7 @@ describe('kill -9', () => {
 
   it('is survived by a gateway that has room for hardly a step: evicted steps are sent again and give the same gradients', async () => {
     const { backboneDir } = await packedFixture('llama-tiny');
-    const small = await startGateway({ backboneDir, flags: ['--residual-memory', '30KiB'] });
+    const small = await startGatewayHere({ backboneDir, start: { residualMemory: '30KiB' } });
     const roomy = await open();
     const cramped = await connect({ address: small.address, ca: small.caFile!, token: await small.token('acme') });
     const parts = await (await SoftPrompt.create(bundle, 4, { init: 'SAMPLE_VOCAB', seed: 2 })).parts();

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { cutlayerHere } from '../support/command-here.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
-import { type Finished, MAIN } from '../support/server-process.js';
+import type { Finished } from '../support/server-process.js';
 import { writeNotes } from '../support/training-data.js';
 
 const run = promisify(execFile);
@@ -75,20 +75,8 @@ describe('the client as a user runs it', () => {
 
   it('train, eval and generate work together, and train writes nothing on standard output', async () => {
     const out = join(dir, 'cli');
-    const trained = await run(process.execPath, [
-      MAIN,
-      'client',
-      'train',
-      ...flags,
-      '--data',
-      join(dir, 'data.jsonl'),
-      '--out',
-      out,
-      '--epochs',
-      '2',
-      '--virtual-tokens',
-      '4',
-    ]);
+    const data = ['--data', join(dir, 'data.jsonl')];
+    const trained = await client('train', ...flags, ...data, '--out', out, '--epochs', '2', '--virtual-tokens', '4');
     assert.equal(trained.stdout, '');
     assert.match(
       trained.stderr,
@@ -97,7 +85,7 @@ describe('the client as a user runs it', () => {
     const metrics = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n');
     assert.equal(metrics.length, 6);
     const adapter = ['--adapter', join(out, 'adapter')];
-    const { stdout } = await client('eval', ...flags, '--data', join(dir, 'data.jsonl'), ...adapter, '--generate', '2', '--json');
+    const { stdout } = await client('eval', ...flags, ...data, ...adapter, '--generate', '2', '--json');
     const result = JSON.parse(stdout) as Record<string, number>;
     assert.equal(result.examples, 24);
     assert.ok(result.loss! > 0 && result.generationExactMatch! >= 0 && result.bytesUp! > 0);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeFailure } from '../../src/files/atomic-file.js';
+import { cutlayerHere } from '../support/command-here.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { MAIN } from '../support/server-process.js';
@@ -47,8 +48,8 @@ describe('client train', function () {
   });
 
   /** @param kilobytes The largest file that the process may write. */
-  const train = async (out: string, kilobytes: number | 'unlimited', ...more: readonly string[]): Promise<Outcome> => {
-    const words = ['-c', 'umask 022; ulimit -f "$0"; exec "$@"', String(kilobytes), process.execPath, MAIN, 'client', 'train'];
+  const train = async (out: string, kilobytes: number, ...more: readonly string[]): Promise<Outcome> => {
+    const words = ['-c', 'ulimit -f "$0"; exec "$@"', String(kilobytes), process.execPath, MAIN, 'client', 'train'];
     try {
       return { code: 0, ...(await promisify(execFile)('bash', [...words, ...flags, '--out', out, ...more])) };
     } catch (caught) {
@@ -74,15 +75,21 @@ describe('client train', function () {
       const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).split('\n');
       assert.equal(lines.pop(), '');
       for (const line of lines) JSON.parse(line);
-      const again = await train(out, 'unlimited', '--steps', '40', '--resume', ...more);
+      const again = await cutlayerHere(['client', 'train', ...flags, '--out', out, '--steps', '40', '--resume', ...more]);
       assert.equal(again.code, 0, again.stderr);
     });
   }
 
   it('lets its owner alone read what it writes', async () => {
     const out = join(dir, 'private');
-    const { code, stderr } = await train(out, 'unlimited', '--steps', '2', '--validation', join(dir, 'train.jsonl'));
-    assert.equal(code, 0, stderr);
+    const umask = process.umask(0o022);
+    try {
+      const validation = ['--validation', join(dir, 'train.jsonl')];
+      const { code, stderr } = await cutlayerHere(['client', 'train', ...flags, '--out', out, '--steps', '2', ...validation]);
+      assert.equal(code, 0, stderr);
+    } finally {
+      process.umask(umask);
+    }
     const open: string[] = [];
     for (const name of ['', ...((await readdir(out, { recursive: true })) as string[])]) {
       const { mode } = await lstat(join(out, name));

@@ -18,7 +18,6 @@ import { cutlayerHere } from '../../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../../support/coordinator-process.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { openFederation, proverFor } from '../../support/scripted-coordinator.js';
-import { cutlayer } from '../../support/server-process.js';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -41,7 +40,6 @@ describe('cutlayer coordinator', function () {
     await rm(dir, { recursive: true, force: true });
   });
 
-  const ownState = () => ['--state-dir', running.stateDir];
   const channelOf = async (member: string) => {
     const prover = proverFor(identities.get(member) ?? generateIdentity(), async (id) => {
       const { challenge } = await channel.call('GetChallenge', { federation: id });
@@ -89,7 +87,7 @@ describe('cutlayer coordinator', function () {
       'name: from the file\nadapter: { settings: { virtual-tokens: 3 }, method: prefix-tuning }\nrounds: { count: 7, enlistSeconds: 5 }\n',
     );
     const flags = ['--config', config, '--name', 'ward notes', '--rounds', '9', '--set', 'training.steps=2'];
-    const { code, stdout, stderr } = await cutlayer(['coordinator', 'create', '--bundle', bundle, ...members, ...flags, ...ownState()]);
+    const { code, stdout, stderr } = await running.run('create', '--bundle', bundle, ...members, ...flags);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^[0-9a-f]{64}\n$/);
     federation = stdout.trim();
@@ -156,7 +154,7 @@ describe('cutlayer coordinator', function () {
 
   it('exports a version with the chain that proves it, and the adapter as PEFT reads it', async () => {
     const out = join(dir, 'version-0');
-    const { code, stdout, stderr } = await cutlayer(['coordinator', 'export', '--out', out, '--bundle', bundle, '--json', ...ownState()]);
+    const { code, stdout, stderr } = await running.run('export', '--out', out, '--bundle', bundle, '--json');
     assert.equal(code, 0, stderr);
     const exported = JSON.parse(stdout);
     assert.deepEqual([exported.version, exported.adapter], [0, join(out, 'adapter')]);
@@ -192,7 +190,7 @@ describe('cutlayer coordinator', function () {
   it('goes on after kill -9 with what it had, under the same key and address', async () => {
     const before = JSON.parse((await running.run('status', '--json')).stdout);
     await running.kill();
-    const gone = await cutlayer(['coordinator', 'status', ...ownState()]);
+    const gone = await running.run('status');
     assert.equal(gone.code, 1);
     assert.match(gone.stderr, /error UNAVAILABLE: coordinator .*: nothing listens there, or it refuses connections .*\nhint: /);
     const publicKey = running.ready.publicKey;
