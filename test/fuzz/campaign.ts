@@ -15,8 +15,6 @@ import type { Finding } from './target.js';
 
 const CHILD = fileURLToPath(new URL('child.js', import.meta.url));
 
-/** The heap of a process that runs a target. */
-const HEAP_MB = 512;
 const LOOK_MS = 250;
 /**
  * A process that waits uses no time of the processor: it hangs after so many times the limit by the
@@ -39,6 +37,8 @@ export interface CampaignOptions {
    * Default: no guidance.
    */
   readonly corpusDir?: string;
+  /** The heap of a process that runs the target. Default 512. */
+  readonly heapMb?: number;
 }
 
 /** What came out. */
@@ -61,9 +61,12 @@ function usedMs(pid: number | undefined): number {
   }
 }
 
+/** The bounds of one process. */
+type Bounds = Required<Pick<CampaignOptions, 'hangMs' | 'heapMb'>>;
+
 /** Runs the child until it ends, or kills it when `run` has not moved for too long of its time. */
-function runChild(args: readonly string[], hangMs: number, run: () => number): Promise<Ended> {
-  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--enable-source-maps', CHILD, ...args], {
+function runChild(args: readonly string[], { hangMs, heapMb }: Bounds, run: () => number): Promise<Ended> {
+  const child = spawn(process.execPath, [`--max-old-space-size=${heapMb}`, '--enable-source-maps', CHILD, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -92,10 +95,10 @@ function runChild(args: readonly string[], hangMs: number, run: () => number): P
 }
 
 /** Runs one input in a process of its own. @returns undefined when it was read or refused */
-async function replay(modulePath: string, file: string, hangMs: number): Promise<Finding | undefined> {
-  const { code, out, hung } = await runChild([modulePath, file], hangMs, () => 0);
+async function replay(modulePath: string, file: string, bounds: Bounds): Promise<Finding | undefined> {
+  const { code, out, hung } = await runChild([modulePath, file], bounds, () => 0);
   if (code === 0) return undefined;
-  if (hung) return { kind: 'slow', text: `did not end within ${hangMs} ms` };
+  if (hung) return { kind: 'slow', text: `did not end within ${bounds.hangMs} ms` };
   if (code !== 2) return { kind: 'crash', text: `the process died: ${out.slice(-2000)}` };
   const [kind = '', ...text] = out.split(': ');
   return { kind: kind as Finding['kind'], text: text.join(': ').trim() }; // written by child.ts
@@ -106,17 +109,18 @@ export async function campaign({
   modulePath,
   seed,
   seconds,
-  hangMs = 20_000,
   minimizeMs = 60_000,
   corpusDir,
+  ...given
 }: CampaignOptions): Promise<Campaign> {
+  const bounds: Bounds = { hangMs: given.hangMs ?? 20_000, heapMb: given.heapMb ?? 512 };
   const dir = mkdtempSync(join(tmpdir(), 'cutlayer-fuzz-'));
   try {
     const progress = join(dir, 'progress');
     writeFileSync(progress, '');
     const startedAt = Date.now();
     const args = [modulePath, String(seed), String(seconds), progress, ...(corpusDir === undefined ? [] : [corpusDir])];
-    const { code, out, hung } = await runChild(args, hangMs, () => readProgress(progress).run);
+    const { code, out, hung } = await runChild(args, bounds, () => readProgress(progress).run);
     if (code === 0 || code === 2) {
       const { finding, ...counts } = JSON.parse(out.slice(out.lastIndexOf('\n', out.length - 2) + 1)) as ChildResult; // written by child.ts
       return { ...counts, ...(finding && { finding: { ...finding, input: Buffer.from(finding.input, 'base64') } }) };
@@ -126,7 +130,7 @@ export async function campaign({
     const file = join(dir, 'input');
     const again = async (candidate: Uint8Array): Promise<Finding | undefined> => {
       writeFileSync(file, candidate);
-      return replay(modulePath, file, hangMs);
+      return replay(modulePath, file, bounds);
     };
     const found = (await again(input)) ?? {
       kind: 'crash' as const,
