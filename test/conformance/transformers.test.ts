@@ -26,7 +26,7 @@ const others: Readonly<Record<string, readonly CutAt[]>> = {
   'gpt2-tiny': [[2, 1], ...depth<readonly CutAt[]>([], [[0, 0]])],
   'llama-tiny': [[1, 2], ...depth<readonly CutAt[]>([], [[0, 0]])],
   'llama3-tiny': [[3, 0]],
-  ...depth({}, { 'qwen2-tiny': [[1, 0]], 'gemma2-tiny': [[0, 1]], 'phi3-tiny': [[0, 0]], 'granite-tiny': [[0, 0]] }),
+  ...depth({}, { 'qwen2-tiny': [[1, 0]], 'gemma2-tiny': [[0, 1]], 'phi3-tiny': [[0, 0]] }),
 };
 
 /** Every error within its tolerance; one that has none of its own has `tolerance`. */

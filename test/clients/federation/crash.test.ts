@@ -144,7 +144,7 @@ describe('a participant that is killed', function () {
 
   it('says nothing twice in two ways, and its update is in the sum once, wherever it was killed', async () => {
     // More than a hundred rounds in the exhaustive run.
-    assert.ok((await survives({}, depth(1, 12))) > 90, 'every effect of a round was a point to die at');
+    assert.ok((await survives({}, depth(1, 18))) > 90, 'every effect of a round was a point to die at');
   });
 
   it('the same without secure aggregation', async () => {

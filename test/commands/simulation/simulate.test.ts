@@ -40,19 +40,22 @@ describe('simulated federations', function () {
   }
 
   it('come out the same from the same seed, keys, masks and noise included', async () => {
-    const settings = ['evaluation={metric: loss}'];
+    const settings = ['evaluation={metric: loss}', 'training.steps=1'];
     const split = { kind: 'dirichlet', alpha: 0.3 } as const;
     const label = { field: 'completion' };
     const timeless = ({ points, seconds: _, ...summary }: SimulationSummary) => ({
       ...summary,
       points: points.map(({ seconds: __, rssBytes: ___, ...point }) => point),
     });
-    const [first, second] = [await run(settings, { split, label }), await run(settings, { split, label })];
+    const participants = 4;
+    const [first, second] = [await run(settings, { split, label, participants }), await run(settings, { split, label, participants })];
     assert.deepEqual(timeless(first), timeless(second));
     assert.equal(first.released, 2);
     assert.equal(first.points.length, 3);
     assert.ok(first.points.every(({ version, heldOut }) => version === 0 || heldOut !== null));
-    assert.notEqual((await run(settings, { split, label, seed: 8 })).federation, first.federation);
+    const short = [...settings, 'rounds.count=1', 'secureAggregation=null'];
+    const [seven, eight] = [await run(short, { participants: 3 }), await run(short, { participants: 3, seed: 8 })];
+    assert.notEqual(eight.federation, seven.federation);
   });
 
   it('give the same aggregates with secure aggregation as without, up to the rounding of fixed point, and leave nothing behind', async () => {
@@ -80,10 +83,11 @@ describe('simulated federations', function () {
     const settings = ['rounds={count: 2, trainSeconds: 86400, stageSeconds: 3600}', 'training.steps=1'];
     for (const dropout of [0.3, 0.9]) {
       const told: number[] = [];
-      const began = performance.now();
+      const began = process.cpuUsage();
       const summary = await run(settings, { participants: 6, dropout, onAborted: ({ round }) => told.push(round) });
-      // Seconds alone; with a poll every 25 simulated seconds it is minutes, or no end.
-      assert.ok(performance.now() - began < 60_000, `dropout ${dropout}: ${Math.round(performance.now() - began)} ms`);
+      // Seconds alone; with a poll every 25 simulated seconds it is minutes, or no end. The processor's: the clock tells how busy the machine is.
+      const { user, system } = process.cpuUsage(began);
+      assert.ok(user + system < 60e6, `dropout ${dropout}: ${Math.round((user + system) / 1000)} ms`);
       assert.equal(told.length, summary.aborted);
       assert.deepEqual(told, [...new Set(told)]);
       if (dropout === 0.9) assert.match(summary.stopped, /rounds were aborted, more than 10 for each .*; the last: /);
@@ -94,7 +98,7 @@ describe('simulated federations', function () {
     await assert.rejects(run([], { participants: 40 }), { code: 'INVALID_ARGUMENT', message: /at least 80 records for 40/ });
   });
 
-  const many = depth(100, 40);
+  const many = depth(100, 20);
 
   it(`run a round of ${many} participants under secure aggregation, each with a part of the others for neighbours`, async () => {
     const data = join(dir, 'many.jsonl');

@@ -6,13 +6,14 @@ import { GraphBuilder } from '../../../src/compiler/onnx/builder.js';
 import { encodeModel } from '../../../src/compiler/onnx/encoder.js';
 import type { Value } from '../../../src/compiler/onnx/value.js';
 import { f32, tensor } from '../../../src/tensor/tensor.js';
+import { depth } from '../../support/exhaustive.js';
 import { seeded } from '../../support/random.js';
 import { runSession } from '../../support/session.js';
 
 const ROWS = 3;
 const WIDTH = 64;
 const PICKED = 20_000;
-const REPEATS = 20;
+const REPEATS = depth(20, 5);
 
 /** Rows picked by `indices` int64 [PICKED], gathered in one of the two ways. */
 const gathers: Readonly<Record<string, (g: GraphBuilder, x: Value, indices: Value) => Value>> = {

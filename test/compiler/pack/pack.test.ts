@@ -8,6 +8,7 @@ import { type PackRequest, pack } from '../../../src/compiler/pack/pack.js';
 import { encodeTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, tensor } from '../../../src/tensor/tensor.js';
 import { type Variant, withVariant } from '../../support/checkpoint-variant.js';
+import { depth } from '../../support/exhaustive.js';
 import { fixtureDir } from '../../support/packed-model.js';
 
 describe('pack', () => {
@@ -144,7 +145,7 @@ describe('pack', () => {
       (name) => `model.${name}`,
       (name) => name.replace(/^(model|transformer)\./, ''),
     ];
-    for (const fixture of ['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'olmo2-tiny']) {
+    for (const [at, fixture] of ['gpt2-tiny', 'llama-tiny', 'gemma2-tiny', 'olmo2-tiny'].entries()) {
       const packed = async (renamed: (name: string) => string): Promise<string> => {
         const tensors: Variant['tensors'] = (all) => {
           for (const [name, value] of Object.entries(all)) {
@@ -158,7 +159,9 @@ describe('pack', () => {
         });
       };
       const plain = await packed((name) => name);
-      for (const renamed of renamings) assert.equal(await packed(renamed), plain, `${fixture}: ${renamed}`);
+      // In the sample each renaming has one fixture, or two.
+      const here = depth(renamings, [renamings[at]!, renamings[(at + 4) % renamings.length]!]);
+      for (const renamed of here) assert.equal(await packed(renamed), plain, `${fixture}: ${renamed}`);
     }
   });
 

@@ -50,17 +50,17 @@ describe('private rounds', () => {
   for (const secureAggregation of [{}, null]) {
     it(`spends for each release, says so in broadcast and report, and ends before the budget is passed, secure aggregation ${secureAggregation === null ? 'off' : 'on'}`, async () => {
       const evaluation = { noiseMultiplier: 2 };
-      rig = await CoordinatorRig.start({ manifest: testManifest({ evaluation, secureAggregation, privacy: privacy() }) });
+      rig = await CoordinatorRig.start({ manifest: testManifest({ evaluation, secureAggregation, privacy: privacy({ maxEpsilon: 15 }) }) });
       const report = await rig.play();
       const spent = report.privacy!;
-      const says = `the privacy budget is spent: epsilon is ${spent.epsilon.toPrecision(4)} of 20 at delta 0.00001, and another round and its evaluation would bring it to `;
+      const says = `the privacy budget is spent: epsilon is ${spent.epsilon.toPrecision(4)} of 15 at delta 0.00001, and another round and its evaluation would bring it to `;
       assert.ok(report.reason.startsWith(says), report.reason);
-      assert.ok(report.released > 3 && spent.epsilon <= 20, JSON.stringify(spent));
+      assert.ok(report.released > 3 && spent.epsilon <= 15, JSON.stringify(spent));
       assert.equal(spent.rounds, 2 * report.released);
       const events = Array.from({ length: report.released }, () => [gaussianEvent(1), gaussianEvent(2)]).flat();
       const central = epsilonOf(events, 1e-5).epsilon;
       assert.ok(Math.abs(spent.epsilon - central) < 1e-3 * central, `${spent.epsilon}, the Gaussian mechanism gives ${central}`);
-      assert.ok(epsilonOf([...events, gaussianEvent(1), gaussianEvent(2)], 1e-5).epsilon > 20, 'one more would not have fit');
+      assert.ok(epsilonOf([...events, gaussianEvent(1), gaussianEvent(2)], 1e-5).epsilon > 15, 'one more would not have fit');
       const { broadcasts, state } = await rig.told();
       assert.ok(state.finished, 'members accept an end for the budget without an order');
       const rounds = broadcasts.flatMap((one) => ('privacy' in one && one.kind !== 'finish' ? [one.privacy?.rounds] : []));
