@@ -1,8 +1,8 @@
 /** Renders a demo run as one HTML page. */
 import { exposure, exposureAt } from '../src/artifacts/exposure.js';
 import { renderChart } from '../src/commands/report/chart.js';
-import { card, count, escapeHtml, percent, renderPage, renderTable } from '../src/commands/report/page.js';
 import { byteText } from '../src/files/byte-text.js';
+import { card, count, escapeHtml, percent, renderPage, renderTable } from '../src/server/html/page.js';
 import { changedWords } from './changed-words.js';
 import { holdingLines } from './holding-text.js';
 import type { CurvePoint, DemoSummary, Holding, Sample } from './summary.js';

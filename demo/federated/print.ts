@@ -1,6 +1,7 @@
 /** Prints a run's result for a terminal. */
-import { count, percent } from '../../src/commands/report/page.js';
+
 import { byteText } from '../../src/files/byte-text.js';
+import { count, percent } from '../../src/server/html/page.js';
 import { holdingLines } from '../holding-text.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';

@@ -1,8 +1,8 @@
 /** Renders a run of the federated demo as one HTML page. */
 import { exposure, exposureAt } from '../../src/artifacts/exposure.js';
 import { renderChart } from '../../src/commands/report/chart.js';
-import { card, escapeHtml, percent, renderPage, renderTable } from '../../src/commands/report/page.js';
 import { byteText } from '../../src/files/byte-text.js';
+import { card, escapeHtml, percent, renderPage, renderTable } from '../../src/server/html/page.js';
 import { renderHoldings } from '../report.js';
 import { siteNames } from './settings.js';
 import type { FederatedSummary } from './summary.js';

@@ -14,6 +14,7 @@ import { openTls } from '../server/tls/open-tls.js';
 import { CALLS_OF_A_MEMBER, type CoordinatorConfig } from './config.js';
 import { openCoordinator } from './coordinator.js';
 import type { CoordinatorApi } from './coordinator-api.js';
+import { federationsPage } from './federations-view.js';
 import { addFederationGauges } from './gauges.js';
 import { openLatestStates } from './latest-states.js';
 import { removeLocalServer, writeLocalServer } from './local-server.js';
@@ -95,7 +96,15 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     metrics.addGauges(serverGauges, () => server.gauges());
     addFederationGauges(metrics, coordinator);
     const hosts = [config.admin.host, ...config.tlsNames];
-    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, role: 'coordinator', hosts });
+    const app = createAdminApp({
+      jwks,
+      metrics,
+      draining: () => server.draining,
+      log,
+      role: 'coordinator',
+      hosts,
+      page: federationsPage(coordinator, now),
+    });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
     teardown.add(() => admin.close());
     const port = await server.listen(showAddress(config.listen));

@@ -28,7 +28,10 @@ async function uninterrupted(settings: object): Promise<Result & { readonly writ
   return result;
 }
 
-/** In every `stride`-th transaction it dies at every write once: first at its first write, then at the second, …, and when it is committed but not answered. */
+/**
+ * In every `stride`-th transaction it dies at every write once: first at its first write, then at
+ * the second, …, and when it is committed but not answered.
+ */
 async function crashedEverywhere(settings: object, stride: number): Promise<Result & { readonly crashes: number }> {
   let crashes = 0;
   let passed = 0;
@@ -56,7 +59,8 @@ async function crashedEverywhere(settings: object, stride: number): Promise<Resu
         await rig.coordinator.close();
       }
       passed = 0;
-      // The schema is the store's own to keep whole; a transaction that was cut off is gone whether or not the file is opened again.
+      // The schema is the store's own to keep whole; a transaction that was cut off is gone whether
+      // or not the file is opened again.
       rig.onWrite = undefined;
       if (crashes % 10 === 0) {
         if (dead) await rig.database.close();
@@ -129,7 +133,8 @@ describe('a coordinator that is killed', () => {
     const dir = mkdtempSync(join(tmpdir(), 'cutlayer-killed-'));
     const { members } = CoordinatorRig.bare({ manifest: testManifest(settings) });
     const coordinator = new KilledCoordinator(join(dir, 'store.db'), settings);
-    // Each life ends a few writes later than the last one began: in the exhaustive run about every seventh write of the whole run is the last of one.
+    // Each life ends a few writes later than the last one began: in the exhaustive run about every
+    // seventh write of the whole run is the last of one.
     const lives = Array.from({ length: kills }, (_, life) => 3 + depth(7, 17) * life);
     try {
       let report: FederationReport | undefined;

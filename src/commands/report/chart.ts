@@ -1,5 +1,5 @@
 /** Curves as an SVG picture for a page of `page.ts`. */
-import { escapeHtml } from './page.js';
+import { escapeHtml } from '../../server/html/page.js';
 
 export interface Series {
   readonly name: string;

@@ -9,7 +9,7 @@ import { type Broadcast, type ChainHead, openBroadcast, type VersionMetrics } fr
 import type { OpenManifest } from '../../protocol/federation/manifest.js';
 import type { SimulatedConnection } from './simulated-connection.js';
 import type { Site } from './simulation-data.js';
-import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
+import type { AbortedRound, SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
 export interface WatchOptions {
   readonly open: OpenManifest;
@@ -22,12 +22,6 @@ export interface WatchOptions {
   readonly onAborted?: ((ending: AbortedRound) => void) | undefined;
 }
 
-/** A round that ended without a result. */
-export interface AbortedRound {
-  readonly round: number;
-  readonly reason: string;
-}
-
 type Aggregate = Extract<Broadcast, { kind: 'aggregate' }>;
 
 /** Rounds that may fail per success before the simulation gives up. */
@@ -35,6 +29,8 @@ const MOST_ABORTED = 10;
 
 export class RoundWatch {
   readonly points: SimulationPoint[] = [];
+  /** Bounded: more than {@link MOST_ABORTED} for each success end the simulation. */
+  readonly #aborted: AbortedRound[] = [];
   readonly #options: WatchOptions;
   readonly #began = performance.now();
   readonly #aggregates = new Map<number, Aggregate>();
@@ -104,6 +100,7 @@ export class RoundWatch {
       seconds: this.#seconds(),
       released: this.#report?.released ?? 0,
       aborted: this.#report?.aborted ?? 0,
+      abortedRounds: this.#aborted,
       testExamples: test.length,
       points: this.points,
       participants: connections.map(({ member, traffic, vanished }, at) => {
@@ -115,9 +112,12 @@ export class RoundWatch {
 
   #tellAborted(): void {
     const news = (this.#report?.recent ?? []).filter(({ round }) => round > this.#endedRound).reverse();
-    for (const { round, aborted } of news) {
+    for (const { round, purpose, aborted, lost } of news) {
       this.#endedRound = round;
-      if (aborted !== null) this.#options.onAborted?.({ round, reason: aborted });
+      if (aborted === null) continue;
+      const ending = { round, purpose, reason: aborted, lost };
+      this.#aborted.push(ending);
+      this.#options.onAborted?.(ending);
     }
   }
 

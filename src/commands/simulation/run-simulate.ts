@@ -62,8 +62,8 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
           if (json) stdout.json(point);
           else stderr.line(pointLine(point, { total, seconds: (performance.now() - began) / 1000 }));
         },
-        onAborted({ round, reason }) {
-          stderr.line(`round ${round} was aborted: ${reason}`);
+        onAborted({ round, purpose, reason }) {
+          stderr.line(`round ${round} (${purpose}) was aborted: ${reason}`);
         },
         onSubmitted(round, submitted, participants) {
           stderr.status(`round ${round}: ${submitted} of ${participants} have submitted`);
@@ -76,7 +76,7 @@ export async function runSimulate(flags: SimulateFlags): Promise<void> {
         for (const line of [...summaryLines(summary, { unicode: terminalShowsUnicode() }), `report: ${join(out, 'report.html')}`])
           stdout.line(line);
       if (summary.released < total)
-        throw new CutlayerError('ROUND_CLOSED', `the simulation ended after ${summary.released} of ${total} rounds: ${summary.stopped}`);
+        throw new CutlayerError('ROUND_CLOSED', `the simulation ended with ${summary.released} of ${total} versions: ${summary.stopped}`);
     });
   } finally {
     await curves.close();

@@ -30,11 +30,11 @@ import { seeded } from '../../tensor/random.js';
 import { foundingManifest } from '../coordinator/create-federation.js';
 import type { GivenSettings } from '../coordinator/settings-input.js';
 import { type LabelRule, readLabelled } from './labelled-data.js';
-import { type AbortedRound, RoundWatch } from './round-watch.js';
+import { RoundWatch } from './round-watch.js';
 import { type Activity, SimulatedConnection } from './simulated-connection.js';
 import { type Site, type SplitRule, shareOut, takeTest } from './simulation-data.js';
 import { openSimulationGateway } from './simulation-gateway.js';
-import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
+import type { AbortedRound, SimulationPoint, SimulationSummary } from './simulation-summary.js';
 import { VirtualClock } from './virtual-clock.js';
 
 export interface SimulationOptions {

@@ -1,8 +1,8 @@
 /** A simulation as one HTML page. */
 import { byteText } from '../../files/byte-text.js';
+import { card, count, escapeHtml, percent, renderPage, renderTable } from '../../server/html/page.js';
 import { renderChart } from '../report/chart.js';
-import { card, count, escapeHtml, percent, renderPage, renderTable } from '../report/page.js';
-import type { SimulationPoint, SimulationSummary } from './simulation-summary.js';
+import type { AbortedRound, SimulationPoint, SimulationSummary } from './simulation-summary.js';
 
 export function renderSimulation(summary: SimulationSummary): string {
   const { points, participants, settings, split, dropout, released, aborted, seconds } = summary;
@@ -58,6 +58,7 @@ ${renderTable(
     byteText(point.rssBytes),
   ]),
 )}
+${summary.abortedRounds.length === 0 ? '' : renderAborted(summary.abortedRounds)}
 <h2>Participants</h2>
 ${renderTable(
   [
@@ -84,4 +85,9 @@ ${renderTable(
 )}
 <footer>Keys, masks and noise of a simulation come from its seed: it shows what a federation would learn and send, and protects nothing.</footer>`;
   return renderPage({ title, body });
+}
+
+function renderAborted(rounds: readonly AbortedRound[]): string {
+  const rows = rounds.map(({ round, purpose, reason }) => [String(round), purpose, escapeHtml(reason)]);
+  return `<h2>Aborted rounds</h2>\n${renderTable([{ title: 'Round', number: true }, { title: 'Purpose' }, { title: 'Reason' }], rows)}`;
 }

@@ -2,6 +2,7 @@
 
 import type { PrivacyReport } from '../../coordinator/coordinator-api.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
+import type { RoundPurpose } from '../../protocol/federation/enlistment.js';
 import type { FederationSettings } from '../../protocol/federation/settings.js';
 
 /** Bytes in both directions, of all participants, since the previous point. */
@@ -32,6 +33,15 @@ export interface SimulationPoint {
   readonly rssBytes: number;
 }
 
+/** A round that ended without a result. */
+export interface AbortedRound {
+  readonly round: number;
+  readonly purpose: RoundPurpose;
+  readonly reason: string;
+  /** Enlisted members without an answer, at most 32. */
+  readonly lost: readonly string[];
+}
+
 /** One participant's data and traffic. */
 export interface SimulatedParticipant {
   readonly name: string;
@@ -55,6 +65,7 @@ export interface SimulationSummary {
   readonly seconds: number;
   readonly released: number;
   readonly aborted: number;
+  readonly abortedRounds: readonly AbortedRound[];
   readonly testExamples: number;
   readonly points: readonly SimulationPoint[];
   readonly participants: readonly SimulatedParticipant[];

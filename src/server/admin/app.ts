@@ -15,15 +15,25 @@ export interface AdminOptions {
   readonly log: Logger;
   /** The name of the server in errors. */
   readonly role?: 'gateway' | 'coordinator';
+  /** A page for people, with the policy of its content. */
+  readonly page?: AdminPage;
   /** Names under which it is asked, beside addresses and localhost. */
   readonly hosts?: readonly string[];
+}
+
+/** An HTML page of the admin port. */
+export interface AdminPage {
+  readonly path: `/${string}`;
+  /** Content-Security-Policy. */
+  readonly policy: string;
+  readonly html: () => Promise<string>;
 }
 
 /** Seconds for which verifiers may keep the public keys. */
 const JWKS_MAX_AGE = 300;
 
 /** Builds the app; nothing listens yet. */
-export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway', hosts = [] }: AdminOptions): Express {
+export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway', page, hosts = [] }: AdminOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use((_request, response, next) => {
@@ -49,8 +59,17 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway',
   app.get('/metrics', async (_request, response) => {
     response.set('Content-Type', metrics.contentType).send(await metrics.text());
   });
+  if (page !== undefined) {
+    app.get(page.path, async (_request, response) => {
+      response
+        .set({ 'Content-Security-Policy': page.policy, 'Referrer-Policy': 'no-referrer' })
+        .type('html')
+        .send(await page.html());
+    });
+  }
   app.use(() => {
-    throw new CutlayerError('NOT_FOUND', 'path: expected /.well-known/jwks.json, /healthz or /metrics');
+    const known = ['/.well-known/jwks.json', '/healthz', ...(page === undefined ? [] : [page.path])];
+    throw new CutlayerError('NOT_FOUND', `path: expected ${known.join(', ')} or /metrics`);
   });
   const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
     const error = CutlayerError.from(isBadRequest(caught) ? new CutlayerError('INVALID_ARGUMENT', 'request: malformed') : caught);

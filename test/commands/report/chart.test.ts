@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { renderChart } from '../../../src/commands/report/chart.js';
-import { renderPage, renderTable } from '../../../src/commands/report/page.js';
+import { renderPage, renderTable } from '../../../src/server/html/page.js';
 
 describe('report pages', () => {
   it('draw each curve from its first to its last point, the largest value highest', () => {

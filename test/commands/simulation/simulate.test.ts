@@ -90,6 +90,11 @@ describe('simulated federations', function () {
       assert.ok(user + system < 60e6, `dropout ${dropout}: ${Math.round((user + system) / 1000)} ms`);
       assert.equal(told.length, summary.aborted);
       assert.deepEqual(told, [...new Set(told)]);
+      assert.deepEqual(
+        summary.abortedRounds.map(({ round }) => round),
+        told,
+      );
+      for (const { reason } of summary.abortedRounds) assert.match(reason, /no answer from p0\d/);
       if (dropout === 0.9) assert.match(summary.stopped, /rounds were aborted, more than 10 for each .*; the last: /);
     }
   });

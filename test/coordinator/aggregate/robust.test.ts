@@ -21,7 +21,8 @@ function near(actual: Float64Array, expected: readonly number[], tolerance = 1e-
   }
 }
 
-// Seven members, drawn once; m2 and m5 lie. The expected values below are of numpy, float64, on the float32 values.
+// Seven members, drawn once; m2 and m5 lie. The expected values below are of numpy, float64, on the
+// float32 values.
 const drawn = members([
   [0.11, -0.93, -0.03, 0.7, -1.34],
   [-0.46, -1.9, -1.29, -1.84, -0.24],
@@ -65,7 +66,8 @@ describe('robust strategies', () => {
 
   it('Krum by hand: the update whose n − f − 2 closest others are closest', () => {
     // n = 5, f = 1: 2 neighbours. On a line: 0, 1, 3, 4, 100. Squared distances to the two closest:
-    // 0: 1 + 9 = 10; 1: 1 + 4 = 5; 3: 1 + 4 = 5; 4: 1 + 9 = 10; 100: 96² + 97² = 18625. Of 1 and 3, both 5, the first by name.
+    // 0: 1 + 9 = 10; 1: 1 + 4 = 5; 3: 1 + 4 = 5; 4: 1 + 9 = 10; 100: 96² + 97² = 18625. Of 1 and 3,
+    // both 5, the first by name.
     const updates = members([[0], [1], [3], [4], [100]]);
     assert.deepEqual(krumScores(updates, 1), Float64Array.of(10, 5, 5, 10, 18625));
     assert.deepEqual(deltaOf({ kind: 'krum', byzantine: 1 }, updates), Float64Array.of(1));
@@ -78,7 +80,8 @@ describe('robust strategies', () => {
   });
 
   it('Krum counts twins as close, not as itself', () => {
-    // n = 5, f = 1: 2 neighbours. 7 is there twice: 0 + 2² = 4 for both (to 9); 9: 4 + 4 = 8; 20: 11² + 13² = 290; −9: 16² + 16² = 512.
+    // n = 5, f = 1: 2 neighbours. 7 is there twice: 0 + 2² = 4 for both (to 9); 9: 4 + 4 = 8; 20:
+    // 11² + 13² = 290; −9: 16² + 16² = 512.
     assert.deepEqual(krumScores(members([[7], [9], [7], [20], [-9]]), 1), Float64Array.of(4, 8, 4, 290, 512));
   });
 

@@ -24,7 +24,8 @@ function near(actual: Float64Array, expected: readonly number[]): void {
   }
 }
 
-// The mean updates of three rounds, drawn once; the expected values below are of numpy, float64, from the formulas of the papers.
+// The mean updates of three rounds, drawn once; the expected values below are of numpy, float64,
+// from the formulas of the papers.
 const means = [
   [0.001, 0.299, -0.274, -0.891],
   [-0.455, -0.992, 0.06, 1.34],
@@ -43,7 +44,8 @@ describe('server optimizers', () => {
   });
 
   it('FedAvgM by hand: v = 0.5 v + mean, delta = 2 v', () => {
-    // Round 1: v = 0.5 · (0, 0) + (1, 2) = (1, 2), delta (2, 4). Round 2: v = (0.5, 1) + (1, -1) = (1.5, 0), delta (3, 0).
+    // Round 1: v = 0.5 · (0, 0) + (1, 2) = (1, 2), delta (2, 4). Round 2: v = (0.5, 1) + (1, -1) =
+    // (1.5, 0), delta (3, 0).
     const { deltas, state } = rounds({ kind: 'fedavgm', serverLearningRate: 2, momentum: 0.5 }, [
       [1, 2],
       [1, -1],
@@ -59,15 +61,17 @@ describe('server optimizers', () => {
   });
 
   it('FedAdam by hand: no bias correction, v begins at tau squared', () => {
-    // beta1 0.5, beta2 0.75, tau 2, eta 3; mean 4: m = 0.5 · 0 + 0.5 · 4 = 2; v = 0.75 · 4 + 0.25 · 16 = 7; delta = 3 · 2 / (√7 + 2).
+    // beta1 0.5, beta2 0.75, tau 2, eta 3; mean 4: m = 0.5 · 0 + 0.5 · 4 = 2; v = 0.75 · 4 + 0.25 ·
+    // 16 = 7; delta = 3 · 2 / (√7 + 2).
     const { deltas, state } = rounds({ kind: 'fedadam', serverLearningRate: 3, beta1: 0.5, beta2: 0.75, tau: 2 }, [[4]]);
     assert.deepEqual(state, { firstMoment: Float64Array.of(2), secondMoment: Float64Array.of(7) });
     near(deltas[0]!, [6 / (Math.sqrt(7) + 2)]);
   });
 
   it('FedYogi by hand: v grows by a share of the square when it is smaller, and shrinks when it is larger', () => {
-    // beta2 0.75, tau 2: v0 = 4. Mean 4: v = 4 − 0.25 · 16 · sign(4 − 16) = 8. Mean 2: v = 8 − 0.25 · 4 · sign(8 − 4) = 7.
-    // beta1 0.5: m = 2, then 0.5 · 2 + 0.5 · 2 = 2. eta 3: delta = 6 / (√8 + 2), then 6 / (√7 + 2).
+    // beta2 0.75, tau 2: v0 = 4. Mean 4: v = 4 − 0.25 · 16 · sign(4 − 16) = 8. Mean 2: v = 8 − 0.25
+    // · 4 · sign(8 − 4) = 7. beta1 0.5: m = 2, then 0.5 · 2 + 0.5 · 2 = 2. eta 3: delta = 6 / (√8 +
+    // 2), then 6 / (√7 + 2).
     const { deltas, state } = rounds({ kind: 'fedyogi', serverLearningRate: 3, beta1: 0.5, beta2: 0.75, tau: 2 }, [[4], [2]]);
     assert.deepEqual(state, { firstMoment: Float64Array.of(2), secondMoment: Float64Array.of(7) });
     near(deltas[0]!, [6 / (Math.sqrt(8) + 2)]);

@@ -1,4 +1,7 @@
-/** What one member does to a coordinator and to the others when it means harm, through the same interface as everybody. */
+/**
+ * What one member does to a coordinator and to the others when it means harm, through the same
+ * interface as everybody.
+ */
 import assert from 'node:assert/strict';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../../src/errors.js';

@@ -28,7 +28,8 @@ describe('private rounds', () => {
     const version = await rig.version(1);
     const mean = version.reduce((sum, value) => sum + value, 0) / dimension;
     const deviation = Math.sqrt(version.reduce((sum, value) => sum + (value - mean) ** 2, 0) / dimension);
-    // Each update is cut to norm 1: 1/√2000 a value. The noise of the sum has deviation 2, of the mean 2/3; its mean strays by 2/3/√2000 = 0.015.
+    // Each update is cut to norm 1: 1/√2000 a value. The noise of the sum has deviation 2, of the
+    // mean 2/3; its mean strays by 2/3/√2000 = 0.015.
     assert.ok(Math.abs(mean - 1 / Math.sqrt(dimension)) < 0.06, `mean ${mean}`);
     assert.ok(Math.abs(deviation - 2 / 3) < 0.05, `deviation ${deviation}`);
   });
@@ -136,7 +137,8 @@ describe('private rounds', () => {
       const aggregate = (await rig.coordinator.reader(rig.id).broadcasts(0)).map(({ bytes }) =>
         JSON.parse(Buffer.from(bytes).toString()),
       )[1];
-      // All are within the bound, half should be: 8 · e^(-0.5 · 0.5), give or take the noise of the count.
+      // All are within the bound, half should be: 8 · e^(-0.5 · 0.5), give or take the noise of the
+      // count.
       assert.ok(Math.abs(aggregate.clipNorm - 8 * Math.exp(-0.25)) < 0.4, `${aggregate.clipNorm}`);
       assert.equal(
         roundArithmetic(rig.manifest.manifest, 'train', { cohort: 24, clipNorm: 8 }).kind,

@@ -6,11 +6,17 @@ import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
 
 const DIMENSION = 64;
 
-/** An update whose values are whole numbers in fixed point too, so that nothing is rounded and its bytes are known. */
+/**
+ * An update whose values are whole numbers in fixed point too, so that nothing is rounded and its
+ * bytes are known.
+ */
 const update = (at: number, scale: number): Float32Array =>
   Float32Array.from({ length: DIMENSION }, (_, i) => Math.fround((1_000_003 * 2 ** at + 7919 * i) / scale));
 
-/** Eight bytes of a member's update, as float32 and as ring elements: a run that chance does not bring about. */
+/**
+ * Eight bytes of a member's update, as float32 and as ring elements: a run that chance does not
+ * bring about.
+ */
 function patterns(at: number, scale: number): Buffer[] {
   const values = update(at, scale);
   const rounded = [0, 1].map((up) => Uint32Array.from(values, (value) => (Math.floor(value * scale) + up) >>> 0));

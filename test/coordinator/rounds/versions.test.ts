@@ -3,7 +3,10 @@ import { EVALUATION_LENGTH, evaluationMetrics, metricIndex } from '../../../src/
 import { isBetter } from '../../../src/protocol/federation/promotion.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
 
-/** Metrics as a member sends them: the same everywhere but the candidate's losses (as parts of lossCap). */
+/**
+ * Metrics as a member sends them: the same everywhere but the candidate's losses (as parts of
+ * lossCap).
+ */
 const metrics = (candidateLoss: number, earlierLoss = candidateLoss): Float32Array => {
   const values = new Float32Array(EVALUATION_LENGTH).fill(0.5);
   values[metricIndex('candidate', 'current', 'loss')] = candidateLoss;
@@ -34,7 +37,8 @@ describe('versions', () => {
         ['promoted', 1],
       ],
     );
-    // Steps of momentum: 1, then 0.5 · 1 + 1. The rejected version's own 1.5 is not carried on: that would give 1 + 0.5 · 1.5 + 1.
+    // Steps of momentum: 1, then 0.5 · 1 + 1. The rejected version's own 1.5 is not carried on:
+    // that would give 1 + 0.5 · 1.5 + 1.
     assert.equal((await rig.version(3))[0], 2.5);
     assert.deepEqual(report.versions[2]!.current, { loss: 15, accuracy: 0.5, exactMatch: 0.5 });
     assert.deepEqual(report.versions[1]!.earlier, { loss: 10, accuracy: 0.5, exactMatch: 0.5 }, 'as measured when it was promoted already');

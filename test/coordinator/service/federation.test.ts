@@ -1,4 +1,7 @@
-/** The federation service between a channel and a coordinator: who may ask what, and that what is said arrives. */
+/**
+ * The federation service between a channel and a coordinator: who may ask what, and that what is
+ * said arrives.
+ */
 import assert from 'node:assert/strict';
 import { connect } from '../../../clients/typescript/connection/connect.js';
 import type { FederationReport } from '../../../src/coordinator/coordinator-api.js';

@@ -1,4 +1,7 @@
-/** A member's calls are bound to its key on the roster of one federation: a token alone makes none, and none is made twice. */
+/**
+ * A member's calls are bound to its key on the roster of one federation: a token alone makes none,
+ * and none is made twice.
+ */
 import assert from 'node:assert/strict';
 import { openChannel } from '../../../clients/typescript/connection/rpc-channel.js';
 import { MemberProofs, type ReceivedCall } from '../../../src/coordinator/service/member-proofs.js';

@@ -53,7 +53,8 @@ export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-const STYLE = `
+/** The style of every page; a server names its digest in a policy. */
+export const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6573; --line: #d9dee6; --paper: #ffffff; --card: #f5f7fa; --mark: #fde68a; --s0: #2563eb; --s1: #d97706; --s2: #059669; --s3: #c026d3; --s4: #dc2626; --s5: #64748b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7ebf2; --soft: #9aa5b5; --line: #323b49; --paper: #12161d; --card: #1b212b; --mark: #6b5310; --s0: #6ea0ff; --s1: #f5b04c; --s2: #34d399; --s3: #e879f9; --s4: #f87171; --s5: #94a3b8; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.55 system-ui, sans-serif; }
