@@ -9,11 +9,29 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
-from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers.generation.logits_process import (
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 CONFIGS = [{}, {"repetition_penalty": 1.3}, {"no_repeat_ngram_size": 2}, {"repetition_penalty": 0.8, "no_repeat_ngram_size": 3}]
-WARPED = [(1.0, 0, 1.0), (0.7, 3, 1.0), (1.0, 0, 0.75), (2.0, 5, 0.6), (0.3, 2, 0.99)]
+# Temperature, top-k, top-p, min-p, typical p; in transformers' order.
+WARPED = [
+    (1.0, 0, 1.0, 0.0, 1.0),
+    (0.7, 3, 1.0, 0.0, 1.0),
+    (1.0, 0, 0.75, 0.0, 1.0),
+    (2.0, 5, 0.6, 0.0, 1.0),
+    (0.3, 2, 0.99, 0.0, 1.0),
+    (1.0, 0, 1.0, 0.25, 1.0),
+    (1.5, 0, 0.9, 0.4, 1.0),
+    (1.0, 0, 1.0, 0.0, 0.3),
+    (1.0, 0, 1.0, 0.0, 0.8),
+    (0.8, 6, 0.95, 0.05, 0.6),
+]
 
 
 def generated(name: str) -> list[dict]:
@@ -31,15 +49,18 @@ def generated(name: str) -> list[dict]:
 
 
 def warped() -> list[dict]:
-    """Probabilities of 8 tokens, two of them equal, after temperature, top-k and top-p."""
+    """Probabilities of 8 tokens, two of them equal, after the warpers."""
     logits = torch.tensor([[1.0, 0.2, 2.5, -1.0, 0.2, 1.7, -3.0, 0.9]])
     cases = []
-    for temperature, top_k, top_p in WARPED:
+    for temperature, top_k, top_p, min_p, typical_p in WARPED:
         scores = TemperatureLogitsWarper(temperature)(None, logits)
         scores = scores if top_k == 0 else TopKLogitsWarper(top_k)(None, scores)
         scores = scores if top_p == 1 else TopPLogitsWarper(top_p)(None, scores)
+        scores = scores if min_p == 0 else MinPLogitsWarper(min_p)(None, scores)
+        scores = scores if typical_p == 1 else TypicalLogitsWarper(typical_p)(None, scores)
         probabilities = [round(value, 7) for value in scores.softmax(-1)[0].tolist()]
-        cases.append({"temperature": temperature, "topK": top_k, "topP": top_p, "probabilities": probabilities})
+        settings = {"temperature": temperature, "topK": top_k, "topP": top_p, "minP": min_p, "typicalP": typical_p}
+        cases.append({**settings, "probabilities": probabilities})
     return [{"logits": [round(value, 3) for value in logits[0].tolist()], "cases": cases}]
 
 

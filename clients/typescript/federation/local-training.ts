@@ -12,7 +12,7 @@ import { decodeTensors, encodeTensors } from '../../../src/safetensors/tensors-f
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { type RetryEnvironment, retryDelayMs } from '../connection/retry.js';
-import { batchLimits } from '../inference/evaluate.js';
+import { batchLimits } from '../inference/batch-limits.js';
 import type { AdamWState } from '../optimizers/adamw.js';
 import type { Proximal } from '../optimizers/proximal.js';
 import { schedule } from '../optimizers/schedule.js';

@@ -6,7 +6,7 @@ import type { FederationApi } from '../../../src/protocol/federation/federation-
 import { type OpenManifest, parametersDigest } from '../../../src/protocol/federation/manifest.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { RetryEnvironment } from '../connection/retry.js';
-import { batchLimits } from '../inference/evaluate.js';
+import { batchLimits } from '../inference/batch-limits.js';
 import type { SplitModel } from '../model/split-model.js';
 import type { TrainingClient } from '../training/training-client.js';
 import type { ChainLog } from './chain-log.js';

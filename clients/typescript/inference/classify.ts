@@ -5,7 +5,7 @@ import { taskOf } from '../adapters/task.js';
 import { makeBatch } from '../data/batch.js';
 import { evaluationBatches } from '../data/order.js';
 import type { SplitModel } from '../model/split-model.js';
-import { batchLimits } from './evaluate.js';
+import { batchLimits } from './batch-limits.js';
 
 /** The class of a text. */
 export interface Classification {

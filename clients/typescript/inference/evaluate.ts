@@ -1,14 +1,14 @@
 /** Measures a model on examples: loss, perplexity, accuracy and exact match. */
 import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
-import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
-import { type BatchLimits, evaluationBatches } from '../data/order.js';
+import { evaluationBatches } from '../data/order.js';
 import type { BatchResult, SplitModel } from '../model/split-model.js';
-import { generateGreedy } from './generate.js';
+import { batchLimits } from './batch-limits.js';
+import { continueAll } from './generate.js';
 
 /**
  * Results; a share or mean over nothing is NaN, which JSON writes as null. With a classification
@@ -111,23 +111,6 @@ function summary(groups: readonly Measured[]): Omit<EvaluationResult, 'tasks' | 
   };
 }
 
-/** Limits of a batch: the caller's, within the gateway's. */
-export function batchLimits(
-  model: SplitModel,
-  adapter: Pick<Adapter, 'numVirtualTokens'> | undefined,
-  options: { readonly batchSize?: number | undefined; readonly maxTokensPerBatch?: number | undefined },
-): BatchLimits {
-  const { wireDtype, card } = model.remote.connection;
-  const { limits, dims } = card;
-  // Rows of the largest message, hidden states and adapter together.
-  const rowsOfMessage = Math.floor(limits.maxMessageBytes / wireBytes([1, dims.hiddenSize], wireDtype));
-  const room = Math.min(limits.maxTokens, rowsOfMessage) - (adapter?.numVirtualTokens ?? 0);
-  return {
-    batchSize: Math.min(options.batchSize ?? 8, limits.maxBatch),
-    maxTokensPerBatch: Math.min(options.maxTokensPerBatch ?? room, room),
-  };
-}
-
 async function generationExactMatch(
   model: SplitModel,
   adapter: Adapter | undefined,
@@ -138,20 +121,23 @@ async function generationExactMatch(
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
   const limits = batchLimits(model, adapter, options);
   const lengths = asked.map(({ tokenIds }) => tokenIds.length + GENERATION_SLACK);
+  const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
+  const { signal } = options;
   let right = 0;
   for (const group of tasksApart(asked, adapter?.tasks)) {
-    const parts = await adapter?.parts(taskOf(adapter, asked[group[0] ?? 0]?.task));
+    const task = asked[group[0] ?? 0]?.task;
     for (const indexes of evaluationBatches(lengths, limits, group)) {
       const prompts = indexes.map((index) => {
         const { tokenIds, promptLength } = asked[index]!;
         const rest = Array.from(tokenIds.subarray(promptLength));
         const wanted = tokenizer.stopTokenIds.has(rest.at(-1) ?? -1) ? rest.slice(0, -1) : rest;
-        return { ids: Array.from(tokenIds.subarray(0, promptLength)), wanted, maxNewTokens: wanted.length + GENERATION_SLACK };
+        const ids = Array.from(tokenIds.subarray(0, promptLength));
+        return { ids, wanted, generated: [] as number[], options: { maxNewTokens: wanted.length + GENERATION_SLACK } };
       });
-      const generated = await generateGreedy(model, parts, prompts, options.signal);
-      generated.forEach((ids, at) => {
-        if (tokenizer.decode(ids).trim() === tokenizer.decode(prompts[at]!.wanted).trim()) right += 1;
-      });
+      const continued = prompts.filter(({ ids }) => ids.length < longest);
+      for await (const { index, token } of continueAll(model, adapter, continued, { task, signal }))
+        if (token !== undefined) continued[index]!.generated.push(token.id);
+      right += prompts.filter(({ generated, wanted }) => tokenizer.decode(generated).trim() === tokenizer.decode(wanted).trim()).length;
     }
   }
   return right / asked.length;

@@ -1,20 +1,60 @@
 /** Generation with a whole forward pass per token: slow, but exact with every cut and adapter. */
 import { CutlayerError } from '../../../src/errors.js';
-import type { Adapter, StepParts } from '../adapters/adapter.js';
+import type { Adapter } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
 import { makeBatch } from '../data/batch.js';
 import type { ChatMessage } from '../data/messages.js';
+import { evaluationBatches } from '../data/order.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
-import { type ChoiceOptions, tokenChooser } from './token-chooser.js';
+import { batchLimits } from './batch-limits.js';
+import { Continuation, type ContinuationOptions, type Piece } from './continuation.js';
 
 /** How tokens are chosen and when to stop. */
-export interface GenerateOptions extends ChoiceOptions {
-  /** Default 128. */
-  readonly maxNewTokens?: number;
+export interface GenerateOptions extends ContinuationOptions {
   /** The task's name, for an adapter with tasks. */
   readonly task?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A piece of one of several continuations. */
+export interface NumberedPiece extends Piece {
+  /** Of the continuation, from 0. */
+  readonly index: number;
+}
+
+/**
+ * Continues prompts side by side, a token of each at a time. Pieces of one continuation come in
+ * order; its last one has `finish`.
+ * @throws CutlayerError INVALID_ARGUMENT (an empty or long prompt, settings), CANCELLED
+ */
+export async function* continueAll(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  prompts: readonly { readonly ids: readonly number[]; readonly options: ContinuationOptions; readonly number?: number }[],
+  { task, signal }: { readonly task?: number | string | undefined; readonly signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<NumberedPiece> {
+  refuseClassifier(adapter);
+  const parts = await adapter?.parts(taskOf(adapter, task));
+  const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
+  const all = prompts.map(({ ids, options, number }) => {
+    const room = longest - ids.length;
+    if (ids.length > 0 && room > 0) return new Continuation(model, ids, room, options, number);
+    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${longest - 1} tokens, got ${ids.length}`);
+  });
+  const limits = batchLimits(model, adapter, { batchSize: Number.MAX_SAFE_INTEGER });
+  for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
+  for (;;) {
+    const active = [...all.keys()].filter((index) => all[index]!.finish === undefined);
+    if (active.length === 0) return;
+    const lengths = all.map(({ ids }) => ids.length);
+    for (const group of evaluationBatches(lengths, limits, active)) {
+      const { data } = await model.nextLogits(asBatch(group.map((index) => all[index]!.ids)), parts, signal);
+      const { vocabSize } = model.bundle;
+      for (const [row, index] of group.entries())
+        yield { index, ...all[index]!.step(data.subarray(row * vocabSize, (row + 1) * vocabSize)) };
+    }
+  }
 }
 
 /** Yields ids until a stop token. @throws CutlayerError INVALID_ARGUMENT, CANCELLED */
@@ -24,22 +64,8 @@ export async function* generateTokens(
   promptIds: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<number> {
-  refuseClassifier(adapter);
-  const choose = tokenChooser(options, model.bundle.manifest.generation);
-  const task = taskOf(adapter, options.task);
-  const parts = await adapter?.parts(task);
-  const ids = [...promptIds];
-  const room = model.maxLength(adapter?.numVirtualTokens ?? 0) - ids.length;
-  if (ids.length === 0 || room < 1) {
-    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${ids.length + room - 1} tokens, got ${ids.length}`);
-  }
-  for (let count = Math.min(room, options.maxNewTokens ?? 128); count > 0; count--) {
-    const logits = await model.nextLogits(asBatch([ids]), parts, options.signal);
-    const next = choose(logits.data, ids);
-    if (model.bundle.tokenizer.stopTokenIds.has(next)) return;
-    ids.push(next);
-    yield next;
-  }
+  for await (const { token } of continueAll(model, adapter, [{ ids: promptIds, options }], options))
+    if (token !== undefined) yield token.id;
 }
 
 /** A text, tokenized as `prompt` of a record; or messages, rendered with a generation prompt. */
@@ -55,44 +81,8 @@ export async function* generate(
   prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<string> {
-  const { tokenizer } = model.bundle;
-  const generated: number[] = [];
-  let shown = '';
-  for await (const id of generateTokens(model, adapter, promptIds(tokenizer, prompt), options)) {
-    generated.push(id);
-    const text = tokenizer.decode(generated);
-    // A character may be spread over several tokens: wait for all of it.
-    if (text.endsWith('\uFFFD') || !text.startsWith(shown)) continue;
-    if (text.length > shown.length) yield text.slice(shown.length);
-    shown = text;
-  }
-  const whole = tokenizer.decode(generated);
-  if (whole.length > shown.length && whole.startsWith(shown)) yield whole.slice(shown.length);
-}
-
-/** Greedy continuations of several prompts, each up to its own length. @param parts An adapter's */
-export async function generateGreedy(
-  model: SplitModel,
-  parts: StepParts | undefined,
-  prompts: readonly { readonly ids: readonly number[]; readonly maxNewTokens: number }[],
-  signal?: AbortSignal,
-): Promise<readonly (readonly number[])[]> {
-  const stop = model.bundle.tokenizer.stopTokenIds;
-  const choose = tokenChooser({}, model.bundle.manifest.generation);
-  const states = prompts.map(({ ids, maxNewTokens }) => ({ ids: [...ids], generated: [] as number[], left: maxNewTokens }));
-  const longest = model.maxLength(parts?.softPrompt?.shape[0] ?? parts?.prefix?.shape[2] ?? 0);
-  for (;;) {
-    const active = states.filter((state) => state.left > 0 && state.ids.length < longest);
-    if (active.length === 0) return states.map((state) => state.generated);
-    const logits = await model.nextLogits(asBatch(active.map((state) => state.ids)), parts, signal);
-    active.forEach((state, row) => {
-      const next = choose(logits.data.subarray(row * model.bundle.vocabSize, (row + 1) * model.bundle.vocabSize), state.ids);
-      state.left = stop.has(next) ? 0 : state.left - 1;
-      if (stop.has(next)) return;
-      state.ids.push(next);
-      state.generated.push(next);
-    });
-  }
+  const ids = promptIds(model.bundle.tokenizer, prompt);
+  for await (const { text } of continueAll(model, adapter, [{ ids, options }], options)) if (text !== '') yield text;
 }
 
 /** The ids of a prompt, as in a training record: messages have their template's special tokens. */

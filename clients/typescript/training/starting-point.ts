@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { Example } from '../data/examples.js';
-import { batchLimits } from '../inference/evaluate.js';
+import { batchLimits } from '../inference/batch-limits.js';
 import { checkpointsOf } from './checkpoint.js';
 import { RunLog } from './run-log.js';
 import { emptyProgress, parseProgress, type RunProgress } from './run-progress.js';

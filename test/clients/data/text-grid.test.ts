@@ -4,18 +4,12 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readRecord } from '../../../clients/typescript/data/records.js';
-import { type TokenizerAnswers, TokenizerProgram, type TokenizerSetup } from '../../../clients/typescript/data/tokenizer-program.js';
+import { type TokenizerAnswers, TokenizerProgram } from '../../../clients/typescript/data/tokenizer-program.js';
 import { TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
-
-const dir = join(packageRoot(), 'test/fixtures/text');
-const json = <T>(file: string): T => JSON.parse(readFileSync(join(dir, file), 'utf8')) as T;
+import { textFixture, tokenizerNames, tokenizerOf } from '../../support/tokenizer-grid.js';
 
 interface Cases {
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tokenizers: Readonly<
-    Record<string, { readonly base: string; readonly tokenizer: object; readonly model: object; readonly config: object }>
-  >;
   readonly templates: Readonly<Record<string, string>>;
   readonly conversations: Readonly<Record<string, object>>;
   readonly pairs: readonly (readonly [string, string])[];
@@ -29,17 +23,7 @@ interface Cases {
   readonly pairIds: Readonly<Record<string, readonly (readonly [readonly number[], number])[]>>;
 }
 
-const cases = json<Cases>('cases.json');
-
-function setupOf(name: string, chatTemplate?: string): TokenizerSetup {
-  const { base, tokenizer, model, config } = cases.tokenizers[name]!;
-  const document = json<{ readonly model: object }>(`${base}.json`);
-  return {
-    tokenizerJson: { ...document, ...tokenizer, model: { ...document.model, ...model } },
-    config: { ...cases.config, ...config },
-    chatTemplate,
-  };
-}
+const cases = textFixture<Cases>('cases.json');
 
 const digest = (values: readonly number[]): string => createHash('sha256').update(values.join(',')).digest('hex').slice(0, 8);
 
@@ -56,10 +40,10 @@ function learn(program: TokenizerProgram, value: object): { readonly ids: readon
 describe('the text that transformers would see', function () {
   this.timeout(60_000);
 
-  for (const [index, name] of Object.keys(cases.tokenizers).entries()) {
+  for (const [index, name] of tokenizerNames.entries()) {
     it(`a ${name} tokenizer gives the ids of every conversation, and learns what the assistant wrote`, () => {
       for (const [template, source] of Object.entries(cases.templates)) {
-        const program = new TokenizerProgram(setupOf(name, source));
+        const program = new TokenizerProgram(tokenizerOf(name, source));
         for (const { conversation, text, digests } of cases.chats.filter((chat) => chat.template === template)) {
           const { ids, learned } = learn(program, cases.conversations[conversation]!);
           const label = `${template}, ${conversation}: ${JSON.stringify(text)}, learned ${learned.join(' ')}`;
@@ -69,7 +53,7 @@ describe('the text that transformers would see', function () {
     });
 
     it(`a ${name} tokenizer gives the ids of prompt and completion as one text, and where the completion begins`, () => {
-      const program = new TokenizerProgram(setupOf(name));
+      const program = new TokenizerProgram(tokenizerOf(name));
       cases.pairs.forEach(([prompt, completion], at) => {
         const { ids, learned } = learn(program, { prompt, completion });
         const [wanted, first] = cases.pairIds[name]![at]!;
@@ -81,7 +65,7 @@ describe('the text that transformers would see', function () {
 
   it('every tokenizer and template of the grid is in the document', () => {
     const document = readFileSync(join(packageRoot(), 'docs/client.md'), 'utf8');
-    const names = [...Object.keys(cases.tokenizers), ...Object.keys(cases.templates)];
+    const names = [...tokenizerNames, ...Object.keys(cases.templates)];
     assert.deepEqual(
       names.filter((name) => !document.includes(`\`${name}\``)),
       [],
@@ -89,7 +73,7 @@ describe('the text that transformers would see', function () {
   });
 
   it('a template that refuses a conversation refuses its record', async () => {
-    const { tokenizerJson, config, chatTemplate } = setupOf('prepend', cases.templates['llama-2']);
+    const { tokenizerJson, config, chatTemplate } = tokenizerOf('prepend', cases.templates['llama-2']);
     const tokenizer = new TextTokenizer(tokenizerJson, config, { vocabSize: 1000, bosTokenId: null, eosTokenIds: [] }, chatTemplate);
     assert.throws(() => tokenizer.learn(readRecord(cases.conversations['assistant-first'], 'x').record), {
       code: 'INVALID_DATA',

@@ -11,7 +11,7 @@ import { federatedAdapter } from '../../federation/federated-adapter.js';
 import type { MemberStore } from '../../federation/member-store.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
 import type { Pin } from '../../federation/pin.js';
-import { batchLimits } from '../../inference/evaluate.js';
+import { batchLimits } from '../../inference/batch-limits.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';

@@ -20,9 +20,7 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
       stderr.line(
         'warning: this adapter learned conversations, and the prompt is plain text; pass --chat to send it through the chat template',
       );
-    const { maxNewTokens, temperature, topK, topP, repetitionPenalty, seed, task } = flags;
-    const options = { maxNewTokens, temperature, topK, topP, repetitionPenalty, seed, task, signal };
-    for await (const piece of generate(model, adapter, prompt, options)) stdout.text(piece);
+    for await (const piece of generate(model, adapter, prompt, { ...flags, signal })) stdout.text(piece);
     stdout.text('\n');
   });
 }

@@ -6,7 +6,7 @@ import { loadAdapter } from '../../adapters/load.js';
 import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
 import { settingReaders } from '../../adapters/setting-table.js';
 import { type Example, loadExamples } from '../../data/examples.js';
-import { batchLimits } from '../../inference/evaluate.js';
+import { batchLimits } from '../../inference/batch-limits.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
