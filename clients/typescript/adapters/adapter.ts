@@ -49,7 +49,7 @@ export interface StepParts {
   readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
   /** Added to the LM head: z = h Wᵀ + scale · (h Aᵀ) Bᵀ. */
   readonly headLora?: HeadLora;
-  /** [C, d]: classes instead of the LM head. */
+  /** Classes instead of the LM head: [C, d]. */
   readonly classifier?: Tensor<'float32'>;
 }
 

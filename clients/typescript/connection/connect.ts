@@ -26,7 +26,7 @@ export class Connection {
   readonly card: ServedModel;
   readonly wireDtype: WireDType;
   readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0 };
-  /** One call, repeated by the error table; see {@link RpcChannel.call}. */
+  /** One call, repeated by the error table; see `RpcChannel.call`. */
   readonly call: SplitChannel['call'];
   readonly #channel: SplitChannel;
 

@@ -54,7 +54,7 @@ export class RpcChannel<Definition> {
   readonly #token: TokenSource;
   readonly #options: ChannelOptions;
 
-  /** Use {@link openChannel}. */
+  /** Use `openChannel`. */
   constructor(client: Client, definition: Definition, peer: Peer, token: TokenSource, options: ChannelOptions) {
     this.address = options.address;
     this.#client = client;

@@ -28,7 +28,7 @@ export interface ActiveRound {
    * answers follow from it to the last byte, so they are not kept.
    */
   readonly secagg: unknown;
-  /** sha256 of {@link PAYLOAD}, hex, once committed to: these bytes are submitted, no others. */
+  /** sha256 of `PAYLOAD`, hex, once committed to: these bytes are submitted, no others. */
   readonly payloadDigest: string | null;
 }
 

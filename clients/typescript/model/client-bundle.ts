@@ -227,7 +227,7 @@ export class ClientBundle implements AdapterModel {
   /**
    * What the blocks of a span would cache for one sequence.
    * @param rows [1, sequence, hiddenSize]: the bottom's `inputsEmbeds`, the top's `hiddenStates`.
-   * @returns [blocks, 2, sequence, numKvHeads, headDim]: keys after rotary embedding, and values.
+   * @returns Keys after rotary embedding, and values: [blocks, 2, sequence, numKvHeads, headDim].
    */
   keyValues(span: ClientSpan, rows: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const graph = this.#present(this.manifest.graphs.keyValues?.[span], `graph of the ${span}'s keys and values`);

@@ -107,7 +107,7 @@ export class RemoteModel {
   /**
    * What the backbone's blocks would cache for one sequence, in float32.
    * @param hiddenStates [1, sequence, hiddenSize], as it enters the backbone.
-   * @returns [backbone layers, 2, sequence, numKvHeads, headDim]: rotated keys, and values
+   * @returns Rotated keys, and values: [backbone layers, 2, sequence, numKvHeads, headDim]
    * @throws CutlayerError PREFIX_INIT_REFUSED by the vendor's policy; else as forward
    */
   async keyValues(hiddenStates: Tensor<'float32'>, signal?: AbortSignal): Promise<Tensor<'float32'>> {

@@ -48,7 +48,7 @@ const manifestSchema = z
     settings: federationSettingsSchema,
     /** The adapter's trained tensors; an update is their values in this order. */
     parameters: z.array(parameterSchema).min(1).max(4096),
-    /** sha256 of version 0, see {@link parametersDigest}. */
+    /** sha256 of version 0, see `parametersDigest`. */
     initialDigest: hex32,
     members: z
       .array(z.strictObject({ name: memberName, publicKey: hex32 }))

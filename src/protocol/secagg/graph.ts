@@ -10,7 +10,7 @@
  * three bounds. Each bound fails somewhere in the cohort with a probability of at most 2^-sigma
  * (union bounds over n):
  * - secrecy: of a participant's k neighbours, drawn from n − 1 with C colluders, at most t −
- *   {@link HIDING} collude: `Σ_{x > t − HIDING} Hyp(n − 1, C, k; x) · n`;
+ *   `HIDING` collude: `Σ_{x > t − HIDING} Hyp(n − 1, C, k; x) · n`;
  * - recovery: of its k neighbours at least t stay, when D drop out:
  *   `Σ_{x < t} Hyp(n − 1, n − 1 − D, k; x) · n`;
  * - connection: the honest that stay remain one component, that is, no k/2 in a row collude or drop
@@ -18,7 +18,7 @@
  *
  * The last bound assumes that drop-outs do not depend on the graph. A coordinator that chooses the
  * drop-outs by the graph can split the sum into sums of components. Every participant requires t of
- * its neighbourhood among the survivors, so each such sum has at least {@link HIDING} honest
+ * its neighbourhood among the survivors, so each such sum has at least `HIDING` honest
  * members. A colluder that tries many keys before it advertises draws the graph as often: each
  * doubling of its tries takes a bit from sigma. Where no k below n − 1 satisfies the bounds, the
  * graph is complete.

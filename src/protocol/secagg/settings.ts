@@ -13,13 +13,13 @@ export interface SecAggRound {
   /** Values in the vector. */
   readonly length: number;
   /**
-   * The part of the cohort that has to stay to the end: (1/2, 1]; see {@link thresholdOf}. A
+   * The part of the cohort that has to stay to the end: (1/2, 1]; see `thresholdOf`. A
    * coordinator that keeps to the protocol learns a secret with as many colluders. One that shows
    * participants different lists of survivors needs only 2t − n of them: a third of the cohort at
    * 2/3.
    */
   readonly threshold: number;
-  /** No sum is of fewer members; at least {@link HIDING}. */
+  /** No sum is of fewer members; at least `HIDING`. */
   readonly minSurvivors: number;
   /** The smallest cohort that begins; at least `minSurvivors`. */
   readonly minCohort: number;
@@ -49,8 +49,8 @@ export function thresholdOf(round: Pick<SecAggRound, 'threshold'>, n: number): n
 }
 
 /**
- * How many of a cohort of `n` have to be in a sum: {@link thresholdOf}, the round's own floor, and
- * always {@link HIDING}.
+ * How many of a cohort of `n` have to be in a sum: `thresholdOf`, the round's own floor, and
+ * always `HIDING`.
  */
 export function fewestSurvivorsOf(round: Pick<SecAggRound, 'threshold' | 'minSurvivors'>, n: number): number {
   return Math.max(thresholdOf(round, n), round.minSurvivors, HIDING);

@@ -36,7 +36,7 @@ export function sign(privateKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(signBytes(null, bytes, key));
 }
 
-/** A check of signatures: {@link verify}, or one that gives the same answers and remembers them. */
+/** A check of signatures: `verify`, or one that gives the same answers and remembers them. */
 export type Verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
 
 /**

@@ -164,7 +164,7 @@ export class DataFolder implements LocalData {
   }
 
   /**
-   * Takes lines that were handed in: new and right records are in {@link INBOX_FILE}, on disk, when
+   * Takes lines that were handed in: new and right records are in `INBOX_FILE`, on disk, when
    * this returns. The same ones again are duplicates.
    * @param lines JSON, each without a line end in it. @returns One outcome per line.
    * @throws CutlayerError DATA_FULL (nothing was taken), IO_ERROR

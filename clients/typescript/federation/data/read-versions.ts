@@ -48,7 +48,7 @@ export async function readMember(stateDir: string): Promise<MemberView> {
   }
 }
 
-/** What became of each version. @throws CutlayerError as {@link readMember} */
+/** What became of each version. @throws CutlayerError as `readMember` */
 export async function readVersions(stateDir: string): Promise<VersionRegistry> {
   const { open, member, chain, broadcasts } = await readMember(stateDir);
   return {
