@@ -18,7 +18,7 @@ export function refuseOtherSettings(saved: unknown, current: RunSettings, checkp
       'INVALID_CONFIG',
       `cannot resume from ${checkpoint}: ${name} was ${show(before[name])}, now it is ${show(current[name])}; ` +
         'use the same settings and data, or start a new run in another directory',
-      { details: { setting: name } },
+      { details: { setting: name, before: show(before[name]), checkpoint } },
     );
   }
 }

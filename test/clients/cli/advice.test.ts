@@ -20,6 +20,7 @@ describe('advice when training fails', () => {
     deadline: 120,
     retryFor: 300,
     virtualTokens: 16,
+    out: 'run1',
   };
   const run = { totalSteps: 400, maxTokensPerBatch: 4096, longest: 300 };
   const adviceOn = (code: ErrorCode, changed: Partial<AdviceFlags> = {}, details = {}) => {
@@ -28,6 +29,21 @@ describe('advice when training fails', () => {
     assert.deepEqual(error.details, details);
     return error.message.split('\n');
   };
+
+  it('of a run that cannot be resumed names the flag as it was, and how to go on from its adapter', () => {
+    const checkpoint = 'run1/checkpoints/step-00000025';
+    const another = `  - begin another run from what it learned: --init-adapter ${checkpoint} and a new --out`;
+    assert.deepEqual(adviceOn('INVALID_CONFIG', {}, { setting: 'batchSize', before: '4', checkpoint }), [
+      'what went wrong',
+      '  - go on as it was: --batch 4',
+      another,
+    ]);
+    const data = adviceOn('INVALID_CONFIG', {}, { setting: 'data', before: 'f00d', checkpoint });
+    assert.deepEqual(data.slice(1), ['  - go on with the --data that it began with; they are in run1/config.yaml', another]);
+    assert.deepEqual(adviceOn('INVALID_CONFIG'), ['what went wrong']);
+    assert.match(adviceOn('ADAPTER_MISMATCH')[1]!, /--method and sizes that the run began with; they are in run1\/config.yaml/);
+    assert.match(adviceOn('ALREADY_EXISTS')[1]!, /the same command plus --resume/);
+  });
 
   it('of divergence lowers the rate to a stated value, clips, warms up and starts from the last good checkpoint', () => {
     assert.deepEqual(adviceOn('DIVERGED', {}, { sinceStep: 30, checkpoint: 'run1/checkpoints/step-00000025' }), [

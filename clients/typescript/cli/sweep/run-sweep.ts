@@ -11,6 +11,7 @@ import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import type { ProgressReporter } from '../progress.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
+import { withLabels } from '../train/labels-of-data.js';
 import { type PreparedTraining, prepareTraining, type ResolvedTrainFlags } from '../train/prepare-training.js';
 import { trainOptions } from '../train/train-options-table.js';
 import type { SweepFlags } from './sweep-options.js';
@@ -20,13 +21,14 @@ const SWEEP_FILE = 'sweep.json';
 /** The rates that are tried when none are given, as multiples of the method's own. */
 const DEFAULT_MULTIPLES = [1 / 3, 1, 3];
 
-export async function runSweep(flags: SweepFlags): Promise<void> {
-  if (flags.dpClipNorm !== undefined) {
+export async function runSweep(given: SweepFlags): Promise<void> {
+  if (given.dpClipNorm !== undefined) {
     throw new CutlayerError(
       'INVALID_OPTION',
       '--dp-clip-norm: a sweep does not train privately, for every rate would spend on the same examples and the choice among them once more; train with one rate',
     );
   }
+  const flags = await withLabels(given);
   const rates = learningRates(flags);
   const settings = digestOf(flags);
   const file = join(flags.out, SWEEP_FILE);

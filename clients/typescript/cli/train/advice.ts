@@ -20,6 +20,7 @@ export type AdviceFlags = Pick<
   | 'method'
   | 'encoder'
   | 'prefixProjection'
+  | 'out'
 > & { readonly lr: number };
 
 /** The run's own figures, as far as they are known when it fails. */
@@ -32,6 +33,30 @@ export interface RunFigures {
 }
 
 type Adviser = (flags: AdviceFlags, run: RunFigures, error: CutlayerError) => readonly string[];
+
+/** The flag of each setting that a resumed run must keep. */
+const flagOfSetting: Readonly<Record<string, string>> = {
+  learningRate: '--lr',
+  batchSize: '--batch',
+  maxTokensPerBatch: '--max-tokens',
+  totalSteps: '--steps (or --epochs)',
+  wireDtype: '--wire',
+  method: '--method',
+  virtualTokens: '--virtual-tokens',
+  accumulation: '--accumulation',
+  seed: '--seed',
+  schedule: '--schedule',
+  warmup: '--warmup',
+  weightDecay: '--weight-decay',
+  clip: '--clip',
+  dpClipNorm: '--dp-clip-norm',
+  dpNoiseMultiplier: '--dp-noise-multiplier',
+};
+
+/** What a run that cannot be resumed may do instead. */
+function insteadOfResuming(checkpoint: unknown): readonly string[] {
+  return typeof checkpoint === 'string' ? [`begin another run from what it learned: --init-adapter ${checkpoint} and a new --out`] : [];
+}
 
 /** By code; others have no advice of the command line's. */
 const advisers: { readonly [Code in ErrorCode]?: Adviser } = {
@@ -59,6 +84,23 @@ const advisers: { readonly [Code in ErrorCode]?: Adviser } = {
   DEADLINE_EXCEEDED: (flags, run) => [
     `give each call more time: --deadline ${Math.round(flags.deadline * 4)} (it was ${flags.deadline} s)`,
     ...smallerBatches(flags, run),
+  ],
+  ALREADY_EXISTS: ({ out }) => [
+    `go on with that run: the same command plus --resume`,
+    `keep it and begin another: an --out other than ${out}`,
+  ],
+  INVALID_CONFIG: ({ out }, _, { details: { setting, before, checkpoint } }) => {
+    if (typeof setting !== 'string') return [];
+    const flag = flagOfSetting[setting];
+    const kept =
+      flag !== undefined && before !== 'nothing'
+        ? `go on as it was: ${flag} ${before}`
+        : `go on with the ${setting === 'data' ? '--data' : 'options'} that it began with; they are in ${out}/config.yaml`;
+    return [kept, ...insteadOfResuming(checkpoint)];
+  },
+  ADAPTER_MISMATCH: ({ out }) => [
+    `go on with the --method and sizes that the run began with; they are in ${out}/config.yaml`,
+    'or pass another --out',
   ],
   OUT_OF_MEMORY: (flags, run) => [
     ...(flags.pipeline > 1 ? [`hold fewer micro-batches at a time: --pipeline 1 (it was ${flags.pipeline})`] : []),

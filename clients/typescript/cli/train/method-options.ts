@@ -77,7 +77,10 @@ const rows = {
     ),
     defaults.targets,
   ),
-  labels: withDefault(names('name', 'classification-head: names of the classes, as in "label" of the data', MAX_LIST), defaults.labels),
+  labels: withDefault(
+    names('name', 'classification-head: names of the classes, as in "label" of the data (default: those of the data)', MAX_LIST),
+    defaults.labels,
+  ),
 } satisfies MethodOptionTable;
 
 /** Rows are idle where no chosen method reads them; an adapter to start from has its settings. */

@@ -4,12 +4,13 @@ import { exposureNote } from '../../../../src/artifacts/exposure.js';
 import { stderr } from '../../../../src/files/output.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
+import { withLabels } from './labels-of-data.js';
 import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import type { TrainFlags } from './train-options-table.js';
 import { summaryLines } from './train-summary.js';
 
 export async function runTrain(given: TrainFlags): Promise<void> {
-  const flags = resolveTrainFlags(given);
+  const flags = await withLabels(resolveTrainFlags(given));
   await withSession(flags, async (session, signal, progress) => {
     const exposed = exposureNote(session.bundle.manifest.cut.bottom);
     if (exposed !== undefined) stderr.line(exposed);
