@@ -10,9 +10,12 @@ import type { FederationReport, MemberReport } from './coordinator-api.js';
 /** Nothing is loaded, and no style but the page's own counts. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** Members and rounds that the page shows. */
+/** Members that the page shows. */
 const MOST_MEMBERS = 64;
-const MOST_ROUNDS = 20;
+/** So many columns fit a telephone. */
+const MOST_ROUNDS = 10;
+/** Digits of an id that the commands take for it. */
+const ID_SHOWN = 16;
 /** A member that works calls once a minute. */
 const SILENT_MS = 180_000;
 
@@ -48,9 +51,9 @@ function renderFederation({ report, sums }: ShownFederation, now: number): strin
   const awaited = round === null ? [] : round.awaited.slice(0, MOST_MEMBERS);
   return `<section>
 <h2>${escapeHtml(name)}</h2>
-<p><small>${escapeHtml(federation)}</small><br>${escapeHtml(reason === '' ? state : `${state}: ${reason}`)}</p>
+<p><small title="${escapeHtml(federation)}">${escapeHtml(federation.slice(0, ID_SHOWN))}</small><br>${escapeHtml(reason === '' ? state : `${state}: ${reason}`)}</p>
 <div class="cards">
-${card('Round', round === null ? 'none' : `${round.round}`, round === null ? 'under way' : `${round.purpose}, ${round.stage}, for ${span(round.stageMs)}`)}
+${card('Round under way', round === null ? 'none' : `${round.round}`, round === null ? 'the next has not begun' : `${round.purpose}, ${round.stage}, for ${span(round.stageMs)}`)}
 ${card('Rounds', `${released} released`, `${aborted} aborted`)}
 ${card('Promoted version', promoted === undefined ? 'none' : `${promoted.version}`, loss)}
 ${privacy === null ? card('Privacy', 'none', 'no differential privacy') : card('Privacy spent', `epsilon ${privacy.epsilon.toFixed(3)}`, `of ${privacy.maxEpsilon}, unit ${privacy.unit}, delta ${privacy.delta}, ${privacy.rounds} rounds`)}

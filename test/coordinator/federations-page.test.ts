@@ -28,6 +28,7 @@ describe('the page of federations', () => {
     assert.match(html, /<small>seen 62 min ago<\/small>|<small>seen \d+ (min|h) ago<\/small>/);
     assert.match(html, /1 released.*1 aborted/s);
     assert.doesNotMatch(html, /<script|https?:\/\//);
+    assert.doesNotMatch(html.slice(html.indexOf('<main>')), />[^<\s]{33,}</, 'a word wider than a telephone');
   });
 
   it('writes texts of members and manifests as text', async () => {

@@ -59,6 +59,7 @@ export const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --ink: #e7ebf2; --soft: #9aa5b5; --line: #323b49; --paper: #12161d; --card: #1b212b; --mark: #6b5310; --s0: #6ea0ff; --s1: #f5b04c; --s2: #34d399; --s3: #e879f9; --s4: #f87171; --s5: #94a3b8; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.55 system-ui, sans-serif; }
 main { max-width: 800px; margin: 0 auto; padding: 32px 20px 48px; }
+p, h1, h2 { overflow-wrap: anywhere; }
 h1 { font-size: 26px; line-height: 1.25; } h2 { font-size: 18px; margin-top: 36px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(175px, 1fr)); gap: 12px; }
 .card { background: var(--card); border-radius: 10px; padding: 14px 16px; display: flex; flex-direction: column; gap: 4px; }
