@@ -64,7 +64,7 @@ export async function found(settings: FederatedSettings, parties: Parties): Prom
     name: 'four sites',
     adapter: { method: 'prompt-tuning', settings: { 'virtual-tokens': virtualTokens } },
     cohort: { min: 3 },
-    rounds: { count: rounds, enlistSeconds: 15, trainSeconds: cutoff, stageSeconds: cutoff },
+    rounds: { count: rounds, enlistSeconds: 15, trainSeconds: cutoff, stageSeconds: Math.min(cutoff, 60) },
     training: { epochs: null, steps, batchSize: batch, learningRate: lr, schedule },
     strategy: { kind: 'fedavg' },
     secureAggregation: { bits: 32, bound: 8 },

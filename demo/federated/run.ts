@@ -12,6 +12,7 @@ import { writeFileAtomic } from '../../src/files/atomic-file.js';
 import { type BackgroundProcess, runProcess } from '../processes.js';
 import type { Holding } from '../summary.js';
 import { Comparison } from './baselines.js';
+import { FounderWatch } from './founder-watch.js';
 import { found, lastWords, type Parties, startServers, startSite } from './parties.js';
 import { printFederated } from './print.js';
 import { renderFederated } from './report.js';
@@ -39,7 +40,7 @@ interface Status {
 
 const POLL_MS = 150;
 /** A demo without progress for this long ends with an error. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 
 async function main(settings: FederatedSettings): Promise<void> {
   const { out } = settings;
@@ -59,13 +60,14 @@ async function main(settings: FederatedSettings): Promise<void> {
     const { listen: address, caFile } = parties.gateway.ready;
     const comparison = await Comparison.open(settings, parties.bundleDir, { address, caFile, token: token.trim() });
     try {
-      say(`federation ${federation.slice(0, 12)}: ${settings.rounds} rounds of ${settings.steps} steps at each site`);
+      say(`federation ${federation.slice(0, 12)}: ${settings.rounds} versions, each of a round with ${settings.steps} steps at each site`);
       for (const site of siteNames) sites.set(site, startSite(site, federation, settings, parties));
       const files = new SiteFiles(out);
       // The comparison runs while the sites wait for each other.
       const compared = compare(settings, comparison);
       compared.catch(() => undefined);
-      const lost = await federate(settings, federation, parties, sites, files);
+      const founder = await FounderWatch.open(parties.coordinatorDir);
+      const lost = await federate(settings, federation, parties, sites, files, founder).finally(() => founder.close());
       say('federation finished; measuring');
       const { before, local, pooled, curves } = await compared;
       const federated = await measureVersions(settings, comparison, files);
@@ -115,12 +117,14 @@ async function federate(
   parties: Parties,
   sites: Map<SiteName, BackgroundProcess>,
   files: SiteFiles,
+  founder: FounderWatch,
 ): Promise<FederatedSummary['lost']> {
   const { out, lost, lostInRound, rounds } = settings;
   const watched = siteNames.find((site) => site !== lost)!;
   let released = 0;
   let killedIn: number | undefined;
   let back = false;
+  let skipped = false;
   let lastChange = performance.now();
   const crashed = new Map<SiteName, string>();
   const watch = (site: SiteName, child: BackgroundProcess): void => {
@@ -145,9 +149,19 @@ async function federate(
         say(`killed ${lost} in round ${killedIn}: its shares are out, its update is not`);
       }
     }
+    const seen = await founder.look();
+    for (const { round, aborted } of seen?.aborted ?? []) say(`round ${round} was aborted: ${aborted}`);
+    const waiting = seen?.report.round;
+    if (!skipped && waiting?.round === killedIn && waiting?.stage === 'submitting' && waiting.awaited.join() === lost) {
+      skipped = true;
+      say(`round ${waiting.round} waits for ${lost} alone: the founder lets it go on (cutlayer coordinator skip ${lost})`);
+      await founder.skip(lost);
+    }
     if (aggregates.length > released) {
       for (const { round, participants } of aggregates.slice(released))
-        say(`round ${round} released: the sum of ${participants.length} (${participants.join(', ')}), ${rounds - aggregates.length} to go`);
+        say(
+          `round ${round} released: the sum of ${participants.length} (${participants.join(', ')}), ${rounds - aggregates.length} of ${rounds} versions to go`,
+        );
       released = aggregates.length;
       lastChange = performance.now();
       takeSnapshot(parties.coordinatorDir, out, `version-${released}`);

@@ -28,7 +28,7 @@ export interface FederatedSettings {
   readonly lr: number;
   /** Of the learning rate over all steps. */
   readonly schedule: ScheduleName;
-  /** Seconds that a round waits for training. */
+  /** Seconds that a round waits for training at most; it follows what earlier rounds took. */
   readonly cutoff: number;
   /** The site whose process is killed, and the round. */
   readonly lost: SiteName;
@@ -49,7 +49,12 @@ export function parseFederatedSettings(argv: readonly string[]): FederatedSettin
     .option('--batch <n>', 'sequences of a step', wholeNumber, 8)
     .option('--lr <rate>', 'learning rate of AdamW', Number, 0.015)
     .addOption(new Option('--schedule <name>', 'of the learning rate over all steps').choices(scheduleNames).default('cosine'))
-    .option('--cutoff <seconds>', 'how long a round waits for a site that trains', wholeNumber, 25)
+    .option(
+      '--cutoff <seconds>',
+      'how long a round waits at most for a site that trains; it follows what earlier rounds took',
+      wholeNumber,
+      300,
+    )
     .addHelpText('after', '\nWrites <out>/summary.json and <out>/report.html.');
   const options = program.parse(argv, { from: 'user' }).opts<Omit<FederatedSettings, 'lost' | 'lostInRound'>>();
   return { ...options, lost: 'mill', lostInRound: 3 };
