@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FederationReport } from '../../src/coordinator/coordinator-api.js';
 import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
-import { depth } from '../support/exhaustive.js';
+import { depth, thorough } from '../support/exhaustive.js';
 import { KilledCoordinator } from '../support/killed-coordinator.js';
 
 /** What a run has led to. */
@@ -125,7 +125,7 @@ describe('a coordinator that is killed', () => {
     });
   }
 
-  it('the same with SIGKILL to a process of its own, at writes of every stage', async function () {
+  thorough('the same with SIGKILL to a process of its own, at writes of every stage', async function () {
     this.timeout(360_000);
     const settings = { rounds: { count: 1 }, evaluation: null };
     const kills = depth(5, 2);

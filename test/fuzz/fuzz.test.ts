@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageRoot } from '../../src/files/package-root.js';
-import { depth } from '../support/exhaustive.js';
+import { depth, thorough } from '../support/exhaustive.js';
 import { type CampaignOptions, campaign } from './campaign.js';
 import { inputsOf } from './inputs.js';
 import { judge, type Target } from './target.js';
@@ -43,7 +43,7 @@ describe('the fuzzer', () => {
     });
   }
 
-  it('finds a planted memory (m) and names its input, also in a process that a larger one has started', async () => {
+  thorough('finds a planted memory (m) and names its input, also in a process that a larger one has started', async () => {
     const held = Buffer.alloc(512 * 2 ** 20, 1);
     const { finding } = await find('m');
     assert.equal(finding?.kind, 'memory');
@@ -52,13 +52,13 @@ describe('the fuzzer', () => {
     assert.equal(held.at(-1), 1);
   });
 
-  it('finds an input that does not end', async () => {
+  thorough('finds an input that does not end', async () => {
     const { finding } = await find('h', { hangMs: 1500 });
     assert.equal(finding?.kind, 'slow');
     assert.equal(Buffer.from(finding.input).toString().at(-1), 'h');
   });
 
-  it('finds an input that fills the heap', async () => {
+  thorough('finds an input that fills the heap', async () => {
     const { finding } = await find('c', { heapMb: 64 });
     assert.ok(finding?.kind === 'crash' || finding?.kind === 'slow', finding?.kind);
     assert.equal(Buffer.from(finding.input).toString().at(-1), 'c');

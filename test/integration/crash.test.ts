@@ -22,6 +22,7 @@ import {
 } from '../../clients/typescript/index.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { cutlayerHere } from '../support/command-here.js';
+import { thorough } from '../support/exhaustive.js';
 import { startGatewayHere } from '../support/gateway-here.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
@@ -150,7 +151,7 @@ describe('kill -9', () => {
     assert.deepEqual(await adapterBytes('cli-killed'), await adapterBytes('cli-whole'));
   });
 
-  it('is not needed: ctrl-C writes a checkpoint, says how to go on, and exits with 130', async () => {
+  thorough('is not needed: ctrl-C writes a checkpoint, says how to go on, and exits with 130', async () => {
     const stopped = clientTrain('cli-stopped');
     let log = '';
     stopped.stderr!.on('data', (chunk: Buffer) => {

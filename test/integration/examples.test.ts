@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cutlayerHere } from '../support/command-here.js';
+import { thorough } from '../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import type { Finished } from '../support/server-process.js';
@@ -49,7 +50,7 @@ describe('the client as a user runs it', () => {
   };
   const lossesIn = (text: string) => [...text.matchAll(/^step \d+: loss ([\d.]+)/gm)].map((match) => Number(match[1]));
 
-  it('raw-backbone descends a loss of its own', async () => {
+  thorough('raw-backbone descends a loss of its own', async () => {
     const losses = lossesIn(await example('raw-backbone'));
     assert.equal(losses.length, 5);
     assert.ok(
@@ -58,13 +59,13 @@ describe('the client as a user runs it', () => {
     );
   });
 
-  it('own-loop trains, saves, loads and samples', async () => {
+  thorough('own-loop trains, saves, loads and samples', async () => {
     const text = await example('own-loop', join(dir, 'data.jsonl'));
     assert.equal(lossesIn(text).length, 10);
     assert.match(text, /saved to .*: \{"note":"after 10 steps"\}\nsample: ./);
   });
 
-  it('whole-run trains, and when it is started again only reports', async () => {
+  thorough('whole-run trains, and when it is started again only reports', async () => {
     const text = await example('whole-run', join(dir, 'data.jsonl'), join(dir, 'run'));
     assert.equal(lossesIn(text).length, 20);
     const again = await example('whole-run', join(dir, 'data.jsonl'), join(dir, 'run'));

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { VersionRegistry } from '../../clients/typescript/federation/data/read-versions.js';
 import { cutlayerHere } from '../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
+import { thoroughSuite } from '../support/exhaustive.js';
 import { type FederateEvent, FederateProcess } from '../support/federate-process.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
@@ -13,7 +14,7 @@ import { packedFixture } from '../support/packed-fixture.js';
 const notes = (part: string, count: number) =>
   Array.from({ length: count }, (_, n) => `${JSON.stringify({ prompt: `Note ${n}: which part?`, completion: ` ${part}` })}\n`).join('');
 
-describe('a member whose data grows', function () {
+thoroughSuite('a member whose data grows', function () {
   this.timeout(360_000);
   let dir: string;
   let gateway: GatewayHere;

@@ -10,15 +10,15 @@ import type { FederationReport } from '../../src/coordinator/coordinator-api.js'
 import type { SignedBroadcast } from '../../src/protocol/federation/chain.js';
 import { cutlayerHere } from '../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../support/coordinator-process.js';
+import { thoroughSuite } from '../support/exhaustive.js';
 import { FederateProcess } from '../support/federate-process.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
-
 import { writeNotes } from '../support/training-data.js';
 
 const sites = ['north', 'east', 'south'] as const;
 
-describe('a federation of processes', function () {
+thoroughSuite('a federation of processes', function () {
   this.timeout(600_000);
   let dir: string;
   let bundleDir: string;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { writeFailure } from '../../src/files/atomic-file.js';
 import { cutlayerHere } from '../support/command-here.js';
+import { depth } from '../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { MAIN } from '../support/server-process.js';
@@ -58,10 +59,11 @@ describe('client train', function () {
   };
 
   const file = 'metrics.jsonl';
-  for (const [where, more] of [
+  const places = [
     ['alone', ['--no-tensorboard']],
     ['beside TensorBoard', []],
-  ] as const) {
+  ] as const;
+  for (const [where, more] of depth<readonly (typeof places)[number][]>(places, places.slice(1))) {
     it(`names ${file} (${where}) when it cannot grow, without a stack trace or a lock, and goes on when it can`, async () => {
       const kilobytes = more.length > 0 ? 8 : 2;
       const out = join(dir, `full-${kilobytes}`);

@@ -54,8 +54,6 @@ describe('the table of methods', () => {
   });
 });
 
-/** Families whose methods `npm test` tries at each of their cuts; those of others, at the cut that runs every graph. */
-const atEachCut = ['gpt2-tiny'];
 /** Families with whole curves in `npm test`: every case has one on the first of these that has it. */
 const withWholeCurves = ['gpt2-tiny', 'llama-tiny'];
 
@@ -65,10 +63,10 @@ for (const family of methodFamilies()) {
     { bottom: 0, top: 0 },
     { bottom: 1, top: 1 },
   ]) {
-    const sample = !exhaustive && !atEachCut.includes(family);
+    // `npm test` tries each method at the cut that runs every graph.
     const here = cases.filter(
       ({ cuts }) =>
-        cuts.some(({ bottom, top }) => bottom === cut.bottom && top === cut.top) && !(sample && cut.top === 0 && cuts.length > 1),
+        cuts.some(({ bottom, top }) => bottom === cut.bottom && top === cut.top) && !(!exhaustive && cut.top === 0 && cuts.length > 1),
     );
     if (here.length === 0) continue;
     describe(`methods on ${family} cut at ${cut.bottom} and ${cut.top} through a gateway`, () => {

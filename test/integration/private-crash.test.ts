@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { epsilonOf } from '../../src/privacy/accountant.js';
 import { gaussianEvent } from '../../src/privacy/event.js';
 import type { PrivacyStatement } from '../../src/privacy/statement.js';
+import { thorough } from '../support/exhaustive.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { MAIN } from '../support/server-process.js';
 import { startTestGateway, type TestGateway } from '../support/test-gateway.js';
@@ -59,7 +60,7 @@ describe('kill -9 of a private run', () => {
   const checkpointed = async () =>
     Math.max(...(await readdir(join(out(), 'checkpoints'))).map((name) => Number(name.slice('step-'.length)) || 0));
 
-  it('pays for every step that was taken, and again for those that are taken again', async () => {
+  thorough('pays for every step that was taken, and again for those that are taken again', async () => {
     let child = start();
     await afterStep(child, 5);
     child.kill('SIGKILL');

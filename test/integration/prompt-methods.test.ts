@@ -4,6 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cutlayerHere } from '../support/command-here.js';
+import { thorough } from '../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
@@ -51,7 +52,7 @@ describe('prompt-side methods by the command line', () => {
     assert.match(stderr, /PREFIX_INIT_REFUSED.*vendor's policy.*--init RANDOM/s);
   });
 
-  it('goes on with an LSTM encoder where a stopped run left it, and ends at the same prompt to the last bit', async () => {
+  thorough('goes on with an LSTM encoder where a stopped run left it, and ends at the same prompt to the last bit', async () => {
     const pTuning = ['--method', 'p-tuning', '--encoder', 'LSTM', '--encoder-hidden', '6', '--schedule', 'constant'];
     await train(refusing, 'whole', ...pTuning, '--steps', '4');
     // As a run that was killed between its second and its fourth step leaves its directory.

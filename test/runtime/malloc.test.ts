@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { GLIBC_TUNABLES, tunedEnvironment } from '../../src/runtime/malloc.js';
+import { thorough } from '../support/exhaustive.js';
 
 describe('runtime/malloc', () => {
-  it('names settings that glibc knows: the kernel is asked for memory once, not at every large allocation', function () {
+  thorough('names settings that glibc knows: the kernel is asked for memory once, not at every large allocation', function () {
     if (process.platform !== 'linux' || !existsSync('/proc/self/stat')) this.skip();
     // Rounds of large arrays that are dropped again; the faults of the last ones tell whether memory was kept.
     const program = `

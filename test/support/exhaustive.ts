@@ -18,3 +18,16 @@ export function depth<T>(full: T, sample: T): T {
 export function every<T>(stride: number, all: readonly T[]): readonly T[] {
   return exhaustive ? all : all.filter((_, at) => at % stride === 0 || at === all.length - 1);
 }
+
+/**
+ * A test of the exhaustive run alone. `npm test` has a cheaper one of the same kind, or a part of
+ * it, beside it.
+ */
+export function thorough(title: string, body: (this: Mocha.Context) => Promise<void> | void): void {
+  if (exhaustive) it(title, body);
+}
+
+/** A suite of the exhaustive run alone, as {@link thorough}. */
+export function thoroughSuite(title: string, body: (this: Mocha.Suite) => void): void {
+  if (exhaustive) describe(title, body);
+}

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { DEFAULT_TOKENIZER_LIMITS } from '../../../clients/typescript/data/bounded-tokenizer.js';
 import { loadExamples, TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
+import { thorough } from '../../support/exhaustive.js';
 
 const fixture = join(packageRoot(), 'test/fixtures/llama-tiny');
 const special = { vocabSize: 320, bosTokenId: 0, eosTokenIds: [1] };
@@ -51,7 +52,7 @@ describe('the code of a bundle', function () {
     assert.ok(tokenizer.encode('hello').length > 0);
   });
 
-  it('ends at its heap, not only at its time', () => {
+  thorough('ends at its heap, not only at its time', () => {
     const double = "{% set ns = namespace(list=['x']) %}{% for a in range(24) %}{% set ns.list = ns.list + ns.list %}{% endfor %}";
     const ample = { ...limits, timeMs: 20_000 };
     for (const heapMb of [1024, 64]) {

@@ -10,7 +10,7 @@ import { PAYLOAD, readRound } from '../../../clients/typescript/federation/round
 import { CutlayerError } from '../../../src/errors.js';
 import { signBroadcast } from '../../../src/protocol/federation/chain.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
 
 const settings = {
@@ -147,7 +147,7 @@ describe('a participant that is killed', function () {
     assert.ok((await survives({}, depth(1, 18))) > 90, 'every effect of a round was a point to die at');
   });
 
-  it('the same without secure aggregation', async () => {
+  thorough('the same without secure aggregation', async () => {
     assert.ok((await survives({ secureAggregation: null }, depth(2, 23))) > 50);
   });
 

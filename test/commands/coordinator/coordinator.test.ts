@@ -16,6 +16,7 @@ import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../../support/coordinator-process.js';
+import { thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { openFederation, proverFor } from '../../support/scripted-coordinator.js';
 
@@ -187,7 +188,7 @@ describe('cutlayer coordinator', function () {
     assert.match(killed.stderr, /error (NOT_FOUND|INVALID_ARGUMENT): .*5/);
   });
 
-  it('goes on after kill -9 with what it had, under the same key and address', async () => {
+  thorough('goes on after kill -9 with what it had, under the same key and address', async () => {
     const before = JSON.parse((await running.run('status', '--json')).stdout);
     await running.kill();
     const gone = await running.run('status');

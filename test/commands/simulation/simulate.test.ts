@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readSettings } from '../../../src/commands/coordinator/settings-input.js';
 import { type SimulationOptions, simulate } from '../../../src/commands/simulation/simulate.js';
 import type { SimulationPoint, SimulationSummary } from '../../../src/commands/simulation/simulation-summary.js';
-import { depth, exhaustive } from '../../support/exhaustive.js';
+import { depth, exhaustive, thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { anonymousBytes, heldBytes } from '../../support/process-memory.js';
 import { writeNotes } from '../../support/training-data.js';
@@ -39,7 +39,7 @@ describe('simulated federations', function () {
     return simulate({ ...common, participants: 5, split: { kind: 'iid' }, given, out: dir, seed: 7, threads: 1, ...options });
   }
 
-  it('come out the same from the same seed, keys, masks and noise included', async () => {
+  thorough('come out the same from the same seed, keys, masks and noise included', async () => {
     const settings = ['evaluation={metric: loss}', 'training.steps=1'];
     const split = { kind: 'dirichlet', alpha: 0.3 } as const;
     const label = { field: 'completion' };
@@ -58,19 +58,22 @@ describe('simulated federations', function () {
     assert.notEqual(eight.federation, seven.federation);
   });
 
-  it('give the same aggregates with secure aggregation as without, up to the rounding of fixed point, and leave nothing behind', async () => {
-    const [masked, clear] = [await run([]), await run(['secureAggregation=null'])];
-    for (const [at, point] of masked.points.entries()) {
-      assert.ok(Math.abs(point.test!.loss - clear.points[at]!.test!.loss) < 1e-5, `version ${at}`);
-    }
-    assert.ok(masked.points[2]!.test!.loss < masked.points[0]!.test!.loss, 'the federation learns');
-    const up = ({ participants }: SimulationSummary) => participants.reduce((sum, participant) => sum + participant.up, 0);
-    assert.ok(up(masked) > up(clear), 'masked rounds have more stages');
-    assert.deepEqual(
-      (await readdir(dir)).filter((name) => name.startsWith('.scratch')),
-      [],
-    );
-  });
+  thorough(
+    'give the same aggregates with secure aggregation as without, up to the rounding of fixed point, and leave nothing behind',
+    async () => {
+      const [masked, clear] = [await run([]), await run(['secureAggregation=null'])];
+      for (const [at, point] of masked.points.entries()) {
+        assert.ok(Math.abs(point.test!.loss - clear.points[at]!.test!.loss) < 1e-5, `version ${at}`);
+      }
+      assert.ok(masked.points[2]!.test!.loss < masked.points[0]!.test!.loss, 'the federation learns');
+      const up = ({ participants }: SimulationSummary) => participants.reduce((sum, participant) => sum + participant.up, 0);
+      assert.ok(up(masked) > up(clear), 'masked rounds have more stages');
+      assert.deepEqual(
+        (await readdir(dir)).filter((name) => name.startsWith('.scratch')),
+        [],
+      );
+    },
+  );
 
   it('go on when participants vanish at any stage, and count whose updates are in', async () => {
     const summary = await run(['rounds.count=3', 'training.steps=1'], { participants: 6, dropout: 0.3 });
@@ -79,7 +82,7 @@ describe('simulated federations', function () {
     assert.ok(summary.points.some(({ participants }) => participants < 6 && participants >= 3));
   });
 
-  it('jump from event to event and tell of aborted rounds, however many participants vanish', async () => {
+  thorough('jump from event to event and tell of aborted rounds, however many participants vanish', async () => {
     const settings = ['rounds={count: 2, trainSeconds: 86400, stageSeconds: 3600}', 'training.steps=1'];
     for (const dropout of [0.3, 0.9]) {
       const told: number[] = [];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { EVALUATION_LENGTH, evaluationMetrics, metricIndex } from '../../../src/protocol/federation/payload.js';
 import { isBetter } from '../../../src/protocol/federation/promotion.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
+import { thorough } from '../../support/exhaustive.js';
 
 /**
  * Metrics as a member sends them: the same everywhere but the candidate's losses (as parts of
@@ -130,7 +131,7 @@ describe('versions', () => {
     assert.equal(report.recent[0]!.at - began, 0, 'no cutoff had to pass');
   });
 
-  it('parameters of old versions are dropped, their lineage stays', async () => {
+  thorough('parameters of old versions are dropped, their lineage stays', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({ secureAggregation: null, evaluation: null, rounds: { count: 20 } }) });
     const report = await rig.play();
     assert.equal(report.versions.length, 21);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openDatabase } from '../../../src/coordinator/tables/database.js';
-import { exhaustive } from '../../support/exhaustive.js';
+import { exhaustive, thorough } from '../../support/exhaustive.js';
 import { contentOf, runScript, scriptLength, stepsDone } from '../../support/store-script.js';
 
 const program = fileURLToPath(new URL('../../support/store-process.js', import.meta.url));
@@ -30,7 +30,7 @@ describe('store, killed', () => {
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
-  it('has each transaction whole or not at all after kill -9 at every write, and goes on to the same end', async function () {
+  thorough('has each transaction whole or not at all after kill -9 at every write, and goes on to the same end', async function () {
     this.timeout(600_000);
     // The content after each number of transactions, from a store that nobody killed.
     const contents = new Map<string, number>();

@@ -35,7 +35,6 @@ export const generateOptions = {
     repetitionPenalty: optional(positiveNumber('r', "make tokens that are there less probable (default: the model's, else 1)")),
     presencePenalty: withDefault(number('p', 'taken off the logits of generated tokens', 'a number', Number.isFinite), 0),
     frequencyPenalty: withDefault(number('p', 'the same, for each time that a token came', 'a number', Number.isFinite), 0),
-    noRepeatNgramSize: optional(nonNegativeInteger('n', "no run of n tokens comes twice (default: the model's, else any may)")),
     stop: optional(texts('text', 'the text ends before this string; may be repeated')),
     minTokens: withDefault(nonNegativeInteger('n', 'do not stop before n tokens'), 0),
     seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
