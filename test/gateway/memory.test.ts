@@ -24,15 +24,23 @@ const HIDDEN = 32;
 describe('gateway memory', () => {
   let gateway: GatewayProcess;
   let client: SplitClient;
+  /** A connection of its own: one connection has half of the bytes of messages. */
+  let other: SplitClient;
   let backbone: BackboneArtifact;
   before(async () => {
     backbone = await tinyBackbone({ hiddenSize: HIDDEN, numLayers: 2 });
     const flags = ['--memory', '64MiB', '--residual-memory', '16MiB', '--max-tokens', '32768', '--max-in-flight', '128'];
     gateway = await startGateway({ backboneDir: backbone.dir, insecure: true, flags });
-    client = new (loadSplitService())(gateway.address, credentials.createInsecure(), clientChannelOptions());
+    const connect = (): SplitClient =>
+      new (loadSplitService())(gateway.address, credentials.createInsecure(), {
+        ...clientChannelOptions(),
+        'grpc.use_local_subchannel_pool': 1,
+      });
+    [client, other] = [connect(), connect()];
   });
   after(async () => {
     client.close();
+    other.close();
     await gateway.stop();
   });
 
@@ -54,14 +62,14 @@ describe('gateway memory', () => {
   it('holds 64 messages of nearly the largest size within its bytes, and answers an honest client beside them', async function () {
     if (!existsSync('/proc/self/status')) this.skip();
     const [honest, loud] = await Promise.all(['honest', 'loud'].map(async (name) => bearer(await gateway.token(name))));
-    assert.equal(await codeOf(splitCalls(client).forward(step('first', 1, 8, true), honest!)), 'OK');
+    assert.equal(await codeOf(splitCalls(other).forward(step('first', 1, 8, true), honest!)), 'OK');
     const before = residentBytes(gateway.pid);
     // 1 MiB each, and 4 MiB decoded: of these 32 MiB fit at a time.
     const large = step('', 32, 1000, false);
     const flood = Array.from({ length: 64 }, (_, at) =>
       codeOf(splitCalls(client).forward({ ...large, stepId: `${at}` }, loud!, { deadline: Date.now() + 100_000 })),
     );
-    assert.equal(await codeOf(splitCalls(client).forward(step('second', 1, 8, true), honest!)), 'OK');
+    assert.equal(await codeOf(splitCalls(other).forward(step('second', 1, 8, true), honest!)), 'OK');
     const codes = await Promise.all(flood);
     const grown = (peakBytes(gateway.pid) - before) / 2 ** 20;
     assert.ok(grown < 320, `grew by ${grown.toFixed(0)} MiB`);
