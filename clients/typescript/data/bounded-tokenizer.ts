@@ -79,7 +79,7 @@ export class BoundedTokenizer {
     const { port, answered } = this.#running!;
     Atomics.store(answered, 0, 0);
     port.postMessage(request);
-    Atomics.wait(answered, 0, 0, withinMs);
+    waitForAnswer(answered, withinMs);
     const reply = receiveMessageOnPort(port) as { readonly message: TokenizerReply } | undefined;
     if (reply === undefined) {
       void this.close();
@@ -94,6 +94,15 @@ export class BoundedTokenizer {
     const { code, message: text, details } = message.error;
     throw new CutlayerError(code, text, { details });
   }
+}
+
+/**
+ * Waits until the flag is set. A thread may still notify of its last answer when the next question
+ * is asked: a wake-up alone is no answer.
+ */
+export function waitForAnswer(answered: Int32Array, withinMs: number): void {
+  const end = performance.now() + withinMs;
+  for (let left = withinMs; left > 0 && Atomics.load(answered, 0) === 0; left = end - performance.now()) Atomics.wait(answered, 0, 0, left);
 }
 
 /** Characters or ids of a request. */

@@ -5,7 +5,8 @@ import { createHash } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_TOKENIZER_LIMITS } from '../../../clients/typescript/data/bounded-tokenizer.js';
+import { Worker } from 'node:worker_threads';
+import { DEFAULT_TOKENIZER_LIMITS, waitForAnswer } from '../../../clients/typescript/data/bounded-tokenizer.js';
 import { loadExamples, TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 import { thorough } from '../../support/exhaustive.js';
@@ -138,5 +139,19 @@ describe('the code of a bundle', function () {
     await writeFile(join(dir, 'tokenizer.json'), `${bytes.toString()} `);
     await assert.rejects(TextTokenizer.load(dir, { ...special, ...listed }), { code: 'DIGEST_MISMATCH' });
     await rm(dir, { recursive: true });
+  });
+
+  it('is not taken for one that does not answer when a late notification wakes the caller', () => {
+    const flag = new Int32Array(new SharedArrayBuffer(4));
+    const source = `
+      const { workerData: flag } = require('node:worker_threads');
+      const pause = new Int32Array(new SharedArrayBuffer(4));
+      for (let at = 0; at < 40; at++) { Atomics.wait(pause, 0, 0, 5); Atomics.notify(flag, 0); }
+      Atomics.store(flag, 0, 1);
+      Atomics.notify(flag, 0);`;
+    const worker = new Worker(source, { eval: true, workerData: flag });
+    waitForAnswer(flag, 30_000);
+    assert.equal(Atomics.load(flag, 0), 1);
+    return worker.terminate().then(() => undefined);
   });
 });
