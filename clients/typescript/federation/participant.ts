@@ -47,7 +47,7 @@ export interface ParticipantOptions {
   readonly rounds?: number | undefined;
   /** Longest wait for a task. Default 25,000. */
   readonly pollMs?: number | undefined;
-  /** Milliseconds between calls while it works; 0: none. Default {@link SIGN_OF_LIFE_MS}. */
+  /** Milliseconds between calls while it works; 0: none. Default a minute. */
   readonly signOfLifeMs?: number | undefined;
   /** Steps between local checkpoints. Default 50. */
   readonly checkpointEvery?: number | undefined;
