@@ -33,6 +33,12 @@ export class Shares {
     return heaviest;
   }
 
+  /** The tenant with most, when it has at least two more than `tenant`: it can give it one. */
+  giverTo(tenant: string): string | undefined {
+    const heaviest = this.heaviest();
+    return heaviest === undefined || this.of(heaviest) < this.of(tenant) + 2 ? undefined : heaviest;
+  }
+
   /**
    * The total after a tenant's amount becomes `amount`, and all others have given down to it. When
    * this is within a bound, giving stops before that tenant's turn.

@@ -18,9 +18,8 @@ export interface WaitingJob extends Turn {
 export function displacedByPlace<Job extends WaitingJob>(queue: FairQueue<Job>, tenant: string): Job | undefined {
   const places = new Shares();
   for (const one of queue.tenants()) places.add(one, queue.waitingOf(one));
-  const heaviest = places.heaviest();
-  if (heaviest === undefined || places.of(heaviest) < places.of(tenant) + 2) return undefined;
-  return queue.newestOf(heaviest)[0];
+  const heaviest = places.giverTo(tenant);
+  return heaviest === undefined ? undefined : queue.newestOf(heaviest)[0];
 }
 
 /**

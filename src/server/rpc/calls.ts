@@ -98,7 +98,7 @@ export class Calls {
     const others = this.#places.of(tenant);
     if (others >= maxInFlightPerTenant)
       throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
-    this.#makePlace(others);
+    this.#makePlace(tenant);
     const tokenEnd = principal.expiresAt + TOKEN_GRACE_MS;
     const last = Math.min(deadline, startedAt + maxDeadlineMs, tokenEnd);
     const passed =
@@ -157,12 +157,12 @@ export class Calls {
     for (const { controller } of this.#open) controller.abort(this.#shuttingDown());
   }
 
-  /** @param others places that the new call's tenant has. @throws CutlayerError QUEUE_FULL */
-  #makePlace(others: number): void {
+  /** @param tenant the new call's. @throws CutlayerError QUEUE_FULL */
+  #makePlace(tenant: string): void {
     const { role, maxInFlight } = this.#options;
     if (this.#open.size < maxInFlight) return;
-    const heaviest = this.#places.heaviest();
-    if (heaviest === undefined || this.#places.of(heaviest) < others + 2)
+    const heaviest = this.#places.giverTo(tenant);
+    if (heaviest === undefined)
       throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
     const newest = [...this.#open].findLast(({ principal }) => principal.tenant === heaviest)!;
     const message = `${role}: the calls of ${heaviest} in flight are the most of all tenants, and another needed the place; try again later`;

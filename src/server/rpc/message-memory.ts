@@ -71,13 +71,16 @@ export class MessageMemory {
    * one. That tenant must have more than the other will have.
    */
   #giveWay(tenant: string, bytes: number): boolean {
-    const most = [...new Set([...this.#receiving.keys()].map((call) => this.#tenant(call.tenant!)))].reduce<ByteBudget | undefined>(
-      (best, one) => (best === undefined || one.held > best.held ? one : best),
-      undefined,
-    );
-    if (most === undefined || most.held <= this.#tenant(tenant).held + bytes) return false;
-    const [call, end] = [...this.#receiving].findLast(([{ tenant: owner }]) => this.#tenant(owner!) === most)!;
-    call.release();
+    let most: ByteBudget | undefined;
+    let newest: HeldBytes | undefined;
+    for (const call of this.#receiving.keys()) {
+      const budget = this.#tenant(call.tenant!);
+      if (most !== undefined && budget !== most && budget.held <= most.held) continue;
+      [most, newest] = [budget, call];
+    }
+    if (most === undefined || newest === undefined || most.held <= this.#tenant(tenant).held + bytes) return false;
+    const end = this.#receiving.get(newest)!;
+    newest.release();
     end(
       new CutlayerError(
         'QUEUE_FULL',
