@@ -35,6 +35,15 @@ export interface MemberReport {
   readonly seenAt: number | null;
 }
 
+/** A member that works calls once a minute: longer silence is named. */
+const SILENT_MS = 180_000;
+
+/** Milliseconds since a member was heard, when it is silent. @param now milliseconds since 1970 */
+export function silentFor({ seenAt }: MemberReport, now: number): number | undefined {
+  const since = now - (seenAt ?? 0);
+  return since > SILENT_MS ? since : undefined;
+}
+
 /** A round that has ended. */
 export interface RoundEnding {
   readonly round: number;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Broadcast } from '../protocol/federation/chain.js';
 import { card, escapeHtml, renderPage, renderTable, STYLE } from '../server/html/page.js';
-import type { FederationReport, MemberReport } from './coordinator-api.js';
+import { type FederationReport, type MemberReport, silentFor } from './coordinator-api.js';
 
 /** Nothing is loaded, and no style but the page's own counts. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
@@ -16,8 +16,6 @@ const MOST_MEMBERS = 64;
 const MOST_ROUNDS = 10;
 /** Digits of an id that the commands take for it. */
 const ID_SHOWN = 16;
-/** A member that works calls once a minute. */
-const SILENT_MS = 180_000;
 
 /** A federation with the sums that its chain tells. */
 export interface ShownFederation {
@@ -102,9 +100,10 @@ function renderAborted({ recent }: FederationReport): string {
   return `<h3>Aborted rounds</h3>\n${renderTable([{ title: 'Round', number: true }, { title: 'Purpose' }, { title: 'When' }, { title: 'Reason' }], rows)}`;
 }
 
-function seen({ seenAt }: MemberReport, now: number): string {
-  if (seenAt === null) return 'never seen';
-  return now - seenAt > SILENT_MS ? `seen ${span(now - seenAt)} ago` : 'here';
+function seen(member: MemberReport, now: number): string {
+  if (member.seenAt === null) return 'never seen';
+  const silent = silentFor(member, now);
+  return silent === undefined ? 'here' : `seen ${span(silent)} ago`;
 }
 
 const time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;

@@ -72,15 +72,10 @@ export class Continuation {
 
   /** Chooses the next token. @param logits [vocabulary] after its ids; they are changed */
   step(logits: Float32Array): Piece {
-    const count = this.#topLogprobs;
-    const before = count === undefined ? undefined : logits.slice();
+    const before = this.#topLogprobs === undefined ? undefined : logits.slice();
     const id = this.#sample(logits, this);
     if (this.#stopTokenIds.has(id)) return this.#end('stop', this.#stops.push(this.#text.finish()));
-    const token = {
-      id,
-      logprob: before === undefined ? Number.NaN : logprobsOf(before)(id),
-      top: before === undefined ? [] : topLogprobs(before, count!),
-    };
+    const token = { id, ...this.#logprobs(before, id) };
     this.ids.push(id);
     this.#left--;
     const shown = this.#stops.push(this.#text.push(id));
@@ -88,6 +83,13 @@ export class Continuation {
     if (this.#left > 0) return { token, text: shown.text };
     const rest = this.#stops.push(this.#text.finish());
     return { token, ...this.#end(rest.stop === undefined ? 'length' : 'stop', { ...rest, text: shown.text + rest.text }) };
+  }
+
+  /** @param logits as the model gave them; undefined where they are not wanted */
+  #logprobs(logits: Float32Array | undefined, id: number): Omit<NonNullable<Piece['token']>, 'id'> {
+    if (logits === undefined) return { logprob: Number.NaN, top: [] };
+    const of = logprobsOf(logits);
+    return { logprob: of(id), top: topLogprobs(logits, this.#topLogprobs ?? 0, of) };
   }
 
   #end(finish: Finish, { text, stop }: { readonly text: string; readonly stop?: string }): Piece {

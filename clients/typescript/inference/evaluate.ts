@@ -119,26 +119,22 @@ async function generationExactMatch(
 ): Promise<number> {
   const { tokenizer } = model.bundle;
   const asked = examples.filter((example) => example.promptLength > 0).slice(0, options.generateExamples);
-  const limits = batchLimits(model, adapter, options);
-  const lengths = asked.map(({ tokenIds }) => tokenIds.length + GENERATION_SLACK);
   const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
-  const { signal } = options;
+  const { signal, batchSize, maxTokensPerBatch } = options;
   let right = 0;
   for (const group of tasksApart(asked, adapter?.tasks)) {
     const task = asked[group[0] ?? 0]?.task;
-    for (const indexes of evaluationBatches(lengths, limits, group)) {
-      const prompts = indexes.map((index) => {
-        const { tokenIds, promptLength } = asked[index]!;
-        const rest = Array.from(tokenIds.subarray(promptLength));
-        const wanted = tokenizer.stopTokenIds.has(rest.at(-1) ?? -1) ? rest.slice(0, -1) : rest;
-        const ids = Array.from(tokenIds.subarray(0, promptLength));
-        return { ids, wanted, generated: [] as number[], options: { maxNewTokens: wanted.length + GENERATION_SLACK } };
-      });
-      const continued = prompts.filter(({ ids }) => ids.length < longest);
-      for await (const { index, token } of continueAll(model, adapter, continued, { task, signal }))
-        if (token !== undefined) continued[index]!.generated.push(token.id);
-      right += prompts.filter(({ generated, wanted }) => tokenizer.decode(generated).trim() === tokenizer.decode(wanted).trim()).length;
-    }
+    const prompts = group.map((index) => {
+      const { tokenIds, promptLength } = asked[index]!;
+      const rest = Array.from(tokenIds.subarray(promptLength));
+      const wanted = tokenizer.stopTokenIds.has(rest.at(-1) ?? -1) ? rest.slice(0, -1) : rest;
+      const ids = Array.from(tokenIds.subarray(0, promptLength));
+      return { ids, wanted, generated: [] as number[], options: { maxNewTokens: wanted.length + GENERATION_SLACK } };
+    });
+    const continued = prompts.filter(({ ids }) => ids.length < longest);
+    for await (const { index, token } of continueAll(model, adapter, continued, { task, signal, batchSize, maxTokensPerBatch }))
+      if (token !== undefined) continued[index]!.generated.push(token.id);
+    right += prompts.filter(({ generated, wanted }) => tokenizer.decode(generated).trim() === tokenizer.decode(wanted).trim()).length;
   }
   return right / asked.length;
 }

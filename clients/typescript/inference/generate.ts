@@ -23,6 +23,16 @@ export interface NumberedPiece extends Piece {
   readonly index: number;
 }
 
+/** How prompts are continued together. */
+interface ContinueOptions {
+  /** The task's id or name, for an adapter with tasks. */
+  readonly task?: number | string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Sequences at a time. Default 8. */
+  readonly batchSize?: number | undefined;
+  readonly maxTokensPerBatch?: number | undefined;
+}
+
 /**
  * Continues prompts side by side, a token of each at a time. Pieces of one continuation come in
  * order; its last one has `finish`.
@@ -32,7 +42,7 @@ export async function* continueAll(
   model: SplitModel,
   adapter: Adapter | undefined,
   prompts: readonly { readonly ids: readonly number[]; readonly options: ContinuationOptions; readonly number?: number }[],
-  { task, signal }: { readonly task?: number | string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  { task, signal, batchSize, maxTokensPerBatch }: ContinueOptions = {},
 ): AsyncGenerator<NumberedPiece> {
   refuseClassifier(adapter);
   const parts = await adapter?.parts(taskOf(adapter, task));
@@ -42,7 +52,7 @@ export async function* continueAll(
     if (ids.length > 0 && room > 0) return new Continuation(model, ids, room, options, number);
     throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${longest - 1} tokens, got ${ids.length}`);
   });
-  const limits = batchLimits(model, adapter, { batchSize: Number.MAX_SAFE_INTEGER });
+  const limits = batchLimits(model, adapter, { batchSize, maxTokensPerBatch });
   for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
   for (;;) {
     const active = [...all.keys()].filter((index) => all[index]!.finish === undefined);

@@ -1,6 +1,12 @@
 /** A federation's report for people. */
 
-import type { FederationReport, MemberReport, RoundReport, VersionReport } from '../../coordinator/coordinator-api.js';
+import {
+  type FederationReport,
+  type MemberReport,
+  type RoundReport,
+  silentFor,
+  type VersionReport,
+} from '../../coordinator/coordinator-api.js';
 import { byteText } from '../../files/byte-text.js';
 import type { VersionMetrics } from '../../protocol/federation/chain.js';
 import type { RoundStage } from '../../protocol/federation/federation-api.js';
@@ -13,9 +19,6 @@ const doing: Readonly<Record<RoundStage, string>> = {
   confirming: 'members confirm who is left',
   unmasking: 'members unmask the sum',
 };
-
-/** A member that trains calls once a minute: longer silence is named. */
-const SILENT_MS = 180_000;
 
 /** Members that one line names. */
 const MOST_NAMED = 20;
@@ -77,12 +80,13 @@ function seenText(members: readonly MemberReport[], now: number): string {
 }
 
 function silentMembers(members: readonly MemberReport[], now: number): readonly MemberReport[] {
-  return members.filter(({ seenAt }) => seenAt === null || now - seenAt > SILENT_MS);
+  return members.filter((member) => silentFor(member, now) !== undefined);
 }
 
-function seen({ name, seenAt }: MemberReport, now: number): string {
-  if (seenAt === null) return `${name} never`;
-  return now - seenAt > SILENT_MS ? `${name} ${duration(now - seenAt)} ago` : `${name} now`;
+function seen(member: MemberReport, now: number): string {
+  if (member.seenAt === null) return `${member.name} never`;
+  const silent = silentFor(member, now);
+  return silent === undefined ? `${member.name} now` : `${member.name} ${duration(silent)} ago`;
 }
 
 function listed(texts: readonly string[]): string {

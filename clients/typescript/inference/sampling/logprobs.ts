@@ -17,10 +17,11 @@ export function logprobsOf(logits: Float32Array): (id: number) => number {
 }
 
 /**
- * The most probable tokens, most probable first. @param logits [vocabulary] @param count 0: none
+ * The most probable tokens, most probable first.
+ * @param logits [vocabulary]
+ * @param of What `logprobsOf` gives of them, where it is known
  */
-export function topLogprobs(logits: Float32Array, count: number): readonly TokenLogprob[] {
+export function topLogprobs(logits: Float32Array, count: number, of = logprobsOf(logits)): readonly TokenLogprob[] {
   if (count === 0) return [];
-  const of = logprobsOf(logits);
   return Array.from(rankTokens(logits).subarray(0, count), (id) => ({ id, logprob: of(id) }));
 }
