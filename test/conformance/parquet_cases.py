@@ -39,6 +39,10 @@ def main(directory: Path) -> None:
     pq.write_table(pairs, directory / "delta.parquet", use_dictionary=False, column_encoding={"prompt": "DELTA_BYTE_ARRAY", "completion": "DELTA_LENGTH_BYTE_ARRAY", "id": "DELTA_BINARY_PACKED"})
     chats = pa.Table.from_pylist([{**chat, "tools": TOOLS} for chat in CHATS])
     pq.write_table(chats, directory / "chats.parquet", compression="zstd")
+    # Each text is the one before it: 600 MiB in a file of some kilobytes.
+    (directory / "refused").mkdir(exist_ok=True)
+    same = pa.table({"prompt": ["x" * 2**20] * 600})
+    pq.write_table(same, directory / "refused" / "shared.parquet", use_dictionary=False, compression="zstd", column_encoding={"prompt": "DELTA_BYTE_ARRAY"}, write_statistics=False)
     rows = {"pairs": PAIRS, "chats": [{**without_none(row), "tools": json.loads(TOOLS)} for row in chats.to_pylist()]}
     (directory / "rows.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n")
 

@@ -282,6 +282,19 @@ describe('data in Parquet', () => {
       const broken = Buffer.from(whole);
       broken.fill(0xff, 40, 200);
       await refused(broken, /p\.parquet rows 1 to 10: cannot be read as Parquet/);
+      for (const [header, run] of [
+        ['feffffff07', '1073741823'],
+        ['ffffffff07', '8589934584'],
+      ] as const) {
+        const endless = await readFile(at('none.parquet'));
+        const levels = endless.indexOf(Buffer.from('020000001401', 'hex'), endless.indexOf('Ticket'));
+        endless.write(header, levels + 4, 'hex');
+        await refused(
+          endless,
+          RegExp(`rows 1 to 10: cannot be read as Parquet: row group 1, column prompt: a run of ${run} values where 10 are left`),
+        );
+      }
+      await refused(await readFile(at('refused/shared.parquet')), /row group 1, column prompt: texts of a page .* the most is 536870912/);
       await refused(whole, /no column of a record .*; the columns are: id, prompt, completion$/, new Set(['text']));
     } finally {
       await rm(dir, { recursive: true });
