@@ -1,8 +1,7 @@
 /**
  * Checks of a Parquet column's pages before they are decoded. The decoder takes what a page says of
  * itself: the lengths of its runs, and of the parts of its texts. Here each of them is held to the
- * page's values and to the column's bytes, so that decoding ends in time and memory of an honest
- * file's.
+ * page's values and to the column's bytes. So decoding takes the time and memory of an honest file.
  * @see apache/parquet-format, Encodings.md
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
