@@ -6,6 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+// The allocator's settings of the `cutlayer` command: tests run as the product does.
+const { GLIBC_TUNABLES } = await import(pathToFileURL(join('dist', 'src', 'runtime', 'malloc.js')).href);
 
 /** Files of more than about 10 s of processor time, the longest first. */
 const longest = [
@@ -41,13 +45,13 @@ const files = readdirSync(join('dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', String(name)))
   .filter((name) => name.endsWith('.test.js') && (!exhaustive || /from '.*\/support\/exhaustive\.js'/.test(readFileSync(name, 'utf8'))))
   .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-const jobs = Math.min(8, availableParallelism() + 1);
+const jobs = Math.min(8, availableParallelism() + 2);
 
 const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
 const { status } = spawnSync(process.execPath, [mocha, '--parallel', '--jobs', String(jobs), ...further, ...files], {
   stdio: 'inherit',
   // A developer's own profiles are not part of a test.
-  env: { ...process.env, CUTLAYER_HOME: join('dist', 'no-profiles'), ...(exhaustive && { CUTLAYER_EXHAUSTIVE: '1' }) },
+  env: { GLIBC_TUNABLES, ...process.env, CUTLAYER_HOME: join('dist', 'no-profiles'), ...(exhaustive && { CUTLAYER_EXHAUSTIVE: '1' }) },
 });
 process.exitCode = status ?? 1;
 

@@ -9,6 +9,7 @@ import { decodeJwt } from 'jose';
 import type { Invite } from '../../../clients/typescript/cli/federate/invite-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { type CoordinatorProcess, startCoordinator } from '../../support/coordinator-process.js';
+import { thorough } from '../../support/exhaustive.js';
 import { FederateProcess } from '../../support/federate-process.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
@@ -83,7 +84,7 @@ describe('an invite', function () {
     assert.equal((await stat(fileOf('east'))).mode & 0o777, 0o600);
   });
 
-  it('is all that a member needs beside its data and the profile of its vendor', async () => {
+  thorough('is all that a member needs beside its data and the profile of its vendor', async () => {
     for (const site of sites) {
       const token = join(dir, `${site}.token`);
       await writeFile(token, await gateway.token({ tenant: site }));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AbusedServer, checkHealth, paths, startAbusedCoordinator, startAbusedGateway } from '../../support/abused-server.js';
+import { exhaustive } from '../../support/exhaustive.js';
 import type { RawCall } from '../../support/raw-grpc.js';
 
 const ofRole = {
@@ -9,7 +10,10 @@ const ofRole = {
   coordinator: { start: startAbusedCoordinator, path: paths.submit, answered: 3 },
 } as const;
 
-for (const role of ['gateway', 'coordinator'] as const) {
+/** Both servers are made of the same parts; `npm test` attacks one. */
+const roles = exhaustive ? (['gateway', 'coordinator'] as const) : (['gateway'] as const);
+
+for (const role of roles) {
   const { start, path, answered } = ofRole[role];
   describe(`${role}: calls that do not end by themselves`, () => {
     let server: AbusedServer;
@@ -71,7 +75,7 @@ describe('gateway: answers that are never read', () => {
 });
 
 describe('shutdown beside a peer that reads nothing', () => {
-  for (const role of ['gateway', 'coordinator'] as const) {
+  for (const role of roles) {
     it(`${role}: the process ends`, async () => {
       const { start, path } = ofRole[role];
       const server = await start('--grace', '1');
