@@ -9,7 +9,7 @@ import { RUN_ROWS } from '../../src/gateway/engine/fair-queue.js';
 import { MAX_TTL_SECONDS } from '../../src/server/auth/ttl.js';
 import { defaultBounds } from '../../src/server/rpc/limits.js';
 
-const { connections, transfer, open, maxVerifying } = defaultBounds;
+const { connections, transfer, open, streams, maxVerifying } = defaultBounds;
 const KIB = 1024;
 
 /** What the page says, written from the code's numbers. */
@@ -23,6 +23,8 @@ const sayings: readonly string[] = [
   `the body moves at ${transfer.bytesPerSecond / KIB} KiB/s after ${transfer.graceMs / 1000} s`,
   `more than ${MAX_TTL_SECONDS / 86_400} days ahead`,
   `${maxVerifying} at once; more is`,
+  `${streams.maxOpen} places of their own, a tenant ${streams.maxOpenPerTenant}; one ends after ${streams.idleMs / 1000} s without a message`,
+  `${streams.maxWaiting} wait for their turn`,
   `within ${connections.handshakeMs / 1000} s`,
   `closed after ${connections.idleMs / 60_000} min without a call, at an age of about ${connections.ageMs / 3_600_000} h, or when a ping has no answer in ${connections.keepaliveTimeoutMs / 1000} s`,
   `${connections.resetBurst} at once, ${connections.resetRate} a second`,

@@ -1,4 +1,4 @@
-/** A server of one method on loopback, whose bounds, tokens and answers a test chooses. */
+/** A server of one method, unary and as a stream, on loopback; a test chooses bounds, tokens and answers. */
 import { CutlayerError } from '../../src/errors.js';
 import type { Principal } from '../../src/server/auth/scopes.js';
 import { createLogger } from '../../src/server/observability/log.js';
@@ -6,7 +6,7 @@ import type { CallObservation } from '../../src/server/observability/metrics.js'
 import type { Call } from '../../src/server/rpc/calls.js';
 import { intercepted } from '../../src/server/rpc/interceptor.js';
 import type { CallLimits, ServerBounds } from '../../src/server/rpc/limits.js';
-import type { GuardedMethod } from '../../src/server/rpc/method.js';
+import type { GuardedMethod, Method, StreamMethod } from '../../src/server/rpc/method.js';
 import { createRpcServer, type RpcServer } from '../../src/server/rpc/server.js';
 import type { ServerCredentials } from '../../src/server/tls/open-tls.js';
 import { connectRaw, type RawConnection, type RawOptions } from './raw-grpc.js';
@@ -14,12 +14,17 @@ import { connectRaw, type RawConnection, type RawOptions } from './raw-grpc.js';
 /** The path of the method. */
 export const ECHO = '/test.Rig/Echo';
 
+/** The path of the same method for messages without end. */
+export const ECHOES = '/test.Rig/Echoes';
+
 /** What a test chooses. */
 export interface RigOptions {
   readonly limits?: Partial<CallLimits>;
   readonly bounds?: Partial<ServerBounds>;
   /** The answer; by default the request itself. */
   readonly answer?: (request: Buffer, call: Call) => Promise<Buffer>;
+  /** Told of each stream that has ended. */
+  readonly ended?: (call: Call) => void;
   /** Checks a token; by default the token is the tenant's name, and lasts an hour. */
   readonly verify?: (token: string) => Promise<Principal>;
   /** By default there is no TLS. */
@@ -48,7 +53,7 @@ export const principal = (tenant: string, lastsMs = 3_600_000): Principal => ({
 
 /** Starts one. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const { limits, bounds = {}, answer = async (request) => request, verify, credentials = 'insecure' } = options;
+  const { limits, bounds = {}, answer = async (request) => request, ended = () => undefined, verify, credentials = 'insecure' } = options;
   const observed: CallObservation[] = [];
   const server = createRpcServer({
     role: 'gateway',
@@ -57,7 +62,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
         name: 'test.Rig',
         methods: (interceptors) => {
           const run: GuardedMethod['run'] = (request, call) => intercepted(interceptors, call, () => answer(request, call));
-          return new Map([[ECHO, { kind: 'guarded', name: 'Echo', run }]]);
+          const open: StreamMethod['open'] = (call) => ({ answer: (request) => run(request, call), end: () => ended(call) });
+          return new Map<string, Method>([
+            [ECHO, { kind: 'guarded', name: 'Echo', run }],
+            [ECHOES, { kind: 'stream', name: 'Echoes', open }],
+          ]);
         },
       },
     ],

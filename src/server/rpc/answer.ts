@@ -11,17 +11,22 @@ import { Pace } from './pace.js';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
-const responseHeaders = {
+/** The headers of every answer. */
+export const responseHeaders = {
   ':status': 200,
   'content-type': 'application/grpc+proto',
   'grpc-accept-encoding': 'identity',
 } as const satisfies OutgoingHttpHeaders;
 
+/** The trailers of a call that went well. */
+export const okTrailers = { 'grpc-status': 0, 'grpc-message': 'OK' } as const satisfies OutgoingHttpHeaders;
+
 const PREFIX_BYTES = 5;
 /** Larger answers are written in parts: what a peer does not read is never more than one part. */
 const PART_BYTES = 256 * 1024;
 
-const gone = (cause?: unknown): CutlayerError => new CutlayerError('CANCELLED', 'call: the caller has gone', { cause });
+/** The error of a call whose caller has gone. */
+export const gone = (cause?: unknown): CutlayerError => new CutlayerError('CANCELLED', 'call: the caller has gone', { cause });
 
 /** Answers a request that is not gRPC. */
 export function sendUnsupported(stream: ServerHttp2Stream): void {
@@ -38,14 +43,18 @@ export function sendFailure(stream: ServerHttp2Stream, caught: unknown): void {
     stream.destroy();
     return;
   }
-  const { code, details, metadata } = toServiceError(caught);
-  const trailers = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata?.toHttp2Headers() };
-  stream.respond({ ...responseHeaders, ...trailers }, { endStream: true });
+  stream.respond({ ...responseHeaders, ...failureTrailers(caught) }, { endStream: true });
   endRequest(stream);
 }
 
+/** The trailers that say why a call failed. */
+export function failureTrailers(caught: unknown): OutgoingHttpHeaders {
+  const { code, details, metadata } = toServiceError(caught);
+  return { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata?.toHttp2Headers() };
+}
+
 /** Ends the caller's side too, when it still sends (RFC 9113 sec. 8.1). */
-function endRequest(stream: ServerHttp2Stream): void {
+export function endRequest(stream: ServerHttp2Stream): void {
   if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR);
 }
 
@@ -62,7 +71,7 @@ export async function sendAnswer(
   signal.throwIfAborted();
   if (stream.destroyed || stream.closed) throw gone();
   stream.respond(responseHeaders, { waitForTrailers: true });
-  stream.once('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0, 'grpc-message': 'OK' }));
+  stream.once('wantTrailers', () => stream.sendTrailers(okTrailers));
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
   for await (const message of messages) await paced(floor, signal, (moved) => writeMessage(stream, message, moved));
   stream.end();
@@ -70,7 +79,11 @@ export async function sendAnswer(
 }
 
 /** Runs a transfer under the signal and the floor. */
-function paced(floor: TransferFloor, signal: AbortSignal, transfer: (moved: (bytes: number) => void) => Promise<void>): Promise<void> {
+export function paced(
+  floor: TransferFloor,
+  signal: AbortSignal,
+  transfer: (moved: (bytes: number) => void) => Promise<void>,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       pace.stop();
@@ -91,7 +104,8 @@ function paced(floor: TransferFloor, signal: AbortSignal, transfer: (moved: (byt
   });
 }
 
-async function writeMessage(stream: ServerHttp2Stream, message: Buffer, moved: (bytes: number) => void): Promise<void> {
+/** Writes one message; resolves when the connection has taken it. */
+export async function writeMessage(stream: ServerHttp2Stream, message: Buffer, moved: (bytes: number) => void): Promise<void> {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(message.length, 1);
   const first = message.subarray(0, PART_BYTES);

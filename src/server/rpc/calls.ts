@@ -19,7 +19,7 @@ export interface Call {
   readonly deadline: number;
   /** Aborts on the caller's cancel, the deadline or shutdown. Its reason is a CutlayerError. */
   readonly signal: AbortSignal;
-  /** Aborts when shutdown begins: a call that waits answers now. */
+  /** Aborts when shutdown begins, with a CutlayerError: a call that waits answers now. */
   readonly draining: AbortSignal;
   /** The outcome so far; the handler fills it in. */
   readonly outcome: { code: string | undefined; bytesIn: number; bytesOut: number; rows: number };
@@ -40,6 +40,8 @@ interface OpenCall extends Call {
 
 /** The parts that the accounting uses. */
 export interface CallsOptions {
+  /** What they are called in errors. Default: calls. */
+  readonly what?: 'calls' | 'streams';
   /** The name of the server in errors. */
   readonly role: ServerRole;
   readonly maxInFlight: number;
@@ -90,14 +92,14 @@ export class Calls {
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
   open(method: string, principal: Principal, deadline: number, { held, proof }: OpenedWith): Call {
-    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role } = this.#options;
+    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role, what = 'calls' } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
     const { tenant } = principal;
     const others = this.#places.of(tenant);
     if (others >= maxInFlightPerTenant)
-      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} calls of ${tenant} are in flight, which is its limit; end one first`);
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} ${what} of ${tenant} are in flight, which is its limit; end one first`);
     this.#makePlace(tenant);
     const tokenEnd = principal.expiresAt + TOKEN_GRACE_MS;
     const last = Math.min(deadline, startedAt + maxDeadlineMs, tokenEnd);
@@ -129,6 +131,11 @@ export class Calls {
     call.signal.throwIfAborted();
   }
 
+  /** Aborts work on a call whose exchange has failed. */
+  abort(call: Call, reason: unknown): void {
+    (call as OpenCall).controller.abort(reason);
+  }
+
   /** Ends a call, for any reason, and aborts work on it. */
   end(call: Call): void {
     const open = call as OpenCall;
@@ -145,7 +152,7 @@ export class Calls {
 
   /** Admits no more calls; resolves when the last one has ended. */
   drain(): Promise<void> {
-    this.#draining.abort();
+    this.#draining.abort(this.#shuttingDown());
     if (this.#open.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
@@ -159,13 +166,13 @@ export class Calls {
 
   /** @param tenant the new call's. @throws CutlayerError QUEUE_FULL */
   #makePlace(tenant: string): void {
-    const { role, maxInFlight } = this.#options;
+    const { role, maxInFlight, what = 'calls' } = this.#options;
     if (this.#open.size < maxInFlight) return;
     const heaviest = this.#places.giverTo(tenant);
     if (heaviest === undefined)
-      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} calls are in flight, which is the limit; try again in a moment`);
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${maxInFlight} ${what} are in flight, which is the limit; try again in a moment`);
     const newest = [...this.#open].findLast(({ principal }) => principal.tenant === heaviest)!;
-    const message = `${role}: the calls of ${heaviest} in flight are the most of all tenants, and another needed the place; try again later`;
+    const message = `${role}: the ${what} of ${heaviest} in flight are the most of all tenants, and another needed the place; try again later`;
     newest.controller.abort(new CutlayerError('QUEUE_FULL', message));
     newest.outcome.code = 'QUEUE_FULL';
     this.end(newest);

@@ -4,16 +4,19 @@
  */
 import type { ServerHttp2Stream } from 'node:http2';
 import { CutlayerError } from '../../errors.js';
+import type { Principal } from '../auth/scopes.js';
 import type { Verifier } from '../auth/verifier.js';
 import type { CallObservation } from '../observability/metrics.js';
 import { sendAnswer, sendFailure, sendUnsupported } from './answer.js';
+import { AnswerStream } from './answer-stream.js';
 import type { HeldBytes } from './byte-budget.js';
 import type { Call, Calls } from './calls.js';
 import type { Connection } from './connections.js';
 import type { ServerBounds } from './limits.js';
 import { MessageBody } from './message-body.js';
+import { MessageInbox } from './message-inbox.js';
 import type { MessageMemory } from './message-memory.js';
-import type { GuardedMethod, Method, OpenMethod } from './method.js';
+import type { Conversation, GuardedMethod, Method, OpenMethod, StreamMethod } from './method.js';
 import { OpenCalls } from './open-calls.js';
 import { receiveMessage } from './receive.js';
 import { bearerToken, type RequestHeaders, readRequestHeaders, requireTimeout } from './request-headers.js';
@@ -24,6 +27,8 @@ export interface ExchangeOptions {
   readonly methods: ReadonlyMap<string, Method>;
   readonly verify: Verifier;
   readonly calls: Calls;
+  /** Of streams, whose places are their own. */
+  readonly streams: Calls;
   readonly memory: MessageMemory;
   readonly maxMessageBytes: number;
   readonly bounds: ServerBounds;
@@ -40,6 +45,9 @@ interface Exchange {
   readonly held: HeldBytes;
   readonly life: AbortController;
 }
+
+/** Gives a call its place. @throws CutlayerError as {@link Calls.open} */
+type Admit = (principal: Principal, deadline: number, exchange: Exchange) => Call;
 
 /** Runs the calls of a server. */
 export class Exchanges {
@@ -65,7 +73,9 @@ export class Exchanges {
       const method = methods.get(headers.path);
       if (method === undefined) throw new CutlayerError('UNIMPLEMENTED', 'path: expected a method of this server');
       const exchange = { stream, connection, headers, held, life };
-      await (method.kind === 'open' ? this.#runOpen(method, exchange) : this.#runGuarded(method, exchange));
+      if (method.kind === 'open') await this.#runOpen(method, exchange);
+      else if (method.kind === 'stream') await this.#runStream(method, exchange);
+      else await this.#runGuarded(method, exchange);
     } catch (caught) {
       endWith(stream, caught);
     } finally {
@@ -74,23 +84,16 @@ export class Exchanges {
   }
 
   async #runGuarded(method: GuardedMethod, exchange: Exchange): Promise<void> {
-    const { calls, memory, now, maxMessageBytes, bounds, onRefusal } = this.#options;
+    const { calls, memory, maxMessageBytes, bounds } = this.#options;
     const { stream, connection, headers, held, life } = exchange;
     const { signal } = life;
-    let call: Call | undefined;
-    try {
-      const deadline = now() + requireTimeout(headers);
-      const token = bearerToken(headers);
+    await this.#accounted(method.name, calls, async (admit) => {
+      const { deadline, token } = this.#admission(headers);
       const body = new MessageBody(maxMessageBytes, held);
       const received = receiveMessage(stream, body, bounds.transfer, signal);
       received.catch(() => undefined); // awaited below, after the token
-      const principal = await this.#verify(token);
-      signal.throwIfAborted();
-      const opened = calls.open(method.name, principal, deadline, { held, proof: headers.proof });
-      call = opened;
-      opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
-      stream.once('close', () => calls.end(opened));
-      memory.verified(held, connection.budget, principal.tenant, (reason) => life.abort(reason));
+      const opened = admit(await this.#verify(token), deadline, exchange);
+      memory.verified(held, connection.budget, opened.principal.tenant, (reason) => life.abort(reason));
       body.reserve();
       const message = await received;
       held.arrived();
@@ -99,9 +102,62 @@ export class Exchanges {
       calls.requireTime(opened);
       held.add(answer.length);
       await sendAnswer(stream, [answer], bounds.transfer, signal);
+    });
+  }
+
+  async #runStream(method: StreamMethod, exchange: Exchange): Promise<void> {
+    const { streams, memory, maxMessageBytes, bounds } = this.#options;
+    const { stream, connection, headers, life } = exchange;
+    const { signal } = life;
+    const answers = new AnswerStream(stream, bounds.transfer, signal);
+    const answered = this.#accounted(method.name, streams, async (admit) => {
+      const { deadline, token } = this.#admission(headers);
+      const fail = (reason: unknown): void => life.abort(reason);
+      const inbox = new MessageInbox(stream, {
+        ...{ maxMessageBytes, floor: bounds.transfer, limits: bounds.streams, fail },
+        newHeld: () => memory.newCall(connection.budget),
+        verified: (held, tenant) => memory.verified(held, connection.budget, tenant, fail),
+      });
+      signal.addEventListener('abort', () => inbox.close(), { once: true });
+      try {
+        const opened = admit(await this.#verify(token), deadline, exchange);
+        // A message may be refused while another is worked on.
+        signal.addEventListener('abort', () => streams.abort(opened, signal.reason), { once: true });
+        inbox.verified(opened.principal.tenant);
+        await converse({ conversation: method.open(opened), opened, streams, inbox, answers });
+        signal.throwIfAborted();
+        await answers.end();
+        opened.outcome.code = 'OK';
+      } finally {
+        inbox.close();
+      }
+    });
+    await answered.catch((caught: unknown) => {
+      if (!answers.fail(caught)) throw caught;
+    });
+  }
+
+  /** @throws CutlayerError DEADLINE_REQUIRED, TOKEN_MISSING */
+  #admission(headers: RequestHeaders): { readonly deadline: number; readonly token: string } {
+    return { deadline: this.#options.now() + requireTimeout(headers), token: bearerToken(headers) };
+  }
+
+  /** Runs a call in a place among `calls`, which it gets when its token is verified. */
+  async #accounted(name: string, calls: Calls, run: (admit: Admit) => Promise<void>): Promise<void> {
+    let call: Call | undefined;
+    const admit: Admit = (principal, deadline, { stream, headers, held, life }) => {
+      life.signal.throwIfAborted();
+      const opened = calls.open(name, principal, deadline, { held, proof: headers.proof });
+      call = opened;
+      opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
+      stream.once('close', () => calls.end(opened));
+      return opened;
+    };
+    try {
+      await run(admit);
     } catch (caught) {
       const { code } = CutlayerError.from(caught);
-      if (call === undefined) onRefusal({ method: method.name, tenant: '', code, seconds: 0, bytesIn: 0, bytesOut: 0, rows: 0 });
+      if (call === undefined) this.#options.onRefusal({ method: name, tenant: '', code, seconds: 0, bytesIn: 0, bytesOut: 0, rows: 0 });
       else call.outcome.code = code;
       throw caught;
     } finally {
@@ -136,6 +192,40 @@ export class Exchanges {
     } finally {
       this.#verifying--;
     }
+  }
+}
+
+/** An admitted stream. */
+interface OpenStream {
+  readonly conversation: Conversation;
+  readonly opened: Call;
+  readonly streams: Calls;
+  readonly inbox: MessageInbox;
+  readonly answers: AnswerStream;
+}
+
+/**
+ * Answers message after message, until the client has ended its side. A shutdown ends a stream when
+ * no message waits for its answer.
+ */
+async function converse({ conversation, opened, streams, inbox, answers }: OpenStream): Promise<void> {
+  try {
+    for (;;) {
+      const received = await inbox.next(opened.draining);
+      if (received === undefined) return;
+      const { message, held } = received;
+      try {
+        opened.signal.throwIfAborted();
+        const answer = await conversation.answer(message, () => held.handOver());
+        streams.requireTime(opened);
+        held.add(answer.length);
+        await answers.send(answer);
+      } finally {
+        held.release();
+      }
+    }
+  } finally {
+    conversation.end();
   }
 }
 

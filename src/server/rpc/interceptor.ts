@@ -22,7 +22,7 @@ export const noteOutcome: Interceptor = async ({ outcome }, next) => {
   try {
     const bytes = await next();
     outcome.code = 'OK';
-    outcome.bytesOut = bytes.length;
+    outcome.bytesOut += bytes.length;
     return bytes;
   } catch (caught) {
     outcome.code = CutlayerError.from(caught).code;

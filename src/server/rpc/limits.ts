@@ -57,11 +57,23 @@ export interface OpenCallLimits {
   readonly maxWatchers: number;
 }
 
+/** Limits of streams that go both ways; their time and their messages have those of calls. */
+export interface StreamLimits {
+  /** Open at once, beside the calls. */
+  readonly maxOpen: number;
+  readonly maxOpenPerTenant: number;
+  /** Time without a message, while none waits for its answer. */
+  readonly idleMs: number;
+  /** Messages of one stream that wait for their turn. */
+  readonly maxWaiting: number;
+}
+
 /** Bounds that no flag sets, with those that one does. */
 export interface ServerBounds {
   readonly connections: ConnectionLimits;
   readonly transfer: TransferFloor;
   readonly open: OpenCallLimits;
+  readonly streams: StreamLimits;
   /** Tokens verified at once. */
   readonly maxVerifying: number;
 }
@@ -87,5 +99,6 @@ export const defaultBounds: ServerBounds = {
   },
   transfer: { graceMs: 20_000, bytesPerSecond: 32 * 1024 },
   open: { maxMessageBytes: 1024, maxDeadlineMs: 2000, maxInFlight: 64, maxWatchers: 64 },
+  streams: { maxOpen: 1024, maxOpenPerTenant: 512, idleMs: 120_000, maxWaiting: 16 },
   maxVerifying: 512,
 };

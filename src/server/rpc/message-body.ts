@@ -1,6 +1,6 @@
 /**
- * Assembles the one message of a unary call as its bytes arrive. Fragments are copied into one
- * buffer at once, so that a small frame costs what it carries.
+ * Assembles a message as its bytes arrive: the one of a unary call, or one of a stream's.
+ * Fragments are copied into one buffer at once, so that a small frame costs what it carries.
  * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md Length-Prefixed-Message
  */
 import { CutlayerError } from '../../errors.js';
@@ -41,17 +41,31 @@ export class MessageBody {
     if (this.#length !== undefined) this.#makeRoom(this.#length);
   }
 
+  /** Whether all its bytes have arrived. */
+  get complete(): boolean {
+    return this.#length === this.#received;
+  }
+
   /**
-   * Takes the payload of one frame.
+   * Takes the payload of one frame, which ends with the message.
    * @throws CutlayerError MESSAGE_TOO_LARGE, QUEUE_FULL, INVALID_ARGUMENT (frames too small),
    *   UNIMPLEMENTED (compression, a second message)
    */
   push(chunk: Buffer): void {
+    if (this.take(chunk) < chunk.length) throw unimplemented('request: expected one message, got a second one');
+  }
+
+  /**
+   * Takes the bytes of one frame that belong to the message.
+   * @returns how many do; the others are the next message's
+   * @throws CutlayerError as push, but for a second message
+   */
+  take(chunk: Buffer): number {
     this.#frames++;
     const inPrefix = this.#length === undefined ? this.#pushPrefix(chunk) : 0;
-    if (this.#length === undefined) return;
-    const end = this.#received + chunk.length - inPrefix;
-    if (end > this.#length) throw unimplemented('request: expected one message, got a second one');
+    if (this.#length === undefined) return inPrefix;
+    const taken = Math.min(chunk.length, inPrefix + this.#length - this.#received);
+    const end = this.#received + taken - inPrefix;
     if (this.#frames > FREE_FRAMES && end < (this.#frames - FREE_FRAMES) * LEAST_MEAN_FRAME_BYTES) {
       throw new CutlayerError(
         'INVALID_ARGUMENT',
@@ -59,8 +73,9 @@ export class MessageBody {
       );
     }
     this.#makeRoom(end);
-    chunk.copy(this.#message, this.#received, inPrefix);
+    chunk.copy(this.#message, this.#received, inPrefix, taken);
     this.#received = end;
+    return taken;
   }
 
   /**

@@ -71,9 +71,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
   const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes, account), account);
   const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
+  const { maxOpen, maxOpenPerTenant } = bounds.streams;
+  const placesOfStreams = { maxInFlight: maxOpen, maxInFlightPerTenant: maxOpenPerTenant };
+  const streams = new Calls({ role, what: 'streams', ...placesOfStreams, maxDeadlineMs, now, onEnd: observe });
   const health = new Health(services.map(({ name }) => name));
   const methods = new Map<string, Method>([health, ...services].flatMap((service) => [...service.methods(interceptors)]));
-  const exchanges = new Exchanges({ methods, verify, calls, memory, maxMessageBytes, bounds, now, onRefusal: observe });
+  const exchanges = new Exchanges({ methods, verify, calls, streams, memory, maxMessageBytes, bounds, now, onRefusal: observe });
   const connections = new Connections({
     limits: bounds.connections,
     lastCallsMs: maxDeadlineMs,
@@ -89,12 +92,16 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
 
   async function drain(graceMs: number): Promise<void> {
     health.stopServing();
-    const idle = calls.drain();
+    const idle = Promise.all([calls.drain(), streams.drain()]).then(() => undefined);
     for (const one of listening) one.close();
     connections.close();
     if (!(await within(idle, graceMs))) {
-      log.warn({ inFlight: calls.inFlight, graceMs }, 'calls are still in flight at the end of the grace period; they fail as DRAINING');
+      log.warn(
+        { inFlight: calls.inFlight, openStreams: streams.inFlight, graceMs },
+        'calls are still in flight at the end of the grace period; they fail as DRAINING',
+      );
       calls.abortAll();
+      streams.abortAll();
       await within(idle, LAST_ANSWERS_MS);
     }
     // Watchers of health, and peers that do not read, keep connections open.
@@ -118,7 +125,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     get inFlight() {
       return calls.inFlight;
     },
-    gauges: () => ({ inFlightCalls: calls.inFlight, connections: connections.size, messageBytes: memory.heldBytes }),
+    gauges: () => ({
+      inFlightCalls: calls.inFlight,
+      openStreams: streams.inFlight,
+      connections: connections.size,
+      messageBytes: memory.heldBytes,
+    }),
   };
 }
 
