@@ -7,6 +7,7 @@ import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
 import { serverGauges } from '../server/rpc/gauges.js';
+import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
@@ -78,7 +79,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'coordinator',
-      services: [federationService(coordinator, now, rareLog)],
+      services: withReflection(config, [federationService(coordinator, now, rareLog)], ['cutlayer/v1/federation.proto']),
       verify,
       limits: {
         maxMessageBytes: config.maxMessage,

@@ -8,6 +8,7 @@ import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
 import { serverGauges } from '../server/rpc/gauges.js';
+import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openTls } from '../server/tls/open-tls.js';
@@ -66,7 +67,7 @@ export async function runGateway(
     const metrics = createCallMetrics();
     const server = createRpcServer({
       role: 'gateway',
-      services: [splitService(engine, limits, now)],
+      services: withReflection(config, [splitService(engine, limits, now)], ['cutlayer/v1/split.proto']),
       verify,
       limits: {
         ...limits,

@@ -70,6 +70,7 @@ export function callOptions(defaults: ServerDefaults) {
       defaults.maxConnectionsPerAddress,
     ),
     grace: withDefault(seconds(HOUR, 'time for calls in flight at shutdown'), defaults.grace),
+    reflection: toggle(false, 'tell callers with a token the services and messages, for tools such as grpcurl'),
   });
 }
 

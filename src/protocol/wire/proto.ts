@@ -5,11 +5,12 @@ import { packageRoot } from '../../files/package-root.js';
 
 const loaded = new Map<string, PackageDefinition>();
 
-/** All that a file and its imports define, by full name. Loaded once. @param file below `proto/` */
-export function loadProto(file: string): PackageDefinition {
-  const before = loaded.get(file);
+/** What files below `proto/` and their imports define, by full name; loaded once. */
+export function loadProto(...files: readonly string[]): PackageDefinition {
+  const key = files.join(' ');
+  const before = loaded.get(key);
   if (before !== undefined) return before;
-  const definition = loadSync(file, {
+  const definition = loadSync([...files], {
     includeDirs: [join(packageRoot(), 'proto')],
     longs: Number,
     enums: String,
@@ -17,7 +18,7 @@ export function loadProto(file: string): PackageDefinition {
     defaults: true,
     oneofs: true,
   });
-  loaded.set(file, definition);
+  loaded.set(key, definition);
   return definition;
 }
 

@@ -20,7 +20,11 @@ export interface UnaryOptions<Request, Response> {
   readonly run: (request: Request, call: Call, message: Uint8Array) => Promise<Response> | Response;
 }
 
-function parse<Request, Response>(bytes: Buffer, { definition, layout }: UnaryOptions<Request, Response>): Request {
+/** Checks and parses a message. @throws CutlayerError INVALID_ARGUMENT, LIMIT_EXCEEDED */
+export function parseMessage<Request, Response>(
+  bytes: Buffer,
+  { definition, layout }: Pick<UnaryOptions<Request, Response>, 'definition' | 'layout'>,
+): Request {
   checkLayout(bytes, layout, 'request');
   try {
     return definition.requestDeserialize(bytes);
@@ -36,7 +40,7 @@ export function unary<Request, Response>(options: UnaryOptions<Request, Response
   const { interceptors, definition, run } = options;
   return (request, call) => {
     call.outcome.bytesIn = request.length;
-    const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parse(request, options), call, request));
+    const work = async (): Promise<Buffer> => definition.responseSerialize(await run(parseMessage(request, options), call, request));
     return intercepted(interceptors, call, work);
   };
 }
