@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connectionText } from '../../../clients/typescript/cli/profile/connection-text.js';
 import { profilePresets } from '../../../clients/typescript/cli/profile/profile-presets.js';
 import { profilesDir } from '../../../clients/typescript/cli/profile/profile-store.js';
 import { cutlayerHere } from '../../support/command-here.js';
@@ -90,8 +91,29 @@ describe('profiles of cutlayer client', () => {
     await writeFile(data, '{"prompt": "a b", "completion": " c"}\n'.repeat(4));
     const { code, stderr } = await client(['train', '--profile', 'acme', '--data', data, '--out', join(dir, 'run'), '--steps', '1']);
     assert.equal(code, 0, stderr);
+    assert.match(stderr, /^ +try it +cutlayer client generate --adapter \S+\/run\/adapter --prompt "\.\.\." --profile acme$/m);
     const config = await readFile(join(dir, 'run/config.yaml'), 'utf8');
     assert.ok(config.includes(`gateway: ${address}\n`) && !/^profile:/m.test(config), config);
+  });
+
+  it('leaves out of the next command what the profile gives', async () => {
+    await login();
+    const before = process.env.CUTLAYER_HOME;
+    process.env.CUTLAYER_HOME = join(dir, 'home');
+    try {
+      const { bundle, gateway: listen, ca } = (await profilePresets(undefined, {}))!.values as Record<string, string>;
+      const flags = { profile: undefined, bundle: bundle!, gateway: listen!, ca, tokenFile, insecure: false };
+      assert.equal(await connectionText(flags), '');
+      assert.equal(await connectionText({ ...flags, tokenFile: undefined }), '');
+      assert.equal(await connectionText({ ...flags, ca: 'other.pem' }), ' --ca other.pem');
+      assert.equal(await connectionText({ ...flags, gateway: 'other:1' }), ` --gateway other:1 --ca ${ca} --token-file ${tokenFile}`);
+      process.env.CUTLAYER_HOME = join(dir, 'none');
+      const all = ` --bundle b --gateway 127.0.0.1:1 --token-file ${tokenFile} --insecure`;
+      assert.equal(await connectionText({ ...flags, bundle: 'b', gateway: '127.0.0.1:1', ca: undefined, insecure: true }), all);
+    } finally {
+      if (before === undefined) delete process.env.CUTLAYER_HOME;
+      else process.env.CUTLAYER_HOME = before;
+    }
   });
 
   it("gives another gateway neither the token nor the CA of the profile's gateway", async () => {

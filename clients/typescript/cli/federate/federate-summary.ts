@@ -10,10 +10,19 @@ import type { FederateFlags } from './federate-options.js';
 
 const CURVE_WIDTH = 40;
 
+export interface SummaryContext {
+  readonly counters: WireCounters;
+  /** Of privacy. */
+  readonly statement: string | undefined;
+  /** Flags of the connection to the gateway, each with a blank before it. */
+  readonly connection: string;
+  readonly unicode: boolean;
+}
+
 export function federateSummaryLines(
   { stopped, rounds, satOut, version, bytesUp, bytesDown, measured }: ParticipantSummary,
-  flags: Pick<FederateFlags, 'stateDir' | 'bundle' | 'gateway'>,
-  { counters, statement, unicode }: { readonly counters: WireCounters; readonly statement: string | undefined; readonly unicode: boolean },
+  flags: Pick<FederateFlags, 'stateDir'>,
+  { counters, statement, connection, unicode }: SummaryContext,
 ): readonly string[] {
   const ends = {
     finished: 'The federation is finished',
@@ -41,12 +50,7 @@ export function federateSummaryLines(
   if (version !== undefined) {
     const adapter = join(flags.stateDir, 'adapter');
     lines.push(labelled('adapter', `${adapter} (version ${version})`));
-    lines.push(
-      labelled(
-        'try it',
-        `cutlayer client generate --adapter ${adapter} --prompt "..." --bundle ${flags.bundle} --gateway ${flags.gateway}`,
-      ),
-    );
+    lines.push(labelled('try it', `cutlayer client generate --adapter ${adapter} --prompt "..."${connection}`));
   }
   return lines;
 }

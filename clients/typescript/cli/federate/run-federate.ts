@@ -12,6 +12,7 @@ import { Participant } from '../../federation/participant.js';
 import type { ParticipantEvent, ParticipantSummary } from '../../federation/participant-events.js';
 import { pinned } from '../../federation/pin.js';
 import { requireTokenOf } from '../../federation/token-owner.js';
+import { connectionText } from '../profile/connection-text.js';
 import { interruptible } from '../progress.js';
 import { openSession, type Session } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
@@ -65,7 +66,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
           onEvent,
         });
         const summary = await participant.run(signal);
-        report(summary, participant, flags, session);
+        await report(summary, participant, flags, session);
       } finally {
         reporter.stop();
         await local?.close();
@@ -80,12 +81,14 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
   }
 }
 
-function report(summary: ParticipantSummary, participant: Participant, flags: FederateFlags, { connection }: Session): void {
+async function report(summary: ParticipantSummary, participant: Participant, flags: FederateFlags, session: Session): Promise<void> {
   const { privacy } = participant;
   if (flags.json) stdout.json({ type: 'summary', ...summary, ...(privacy === undefined ? {} : { privacy }) });
   else {
     const statement = privacy === undefined ? undefined : statementText(privacy);
-    for (const line of federateSummaryLines(summary, flags, { counters: connection.counters, statement, unicode: terminalShowsUnicode() }))
+    const { counters } = session.connection;
+    const connection = await connectionText(flags);
+    for (const line of federateSummaryLines(summary, flags, { counters, statement, connection, unicode: terminalShowsUnicode() }))
       stderr.line(line);
   }
   if (summary.stopped === 'cancelled') process.exitCode = 130;

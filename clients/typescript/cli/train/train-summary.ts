@@ -9,6 +9,7 @@ import { statementText } from '../../../../src/privacy/statement.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import { lossTrouble } from '../../training/recent-loss.js';
 import type { TrainSummary } from '../../training/train-options.js';
+import { connectionText } from '../profile/connection-text.js';
 import { sparkline } from '../sparkline.js';
 import { labelled } from '../text-layout.js';
 import type { ResolvedTrainFlags } from './prepare-training.js';
@@ -43,7 +44,7 @@ export async function summaryLines(
     const bundle = flags.bundle;
     lines.push(labelled('adapter', summary.adapterDir));
     lines.push(labelled('look at it', `cutlayer client inspect ${summary.adapterDir} --bundle ${bundle}`));
-    lines.push(labelled('try it', tryIt(flags, summary.adapterDir)));
+    lines.push(labelled('try it', tryIt(flags, summary.adapterDir, await connectionText(flags))));
   }
   return lines;
 }
@@ -86,17 +87,13 @@ function curve(losses: readonly number[], unicode: boolean): string {
 }
 
 /** The command that uses the adapter; a classifier generates nothing. */
-function tryIt(flags: ResolvedTrainFlags, adapterDir: string): string {
-  const connection = [`--bundle ${flags.bundle}`, `--gateway ${flags.gateway}`];
-  if (flags.ca !== undefined) connection.push(`--ca ${flags.ca}`);
-  if (flags.tokenFile !== undefined) connection.push(`--token-file ${flags.tokenFile}`);
-  if (flags.insecure) connection.push('--insecure');
+function tryIt(flags: ResolvedTrainFlags, adapterDir: string, connection: string): string {
   const classifies = flags.method.split('+').includes('classification-head');
   const task = flags.method.split('+').includes('multitask-prompt-tuning') ? ` --task ${flags.tasks[0]}` : '';
   const what = classifies
     ? `eval --adapter ${adapterDir} --data ${flags.validation ?? flags.data}`
     : `generate --adapter ${adapterDir}${task} --prompt "..."`;
-  return `cutlayer client ${what} ${connection.join(' ')}`;
+  return `cutlayer client ${what}${connection}`;
 }
 
 /** A duration for people. */
