@@ -13,8 +13,8 @@ import { releaseTensors } from '../../runtime/release.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
 import { type CheckedInputs, virtualTokensOf } from './step-inputs.js';
 
-/** Rows of text in a slice, at least. Reading the weights once more costs some 32 rows: 3%. */
-const SLICE_ROWS = 1024;
+/** Rows of text in a slice, at least. Reading the weights once more costs some 32 rows: 6%. */
+const SLICE_ROWS = 512;
 /** Rows of text for each row of a soft prompt, whose rows are 2% of the time then. */
 const ROWS_PER_PROMPT_ROW = 50;
 /** A slice need not have more than these, whatever the prompt. */

@@ -49,9 +49,11 @@ describe('gateway/engine/step-slices', () => {
   }
   const slicesOf = (batch: number, sequence: number, kind: SpanKind = 'none') => sliceStep(inputsOf(kind, batch, sequence));
 
-  it('leaves a step of less than 2,048 rows whole, and cuts larger ones into whole sequences of at least 1,024 rows', () => {
+  it('leaves a step of less than 1,024 rows whole, and cuts larger ones into whole sequences of at least 512 rows', () => {
     assert.deepEqual(
       [
+        [4, 128],
+        [3, 256],
         [4, 256],
         [1, 8000],
         [7, 292],
@@ -60,9 +62,9 @@ describe('gateway/engine/step-slices', () => {
         [5, 700],
         [3, 2000],
       ].map(([batch, sequence]) => slicesOf(batch!, sequence!).map(({ rows }) => rows)),
-      [[1024], [8000], [2044], [1024, 1024], Array(8).fill(1024), [1400, 2100], [2000, 2000, 2000]],
+      [[512], [768], [512, 512], [8000], [584, 584, 876], Array(4).fill(512), Array(16).fill(512), Array(5).fill(700), [2000, 2000, 2000]],
     );
-    const whole = inputsOf('none', 4, 256);
+    const whole = inputsOf('none', 3, 256);
     assert.equal(sliceStep(whole)[0]!.inputs, whole);
   });
 
@@ -82,7 +84,7 @@ describe('gateway/engine/step-slices', () => {
 
   for (const kind of kinds) {
     it(`answers the rows of each sequence as if it were alone, and the sums over the batch, with ${kind}`, async () => {
-      const [batch, sequence] = [6, 700];
+      const [batch, sequence] = [6, 350];
       const prompt = kind === 'softPrompt' ? P : 0;
       const inputs = inputsOf(kind, batch, sequence);
       assert.equal(sliceStep(inputs).length, 3);
