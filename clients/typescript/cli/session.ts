@@ -14,9 +14,12 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** A connection's flags, and how commands that read conversations render them. */
+type SessionFlags = ConnectionFlags & { readonly chatTemplate?: string | undefined };
+
 /** Runs a job with an open session, which ctrl-C ends in good order. @throws CutlayerError */
 export async function withSession(
-  flags: ConnectionFlags,
+  flags: SessionFlags,
   job: (session: Session, signal: AbortSignal, progress: ProgressReporter) => Promise<void>,
 ): Promise<void> {
   const progress = progressReporter();
@@ -31,8 +34,9 @@ export async function withSession(
   });
 }
 
-export async function openSession(flags: ConnectionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
-  const bundle = await ClientBundle.open(flags.bundle, { verify: flags.verify, threads: flags.threads, signer: flags.signer });
+export async function openSession(flags: SessionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
+  const { verify, threads, signer, chatTemplate } = flags;
+  const bundle = await ClientBundle.open(flags.bundle, { verify, threads, signer, chatTemplate });
   try {
     const connection = await connect({
       address: flags.gateway,

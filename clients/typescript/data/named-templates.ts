@@ -15,20 +15,26 @@ export const TEMPLATE_DIRECTORY = 'additional_chat_templates';
 
 export class NamedTemplates {
   readonly #templates: ReadonlyMap<string, ChatTemplate>;
+  readonly #chosen: string | undefined;
 
   /**
    * @param files Of files of their own, which count before those of the configuration.
    * @param configured `chat_template` of `tokenizer_config.json`: a text, or a list with names.
-   * @throws CutlayerError INVALID_ARTIFACT
+   * @param chosen The name of the template that conversations get which name none.
+   * @throws CutlayerError INVALID_ARTIFACT, INVALID_OPTION for an unknown name
    */
-  constructor(files: TemplateSources | undefined, configured: unknown, tokens: TokenTexts) {
+  constructor(files: TemplateSources | undefined, configured: unknown, tokens: TokenTexts, chosen?: string) {
     const sources = files === undefined ? sourcesOf(configured) : typeof files === 'string' ? { default: files } : files;
     this.#templates = new Map(Object.entries(sources).map(([name, source]) => [name, new ChatTemplate(source, tokens)]));
+    this.#chosen = chosen;
+    if (chosen === undefined || this.#templates.has(chosen)) return;
+    const there = this.#templates.size === 0 ? 'the checkpoint has no chat template' : `expected one of ${this.#names()}`;
+    throw new CutlayerError('INVALID_OPTION', `--chat-template (chatTemplate): ${there}, got ${JSON.stringify(chosen.slice(0, 80))}`);
   }
 
   /**
-   * The template `chat_template_kwargs.chat_template` by its name; else `tool_use` where there are
-   * tools; else the default.
+   * The template `chat_template_kwargs.chat_template` by its name; else the chosen one; else
+   * `tool_use` where there are tools; else the default.
    * @throws CutlayerError INVALID_DATA naming those that there are
    */
   of({ tools, chat_template_kwargs: others }: Pick<Conversation, 'tools' | 'chat_template_kwargs'>): ChatTemplate {
@@ -38,16 +44,20 @@ export class NamedTemplates {
         'the checkpoint has no chat template, so {messages} records cannot be used; write {prompt, completion} or {text} records',
       );
     const asked = others?.chat_template;
-    const name = asked ?? (tools !== undefined && this.#templates.has('tool_use') ? 'tool_use' : 'default');
+    const name = asked ?? this.#chosen ?? (tools !== undefined && this.#templates.has('tool_use') ? 'tool_use' : 'default');
     const found = typeof name === 'string' ? this.#templates.get(name) : undefined;
     if (found !== undefined) return found;
-    const names = [...this.#templates.keys()].sort().join(', ');
+    const names = this.#names();
     throw new CutlayerError(
       'INVALID_DATA',
       asked === undefined
-        ? `the checkpoint has several chat templates and no default; name one of ${names} as chat_template in chat_template_kwargs`
+        ? `the checkpoint has several chat templates and no default; name one of ${names} with --chat-template, or as chat_template in chat_template_kwargs`
         : `chat_template_kwargs.chat_template: expected one of ${names}, got ${JSON.stringify(asked)?.slice(0, 80) ?? 'nothing'}`,
     );
+  }
+
+  #names(): string {
+    return [...this.#templates.keys()].sort().join(', ');
   }
 }
 

@@ -18,6 +18,8 @@ export interface SpecialTokens {
   readonly eosTokenIds: readonly number[];
   /** The model's family: some tokenizers depend on it. */
   readonly family?: string;
+  /** The chat template, by its name, of conversations that name none. */
+  readonly template?: string | undefined;
 }
 
 /** The files of a manifest; no other is read. */
@@ -53,7 +55,7 @@ export class TextTokenizer {
   /**
    * @param tokenizerJson Parsed `tokenizer.json`. @param config Parsed `tokenizer_config.json`.
    * @param chatTemplate `chat_template.jinja` where that is a file of its own, or several by name.
-   * @throws CutlayerError INVALID_ARTIFACT, LIMIT_EXCEEDED
+   * @throws CutlayerError INVALID_ARTIFACT, INVALID_OPTION (template), LIMIT_EXCEEDED
    */
   constructor(
     tokenizerJson: object,
@@ -62,7 +64,10 @@ export class TextTokenizer {
     chatTemplate?: TemplateSources,
     limits: TokenizerLimits = DEFAULT_TOKENIZER_LIMITS,
   ) {
-    this.#program = new BoundedTokenizer({ tokenizerJson, config, chatTemplate, family: special.family }, limits);
+    this.#program = new BoundedTokenizer(
+      { tokenizerJson, config, chatTemplate, template: special.template, family: special.family },
+      limits,
+    );
     this.vocabSize = special.vocabSize;
     this.facts = this.#program.ask({ kind: 'facts' });
     const { leading, eosTokenId } = this.facts;
@@ -76,7 +81,8 @@ export class TextTokenizer {
   /**
    * Reads the tokenizer files of a client bundle, or of a checkpoint directory.
    * @param special With the bundle's lists, only listed files of the listed digests are read.
-   * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, LIMIT_EXCEEDED
+   * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, INVALID_OPTION (template), DIGEST_MISMATCH,
+   *   LIMIT_EXCEEDED
    */
   static async load(dir: string, special: SpecialTokens & Partial<ListedFiles>): Promise<TextTokenizer> {
     const tokenizerJson = await readJson(dir, 'tokenizer.json', special);

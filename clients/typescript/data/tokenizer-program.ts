@@ -20,6 +20,8 @@ export interface TokenizerSetup {
   readonly config: Readonly<Record<string, unknown>>;
   /** Of files of their own. */
   readonly chatTemplate: TemplateSources | undefined;
+  /** The name of the template that conversations get which name none. */
+  readonly template?: string | undefined;
   /** The model's family, where it is known. */
   readonly family?: string | undefined;
 }
@@ -80,8 +82,8 @@ export class TokenizerProgram {
   readonly #config: TokenizerConfig;
   readonly #templates: NamedTemplates;
 
-  /** @throws CutlayerError INVALID_ARTIFACT */
-  constructor({ tokenizerJson, config: given, chatTemplate, family }: TokenizerSetup) {
+  /** @throws CutlayerError INVALID_ARTIFACT, INVALID_OPTION for a template's name that is unknown */
+  constructor({ tokenizerJson, config: given, chatTemplate, template, family }: TokenizerSetup) {
     let read: ReadTokenizer;
     try {
       read = readTokenizer(tokenizerJson, given, family);
@@ -98,7 +100,7 @@ export class TokenizerProgram {
         return text === undefined ? [] : [[name, text]];
       }),
     );
-    this.#templates = new NamedTemplates(chatTemplate, config.chat_template, this.#tokens);
+    this.#templates = new NamedTemplates(chatTemplate, config.chat_template, this.#tokens, template);
   }
 
   /**

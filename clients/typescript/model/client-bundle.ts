@@ -27,6 +27,8 @@ export interface OpenBundleOptions {
   readonly verify?: boolean;
   /** The public key that must have signed the manifest, base64url; absent, none must. */
   readonly signer?: string | undefined;
+  /** The chat template, by its name, of conversations that name none. Default: as transformers. */
+  readonly chatTemplate?: string | undefined;
 }
 
 /** Which of a span's graphs runs. */
@@ -94,11 +96,17 @@ export class ClientBundle implements AdapterModel {
     } = artifact.manifest);
   }
 
-  /** @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, SIGNATURE_REJECTED */
+  /**
+   * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, INVALID_OPTION (chatTemplate),
+   *   DIGEST_MISMATCH, SIGNATURE_REJECTED
+   */
   static async open(dir: string, options: OpenBundleOptions = {}): Promise<ClientBundle> {
     const artifact = await loadClientBundle(dir, { verify: options.verify ?? true, signer: options.signer });
     const { manifest } = artifact;
-    const tokenizer = manifest.tokenizerFiles.length === 0 ? undefined : await TextTokenizer.load(artifact.dir, manifest);
+    const tokenizer =
+      manifest.tokenizerFiles.length === 0
+        ? undefined
+        : await TextTokenizer.load(artifact.dir, { ...manifest, template: options.chatTemplate });
     const graphs = await openGraphs(
       { dir: artifact.dir, weightsFile: manifest.weightsFile, graphs: graphEntries(manifest.graphs).map(({ file }) => file) },
       { workers: options.workers ?? 1, ...(options.threads === undefined ? {} : { threads: options.threads }), warm: false },

@@ -1,6 +1,6 @@
 /** Options of `cutlayer coordinator simulate`. */
 
-import { format } from '../../../clients/typescript/cli/format-option.js';
+import { chatTemplate, format } from '../../../clients/typescript/cli/format-option.js';
 import {
   choice,
   integerBetween,
@@ -27,6 +27,7 @@ export const simulateOptions = {
     data: required(path('file', 'rows as for client train, shared out among the participants')),
     test: optional(path('file', 'rows of a common test (default: a tenth of --data)')),
     format,
+    chatTemplate,
     out: required(path('dir', 'where curves and report go')),
   }),
   ...under('Participants', {

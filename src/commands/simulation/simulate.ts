@@ -42,6 +42,8 @@ export interface SimulationOptions {
   readonly bundle: string;
   /** The public key that must have signed the manifests of both. */
   readonly signer?: string | undefined;
+  /** The chat template, by its name, of conversations that name none. */
+  readonly chatTemplate?: string | undefined;
   /** A data file, split among the participants. */
   readonly data: string;
   /** A data file, common test. Default: a share of {@link data}. */
@@ -80,7 +82,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationSu
   try {
     const gateway = await openSimulationGateway(options.backbone, scratch, options);
     try {
-      const bundle = await ClientBundle.open(options.bundle, { signer: options.signer });
+      const { signer, chatTemplate } = options;
+      const bundle = await ClientBundle.open(options.bundle, { signer, chatTemplate });
       try {
         return await new Simulation(options, scratch, bundle, new SplitModel(bundle, new RemoteModel(gateway.connection))).run();
       } finally {

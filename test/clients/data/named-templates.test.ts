@@ -32,6 +32,16 @@ describe('the chat templates of a checkpoint', () => {
     assert.equal(text(several, { tools, chat_template_kwargs: { chat_template: 'rag', more: 1 } }), 'R1False');
   });
 
+  it('are one for all that name none, where a caller chooses it', () => {
+    const chosen = new NamedTemplates(undefined, listed, {}, 'rag');
+    assert.equal(text(chosen, { tools }), 'RFalse');
+    assert.equal(text(chosen, { tools, chat_template_kwargs: { chat_template: 'tool_use' } }), 'TFalse');
+    const refused = (configured: unknown, message: RegExp) =>
+      assert.throws(() => new NamedTemplates(undefined, configured, {}, 'other'), { code: 'INVALID_OPTION', message });
+    refused(listed, /^--chat-template .*: expected one of default, rag, tool_use, got "other"$/);
+    refused(undefined, /the checkpoint has no chat template, got "other"$/);
+  });
+
   it('of files of their own count before those of the configuration', () => {
     assert.equal(text(new NamedTemplates('F', listed, {}), { tools }), 'F');
     assert.equal(text(new NamedTemplates({ default: 'F', tool_use: 'U' }, 'O', {}), { tools }), 'U');
@@ -71,6 +81,11 @@ describe('the chat templates of a checkpoint', () => {
         const { ids } = tokenizer.learn(conversation);
         assert.equal(tokenizer.decode([...ids]), 'U', place);
         await tokenizer.close();
+        const chosen = await TextTokenizer.load(place, { ...special, ...lists, template: 'default' });
+        assert.equal(chosen.decode([...chosen.learn(conversation).ids]), 'F', place);
+        assert.equal(chosen.renderChat(messages, true), 'F');
+        await chosen.close();
+        await assert.rejects(TextTokenizer.load(place, { ...special, ...lists, template: 'other' }), { code: 'INVALID_OPTION' });
       }
     } finally {
       await rm(dir, { recursive: true });

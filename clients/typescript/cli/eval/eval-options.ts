@@ -1,7 +1,7 @@
 /** Options of `cutlayer client eval`. */
 import { optional, path, positiveInteger, required, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
-import { format } from '../format-option.js';
+import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
 export const evalOptions = {
@@ -13,6 +13,7 @@ export const evalOptions = {
     maxTokens: optional(positiveInteger('n', "rows of a padded batch (default: the gateway's limit)")),
     generate: optional(positiveInteger('n', 'also generate the completions of the first n examples and compare them')),
     format,
+    chatTemplate,
     objective,
     overlong: withDefault(overlong, 'error'),
     eos,

@@ -16,7 +16,7 @@ import {
 } from '../../../../src/options/option.js';
 import { trainOnChoices } from '../../federation/data/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
-import { format } from '../format-option.js';
+import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 import { inviteOption } from './invite-option.js';
 
@@ -107,6 +107,7 @@ export const federateOptions = {
       ),
     ),
     format,
+    chatTemplate,
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),

@@ -16,6 +16,7 @@ import {
   withDefault,
 } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
+import { chatTemplate } from '../format-option.js';
 
 export const generateOptions = {
   ...connectionOptions,
@@ -24,6 +25,7 @@ export const generateOptions = {
     chat: toggle(false, "the prompt is a user's message: it goes through the chat template"),
     system: optional(text('text', 'the system message before it; with --chat')),
     messages: optional(path('file', 'a conversation instead of a prompt: a JSON list of {"role", "content"}, or {"messages": [...]}')),
+    chatTemplate,
     adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
     task: optional(text('name', 'the task, for an adapter with tasks')),
     maxNewTokens: withDefault(positiveInteger('n', 'stop after n tokens'), 128),

@@ -22,7 +22,7 @@ import { objectives } from '../../data/objectives.js';
 import { scheduleNames } from '../../optimizers/schedule.js';
 import { DEFAULT_DIVERGENCE_FACTOR } from '../../training/divergence.js';
 import { connectionOptions } from '../connection-options.js';
-import { format } from '../format-option.js';
+import { chatTemplate, format } from '../format-option.js';
 import { methodOptions } from './method-options.js';
 import { privacyOptions } from './privacy-options.js';
 
@@ -66,6 +66,7 @@ export const trainOptions = {
     ),
     validation: optional(path('file', 'data to validate on, as for --data; the adapter with the best loss is kept')),
     format,
+    chatTemplate,
     objective,
     maxLength: optional(positiveInteger('n', "longest example in tokens (default: the model's positions less the virtual tokens)")),
     overlong: withDefault(overlong, 'error'),
