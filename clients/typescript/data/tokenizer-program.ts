@@ -82,7 +82,9 @@ export class TokenizerProgram {
   readonly #config: TokenizerConfig;
   readonly #templates: NamedTemplates;
 
-  /** @throws CutlayerError INVALID_ARTIFACT, INVALID_OPTION for a template's name that is unknown */
+  /**
+   * @throws CutlayerError INVALID_ARTIFACT, INVALID_OPTION for a template's name that is unknown
+   */
   constructor({ tokenizerJson, config: given, chatTemplate, template, family }: TokenizerSetup) {
     let read: ReadTokenizer;
     try {
