@@ -116,6 +116,11 @@ const clientCommands: CommandGroup = {
       load: async () => (await import('../../clients/typescript/cli/generate/generate-command.js')).generateCommand,
     },
     {
+      name: 'chat',
+      description: 'talk with the model in the terminal',
+      load: async () => (await import('../../clients/typescript/cli/chat/chat-command.js')).chatCommand,
+    },
+    {
       name: 'classify',
       description: 'tell the class of texts',
       load: async () => (await import('../../clients/typescript/cli/classify/classify-command.js')).classifyCommand,

@@ -1,0 +1,122 @@
+/** `client generate --prompts` and `client chat` through a real gateway. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { cutlayerHere } from '../../support/command-here.js';
+import { type GatewayHere, startGatewayHere } from '../../support/gateway-here.js';
+import { packedFixture } from '../../support/packed-fixture.js';
+
+const rows = [
+  { id: 'a', prompt: 'The pump' },
+  { prompt: 'The valve is' },
+  { id: 3, messages: [{ role: 'user', content: 'Which part failed?' }] },
+  { prompt: 'Ticket: printer', priority: 'high' },
+  { prompt: 'Again' },
+];
+
+describe('generation from the command line', () => {
+  let dir: string;
+  let gateway: GatewayHere;
+  let flags: readonly string[];
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-generation-'));
+    const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
+    gateway = await startGatewayHere({ backboneDir });
+    await writeFile(join(dir, 'token'), await gateway.token('acme'));
+    flags = ['--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!, '--token-file', join(dir, 'token')];
+    flags = [...flags, '--threads', '1', '--max-new-tokens', '5', '--temperature', '1', '--seed', '3'];
+    await writeFile(join(dir, 'prompts.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  });
+  after(async () => {
+    await gateway?.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const generate = (...args: readonly string[]) => cutlayerHere(['client', 'generate', ...flags, ...args]);
+  const toFile = (out: string, ...more: readonly string[]) =>
+    generate('--prompts', join(dir, 'prompts.jsonl'), '--out', join(dir, out), '--batch', '2', ...more);
+  const lines = async (out: string) => (await readFile(join(dir, out), 'utf8')).trimEnd().split('\n');
+
+  it('answers a file of prompts in its order, and goes on with what was begun to the same lines', async () => {
+    const { code, stderr } = await toFile('whole.jsonl');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /whole\.jsonl: 5 answers, \d+ tokens, [\d.]+ tokens\/s/);
+    const whole = await lines('whole.jsonl');
+    const answers = whole.map((line) => JSON.parse(line) as Record<string, unknown>);
+    assert.deepEqual(
+      answers.map(({ index, id }) => [index, id]),
+      [
+        [0, 'a'],
+        [1, undefined],
+        [2, 3],
+        [3, undefined],
+        [4, undefined],
+      ],
+    );
+    assert.ok(
+      answers.every(
+        ({ finish, tokens, text }) => /^(stop|length)$/.test(String(finish)) && Number(tokens) <= 5 && typeof text === 'string',
+      ),
+    );
+    // A killed run leaves whole lines and a part of one.
+    await writeFile(join(dir, 'begun.jsonl'), `${whole.slice(0, 2).join('\n')}\n${whole[2]!.slice(0, 9)}`);
+    assert.match((await toFile('begun.jsonl')).stderr, /ALREADY_EXISTS: .*begun\.jsonl: exists already; go on with it by --resume/);
+    const resumed = await toFile('begun.jsonl', '--resume');
+    assert.match(resumed.stderr, /resuming after prompt 2/);
+    assert.deepEqual(await lines('begun.jsonl'), whole);
+  });
+
+  it('refuses rows and flags that do not fit, naming them, before anything is generated', async () => {
+    const refused: readonly (readonly [string, readonly string[], RegExp])[] = [
+      ['{"prompt": "a"}\n{"text": "b"}\n', [], /INVALID_DATA: .*rows\.jsonl:2: expected "prompt" .* got text/],
+      ['{"prompt": "a", "id": []}\n', [], /rows\.jsonl:1: id: expected a text or a number/],
+      [`{"prompt": "${'a b '.repeat(400)}"}\n`, [], /rows\.jsonl:1: expected a prompt of 1 to \d+ tokens, got \d+/],
+      ['', [], /expected at least one prompt/],
+      ['{"prompt": "a"}\n', ['--prompt', 'x'], /INVALID_OPTION: --prompt: --prompts has them all/],
+    ];
+    for (const [text, more, message] of refused) {
+      await writeFile(join(dir, 'rows.jsonl'), text);
+      const { code, stderr } = await generate('--prompts', join(dir, 'rows.jsonl'), '--out', join(dir, 'none.jsonl'), ...more);
+      assert.notEqual(code, 0);
+      assert.match(stderr, message);
+    }
+    assert.match((await generate('--prompt', 'a', '--out', 'x')).stderr, /--out: goes with --prompts/);
+    assert.match((await generate('--prompts', join(dir, 'prompts.jsonl'))).stderr, /pass --out/);
+    await writeFile(join(dir, 'other.jsonl'), '{"index":0,"promptTokens":99}\n');
+    assert.match((await toFile('other.jsonl', '--resume')).stderr, /other\.jsonl:1: expected the answer to prompt 0 of \d+ tokens/);
+  });
+
+  /** Runs `chat` with these lines as its input. */
+  async function chat(input: readonly string[], ...args: readonly string[]) {
+    const before = Object.getOwnPropertyDescriptor(process, 'stdin')!;
+    Object.defineProperty(process, 'stdin', { value: Readable.from(input.map((line) => `${line}\n`)), configurable: true });
+    try {
+      return await cutlayerHere(['client', 'chat', ...flags, '--max-new-tokens', '2', ...args]);
+    } finally {
+      Object.defineProperty(process, 'stdin', before);
+    }
+  }
+
+  it('talks: each message is answered with those before it, and commands work', async () => {
+    const file = join(dir, 'talk.json');
+    const talk = ['Hi', '/retry', 'So?', `/save ${file}`, '/nonsense', '/reset', '/save', 'Anew', '/exit', 'never read'];
+    const { code, stdout, stderr } = await chat(talk, '--system', 'Be');
+    assert.equal(code, 0, stderr);
+    const saved = JSON.parse(await readFile(file, 'utf8')) as { readonly role: string; readonly content: string }[];
+    assert.deepEqual(
+      saved.map(({ role }) => role),
+      ['system', 'user', 'assistant', 'user', 'assistant'],
+    );
+    assert.ok(stdout.includes(saved[2]!.content) && stdout.includes(saved[4]!.content));
+    assert.match(stderr, /wrote .*talk\.json\n\/nonsense: no such command[\s\S]*the conversation begins anew\n\/save: expected a file/);
+  });
+
+  it('takes a message back that is too long, and goes on', async () => {
+    const { code, stdout, stderr } = await chat(['word '.repeat(500), 'Hello']);
+    assert.equal(code, 0);
+    assert.match(stderr, /error INVALID_ARGUMENT: generate: expected a prompt of .*; the message is taken back/);
+    assert.ok(stdout.length > 1);
+  });
+});
