@@ -181,6 +181,15 @@ const generationSchema = z.strictObject({
   topP: z.number().positive().max(1).optional(),
 });
 
+/** Largest absolute values that crossed on some token sequences at `pack`; no bound. */
+const wireRangeSchema = z.strictObject({
+  tokens: size,
+  /** In the rows that the client sends. */
+  cut: z.number().nonnegative(),
+  /** In the rows that the backbone gives. */
+  output: z.number().nonnegative(),
+});
+
 /** `client-bundle/manifest.json`. */
 export const clientBundleManifestSchema = z
   .strictObject({
@@ -193,6 +202,8 @@ export const clientBundleManifestSchema = z
     bosTokenId: tokenId.nullable(),
     padTokenId: tokenId.nullable(),
     generation: generationSchema.optional(),
+    /** Absent: they were not measured. */
+    wire: wireRangeSchema.optional(),
     /** Factor that `embed` has applied to the table's rows (mostly 1); soft prompts come after. */
     embedScale: z.number().positive(),
     /** Factor on embeddings from outside, such as a soft prompt of PEFT (1 for most families). */
@@ -240,6 +251,7 @@ export function graphEntries(part: object): readonly GraphEntry[] {
 export type BackboneManifest = z.infer<typeof backboneManifestSchema>;
 export type ClientBundleManifest = z.infer<typeof clientBundleManifestSchema>;
 export type GenerationDefaults = z.infer<typeof generationSchema>;
+export type WireRange = z.infer<typeof wireRangeSchema>;
 /** A file of an artifact: path below its directory, size and sha256. */
 export type ArtifactFile = z.infer<typeof fileSchema>;
 export type GraphEntry = z.infer<typeof graphSchema>;

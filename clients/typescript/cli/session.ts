@@ -1,11 +1,13 @@
 /** Opens what every command needs: the bundle and a connection to the gateway that serves it. */
 import { CutlayerError } from '../../../src/errors.js';
+import { stderr } from '../../../src/files/output.js';
 import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TokenOptions } from '../connection/token-source.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import type { ConnectionFlags } from './connection-options.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
+import { wireNote } from './wire-range.js';
 
 /** An open bundle and a connection to the gateway that serves its backbone. */
 export interface Session {
@@ -38,6 +40,8 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
   const { verify, threads, signer, chatTemplate } = flags;
   const bundle = await ClientBundle.open(flags.bundle, { verify, threads, signer, chatTemplate });
   try {
+    const note = wireNote(bundle.manifest, flags.wire);
+    if (note !== undefined) stderr.line(`note: ${note}`);
     const connection = await connect({
       address: flags.gateway,
       ca: flags.ca,

@@ -31,6 +31,7 @@ export const packOptions = {
   maxPositions: optional(integerBetween(1, 99_999_999, 'tokens', "with --onnx: longest sequence (default: the config's)")),
   name: optional(text('name', "the model's name (default: the config's, else the directory's)")),
   sign: optional(path('file', 'sign both manifests with this key (cutlayer signer new)')),
+  measure: toggle(true, 'do not run the model on a few tokens, to say in the bundle whether f16 on the wire holds its values'),
   force: toggle(false, 'replace artifacts packed there before'),
   json: toggle(false, 'print the result as one JSON line on stdout'),
 } satisfies OptionTable;

@@ -2,6 +2,7 @@
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
 import { exposureNote } from '../../artifacts/exposure.js';
 import type { SigningJwk } from '../../artifacts/signature.js';
+import { f16Fit, measuredText } from '../../artifacts/wire-range.js';
 import type { PackResult } from '../../compiler/pack/bundle-writer.js';
 import { CutlayerError } from '../../errors.js';
 import { stderr, stdout } from '../../files/output.js';
@@ -41,6 +42,10 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
   stdout.line(`backbone       ${side(result.backboneDir, backbone)}`);
   stdout.line(`client bundle  ${side(result.clientBundleDir, client)}`);
   stdout.line(`backbone digest ${result.backboneDigest}`);
+  if (result.wire !== undefined)
+    stdout.line(
+      `wire dtypes    f32, bf16, int8${f16Fit(result.wire) === 'overflows' ? '; not f16' : ', f16'} (${measuredText(result.wire)})`,
+    );
   if (result.signer !== undefined) stdout.line(`signed by      ${result.signer}`);
 }
 
@@ -50,18 +55,19 @@ async function packed(
   { progress }: PackReporter,
   signal: AbortSignal,
 ): Promise<PackResult> {
-  const { onnx, bundleFrom, bottom, top, out, name, sign, force, json: _json, ...outside } = options;
+  const { onnx, bundleFrom, bottom, top, out, name, sign, force, measure, json: _json, ...outside } = options;
   if (onnx === undefined) {
     const [flag] = Object.entries({ bundleFrom, ...outside }).find(([, value]) => value !== undefined) ?? [];
     if (flag !== undefined) throw wrong(`--${kebab(flag)} goes with --onnx`);
     if (checkpoint === undefined) throw wrong('expected a checkpoint directory, or --onnx FILE --bundle-from DIR');
-    const [{ pack }, { tryText }, signer] = await Promise.all([
+    const [{ pack }, { openGraphs }, { tryText }, signer] = await Promise.all([
       import('../../compiler/pack/pack.js'),
+      import('../../runtime/graphs.js'),
       import('./try-text.js'),
       signerOf(sign),
     ]);
     const named = name === undefined ? {} : { name };
-    const trying = { tryClient: tryText, onProgress: progress, signal };
+    const trying = { tryClient: tryText, ...(measure && { openGraphs }), onProgress: progress, signal };
     return pack({ checkpointDir: checkpoint, bottom, top, outDir: out, ...named, force, signer, ...trying });
   }
   if (checkpoint !== undefined) throw wrong('--onnx brings the backbone; give the directory as --bundle-from');
@@ -81,6 +87,7 @@ async function packed(
     outDir: out,
     name,
     force,
+    measure,
     signer: await signerOf(sign),
     openGraphs,
     tryClient: tryText,

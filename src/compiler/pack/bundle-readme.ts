@@ -1,6 +1,8 @@
 /** The client bundle's README: its content, its use, and what it does not hide. */
+
 import { exposure, exposureAt } from '../../artifacts/exposure.js';
 import type { ClientBundleManifest } from '../../artifacts/manifest.js';
+import { f16Fit, measuredText } from '../../artifacts/wire-range.js';
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
@@ -26,6 +28,20 @@ Backbone: sha256 \`${manifest.backboneDigest}\`.
 
 \`manifest.json\` names every file with its sha256 and every graph with its inputs and outputs. The ONNX graphs hold no weights; they point into \`${manifest.weightsFile}\`.
 
+${wireText(manifest)}
 ${exposure} Activations and gradients are sent. ${exposureAt(cut.bottom)}
+`;
+}
+
+/** Which wire dtypes hold what crosses. */
+function wireText({ wire }: Pick<ClientBundleManifest, 'wire'>): string {
+  if (wire === undefined) return '';
+  const verdict = { ok: 'ok', near: 'ok on these tokens, with less than a factor 4 to spare', overflows: 'overflows: do not use it' };
+  return `| wire dtype (\`--wire\`) | range |
+|---|---|
+| f32, bf16, int8 | ok: that of float32 |
+| f16 | ${verdict[f16Fit(wire)]}; ${measuredText(wire)} |
+
+A measured value is no bound: other text, or an adapter, may give larger ones.
 `;
 }

@@ -13,6 +13,7 @@ import {
   clientBundleManifestSchema,
   type Dims,
   FORMAT_VERSION,
+  type WireRange,
 } from '../../artifacts/manifest.js';
 import { SIGNATURE_FILE, type SigningJwk, signManifest } from '../../artifacts/signature.js';
 import { MANIFEST_FILE } from '../../artifacts/store.js';
@@ -23,7 +24,9 @@ import { bundleReadme } from './bundle-readme.js';
 import { copyTokenizerFiles } from './checkpoint-files.js';
 import type { GenerationConfig } from './generation-config.js';
 import { GraphFiles } from './graph-files.js';
+import { measureWire } from './measure-wire.js';
 import { modelName } from './model-name.js';
+import type { GraphOpener } from './onnx-trial.js';
 import { layOutWeights, type StreamedWeight, writeWeights } from './weights-file.js';
 
 const BACKBONE_DIR = 'backbone';
@@ -42,6 +45,8 @@ export interface OutputRequest {
   readonly onProgress?: ((progress: PackProgress) => void) | undefined;
   /** Tries the written bundle: gives what the vendor should know; an error refuses the model. */
   readonly tryClient?: ((dir: string, manifest: ClientBundleManifest) => Promise<readonly string[]>) | undefined;
+  /** Opens the packed graphs, to measure what crosses; absent, it is not measured. */
+  readonly openGraphs?: GraphOpener | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -65,6 +70,8 @@ export interface PackResult {
   /** Bytes of each side's weights file. */
   readonly weightBytes: { readonly backbone: number; readonly client: number };
   readonly hasTokenizer: boolean;
+  /** Undefined: not measured. */
+  readonly wire: WireRange | undefined;
   /** What the vendor should know about the checkpoint: a sentence each. */
   readonly notes: readonly string[];
 }
@@ -92,8 +99,17 @@ export interface BundlePlan {
   readonly tryBackbone?: (dir: string, manifest: BackboneManifest) => Promise<void>;
 }
 
+/** The backbone's directory, manifest, and the manifest's sha256. */
+interface WrittenBackbone {
+  readonly dir: string;
+  readonly manifest: BackboneManifest;
+  readonly digest: string;
+}
+
 export class BundleWriter {
   private done = 0;
+  /** What the vendor should know of the measuring. */
+  private readonly notes: string[] = [];
   private readonly total: number;
 
   constructor(
@@ -116,7 +132,7 @@ export class BundleWriter {
       async (dir) => {
         const backbone = await this.backbone(join(dir, BACKBONE_DIR));
         await this.plan.tryBackbone?.(join(dir, BACKBONE_DIR), backbone.manifest);
-        const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), backbone.digest);
+        const client = await this.client(join(dir, CLIENT_BUNDLE_DIR), { dir: join(dir, BACKBONE_DIR), ...backbone });
         const tried = (await this.request.tryClient?.(join(dir, CLIENT_BUNDLE_DIR), client)) ?? [];
         return {
           name: client.name,
@@ -128,7 +144,8 @@ export class BundleWriter {
           parameters: { backbone: backbone.manifest.parameters, client: client.parameters },
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
           hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
-          notes: [...this.plan.model.notes, ...this.plan.generation.notes, ...tried],
+          wire: client.wire,
+          notes: [...this.plan.model.notes, ...this.plan.generation.notes, ...this.notes, ...tried],
         };
       },
       // The vendor's service and its clients may be other users.
@@ -136,31 +153,49 @@ export class BundleWriter {
     );
   }
 
-  private async backbone(dir: string): Promise<{ readonly manifest: BackboneManifest; readonly digest: string }> {
+  private async backbone(dir: string): Promise<Omit<WrittenBackbone, 'dir'>> {
     const { graphs, files } = await this.artifact(dir, this.plan.backbone);
     const shared = this.shared(this.plan.backbone.parameters);
     const manifest = backboneManifestSchema.parse({ format: 'cutlayer-backbone', ...shared, graphs, files: files.written });
     return { manifest, digest: await this.writeManifest(dir, manifest) };
   }
 
-  private async client(dir: string, backboneDigest: string): Promise<ClientBundleManifest> {
+  private async client(dir: string, written: WrittenBackbone): Promise<ClientBundleManifest> {
     const { model, sourceDir, generation, client, backbone, blockWeights } = this.plan;
     const { graphs, files } = await this.artifact(dir, client);
     const tokenizer = await copyTokenizerFiles(sourceDir, dir, this.request.signal);
     const content = {
       format: 'cutlayer-client-bundle' as const,
       ...this.shared(client.parameters),
-      backboneDigest,
+      backboneDigest: written.digest,
       ...endFields(model, generation),
       blockWeights,
       tokenizerFiles: tokenizer.map(({ path }) => path),
       graphs,
     };
     const listed = [...files.written, ...tokenizer];
-    const readme = files.writeBytes('README.md', Buffer.from(bundleReadme(content, backbone.parameters)));
-    const manifest = clientBundleManifestSchema.parse({ ...content, files: [...listed, readme] });
+    const wire = await this.measured(written, { dir, manifest: content });
+    const card = { ...content, ...(wire !== undefined && { wire }) };
+    const readme = files.writeBytes('README.md', Buffer.from(bundleReadme(card, backbone.parameters)));
+    const manifest = clientBundleManifestSchema.parse({ ...card, files: [...listed, readme] });
     await this.writeManifest(dir, manifest);
     return manifest;
+  }
+
+  /** A model whose values cannot be measured is packed all the same. */
+  private async measured(backbone: WrittenBackbone, client: Parameters<typeof measureWire>[1]): Promise<WireRange | undefined> {
+    const { openGraphs, signal } = this.request;
+    if (openGraphs === undefined) return undefined;
+    let reason = 'the values are not finite';
+    try {
+      const range = await measureWire(backbone, client, openGraphs, signal);
+      if (range !== undefined) return range;
+    } catch (caught) {
+      signal?.throwIfAborted();
+      reason = CutlayerError.from(caught).message;
+    }
+    this.notes.push(`what crosses was not measured, so the bundle does not say whether f16 holds it: ${reason}`);
+    return undefined;
   }
 
   private async artifact<Graphs>(dir: string, { weights, writeGraphs }: ArtifactPlan<Graphs>) {

@@ -23,13 +23,15 @@ const CUT = { bottom: 0, top: 0, numLayers: 1 } as const;
 /** Its methods; it has no inputs for a prefix's keys and values. */
 const METHODS = methodGraphNames.filter((name) => name !== 'prefixProjection');
 
-export interface OnnxPackRequest extends OutputRequest, OutsideOptions {
+export interface OnnxPackRequest extends Omit<OutputRequest, 'openGraphs'>, OutsideOptions {
   /** The graph, hidden states to hidden states; external data are beside it. */
   readonly onnxPath: string;
   /** Has config.json, tokenizer files, and safetensors of embedding, head and perhaps norm. */
   readonly bundleFromDir: string;
   /** Opens the packed graphs for the trial. */
   readonly openGraphs: GraphOpener;
+  /** False: what crosses is not measured. Default true. */
+  readonly measure?: boolean | undefined;
 }
 
 /**
@@ -72,7 +74,7 @@ export async function packOnnx(request: OnnxPackRequest): Promise<PackResult> {
         blockWeights: { bottom: [], top: [] },
         tryBackbone: (dir, manifest) => tryBackbone({ dir, manifest, label: onnxPath, openGraphs, signal }),
       },
-      request,
+      { ...request, openGraphs: request.measure === false ? undefined : openGraphs },
     );
     return await writer.write();
   } finally {

@@ -167,6 +167,8 @@ describe('pack --onnx', () => {
     assert.equal(bundle.manifest.parameters, 48);
     assert.equal(bundle.manifest.graphs.bottom, undefined);
     assert.equal(bundle.manifest.tiedHead, false);
+    const { tokens, cut, output } = bundle.manifest.wire!;
+    assert.ok(tokens === 128 && cut > 0 && output <= cut, 'the largest of a ReLU is one of its input');
     const readme = readFileSync(join(packed.clientBundleDir, 'README.md'), 'utf8');
     assert.match(readme, /a model whose backbone is an imported graph/);
     assert.doesNotMatch(readme, /heads/);

@@ -1,8 +1,10 @@
 /** Checks of what the gateway serves, against the bundle and the flags. */
 import type { ClientBundleArtifact } from '../../../../src/artifacts/store.js';
 import { byteText } from '../../../../src/files/byte-text.js';
+import type { WireDType } from '../../../../src/protocol/wire/wire-dtype.js';
 import { type Connection, connect } from '../../connection/connect.js';
 import { checkBundle, checkWireDType, type ServedModel } from '../../connection/served-model.js';
+import { wireNote } from '../wire-range.js';
 import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
 
@@ -47,12 +49,22 @@ export async function modelFindings(
     ok('access', `the gateway takes the token, and serves ${card.name} (${card.family})`),
     backboneFinding(card, bundle, flags.gateway),
     ok('limits', limitsText(card)),
-    judged('wire', `${flags.wire}, of ${card.wireDtypes.join(', ')}`, () => checkWireDType(card, flags.wire)),
+    wireFinding(card, bundle, flags.wire),
   ];
 }
 
 /** The checks that need the model card. */
 export const unknown = (why: string): readonly Finding[] => (['backbone', 'limits', 'wire'] as const).map((name) => skipped(name, why));
+
+function wireFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, wire: WireDType): Finding {
+  try {
+    checkWireDType(card, wire);
+    const note = bundle === undefined ? undefined : wireNote(bundle.manifest, wire);
+    return ok('wire', note ?? `${wire}, of ${card.wireDtypes.join(', ')}`);
+  } catch (caught) {
+    return failed('wire', caught);
+  }
+}
 
 function backboneFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, address: string): Finding {
   if (bundle === undefined) return skipped('backbone', 'the bundle cannot be read');
