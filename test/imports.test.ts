@@ -43,6 +43,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   training: ['inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   federation: ['training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   inspect: ['training', 'adapters'],
+  serving: ['inference', 'model', 'connection', 'data', 'adapters', 'inspect'],
   cli: ['*'],
   examples: ['index'],
   index: ['*'],

@@ -121,6 +121,11 @@ const clientCommands: CommandGroup = {
       load: async () => (await import('../../clients/typescript/cli/chat/chat-command.js')).chatCommand,
     },
     {
+      name: 'serve',
+      description: "answer OpenAI's API on this machine: the model, and each adapter by name",
+      load: async () => (await import('../../clients/typescript/cli/serve/serve-command.js')).serveCommand,
+    },
+    {
       name: 'classify',
       description: 'tell the class of texts',
       load: async () => (await import('../../clients/typescript/cli/classify/classify-command.js')).classifyCommand,

@@ -108,6 +108,14 @@ export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows:
   return { positions: batch.lengths.map((length, b) => promptRows + b * sequence + length - 1) };
 }
 
+/** The rows of all real tokens, one sequence after another. */
+export function tokenRowsOf(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
+  const sequence = batch.tokenIds.shape[1]!;
+  return {
+    positions: batch.lengths.flatMap((length, b) => Array.from({ length }, (_, token) => promptRows + b * sequence + token)),
+  };
+}
+
 /** Rows of a classification head, classes as labels. @throws CutlayerError INVALID_DATA */
 export function classRows(batch: Batch, promptRows: number, numClasses: number): LossRows {
   const { classLabels } = batch;

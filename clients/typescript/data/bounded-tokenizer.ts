@@ -113,11 +113,14 @@ function sizeOf(request: TokenizerRequest): number {
     case 'encode':
       return request.texts.reduce((sum, text) => sum + text.length, 0);
     case 'decode':
+    case 'tokens':
       return request.ids.length;
+    case 'template':
+      return 0;
     case 'learn':
       return request.texts.reduce((sum, text) => sum + charactersOf(text), 0);
     case 'render':
-      return charactersOf(request.messages);
+      return charactersOf(request.conversation);
   }
 }
 

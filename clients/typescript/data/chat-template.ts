@@ -53,12 +53,15 @@ export class ChatTemplate {
   readonly #tokens: TokenTexts;
   /** Whether the template marks what is trained. */
   readonly marksGeneration: boolean;
+  /** Its text. */
+  readonly source: string;
 
   /** @throws CutlayerError INVALID_ARTIFACT */
   constructor(source: string, tokens: TokenTexts) {
     correctBlocks();
     correctValues();
     this.#tokens = tokens;
+    this.source = source;
     // Jinja reads every line end of a template as \n.
     const lines = source.replace(/\r\n?/g, '\n');
     const tag = /\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}/g;

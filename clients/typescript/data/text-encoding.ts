@@ -45,6 +45,9 @@ export class TextEncoding {
   readonly #preTokenizer: PreTokenizer;
   readonly #inText: AddedTokens;
   readonly #inNormalized: AddedTokens;
+  readonly #added: ReadonlyMap<number, string>;
+  /** Made when it is first asked for. */
+  #byId: ReadonlyMap<number, string> | undefined;
 
   /** @throws Error what the package throws for a file that it cannot read */
   constructor(json: TokenizerJson & object, config: object) {
@@ -57,6 +60,7 @@ export class TextEncoding {
       if (token.normalized ?? token.special !== true) inNormalized.set(normalizer?.(token.content) ?? token.content, token);
       else inText.set(token.content, token);
     }
+    this.#added = new Map(json.added_tokens?.map(({ id, content }) => [id, content]));
     this.#inText = new AddedTokens(inText);
     this.#inNormalized = new AddedTokens(inNormalized);
   }
@@ -97,6 +101,20 @@ export class TextEncoding {
 
   idOf(token: string): number | undefined {
     return this.#tokenizer.token_to_id(token);
+  }
+
+  /**
+   * The bytes of a token by itself; none for an id without a token. Where words begin with U+2581,
+   * that is a space.
+   */
+  bytesOfId(id: number): Uint8Array {
+    const added = this.#added.get(id);
+    if (added !== undefined) return new TextEncoder().encode(added);
+    this.#byId ??= new Map([...this.#tokenizer.model.tokens_to_ids].map(([token, own]) => [own, token]));
+    const token = this.#byId.get(id) ?? '';
+    const spaced = this.#preTokenizer.bytes ? token : token.replaceAll('\u2581', ' ');
+    // A copy: a buffer's memory is shared.
+    return Uint8Array.from(this.#bytesOf(spaced) ?? Buffer.from(spaced));
   }
 
   /** Text between added tokens of the text: normalized, then cut at those of normalized text. */

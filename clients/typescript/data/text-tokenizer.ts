@@ -6,7 +6,7 @@ import type { ArtifactFile } from '../../../src/artifacts/manifest.js';
 import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
-import type { ChatMessage } from './messages.js';
+import type { ChatMessage, Conversation } from './messages.js';
 import { TEMPLATE_DIRECTORY, type TemplateSources } from './named-templates.js';
 import { withSideFiles } from './tokenizer-files.js';
 import type { LearnedText, TokenizerFacts } from './tokenizer-program.js';
@@ -167,9 +167,27 @@ export class TextTokenizer {
     return ids.length === 0 ? '' : this.#program.ask({ kind: 'decode', ids: [...ids] });
   }
 
-  /** Renders a conversation. @throws CutlayerError INVALID_DATA, LIMIT_EXCEEDED */
+  /** Renders messages. @throws CutlayerError INVALID_DATA, LIMIT_EXCEEDED */
   renderChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
-    return this.#program.ask({ kind: 'render', messages, addGenerationPrompt });
+    return this.renderConversation({ messages }, addGenerationPrompt);
+  }
+
+  /** Renders messages with tools and further values. @throws CutlayerError as renderChat */
+  renderConversation(conversation: Conversation, addGenerationPrompt: boolean): string {
+    return this.#program.ask({ kind: 'render', conversation, addGenerationPrompt });
+  }
+
+  /** The source of the chat template that such a conversation gets. @throws as renderChat */
+  templateOf(conversation: Omit<Conversation, 'messages'>): string {
+    return this.#program.ask({ kind: 'template', conversation });
+  }
+
+  /**
+   * The bytes of each token by itself, special tokens too; they may be a part of a character.
+   * @throws CutlayerError LIMIT_EXCEEDED
+   */
+  bytesOf(ids: readonly number[]): readonly Uint8Array[] {
+    return ids.length === 0 ? [] : this.#program.ask({ kind: 'tokens', ids: [...ids] });
   }
 
   /** Ends the tokenizer's thread; a later call starts another. */

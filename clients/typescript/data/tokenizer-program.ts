@@ -6,7 +6,7 @@ import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { silently } from '../../../src/files/silence.js';
 import type { TokenTexts } from './chat-template.js';
 import { renderTurns, type Span } from './chat-turns.js';
-import type { ChatMessage, Conversation } from './messages.js';
+import type { Conversation } from './messages.js';
 import { NamedTemplates, type TemplateSources } from './named-templates.js';
 import { TextEncoding } from './text-encoding.js';
 import type { TokenizerConfig } from './tokenizer-classes.js';
@@ -38,7 +38,9 @@ export type TokenizerRequest =
   | { readonly kind: 'encode'; readonly texts: readonly string[] }
   | { readonly kind: 'learn'; readonly texts: readonly LearnedText[] }
   | { readonly kind: 'decode'; readonly ids: readonly number[] }
-  | { readonly kind: 'render'; readonly messages: readonly ChatMessage[]; readonly addGenerationPrompt: boolean };
+  | { readonly kind: 'tokens'; readonly ids: readonly number[] }
+  | { readonly kind: 'template'; readonly conversation: Omit<Conversation, 'messages'> }
+  | { readonly kind: 'render'; readonly conversation: Conversation; readonly addGenerationPrompt: boolean };
 
 /**
  * The ids of some texts, one text after another, and how many each has: views of one buffer, which
@@ -72,6 +74,10 @@ export interface TokenizerAnswers {
   readonly encode: EncodedTexts;
   readonly learn: EncodedLearning;
   readonly decode: string;
+  /** The bytes of each token by itself. */
+  readonly tokens: readonly Uint8Array[];
+  /** The source of the template that such a conversation gets. */
+  readonly template: string;
   readonly render: string;
 }
 
@@ -136,7 +142,11 @@ export class TokenizerProgram {
       case 'decode':
         return this.#encoding.decode(request.ids);
       case 'render':
-        return this.#templates.of({}).render({ messages: request.messages }, request.addGenerationPrompt);
+        return this.#templates.of(request.conversation).render(request.conversation, request.addGenerationPrompt);
+      case 'tokens':
+        return request.ids.map((id) => this.#encoding.bytesOfId(id));
+      case 'template':
+        return this.#templates.of(request.conversation).source;
     }
   }
 

@@ -6,7 +6,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { StepCotangents, StepParts } from '../adapters/adapter.js';
 import { checkBundle } from '../connection/served-model.js';
-import { type Batch, classRows, lastRows, lossRows } from '../data/batch.js';
+import { type Batch, classRows, lastRows, lossRows, tokenRowsOf } from '../data/batch.js';
 import type { ClientBundle } from './client-bundle.js';
 import { wholeKeyValues } from './key-values.js';
 import type { RemoteModel } from './remote-model.js';
@@ -92,6 +92,28 @@ export class SplitModel {
       throw new CutlayerError('INVALID_ARGUMENT', 'the adapter has no classification head; train one with the method classification-head');
     }
     return this.#lastLogits(batch, parts, parts.classifier.shape[0]!, signal);
+  }
+
+  /**
+   * Hidden states after the last block, before final norm and head.
+   * @param which The last token's row of each sequence, or every token's, in order.
+   * @returns [rows, hiddenSize]
+   */
+  async hiddenStates(batch: Batch, parts: StepParts, which: 'last' | 'all', signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const { positions } = (which === 'last' ? lastRows : tokenRowsOf)(batch, promptRowsOf(parts));
+    return (await splitStep(this.bundle, this.remote, { batch, parts, positions, training: false, signal })).rows;
+  }
+
+  /** Logits of some rows at a time, so that their memory is bounded. @param rows [rows, d] */
+  async *logitsOf(rows: Tensor<'float32'>, parts: StepParts, signal?: AbortSignal): AsyncGenerator<Float32Array> {
+    const [count, d] = rows.shape as [number, number];
+    const { vocabSize } = this.bundle;
+    const chunkRows = chunkOf(vocabSize);
+    for (let at = 0; at < count; at += chunkRows) {
+      const end = Math.min(count, at + chunkRows);
+      const { data } = await this.bundle.logits(f32([end - at, d], rows.data.slice(at * d, end * d)), parts, signal);
+      for (let row = 0; row < end - at; row++) yield data.subarray(row * vocabSize, (row + 1) * vocabSize);
+    }
   }
 
   async #lastLogits(batch: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {

@@ -1,0 +1,121 @@
+/** The endpoint's routes. Nothing of a request or an answer is logged. */
+import type { RequestListener } from 'node:http';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { CutlayerError } from '../../../src/errors.js';
+import { chatCompletions } from './chat/chat-completions.js';
+import { completions } from './completions/completions.js';
+import { embeddings } from './embeddings.js';
+import type { Endpoint, EndpointContext } from './endpoint.js';
+import { departureOf } from './http/departure.js';
+import { type GuardOptions, guardKey, guardOrigin } from './http/guard.js';
+import { readBody } from './http/json-body.js';
+import type { Places } from './http/places.js';
+import { problemOf } from './http/problem.js';
+import type { GatewayHealth } from './model/gateway-health.js';
+import type { ModelCard } from './model/text-model.js';
+
+/** What the app is made of. */
+export interface AppOptions extends GuardOptions, EndpointContext {
+  readonly places: Places;
+  /** Most bytes of a request. */
+  readonly maxBody: number;
+  /** Whether the gateway answers, for `/health`. */
+  readonly gateway: () => Promise<GatewayHealth>;
+  /** Told of failures that are not the client's. */
+  readonly onFailure?: ((error: CutlayerError) => void) | undefined;
+}
+
+/** Endpoints by their path. */
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  '/v1/chat/completions': chatCompletions,
+  '/v1/completions': completions,
+  '/v1/embeddings': embeddings,
+};
+
+/** Builds the app; nothing listens yet. */
+export function createServingApp(options: AppOptions): RequestListener {
+  const { places, metrics, models } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use((_request, response, next) => {
+    response.set({ 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' });
+    next();
+  });
+  app.use(guardOrigin(options));
+  app.get('/health', async (_request, response) => {
+    const gateway = await options.gateway();
+    const status = places.draining ? 'draining' : gateway.reachable ? 'ok' : 'gateway unreachable';
+    response.status(status === 'ok' ? 200 : 503).json({ status, gateway, running: places.running, waiting: places.waiting });
+  });
+  app.get('/metrics', async (_request, response) => {
+    response.set('Content-Type', metrics.contentType).send(await metrics.text());
+  });
+  app.use('/v1', guardKey(options));
+  app.get('/v1/models', async (_request, response) => {
+    response.json({ object: 'list', data: (await models.list()).map(shownModel) });
+  });
+  app.get('/v1/models/*id', async (request, response) => {
+    const { id } = request.params as unknown as { readonly id: readonly string[] }; // of the path above
+    response.json(shownModel((await models.find(id.join('/'))).card));
+  });
+  const body = express.raw({ type: () => true, limit: options.maxBody, inflate: false });
+  for (const [path, endpoint] of Object.entries(endpoints)) app.post(path, ...limited(path, endpoint, body, options));
+  app.use((request) => {
+    throw new CutlayerError(
+      'NOT_FOUND',
+      `${request.method} ${request.path.slice(0, 100)}: expected GET /v1/models or POST ${Object.keys(endpoints).join(', ')}`,
+    );
+  });
+  const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
+    const problem = problemOf(caught);
+    if (problem.status >= 500) options.onFailure?.(CutlayerError.from(caught));
+    if (response.destroyed) return;
+    if (response.headersSent) {
+      // An answer under way ends with the error as its last event.
+      response.end(`data: ${JSON.stringify({ error: problem.error })}\n\n`);
+      return;
+    }
+    if (problem.retryAfter !== undefined) response.set('Retry-After', String(problem.retryAfter));
+    if (problem.status === 401) response.set('WWW-Authenticate', 'Bearer');
+    response.status(problem.status).json({ error: problem.error });
+  };
+  app.use(onError);
+  return app;
+}
+
+/** A place is taken before the body is read, so that bodies in memory are bounded. */
+function limited(path: string, endpoint: Endpoint, body: RequestHandler, options: AppOptions): readonly RequestHandler[] {
+  const { places, metrics } = options;
+  return [
+    (_request, response, next) => {
+      const begin = performance.now();
+      response.once('close', () =>
+        metrics.observeRequest({ endpoint: path, status: response.statusCode, seconds: (performance.now() - begin) / 1000 }),
+      );
+      const place = places.take();
+      response.once('close', place.leave);
+      response.locals.place = place;
+      next();
+    },
+    body,
+    async (request, response) => {
+      // The handler above has put the place there.
+      const place = response.locals.place as ReturnType<Places['take']>;
+      await endpoint(options, { body: readBody(request.body), response, signal: departureOf(response), place });
+    },
+  ];
+}
+
+/** As OpenAI's API shows a model, with what this one adds. */
+function shownModel({ id, created, parent, backboneDigest, method }: ModelCard) {
+  return {
+    id,
+    object: 'model',
+    created,
+    owned_by: parent === undefined ? 'vendor' : 'you',
+    backbone_digest: backboneDigest,
+    ...(parent !== undefined && { parent }),
+    ...(method !== undefined && { adapter: method }),
+  };
+}

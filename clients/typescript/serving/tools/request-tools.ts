@@ -1,0 +1,48 @@
+/** The tools of a request: which of them the template gets, and how calls are read back. */
+import type { Conversation } from '../../data/messages.js';
+import { badField } from '../http/problem.js';
+import type { TextModel } from '../model/text-model.js';
+import { type ToolForm, toolFormOf } from './tool-form.js';
+
+/** What a request says of tools. */
+export interface ToolValues {
+  readonly tools?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  readonly tool_choice?: unknown;
+}
+
+/** What comes of it. */
+export interface RequestTools {
+  /** For the template; undefined where the model is not to call. */
+  readonly tools: readonly object[] | undefined;
+  /** Undefined: the answer is text. */
+  readonly form: ToolForm | undefined;
+}
+
+/**
+ * @param others Of the template.
+ * @throws CutlayerError INVALID_ARGUMENT for a forced call, or a template without tools
+ */
+export function requestTools(
+  { tools, tool_choice: choice = 'auto' }: ToolValues,
+  model: TextModel,
+  others: Omit<Conversation, 'messages' | 'tools'>,
+): RequestTools {
+  if (choice !== 'auto' && choice !== 'none')
+    throw badField(
+      'tool_choice',
+      `expected "auto" or "none", got ${JSON.stringify(choice)?.slice(0, 80)}; a call cannot be forced here`,
+      'unsupported_parameter',
+    );
+  if (tools === undefined || tools.length === 0 || choice === 'none') return { tools: undefined, form: undefined };
+  return { tools, form: toolFormOf(model.templateOf({ tools, ...others })) };
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT for a tool that is no function with a name */
+export function checkFunctions(tools: readonly Readonly<Record<string, unknown>>[]): void {
+  for (const [at, { type, function: own }] of tools.entries()) {
+    if (type !== 'function')
+      throw badField(`tools[${at}].type`, `expected "function", got ${JSON.stringify(type)?.slice(0, 60) ?? 'nothing'}`);
+    const { name } = (own ?? {}) as { readonly name?: unknown };
+    if (typeof name !== 'string' || name === '') throw badField(`tools[${at}].function.name`, 'expected a name');
+  }
+}

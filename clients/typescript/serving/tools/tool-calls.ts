@@ -1,0 +1,130 @@
+/**
+ * Takes tool calls out of a text as it comes. What is no call stays text, character by character.
+ */
+import { parseJson } from '../../../../src/files/json-text.js';
+import type { ToolForm } from './tool-form.js';
+
+/** A call as the model wrote it. */
+export interface ToolCall {
+  readonly name: string;
+  /** JSON text of an object. */
+  readonly arguments: string;
+}
+
+/** What a piece of text adds. */
+export interface ReadPiece {
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+}
+
+/** Reads one answer. */
+export interface ToolCallReader {
+  push(piece: string): ReadPiece;
+  /** What was held back, when no text follows. */
+  finish(): ReadPiece;
+}
+
+/** Longest text of a call that is held back; a longer one is text. */
+const LONGEST_CALL = 1_000_000;
+
+const OPEN = '<tool_call>';
+const CLOSE = '</tool_call>';
+
+/** @param form Undefined: all is text. */
+export function toolCallReader(form: ToolForm | undefined): ToolCallReader {
+  if (form === 'tagged') return new TaggedCalls();
+  if (form === 'object') return new ObjectCall();
+  return { push: (text) => ({ text, calls: [] }), finish: () => ({ text: '', calls: [] }) };
+}
+
+/** `<tool_call>` tags; white space beside them is no text. */
+class TaggedCalls implements ToolCallReader {
+  #held = '';
+  #called = false;
+
+  push(piece: string): ReadPiece {
+    this.#held += piece;
+    const calls: ToolCall[] = [];
+    let text = '';
+    for (;;) {
+      const open = this.#held.indexOf(OPEN);
+      if (open < 0) break;
+      const close = this.#held.indexOf(CLOSE, open);
+      if (close < 0) {
+        // What comes before the tag is held too: its white space is known when the tag ends.
+        if (this.#held.length - open > LONGEST_CALL) return { text: text + this.#take(this.#held.length), calls };
+        return { text, calls };
+      }
+      const end = close + CLOSE.length;
+      const call = callOf(this.#held.slice(open + OPEN.length, close), 'arguments');
+      const before = this.#take(call === undefined ? end : open);
+      text += call === undefined ? before : this.#withoutSpace(before);
+      if (call === undefined) continue;
+      this.#take(end - open);
+      this.#called = true;
+      calls.push(call);
+    }
+    // Held: white space that a tag may follow, and the beginning of a tag.
+    const held = this.#held.length - /\s*(?:<(?:t(?:o(?:o(?:l(?:_(?:c(?:a(?:l(?:l)?)?)?)?)?)?)?)?)?)?$/.exec(this.#held)![0].length;
+    return { text: text + this.#withoutSpace(this.#take(held)), calls };
+  }
+
+  finish(): ReadPiece {
+    const text = this.#take(this.#held.length);
+    return { text: this.#called && text.trim() === '' ? '' : text, calls: [] };
+  }
+
+  /** White space between calls is no text. */
+  #withoutSpace(text: string): string {
+    return text.trim() === '' ? '' : text;
+  }
+
+  #take(length: number): string {
+    const taken = this.#held.slice(0, length);
+    this.#held = this.#held.slice(length);
+    return taken;
+  }
+}
+
+/** The whole answer is one JSON object, or several with `;` between them. */
+class ObjectCall implements ToolCallReader {
+  #held = '';
+  #isText = false;
+
+  push(piece: string): ReadPiece {
+    if (this.#isText) return { text: piece, calls: [] };
+    this.#held += piece;
+    const first = this.#held.trimStart()[0];
+    if ((first === undefined || first === '{') && this.#held.length <= LONGEST_CALL) return { text: '', calls: [] };
+    this.#isText = true;
+    return { text: this.#taken(), calls: [] };
+  }
+
+  finish(): ReadPiece {
+    const whole = callOf(this.#held, 'parameters');
+    const calls = whole === undefined ? this.#held.split(/;\s*(?=\{)/).map((part) => callOf(part, 'parameters')) : [whole];
+    const text = this.#taken();
+    return calls.includes(undefined) ? { text, calls: [] } : { text: '', calls: calls as ToolCall[] }; // none is undefined
+  }
+
+  #taken(): string {
+    const held = this.#held;
+    this.#held = '';
+    return held;
+  }
+}
+
+/** A call from its JSON; undefined for any other text. */
+function callOf(json: string, key: 'arguments' | 'parameters'): ToolCall | undefined {
+  let value: unknown;
+  try {
+    value = parseJson(json.trim());
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const { name, [key]: given, [key === 'arguments' ? 'parameters' : 'arguments']: other } = value as Readonly<Record<string, unknown>>;
+  const values = given ?? other ?? {};
+  if (typeof name !== 'string' || name === '' || typeof values !== 'object') return undefined;
+  return { name, arguments: JSON.stringify(values) };
+}
