@@ -3,6 +3,7 @@ import { familiesDocument } from './families-document.js';
 import { methodsDocument } from './methods-document.js';
 import { protocolDocument } from './protocol-document.js';
 import { coordinatorDocument, gatewayDocument } from './server-documents.js';
+import { servingDocument } from './serving-document.js';
 
 /** By path in the repository, the function that writes the document. A new one is a row here; a test compares each with the file. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -11,4 +12,5 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/gateway.md': gatewayDocument,
   'docs/methods.md': methodsDocument,
   'docs/protocol.md': protocolDocument,
+  'docs/serving.md': servingDocument,
 };

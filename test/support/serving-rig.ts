@@ -6,7 +6,7 @@ import OpenAI from 'openai';
 import { ClientBundle, connect, RemoteModel, SplitModel } from '../../clients/typescript/index.js';
 import { type Serving, type ServingOptions, startServing } from '../../clients/typescript/serving/serving.js';
 import { type GatewayHere, startGatewayHere } from './gateway-here.js';
-import { packedFixture } from './packed-fixture.js';
+import { type PackedFixture, packedFixture } from './packed-fixture.js';
 
 /** What runs. */
 export interface ServingRig {
@@ -25,16 +25,17 @@ export interface ServingRig {
 
 /** How to start one. */
 export interface RigOptions {
-  readonly fixture?: string;
+  /** Artifacts; by default those of llama-tiny. */
+  readonly fixture?: PackedFixture;
   /** Where the client connects; by default the gateway itself. */
   readonly through?: (gateway: string) => Promise<string>;
   readonly serving?: Partial<ServingOptions>;
 }
 
 /** @param serving Options beside the rig's own. */
-export async function startServingRig({ fixture = 'llama-tiny', through, serving: more = {} }: RigOptions = {}): Promise<ServingRig> {
+export async function startServingRig({ fixture, through, serving: more = {} }: RigOptions = {}): Promise<ServingRig> {
   const dir = await mkdtemp(join(tmpdir(), 'cutlayer-serving-'));
-  const { backboneDir, bundleDir } = await packedFixture(fixture);
+  const { backboneDir, bundleDir } = fixture ?? (await packedFixture('llama-tiny'));
   const gateway = await startGatewayHere({ backboneDir, insecure: true });
   const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const address = (await through?.(gateway.address)) ?? gateway.address;

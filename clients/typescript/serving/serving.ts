@@ -43,6 +43,7 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   const models = new ModelRegistry(options);
   // An adapter that is named on the command line is opened now: what is wrong with it is told.
   for (const { name } of options.adapters) await models.find(name);
+  const served = await models.list();
   const health = gatewayHealth(model.remote.connection);
   const app = createServingApp({
     ...options,
@@ -58,7 +59,7 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   const listening = await listen(app, host, options.port);
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${listening.port}`,
-    models: await models.list(),
+    models: served,
     health,
     async close(graceMs) {
       void places.drain();

@@ -12,6 +12,7 @@ export const commonFields = {
   safety_identifier: ignored('no account is kept here'),
   prompt_cache_key: ignored('a hint'),
   prompt_cache_retention: ignored('a hint'),
+  prompt_cache_options: ignored('a hint'),
   service_tier: ignored('there is one tier'),
 };
 

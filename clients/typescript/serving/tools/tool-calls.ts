@@ -58,7 +58,7 @@ class TaggedCalls implements ToolCallReader {
       const end = close + CLOSE.length;
       const call = callOf(this.#held.slice(open + OPEN.length, close), 'arguments');
       const before = this.#take(call === undefined ? end : open);
-      text += call === undefined ? before : this.#withoutSpace(before);
+      text += call === undefined ? before : before.trimEnd();
       if (call === undefined) continue;
       this.#take(end - open);
       this.#called = true;
@@ -66,17 +66,12 @@ class TaggedCalls implements ToolCallReader {
     }
     // Held: white space that a tag may follow, and the beginning of a tag.
     const held = this.#held.length - /\s*(?:<(?:t(?:o(?:o(?:l(?:_(?:c(?:a(?:l(?:l)?)?)?)?)?)?)?)?)?)?$/.exec(this.#held)![0].length;
-    return { text: text + this.#withoutSpace(this.#take(held)), calls };
+    return { text: text + this.#take(held), calls };
   }
 
   finish(): ReadPiece {
     const text = this.#take(this.#held.length);
     return { text: this.#called && text.trim() === '' ? '' : text, calls: [] };
-  }
-
-  /** White space between calls is no text. */
-  #withoutSpace(text: string): string {
-    return text.trim() === '' ? '' : text;
   }
 
   #take(length: number): string {

@@ -1,0 +1,12 @@
+/** The fields of every endpoint, for docs/serving.md. */
+import { chatFields } from './chat-fields.js';
+import { completionFields } from './completion-fields.js';
+import { embeddingFields } from './embedding-fields.js';
+import type { FieldTable } from './field.js';
+
+/** By path. */
+export const fieldTables: Readonly<Record<string, FieldTable>> = {
+  '/v1/chat/completions': chatFields,
+  '/v1/completions': completionFields,
+  '/v1/embeddings': embeddingFields,
+};
