@@ -3,9 +3,10 @@
  * @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
 import { EventEmitter, once } from 'node:events';
-import { service } from 'grpc-health-check';
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import { CutlayerError } from '../../errors.js';
 import { checkLayout, type MessageLayout } from '../../protocol/wire/message-layout.js';
+import { loadProto } from '../../protocol/wire/proto.js';
 import type { OpenMethod } from './method.js';
 
 /** What a service is at. */
@@ -31,7 +32,8 @@ export class Health {
 
   /** The methods, by path. */
   methods(): ReadonlyMap<string, OpenMethod> {
-    const { Check, List, Watch } = service;
+    // The package's file defines this service.
+    const { Check, List, Watch } = loadProto('grpc/health/v1/health.proto')['grpc.health.v1.Health'] as ServiceDefinition;
     const asked = (bytes: Buffer): string => {
       checkLayout(bytes, layout, 'request');
       // The generic definition says nothing of its messages; this one has a service's name.
