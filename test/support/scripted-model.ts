@@ -4,6 +4,7 @@ import { type Listening, listen } from '../../clients/typescript/serving/http/li
 import { Places } from '../../clients/typescript/serving/http/places.js';
 import { ServingMetrics } from '../../clients/typescript/serving/http/serving-metrics.js';
 import type { ContinuedPrompt, ModelCall, TextModel } from '../../clients/typescript/serving/model/text-model.js';
+import { ResponseStore } from '../../clients/typescript/serving/responses/response-store.js';
 import { CutlayerError } from '../../src/errors.js';
 
 /** How a scripted model behaves. */
@@ -89,6 +90,7 @@ export async function startScripted(
     maxBody: 20_000,
     maxNewTokens: 100,
     gateway: () => Promise.resolve({ reachable: true, bytesSent: 1, bytesReceived: 2 }),
+    responses: new ResponseStore(),
     now: () => 1_000_000,
     randomSeed: () => 7,
     newId: (prefix) => `${prefix}${ids++}`,

@@ -13,6 +13,7 @@ import type { Places } from './http/places.js';
 import { problemOf } from './http/problem.js';
 import type { GatewayHealth } from './model/gateway-health.js';
 import type { ModelCard } from './model/text-model.js';
+import { responses } from './responses/responses.js';
 
 /** What the app is made of. */
 export interface AppOptions extends GuardOptions, EndpointContext {
@@ -30,6 +31,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/v1/chat/completions': chatCompletions,
   '/v1/completions': completions,
   '/v1/embeddings': embeddings,
+  '/v1/responses': responses,
 };
 
 /** Builds the app; nothing listens yet. */
@@ -58,6 +60,14 @@ export function createServingApp(options: AppOptions): RequestListener {
   app.get('/v1/models/*id', async (request, response) => {
     const { id } = request.params as unknown as { readonly id: readonly string[] }; // of the path above
     response.json(shownModel((await models.find(id.join('/'))).card));
+  });
+  app.get('/v1/responses/:id', (request, response) => {
+    response.json(options.responses.require(request.params.id).response);
+  });
+  app.delete('/v1/responses/:id', (request, response) => {
+    const { id } = request.params;
+    options.responses.require(id);
+    response.json({ id, object: 'response.deleted', deleted: options.responses.delete(id) });
   });
   const body = express.raw({ type: () => true, limit: options.maxBody, inflate: false });
   for (const [path, endpoint] of Object.entries(endpoints)) app.post(path, ...limited(path, endpoint, body, options));

@@ -4,6 +4,7 @@ import type { Body } from './http/json-body.js';
 import type { Place } from './http/places.js';
 import type { ServingMetrics } from './http/serving-metrics.js';
 import type { TextModels } from './model/text-model.js';
+import type { ResponseStore } from './responses/response-store.js';
 
 /** What all requests share. */
 export interface EndpointContext {
@@ -15,6 +16,8 @@ export interface EndpointContext {
   readonly now: () => number;
   /** For a request without a seed. */
   readonly randomSeed: () => number;
+  /** Answers that later requests go on from. */
+  readonly responses: ResponseStore;
   /** A new identifier. @param prefix As `chatcmpl-`. */
   readonly newId: (prefix: string) => string;
 }

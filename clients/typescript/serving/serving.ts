@@ -9,6 +9,7 @@ import { ServingMetrics } from './http/serving-metrics.js';
 import { type GatewayHealth, gatewayHealth } from './model/gateway-health.js';
 import { ModelRegistry, type RegistryOptions } from './model/model-registry.js';
 import type { ModelCard } from './model/text-model.js';
+import { ResponseStore } from './responses/response-store.js';
 
 export interface ServingOptions extends RegistryOptions, PlaceLimits {
   readonly host: string;
@@ -52,6 +53,7 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     places,
     key,
     gateway: health,
+    responses: new ResponseStore(),
     now: Date.now,
     randomSeed: () => randomInt(2 ** 47),
     newId: (prefix) => `${prefix}${randomBytes(12).toString('hex')}`,

@@ -1,4 +1,7 @@
-/** Every field of OpenAI's API has a row that says what becomes of it, and nothing is ignored that changes an answer. */
+/**
+ * Every field of OpenAI's API has a row that says what becomes of it, and nothing is ignored that
+ * changes an answer.
+ */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +14,7 @@ import { packageRoot } from '../../../src/files/package-root.js';
 const interfaces: Readonly<Record<string, readonly [file: string, name: string]>> = {
   '/v1/chat/completions': ['chat/completions/completions.d.ts', 'ChatCompletionCreateParamsBase'],
   '/v1/completions': ['completions.d.ts', 'CompletionCreateParamsBase'],
+  '/v1/responses': ['responses/responses.d.ts', 'ResponseCreateParamsBase'],
   '/v1/embeddings': ['embeddings.d.ts', 'EmbeddingCreateParams'],
 };
 

@@ -3,10 +3,12 @@ import { chatFields } from './chat-fields.js';
 import { completionFields } from './completion-fields.js';
 import { embeddingFields } from './embedding-fields.js';
 import type { FieldTable } from './field.js';
+import { responseFields } from './response-fields.js';
 
 /** By path. */
 export const fieldTables: Readonly<Record<string, FieldTable>> = {
   '/v1/chat/completions': chatFields,
   '/v1/completions': completionFields,
+  '/v1/responses': responseFields,
   '/v1/embeddings': embeddingFields,
 };
