@@ -30,6 +30,13 @@ export function printSummary(summary: DemoSummary): void {
       `after     ${oneLine(sample.after)}`,
     );
   }
+  const { request, answer, tokensPerSecond } = summary.serving;
+  lines.push(
+    '',
+    `served to the openai package (${request.model}, ${tokensPerSecond.toFixed(1)} tokens/s)`,
+    `prompt    ${oneLine(request.prompt)}`,
+    `answer    ${oneLine(answer)}`,
+  );
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 

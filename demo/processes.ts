@@ -26,6 +26,12 @@ export interface CoordinatorReady {
   readonly publicKey: string;
 }
 
+/** The line that a local endpoint prints when it is ready. */
+export interface ServingReady {
+  /** `http://127.0.0.1:PORT/v1` */
+  readonly url: string;
+}
+
 /** A server in a process of its own. */
 export interface ServerProcess<Ready> {
   readonly ready: Ready;
@@ -78,6 +84,11 @@ export function startGateway(args: readonly string[]): Promise<GatewayProcess> {
 /** Starts a coordinator, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */
 export function startCoordinator(args: readonly string[]): Promise<ServerProcess<CoordinatorReady>> {
   return startServer('coordinator', ['coordinator', 'serve', '--json', ...args]);
+}
+
+/** Starts a local endpoint, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */
+export function startServing(args: readonly string[]): Promise<ServerProcess<ServingReady>> {
+  return startServer('local endpoint', ['client', 'serve', '--json', ...args]);
 }
 
 /** Starts a command whose messages are appended to a file. */

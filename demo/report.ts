@@ -20,12 +20,22 @@ ${card('On the wire', `${byteText(summary.bytesPerStep)} a step`, `formula ${byt
 </section>
 <h2>Samples of the test split</h2>
 ${summary.samples.map(renderSample).join('\n')}
+<h2>Served on the client's machine</h2>
+${renderServed(summary)}
 <h2>What each party holds, and what crosses</h2>
 ${renderSplit(summary)}
 <h2>Loss</h2>
 ${renderCurve(summary.curve)}
 <footer>${escapeHtml(`${exposure} ${exposureAt(0)} See the documentation on privacy.`)}</footer>`;
   return renderPage({ title: `Cutlayer demo: ${summary.model}`, body });
+}
+
+function renderServed({ serving: { request, answer, tokensPerSecond } }: DemoSummary): string {
+  return `<p><code>cutlayer client serve</code> answered OpenAI's own client at ${tokensPerSecond.toFixed(1)} tokens/s.</p>
+<table class="sample"><tbody>
+<tr><th>Prompt</th><td><pre>${escapeHtml(request.prompt)}</pre></td></tr>
+<tr><th>Answer</th><td><pre>${escapeHtml(answer)}</pre></td></tr>
+</tbody></table>`;
 }
 
 function renderCurve(curve: readonly CurvePoint[]): string {

@@ -1,7 +1,7 @@
 /**
  * The main job, end to end. A vendor packs a checkpoint and serves its backbone over TLS; a client
- * in another process trains a soft prompt through the gateway. Prints the result and writes
- * `summary.json` and `report.html`.
+ * in another process trains a soft prompt through the gateway. Then the client serves the adapter
+ * to OpenAI's own client. Prints the result and writes `summary.json` and `report.html`.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -11,6 +11,7 @@ import type { ClientResult, ClientTask } from './client.js';
 import { printSummary } from './print.js';
 import { type GatewayProcess, runProcess, startGateway } from './processes.js';
 import { renderReport } from './report.js';
+import { type ServedAnswer, servedAnswer } from './served-answer.js';
 import { type DemoSettings, parseSettings } from './settings.js';
 import { chanceAccuracy, findSplits } from './splits.js';
 import type { DemoSummary, Holding } from './summary.js';
@@ -48,8 +49,14 @@ async function main(settings: DemoSettings): Promise<void> {
     'warn',
   ]);
   let result: ClientResult;
+  let serving: ServedAnswer;
   try {
     result = await trainAsClient(settings, packed, stateDir, gateway, splits);
+    say('client: serving the adapter, and asking it through the openai package');
+    const { listen, caFile } = gateway.ready;
+    const connection = ['--bundle', packed.clientBundleDir, '--gateway', listen, '--ca', caFile, '--token-file', join(out, 'client.token')];
+    const prompt = result.samples[0]?.prompt ?? 'Note:';
+    serving = await servedAnswer(connection, join(out, 'run', 'adapter'), join(out, 'api-key'), prompt);
   } finally {
     await gateway.stop();
   }
@@ -68,6 +75,7 @@ async function main(settings: DemoSettings): Promise<void> {
     holdings: holdings(packed, join(out, 'run', 'adapter'), result.trained),
     samples: result.samples,
     curve: result.curve,
+    serving,
   };
   await writeFileAtomic(join(out, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   await writeFileAtomic(join(out, 'report.html'), renderReport(summary));

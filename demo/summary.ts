@@ -1,4 +1,5 @@
 /** The content of `summary.json`; the report page and the printed tables come from it. */
+import type { ServedAnswer } from './served-answer.js';
 
 /**
  * Loss is mean negative log-likelihood per label token (nats) on the test split. Accuracy is the
@@ -51,4 +52,6 @@ export interface DemoSummary {
   readonly holdings: readonly Holding[];
   readonly samples: readonly Sample[];
   readonly curve: readonly CurvePoint[];
+  /** One request to the local endpoint through OpenAI's client. */
+  readonly serving: ServedAnswer;
 }
