@@ -4,6 +4,7 @@
  */
 import * as tokenizers from '@huggingface/tokenizers';
 import { type AddedToken, AddedTokens } from './added-tokens.js';
+import { Charsmap } from './charsmap.js';
 import { type PackagePreTokenizer, type Piece, PreTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
 
 /** What of a parsed tokenizer.json is read here. */
@@ -28,9 +29,17 @@ interface Model {
   readonly byte_fallback?: boolean;
 }
 
+/** A normalizer of the package; a sequence has others. */
+interface PackageNormalizer {
+  (text: string): string;
+  readonly config: { readonly type?: unknown; readonly precompiled_charsmap?: unknown };
+  readonly normalizers?: readonly (PackageNormalizer | null)[];
+  normalize: (text: string) => string;
+}
+
 /** The part of the package's tokenizer in use; its own types do not resolve under NodeNext. */
 interface PackageTokenizer {
-  readonly normalizer: ((text: string) => string) | null;
+  readonly normalizer: PackageNormalizer | null;
   readonly pre_tokenizer: PackagePreTokenizer | null;
   readonly model: Model;
   readonly post_processor: ((tokens: readonly string[], pair: null, special: boolean) => { readonly tokens: readonly string[] }) | null;
@@ -53,6 +62,7 @@ export class TextEncoding {
   constructor(json: TokenizerJson & object, config: object) {
     this.#tokenizer = new Tokenizer(json, config);
     const { normalizer, pre_tokenizer: made } = this.#tokenizer;
+    readCharsmaps(normalizer);
     this.#preTokenizer = new PreTokenizer(json.pre_tokenizer, made);
     const inText = new Map<string, AddedToken>();
     const inNormalized = new Map<string, AddedToken>();
@@ -185,6 +195,14 @@ export class TextEncoding {
     if (fallback !== null) return Buffer.of(Number.parseInt(fallback[1]!, 16));
     return token === model.unk_token ? undefined : Buffer.from(token);
   }
+}
+
+/** The package does not read the map of a Precompiled normalizer, at any depth of sequences. */
+function readCharsmaps(normalizer: PackageNormalizer | null): void {
+  for (const part of normalizer?.normalizers ?? []) readCharsmaps(part);
+  if (normalizer?.config.type !== 'Precompiled') return;
+  const charsmap = new Charsmap(normalizer.config.precompiled_charsmap);
+  normalizer.normalize = (text) => charsmap.normalize(text);
 }
 
 function commonPrefix(a: string, b: string): number {

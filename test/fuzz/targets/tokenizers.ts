@@ -46,7 +46,7 @@ const documents = [
   },
   {
     ...{ version: '1.0', added_tokens: [added('<unk>', 0)] },
-    normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' },
+    normalizer: { type: 'Precompiled', precompiled_charsmap: 'BAAAAAAAAAA=' },
     pre_tokenizer: { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'always', split: true },
     decoder: { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'always', split: true },
     model: {
