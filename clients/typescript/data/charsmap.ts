@@ -1,13 +1,16 @@
 /**
- * The normalizer `Precompiled` of tokenizer.json, as the Rust tokenizers compute it: sentencepiece's
- * map of characters, a trie of double arrays. The package has an approximation of one map.
+ * The normalizer `Precompiled` of tokenizer.json, as the Rust tokenizers compute it:
+ * sentencepiece's map of characters, a trie of double arrays. The package has an approximation of
+ * one map.
  * @see huggingface/tokenizers, normalizers/precompiled.rs; huggingface/spm_precompiled
  */
 
 /** Bytes of a grapheme that is looked up as a whole; longer ones go by their characters. */
 const MAX_WHOLE_BYTES = 5;
 
-/** UTF-16 units that are cut into graphemes at a time: the time of one cut grows with its square. */
+/**
+ * UTF-16 units that are cut into graphemes at a time: the time of one cut grows with its square.
+ */
 const CUT_UNITS = 256;
 
 /** Graphemes whose results are kept. */

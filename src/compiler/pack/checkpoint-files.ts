@@ -106,7 +106,7 @@ async function refuseOtherTokenizer(dir: string): Promise<void> {
   if (held.length === 0) return;
   throw new CutlayerError(
     'UNSUPPORTED_CHECKPOINT',
-    `${dir}: holds ${held.join(', ')} but no tokenizer.json, which clients read. Convert it, in ${dir}: python -c ` +
-      `"from transformers import AutoTokenizer as T; T.from_pretrained('.').save_pretrained('.')", or take ${held.length > 1 ? 'them' : 'it'} away and let clients bring token ids`,
+    `${dir}: holds ${held.join(', ')} but no tokenizer.json, which clients read. Convert it with pip install transformers sentencepiece protobuf, then python -c ` +
+      `"from transformers import AutoTokenizer as T; T.from_pretrained('${dir}').save_pretrained('${dir}')"; or take ${held.length > 1 ? 'them' : 'it'} away and let clients bring token ids`,
   );
 }

@@ -267,7 +267,7 @@ describe('pack', () => {
       /generation_config.json: expected JSON/,
     ],
     ['an end token that is a string in generation_config.json', { files: { 'generation_config.json': '{"eos_token_id": "</s>"}' } }, [0, 0], 'INVALID_CONFIG', /eos_token_id: expected a token id or a list/], // biome-ignore format: a table
-    ['a tokenizer in another format', { files: { 'tokenizer.model': 'x', 'tokenizer_config.json': '{}' } }, [0, 0], 'UNSUPPORTED_CHECKPOINT', /holds tokenizer.model, tokenizer_config.json but no tokenizer.json.*save_pretrained.*take them away/], // biome-ignore format: a table
+    ['a tokenizer in another format', { files: { 'tokenizer.model': 'x', 'tokenizer_config.json': '{}' } }, [0, 0], 'UNSUPPORTED_CHECKPOINT', /holds tokenizer.model, tokenizer_config.json but no tokenizer.json.*pip install transformers sentencepiece protobuf.*T\.from_pretrained\('(.+)'\)\.save_pretrained\('\1'\)".*take them away/], // biome-ignore format: a table
   ];
 
   it('finds a tokenizer that clients could not read, or end tokens that there are not, before any weight is streamed', async () => {
