@@ -136,6 +136,23 @@ const shared = {
   files: z.array(fileSchema).min(1).max(MAX_FILES),
 };
 
+/**
+ * The graph that appends rows to lanes: spans of rows whose keys and values are kept. Inputs and
+ * outputs have the names of `src/compiler/graphs/decode-graph.ts`.
+ */
+const decodeGraphSchema = z.strictObject({
+  file: relativePath,
+  /** Lanes that one run serves. */
+  lanes: size.max(64),
+  /** Longest span of rows. A rope whose frequencies depend on the length ends before that. */
+  maxRows: size,
+  /** Rows of a lane's memory are fed in multiples of this. */
+  keyBlock: size.max(4096),
+  /** Axes of a row's keys and of its values, after the axis of rows. */
+  keyShape: z.array(size).min(1).max(4),
+  valueShape: z.array(size).min(1).max(4),
+});
+
 /** `backbone/manifest.json`. */
 export const backboneManifestSchema = z
   .strictObject({
@@ -148,11 +165,14 @@ export const backboneManifestSchema = z
       prefix: stepGraphsSchema.optional(),
       /** What the blocks would cache for real tokens; absent: no prefix can start from them. */
       keyValues: graphSchema.optional(),
+      /** Absent: packed before decoding was known, or imported. */
+      decode: decodeGraphSchema.optional(),
     }),
   })
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
     checkFiles(manifest, [], context);
+    checkDecode(manifest, context);
     if ((manifest.graphs.prefix !== undefined) !== manifest.dims.numHeads > 0)
       fail(context, ['graphs', 'prefix'], `expected graphs exactly where the heads are known; dims.numHeads is ${manifest.dims.numHeads}`);
     for (const kind of spanKinds) {
@@ -241,10 +261,10 @@ export const clientBundleManifestSchema = z
   });
 
 /** Every graph below a part of a manifest's `graphs`. */
-export function graphEntries(part: object): readonly GraphEntry[] {
+export function graphEntries(part: object): readonly Pick<GraphEntry, 'file'>[] {
   return Object.values(part).flatMap((child: unknown) => {
     if (typeof child !== 'object' || child === null) return [];
-    return 'file' in child ? [child as GraphEntry] : graphEntries(child); // the schemas have `file` in graph entries alone
+    return 'file' in child ? [child as Pick<GraphEntry, 'file'>] : graphEntries(child); // the schemas have `file` in graph entries alone
   });
 }
 
@@ -259,6 +279,8 @@ export type GraphEntry = z.infer<typeof graphSchema>;
 export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 /** Forward and self-contained vjp, of one adapter kind of the client's bottom or top. */
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;
+/** The graph of decoding, and how its lanes' memory is laid out. */
+export type DecodeGraph = z.infer<typeof decodeGraphSchema>;
 export type HeadVariants = z.infer<typeof headVariantsSchema>;
 export type ClientSpanGraphs = z.infer<typeof clientSpanSchema>;
 export type BlockWeight = z.infer<typeof blockWeightSchema>;
@@ -281,6 +303,19 @@ function checkCut(manifest: { readonly cut: Cut; readonly dims: Dims }, context:
     fail(context, ['dims', 'numKvHeads'], `${numKvHeads} does not divide numHeads ${numHeads}`);
   const known = [numHeads, numKvHeads, headDim].filter((dim) => dim !== 0).length;
   if (known !== 0 && known !== 3) fail(context, ['dims', 'numHeads'], 'expected numHeads, numKvHeads and headDim all known, or all 0');
+}
+
+/** A lane's row is one of keys and one of values, of all heads. */
+function checkDecode({ dims, graphs: { decode } }: Pick<BackboneManifest, 'dims' | 'graphs'>, context: Context): void {
+  if (decode === undefined) return;
+  const wanted = dims.numKvHeads * dims.headDim;
+  for (const name of ['keyShape', 'valueShape'] as const) {
+    const elements = decode[name].reduce((product, dim) => product * dim, 1);
+    if (wanted === 0 || elements !== wanted)
+      fail(context, ['graphs', 'decode', name], `expected ${wanted} elements, numKvHeads x headDim, got ${elements}`);
+  }
+  if (decode.maxRows > dims.maxPositions)
+    fail(context, ['graphs', 'decode', 'maxRows'], `expected at most dims.maxPositions ${dims.maxPositions}, got ${decode.maxRows}`);
 }
 
 /** Blocks of a client need weights, a span and trained graphs; no other part may have them. */

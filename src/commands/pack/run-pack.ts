@@ -26,7 +26,10 @@ export async function runPack(checkpoint: string | undefined, flags: PackFlags):
 
 function tell(result: PackResult, { onnx, json }: PackFlags): void {
   if (onnx !== undefined)
-    stderr.line('note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes');
+    stderr.line(
+      'note: an imported graph has no inputs for keys and values: its clients may train soft prompts, not prefixes, ' +
+        'and each token of a generation runs the whole sequence',
+    );
   if (!result.hasTokenizer) stderr.line('note: the checkpoint has no tokenizer.json; clients must bring token ids');
   const exposed = exposureNote(result.cut.bottom);
   if (exposed !== undefined) stderr.line(exposed);

@@ -32,7 +32,7 @@ export interface PrefixBlock {
 }
 
 /** Added to scores of later keys: exp of it is 0, and it is finite, so nothing becomes NaN. */
-const AHEAD = -1e30;
+export const AHEAD = -1e30;
 
 /**
  * Attention of one block.
@@ -44,7 +44,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   const { headDim, numKvHeads, outputBias, windows } = spec.attention;
   const window = windows[layer] ?? null;
   const { layout } = context;
-  const { query, key, value } = project(decoder, context, layer, x);
+  const { query, key, value } = project(decoder, context.rotation, layer, x);
   context.onKeyValue?.(layer, { key, value });
   const queries = splitRows(g, query, layout);
   const keys = splitRows(g, key, layout);
@@ -60,7 +60,8 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias);
 }
 
-interface Projections {
+/** What a block's rows ask for and offer, queries and keys after norm and rope. */
+export interface Projections {
   /** [R, numHeads * headDim] */
   readonly query: Value;
   /** [R, numKvHeads * headDim] */
@@ -69,7 +70,8 @@ interface Projections {
   readonly value: Value;
 }
 
-function project(decoder: DecoderGraph, { rotation }: AttentionContext, layer: number, x: Value): Projections {
+/** Queries, keys and values of a block's rows. @param x [R, hiddenSize] */
+export function project(decoder: DecoderGraph, rotation: Rotation | undefined, layer: number, x: Value): Projections {
   const { g, spec } = decoder;
   const { numHeads, numKvHeads, headDim, projections, qkvBias } = spec.attention;
   const [queryWidth, kvWidth] = [numHeads * headDim, numKvHeads * headDim];

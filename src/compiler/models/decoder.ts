@@ -7,6 +7,7 @@ import { mlp } from './mlp.js';
 import { normalize } from './norm.js';
 import { rotation } from './rope.js';
 import { type RowLayout, rowPositions } from './rows.js';
+import type { DecoderSpec, RopeSpec } from './spec.js';
 
 /** Which blocks run, and on which adapter and rows. */
 export interface BlockRange {
@@ -39,19 +40,29 @@ export function blocks(decoder: DecoderGraph, layout: RowLayout, rows: Value, ra
   for (let layer = first; layer < end; layer++) {
     const pick = layer === end - 1 ? wantedRows : everyRow;
     const context = { layout, pick, onKeyValue, ...blockRotation(decoder, layout, layer) };
-    x = g.scoped(`layers.${layer}`, () => block(decoder, context, layer, x, given[layer - first]));
+    const attend = (normed: Value): Value => attention(decoder, context, layer, normed, given[layer - first]);
+    x = block(decoder, layer, x, attend, pick);
   }
   return first === end ? wantedRows(x) : x;
 }
 
-/** x + after(attention(before x)), then x + after(mlp(before x)), with the spec's norms. */
-function block(decoder: DecoderGraph, context: AttentionContext, layer: number, x: Value, prefix: PrefixBlock | undefined): Value {
+/**
+ * One block: x + after(attend(before x)), then x + after(mlp(before x)), with the spec's norms.
+ * @param attend attention of the block. @param pick selects the rows that go on
+ */
+export function block(
+  decoder: DecoderGraph,
+  layer: number,
+  x: Value,
+  attend: (normed: Value) => Value,
+  pick: AttentionContext['pick'] = (rows) => rows,
+): Value {
   const { g } = decoder;
   const norm = normsOf(decoder, layer);
-  const attended = g.scoped('attention', () =>
-    addBranch(decoder, context.pick(x), norm.after('attention', attention(decoder, context, layer, norm.before('attention', x), prefix))),
-  );
-  return g.scoped('mlp', () => addBranch(decoder, attended, norm.after('mlp', mlp(decoder, layer, norm.before('mlp', attended)))));
+  return g.scoped(`layers.${layer}`, () => {
+    const attended = g.scoped('attention', () => addBranch(decoder, pick(x), norm.after('attention', attend(norm.before('attention', x)))));
+    return g.scoped('mlp', () => addBranch(decoder, attended, norm.after('mlp', mlp(decoder, layer, norm.before('mlp', attended)))));
+  });
 }
 
 type NormOfSublayer = (sublayer: 'attention' | 'mlp', x: Value) => Value;
@@ -74,12 +85,21 @@ function addBranch({ g, spec: { residualScale } }: DecoderGraph, stream: Value, 
 
 /** The rotation of a block's queries and keys. Blocks with the same rope share its nodes. */
 function blockRotation({ g, spec }: DecoderGraph, layout: RowLayout, layer: number): Pick<AttentionContext, 'rotation'> {
-  const { position, attention } = spec;
-  if (position.kind !== 'rope') return {};
-  const rope = attention.windows[layer] == null ? position.rope : (position.windowRope ?? position.rope);
+  const found = ropeOfBlock(spec, layer);
+  if (found === undefined) return {};
   const positions = rowPositions(g, layout, g.dim(layout.virtualTokens));
   const length = addDims(layout.virtualTokens, layout.sequence);
-  return { rotation: rotation(g, rope, position.rotaryDim, positions, length) };
+  return { rotation: rotation(g, found.rope, found.rotaryDim, positions, length) };
+}
+
+/** The rope of a block and how many values of a head it turns; absent without rope. */
+export function ropeOfBlock(
+  { position, attention }: DecoderSpec,
+  layer: number,
+): { readonly rope: RopeSpec; readonly rotaryDim: number } | undefined {
+  if (position.kind !== 'rope') return undefined;
+  const rope = attention.windows[layer] == null ? position.rope : (position.windowRope ?? position.rope);
+  return { rope, rotaryDim: position.rotaryDim };
 }
 
 /** The keys and values of every block, by one Split, whose vjp is one Concat. */

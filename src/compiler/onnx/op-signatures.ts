@@ -110,7 +110,7 @@ export const opSignatures = {
     domain: 'com.microsoft',
     inputs: { A: real, B: real },
     outputs: ['Y'],
-    attributes: { alpha: one, transA: flag, transB: flag },
+    attributes: { alpha: one, transA: flag, transB: flag, transBatchA: flag, transBatchB: flag },
   },
   // reduction
   ReduceSum: reduce,

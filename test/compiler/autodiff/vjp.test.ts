@@ -142,6 +142,11 @@ describe('the vjp driver', () => {
       /ScatterND: reduction "mul" has no rule/,
     ],
     [
+      'a product with a moved batch',
+      (g, x) => g.fusedMatMul(g.reshape(x, [2, 1, 1]), g.fill([2, 1, 1], 1), { transBatchA: 1, transBatchB: 1, transB: 1 }),
+      /FusedMatMul: a moved batch has no rule/,
+    ],
+    [
       'the statistics of a norm',
       (g, x) => g.applyAll('LayerNormalization', { X: x, Scale: g.fill([2], 1) })[1]!,
       /the gradient of its statistics is not known/,

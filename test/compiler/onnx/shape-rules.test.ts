@@ -20,6 +20,11 @@ const refused: readonly (readonly [title: string, make: (g: GraphBuilder) => unk
   ['a product with unequal inner dimensions', (g) => g.matMul(x(g, 2, 3), x(g, 4, 5)), /inner dimension of B: expected 3, got 4/],
   ['a product of a vector', (g) => g.matMul(x(g, 3), x(g, 3, 5)), /A must have at least 2 dimensions, got \[3\]/],
   ['a transposed product that only fits untransposed', (g) => g.fusedMatMul(x(g, 2, 3), x(g, 3, 5), { transB: 1 }), /expected 3, got 5/],
+  [
+    'a product whose batch only fits unmoved',
+    (g) => g.fusedMatMul(x(g, 2, 5, 3), x(g, 2, 3, 4), { transBatchA: 1 }),
+    /\[5, ?\] and \[2\] do not broadcast|5 against 2/,
+  ],
   ['a Gemm of batches', (g) => g.gemm({ A: x(g, 2, 2, 3), B: x(g, 3, 5) }), /A and B must be matrices, got \[2, 2, 3\] and \[3, 5\]/],
   ['a Gemm whose bias is too long', (g) => g.gemm({ A: x(g, 2, 3), B: x(g, 3, 5), C: x(g, 6) }), /\[2, 5\] and \[6\] do not broadcast/],
   [

@@ -50,8 +50,8 @@ export function broadcastShapes(a: Shape, b: Shape, invalid: Invalid): Shape {
 }
 
 /** The one element type of the given values. */
-export function sameDType(values: Readonly<Record<string, Value | undefined>>, invalid: Invalid): DType {
-  const present = Object.entries(values).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+export function sameDType(values: Readonly<Record<string, Pick<Value, 'dtype'> | undefined>>, invalid: Invalid): DType {
+  const present = Object.entries(values).filter((entry): entry is [string, Pick<Value, 'dtype'>] => entry[1] !== undefined);
   const [first] = present;
   if (first === undefined) throw invalid('expected at least one input');
   for (const [name, value] of present) {

@@ -1,0 +1,100 @@
+/**
+ * The backbone for decoding: rows that follow rows whose keys and values are kept. One graph serves
+ * chunks of a prompt, single tokens and drafts, of several lanes at once. All but attention works
+ * on the flat rows of all lanes; each lane attends to its own memory.
+ */
+import type { Cut } from '../../artifacts/manifest.js';
+import { project } from '../models/attention.js';
+import { block, ropeOfBlock } from '../models/decoder.js';
+import { DecoderGraph } from '../models/decoder-weights.js';
+import { attendLane, type LaneRows, laneShapes } from '../models/lane-attention.js';
+import type { ModelDescription } from '../models/registry.js';
+import { type Rotation, rotation } from '../models/rope.js';
+import type { DecoderSpec } from '../models/spec.js';
+import { addDims, symbol } from '../onnx/dim.js';
+import type { Graph } from '../onnx/graph.js';
+import type { Value } from '../onnx/value.js';
+import { spansOf } from './cut.js';
+
+/** The lanes that one run serves: a batch of more rows costs less a row up to about as many. */
+export const DECODE_LANES = 8;
+
+/**
+ * The backbone over the rows of lanes 0 to 7. Inputs: `hiddenStates` [R,d], lane after lane. Of
+ * lane b: `positions.b` int64 [S_b]; R is the sum of all S. `padding.b` int64 [0] or [1], of 0: a
+ * row of padding where the lane has fewer than two rows of queries. Of block l, counted in the
+ * backbone, and lane b: `keys.l.b` and `values.l.b` [T_b, …], {@link laneShapes}. Outputs: `output`
+ * [R,d]; `newKeys.l.b` and `newValues.l.b` [S_b, numKvHeads * headDim], to be written into that
+ * memory.
+ */
+export function compileDecode(model: ModelDescription, cut: Cut): Graph {
+  const decoder = new DecoderGraph(model);
+  const { g, spec } = decoder;
+  const [first, end] = spansOf(cut).backbone;
+  const lanes = Array.from({ length: DECODE_LANES }, (_, b): LaneRows => {
+    const rows = symbol(`S${b}`);
+    return {
+      rows,
+      keys: symbol(`T${b}`),
+      positions: g.input(`positions.${b}`, 'int64', [rows]),
+      padding: g.input(`padding.${b}`, 'int64', [symbol(`P${b}`)]),
+    };
+  });
+  const hiddenStates = g.input('hiddenStates', 'float32', [addDims(...lanes.map(({ rows }) => rows)), spec.hiddenSize]);
+  const positions = g.concat(
+    lanes.map((lane) => lane.positions),
+    0,
+  ); // [R]
+  const outputs: Record<string, Value> = {};
+  let x = hiddenStates;
+  for (let layer = first; layer < end; layer++)
+    x = block(decoder, layer, x, (normed) =>
+      attendAll(decoder, lanes, rotationOf(decoder, layer, positions), layer, layer - first, normed, outputs),
+    );
+  return g.build({ outputs: { output: x, ...outputs } });
+}
+
+/** The longest span of rows: to where a rope's frequencies begin to depend on the length. */
+export function maxDecodeRows({ maxPositions, position }: DecoderSpec): number {
+  const ropes = position.kind === 'rope' ? [position.rope, position.windowRope] : [];
+  const limits = ropes.map((rope) => {
+    if (rope?.scaling === 'longrope') return rope.originalMaxPositions;
+    return rope?.scaling === 'dynamic' ? rope.trainedPositions : maxPositions;
+  });
+  return Math.min(maxPositions, ...limits);
+}
+
+function rotationOf({ g, spec }: DecoderGraph, layer: number, positions: Value): Rotation | undefined {
+  const found = ropeOfBlock(spec, layer);
+  return found && rotation(g, found.rope, found.rotaryDim, positions, 1);
+}
+
+/** Attention of one block, of all lanes' rows. @param x [R, hiddenSize] */
+function attendAll(
+  decoder: DecoderGraph,
+  lanes: readonly LaneRows[],
+  rope: Rotation | undefined,
+  layer: number,
+  at: number,
+  x: Value,
+  outputs: Record<string, Value>,
+): Value {
+  const { g, spec } = decoder;
+  const { numHeads, numKvHeads, headDim, outputBias, windows } = spec.attention;
+  const { query, key, value } = project(decoder, rope, layer, x);
+  const shapes = laneShapes(spec.attention);
+  const byLane = g.split(
+    g.concat([query, key, value], 1),
+    lanes.map(({ rows }) => rows),
+    0,
+  ); // each [S_b, (h + 2 kv) * headDim]
+  const attended = lanes.map((lane, b) => {
+    const [queries, newKeys, newValues] = g.split(byLane[b]!, [numHeads * headDim, numKvHeads * headDim, numKvHeads * headDim], 1);
+    outputs[`newKeys.${at}.${b}`] = newKeys!;
+    outputs[`newValues.${at}.${b}`] = newValues!;
+    const keys = g.input(`keys.${at}.${b}`, 'float32', [lane.keys, ...shapes.keys]);
+    const values = g.input(`values.${at}.${b}`, 'float32', [lane.keys, ...shapes.values]);
+    return attendLane(decoder, lane, windows[layer] ?? null, queries!, { keys, values });
+  });
+  return decoder.linear(g.concat(attended, 0), layer, 'attentionOutput', outputBias);
+}
