@@ -2,9 +2,9 @@
  * Messages between the main thread and a runtime worker. Tensors are transferred, never copied: the
  * sender's arrays are empty after sending. A worker answers one request at a time, in order.
  */
-import type { ErrorRecord } from '../errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { WeightsFile } from './external-data.js';
+import type { Failure } from './failure.js';
 
 /** Tensors by the graph's own names. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
@@ -40,13 +40,6 @@ export interface RunRequest {
 
 /** Main thread to worker. `close` lets the worker release its graphs and end. */
 export type WorkerRequest = RunRequest | { readonly type: 'close' };
-
-/** A failure's public part, and what this process's log may also hold. */
-export interface Failure {
-  readonly error: ErrorRecord;
-  /** The native message; never shown to callers. */
-  readonly cause?: string;
-}
 
 /** Worker to main thread. */
 export type WorkerReply =

@@ -1,33 +1,7 @@
 /** The graphs that one worker holds open, least recently used closed first. */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { InferenceSession } from 'onnxruntime-node';
-import { CutlayerError } from '../errors.js';
-import { checkGraph } from './check-graph.js';
+import type { InferenceSession } from 'onnxruntime-node';
+import { openSession } from './open-session.js';
 import type { WorkerSettings } from './protocol.js';
-
-/** Hides native warnings (a graph's unused constant, say); errors come as exceptions. */
-const LOG_FATAL = 4;
-
-/**
- * How every graph is opened, and why:
- * - no prepacking: weights stay mmapped pages of the weights file, shared by all that use it;
- * - no arena, no memory patterns: each would hold the peak memory of every graph and shape;
- * - spinning stops with the run: the two graphs of a step have own threads on the same cores.
- */
-function sessionOptions(threads: number): InferenceSession.SessionOptions {
-  return {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    enableCpuMemArena: false,
-    enableMemPattern: false,
-    logSeverityLevel: LOG_FATAL,
-    extra: { session: { disable_prepacking: '1', force_spinning_stop: '1' } },
-  };
-}
 
 /** A bounded cache of open graphs, by file name. */
 export class SessionCache {
@@ -51,16 +25,7 @@ export class SessionCache {
       this.#sessions.set(graph, known);
       return known;
     }
-    const path = join(this.#settings.dir, graph);
-    if (!existsSync(path)) {
-      throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph's file is missing; pack the checkpoint again`);
-    }
-    checkGraph(await readFile(path), graph, this.#settings.weights);
-    const session = await InferenceSession.create(path, sessionOptions(this.#settings.threads)).catch((cause: unknown) => {
-      throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph or its weights cannot be opened; pack the checkpoint again`, {
-        cause,
-      });
-    });
+    const session = await openSession(this.#settings, graph, 'shared');
     this.#sessions.set(graph, session);
     for (const [oldest, evicted] of this.#sessions) {
       if (this.#sessions.size <= this.#settings.maxOpenGraphs) break;

@@ -8,8 +8,9 @@
 import { Worker } from 'node:worker_threads';
 import { CutlayerError } from '../errors.js';
 import { cancelled, throwIfCancelled } from './cancellation.js';
+import { errorOf, type Failure } from './failure.js';
 import { JobQueue } from './job-queue.js';
-import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
+import type { NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
 import { buffersOf, releaseTensors } from './release.js';
 
 /** How to make a {@link WorkerPool}. */
@@ -109,7 +110,7 @@ export class WorkerPool {
       this.#onReady = () => {
         const failed = this.#slots.find((slot) => slot.deaths > 0);
         if (failed !== undefined)
-          reject(errorOf(failed.failure) ?? new CutlayerError('UNAVAILABLE', 'runtime: a worker thread did not start'));
+          reject((failed.failure && errorOf(failed.failure)) ?? new CutlayerError('UNAVAILABLE', 'runtime: a worker thread did not start'));
         else if (this.#slots.every((slot) => slot.state === 'idle')) resolve();
       };
       for (const slot of this.#slots) this.#launch(slot);
@@ -222,7 +223,7 @@ export class WorkerPool {
         this.#finish(slot, { outputs: reply.outputs, runMs: reply.runMs });
         break;
       case 'failed':
-        this.#finish(slot, errorOf(reply) ?? crashed());
+        this.#finish(slot, errorOf(reply));
         break;
     }
     this.#dispatch();
@@ -269,9 +270,3 @@ const crashed = (cause?: string): CutlayerError =>
   new CutlayerError('WORKER_CRASHED', 'runtime: the worker thread of this call ended before it answered; try again', {
     ...(cause === undefined ? {} : { cause: new Error(cause) }),
   });
-
-function errorOf(failure: Failure | undefined): CutlayerError | undefined {
-  if (failure === undefined) return undefined;
-  const { code, message, details } = failure.error;
-  return new CutlayerError(code, message, { details, ...(failure.cause === undefined ? {} : { cause: new Error(failure.cause) }) });
-}

@@ -9,7 +9,8 @@ import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
 import { allFinite } from '../tensor/finite.js';
 import { elementCount, type Tensor, type TensorDType } from '../tensor/tensor.js';
-import type { Failure, NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
+import { failureOf } from './failure.js';
+import type { NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
 import { buffersOf, releaseTensors } from './release.js';
 import { SessionCache } from './session-cache.js';
 
@@ -97,13 +98,6 @@ function fromOrt(name: string, value: OrtTensor): Tensor {
   // An output without elements may come without an array of its own.
   const data = elementCount(value.dims) === 0 ? new arrayTypes[dtype](0) : (value.data as Tensor['data']);
   return { dtype, shape: [...value.dims], data };
-}
-
-/** Our errors keep code and message; native ones become INTERNAL, their message only logged. */
-function failureOf(caught: unknown): Failure {
-  const error = CutlayerError.from(caught);
-  const cause = error.cause instanceof Error ? error.cause.message : undefined;
-  return { error: error.toRecord(), ...(cause === undefined ? {} : { cause }) };
 }
 
 if (parentPort !== null) await main(parentPort, workerData as WorkerSettings);

@@ -1,0 +1,231 @@
+/**
+ * Computes rows on lanes: spans of rows whose keys and values are kept. The lanes are in one worker
+ * thread. The decoder knows nothing of tenants, sessions, budgets or time.
+ */
+import { availableParallelism } from 'node:os';
+import { decodeGraphOf } from '../../artifacts/decode-graph.js';
+import type { BackboneArtifact } from '../../artifacts/store.js';
+import { CutlayerError } from '../../errors.js';
+import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
+import type { DecodeSettings } from '../../runtime/decode/protocol.js';
+import { allFinite } from '../../tensor/finite.js';
+import { f32, type Tensor } from '../../tensor/tensor.js';
+import { crashed, DecodeWorker, type SpawnDecodeWorker } from './decode-worker.js';
+
+/** Memory of keys and values for one span of rows. */
+export interface Lane {
+  readonly id: number;
+  /** In rows. */
+  readonly capacity: number;
+}
+
+/** Rows for one lane. */
+export interface LaneRows {
+  readonly lane: Lane;
+  /** Rows of the lane that stay valid: the new ones start here. At most what the lane holds. */
+  readonly from: number;
+  /** [S, hiddenSize] */
+  readonly rows: Tensor<'float32'>;
+}
+
+export interface Decoder {
+  /** Bytes of keys and values of one row, all blocks. */
+  readonly bytesPerRow: number;
+  /** Rows of the longest span. */
+  readonly maxRows: number;
+  /** Bytes that `allocate(rows)` takes: rows are rounded up. */
+  laneBytes(rows: number): number;
+  /**
+   * Makes an empty lane. Starts the worker again if it has crashed.
+   * @throws CutlayerError LIMIT_EXCEEDED (more than `maxRows`), OUT_OF_MEMORY, WORKER_CRASHED,
+   *   UNAVAILABLE
+   */
+  allocate(rows: number): Promise<Lane>;
+  /**
+   * Appends rows to lanes, each at most once in a batch. A row's bits depend on its lane's content
+   * alone: not on other lanes of the batch, not on how rows were cut into calls.
+   * @returns the backbone's output rows [S, hiddenSize] of each lane, in order. Where a lane's are
+   *   not all finite, its new rows are dropped: it holds `from` rows.
+   * @throws CutlayerError INVALID_ARGUMENT, INVALID_SHAPE, LIMIT_EXCEEDED, CANCELLED, QUEUE_FULL,
+   *   OUT_OF_MEMORY, WORKER_CRASHED (every lane is lost), UNAVAILABLE
+   */
+  append(batch: readonly LaneRows[], signal?: AbortSignal): Promise<readonly Tensor<'float32'>[]>;
+  /**
+   * Replaces a lane's content by P rows of a prefix.
+   * @param keyValues [layers, 2, P, numKvHeads, headDim]: keys after rotary embedding, values
+   * @throws CutlayerError INVALID_SHAPE, NON_FINITE, LIMIT_EXCEEDED, WORKER_CRASHED, UNAVAILABLE
+   */
+  writePrefix(lane: Lane, keyValues: Tensor<'float32'>): Promise<void>;
+  /** Replaces a lane's content by the first rows of another, whose capacity may differ. */
+  copy(from: Lane, to: Lane, rows: number): Promise<void>;
+  /** Gives a lane's memory back. A lane of a crashed worker has none. */
+  release(lane: Lane): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DecoderOptions {
+  readonly artifact: BackboneArtifact;
+  /** Threads of one operator. Default: the machine's cores. */
+  readonly threads?: number | undefined;
+  readonly spawn?: SpawnDecodeWorker | undefined;
+}
+
+/**
+ * Opens the decode graph in a worker thread, which holds a copy of the backbone's weights.
+ * @throws CutlayerError UNIMPLEMENTED (no decode graph), INVALID_ARTIFACT, UNSUPPORTED_OP,
+ *   UNAVAILABLE
+ */
+export async function openDecoder({ artifact, threads = availableParallelism(), spawn }: DecoderOptions): Promise<Decoder> {
+  const { manifest, dir } = artifact;
+  const { file, lanes, keyBlock, keyShape, valueShape, maxRows } = decodeGraphOf(manifest);
+  const { hiddenSize, numLayers, numHeads, numKvHeads, headDim } = manifest.dims;
+  const weights = manifest.files.find(({ path }) => path === manifest.weightsFile);
+  const group = numHeads / numKvHeads;
+  const layout = { layers: numLayers, hiddenSize, group, lanes, keyBlock, keyShape, valueShape };
+  const worker = new DecodeWorker({ dir, weights, graph: file, threads, ...layout }, spawn);
+  await worker.start();
+  return new LaneDecoder(worker, layout, maxRows, [numLayers, 2, numKvHeads, headDim]);
+}
+
+type Layout = Pick<DecodeSettings, 'layers' | 'hiddenSize' | 'keyBlock'>;
+
+/** What is known of a lane on this side. */
+interface LaneState {
+  readonly generation: number;
+  /** Rows that it holds. */
+  rows: number;
+}
+
+class LaneDecoder implements Decoder {
+  readonly bytesPerRow: number;
+  readonly maxRows: number;
+  readonly #worker: DecodeWorker;
+  readonly #layout: Layout;
+  /** layers, 2, numKvHeads, headDim */
+  readonly #rowShape: readonly [number, number, number, number];
+  readonly #lanes = new Map<number, LaneState>();
+  #nextLane = 1;
+
+  constructor(worker: DecodeWorker, layout: Layout, maxRows: number, rowShape: readonly [number, number, number, number]) {
+    this.#worker = worker;
+    this.#layout = layout;
+    this.maxRows = maxRows;
+    this.#rowShape = rowShape;
+    this.bytesPerRow = rowShape.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
+  }
+
+  laneBytes(rows: number): number {
+    return this.#capacity(rows) * this.bytesPerRow;
+  }
+
+  async allocate(rows: number): Promise<Lane> {
+    if (!Number.isSafeInteger(rows) || rows < 1 || rows > this.maxRows)
+      throw new CutlayerError('LIMIT_EXCEEDED', `lane: expected 1 to ${this.maxRows} rows, got ${rows}`, {
+        details: { limit: this.maxRows },
+      });
+    await this.#worker.start();
+    const { generation } = this.#worker;
+    const lane = { id: this.#nextLane++, capacity: this.#capacity(rows) };
+    await this.#worker.call({ type: 'allocate', lane: lane.id, capacity: lane.capacity });
+    for (const [id, state] of this.#lanes) if (state.generation !== generation) this.#lanes.delete(id);
+    this.#lanes.set(lane.id, { generation, rows: 0 });
+    return lane;
+  }
+
+  async append(batch: readonly LaneRows[], signal?: AbortSignal): Promise<readonly Tensor<'float32'>[]> {
+    throwIfCancelled(signal);
+    if (new Set(batch.map(({ lane }) => lane.id)).size < batch.length)
+      throw new CutlayerError('INVALID_ARGUMENT', 'append: expected each lane at most once in a batch');
+    const states = batch.map((member) => this.#checked(member));
+    const copies = batch.map(({ lane, from, rows }) => ({ lane: lane.id, from, rows: rows.data.slice() }));
+    const answer = this.#worker.call(
+      { type: 'append', batch: copies },
+      copies.map(({ rows }) => rows.buffer),
+    );
+    // A cancelled run goes on, so its rows from `from` on are not valid.
+    for (const [at, { from }] of batch.entries()) states[at]!.rows = from;
+    const outputs = await untilAborted(answer, signal);
+    return outputs.map(({ rows, finite }, at) => {
+      const { from, rows: given } = batch[at]!;
+      if (finite) states[at]!.rows = from + given.shape[0]!;
+      return f32(given.shape, rows);
+    });
+  }
+
+  async writePrefix(lane: Lane, keyValues: Tensor<'float32'>): Promise<void> {
+    const state = this.#state(lane);
+    const [layers, two, numKvHeads, headDim] = this.#rowShape;
+    const rows = keyValues.shape[2] ?? 0;
+    const wanted = [layers, two, rows, numKvHeads, headDim];
+    if (keyValues.shape.join() !== wanted.join())
+      throw new CutlayerError(
+        'INVALID_SHAPE',
+        `prefix: expected [${layers}, 2, *, ${numKvHeads}, ${headDim}], got [${keyValues.shape.join(', ')}]`,
+      );
+    this.#checkFits('prefix', lane, rows);
+    if (!allFinite(keyValues.data)) throw new CutlayerError('NON_FINITE', 'prefix: expected finite values, got NaN or infinity');
+    const copy = keyValues.data.slice();
+    state.rows = 0;
+    await this.#worker.call({ type: 'prefix', lane: lane.id, rows, keyValues: copy }, [copy.buffer]);
+    state.rows = rows;
+  }
+
+  async copy(from: Lane, to: Lane, rows: number): Promise<void> {
+    const [source, target] = [this.#state(from), this.#state(to)];
+    if (!Number.isSafeInteger(rows) || rows < 0 || rows > source.rows)
+      throw new CutlayerError('INVALID_ARGUMENT', `copy: expected at most the ${source.rows} rows that the lane holds, got ${rows}`);
+    this.#checkFits('copy', to, rows);
+    target.rows = 0;
+    await this.#worker.call({ type: 'copy', from: from.id, to: to.id, rows });
+    target.rows = rows;
+  }
+
+  async release(lane: Lane): Promise<void> {
+    const state = this.#lanes.get(lane.id);
+    this.#lanes.delete(lane.id);
+    if (state?.generation === this.#worker.generation) await this.#worker.call({ type: 'release', lane: lane.id });
+  }
+
+  async close(): Promise<void> {
+    this.#lanes.clear();
+    await this.#worker.close();
+  }
+
+  #capacity(rows: number): number {
+    return Math.ceil(rows / this.#layout.keyBlock) * this.#layout.keyBlock;
+  }
+
+  #checked({ lane, from, rows }: LaneRows): LaneState {
+    const state = this.#state(lane);
+    const { hiddenSize } = this.#layout;
+    const [count = 0, width] = rows.shape;
+    if (rows.shape.length !== 2 || count < 1 || width !== hiddenSize)
+      throw new CutlayerError('INVALID_SHAPE', `rows: expected [1 or more, ${hiddenSize}], got [${rows.shape.join(', ')}]`);
+    if (!Number.isSafeInteger(from) || from < 0 || from > state.rows)
+      throw new CutlayerError('INVALID_ARGUMENT', `from: expected at most the ${state.rows} rows that the lane holds, got ${from}`);
+    this.#checkFits('rows', lane, from + count);
+    return state;
+  }
+
+  #checkFits(what: string, { capacity }: Lane, rows: number): void {
+    const limit = Math.min(capacity, this.maxRows);
+    if (rows > limit)
+      throw new CutlayerError('LIMIT_EXCEEDED', `${what}: expected at most ${limit} rows in the lane, got ${rows}`, { details: { limit } });
+  }
+
+  #state(lane: Lane): LaneState {
+    const state = this.#lanes.get(lane.id);
+    if (state === undefined || state.generation !== this.#worker.generation) throw crashed();
+    return state;
+  }
+}
+
+/** The answer, unless the signal fires first. */
+function untilAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return answer;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(cancelled(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

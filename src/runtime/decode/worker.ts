@@ -1,0 +1,76 @@
+/** Entry of the decode worker thread: it holds the lanes and runs the decode graph on them. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { Mutex } from 'async-mutex';
+import { CutlayerError } from '../../errors.js';
+import { failureOf } from '../failure.js';
+import { openSession } from '../open-session.js';
+import { LaneGraph } from './lane-graph.js';
+import { LaneMemory } from './lane-memory.js';
+import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from './protocol.js';
+
+async function main(port: MessagePort, settings: DecodeSettings): Promise<void> {
+  const reply = (message: DecodeReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
+  const session = await openSession(settings, settings.graph, 'packed').catch((caught: unknown) => {
+    reply({ type: 'unusable', ...failureOf(caught) });
+  });
+  if (session === undefined) return;
+  const lanes = new Lanes(settings, new LaneGraph(settings, session));
+  const turn = new Mutex();
+  port.on('message', (request: DecodeRequest) => {
+    void turn.runExclusive(async () => {
+      if (request.type === 'close') {
+        await session.release();
+        port.close();
+        return;
+      }
+      const { id } = request;
+      try {
+        const outputs = await lanes.answer(request);
+        const buffers = outputs.map(({ rows }) => rows.buffer as ArrayBuffer); // made by the lane graph, whole
+        reply({ type: 'done', id, outputs }, buffers);
+      } catch (caught) {
+        reply({ type: 'failed', id, ...failureOf(caught) });
+      }
+    });
+  });
+  reply({ type: 'ready' });
+}
+
+class Lanes {
+  readonly #settings: DecodeSettings;
+  readonly #graph: LaneGraph;
+  readonly #lanes = new Map<number, LaneMemory>();
+
+  constructor(settings: DecodeSettings, graph: LaneGraph) {
+    this.#settings = settings;
+    this.#graph = graph;
+  }
+
+  async answer(call: DecodeCall): Promise<readonly OutputRows[]> {
+    switch (call.type) {
+      case 'allocate':
+        this.#lanes.set(call.lane, new LaneMemory(this.#settings, call.capacity));
+        return [];
+      case 'append':
+        return this.#graph.append(call.batch.map(({ lane, from, rows }) => ({ memory: this.#lane(lane), from, rows })));
+      case 'prefix':
+        this.#lane(call.lane).write(call.keyValues);
+        return [];
+      case 'copy':
+        this.#lane(call.to).copyFrom(this.#lane(call.from), call.rows);
+        return [];
+      case 'release':
+        this.#lane(call.lane).release();
+        this.#lanes.delete(call.lane);
+        return [];
+    }
+  }
+
+  #lane(id: number): LaneMemory {
+    const found = this.#lanes.get(id);
+    if (found === undefined) throw new CutlayerError('INTERNAL', `lane ${id}: the decode worker does not hold it`);
+    return found;
+  }
+}
+
+if (parentPort !== null) await main(parentPort, workerData as DecodeSettings);
