@@ -89,6 +89,7 @@ export async function startScripted(
     origins,
     maxBody: 20_000,
     maxNewTokens: 100,
+    note: 'What crosses: <numbers>.',
     gateway: () => Promise.resolve({ reachable: true, bytesSent: 1, bytesReceived: 2 }),
     responses: new ResponseStore(),
     now: () => 1_000_000,

@@ -13,6 +13,7 @@ import type { Places } from './http/places.js';
 import { problemOf } from './http/problem.js';
 import type { GatewayHealth } from './model/gateway-health.js';
 import type { ModelCard } from './model/text-model.js';
+import { PLAYGROUND_POLICY, playgroundPage } from './playground/page.js';
 import { responses } from './responses/responses.js';
 
 /** What the app is made of. */
@@ -22,6 +23,8 @@ export interface AppOptions extends GuardOptions, EndpointContext {
   readonly maxBody: number;
   /** Whether the gateway answers, for `/health`. */
   readonly gateway: () => Promise<GatewayHealth>;
+  /** What crosses, for the page. */
+  readonly note: string;
   /** Told of failures that are not the client's. */
   readonly onFailure?: ((error: CutlayerError) => void) | undefined;
 }
@@ -49,6 +52,10 @@ export function createServingApp(options: AppOptions): RequestListener {
     const gateway = await options.gateway();
     const status = places.draining ? 'draining' : gateway.reachable ? 'ok' : 'gateway unreachable';
     response.status(status === 'ok' ? 200 : 503).json({ status, gateway, running: places.running, waiting: places.waiting });
+  });
+  const page = playgroundPage(options.note);
+  app.get('/', (_request, response) => {
+    response.set({ 'Content-Security-Policy': PLAYGROUND_POLICY, 'Referrer-Policy': 'no-referrer' }).type('html').send(page);
   });
   app.get('/metrics', async (_request, response) => {
     response.set('Content-Type', metrics.contentType).send(await metrics.text());

@@ -1,5 +1,6 @@
 /** Serves a model with its adapters on an address of this machine, in OpenAI's API. */
 import { randomBytes, randomInt } from 'node:crypto';
+import { exposure, exposureAt } from '../../../src/artifacts/exposure.js';
 import type { CutlayerError } from '../../../src/errors.js';
 import { createServingApp } from './app.js';
 import { openApiKey } from './http/api-key.js';
@@ -53,6 +54,7 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
     places,
     key,
     gateway: health,
+    note: `${exposure} ${exposureAt(model.bundle.manifest.cut.bottom)}`,
     responses: new ResponseStore(),
     now: Date.now,
     randomSeed: () => randomInt(2 ** 47),
