@@ -1,4 +1,5 @@
 /** Opens what every command needs: the bundle and a connection to the gateway that serves it. */
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { CutlayerError } from '../../../src/errors.js';
 import { stderr } from '../../../src/files/output.js';
 import { type Connection, connect } from '../connection/connect.js';
@@ -37,6 +38,8 @@ export async function withSession(
 }
 
 export async function openSession(flags: SessionFlags, signal: AbortSignal, onRetry: (notice: RetryNotice) => void): Promise<Session> {
+  // Its failures reach us as errors, which have messages of our own.
+  setLogVerbosity(logVerbosity.NONE);
   const { verify, threads, signer, chatTemplate } = flags;
   const bundle = await ClientBundle.open(flags.bundle, { verify, threads, signer, chatTemplate });
   try {

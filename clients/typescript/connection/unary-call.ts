@@ -86,10 +86,13 @@ function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
     return unavailable(`${role} ${address}: nothing listens there, or it refuses connections (${reason.replace(/\.$/, '')})${way}`, error);
   if (reason === error.message && /ECONNRESET|EPIPE|socket hang up|Connection dropped|RST_STREAM/i.test(reason))
     return unavailable(`${role} ${address}: the connection was closed while the call was under way (${reason})${way}`, error);
-  return reason === error.message && way === '' ? error : unavailable(`${role} ${address} does not answer: ${reason}${way}`, error);
+  return reason === error.message && way === '' ? error : unavailable(`${role} ${address} does not answer${saying(reason)}${way}`, error);
 }
 
 const unavailable = (message: string, cause: CutlayerError): CutlayerError => new CutlayerError('UNAVAILABLE', message, { cause });
+
+/** The package has no text for a proxy that does not answer. */
+const saying = (reason: string): string => (/^undefined\b/.test(reason) ? '' : `: ${reason}`);
 
 /** What mends a certificate that is refused. */
 function certificateAdvice(reason: string, role: ServerRole): string {

@@ -3,6 +3,7 @@ import { plainRecord } from './dialects.js';
 import { parseExactJson } from './exact-numbers.js';
 import { type Format, fieldsOfFormat } from './formats.js';
 import { type Conversation, parseConversation } from './messages.js';
+import { notJson } from './not-json.js';
 import { fieldsOf, invalid, nonEmpty, text } from './record-values.js';
 
 /** A record of a data file: what the line held, validated. */
@@ -45,7 +46,7 @@ export function parseLine(line: string, where: string): unknown {
   try {
     return parseExactJson(line);
   } catch (cause) {
-    throw invalid(where, `not JSON (${line.length} characters); expected one object per line`, cause);
+    throw invalid(where, notJson(line, cause), cause);
   }
 }
 

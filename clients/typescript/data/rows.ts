@@ -95,8 +95,25 @@ async function arrayOf(file: string): Promise<readonly unknown[]> {
   try {
     return parseExactJson(text) as readonly unknown[]; // it begins with [
   } catch (cause) {
-    const position = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
-    throw invalid(file, `begins with [ but is no JSON array${position === undefined ? '' : ` (at character ${position})`}`, cause);
+    const position = Number(/position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1] ?? Number.NaN);
+    if (text.charAt(position) === '[' && isWhole(text.slice(0, position)))
+      throw invalid(
+        `${file}:1`,
+        'expected an object, got an array: each line is a list; write one object per line, or one array of objects',
+        cause,
+      );
+    const lines = text.slice(0, position).split('\n');
+    const place = Number.isNaN(position) ? '' : ` (line ${lines.length}, character ${lines.at(-1)!.length + 1})`;
+    throw invalid(file, `begins with [ but is no JSON array${place}`, cause);
+  }
+}
+
+function isWhole(text: string): boolean {
+  try {
+    parseExactJson(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

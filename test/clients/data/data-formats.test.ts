@@ -77,6 +77,7 @@ describe('data formats', () => {
       });
     await refused('g.jsonl', Buffer.of(0x1f, 0x8b, 8, 0), /a gzip file; unpack/);
     await refused('b.json', '[{"text": "a"}', /begins with \[ but is no JSON array/);
+    await refused('b.json', '[{"text": "a"},\n{"text" "b"}]', /begins with \[ but is no JSON array \(line 2, character 9\)$/);
     await refused('i.json', '[{"text": "a"}, 4]', /i\.json item 2: expected an object, got a number/);
     await refused('s.csv', 'prompt;completion\na;b\n', /s\.csv:1: a header without commas/);
     await refused('w.csv', 'prompt,completion\na,b,c\n', /w\.csv:2: expected 2 cells \(prompt, completion\), got 3/);
