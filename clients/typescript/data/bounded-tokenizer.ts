@@ -48,7 +48,7 @@ export class BoundedTokenizer {
       this.#running = this.#start();
       if (request.kind !== 'facts') this.#answer({ kind: 'facts' }, startMs);
     }
-    const withinMs = request.kind === 'facts' ? startMs : timeMs + (timeMsPerThousand * sizeOf(request)) / 1000;
+    const withinMs = request.kind === 'facts' || request.kind === 'bytes' ? startMs : timeMs + (timeMsPerThousand * sizeOf(request)) / 1000;
     // The program answers each kind of request with its own type.
     return this.#answer(request, withinMs) as TokenizerAnswers[K];
   }
@@ -109,6 +109,7 @@ export function waitForAnswer(answered: Int32Array, withinMs: number): void {
 function sizeOf(request: TokenizerRequest): number {
   switch (request.kind) {
     case 'facts':
+    case 'bytes':
       return 0;
     case 'encode':
       return request.texts.reduce((sum, text) => sum + text.length, 0);

@@ -4,13 +4,21 @@
  */
 import * as tokenizers from '@huggingface/tokenizers';
 import { type AddedToken, AddedTokens } from './added-tokens.js';
+import { byteOf, bytesAsCharacters } from './byte-characters.js';
 import { Charsmap } from './charsmap.js';
 import { type PackagePreTokenizer, type Piece, PreTokenizer, type PreTokenizerConfig } from './pre-tokenizer.js';
+import type { TokenSource } from './token-bytes.js';
 
 /** What of a parsed tokenizer.json is read here. */
 export interface TokenizerJson {
   readonly added_tokens?: readonly AddedToken[];
   readonly pre_tokenizer?: PreTokenizerConfig | null;
+  readonly decoder?: DecoderConfig | null;
+}
+
+interface DecoderConfig {
+  readonly type?: string;
+  readonly decoders?: readonly DecoderConfig[];
 }
 
 /** A text's ids and the asked characters' tokens. */
@@ -52,6 +60,7 @@ const { Tokenizer } = tokenizers as unknown as { readonly Tokenizer: new (tokeni
 export class TextEncoding {
   readonly #tokenizer: PackageTokenizer;
   readonly #preTokenizer: PreTokenizer;
+  readonly #json: TokenizerJson;
   readonly #inText: AddedTokens;
   readonly #inNormalized: AddedTokens;
   readonly #added: ReadonlyMap<number, string>;
@@ -60,6 +69,7 @@ export class TextEncoding {
 
   /** @throws Error what the package throws for a file that it cannot read */
   constructor(json: TokenizerJson & object, config: object) {
+    this.#json = json;
     this.#tokenizer = new Tokenizer(json, config);
     const { normalizer, pre_tokenizer: made } = this.#tokenizer;
     readCharsmaps(normalizer);
@@ -107,6 +117,16 @@ export class TextEncoding {
 
   decode(ids: readonly number[]): string {
     return this.#tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false });
+  }
+
+  /** What the text of each token is found from. */
+  tokenSource(): TokenSource {
+    return {
+      tokens: this.#tokenizer.model.tokens_to_ids,
+      added: new Set((this.#json.added_tokens ?? []).map(({ content }) => content)),
+      decoders: decoderTypes(this.#json.decoder),
+      decode: (ids) => this.decode(ids),
+    };
   }
 
   idOf(token: string): number | undefined {
@@ -211,16 +231,8 @@ function commonPrefix(a: string, b: string): number {
   return length;
 }
 
-/** GPT-2's table: a character for each byte, printable bytes as themselves. */
-const characterOf: readonly string[] = (() => {
-  const printable = (byte: number): boolean => (byte >= 33 && byte <= 126) || (byte >= 161 && byte !== 173);
-  let others = 0;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : 256 + others++));
-})();
-const byteOf: ReadonlyMap<string, number> = new Map(characterOf.map((character, byte) => [character, byte]));
-
-function bytesAsCharacters(text: string): string {
-  let made = '';
-  for (const byte of Buffer.from(text)) made += characterOf[byte];
-  return made;
+/** The type of a decoder, and of those inside of it. */
+function decoderTypes(decoder: DecoderConfig | null | undefined): readonly string[] {
+  if (decoder == null) return [];
+  return [...(decoder.type === undefined ? [] : [decoder.type]), ...(decoder.decoders ?? []).flatMap(decoderTypes)];
 }

@@ -8,6 +8,7 @@ import { parseJson } from '../../../src/files/json-text.js';
 import { BoundedTokenizer, DEFAULT_TOKENIZER_LIMITS, type TokenizerLimits } from './bounded-tokenizer.js';
 import type { ChatMessage, Conversation } from './messages.js';
 import { TEMPLATE_DIRECTORY, type TemplateSources } from './named-templates.js';
+import type { TokenBytes } from './token-bytes.js';
 import { withSideFiles } from './tokenizer-files.js';
 import type { LearnedText, TokenizerFacts } from './tokenizer-program.js';
 
@@ -49,6 +50,7 @@ export class TextTokenizer {
   /** What the files themselves say. */
   readonly facts: TokenizerFacts;
   readonly #program: BoundedTokenizer;
+  #tokenBytes: TokenBytes | undefined;
   /** Answers to what is about to be asked for. */
   #ahead: ReadonlyMap<LearnedText, LearnedIds | ErrorRecord> = new Map();
 
@@ -165,6 +167,15 @@ export class TextTokenizer {
   /** The text of some ids, special tokens left out. @throws CutlayerError LIMIT_EXCEEDED */
   decode(ids: readonly number[]): string {
     return ids.length === 0 ? '' : this.#program.ask({ kind: 'decode', ids: [...ids] });
+  }
+
+  /**
+   * The exact bytes of each token.
+   * @throws CutlayerError INVALID_ARTIFACT (tokens without a text of their own), LIMIT_EXCEEDED
+   */
+  get tokenBytes(): TokenBytes {
+    this.#tokenBytes ??= this.#program.ask({ kind: 'bytes' });
+    return this.#tokenBytes;
   }
 
   /** Renders messages. @throws CutlayerError INVALID_DATA, LIMIT_EXCEEDED */

@@ -9,6 +9,7 @@ import { renderTurns, type Span } from './chat-turns.js';
 import type { Conversation } from './messages.js';
 import { NamedTemplates, type TemplateSources } from './named-templates.js';
 import { TextEncoding } from './text-encoding.js';
+import { type TokenBytes, tokenBytes } from './token-bytes.js';
 import type { TokenizerConfig } from './tokenizer-classes.js';
 import { type ReadTokenizer, readTokenizer, tokenNames, tokenText } from './tokenizer-files.js';
 
@@ -35,6 +36,7 @@ export type LearnedText =
 /** What is asked of it; answers are in {@link TokenizerAnswers}. */
 export type TokenizerRequest =
   | { readonly kind: 'facts' }
+  | { readonly kind: 'bytes' }
   | { readonly kind: 'encode'; readonly texts: readonly string[] }
   | { readonly kind: 'learn'; readonly texts: readonly LearnedText[] }
   | { readonly kind: 'decode'; readonly ids: readonly number[] }
@@ -71,6 +73,7 @@ export interface TokenizerFacts {
 
 export interface TokenizerAnswers {
   readonly facts: TokenizerFacts;
+  readonly bytes: TokenBytes;
   readonly encode: EncodedTexts;
   readonly learn: EncodedLearning;
   readonly decode: string;
@@ -135,6 +138,8 @@ export class TokenizerProgram {
           highest: this.#encoding.highest(),
         };
       }
+      case 'bytes':
+        return tokenBytes(this.#encoding.tokenSource());
       case 'encode':
         return encodedTexts(request.texts.map((text) => this.#encoding.encode(text).ids));
       case 'learn':

@@ -1,0 +1,74 @@
+/** What a text is held to. It stays with the client: no message has it. */
+import { CutlayerError } from '../../../../src/errors.js';
+import { choice, type Grammar, sequence, text } from './expressions/expression.js';
+import { finiteTexts } from './expressions/finite.js';
+import { symbolsOf } from './expressions/symbols.js';
+import { parseRegex } from './regex/parse-regex.js';
+import { jsonObjectGrammar, schemaGrammar } from './schema/schema-grammar.js';
+
+/** One of them. */
+export type Constraint =
+  /** The text is JSON that a JSON schema (2020-12) accepts. */
+  | { readonly kind: 'schema'; readonly schema: unknown }
+  /** The text is any JSON object. */
+  | { readonly kind: 'object' }
+  /** A regular expression of JavaScript (flag `u`) matches the whole text. */
+  | { readonly kind: 'regex'; readonly pattern: string }
+  /** The text is one of these. */
+  | { readonly kind: 'choice'; readonly choices: readonly string[] };
+
+/** Bounds of choices. */
+const MOST_CHOICES = 1000;
+const LONGEST_CHOICE = 4096;
+
+/**
+ * The texts that a constraint allows.
+ * @throws CutlayerError INVALID_ARGUMENT (naming keyword and JSON pointer, or a part of a regular
+ *   expression), LIMIT_EXCEEDED. Messages repeat no text of the constraint but names of keywords
+ *   and properties.
+ */
+export function constraintGrammar(constraint: Constraint): Grammar {
+  switch (constraint.kind) {
+    case 'schema':
+      return schemaGrammar(constraint.schema);
+    case 'object':
+      return jsonObjectGrammar();
+    case 'regex':
+      return regexGrammar(constraint.pattern);
+    case 'choice':
+      return choiceGrammar(constraint.choices);
+  }
+}
+
+function regexGrammar(pattern: string): Grammar {
+  const root = choice(...parseRegex(pattern, 'regex').map(({ expression }) => expression));
+  const grammar = finiteTexts({ rules: new Map(), root });
+  if (grammar !== undefined) return grammar;
+  throw new CutlayerError('INVALID_ARGUMENT', 'regex: no text matches it; control characters other than tab and line ends are not made');
+}
+
+function choiceGrammar(choices: readonly string[]): Grammar {
+  const wrong = (says: string) => new CutlayerError('INVALID_ARGUMENT', `choice: ${says}`);
+  if (choices.length === 0 || choices.length > MOST_CHOICES) throw wrong(`expected 1 to ${MOST_CHOICES} texts, got ${choices.length}`);
+  const long = choices.find(({ length }) => length > LONGEST_CHOICE);
+  if (long !== undefined) throw wrong(`expected texts of at most ${LONGEST_CHOICE} characters, got one of ${long.length}`);
+  if (!choices.every((one) => one === String(Buffer.from(one)))) throw wrong('expected texts without halves of surrogate pairs');
+  if (choices.some((one) => symbolsOf(Buffer.from(one)) === undefined))
+    throw wrong('expected texts without control characters other than tab and line ends');
+  return { rules: new Map(), root: sharedBeginnings([...new Set(choices)]) };
+}
+
+/** The texts as a tree, so that many of them stay cheap. */
+function sharedBeginnings(texts: readonly string[]): ReturnType<typeof choice> {
+  const groups = new Map<string, string[]>();
+  for (const one of texts) {
+    const first = Array.from(one)[0] ?? '';
+    groups.set(first, [...(groups.get(first) ?? []), one]);
+  }
+  return choice(
+    ...[...groups].map(([first, members]) => {
+      if (members.length === 1) return text(members[0]!);
+      return sequence(text(first), sharedBeginnings(members.map((one) => one.slice(first.length))));
+    }),
+  );
+}
