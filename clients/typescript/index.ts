@@ -60,6 +60,7 @@ export { type Classification, type ClassifyOptions, classify } from './inference
 export type { ContinuationOptions, Finish, Piece } from './inference/continuation.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';
 export { continueAll, type GenerateOptions, generate, generateTokens, type NumberedPiece, type Prompt } from './inference/generate.js';
+export type { Constraint } from './inference/grammar/constraint.js';
 export type { TokenLogprob } from './inference/sampling/logprobs.js';
 export type { SamplingOptions } from './inference/sampling/settings.js';
 export { ClientBundle, type OpenBundleOptions } from './model/client-bundle.js';

@@ -1,4 +1,5 @@
 /** The documents that are written by a program: what each must say, from the code that it describes. */
+import { constraintDocument } from './constraint-document.js';
 import { familiesDocument } from './families-document.js';
 import { methodsDocument } from './methods-document.js';
 import { protocolDocument } from './protocol-document.js';
@@ -7,6 +8,7 @@ import { servingDocument } from './serving-document.js';
 
 /** By path in the repository, the function that writes the document. A new one is a row here; a test compares each with the file. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/client.md': constraintDocument,
   'docs/coordinator.md': coordinatorDocument,
   'docs/families.md': familiesDocument,
   'docs/gateway.md': gatewayDocument,

@@ -8,9 +8,29 @@ import { seeded } from '../../src/tensor/random.js';
 /** Every byte, then some longer tokens; the last id ends a text. */
 export const smallVocabulary: readonly Buffer[] = [
   ...Array.from({ length: 256 }, (_, byte) => Buffer.of(byte)),
-  ...['ab', '":', '{"', '"}', ', ', '1.', 'null', 'tru', 'é', '"é', '日本', '😀', 'a"', '\\"', '\\u00', '[]', '],', '  ', ' "', '12', 'b,'].map((one) =>
-    Buffer.from(one),
-  ),
+  ...[
+    'ab',
+    '":',
+    '{"',
+    '"}',
+    ', ',
+    '1.',
+    'null',
+    'tru',
+    'é',
+    '"é',
+    '日本',
+    '😀',
+    'a"',
+    '\\"',
+    '\\u00',
+    '[]',
+    '],',
+    '  ',
+    ' "',
+    '12',
+    'b,',
+  ].map((one) => Buffer.from(one)),
   Buffer.from('日').subarray(0, 2),
 ];
 export const STOP = smallVocabulary.length;

@@ -1,6 +1,8 @@
 /** One continuation of a prompt: its tokens, its text and its end. Pure but for the tokenizer. */
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
+import type { Constraint } from './grammar/constraint.js';
+import type { Guide } from './grammar/guide.js';
 import { logprobsOf, type TokenLogprob, topLogprobs } from './sampling/logprobs.js';
 import { createSampler, type Sampler } from './sampling/sampler.js';
 import type { SamplingOptions } from './sampling/settings.js';
@@ -15,7 +17,15 @@ export interface ContinuationOptions extends SamplingOptions {
   readonly stop?: readonly string[] | undefined;
   /** Ids at which the text ends, beside those of the checkpoint. */
   readonly stopTokenIds?: readonly number[] | undefined;
-  /** Give the log probability of each token, and those of so many most probable ones. */
+  /**
+   * What the text is held to, token by token. Stop tokens come only where it may end. With finish
+   * `length`, or at a stop string, the text may be incomplete.
+   */
+  readonly constraint?: Constraint | undefined;
+  /**
+   * Give the log probability of each token, and those of so many most probable ones: the model's
+   * own, whatever a constraint allows.
+   */
   readonly topLogprobs?: number | undefined;
 }
 
@@ -44,21 +54,31 @@ export class Continuation {
   readonly #text: TextStream;
   readonly #stops: StopStrings;
   readonly #topLogprobs: number | undefined;
+  readonly #guide: Guide | undefined;
   #left: number;
   #finish: Finish | undefined;
 
   /**
    * @param room tokens that the model has positions for after the prompt
    * @param number its number among those of one prompt
+   * @param guide of `options.constraint`
    * @throws CutlayerError INVALID_ARGUMENT
    */
-  constructor(model: Pick<SplitModel, 'bundle'>, promptIds: readonly number[], room: number, options: ContinuationOptions, number = 0) {
+  constructor(
+    model: Pick<SplitModel, 'bundle'>,
+    promptIds: readonly number[],
+    room: number,
+    options: ContinuationOptions,
+    number = 0,
+    guide?: Guide,
+  ) {
     const { tokenizer, manifest } = model.bundle;
     this.#stopTokenIds = new Set([...tokenizer.stopTokenIds, ...(options.stopTokenIds ?? [])]);
     this.#sample = createSampler(options, { defaults: manifest.generation, stopTokenIds: this.#stopTokenIds }, number);
     this.#text = textStream(tokenizer);
     this.#stops = new StopStrings(options.stop ?? []);
     this.#topLogprobs = options.topLogprobs;
+    this.#guide = guide;
     this.ids = [...promptIds];
     this.promptLength = promptIds.length;
     this.#left = Math.min(room, options.maxNewTokens ?? 128);
@@ -73,8 +93,10 @@ export class Continuation {
   /** Chooses the next token. @param logits [vocabulary] after its ids; they are changed */
   step(logits: Float32Array): Piece {
     const before = this.#topLogprobs === undefined ? undefined : logits.slice();
+    if (this.#guide?.apply(logits) === false) return this.#end('stop', this.#stops.push(this.#text.finish()));
     const id = this.#sample(logits, this);
     if (this.#stopTokenIds.has(id)) return this.#end('stop', this.#stops.push(this.#text.finish()));
+    this.#guide?.accept(id);
     const token = { id, ...this.#logprobs(before, id) };
     this.ids.push(id);
     this.#left--;

@@ -9,6 +9,7 @@ import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
 import { Continuation, type ContinuationOptions, type Piece } from './continuation.js';
+import { Guides } from './grammar/guides.js';
 
 /** How tokens are chosen and when to stop. */
 export interface GenerateOptions extends ContinuationOptions {
@@ -33,23 +34,51 @@ interface ContinueOptions {
   readonly maxTokensPerBatch?: number | undefined;
 }
 
+/** A prompt, and how it is continued. */
+interface ContinuedPrompt {
+  readonly ids: readonly number[];
+  readonly options: ContinuationOptions;
+  /** Among those of the same prompt. Default 0. */
+  readonly number?: number;
+}
+
 /**
  * Continues prompts side by side, a token of each at a time. Pieces of one continuation come in
  * order; its last one has `finish`.
- * @throws CutlayerError INVALID_ARGUMENT (an empty or long prompt, settings), CANCELLED
+ * @throws CutlayerError INVALID_ARGUMENT (an empty or long prompt, settings, a constraint),
+ *   LIMIT_EXCEEDED (a constraint's time or memory), CANCELLED
  */
 export async function* continueAll(
   model: SplitModel,
   adapter: Adapter | undefined,
-  prompts: readonly { readonly ids: readonly number[]; readonly options: ContinuationOptions; readonly number?: number }[],
-  { task, signal, batchSize, maxTokensPerBatch }: ContinueOptions = {},
+  prompts: readonly ContinuedPrompt[],
+  options: ContinueOptions = {},
+): AsyncGenerator<NumberedPiece> {
+  const guides = await Guides.start(model.bundle, prompts);
+  try {
+    for await (const piece of continueGuided(model, adapter, prompts, options, guides)) {
+      // The text is checked before its last piece is given.
+      await guides.of(piece.index)?.add(piece);
+      yield piece;
+    }
+  } finally {
+    guides.close();
+  }
+}
+
+async function* continueGuided(
+  model: SplitModel,
+  adapter: Adapter | undefined,
+  prompts: readonly ContinuedPrompt[],
+  { task, signal, batchSize, maxTokensPerBatch }: ContinueOptions,
+  guides: Guides,
 ): AsyncGenerator<NumberedPiece> {
   refuseClassifier(adapter);
   const parts = await adapter?.parts(taskOf(adapter, task));
   const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
-  const all = prompts.map(({ ids, options, number }) => {
+  const all = prompts.map(({ ids, options, number }, index) => {
     const room = longest - ids.length;
-    if (ids.length > 0 && room > 0) return new Continuation(model, ids, room, options, number);
+    if (ids.length > 0 && room > 0) return new Continuation(model, ids, room, options, number, guides.of(index));
     throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${longest - 1} tokens, got ${ids.length}`);
   });
   const limits = batchLimits(model, adapter, { batchSize, maxTokensPerBatch });
@@ -61,6 +90,7 @@ export async function* continueAll(
     for (const group of evaluationBatches(lengths, limits, active)) {
       const { data } = await model.nextLogits(asBatch(group.map((index) => all[index]!.ids)), parts, signal);
       const { vocabSize } = model.bundle;
+      await guides.ready(group);
       for (const [row, index] of group.entries())
         yield { index, ...all[index]!.step(data.subarray(row * vocabSize, (row + 1) * vocabSize)) };
     }

@@ -5,6 +5,8 @@ import { CutlayerError } from '../../../../src/errors.js';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
 import { plainJson, stderr, stdout } from '../../../../src/files/output.js';
 import { generate } from '../../inference/generate.js';
+import type { Constraint } from '../../inference/grammar/constraint.js';
+import { readConstraint } from '../generate/constraint-option.js';
 import { type AdaptedModel, openAdapted } from '../generate/open-adapted.js';
 import { openSession } from '../session.js';
 import type { ChatFlags } from './chat-options.js';
@@ -13,8 +15,12 @@ import { Conversation } from './conversation.js';
 /** Where lines come from; a terminal by default. */
 type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
+/** The flags, and what each answer is held to. */
+type ChatOptions = ChatFlags & { readonly constraint: Constraint | undefined };
+
 /** @throws CutlayerError INVALID_ARGUMENT (no chat template), and what opening a session throws */
-export async function runChat(flags: ChatFlags, input: Input = process.stdin): Promise<void> {
+export async function runChat(given: ChatFlags, input: Input = process.stdin): Promise<void> {
+  const flags = { ...given, constraint: await readConstraint(given) };
   const opening = new AbortController();
   const session = await openSession(flags, opening.signal, ({ error }) => stderr.line(`${error.code}: ${error.message}; trying again`));
   try {
@@ -27,7 +33,7 @@ export async function runChat(flags: ChatFlags, input: Input = process.stdin): P
   }
 }
 
-async function converse(flags: ChatFlags, adapted: AdaptedModel, input: Input): Promise<void> {
+async function converse(flags: ChatOptions, adapted: AdaptedModel, input: Input): Promise<void> {
   const conversation = new Conversation(flags.system);
   const terminal = input.isTTY === true;
   const lines = createInterface({ input, ...(terminal && { output: process.stderr, prompt: '> ' }) });
@@ -57,7 +63,12 @@ async function converse(flags: ChatFlags, adapted: AdaptedModel, input: Input): 
 }
 
 /** Streams an answer; what was shown of a stopped one stays in the conversation. */
-async function answer(flags: ChatFlags, { model, adapter }: AdaptedModel, conversation: Conversation, signal: AbortSignal): Promise<void> {
+async function answer(
+  flags: ChatOptions,
+  { model, adapter }: AdaptedModel,
+  conversation: Conversation,
+  signal: AbortSignal,
+): Promise<void> {
   let text = '';
   try {
     const options = { ...flags, seed: flags.seed + conversation.drawing, signal };

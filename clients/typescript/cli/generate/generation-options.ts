@@ -12,6 +12,7 @@ import {
   texts,
   withDefault,
 } from '../../../../src/options/option.js';
+import { constraintOptions } from './constraint-option.js';
 
 export const generationOptions = {
   adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
@@ -26,6 +27,7 @@ export const generationOptions = {
   presencePenalty: withDefault(number('p', 'taken off the logits of generated tokens', 'a number', Number.isFinite), 0),
   frequencyPenalty: withDefault(number('p', 'the same, for each time that a token came', 'a number', Number.isFinite), 0),
   stop: optional(texts('text', 'the text ends before this string; may be repeated')),
+  ...constraintOptions,
   minTokens: withDefault(nonNegativeInteger('n', 'do not stop before n tokens'), 0),
   seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
 };

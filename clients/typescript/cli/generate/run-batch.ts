@@ -3,6 +3,7 @@ import { CutlayerError } from '../../../../src/errors.js';
 import { stderr, terminal } from '../../../../src/files/output.js';
 import { progressBar } from '../../../../src/files/progress-bar.js';
 import type { Adapter } from '../../adapters/adapter.js';
+import type { ContinuationOptions } from '../../inference/continuation.js';
 import { continueAll, promptIds } from '../../inference/generate.js';
 import type { SplitModel } from '../../model/split-model.js';
 import { type Answer, openAnswers } from './answers-file.js';
@@ -11,6 +12,9 @@ import { type FilePrompt, readPrompts } from './read-prompts.js';
 
 /** Without a terminal: a line for about every twentieth part of the prompts. */
 const PLAIN_LINES = 20;
+
+/** The flags, and what the texts are held to. */
+type BatchOptions = GenerateFlags & Pick<ContinuationOptions, 'constraint'>;
 
 /** A prompt and its ids. */
 interface ReadyPrompt extends FilePrompt {
@@ -22,7 +26,7 @@ interface ReadyPrompt extends FilePrompt {
  * @throws CutlayerError INVALID_OPTION, INVALID_DATA (a row), ALREADY_EXISTS, CANCELLED
  */
 export async function runBatch(
-  flags: GenerateFlags,
+  flags: BatchOptions,
   model: SplitModel,
   adapter: Adapter | undefined,
   signal: AbortSignal,
@@ -79,7 +83,7 @@ async function answersOf(
   model: SplitModel,
   adapter: Adapter | undefined,
   group: readonly (ReadyPrompt & { readonly index: number })[],
-  flags: GenerateFlags,
+  flags: BatchOptions,
   signal: AbortSignal,
   onToken: () => void,
 ): Promise<readonly Answer[]> {

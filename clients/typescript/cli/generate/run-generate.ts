@@ -2,6 +2,7 @@
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { generate } from '../../inference/generate.js';
 import { withSession } from '../session.js';
+import { readConstraint } from './constraint-option.js';
 import type { GenerateFlags } from './generate-options.js';
 import { openAdapted } from './open-adapted.js';
 import { readPrompt } from './read-prompt.js';
@@ -10,15 +11,16 @@ import { checkBatchFlags, runBatch } from './run-batch.js';
 export async function runGenerate(flags: GenerateFlags): Promise<void> {
   checkBatchFlags(flags);
   const prompt = flags.prompts === undefined ? await readPrompt(flags, process.stdin) : undefined;
+  const options = { ...flags, constraint: await readConstraint(flags) };
   await withSession(flags, async ({ bundle, connection }, signal) => {
     const { model, adapter, learnedChats } = await openAdapted(flags.adapter, bundle, connection);
     const warnPlain = () =>
       stderr.line(
         'warning: this adapter learned conversations, and the prompt is plain text; pass --chat to send it through the chat template',
       );
-    if (prompt === undefined) return runBatch(flags, model, adapter, signal, learnedChats ? warnPlain : undefined);
+    if (prompt === undefined) return runBatch(options, model, adapter, signal, learnedChats ? warnPlain : undefined);
     if (typeof prompt === 'string' && learnedChats) warnPlain();
-    for await (const piece of generate(model, adapter, prompt, { ...flags, signal })) stdout.text(piece);
+    for await (const piece of generate(model, adapter, prompt, { ...options, signal })) stdout.text(piece);
     stdout.text('\n');
   });
 }

@@ -22,10 +22,10 @@ const MOST_CHOICES = 1000;
 const LONGEST_CHOICE = 4096;
 
 /**
- * The texts that a constraint allows.
+ * The texts that a constraint allows. Of the constraint, messages repeat only names of keywords and
+ * properties.
  * @throws CutlayerError INVALID_ARGUMENT (naming keyword and JSON pointer, or a part of a regular
- *   expression), LIMIT_EXCEEDED. Messages repeat no text of the constraint but names of keywords
- *   and properties.
+ *   expression), LIMIT_EXCEEDED
  */
 export function constraintGrammar(constraint: Constraint): Grammar {
   switch (constraint.kind) {

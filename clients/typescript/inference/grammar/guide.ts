@@ -4,8 +4,10 @@ import type { TextTokenizer } from '../../data/text-tokenizer.js';
 import type { Constraint } from './constraint.js';
 import { type GrammarLease, leaseGrammar } from './grammar-cache.js';
 
-/** How a text ended. */
-interface Ended {
+/** A piece of a text. */
+interface Given {
+  readonly text: string;
+  /** In the last one: how the text ended. */
   readonly finish?: 'stop' | 'length';
   /** The stop string that cut it off. */
   readonly stop?: string;
@@ -55,8 +57,10 @@ export class Guide {
     this.#next = this.#ask({ kind: 'accept', text: this.#number, token });
   }
 
-  /** A piece of the text; the last one is checked with all others. @throws CutlayerError INTERNAL */
-  async add(text: string, { finish, stop }: Ended): Promise<void> {
+  /**
+   * A piece of the text; the last one is checked with all others. @throws CutlayerError INTERNAL
+   */
+  async add({ text, finish, stop }: Given): Promise<void> {
     this.#text += text;
     if (finish !== 'stop' || stop !== undefined) return;
     if ((await this.#lease.thread.ask({ kind: 'check', finished: this.#text })) !== true)
@@ -72,7 +76,7 @@ export class Guide {
   #ask(request: Parameters<GrammarLease['thread']['ask']>[0]): Promise<Int32Array> {
     // Questions of this kind are answered with masks.
     const answer = this.#lease.thread.ask(request) as Promise<Int32Array>;
-    answer.catch(() => undefined); // thrown by `ready`, where somebody waits
+    answer.catch(() => undefined); // `ready` throws it
     return answer;
   }
 }

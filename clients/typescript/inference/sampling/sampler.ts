@@ -51,5 +51,8 @@ function mostProbable(logits: Float32Array): number {
   let best = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
   if (logits[best]! > Number.NEGATIVE_INFINITY) return best;
-  throw new CutlayerError('INVALID_ARGUMENT', 'generate: no token is left to choose; every one is ruled out by bias, n-grams or minTokens');
+  throw new CutlayerError(
+    'INVALID_ARGUMENT',
+    'generate: no token is left to choose; every one is ruled out by bias, n-grams, minTokens or the constraint',
+  );
 }

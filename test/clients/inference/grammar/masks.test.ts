@@ -55,7 +55,8 @@ async function compareMasks(matcher: Awaited<ReturnType<typeof smallMatcher>>, t
     let mask = await matcher.begin(number);
     for (const id of path) mask = await matcher.accept(number, id);
     matcher.end(number);
-    const goesOn = (id: number): boolean => encoded.some((one) => one.subarray(0, text.length + smallVocabulary[id]!.length).equals(Buffer.concat([text, smallVocabulary[id]!])));
+    const goesOn = (id: number): boolean =>
+      encoded.some((one) => one.subarray(0, text.length + smallVocabulary[id]!.length).equals(Buffer.concat([text, smallVocabulary[id]!])));
     const expected = [...smallVocabulary.keys()].filter(goesOn);
     if (encoded.some((one) => one.equals(text))) expected.push(STOP);
     assert.deepEqual(allowedIds(mask), expected, `after ${JSON.stringify(text.toString())}`);

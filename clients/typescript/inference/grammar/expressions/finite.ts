@@ -1,6 +1,6 @@
 /**
- * Leaves out what no finite text matches, so that a text never gets to where it cannot end: an
- * alternative of nothing, or a rule that always needs itself again.
+ * Leaves out what no finite text matches, so that a text never gets to where it cannot end.
+ * That is an alternative of nothing, or a rule that always needs itself again.
  */
 import { choice, type Expression, type Grammar, nothing, repeat, sequence, withoutRanges } from './expression.js';
 import { symbolsOf, unusedCharacters } from './symbols.js';

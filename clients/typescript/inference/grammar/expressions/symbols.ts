@@ -1,8 +1,8 @@
 /**
  * Bytes as xgrammar gets them, of tokens and of grammars alike. Its character classes hold exactly
- * in ASCII alone (0.1.27 takes any byte for a class of others), so a byte above 127 is two control
- * characters: its upper four bits, then its lower four. Those control characters stand for nothing
- * else: a constrained text has none but tab, newline, vertical tab, form feed and return.
+ * in ASCII alone: 0.1.27 takes any byte for a class of others. So a byte above 127 is two control
+ * characters, for its upper four bits and its lower four. Those control characters stand for
+ * nothing else: a constrained text has none but tab, newline, vertical tab, form feed and return.
  */
 
 /** The characters for upper bits 8 to 15, and those for lower bits 0 to 15. */

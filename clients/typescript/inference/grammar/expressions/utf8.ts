@@ -1,4 +1,6 @@
-/** Ranges of code points as sequences of ranges of bytes: exactly the UTF-8 of those code points. */
+/**
+ * Ranges of code points as sequences of ranges of bytes: exactly the UTF-8 of those code points.
+ */
 import type { Range } from './expression.js';
 
 /** The last code points of one, two, three and four bytes. */

@@ -74,7 +74,7 @@ export async function compileMatcher({ constraint, tokens, vocabSize, stopTokenI
 
 /**
  * Tokens as symbols, by id; a token without exact bytes has none and is never allowed. Where the
- * decoder drops a space before a text, a first token counts without it, under an id of its own: a
+ * decoder drops a space before a text, a first token counts without it, under an id of its own. A
  * space alone adds nothing, and has none.
  */
 function vocabularyOf(tokens: TokenBytes, vocabSize: number) {
