@@ -18,6 +18,7 @@ export const targets = {
   'invite-files': 'files of cutlayer coordinator invite',
   'option-files': 'YAML files of options',
   'federation-settings': "YAML files of a founder's settings, and --set",
+  'serving-requests': 'requests to the local endpoint, and tool calls in answers',
   jsonl: 'data files and bodies of JSON lines',
   parquet: 'data files in Parquet',
   'chat-templates': 'Jinja templates of a tokenizer',

@@ -60,6 +60,7 @@ describe('tool calls in a text', () => {
 describe('tool calls of a chat', () => {
   let server: ScriptedServer;
   let openai: OpenAI;
+  const ends: boolean[] = [];
   before(async () => {
     const pieces = [
       'Looking',
@@ -68,7 +69,7 @@ describe('tool calls of a chat', () => {
       '\n<tool_call>{"name": "stop", "arguments": {}}',
       '</tool_call>',
     ];
-    server = await startScripted({ pieces, template: '<tool_call>' });
+    server = await startScripted({ pieces, template: '<tool_call>', onEnd: (whole) => ends.push(whole) });
     openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
   });
   after(() => server.close());
@@ -108,6 +109,7 @@ describe('tool calls of a chat', () => {
     const one = await openai.chat.completions.create({ ...request, parallel_tool_calls: false });
     assert.equal(one.choices[0]!.message.tool_calls?.length, 1);
     assert.equal(one.choices[0]!.finish_reason, 'tool_calls');
+    assert.equal(ends.at(-1), false, 'the model is asked for no more');
     const none = await openai.chat.completions.create({ ...request, tool_choice: 'none' });
     assert.equal(none.choices[0]!.message.tool_calls, undefined);
     assert.match(none.choices[0]!.message.content!, /<tool_call>/);

@@ -65,8 +65,9 @@ class TaggedCalls implements ToolCallReader {
       calls.push(call);
     }
     // Held: white space that a tag may follow, and the beginning of a tag.
-    const held = this.#held.length - /\s*(?:<(?:t(?:o(?:o(?:l(?:_(?:c(?:a(?:l(?:l)?)?)?)?)?)?)?)?)?)?$/.exec(this.#held)![0].length;
-    return { text: text + this.#take(held), calls };
+    const begun = beginningOf(OPEN, this.#held);
+    const shown = this.#held.slice(0, this.#held.length - begun).trimEnd().length;
+    return { text: text + this.#take(shown), calls };
   }
 
   finish(): ReadPiece {
@@ -79,6 +80,12 @@ class TaggedCalls implements ToolCallReader {
     this.#held = this.#held.slice(length);
     return taken;
   }
+}
+
+/** Characters at a text's end with which a tag begins. */
+function beginningOf(tag: string, text: string): number {
+  for (let length = tag.length - 1; length > 0; length--) if (text.endsWith(tag.slice(0, length))) return length;
+  return 0;
 }
 
 /** The whole answer is one JSON object, or several with `;` between them. */
