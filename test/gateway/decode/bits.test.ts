@@ -78,53 +78,50 @@ async function wideModel(numKvHeads: number): Promise<PackedModel> {
 }
 
 describe('decoder: bits', () => {
+  let rig: DecodeRig;
+  before(async () => {
+    rig = await decodeRig(await PackedModel.fixture('gpt2-tiny', 0, 0));
+  });
+  after(() => rig.close());
+
   it('gives a span the same bits however it is cut into calls', async () => {
-    const rig = await decodeRig(await PackedModel.fixture('llama-tiny', 0, 0));
-    try {
-      const rows = rig.rows(40, 1);
-      const whole = await alone(rig.decoder, rows);
-      const lane = await rig.decoder.allocate(40);
-      for (const ends of [Array.from({ length: 40 }, (_, at) => at + 1), [7, 8, 20, 23, 24, 40], [39, 40]])
-        assertSameBits(await appendInTurns(rig.decoder, lane, rows, ends), whole, ends.join());
-    } finally {
-      await rig.close();
-    }
+    const { decoder } = rig;
+    const rows = rig.rows(40, 1);
+    const whole = await alone(decoder, rows);
+    const lane = await decoder.allocate(40);
+    for (const ends of [Array.from({ length: 40 }, (_, at) => at + 1), [7, 8, 20, 23, 24, 40], [39, 40]])
+      assertSameBits(await appendInTurns(decoder, lane, rows, ends), whole, ends.join());
   });
 
   it('gives lanes of a batch the same bits as alone, of other lengths and of more lanes than a run has', async () => {
-    const rig = await decodeRig(await PackedModel.fixture('gpt2-tiny', 0, 0));
-    try {
-      const spans = Array.from({ length: 11 }, (_, at) => rig.rows(12 + at, at));
-      const expected = await Promise.all(spans.map((rows) => alone(rig.decoder, rows)));
-      const lanes = await Promise.all(spans.map(() => rig.decoder.allocate(32)));
-      // First chunks of 3 to 13 rows, then tokens together: a lane drops out when its span ends.
-      const first = await rig.decoder.append(spans.map((rows, at) => ({ lane: lanes[at]!, from: 0, rows: rowsOf(rows, 0, 3 + at) })));
-      for (const [at, output] of first.entries()) assertSameBits(output, rowsOf(expected[at]!, 0, 3 + at), `chunk of lane ${at}`);
-      for (let step = 0; step < 9; step++) {
-        const outputs = await rig.decoder.append(
-          spans.map((rows, at) => ({ lane: lanes[at]!, from: 3 + at + step, rows: rowsOf(rows, 3 + at + step, 4 + at + step) })),
-        );
-        for (const [at, output] of outputs.entries())
-          assertSameBits(output, rowsOf(expected[at]!, 3 + at + step, 4 + at + step), `token ${step} of lane ${at}`);
-      }
-    } finally {
-      await rig.close();
+    const spans = Array.from({ length: 11 }, (_, at) => rig.rows(12 + at, at));
+    const expected = await Promise.all(spans.map((rows) => alone(rig.decoder, rows)));
+    const lanes = await Promise.all(spans.map(() => rig.decoder.allocate(32)));
+    // First chunks of 3 to 13 rows, then tokens together: a lane drops out when its span ends.
+    const first = await rig.decoder.append(spans.map((rows, at) => ({ lane: lanes[at]!, from: 0, rows: rowsOf(rows, 0, 3 + at) })));
+    for (const [at, output] of first.entries()) assertSameBits(output, rowsOf(expected[at]!, 0, 3 + at), `chunk of lane ${at}`);
+    for (let step = 0; step < 9; step++) {
+      const outputs = await rig.decoder.append(
+        spans.map((rows, at) => ({ lane: lanes[at]!, from: 3 + at + step, rows: rowsOf(rows, 3 + at + step, 4 + at + step) })),
+      );
+      for (const [at, output] of outputs.entries())
+        assertSameBits(output, rowsOf(expected[at]!, 3 + at + step, 4 + at + step), `token ${step} of lane ${at}`);
     }
   });
 
   for (const numKvHeads of depth([1, 2], [1]))
-    it(`gives a row after ${depth(4000, 600)} rows the same bits with 16 threads, alone and in a batch, ${numKvHeads} heads of keys`, async () => {
-      const past = depth(4000, 600);
-      const rig = await decodeRig(await wideModel(numKvHeads), { threads: 16 });
+    it(`gives a row after ${depth(4000, 360)} rows the same bits with 16 threads, alone and in a batch, ${numKvHeads} heads of keys`, async () => {
+      const past = depth(4000, 360);
+      const wide = await decodeRig(await wideModel(numKvHeads), { threads: 16 });
       try {
-        await sameBitsAfter(rig, past);
+        await sameBitsAfter(wide, past);
       } finally {
-        await rig.close();
+        await wide.close();
       }
     });
 
   async function sameBitsAfter({ decoder, rows }: DecodeRig, past: number): Promise<void> {
-    const draftRows = 44;
+    const draftRows = 44; // into the next block of keys
     const span = rows(past + draftRows, 2);
     const main = await decoder.allocate(past + draftRows);
     await decoder.append([{ lane: main, from: 0, rows: rowsOf(span, 0, past) }]);

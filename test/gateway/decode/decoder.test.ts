@@ -110,10 +110,10 @@ describe('decoder: lanes', () => {
 
   it('give their memory back', async () => {
     const { decoder } = rig;
-    const rows = rig.rows(64, 1);
+    const keyValues = f32([4, 2, 64, 4, 8], new Float32Array(4 * 2 * 64 * 4 * 8).fill(1));
     const cycle = async (): Promise<void> => {
       const lanes = await Promise.all(Array.from({ length: 20 }, () => decoder.allocate(64)));
-      await decoder.append(lanes.map((lane) => ({ lane, from: 0, rows })));
+      await Promise.all(lanes.map((lane) => decoder.writePrefix(lane, keyValues)));
       await Promise.all(lanes.map((lane) => decoder.release(lane)));
     };
     for (let warm = 0; warm < 3; warm++) await cycle();
