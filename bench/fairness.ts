@@ -30,7 +30,8 @@ export async function benchFairness(report: Report, steps: number): Promise<void
         const alone = await medianStep(engine, artifact, steps, workMs);
         let flooding = true;
         const flood = Array.from({ length: FLOOD }, async (_, lane) => {
-          for (let at = 0; flooding; at++) await step(engine, artifact, { tenant: 'loud', stepId: `${batch}-${workMs}-${lane}-${at}` }, batch, 0);
+          for (let at = 0; flooding; at++)
+            await step(engine, artifact, { tenant: 'loud', stepId: `${batch}-${workMs}-${lane}-${at}` }, batch, 0);
         });
         const beside = await medianStep(engine, artifact, steps, workMs);
         flooding = false;

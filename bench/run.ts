@@ -15,6 +15,7 @@ import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
+import { benchDecode } from './decode.js';
 import { benchFairness } from './fairness.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
@@ -22,7 +23,7 @@ import { benchSecAgg } from './secagg.js';
 import { benchSoak } from './soak/soak.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
 
-const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'fairness', 'secagg', 'soak'] as const;
+const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'fairness', 'secagg', 'decode', 'soak'] as const;
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
@@ -70,6 +71,7 @@ async function benchAll(): Promise<void> {
   if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);
   await benchMethodSections(gpt2Small, { ...size, sequence: 128 });
   if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
+  if (wanted.has('decode')) for (const past of [64, 900]) await benchDecode(report, gpt2.name, gpt2Backbone, past, rounds);
   if (options.small === true) return;
   const llama = await packed(llamaHalfBillion);
   const llamaSize = { batch: 2, sequence: 128, virtualTokens: 16 };

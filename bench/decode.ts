@@ -1,0 +1,86 @@
+/**
+ * Tokens per second of decoding: the decoder against a loop over the same graph without it, and
+ * eight lanes against one. Also prefill, and the memory that a row takes.
+ */
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
+import { decodeGraphOf } from '../src/artifacts/decode-graph.js';
+import { type BackboneArtifact, loadBackbone } from '../src/artifacts/store.js';
+import { type Decoder, openDecoder } from '../src/gateway/decode/decoder.js';
+import { LaneGraph } from '../src/runtime/decode/lane-graph.js';
+import { LaneMemory } from '../src/runtime/decode/lane-memory.js';
+import { f32, type Tensor } from '../src/tensor/tensor.js';
+import { seeded, uniform } from '../test/support/random.js';
+import { elapsedMs, paired, type Work } from './paired.js';
+import type { Report } from './report.js';
+
+/** Cores of the machine on which documented figures are measured. */
+const THREADS = 2;
+
+/** Tokens that follow each other in one measured piece of work. */
+const TOKENS = 8;
+
+/** Measures at a past of `past` rows. */
+export async function benchDecode(report: Report, name: string, backboneDir: string, past: number, rounds: number): Promise<void> {
+  const artifact = await loadBackbone(backboneDir, { verify: false });
+  const rows = uniform('float32', [past, artifact.manifest.dims.hiddenSize], seeded(1));
+  const decoder = await openDecoder({ artifact, threads: THREADS });
+  const bare = await openBare(artifact);
+  try {
+    const one = await tokens(decoder, 1, rows);
+    const eight = await tokens(decoder, 8, rows);
+    const rate = (lanes: number, ms: number): number => (1000 * lanes * TOKENS) / ms;
+    const against = await paired(one, await bare.tokens(rows), rounds);
+    report.add(`decode, 1 lane after ${past} rows, ${name}`, rate(1, against.aMs), 'tokens/s', {
+      baseline: `a bare loop over the graph, ${rate(1, against.bMs).toFixed(1)} tokens/s`,
+      ratio: 1 / against.ratio,
+    });
+    const batched = await paired(eight, one, rounds);
+    report.add(`decode, 8 lanes after ${past} rows, ${name}`, rate(8, batched.aMs), 'tokens/s', {
+      baseline: `1 lane, ${rate(1, batched.bMs).toFixed(1)} tokens/s`,
+      ratio: 8 / batched.ratio,
+    });
+    const lane = await decoder.allocate(past);
+    const prefillMs = await elapsedMs(() => decoder.append([{ lane, from: 0, rows }]));
+    report.add(`prefill of ${past} rows, ${name}`, (1000 * past) / prefillMs, 'rows/s');
+    report.add(`keys and values of a row, ${name}`, decoder.bytesPerRow, 'bytes');
+  } finally {
+    await decoder.close();
+    await bare.close();
+  }
+}
+
+/** Eight tokens in each of some lanes, always the same ones. */
+async function tokens(decoder: Decoder, count: number, past: Tensor<'float32'>): Promise<Work> {
+  const [rows, hiddenSize] = past.shape as readonly [number, number];
+  const lanes = await Promise.all(Array.from({ length: count }, () => decoder.allocate(rows + TOKENS)));
+  for (const lane of lanes) await decoder.append([{ lane, from: 0, rows: past }]);
+  const token = f32([1, hiddenSize], past.data.slice(0, hiddenSize));
+  return async () => {
+    for (let at = rows; at < rows + TOKENS; at++) await decoder.append(lanes.map((lane) => ({ lane, from: at, rows: token })));
+  };
+}
+
+/** One lane in this thread: the graph and its memory alone. */
+async function openBare({
+  dir,
+  manifest,
+}: BackboneArtifact): Promise<{ tokens(past: Tensor<'float32'>): Promise<Work>; close(): Promise<void> }> {
+  const { file, lanes, keyBlock, keyShape, valueShape } = decodeGraphOf(manifest);
+  const { hiddenSize, numLayers: layers, numHeads, numKvHeads } = manifest.dims;
+  const session = await InferenceSession.create(join(dir, file), { intraOpNumThreads: THREADS, interOpNumThreads: 1, logSeverityLevel: 3 });
+  const layout = { layers, hiddenSize, group: numHeads / numKvHeads, lanes, keyBlock, keyShape, valueShape };
+  const graph = new LaneGraph({ dir, weights: undefined, graph: file, threads: THREADS, ...layout }, session);
+  return {
+    async tokens({ shape, data }) {
+      const rows = shape[0]!;
+      const memory = new LaneMemory(layout, Math.ceil((rows + TOKENS) / keyBlock) * keyBlock);
+      await graph.append([{ memory, from: 0, rows: data }]);
+      const token = data.slice(0, hiddenSize);
+      return async () => {
+        for (let at = rows; at < rows + TOKENS; at++) await graph.append([{ memory, from: at, rows: token }]);
+      };
+    },
+    close: () => session.release(),
+  };
+}
