@@ -27,6 +27,7 @@ export function scriptedModel({ pieces, before, template = '', onEnd }: Script):
     maxLength: 4000,
     virtualTokens: 0,
     vocabSize: 2 ** 21,
+    checkConstraint: () => Promise.resolve(),
     promptIds: codes,
     encode: codes,
     render: ({ messages, tools }) => JSON.stringify(tools === undefined ? messages : { messages, tools }),

@@ -198,9 +198,9 @@ describe("the local endpoint, asked by OpenAI's client", () => {
     await refused({ audio: {} }, { status: 400, code: 'unsupported_parameter', param: 'audio' }, /not supported here/);
     await refused({ temperature: 'hot' }, { status: 400, param: 'temperature' }, /expected .*got "hot"/);
     await refused(
-      { response_format: { type: 'json_schema' } },
-      { status: 400, code: 'unsupported_value', param: 'response_format.type' },
-      /json_schema/,
+      { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { not: {} } } } },
+      { status: 400, code: 'invalid_value', param: 'response_format' },
+      /schema: #\/not: not cannot be enforced/,
     );
     await refused(
       { tools: [{ type: 'function', function: { name: 'f' } }] },

@@ -111,12 +111,13 @@ describe('responses', () => {
         openai.responses.create({ model: 'scripted', input: 'x', ...more } as OpenAI.Responses.ResponseCreateParamsNonStreaming),
         { status: 400, param },
       );
-    await refused({ text: { format: { type: 'json_schema' } } }, 'text.format.type');
+    await refused({ text: { format: { type: 'json_schema' } } }, 'text.format.schema');
+    await refused({ text: { format: { type: 'xml' } } }, 'text.format.type');
     await refused({ text: { verbosity: 'low' } }, 'text.verbosity');
     await refused({ background: true }, 'background');
     await refused({ input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input[0].content[0]');
     await refused({ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].type');
-    await refused({ tools, tool_choice: { type: 'function', name: 'find' } }, 'tool_choice');
+    await refused({ tools, tool_choice: { type: 'function', name: 'other' } }, 'tool_choice');
   });
 });
 

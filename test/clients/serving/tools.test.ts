@@ -113,6 +113,12 @@ describe('tool calls of a chat', () => {
     const none = await openai.chat.completions.create({ ...request, tool_choice: 'none' });
     assert.equal(none.choices[0]!.message.tool_calls, undefined);
     assert.match(none.choices[0]!.message.content!, /<tool_call>/);
-    await assert.rejects(openai.chat.completions.create({ ...request, tool_choice: 'required' }), { status: 400, param: 'tool_choice' });
+    const other = { type: 'function' as const, function: { name: 'other' } };
+    await assert.rejects(openai.chat.completions.create({ ...request, tool_choice: other }), { status: 400, param: 'tool_choice' });
+    const format = { type: 'json_object' as const };
+    await assert.rejects(openai.chat.completions.create({ ...request, response_format: format }), {
+      status: 400,
+      param: 'response_format',
+    });
   });
 });

@@ -8,8 +8,8 @@ import { jsonObjectGrammar, schemaGrammar } from './schema/schema-grammar.js';
 
 /** One of them. */
 export type Constraint =
-  /** The text is JSON that a JSON schema (2020-12) accepts. */
-  | { readonly kind: 'schema'; readonly schema: unknown }
+  /** The text is JSON that a JSON schema (2020-12) accepts, between two other texts. */
+  | { readonly kind: 'schema'; readonly schema: unknown; readonly before?: string; readonly after?: string }
   /** The text is any JSON object. */
   | { readonly kind: 'object' }
   /** A regular expression of JavaScript (flag `u`) matches the whole text. */
@@ -30,7 +30,7 @@ const LONGEST_CHOICE = 4096;
 export function constraintGrammar(constraint: Constraint): Grammar {
   switch (constraint.kind) {
     case 'schema':
-      return schemaGrammar(constraint.schema);
+      return withAround(schemaGrammar(constraint.schema), constraint);
     case 'object':
       return jsonObjectGrammar();
     case 'regex':
@@ -38,6 +38,10 @@ export function constraintGrammar(constraint: Constraint): Grammar {
     case 'choice':
       return choiceGrammar(constraint.choices);
   }
+}
+
+function withAround({ rules, root }: Grammar, { before = '', after = '' }: { readonly before?: string; readonly after?: string }): Grammar {
+  return { rules, root: sequence(text(before), root, text(after)) };
 }
 
 function regexGrammar(pattern: string): Grammar {

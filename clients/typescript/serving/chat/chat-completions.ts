@@ -12,7 +12,7 @@ import { checkFunctions } from '../tools/request-tools.js';
 import type { ToolForm } from '../tools/tool-form.js';
 import { ChatChoice, type ChatDelta, type ChatFinish, type ChatLogprob, type NamedCall } from './chat-choice.js';
 import { chatPrompt, requestMessages } from './chat-prompt.js';
-import { requireTextFormat } from './text-format.js';
+import { heldOptions } from './text-format.js';
 
 /** A request, read and checked. */
 interface ChatRequest {
@@ -41,9 +41,9 @@ export const chatCompletions: Endpoint = async (context, call) => {
 async function readRequest(context: EndpointContext, { body }: EndpointCall): Promise<ChatRequest> {
   const values = readFields(chatFields, body, 'chat completions');
   const model = await context.models.find(required(values.model, 'model'));
-  requireTextFormat(values.response_format, 'response_format');
   checkFunctions(values.tools ?? []);
-  const { ids, form } = chatPrompt(model, requestMessages(required(values.messages, 'messages')), values);
+  const prompt = chatPrompt(model, requestMessages(required(values.messages, 'messages')), values);
+  const { ids, form } = prompt;
   const { n = 1, stream = false, logprobs = false, top_logprobs: top = 0 } = values;
   if (top > 0 && !logprobs) throw badField('top_logprobs', 'expected logprobs: true beside it');
   if (values.stream_options !== undefined && !stream) throw badField('stream_options', 'expected stream: true beside it');
@@ -56,11 +56,12 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
   });
   const topLogprobs = Math.min(top, model.vocabSize);
   checkLogprobs('top_logprobs', topLogprobs, n * maxNewTokens);
-  const options = {
+  const field = { value: values.response_format, param: 'response_format', schemaIn: 'json_schema' } as const;
+  const options = await heldOptions(model, field, prompt, {
     ...continuationOptions(values, model.vocabSize, context.randomSeed),
     maxNewTokens,
     topLogprobs: logprobs ? topLogprobs : undefined,
-  };
+  });
   return {
     model,
     prompts: Array.from({ length: n }, (_, number) => ({ ids, options, number })),

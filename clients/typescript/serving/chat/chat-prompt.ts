@@ -2,6 +2,7 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import { parseExactJson } from '../../data/exact-numbers.js';
 import { type ChatMessage, type Conversation, parseMessages } from '../../data/messages.js';
+import type { Constraint } from '../../inference/grammar/constraint.js';
 import { badField } from '../http/problem.js';
 import type { TextModel } from '../model/text-model.js';
 import { requestTools, type ToolValues } from '../tools/request-tools.js';
@@ -11,6 +12,8 @@ import type { ToolForm } from '../tools/tool-form.js';
 export interface ChatPrompt {
   readonly ids: readonly number[];
   readonly form: ToolForm | undefined;
+  /** The call that the answer has to be. */
+  readonly forced: Constraint | undefined;
 }
 
 /** What of a request reaches the chat template. */
@@ -29,11 +32,11 @@ export function chatPrompt(model: TextModel, messages: readonly ChatMessage[], v
     ...(chat_template_kwargs !== undefined && { chat_template_kwargs }),
     ...(documents !== undefined && { documents }),
   };
-  const { tools, form } = requestTools(values, model, others);
+  const { tools, form, forced } = requestTools(values, model, others);
   const text = model.render({ messages, ...others, ...(tools !== undefined && { tools }) });
   if (tools !== undefined && text === model.render({ messages, ...others }))
     throw badField('tools', "the checkpoint's chat template leaves tools out; this model was not trained to call", 'unsupported_parameter');
-  return { ids: model.encode(text), form };
+  return { ids: model.encode(text), form, forced };
 }
 
 /** The messages of a request. @throws CutlayerError INVALID_DATA naming the message */

@@ -26,7 +26,10 @@ export const streamFields = {
 
 export const toolFields = {
   tools: exact(honoured('functions, through the chat template; calls are parsed back', listOf(anyObject, 'a list of tools', 128))),
-  tool_choice: honoured('`auto` or `none`; `required` and a named function are refused', z.unknown()),
+  tool_choice: honoured(
+    '`auto`, `none`, `required` or a named function; the last two hold the answer to one call with arguments that fit',
+    z.unknown(),
+  ),
   parallel_tool_calls: honoured('`false`: the answer ends after the first call', truth),
 };
 
@@ -42,7 +45,10 @@ export const chatFields = {
   logprobs: honoured('of each token, under the model before penalties and temperature', truth),
   top_logprobs: honoured('up to the whole vocabulary', wholeBetween(0, 2 ** 21)),
   ...toolFields,
-  response_format: honoured('`{"type": "text"}`; `json_object` and `json_schema` are refused', z.unknown()),
+  response_format: honoured(
+    '`text`, `json_object` or `json_schema`, enforced with `strict` or without; a keyword that cannot be is refused ([client.md](client.md))',
+    z.unknown(),
+  ),
   chat_template_kwargs: exact(extension('further values of the template, such as `enable_thinking`', anyObject)),
   documents: exact(extension('of the template', listOf(anyObject, 'a list of objects', 1024))),
   store: refused('answers of this endpoint are not stored', z.literal(false)),

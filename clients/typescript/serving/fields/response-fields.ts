@@ -30,7 +30,7 @@ export const responseFields = {
   max_output_tokens: honoured('longest answer in tokens (default: `--max-new-tokens`)', wholeBetween(1, 10_000_000)),
   ...toolFields,
   tools: exact(honoured('functions; tools of other types are skipped', toolFields.tools.schema)),
-  text: honoured('`{"format": {"type": "text"}}`; other formats are refused, and so is `verbosity`', z.unknown()),
+  text: honoured('`format` is `text`, `json_object` or `json_schema`, as `response_format` of chat; `verbosity` is refused', z.unknown()),
   presence_penalty: { ...presence_penalty, ...beyond },
   frequency_penalty: { ...frequency_penalty, ...beyond },
   seed: { ...seed, ...beyond },

@@ -6,7 +6,9 @@ import { makeBatch } from '../../data/batch.js';
 import type { Conversation } from '../../data/messages.js';
 import { evaluationBatches } from '../../data/order.js';
 import { batchLimits } from '../../inference/batch-limits.js';
+import type { ContinuationOptions } from '../../inference/continuation.js';
 import { continueAll, type NumberedPiece, promptIds } from '../../inference/generate.js';
+import { Guide } from '../../inference/grammar/guide.js';
 import { logprobsOf, topLogprobs } from '../../inference/sampling/logprobs.js';
 import type { SplitModel } from '../../model/split-model.js';
 import { fromGateway } from './gateway-failure.js';
@@ -33,6 +35,10 @@ export class SplitTextModel implements TextModel {
 
   get vocabSize(): number {
     return this.#model.bundle.vocabSize;
+  }
+
+  async checkConstraint({ constraint, stopTokenIds }: ContinuationOptions): Promise<void> {
+    if (constraint !== undefined) (await Guide.start(this.#tokenizer, constraint, stopTokenIds)).close();
   }
 
   promptIds(text: string): readonly number[] {

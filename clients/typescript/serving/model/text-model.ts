@@ -43,6 +43,11 @@ export interface TextModel {
   /** Positions that the adapter's virtual tokens take. */
   readonly virtualTokens: number;
   readonly vocabSize: number;
+  /**
+   * Compiles `options.constraint`, where there is one, so that it is at hand.
+   * @throws CutlayerError INVALID_ARGUMENT naming keyword and JSON pointer, LIMIT_EXCEEDED
+   */
+  checkConstraint(options: ContinuationOptions): Promise<void>;
   /** A text's ids, as of the prompt of a record. */
   promptIds(text: string): readonly number[];
   /** A rendered conversation's ids. */

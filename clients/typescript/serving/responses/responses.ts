@@ -3,7 +3,7 @@ import { plainNumbers } from '../../data/exact-numbers.js';
 import type { ChatMessage } from '../../data/messages.js';
 import { ChatChoice, type ChatDelta } from '../chat/chat-choice.js';
 import { chatPrompt } from '../chat/chat-prompt.js';
-import { requireTextFormat } from '../chat/text-format.js';
+import { heldOptions } from '../chat/text-format.js';
 import type { Endpoint, EndpointCall, EndpointContext } from '../endpoint.js';
 import { type FieldValues, readFields, required } from '../fields/field.js';
 import { responseFields } from '../fields/response-fields.js';
@@ -41,7 +41,6 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
   const values = readFields(responseFields, body, 'responses');
   const model = await context.models.find(required(values.model, 'model'));
   const { format, verbosity } = (values.text ?? {}) as { readonly format?: unknown; readonly verbosity?: unknown };
-  requireTextFormat(format, 'text.format');
   if (verbosity !== undefined && verbosity !== null)
     throw badField('text.verbosity', 'not supported here: the model has no such setting', 'unsupported_parameter');
   const { previous_response_id: previous } = values;
@@ -55,7 +54,8 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
   const messages = [...before.messages, ...inputMessages(required(values.input, 'input'))];
   const tools = functionsOf(values);
   checkFunctions(tools);
-  const { ids, form } = chatPrompt(model, withInstructions(values.instructions, messages), { ...values, tools });
+  const prompt = chatPrompt(model, withInstructions(values.instructions, messages), { ...values, tools });
+  const { ids, form } = prompt;
   const maxNewTokens = newTokens(model, {
     promptTokens: ids.length,
     param: 'input',
@@ -63,7 +63,10 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
     askedBy: 'max_output_tokens',
     fallback: context.maxNewTokens,
   });
-  const options = { ...continuationOptions(values, model.vocabSize, context.randomSeed), maxNewTokens };
+  const options = await heldOptions(model, { value: format, param: 'text.format' }, prompt, {
+    ...continuationOptions(values, model.vocabSize, context.randomSeed),
+    maxNewTokens,
+  });
   return { model, values, messages, prompts: [{ ids, options, number: 0 }], form, count: new UsageCount(ids.length), task: values.task };
 }
 

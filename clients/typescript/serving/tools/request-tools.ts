@@ -1,7 +1,9 @@
 /** The tools of a request: which of them the template gets, and how calls are read back. */
 import type { Conversation } from '../../data/messages.js';
+import type { Constraint } from '../../inference/grammar/constraint.js';
 import { badField } from '../http/problem.js';
 import type { TextModel } from '../model/text-model.js';
+import { forcedCall, forcedName } from './forced-call.js';
 import { type ToolForm, toolFormOf } from './tool-form.js';
 
 /** What a request says of tools. */
@@ -16,25 +18,27 @@ export interface RequestTools {
   readonly tools: readonly object[] | undefined;
   /** Undefined: the answer is text. */
   readonly form: ToolForm | undefined;
+  /** The call that the answer has to be. */
+  readonly forced: Constraint | undefined;
 }
 
 /**
  * @param others Of the template.
- * @throws CutlayerError INVALID_ARGUMENT for a forced call, or a template without tools
+ * @throws CutlayerError INVALID_ARGUMENT for a choice of no tool, or a template without tools
  */
 export function requestTools(
   { tools, tool_choice: choice = 'auto' }: ToolValues,
   model: TextModel,
   others: Omit<Conversation, 'messages' | 'tools'>,
 ): RequestTools {
-  if (choice !== 'auto' && choice !== 'none')
-    throw badField(
-      'tool_choice',
-      `expected "auto" or "none", got ${JSON.stringify(choice)?.slice(0, 80)}; a call cannot be forced here`,
-      'unsupported_parameter',
-    );
-  if (tools === undefined || tools.length === 0 || choice === 'none') return { tools: undefined, form: undefined };
-  return { tools, form: toolFormOf(model.templateOf({ tools, ...others })) };
+  const free = choice === 'auto' || choice === 'none';
+  if (!free) forcedName(choice);
+  if (tools === undefined || tools.length === 0 || choice === 'none') {
+    if (!free) throw badField('tool_choice', 'expected tools beside it');
+    return { tools: undefined, form: undefined, forced: undefined };
+  }
+  const form = toolFormOf(model.templateOf({ tools, ...others }));
+  return { tools, form, forced: free ? undefined : forcedCall(tools, choice, form) };
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT for a tool that is no function with a name */

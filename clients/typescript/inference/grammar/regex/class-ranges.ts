@@ -7,10 +7,16 @@ const ASTRAL = 0x10000;
 
 let every: string | undefined;
 
+/** Classes that were asked for; the most common ones stay. */
+const known = new Map<string, readonly Range[]>();
+const MOST_KNOWN = 256;
+
 /** @param source of one character: `[^a-z]`, `\d`, `.`. It is valid with the flag `u`. */
 export function classRanges(source: string): readonly Range[] {
+  const before = known.get(source);
+  if (before !== undefined) return before;
   every ??= everyCharacter();
-  return Array.from(every.matchAll(new RegExp(`(?:${source})+`, 'gu')), ({ index, 0: run }) => {
+  const ranges = Array.from(every.matchAll(new RegExp(`(?:${source})+`, 'gu')), ({ index, 0: run }) => {
     const first = codePointAt(index);
     const last = codePointAt(index + run.length - 1);
     return [first, last] as const;
@@ -22,6 +28,8 @@ export function classRanges(source: string): readonly Range[] {
         ]
       : [[first, last]],
   );
+  if (known.size < MOST_KNOWN) known.set(source, ranges);
+  return ranges;
 }
 
 /** All characters in order. */

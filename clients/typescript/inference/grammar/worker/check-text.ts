@@ -16,7 +16,7 @@ export type TextCheck = (text: string) => boolean;
 export function textCheck(constraint: Constraint): TextCheck {
   switch (constraint.kind) {
     case 'schema':
-      return schemaCheck(constraint.schema);
+      return between(constraint, schemaCheck(constraint.schema));
     case 'object':
       return (text) => {
         const value = jsonOf(text);
@@ -29,6 +29,11 @@ export function textCheck(constraint: Constraint): TextCheck {
     case 'choice':
       return (text) => constraint.choices.includes(text);
   }
+}
+
+/** The check of what stands between two texts. */
+function between({ before = '', after = '' }: { readonly before?: string; readonly after?: string }, check: TextCheck): TextCheck {
+  return (text) => text.startsWith(before) && text.endsWith(after) && check(text.slice(before.length, text.length - after.length));
 }
 
 function schemaCheck(schema: unknown): TextCheck {
