@@ -86,7 +86,8 @@ describe('decoder: lanes', () => {
     const { decoder, hiddenSize } = rig;
     const [good, bad] = [await laneOf(4, 1), await laneOf(4, 2)];
     const next = rig.rows(1, 3);
-    const broken = f32([1, hiddenSize], new Float32Array(hiddenSize).fill(Number.POSITIVE_INFINITY));
+    // Two rows: the second is not written again by the next call, and must not be left as it is.
+    const broken = f32([2, hiddenSize], new Float32Array(2 * hiddenSize).fill(Number.POSITIVE_INFINITY));
     const [fromGood, fromBad] = await decoder.append([{ lane: good, from: 4, rows: next }, { lane: bad, from: 4, rows: broken }]); // biome-ignore format: one batch
     assert.ok(fromBad!.data.some(Number.isNaN));
     assert.deepEqual(fromGood, (await decoder.append([{ lane: await laneOf(4, 1), from: 4, rows: next }]))[0]);
