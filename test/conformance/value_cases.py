@@ -34,6 +34,16 @@ TEMPLATES = [
     "{{ true }} {{ not true }} {{ [true, none, 'a'] }} {{ (1, 'b') }} {{ missing }}",
     f"{{{{ {A}.wide | length }}}} {{{{ {A}.list | length }}}}",
     "{{ messages | tojson | length }}",
+    *(
+        "{% set d = {'b': 2, 'a': 'x'} %}" + use
+        for use in (
+            "{{ d.items() | list }} {{ d | items | list }} {{ d.items() }} {{ d.keys() }} {{ d.values() }} {{ d.keys() | list }} {{ d.values() | list | tojson }}",
+            "{% for pair in d.items() %}{{ pair }}{{ pair[0] }}{{ pair | tojson }}{% endfor %}",
+            "{{ d | dictsort }}{% for pair in d | dictsort(reverse=true) %}{{ pair }}{% endfor %}",
+            "{{ d.items() | list | tojson }} {{ (d.items() | list)[0] == ('b', 2) }} {{ (d.items() | list)[0] == ['b', 2] }} {{ d.items() | first }} {{ d.items() | list | string }}",
+        )
+    ),
+    "{{ messages[0].x is defined }} {{ messages[0].x is none }} {{ (messages[0].x or {}).y is defined }} {{ messages[0].x and messages[0].x.y is defined }} {{ messages[0].content.x is defined }}",
 ]
 
 

@@ -10,6 +10,10 @@ export interface JinjaValue {
   readonly type: string;
   value: unknown;
   toString(): string;
+  /** What Python calls a list that is a dictionary's own. */
+  view?: string;
+  /** True for a pair of a dictionary, a list of the package, which Python has as a tuple. */
+  isTuple?: boolean;
 }
 
 type MakeValue = new (value: unknown) => JinjaValue;
@@ -49,6 +53,8 @@ export function correctValues(): void {
     restoreExact(made, value);
     return made;
   };
+  correctViews();
+  correctMembers();
   correctOperators();
   correctFilters();
 }
@@ -66,14 +72,49 @@ interface Binary {
   readonly operator: { readonly value: string };
 }
 
+interface Member {
+  readonly object: Expression & { readonly property?: Expression };
+}
+
 interface Operators {
   evaluate(node: Expression, environment: object): JinjaValue;
   evaluateBinaryExpression(node: Binary, environment: object): JinjaValue;
+  evaluateMemberExpression(node: Member, environment: object): JinjaValue;
   evaluateArguments(args: readonly Expression[], environment: object): readonly [readonly JinjaValue[], ReadonlyMap<string, JinjaValue>];
   applyFilter(operand: JinjaValue, filter: Expression, environment: object): JinjaValue;
 }
 
 const interpreter = Interpreter.prototype as unknown as Operators;
+
+/** As Python: what a dictionary gives are views, and its items are tuples. */
+function correctViews(): void {
+  const prototype = classes.object.prototype as unknown as Record<'items' | 'keys' | 'values', (this: JinjaValue) => JinjaValue>;
+  for (const name of ['items', 'keys', 'values'] as const) {
+    const original = prototype[name];
+    prototype[name] = function () {
+      const listed = original.call(this);
+      if (name === 'items') asTuples(listed);
+      listed.view = `dict_${name}`;
+      return listed;
+    };
+  }
+}
+
+/** Pairs of a list as tuples, which differ from lists in how they are written and compared. */
+function asTuples(listed: JinjaValue): void {
+  for (const pair of itemsOf(listed)) pair.isTuple = true;
+}
+
+/** As Python: what is undefined has no attributes. */
+function correctMembers(): void {
+  const original = interpreter.evaluateMemberExpression;
+  interpreter.evaluateMemberExpression = function (node, environment) {
+    const found = original.call(this, node, environment);
+    if (found.type !== 'UndefinedValue' || this.evaluate(node.object, environment).type !== 'UndefinedValue') return found;
+    const name = node.object.property?.value ?? node.object.value;
+    throw new Error(`it reads an attribute of ${typeof name === 'string' ? name : 'a value'}, which is undefined`);
+  };
+}
 
 function correctOperators(): void {
   const { string, integer, float, boolean } = classes;
@@ -128,6 +169,15 @@ function correctFilters(): void {
           }),
         );
       }
+      case 'list':
+        // A list of a dictionary's view is none itself.
+        return operand.view === undefined ? original.call(this, operand, filter, environment) : new array([...itemsOf(operand)]);
+      case 'items':
+      case 'dictsort': {
+        const listed = original.call(this, operand, filter, environment);
+        asTuples(listed);
+        return listed.view === undefined ? listed : new array([...itemsOf(listed)]);
+      }
       case 'string':
         return new string(textOf(operand));
       case 'length':
@@ -176,9 +226,11 @@ export function textOf(value: JinjaValue): string {
   }
 }
 
+const typeOf = ({ type, isTuple }: JinjaValue): string => (isTuple === true ? 'TupleValue' : type);
+
 /** Python's `repr`. */
 function representation(value: JinjaValue): string {
-  switch (value.type) {
+  switch (typeOf(value)) {
     case 'StringValue':
       return quoted(String(value.value));
     case 'IntegerValue':
@@ -191,8 +243,10 @@ function representation(value: JinjaValue): string {
       return 'None';
     case 'UndefinedValue':
       return 'Undefined';
-    case 'ArrayValue':
-      return `[${itemsOf(value).map(representation).join(', ')}]`;
+    case 'ArrayValue': {
+      const listed = `[${itemsOf(value).map(representation).join(', ')}]`;
+      return value.view === undefined ? listed : `${value.view}(${listed})`;
+    }
     case 'TupleValue': {
       const items = itemsOf(value);
       return `(${items.map(representation).join(', ')}${items.length === 1 ? ',' : ''})`;
@@ -254,6 +308,7 @@ function jsonOf(value: JinjaValue, options: JsonOptions, depth = 1): string {
       return 'null';
     case 'ArrayValue':
     case 'TupleValue':
+      if (value.view !== undefined) throw new Error(`${value.view} is no JSON; a list of it is`);
       return listed(
         '[',
         itemsOf(value).map((item) => jsonOf(item, options, depth + 1)),
@@ -281,7 +336,7 @@ function jsonFloat(value: number): string {
 function isEqual(left: JinjaValue, right: JinjaValue): boolean {
   const [a, b] = [left.value, right.value];
   if (Array.isArray(a) && Array.isArray(b))
-    return left.type === right.type && a.length === b.length && a.every((item: JinjaValue, at) => isEqual(item, b[at] as JinjaValue));
+    return typeOf(left) === typeOf(right) && a.length === b.length && a.every((item: JinjaValue, at) => isEqual(item, b[at] as JinjaValue));
   if (a instanceof Map && b instanceof Map)
     return a.size === b.size && entriesOf(left).every(([key, item]) => b.has(key) && isEqual(item, b.get(key) as JinjaValue));
   if (left.type === 'NullValue' || left.type === 'UndefinedValue') return left.type === right.type;

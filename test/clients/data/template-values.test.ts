@@ -31,6 +31,15 @@ describe('values in a chat template', () => {
     assert.equal(new ChatTemplate(template.template, {}).render(cloned, false), template.text);
   });
 
+  it('that are undefined have no attributes, and views of a dictionary are no JSON, as in Python', () => {
+    for (const [template, message] of [
+      ['{{ messages[0].x.y is defined }}', /it reads an attribute of x, which is undefined/],
+      ['{{ missing.y }}', /it reads an attribute of missing, which is undefined/],
+      ["{{ {'a': 1}.items() | tojson }}", /dict_items is no JSON; a list of it is/],
+    ] as const)
+      assert.throws(() => new ChatTemplate(template, {}).render({ messages }, false), { code: 'INVALID_DATA', message });
+  });
+
   it('that are undefined are no JSON, as in Python', () => {
     assert.throws(() => new ChatTemplate('{{ missing | tojson }}', {}).render({ messages }, false), {
       code: 'INVALID_DATA',
