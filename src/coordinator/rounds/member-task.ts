@@ -29,7 +29,7 @@ export function memberTask(
   if (stage === 'releasing') return wait(`${name}: the aggregate is being made`);
   if (!eligibleMembers(round, policy).includes(member)) return wait(`${name}: this member was not drawn for it`);
   if (stage === 'enlisting' && round.purpose === 'evaluate' && !canEvaluate)
-    return wait(`${name}: it measures, and this member has no held-out examples`);
+    return wait(`${name}: it measures, and this member has no held-out examples; give --held-out, or a directory as --data`);
   if (!expectedMembers(round, policy).includes(member)) return wait(`${name} has begun without this member; the next one is open to it`);
   if (answeredMembers(round).includes(member)) return wait(`${name}: the others in ${stage}`);
   if (isDone(round, done)) return wait(`${name}: this member has given up ${stage}`);
