@@ -5,9 +5,10 @@
 
 /**
  * What a caller can do about an error. `same`: send the same call again, after a pause.
- * `resendForward`: send the step's Forward again, then the call. `no`: the same call fails again.
+ * `resendForward`: send the step's Forward again, then the call. `replaySession`: open the decode
+ * session again and append its rows. `no`: the same call fails again.
  */
-export type Retry = 'same' | 'resendForward' | 'no';
+export type Retry = 'same' | 'resendForward' | 'replaySession' | 'no';
 
 /** One row per code: the gRPC status, the HTTP status, and what a caller can do. */
 interface ErrorRow {
@@ -52,6 +53,8 @@ export const errorTable = {
   // steps
   STEP_EVICTED: row(GRPC.ABORTED, 409, 'resendForward'),
   STEP_CONFLICT: row(GRPC.ALREADY_EXISTS, 409),
+  // decode sessions
+  SESSION_EVICTED: row(GRPC.ABORTED, 409, 'replaySession'),
   ADAPTER_UNSUPPORTED: row(GRPC.FAILED_PRECONDITION, 422),
   BACKBONE_MISMATCH: row(GRPC.FAILED_PRECONDITION, 412),
   PREFIX_INIT_REFUSED: row(GRPC.PERMISSION_DENIED, 403),

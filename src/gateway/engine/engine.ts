@@ -115,6 +115,9 @@ const DEFAULT_MEMORY = 4;
 /** Share of the budget for answered steps, whose Backward may be retried. */
 const ANSWERED_SHARE = 1 / 16;
 
+/** What decoding is called among tenants: no tenant of a token has such a name. */
+const DECODING = '(decoding)';
+
 /** A vjp frees memory, so it goes before the tenant's waiting forwards. */
 const VJP_PRIORITY = 1;
 
@@ -282,6 +285,31 @@ export class BackboneEngine {
     };
     const discard = (output: Tensor): void => releaseTensors([output]);
     return this.#holding(call, inputBytes, async (held) => (await this.#run({ call, held, runs: [run], discard }))[0]!);
+  }
+
+  /** Counts bytes of a call that is no step. @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL */
+  hold(tenant: string, bytes: number): HeldCall {
+    return this.#scheduler.hold(tenant, bytes);
+  }
+
+  /**
+   * Runs a turn of decoding, in a worker's place. Decoding has the turns of one tenant, whichever
+   * tenants it is for: beside one that trains it has half of the rows.
+   * @throws CutlayerError QUEUE_FULL, UNAVAILABLE (closed), and what `work` throws
+   */
+  async turn(job: { readonly rows: number; readonly work: () => Promise<void> }): Promise<void> {
+    const sizes = this.#sizes;
+    const { hiddenSize } = this.artifact.manifest.dims;
+    const call = this.#scheduler.hold(DECODING, 0);
+    await this.#scheduler.run({
+      ...{ tenant: DECODING, priority: 0, call, work: job.work, discard: () => undefined },
+      get rows() {
+        return job.rows;
+      },
+      get workBytes() {
+        return sizes.withoutResiduals(job.rows, job.rows * hiddenSize * Float32Array.BYTES_PER_ELEMENT);
+      },
+    });
   }
 
   /** The memory of calls, for a server that counts the messages in it from their first byte. */

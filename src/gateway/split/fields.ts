@@ -2,13 +2,16 @@
 import { CutlayerError } from '../../errors.js';
 import { type WireDType, wireDTypeOf } from '../../protocol/wire/wire-dtype.js';
 
-const STEP_ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
+const ID_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** @throws CutlayerError INVALID_ARGUMENT */
-export function checkStepId(stepId: string): string {
-  if (STEP_ID_PATTERN.test(stepId)) return stepId;
-  throw new CutlayerError('INVALID_ARGUMENT', `stepId: expected 1 to 64 of [A-Za-z0-9._-], got ${stepId.length} characters`, {
-    details: { field: 'stepId' },
+export const checkStepId = (stepId: string): string => checkId('stepId', stepId);
+
+/** An id that a client chooses. @throws CutlayerError INVALID_ARGUMENT */
+export function checkId(field: string, id: string): string {
+  if (ID_PATTERN.test(id)) return id;
+  throw new CutlayerError('INVALID_ARGUMENT', `${field}: expected 1 to 64 of [A-Za-z0-9._-], got ${id.length} characters`, {
+    details: { field },
   });
 }
 

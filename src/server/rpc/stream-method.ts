@@ -7,9 +7,7 @@ import { type Codec, parseMessage } from './unary.js';
 
 /** What an answer may use beside its request. */
 export interface AnswerContext {
-  /** The request's bytes. */
-  readonly bytes: number;
-  /** Takes them out of the server's account, for a handler that counts them. */
+  /** Takes the request's bytes out of the server's account, for a handler that counts them. */
   readonly handOver: () => number;
 }
 
@@ -42,9 +40,8 @@ export function streamMethod<Request, Response>(
       return {
         answer(message, handOver) {
           call.outcome.bytesIn += message.length;
-          const context = { bytes: message.length, handOver };
           const work = async (): Promise<Buffer> =>
-            definition.responseSerialize(await handler.answer(parseMessage(message, parts), context));
+            definition.responseSerialize(await handler.answer(parseMessage(message, parts), { handOver }));
           return intercepted(interceptors, call, work);
         },
         end: () => handler.end(),

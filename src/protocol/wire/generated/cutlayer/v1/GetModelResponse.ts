@@ -16,6 +16,7 @@ export interface GetModelResponse {
   'wireDtypes'?: (_cutlayer_v1_DType)[];
   'adapters'?: (_cutlayer_v1_AdapterKind)[];
   'prefixInit'?: (boolean);
+  'maxDecodeRows'?: (number);
 }
 
 export interface GetModelResponse__Output {
@@ -28,4 +29,5 @@ export interface GetModelResponse__Output {
   'wireDtypes': (_cutlayer_v1_DType__Output)[];
   'adapters': (_cutlayer_v1_AdapterKind__Output)[];
   'prefixInit': (boolean);
+  'maxDecodeRows': (number);
 }
