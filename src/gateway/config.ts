@@ -11,7 +11,7 @@ import {
   withDefault,
 } from '../options/option.js';
 import { parseOptions } from '../options/parse-options.js';
-import { byteSize } from '../options/quantities.js';
+import { byteSize, seconds } from '../options/quantities.js';
 import { signerOption } from '../options/signer-option.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { defaultLimits } from './split/limits.js';
@@ -47,6 +47,11 @@ export const gatewayOptions = {
     ),
     residualMemory: withDefault(byteSize('part of it for steps between forward and backward'), '1GiB'),
     queueLimit: withDefault(integerBetween(1, 4096, 'n', 'steps that may wait; more are refused as retryable'), 64),
+  }),
+  ...under('Decoding', {
+    decodeMemory: withDefault(byteSize('keys and values of decode sessions, beside --memory; a tenant has half of it'), '1GiB'),
+    decodeSessions: withDefault(integerBetween(1, 4096, 'n', 'decode sessions of one tenant'), 64),
+    decodeIdle: withDefault(seconds(24 * 3600, 'time after which a decode session that is not used ends'), 300),
   }),
   ...under('Size of a step', {
     maxBatch: withDefault(integerBetween(1, 65_536, 'n', 'sequences of a step'), defaultLimits.maxBatch),

@@ -16,5 +16,11 @@ export const gatewayGauges = {
   evictedResiduals: ['cutlayer_evicted_residuals', 'Steps whose residuals had to make room; their backward computes them again.'],
   evictedInputs: ['cutlayer_evicted_inputs', 'Steps that had to make room altogether; their client sends them again.'],
   recomputes: ['cutlayer_recomputes', 'Backwards that ran the forward again.'],
+  decodeSessions: ['cutlayer_decode_sessions', 'Decode sessions whose keys and values are held.'],
+  decodeBytes: ['cutlayer_decode_bytes', 'Memory reserved for their keys and values.'],
+  decodeLimitBytes: ['cutlayer_decode_limit_bytes', 'Memory that they may have together.'],
+  decodeWaiting: ['cutlayer_decode_waiting', 'Decode sessions whose rows wait for a turn.'],
+  evictedSessions: ['cutlayer_evicted_sessions', 'Decode sessions that had to make room; their clients replay them.'],
+  expiredSessions: ['cutlayer_expired_sessions', 'Decode sessions that ended because nothing used them.'],
   workerRestarts: ['cutlayer_worker_restarts', 'Worker threads restarted after a crash.'],
 } as const satisfies GaugeTable<string>;

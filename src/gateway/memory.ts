@@ -18,7 +18,7 @@ export function machineMemoryBytes(total = totalmem(), constrained = process.con
 
 /** What a start compares. */
 export interface MemoryLimits {
-  readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'> & Partial<Pick<GatewayConfig, 'messageMemory'>>;
+  readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'> & Partial<Pick<GatewayConfig, 'messageMemory' | 'decodeMemory'>>;
   readonly memoryBytes: number;
   readonly manifest: Pick<BackboneManifest, 'dims' | 'files' | 'weightsFile'>;
   readonly limits: Pick<SplitLimits, 'maxTokens' | 'maxMessageBytes'>;
@@ -28,15 +28,24 @@ export interface MemoryLimits {
 /** Says what the limits add up to, and warns of each that the machine or the budget cannot hold. */
 export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'>): void {
   const { config, memoryBytes, manifest, limits, machineBytes = machineMemoryBytes() } = given;
-  const { residualMemory, workers, messageMemory = 0 } = config;
+  const { residualMemory, workers, decodeMemory = 0, messageMemory = 0 } = config;
   const callBytes = Math.floor(memoryBytes * VERIFIED_SHARE);
   const weightsBytes = manifest.files.find(({ path }) => path === manifest.weightsFile)?.bytes ?? 0;
-  const neededBytes = memoryBytes + weightsBytes + PROCESS_BYTES;
+  const neededBytes = memoryBytes + decodeMemory + weightsBytes + PROCESS_BYTES;
   const largestStepBytes = new WorkSizes(manifest.dims).withResiduals('none', limits.maxTokens, limits.maxMessageBytes);
-  const numbers = { machineBytes, neededBytes, memoryBytes, weightsBytes, residualMemoryBytes: residualMemory, largestStepBytes, workers };
+  const numbers = {
+    machineBytes,
+    neededBytes,
+    memoryBytes,
+    decodeMemoryBytes: decodeMemory,
+    weightsBytes,
+    residualMemoryBytes: residualMemory,
+    largestStepBytes,
+    workers,
+  };
   log.info(numbers, 'memory: limits of this gateway and its machine');
   if (neededBytes > machineBytes)
-    log.warn(numbers, 'memory: --memory, weights and the process itself are more than the machine has; lower --memory');
+    log.warn(numbers, 'memory: --memory, --decode-memory, weights and the process itself are more than the machine has; lower --memory');
   if (residualMemory > memoryBytes)
     log.warn(numbers, 'memory: --residual-memory is more than --memory, which bounds it; lower it, or raise --memory');
   if (messageMemory > callBytes)

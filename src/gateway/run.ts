@@ -13,6 +13,8 @@ import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
+import { decodeService } from './decode/decode-service.js';
+import { type DecoderSource, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
@@ -34,15 +36,22 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
+/** What no option says. */
+export interface RunOptions extends Pick<EngineOptions, 'warm'> {
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** A decoder in place of the backbone's own. */
+  readonly decoder?: (engine: BackboneEngine) => DecoderSource;
+}
+
 /**
  * Starts a gateway; resolves when it answers.
- * @param warm Which graphs are open by then, as the engine has it
  * @throws CutlayerError of configuration, artifact, state directory or port
  */
 export async function runGateway(
   config: GatewayConfig,
   log: Logger,
-  { now = Date.now, warm }: { readonly now?: () => number } & Pick<EngineOptions, 'warm'> = {},
+  { now = Date.now, warm, decoder }: RunOptions = {},
 ): Promise<RunningGateway> {
   const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', log, now }),
@@ -63,11 +72,18 @@ export async function runGateway(
     const { manifest, digest } = engine.artifact;
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
-    logMemory({ config, memoryBytes, manifest, limits }, log);
     const metrics = createCallMetrics();
+    const source = decoder?.(engine);
+    const decoding = source && openDecoding(source, engine, config);
+    const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
+    logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
+    const services = [
+      splitService(engine, limits, now, decoding?.maxRows),
+      decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens),
+    ];
     const server = createRpcServer({
       role: 'gateway',
-      services: withReflection(config, [splitService(engine, limits, now)], ['cutlayer/v1/split.proto']),
+      services: withReflection(config, services, ['cutlayer/v1/split.proto', 'cutlayer/v1/decode.proto']),
       verify,
       limits: {
         ...limits,
@@ -82,7 +98,7 @@ export async function runGateway(
       now,
     });
     metrics.addGauges(serverGauges, () => server.gauges());
-    metrics.addGauges(gatewayGauges, () => engine.stats());
+    metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     const hosts = [config.admin.host, ...config.tlsNames];
     const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
@@ -98,6 +114,7 @@ export async function runGateway(
         server,
         async close() {
           await server.drain(config.grace);
+          await decoding?.close();
           await engine.close();
           await admin.close();
         },

@@ -12,6 +12,8 @@ export interface TapProxy {
   readonly address: string;
   /** What has passed so far. */
   connections(): readonly TappedConnection[];
+  /** Breaks the open connections; new ones are passed on. */
+  sever(): void;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,9 @@ export async function startTapProxy(target: string): Promise<TapProxy> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections: () => taps.map(({ up, down }) => ({ up: Buffer.concat(up), down: Buffer.concat(down) })),
+    sever: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CallOptions, type ClientOptions, credentials, Metadata, type requestCallback } from '@grpc/grpc-js';
 import { parseGatewayConfig } from '../../src/gateway/config.js';
-import { type RunningGateway, runGateway } from '../../src/gateway/run.js';
+import { type RunningGateway, type RunOptions, runGateway } from '../../src/gateway/run.js';
 import { clientChannelOptions } from '../../src/protocol/wire/channel.js';
 import type { BackwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/BackwardRequest.js';
 import type { BackwardResponse__Output } from '../../src/protocol/wire/generated/cutlayer/v1/BackwardResponse.js';
@@ -33,6 +33,8 @@ export interface TestGatewayOptions {
   readonly start?: Readonly<Record<string, unknown>>;
   /** As the command has it: graphs that no call has asked for are opened too. */
   readonly warm?: boolean;
+  /** A decoder in place of the backbone's own. */
+  readonly decoder?: RunOptions['decoder'];
 }
 
 /** A running gateway and what tests need around it. */
@@ -51,7 +53,7 @@ export interface TestGateway {
 }
 
 /** Starts one. */
-export async function startTestGateway({ backboneDir, start = {}, warm = false }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function startTestGateway({ backboneDir, start = {}, warm = false, decoder }: TestGatewayOptions = {}): Promise<TestGateway> {
   const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
   const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
@@ -64,7 +66,10 @@ export async function startTestGateway({ backboneDir, start = {}, warm = false }
     ...start,
     stateDir,
   });
-  const gateway = await runGateway(config, createLogger({ level: 'silent' }), warm ? {} : { warm: false });
+  const gateway = await runGateway(config, createLogger({ level: 'silent' }), {
+    ...(!warm && { warm: false }),
+    ...(decoder && { decoder }),
+  });
   const ca = gateway.caFile === undefined ? Buffer.alloc(0) : await readFile(gateway.caFile);
   const ring = await KeyRing.open(stateDir);
   const identity = await openIdentity(stateDir);

@@ -1,7 +1,14 @@
 /** A client's connection to a gateway: a channel to the split service, model card, counters. */
+
+import { loadDecodeService } from '../../../src/protocol/wire/decode-service.js';
+import type { DecodeDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Decode.js';
+import type { DecodeRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/DecodeRequest.js';
+import type { DecodeResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/DecodeResponse.js';
 import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import type { MessageStream } from './message-stream.js';
+import type { RetryNotice, RetryPolicy } from './retry.js';
 import { type ChannelOptions, type MethodsOf, openChannel, type RpcChannel } from './rpc-channel.js';
 import { checkWireDType, parseServedModel, type ServedModel } from './served-model.js';
 
@@ -19,7 +26,13 @@ export interface WireCounters {
   retries: number;
 }
 
-type SplitChannel = RpcChannel<MethodsOf<SplitDefinition>>;
+/** The services of a gateway. */
+type GatewayDefinition = MethodsOf<SplitDefinition> & MethodsOf<DecodeDefinition>;
+
+type SplitChannel = RpcChannel<GatewayDefinition>;
+
+/** A stream of one decode session. */
+export type DecodeStream = MessageStream<DecodeRequest, DecodeResponse__Output>;
 
 export class Connection {
   readonly address: string;
@@ -28,6 +41,12 @@ export class Connection {
   readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0 };
   /** One call, repeated by the error table; see `RpcChannel.call`. */
   readonly call: SplitChannel['call'];
+  /** Opens a decode stream. @param fresh with a token that is asked for again */
+  readonly decodeStream: (fresh?: boolean) => Promise<DecodeStream>;
+  /** How calls are repeated. */
+  readonly retry: RetryPolicy;
+  /** Told of every call that will be repeated. */
+  readonly onRetry: (notice: RetryNotice) => void;
   readonly #channel: SplitChannel;
 
   /** Use {@link connect}. */
@@ -37,15 +56,14 @@ export class Connection {
     this.wireDtype = options.wireDtype ?? 'f32';
     this.#channel = channel;
     const deadlineMs = Math.min(options.deadlineMs ?? 120_000, card.limits.maxDeadlineMs);
-    this.call = (method, request, callOptions = {}) =>
-      channel.call(method, request, {
-        deadlineMs,
-        ...callOptions,
-        onRetry: (notice) => {
-          this.counters.retries += 1;
-          options.onRetry?.(notice);
-        },
-      });
+    this.retry = options.retry ?? {};
+    this.onRetry = (notice) => {
+      this.counters.retries += 1;
+      options.onRetry?.(notice);
+    };
+    this.call = (method, request, callOptions = {}) => channel.call(method, request, { deadlineMs, ...callOptions, onRetry: this.onRetry });
+    // A stream lives as long as it may: each one costs a message to go on with its session.
+    this.decodeStream = (fresh = false) => channel.stream('Decode', { deadlineMs: card.limits.maxDeadlineMs, fresh });
   }
 
   /** Closes the channel; calls under way fail with CANCELLED or UNAVAILABLE. */
@@ -63,7 +81,8 @@ const MAX_FIRST_WAIT_MS = 20_000;
  *   CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  const channel = await openChannel(loadSplitService().service, 'gateway', options);
+  const { Decode } = loadDecodeService().service;
+  const channel = await openChannel({ ...loadSplitService().service, Decode }, 'gateway', options);
   try {
     const answer = await channel.call(
       'GetModel',

@@ -1,9 +1,10 @@
 /** A channel to any service: TLS, token, deadlines, cancellation and repetition. */
-import { Client, type ClientOptions, type MethodDefinition } from '@grpc/grpc-js';
+import { type CallOptions, Client, type ClientOptions, type Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
 import type { CallProver } from './call-prover.js';
 import { channelCredentials, nameOptions } from './channel-credentials.js';
+import { type MessageStream, openMessageStream } from './message-stream.js';
 import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
 import { checkAddress, isOwnMachine } from './server-address.js';
 import { type TokenOptions, type TokenSource, tokenSource } from './token-source.js';
@@ -109,14 +110,34 @@ export class RpcChannel<Definition> {
     });
   }
 
+  /**
+   * Opens a stream, which is not repeated: the caller knows what was answered.
+   * @param fresh with a token that is asked for again
+   * @throws CutlayerError NOT_FOUND, TOKEN_INVALID (no token to be had)
+   */
+  async stream<M extends MethodName<Definition>>(
+    method: M,
+    { deadlineMs, fresh = false }: { readonly deadlineMs: number; readonly fresh?: boolean },
+  ): Promise<MessageStream<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>> {
+    const token = await this.#token(fresh);
+    const { path, requestSerialize, responseDeserialize } = this.#method<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>(method);
+    const start = (metadata: Metadata, options: CallOptions) =>
+      this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+    return openMessageStream(start, { token, deadlineMs, ...this.#peer });
+  }
+
   /** Closes the channel; calls under way fail with CANCELLED or UNAVAILABLE. */
   close(): void {
     this.#client.close();
   }
 
-  #unary<Request, Response>(method: MethodName<Definition>) {
+  #method<Request, Response>(method: MethodName<Definition>): MethodDefinition<Request, Response> {
     // Every value of a generated definition is a method, with the types that the caller sees.
-    const { path, requestSerialize, responseDeserialize } = this.#definition[method] as MethodDefinition<Request, Response>;
+    return this.#definition[method] as MethodDefinition<Request, Response>;
+  }
+
+  #unary<Request, Response>(method: MethodName<Definition>) {
+    const { path, requestSerialize, responseDeserialize } = this.#method<Request, Response>(method);
     const send: Unary<Buffer, Response> = (message, metadata, options, done) =>
       this.#client.makeUnaryRequest(path, (bytes: Buffer) => bytes, responseDeserialize, message, metadata, options, done);
     return { serialize: requestSerialize, send };

@@ -35,6 +35,8 @@ export interface ServedModel {
   readonly adapters: readonly VirtualTokenKind[];
   /** Whether the vendor gives out keys and values of real tokens, for a prefix to begin from. */
   readonly prefixInit: boolean;
+  /** Rows of the longest decode session, virtual tokens among them; 0: it decodes nothing. */
+  readonly maxDecodeRows: number;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -61,6 +63,7 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     wireDtypes: wireDTypeNames.filter((name) => answer.wireDtypes.includes(wireDTypes[name].proto)),
     adapters: answer.adapters.flatMap((kind) => virtualTokenKinds[kind] ?? []),
     prefixInit: answer.prefixInit,
+    maxDecodeRows: answer.maxDecodeRows,
   };
 }
 

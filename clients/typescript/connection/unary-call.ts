@@ -55,7 +55,7 @@ export function unaryCall<Request, Response>(
 const tokenCodes: readonly ErrorCode[] = ['TOKEN_INVALID', 'TOKEN_EXPIRED', 'TOKEN_MISSING', 'SCOPE_MISSING'];
 
 /** Explains a connection that failed or reached another server, in place of grpc-js's words. */
-function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
+export function explainTransport(error: CutlayerError, peer: Peer): CutlayerError {
   const { role, address } = peer;
   if (error.code === 'UNIMPLEMENTED') {
     const other = role === 'gateway' ? 'coordinator' : 'gateway';

@@ -49,6 +49,8 @@ export class Continuation {
   /** Prompt and text; a stop token is not added. */
   readonly ids: number[];
   readonly promptLength: number;
+  /** Prompt and text at their longest. */
+  readonly maxTokens: number;
   readonly #sample: Sampler;
   readonly #stopTokenIds: ReadonlySet<number>;
   readonly #text: TextStream;
@@ -82,6 +84,7 @@ export class Continuation {
     this.ids = [...promptIds];
     this.promptLength = promptIds.length;
     this.#left = Math.min(room, options.maxNewTokens ?? 128);
+    this.maxTokens = promptIds.length + Math.max(0, this.#left);
     if (this.#left <= 0) this.#finish = 'length';
   }
 

@@ -1,15 +1,16 @@
-/** Generation with a whole forward pass per token: slow, but exact with every cut and adapter. */
+/** Generation: a token of each text at a time, chosen by the client from the logits it computes. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
-import { makeBatch } from '../data/batch.js';
 import type { ChatMessage } from '../data/messages.js';
 import { evaluationBatches } from '../data/order.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
 import { Continuation, type ContinuationOptions, type Piece } from './continuation.js';
+import { DecodeSession } from './decode-session.js';
 import { Guides } from './grammar/guides.js';
+import { decodeSessions, wholeSequences } from './next-logits.js';
 
 /** How tokens are chosen and when to stop. */
 export interface GenerateOptions extends ContinuationOptions {
@@ -83,17 +84,29 @@ async function* continueGuided(
   });
   const limits = batchLimits(model, adapter, { batchSize, maxTokensPerBatch });
   for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
-  for (;;) {
-    const active = [...all.keys()].filter((index) => all[index]!.finish === undefined);
-    if (active.length === 0) return;
-    const lengths = all.map(({ ids }) => ids.length);
-    for (const group of evaluationBatches(lengths, limits, active)) {
-      const { data } = await model.nextLogits(asBatch(group.map((index) => all[index]!.ids)), parts, signal);
-      const { vocabSize } = model.bundle;
-      await guides.ready(group);
-      for (const [row, index] of group.entries())
-        yield { index, ...all[index]!.step(data.subarray(row * vocabSize, (row + 1) * vocabSize)) };
+  const decodes = DecodeSession.possible(model, parts ?? {});
+  const sourceOptions = { model, parts: parts ?? {}, limits, signal };
+  const source = decodes ? decodeSessions(sourceOptions) : wholeSequences(sourceOptions);
+  try {
+    for (;;) {
+      const active = [...all.keys()].filter((index) => all[index]!.finish === undefined);
+      if (active.length === 0) return;
+      const lengths = all.map(({ ids }) => ids.length);
+      // Sessions are few at a time; whole sequences all take turns.
+      const groups = decodes ? [active.slice(0, limits.batchSize)] : evaluationBatches(lengths, limits, active);
+      for (const group of groups) {
+        const texts = group.map((index) => all[index]!);
+        const logits = await source.next(texts);
+        await guides.ready(group);
+        for (const [row, index] of group.entries()) {
+          const piece = all[index]!.step(logits[row]!);
+          if (piece.finish !== undefined) source.end(all[index]!);
+          yield { index, ...piece };
+        }
+      }
     }
+  } finally {
+    source.close();
   }
 }
 
@@ -137,8 +150,4 @@ function refuseClassifier(adapter: Adapter | undefined): void {
     'INVALID_ARGUMENT',
     `generate: this adapter is a classification head (${adapter.labels.slice(0, 5).join(', ')}) and generates no text; classify with it, or evaluate it`,
   );
-}
-
-function asBatch(sequences: readonly (readonly number[])[]) {
-  return makeBatch(sequences.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
 }

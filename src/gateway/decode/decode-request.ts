@@ -38,10 +38,10 @@ const wrong = (field: string, message: string): CutlayerError =>
  */
 export function parseOpen(request: OpenSession__Output, { backbone, limits, maxRows }: DecodeChecks): OpenInput {
   const { manifest, digest } = backbone;
-  const id = checkId('open.session_id', request.sessionId);
+  const id = checkId('open.sessionId', request.sessionId);
   checkDigest(request.backboneDigest, digest);
-  if (request.maxRows < 1) throw wrong('open.max_rows', 'expected at least 1, got 0');
-  checkLimit('open.max_rows', request.maxRows, maxRows);
+  if (request.maxRows < 1) throw wrong('open.maxRows', 'expected at least 1, got 0');
+  checkLimit('open.maxRows', request.maxRows, maxRows);
   const kinds = (['softPrompt', 'prefix'] as const).filter((kind) => request[kind] != null);
   if (kinds.length > 1) throw wrong('open.adapter', 'expected a soft prompt or a prefix, got both');
   const [kind] = kinds;

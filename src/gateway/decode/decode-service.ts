@@ -88,7 +88,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
     resume: async ({ message, sessions }) => {
       this.#requireNone();
       const { sessionId, length } = message.resume!;
-      this.#session = await sessions.resume(this.#sessionCall, { id: checkId('resume.session_id', sessionId), length });
+      this.#session = await sessions.resume(this.#sessionCall, { id: checkId('resume.sessionId', sessionId), length });
       return { length: this.#session.length };
     },
     append: async ({ message, sessions, serving, handOver }) => {
@@ -107,7 +107,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
     },
     fork: async ({ message, sessions }) => {
       const session = this.#open();
-      await sessions.fork(this.#sessionCall, session, checkId('fork.session_id', message.fork!.sessionId));
+      await sessions.fork(this.#sessionCall, session, checkId('fork.sessionId', message.fork!.sessionId));
       return { length: session.length };
     },
     close: async ({ sessions }) => {

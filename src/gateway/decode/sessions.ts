@@ -154,7 +154,7 @@ export class DecodeSessions {
    * @throws CutlayerError as open; INVALID_ARGUMENT (its own id)
    */
   async fork(call: SessionCall, session: Session, id: string): Promise<void> {
-    if (id === session.id) throw new CutlayerError('INVALID_ARGUMENT', 'fork.session_id: expected another id than the session has');
+    if (id === session.id) throw new CutlayerError('INVALID_ARGUMENT', 'fork.sessionId: expected another id than the session has');
     await this.#using(session as OwnSession, call, (own, lane) =>
       this.#replacing({ ...call, holder: {} }, { id, maxRows: own.maxRows }, async (copy, copyLane) => {
         await this.#options.decoder.copy(lane, copyLane, own.length);

@@ -8,7 +8,7 @@ import type { SplitLimits } from './limits.js';
 export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,
-  policy: { readonly prefixInit: boolean },
+  policy: { readonly prefixInit: boolean; readonly maxDecodeRows: number },
 ): GetModelResponse {
   const { name, family, dims, cut, graphs } = manifest;
   const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
@@ -22,5 +22,6 @@ export function modelResponse(
     wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
     adapters: ['ADAPTER_KIND_SOFT_PROMPT', ...(graphs.prefix === undefined ? [] : ['ADAPTER_KIND_PREFIX' as const])],
     prefixInit: policy.prefixInit,
+    maxDecodeRows: policy.maxDecodeRows,
   };
 }

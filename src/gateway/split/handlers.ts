@@ -17,13 +17,14 @@ import type { SplitLimits } from './limits.js';
 /**
  * The split service over one engine, for a server to offer.
  * @param now milliseconds since 1970
+ * @param maxDecodeRows of the longest decode session; 0: none
  */
-export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number): RpcService {
+export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number, maxDecodeRows = 0): RpcService {
   return rpcService({
     name: SPLIT_SERVICE,
     definition: loadSplitService().service,
     layouts: splitRequestLayouts(limits.maxTokens),
-    handlers: splitHandlers(engine, limits, now),
+    handlers: splitHandlers(engine, limits, now, maxDecodeRows),
   });
 }
 
@@ -33,9 +34,9 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 }
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
-function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number): HandlersOf<SplitDefinition> {
+function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number, maxDecodeRows: number): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
-  const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues });
+  const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, maxDecodeRows });
   return {
     GetModel(_request, { principal }) {
       requireScope(principal, 'split:train', 'split:infer');

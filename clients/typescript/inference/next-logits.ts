@@ -1,0 +1,168 @@
+/**
+ * Next logits of continuations that go on side by side: by a decode session for each where the
+ * gateway has them, else by whole sequences. Both give the same tokens.
+ */
+import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
+import { f32 } from '../../../src/tensor/tensor.js';
+import type { StepParts } from '../adapters/adapter.js';
+import { makeBatch } from '../data/batch.js';
+import { type BatchLimits, evaluationBatches } from '../data/order.js';
+import type { SplitModel } from '../model/split-model.js';
+import { DecodeSession } from './decode-session.js';
+
+/** A text of tokens that grows. */
+export interface Growing {
+  /** Grows by one token between two calls. */
+  readonly ids: readonly number[];
+  /** Tokens that it may have in the end. */
+  readonly maxTokens: number;
+}
+
+/** Gives logits. */
+export interface LogitsSource {
+  /** The logits after each text's tokens, [vocabulary] each. @throws CutlayerError */
+  next(texts: readonly Growing[]): Promise<readonly Float32Array[]>;
+  /** A text has ended. */
+  end(text: Growing): void;
+  /** All have, also while logits are on their way. */
+  close(): void;
+}
+
+/** What is done without sessions for: the gateway has none, none so long, or no room. */
+const withoutSessions: readonly ErrorCode[] = [
+  'UNIMPLEMENTED',
+  'ADAPTER_UNSUPPORTED',
+  'LIMIT_EXCEEDED',
+  'QUEUE_FULL',
+  'OUT_OF_MEMORY',
+  'SESSION_EVICTED',
+];
+
+/** What sources work with. */
+export interface LogitsOptions {
+  readonly model: SplitModel;
+  /** An adapter's; none: the bare model. */
+  readonly parts: StepParts;
+  /** Of a batch of whole sequences. */
+  readonly limits: BatchLimits;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Computes the whole sequence for each token. */
+export function wholeSequences({ model, parts, limits, signal }: LogitsOptions): LogitsSource {
+  return {
+    async next(texts) {
+      const logits: Float32Array[] = [];
+      const lengths = texts.map(({ ids }) => ids.length);
+      for (const group of evaluationBatches(lengths, limits)) {
+        const examples = group.map((at) => ({ tokenIds: Int32Array.from(texts[at]!.ids), labelMask: new Uint8Array(lengths[at]!) }));
+        const { data } = await model.nextLogits(makeBatch(examples), parts, signal);
+        const rows = rowsOf(data, model.bundle.vocabSize);
+        for (const [row, at] of group.entries()) logits[at] = rows[row]!;
+      }
+      return logits;
+    },
+    end: () => undefined,
+    close: () => undefined,
+  };
+}
+
+/** Computes each token once. Steps of all texts are sent at once, so that they run together. */
+export function decodeSessions(options: LogitsOptions): LogitsSource {
+  const { model, parts, signal } = options;
+  const sessions = new Map<Growing, DecodeSession>();
+  const without = new Set<Growing>();
+  const whole = wholeSequences(options);
+  let closed = false;
+
+  function keep(text: Growing, session: DecodeSession): DecodeSession {
+    if (closed) session.close();
+    sessions.set(text, session);
+    return session;
+  }
+
+  /** The rows [1, hiddenSize] after texts of one prompt that have no session yet. */
+  async function begin(texts: readonly Growing[]): Promise<readonly Float32Array[]> {
+    const [first, ...others] = texts as [Growing, ...Growing[]];
+    const maxTokens = Math.max(...texts.map((text) => text.maxTokens));
+    const session = keep(first, await DecodeSession.open(model, parts, { maxTokens, signal }));
+    const { data } = await session.append(first.ids, signal);
+    for (const other of others) {
+      await session.fork(signal).then((fork) => keep(other, fork), goWithout([other]));
+    }
+    return texts.map(() => data);
+  }
+
+  async function step(text: Growing, session: DecodeSession): Promise<Float32Array> {
+    return (await session.append(text.ids.slice(session.ids.length), signal)).data;
+  }
+
+  /** Remembers texts that go on without a session; other errors are thrown. */
+  function goWithout(texts: readonly Growing[]): (caught: unknown) => void {
+    return (caught) => {
+      const error = CutlayerError.from(caught);
+      if (!withoutSessions.includes(error.code)) throw error;
+      for (const text of texts) {
+        sessions.get(text)?.close();
+        sessions.delete(text);
+        without.add(text);
+      }
+    };
+  }
+
+  /** The last hidden states [1, hiddenSize] of the texts that have sessions, or get them. */
+  async function decoded(texts: readonly Growing[]): Promise<ReadonlyMap<Growing, Float32Array>> {
+    const rows = new Map<Growing, Float32Array>();
+    const byPrompt = new Map<string, Growing[]>();
+    const work: Promise<void>[] = [];
+    for (const text of texts) {
+      const session = sessions.get(text);
+      if (session === undefined) byPrompt.set(text.ids.join(), [...(byPrompt.get(text.ids.join()) ?? []), text]);
+      else work.push(step(text, session).then((row) => void rows.set(text, row), goWithout([text])));
+    }
+    for (const group of byPrompt.values()) {
+      const note = (found: readonly Float32Array[]): void => {
+        for (const [at, text] of group.entries()) rows.set(text, found[at]!);
+      };
+      work.push(begin(group).then(note, goWithout(group)));
+    }
+    await Promise.all(work);
+    return rows;
+  }
+
+  /** The logits of rows, in one run of the head. */
+  async function headOf(rows: readonly Float32Array[]): Promise<readonly Float32Array[]> {
+    const { hiddenSize } = model.bundle.dims;
+    const joined = new Float32Array(rows.length * hiddenSize);
+    for (const [at, row] of rows.entries()) joined.set(row, at * hiddenSize);
+    const { data } = await model.bundle.logits(f32([rows.length, hiddenSize], joined), parts, signal);
+    return rowsOf(data, model.bundle.vocabSize);
+  }
+
+  return {
+    async next(texts) {
+      const rows = await decoded(texts.filter((text) => !without.has(text)));
+      const logits = new Map<Growing, Float32Array>();
+      const note = (of: readonly Growing[], found: readonly Float32Array[]): void => {
+        for (const [at, text] of of.entries()) logits.set(text, found[at]!);
+      };
+      if (rows.size > 0) note([...rows.keys()], await headOf([...rows.values()]));
+      const others = texts.filter((text) => !logits.has(text));
+      if (others.length > 0) note(others, await whole.next(others));
+      return texts.map((text) => logits.get(text)!);
+    },
+    end(text) {
+      sessions.get(text)?.close();
+      sessions.delete(text);
+    },
+    close() {
+      closed = true;
+      for (const session of sessions.values()) session.close();
+      sessions.clear();
+    },
+  };
+}
+
+function rowsOf(data: Float32Array, width: number): Float32Array[] {
+  return Array.from({ length: data.length / width }, (_, row) => data.subarray(row * width, (row + 1) * width));
+}

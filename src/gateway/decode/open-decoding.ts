@@ -1,0 +1,97 @@
+/** Decoding at a gateway: its decoder, opened on the first use, and the sessions over it. */
+import { CutlayerError } from '../../errors.js';
+import type { BackboneEngine } from '../engine/engine.js';
+import type { SplitLimits } from '../split/limits.js';
+import type { DecodeServing } from './decode-service.js';
+import type { Decoder } from './lanes.js';
+import { DecodeSessions, type SessionsOptions } from './sessions.js';
+
+/** A decoder that can be opened. */
+export interface DecoderSource {
+  /** Rows of the longest span. */
+  readonly maxRows: number;
+  /** Lanes of one run. */
+  readonly maxBatch: number;
+  /** @throws CutlayerError INVALID_ARTIFACT, UNAVAILABLE */
+  readonly open: () => Promise<Decoder>;
+}
+
+/** What a gateway's options say of decoding. */
+export interface DecodingConfig {
+  readonly decodeMemory: number;
+  readonly decodeSessions: number;
+  /** In milliseconds. */
+  readonly decodeIdle: number;
+}
+
+/** The decoding of a gateway. */
+export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits'> {
+  stats(): ReturnType<DecodeSessions['stats']>;
+  close(): Promise<void>;
+}
+
+/** The part of the memory for keys and values that one tenant may have. */
+const TENANT_SHARE = 1 / 2;
+/** Rows of a chunk: what a long prompt may stall a step by. */
+const CHUNK_ROWS = 256;
+/** A session that is not used for this long may give way before others that are used. */
+const REST_MS = 10_000;
+/** How long a step waits for sessions that were answered together. */
+const GATHERING = { share: 1 / 2, maxMs: 5 } as const;
+
+/** The statistics of a gateway without sessions. */
+export const noSessions = {
+  decodeSessions: 0,
+  decodeBytes: 0,
+  decodeLimitBytes: 0,
+  evictedSessions: 0,
+  expiredSessions: 0,
+  decodeWaiting: 0,
+};
+
+/** Makes the decoding of an engine's backbone. */
+export function openDecoding(source: DecoderSource, engine: BackboneEngine, config: DecodingConfig): Decoding {
+  const bounds: SessionsOptions['bounds'] = {
+    limitBytes: config.decodeMemory,
+    tenantBytes: Math.floor(config.decodeMemory * TENANT_SHARE),
+    maxPerTenant: config.decodeSessions,
+    idleMs: config.decodeIdle,
+    restMs: Math.min(REST_MS, config.decodeIdle),
+    ...{ chunkRows: CHUNK_ROWS, maxBatch: source.maxBatch, ...GATHERING },
+  };
+  let opening: Promise<DecodeSessions> | undefined;
+  let opened: DecodeSessions | undefined;
+  let closed = false;
+
+  async function open(): Promise<DecodeSessions> {
+    const decoder = await source.open();
+    opened = new DecodeSessions({ decoder, turns: engine, bounds, now: () => performance.now() });
+    return opened;
+  }
+
+  return {
+    maxRows: source.maxRows,
+    sessions() {
+      if (closed) throw new CutlayerError('UNAVAILABLE', 'decoder: it has been closed');
+      opening ??= open().catch((error: unknown) => {
+        opening = undefined; // it may open the next time
+        throw error;
+      });
+      return opening;
+    },
+    hold: (tenant, bytes) => engine.hold(tenant, bytes),
+    stats: () => opened?.stats() ?? { ...noSessions, decodeLimitBytes: config.decodeMemory },
+    async close() {
+      closed = true;
+      await opening?.catch(() => undefined);
+      await opened?.shutDown();
+    },
+  };
+}
+
+/** What the service needs of it. */
+export const servingOf = (
+  decoding: Decoding | undefined,
+  backbone: DecodeServing['backbone'],
+  limits: Pick<SplitLimits, 'maxTokens' | 'maxVirtualTokens'>,
+): DecodeServing | undefined => decoding && { ...decoding, backbone, limits };
