@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** What each target reads. */
 export const targets = {
   'split-requests': 'requests to a gateway: Forward, Backward, KeyValues',
+  'decode-requests': 'messages of a decode stream',
   'federation-requests': 'requests of members and founders to a coordinator',
   answers: 'answers of gateway and coordinator, and the details of failed calls',
   tensors: 'tensors on the wire',

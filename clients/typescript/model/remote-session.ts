@@ -188,7 +188,7 @@ export class RemoteSession {
     }
   }
 
-  /** Whether another stream mends an error at once. @param lived the stream was one that had answered */
+  /** Whether another stream mends an error at once. @param lived its stream had answered before */
   #mends({ code, retry }: CutlayerError, lived: boolean): boolean {
     if (code === 'SESSION_EVICTED') {
       this.#opened = false;

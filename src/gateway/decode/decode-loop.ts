@@ -1,9 +1,10 @@
 /**
- * Runs the decoder turn after turn, as long as rows wait. What a turn is made of is decided when the
- * gateway gives it its time (decode-turns.ts), so that a step takes all that wait by then.
+ * Runs the decoder turn after turn, as long as rows wait. The content of a turn is decided when the
+ * gateway gives it its time (decode-turns.ts). So a step takes all rows that wait by then.
  */
 import { CutlayerError } from '../../errors.js';
 import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
+import { allFinite } from '../../tensor/finite.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
 import { DecodeTurns, type TurnBounds } from './decode-turns.js';
 import { Gathering, type GatheringBounds } from './gathering.js';
@@ -33,8 +34,8 @@ export interface DecodeLoopOptions {
   readonly bounds: TurnBounds & GatheringBounds;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** The decoder has failed: its lanes may be lost. */
-  readonly onFailure: (error: CutlayerError) => void;
+  /** The decoder has failed. @returns whether all lanes are lost */
+  readonly onFailure: (error: CutlayerError) => boolean;
 }
 
 class Work {
@@ -43,12 +44,19 @@ class Work {
   /** Its caller has gone. */
   gone = false;
 
+  failed = false;
+
   constructor(
     readonly appending: Appending,
     readonly resolve: () => void,
     readonly reject: (error: unknown) => void,
   ) {
     this.tenant = appending.tenant;
+  }
+
+  fail(error: unknown): void {
+    this.failed = true;
+    this.reject(error);
   }
 
   get left(): number {
@@ -170,14 +178,19 @@ export class DecodeLoop {
     const start = now();
     try {
       const outputs = await decoder.append(works.map((work) => rowsOf(work, count)));
-      works.forEach((work, at) => {
-        work.appending.onOutput(outputs[at]!, work.done);
-        work.done += count;
-      });
+      for (const [at, work] of works.entries()) {
+        const output = outputs[at]!;
+        // A lane whose rows are not finite keeps none of them; the others go on.
+        if (!allFinite(output.data)) work.fail(notFinite());
+        else {
+          work.appending.onOutput(output, work.done);
+          work.done += count;
+        }
+      }
     } catch (caught) {
       const error = CutlayerError.from(caught);
-      onFailure(error);
-      for (const work of works) work.reject(error);
+      const lost = onFailure(error) ? this.#turns.clear() : [];
+      for (const work of [...works, ...lost]) work.reject(error);
       return;
     }
     if (turn.kind === 'steps')
@@ -187,6 +200,7 @@ export class DecodeLoop {
         now(),
       );
     for (const work of works) {
+      if (work.failed) continue;
       if (work.left === 0 || work.gone) work.resolve();
       else if (this.#closed) work.reject(closed());
       else this.#turns.putBack(work);
@@ -199,5 +213,8 @@ function rowsOf({ appending: { lane, from, rows }, done }: Work, count: number) 
   const width = rows.shape[1]!;
   return { lane, from: from + done, rows: f32([count, width], rows.data.slice(done * width, (done + count) * width)) };
 }
+
+const notFinite = (): CutlayerError =>
+  new CutlayerError('NON_FINITE', "rows: the backbone's output for them is not finite; check the rows and the adapter");
 
 const closed = (): CutlayerError => new CutlayerError('UNAVAILABLE', 'decoder: it has been closed');

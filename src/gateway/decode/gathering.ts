@@ -1,6 +1,6 @@
 /**
  * How long a step waits for others, a pure state with an injected clock. Sessions that were
- * answered together come back within moments of each other; a step of all of them costs hardly more
+ * answered together come back within moments of each other. A step of all of them costs hardly more
  * than one of the first. So a step waits for those that are expected, for a part of the time that
  * the last step took, and never for long. A session alone waits for nothing.
  */

@@ -27,8 +27,9 @@ export interface Decoder {
   allocate(rows: number): Promise<Lane>;
   /**
    * Appends many rows to one lane, or one row to each of several lanes, in one run.
-   * @returns the backbone's output rows [S, hiddenSize] of each, in order
-   * @throws CutlayerError NON_FINITE, WORKER_CRASHED (all lanes are lost), UNAVAILABLE, INTERNAL
+   * @returns the backbone's output rows [S, hiddenSize] of each, in order; rows that are not finite
+   *   are not kept
+   * @throws CutlayerError WORKER_CRASHED (all lanes are lost), UNAVAILABLE, INTERNAL
    */
   append(batch: readonly LaneRows[], signal?: AbortSignal): Promise<readonly Tensor<'float32'>[]>;
   /**

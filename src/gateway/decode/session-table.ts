@@ -2,10 +2,10 @@
  * Which sessions there are, and whose memory gives way: a pure state with an injected clock.
  *
  * The bytes of a session are reserved before its lane is allocated. A tenant has a part of all
- * bytes, and a number of sessions. Where there is no room, sessions that rest give way: of the
- * tenant itself at its own limit, else of the tenant with most bytes, least recently used first.
- * For a tenant with fewer bytes than the one with most will have, sessions that do not rest give
- * way too, unless a turn of theirs waits or runs.
+ * bytes, and a number of sessions. Where there is no room, sessions that rest give way, least
+ * recently used first. At a tenant's own limit they are its own, else those of the tenant with most
+ * bytes. A tenant that will have fewer bytes than another has also gets the place of one that does
+ * not rest. A session gives no way while a turn of it waits or runs.
  */
 import { CutlayerError } from '../../errors.js';
 import { Shares } from '../../server/shares.js';
@@ -43,7 +43,7 @@ export interface TableStats {
   readonly decodeLimitBytes: number;
   /** Sessions that had to make room. */
   readonly evictedSessions: number;
-  /** Sessions that ended because nobody used them. */
+  /** Sessions that ended because nothing used them. */
   readonly expiredSessions: number;
 }
 

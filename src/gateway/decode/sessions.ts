@@ -1,5 +1,5 @@
 /**
- * Decode sessions: spans of rows of one tenant, with their keys and values in a lane of the decoder.
+ * Decode sessions: spans of rows of one tenant, whose keys and values a lane of the decoder holds.
  * Policy is in session-table.ts and decode-turns.ts; this file has the promises. Operations of one
  * session run one at a time, in their order.
  */
@@ -279,8 +279,10 @@ export class DecodeSessions {
   }
 
   /** A worker that has crashed has lost all lanes. */
-  #failed({ code }: CutlayerError): void {
-    if (code === 'WORKER_CRASHED' || code === 'UNAVAILABLE') for (const session of this.#table.clear()) void this.#free(session);
+  #failed({ code }: CutlayerError): boolean {
+    if (code !== 'WORKER_CRASHED' && code !== 'UNAVAILABLE') return false;
+    for (const session of this.#table.clear()) void this.#free(session);
+    return true;
   }
 }
 

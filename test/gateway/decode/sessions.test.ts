@@ -265,6 +265,32 @@ describe('decode sessions', () => {
     await open(call, 'x');
   });
 
+  it('fails a session whose outputs are not finite alone, at the rows before them', async () => {
+    start();
+    const calls = [callOf('a'), callOf('b')];
+    const [x, y] = [await open(calls[0]!, 'x'), await open(calls[1]!, 'y')];
+    const rows = rowsFrom(1, 2);
+    const bad = append(calls[0]!, x, 0, [Float32Array.of(1, Number.NaN, 3)]);
+    const good = append(calls[1]!, y, 0, rows.slice(0, 1));
+    await assert.rejects(bad, { code: 'NON_FINITE' });
+    assert.deepEqual((await good).data, outputAfter(rows.slice(0, 1)));
+    assert.deepEqual([x.length, y.length, decoder.runs.length], [0, 1, 1]);
+    assert.deepEqual((await append(calls[0]!, x, 0, rows)).data, outputAfter(rows));
+  });
+
+  it('fails what waits for a lane that a crash has lost', async () => {
+    start();
+    const calls = [callOf('a'), callOf('b')];
+    const [x, y] = [await open(calls[0]!, 'x'), await open(calls[1]!, 'y')];
+    const held = decoder.hold();
+    decoder.failWith(new CutlayerError('WORKER_CRASHED', 'worker: gone'));
+    const outcomes = Promise.allSettled([append(calls[0]!, x, 0, rowsFrom(1, 9)), append(calls[1]!, y, 0, rowsFrom(2, 9))]);
+    await delay(5);
+    held.open();
+    for (const outcome of await outcomes) assert.equal(outcome.status === 'rejected' && outcome.reason.code, 'WORKER_CRASHED');
+    assert.equal(decoder.runs.length, 1);
+  });
+
   it('gives bytes and lane back when an opening fails', async () => {
     start();
     decoder.failWith(new CutlayerError('INTERNAL', 'broken'));
