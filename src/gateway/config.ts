@@ -49,7 +49,10 @@ export const gatewayOptions = {
     queueLimit: withDefault(integerBetween(1, 4096, 'n', 'steps that may wait; more are refused as retryable'), 64),
   }),
   ...under('Decoding', {
-    decodeMemory: withDefault(byteSize('keys and values of decode sessions, beside --memory; a tenant has half of it'), '1GiB'),
+    decodeMemory: withDefault(
+      byteSize('keys and values of decode sessions, beside --memory; a tenant has half of it; 0: decode nothing'),
+      '1GiB',
+    ),
     decodeSessions: withDefault(integerBetween(1, 4096, 'n', 'decode sessions of one tenant'), 64),
     decodeIdle: withDefault(seconds(24 * 3600, 'time after which a decode session that is not used ends'), 300),
   }),

@@ -31,7 +31,9 @@ export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'
   const { residualMemory, workers, decodeMemory = 0, messageMemory = 0 } = config;
   const callBytes = Math.floor(memoryBytes * VERIFIED_SHARE);
   const weightsBytes = manifest.files.find(({ path }) => path === manifest.weightsFile)?.bytes ?? 0;
-  const neededBytes = memoryBytes + decodeMemory + weightsBytes + PROCESS_BYTES;
+  // The decoder has a copy of the weights.
+  const decodingBytes = decodeMemory === 0 ? 0 : decodeMemory + weightsBytes;
+  const neededBytes = memoryBytes + decodingBytes + weightsBytes + PROCESS_BYTES;
   const largestStepBytes = new WorkSizes(manifest.dims).withResiduals('none', limits.maxTokens, limits.maxMessageBytes);
   const numbers = {
     machineBytes,

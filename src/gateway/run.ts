@@ -14,7 +14,7 @@ import { boundsOf } from '../server/security.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
 import { decodeService } from './decode/decode-service.js';
-import { type DecoderSource, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
+import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
@@ -40,8 +40,8 @@ export interface RunningGateway {
 export interface RunOptions extends Pick<EngineOptions, 'warm'> {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** A decoder in place of the backbone's own. */
-  readonly decoder?: (engine: BackboneEngine) => DecoderSource;
+  /** A decoder in place of the backbone's own, or none. */
+  readonly decoder?: (engine: BackboneEngine) => DecoderSource | undefined;
 }
 
 /**
@@ -73,7 +73,7 @@ export async function runGateway(
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
     const metrics = createCallMetrics();
-    const source = decoder?.(engine);
+    const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
     const decoding = source && openDecoding(source, engine, config);
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);

@@ -3,7 +3,7 @@
  * a wrong lane, length or order shows. It checks what sessions owe a decoder, and remembers what it was asked.
  */
 import assert from 'node:assert/strict';
-import type { Decoder, Lane, LaneRows } from '../../src/gateway/decode/lanes.js';
+import type { Decoder, Lane, LaneRows } from '../../src/gateway/decode/decoder.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 
 /** One run, as lane ids with the numbers of rows. */
@@ -61,6 +61,7 @@ export function arithmeticDecoder(maxRows = 4096): ArithmeticDecoder {
   };
   return {
     maxRows,
+    bytesPerRow: ROW_BYTES,
     runs,
     get lanes() {
       return new Set(rowsOf.keys());

@@ -3,7 +3,7 @@
  * It is slow and exact, and knows no graph for decoding.
  */
 
-import type { Decoder } from '../../src/gateway/decode/lanes.js';
+import type { Decoder } from '../../src/gateway/decode/decoder.js';
 import type { DecoderSource } from '../../src/gateway/decode/open-decoding.js';
 import type { BackboneEngine } from '../../src/gateway/engine/engine.js';
 import type { AdapterInput, CheckedInputs } from '../../src/gateway/engine/step-inputs.js';
@@ -49,6 +49,7 @@ export function wholeSequenceDecoder(rowBytes = 64): WholeSequenceSource {
       };
       const decoder: Decoder = {
         maxRows: maxPositions,
+        bytesPerRow: rowBytes,
         laneBytes: (rows) => rows * rowBytes,
         async allocate(rows) {
           lanes.set(ids, { prefix: undefined, rows: [] });

@@ -7,8 +7,8 @@ import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
 import { allFinite } from '../../tensor/finite.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
 import { DecodeTurns, type TurnBounds } from './decode-turns.js';
+import type { Decoder, Lane } from './decoder.js';
 import { Gathering, type GatheringBounds } from './gathering.js';
-import type { Decoder, Lane } from './lanes.js';
 
 /** Gives turns of the machine, which training has too. */
 export interface TurnGiver {

@@ -1,9 +1,10 @@
 /** Decoding at a gateway: its decoder, opened on the first use, and the sessions over it. */
+import { decodeMaxRows } from '../../artifacts/decode-graph.js';
 import { CutlayerError } from '../../errors.js';
 import type { BackboneEngine } from '../engine/engine.js';
 import type { SplitLimits } from '../split/limits.js';
 import type { DecodeServing } from './decode-service.js';
-import type { Decoder } from './lanes.js';
+import { type Decoder, openDecoder } from './decoder.js';
 import { DecodeSessions, type SessionsOptions } from './sessions.js';
 
 /** A decoder that can be opened. */
@@ -32,6 +33,8 @@ export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits'> {
 
 /** The part of the memory for keys and values that one tenant may have. */
 const TENANT_SHARE = 1 / 2;
+/** Sessions of a step. */
+const MAX_BATCH = 32;
 /** Rows of a chunk: what a long prompt may stall a step by. */
 const CHUNK_ROWS = 256;
 /** A session that is not used for this long may give way before others that are used. */
@@ -48,6 +51,17 @@ export const noSessions = {
   expiredSessions: 0,
   decodeWaiting: 0,
 };
+
+/**
+ * The decoder of an engine's backbone; undefined where its pack has no graph for decoding. It has
+ * the threads of a worker, whose place its turns take.
+ */
+export function decoderOf(engine: BackboneEngine): DecoderSource | undefined {
+  const { artifact } = engine;
+  const maxRows = decodeMaxRows(artifact.manifest);
+  if (maxRows === undefined) return undefined;
+  return { maxRows, maxBatch: MAX_BATCH, open: () => openDecoder({ artifact, threads: engine.stats().threadsPerWorker }) };
+}
 
 /** Makes the decoding of an engine's backbone. */
 export function openDecoding(source: DecoderSource, engine: BackboneEngine, config: DecodingConfig): Decoding {

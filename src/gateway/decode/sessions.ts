@@ -11,8 +11,8 @@ import type { AdapterInput } from '../engine/step-inputs.js';
 import { KeyedTurns } from '../engine/turns.js';
 import { DecodeLoop, type TurnGiver } from './decode-loop.js';
 import type { TurnBounds } from './decode-turns.js';
+import type { Decoder, Lane } from './decoder.js';
 import type { GatheringBounds } from './gathering.js';
-import type { Decoder, Lane } from './lanes.js';
 import { type SessionBounds, SessionTable, type TableEntry, type TableStats } from './session-table.js';
 
 /** One session, held by one stream at a time. */
@@ -70,6 +70,7 @@ export interface SessionsOptions {
 
 /** How often sessions that nothing uses are looked for, in their idle time. */
 const LOOKS = 4;
+const LEAST_LOOK_MS = 10;
 const MOST_LOOK_MS = 5000;
 
 /** The sessions of a gateway. */
@@ -85,7 +86,7 @@ export class DecodeSessions {
     this.#options = options;
     this.#table = new SessionTable(bounds, now);
     this.#loop = new DecodeLoop({ decoder, turns, bounds, now, onFailure: (error) => this.#failed(error) });
-    const lookMs = Math.min(MOST_LOOK_MS, bounds.idleMs / LOOKS);
+    const lookMs = Math.max(LEAST_LOOK_MS, Math.min(MOST_LOOK_MS, bounds.idleMs / LOOKS));
     this.#timer = setInterval(() => this.#table.expire().forEach((session) => void this.#free(session)), lookMs).unref();
   }
 

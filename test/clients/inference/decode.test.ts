@@ -1,6 +1,6 @@
 /**
- * Generation over decode sessions: the tokens of whole sequences, whatever happens to streams and sessions on the way. The gateway's
- * decoder here runs whole sequences itself, so what is tested is all that lies above it.
+ * Generation over decode sessions: the tokens of whole sequences, whatever happens to streams and sessions on the way. Most tests have a
+ * decoder that runs whole sequences itself, so that a test may look into it; the last ones have the backbone's own.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { DecodeSession } from '../../../clients/typescript/inference/decode-sess
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { depth, every } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { maxRelativeError } from '../../support/packed-model.js';
 import { startTapProxy, type TapProxy } from '../../support/tap-proxy.js';
@@ -26,6 +27,8 @@ import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../
 import { type WholeSequenceSource, wholeSequenceDecoder } from '../../support/whole-sequence-decoder.js';
 
 const PROMPTS = ['The pump lost pressure', 'A valve', 'The report says that the third sensor'];
+
+type Cut = Parameters<typeof packedFixture>[1];
 
 describe('generation over decode sessions', () => {
   let decoder: WholeSequenceSource;
@@ -39,16 +42,19 @@ describe('generation over decode sessions', () => {
   /** A model behind a gateway that decodes, and behind one that does not. */
   async function start(
     fixture: string,
-    cut = { bottom: 0, top: 0 },
-    start: TestGatewayOptions['start'] = {},
+    { cut = {}, options = {}, own = false }: { cut?: Cut; options?: TestGatewayOptions['start']; own?: boolean } = {},
   ): Promise<[SplitModel, SplitModel]> {
     const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
     const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
     closing.push(() => bundle.close());
     decoder = wholeSequenceDecoder();
-    // A turn of decoding has a worker's place, and this decoder needs another.
-    gateway = await startTestGateway({ backboneDir, start: { workers: 2, insecure: true, ...start }, decoder: decoder.source });
-    const plain = await startTestGateway({ backboneDir, start: { insecure: true } });
+    gateway = await startTestGateway({
+      backboneDir,
+      // A turn of decoding has a worker's place, and the test's decoder needs another.
+      start: { workers: own ? 1 : 2, insecure: !own, ...options },
+      ...(!own && { decoder: decoder.source }),
+    });
+    const plain = await startTestGateway({ backboneDir, start: { insecure: true, decodeMemory: 0 } });
     closing.push(
       () => gateway.close(),
       () => plain.close(),
@@ -57,10 +63,10 @@ describe('generation over decode sessions', () => {
     closing.push(() => tap.close());
     const models = await Promise.all(
       [
-        { address: tap.address, token: await gateway.token() },
-        { address: plain.gateway.listen, token: await plain.token() },
+        { address: tap.address, token: await gateway.token(), ...(own ? { ca: gateway.ca.toString() } : { insecure: true }) },
+        { address: plain.gateway.listen, token: await plain.token(), insecure: true },
       ].map(async (options) => {
-        const connection: Connection = await connect({ ...options, insecure: true, retry: { initialDelayMs: 1, maxDelayMs: 20 } });
+        const connection: Connection = await connect({ ...options, retry: { initialDelayMs: 1, maxDelayMs: 20 } });
         closing.push(() => connection.close());
         return new SplitModel(bundle, new RemoteModel(connection));
       }),
@@ -88,30 +94,37 @@ describe('generation over decode sessions', () => {
     }
     return ids;
   }
-  const greedy: Settings = { maxNewTokens: 12, temperature: 0 };
-  const seeded: Settings = { maxNewTokens: 12, temperature: 1, seed: 5 };
+  const greedy: Settings = { maxNewTokens: 8, temperature: 0 };
+  const seeded: Settings = { maxNewTokens: 8, temperature: 1, seed: 5 };
+  const metrics = async (): Promise<string> => (await fetch(`http://${gateway.gateway.admin}/metrics`)).text();
   const idle = async (): Promise<void> => {
     while (decoder.lanes.size > 0) await delay(2);
   };
 
-  it('gives the tokens of whole sequences: bare, with a soft prompt, a prefix, trained tokens and a LoRA head', async () => {
-    const [model, plain] = await start('llama-tiny');
-    const { bundle } = model;
-    const adapters: readonly (Adapter | undefined)[] = [
-      undefined,
-      await SoftPrompt.create(bundle, 4, { init: 'TEXT', text: 'The pump lost pressure' }),
-      Prefix.create(bundle, 4, { seed: 1 }),
-      await createAdapter({ bundle }, 'trainable-tokens', { tokens: ['p', 'v'] }),
-      await createAdapter({ bundle }, 'lora', { targets: ['lm_head'] }),
-    ];
-    for (const adapter of adapters) {
-      decoder.runs.length = 0;
-      assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
-      assert.deepEqual(await texts(model, adapter, seeded, { n: 2 }), await texts(plain, adapter, seeded, { n: 2 }));
-      assert.ok(decoder.runs.length > 20, 'it was decoded');
-      await idle();
-    }
-  });
+  for (const own of depth([false, true], [true])) {
+    it(`gives the tokens of whole sequences, bare and with adapters (${own ? "the backbone's decoder" : "the test's decoder"})`, async () => {
+      const [model, plain] = await start('llama-tiny', { own });
+      const { bundle } = model;
+      const adapters: readonly (Adapter | undefined)[] = every(2, [
+        undefined,
+        Prefix.create(bundle, 4, { seed: 1 }),
+        await SoftPrompt.create(bundle, 4, { init: 'TEXT', text: 'The pump lost pressure' }),
+        await createAdapter({ bundle }, 'lora', { targets: ['lm_head'] }),
+        await createAdapter({ bundle }, 'trainable-tokens', { tokens: ['p', 'v'] }),
+      ]);
+      for (const adapter of adapters) {
+        decoder.runs.length = 0;
+        assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
+        assert.deepEqual(await texts(model, adapter, seeded, { n: 2 }), await texts(plain, adapter, seeded, { n: 2 }));
+        if (!own) assert.ok(decoder.runs.length > 20, 'it was decoded');
+        await idle();
+      }
+      assert.match(await metrics(), /cutlayer_decode_limit_bytes 1073741824/);
+      if (!own) return;
+      assert.match(await metrics(), /cutlayer_rows_total\{method="Decode",tenant="acme"\} [1-9]/);
+      while (!(await metrics()).includes('cutlayer_decode_sessions 0')) await delay(5);
+    });
+  }
 
   it('computes each token once, a prompt of several continuations once, and steps all of them together', async () => {
     const [model] = await start('llama-tiny');
@@ -130,14 +143,14 @@ describe('generation over decode sessions', () => {
   });
 
   it('sends whole sequences where the client holds blocks, and where the gateway has no room', async () => {
-    const [model, plain] = await start('llama-tiny', { bottom: 1, top: 1 });
+    const [model, plain] = await start('llama-tiny', { cut: { bottom: 1, top: 1 } });
     const lora = await createAdapter({ bundle: model.bundle }, 'lora', {});
     for (const adapter of [undefined, lora]) assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
     assert.equal(decoder.runs.length, 0);
   });
 
   it('goes on with whole sequences when the gateway has too little memory for a session', async () => {
-    const [model, plain] = await start('llama-tiny', undefined, { decodeMemory: '2KiB' });
+    const [model, plain] = await start('llama-tiny', { options: { decodeMemory: '2KiB' } });
     assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
     assert.equal(decoder.lanes.size, 0);
   });
@@ -186,19 +199,25 @@ describe('generation over decode sessions', () => {
     while (gateway.gateway.server.gauges().openStreams > 0) await delay(2);
   });
 
-  for (const fixture of ['gpt2-tiny', 'gemma3_text-tiny']) {
-    it(`gives the logits of ${fixture} at every length, after rollbacks and in forks, with virtual tokens too`, async () => {
-      const [model] = await start(fixture);
+  const logits: readonly (readonly [fixture: string, own: boolean])[] = [
+    ['gpt2-tiny', false],
+    ['gemma3_text-tiny', true],
+    ['qwen3-tiny', true],
+    ['gpt2-tiny', true],
+  ];
+  for (const [fixture, own] of depth(logits, logits.slice(-1))) {
+    it(`gives the logits of ${fixture} at every length, after rollbacks and in forks (${own ? "the backbone's decoder" : "the test's decoder"})`, async () => {
+      const [model, plain] = await start(fixture, { own });
       const ids = Array.from({ length: 20 }, (_, n) => (n * 37 + 11) % model.bundle.vocabSize);
       const adapters = [
         undefined,
-        await SoftPrompt.create(model.bundle, 3, { init: 'RANDOM_UNIFORM', seed: 1 } as never).catch(() => undefined),
+        await SoftPrompt.create(model.bundle, 3, { init: 'RANDOM', seed: 1 }),
         Prefix.create(model.bundle, 3, { seed: 1 }),
       ];
       for (const adapter of adapters) {
         const parts = (await adapter?.parts()) ?? {};
         const whole = (tokens: readonly number[]) =>
-          model.nextLogits(makeBatch([{ tokenIds: Int32Array.from(tokens), labelMask: new Uint8Array(tokens.length) }]), parts);
+          plain.nextLogits(makeBatch([{ tokenIds: Int32Array.from(tokens), labelMask: new Uint8Array(tokens.length) }]), parts);
         const session = await DecodeSession.open(model, parts, { maxTokens: 40 });
         const check = async (of: DecodeSession, tokens: readonly number[]): Promise<void> => {
           const logits = await model.bundle.logits(await of.append(tokens), parts);
