@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { requestLines } from '../../clients/typescript/federation/data/request-lines.js';
+import { requestLines } from '../../clients/typescript/intake/request-lines.js';
 import { MAX_JSON_DEPTH, parseJson } from '../../src/files/json-text.js';
 import { openCheckpoint } from '../../src/safetensors/checkpoint.js';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { pythonFloat } from '../../../clients/typescript/data/exact-numbers.js';
 import { readLines } from '../../../clients/typescript/data/lines.js';
 import { type DataRecord, parseRecord } from '../../../clients/typescript/data/records.js';
-import { requestLines } from '../../../clients/typescript/federation/data/request-lines.js';
+import { requestLines } from '../../../clients/typescript/intake/request-lines.js';
 import { editedJson } from '../json-edits.js';
 import { scratchFile } from '../scratch-files.js';
 import type { Target } from '../target.js';

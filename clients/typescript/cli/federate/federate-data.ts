@@ -3,8 +3,6 @@ import { stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../../src/errors.js';
 import { loadExamples } from '../../data/examples.js';
 import { DataFolder } from '../../federation/data/data-folder.js';
-import type { ParticipantStatus } from '../../federation/data/examples-app.js';
-import { type ExamplesServer, serveExamples } from '../../federation/data/examples-server.js';
 import { fixedData } from '../../federation/data/fixed-data.js';
 import type { LocalData } from '../../federation/data/local-data.js';
 import { federatedAdapter } from '../../federation/federated-adapter.js';
@@ -12,6 +10,7 @@ import type { MemberStore } from '../../federation/member-store.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
 import type { Pin } from '../../federation/pin.js';
 import { batchLimits } from '../../inference/batch-limits.js';
+import { type ExamplesServer, serveExamples } from '../../intake/examples-server.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';
@@ -27,6 +26,16 @@ export interface FederateData {
   /** Keeps what the port tells of the participant up to date. */
   observe(event: ParticipantEvent): void;
   close(): Promise<void>;
+}
+
+/** Where a participant is, as its port tells: numbers and names of the protocol, no text. */
+interface ParticipantStatus {
+  readonly federation: string;
+  readonly member: string;
+  /** Round that it is in or was last in; null before the first. */
+  readonly round: number | null;
+  /** The promoted version that it knows; null before the first broadcast. */
+  readonly version: number | null;
 }
 
 /** @throws CutlayerError INVALID_OPTION, INVALID_DATA, NOT_FOUND, IO_ERROR, CANCELLED */
@@ -78,7 +87,7 @@ export async function openFederateData(
       flags.examplesPort === undefined
         ? undefined
         : await serveExamples({
-            folder,
+            sink: folder,
             stateDir: flags.stateDir,
             port: flags.examplesPort,
             status: () => status,

@@ -14,7 +14,7 @@ import {
   type ValuesOf,
   withDefault,
 } from '../../../../src/options/option.js';
-import { trainOnChoices } from '../../federation/data/rehearsal.js';
+import { trainOnChoices } from '../../intake/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';

@@ -2,7 +2,7 @@
 
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { readVersions } from '../../federation/data/read-versions.js';
-import { lineageOf, type VersionView } from '../../federation/data/versions.js';
+import { lineageOf, type VersionView } from '../../versions/version-registry.js';
 import { columns } from '../text-layout.js';
 import type { VersionsFlags } from './versions-options.js';
 

@@ -12,16 +12,17 @@ import { CutlayerError } from '../../../../src/errors.js';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import type { Example, ExampleOptions } from '../../data/examples.js';
 import type { TextTokenizer } from '../../data/text-tokenizer.js';
+import type { Admission, ExampleSink } from '../../intake/admission.js';
+import { DEFAULT_HELD_OUT_SHARE, isHeldOut } from '../../intake/held-out.js';
+import { RecordReader } from '../../intake/record-reader.js';
+import { DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from '../../intake/rehearsal.js';
 import type { MemberStore } from '../member-store.js';
 import { Arrivals } from './arrivals.js';
 import { ExampleIndex } from './example-index.js';
 import { ExampleStore, type StoredRecord } from './example-store.js';
 import { examplesDigest } from './fixed-data.js';
 import { listDataFiles, MAX_FILES } from './folder-files.js';
-import { DEFAULT_HELD_OUT_SHARE, isHeldOut } from './held-out.js';
 import type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from './local-data.js';
-import { RecordReader } from './record-reader.js';
-import { DEFAULT_REHEARSAL, drawRehearsal, rehearsalCount, type TrainOn } from './rehearsal.js';
 import { RejectedList } from './rejected-list.js';
 import { SourceFile } from './source-file.js';
 import { LINES_AT_A_TIME } from './tailed-file.js';
@@ -52,14 +53,11 @@ export interface DataFolderOptions {
   readonly onEvent?: ((event: DataEvent) => void) | undefined;
 }
 
-/** What came of a record that was handed in. */
-export type Admission = 'accepted' | 'duplicate' | { readonly reason: string };
-
 /** Where records that are handed in are kept, in the data folder. */
 export const INBOX_FILE = 'inbox.jsonl';
 
 /** A data folder, open. */
-export class DataFolder implements LocalData {
+export class DataFolder implements LocalData, ExampleSink {
   readonly #options: DataFolderOptions;
   readonly #reader: RecordReader;
   readonly #index: ExampleIndex;

@@ -2,10 +2,10 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Broadcast } from '../../../../src/protocol/federation/chain.js';
 import { type OpenManifest, openManifest } from '../../../../src/protocol/federation/manifest.js';
+import { type VersionView, versionsOf } from '../../versions/version-registry.js';
 import { ChainLog } from '../chain-log.js';
 import { MemberStore } from '../member-store.js';
 import { readPin } from '../pin.js';
-import { type VersionView, versionsOf } from './versions.js';
 
 /** A federation as a member's state tells it. */
 export interface VersionRegistry {

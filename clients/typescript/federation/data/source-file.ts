@@ -1,9 +1,9 @@
 /** One file of examples: its lines become records, which leave the store with it. */
 import { basename } from 'node:path';
+import type { ReadRecord, RecordReader } from '../../intake/record-reader.js';
 import type { ExampleIndex } from './example-index.js';
 import type { ExampleStore } from './example-store.js';
 import type { DataEvent } from './local-data.js';
-import type { ReadRecord, RecordReader } from './record-reader.js';
 import type { RejectedList } from './rejected-list.js';
 import { TailedFile, type TailedLine } from './tailed-file.js';
 

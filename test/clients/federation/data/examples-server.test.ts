@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import type { DataFolder } from '../../../../clients/typescript/federation/data/data-folder.js';
-import { MAX_REQUEST_BYTES } from '../../../../clients/typescript/federation/data/examples-app.js';
-import { type ExamplesServer, serveExamples } from '../../../../clients/typescript/federation/data/examples-server.js';
+import { MAX_REQUEST_BYTES } from '../../../../clients/typescript/intake/examples-app.js';
+import { type ExamplesServer, serveExamples } from '../../../../clients/typescript/intake/examples-server.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import { FolderFixture, lines, record } from './folder-fixture.js';
 
@@ -19,7 +19,7 @@ describe("a participant's local port", () => {
   const start = async (maxExamples = 100) => {
     folder = await fixture.open({ maxExamples });
     server = await serveExamples({
-      folder,
+      sink: folder,
       stateDir: fixture.stateDir,
       port: 0,
       status: () => status,
@@ -119,11 +119,11 @@ describe("a participant's local port", () => {
     assert.equal((await fetch(`${server.url}/v1/status`)).status, 401);
     assert.equal((await stat(server.tokenFile)).mode & 0o777, 0o600);
     await server.close();
-    server = await serveExamples({ folder, stateDir: fixture.stateDir, port: 0, status: () => status });
+    server = await serveExamples({ sink: folder, stateDir: fixture.stateDir, port: 0, status: () => status });
     assert.equal((await readFile(server.tokenFile, 'utf8')).trim(), token);
     await writeFile(server.tokenFile, token.slice(0, 9));
     await server.close();
-    server = await serveExamples({ folder, stateDir: fixture.stateDir, port: 0, status: () => status });
+    server = await serveExamples({ sink: folder, stateDir: fixture.stateDir, port: 0, status: () => status });
     assert.match(await readFile(server.tokenFile, 'utf8'), /^[\w-]{43}\n$/, 'half a token is replaced');
   });
 
@@ -178,7 +178,7 @@ describe("a participant's local port", () => {
     await server.close();
     await folder.close();
     const refusing = await serveExamples({
-      folder,
+      sink: folder,
       stateDir: fixture.stateDir,
       port: 0,
       status: () => {
@@ -198,7 +198,7 @@ describe("a participant's local port", () => {
 
   it('says which port is in use', async () => {
     const port = Number(new URL(server.url).port);
-    await assert.rejects(serveExamples({ folder, stateDir: fixture.stateDir, port, status: () => status }), (error: unknown) => {
+    await assert.rejects(serveExamples({ sink: folder, stateDir: fixture.stateDir, port, status: () => status }), (error: unknown) => {
       assert.ok(error instanceof CutlayerError);
       assert.match(error.message, /EADDRINUSE; the port is in use/);
       return true;

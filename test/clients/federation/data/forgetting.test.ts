@@ -7,9 +7,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataFolder, type DataFolderOptions } from '../../../../clients/typescript/federation/data/data-folder.js';
-import { lineageOf, type VersionView, versionsOf } from '../../../../clients/typescript/federation/data/versions.js';
 import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../../clients/typescript/federation/participant-events.js';
+import { lineageOf, type VersionView, versionsOf } from '../../../../clients/typescript/versions/version-registry.js';
 import { type Broadcast, type ChainHead, openBroadcast } from '../../../../src/protocol/federation/chain.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../../support/federation-rig.js';
 

@@ -4,8 +4,8 @@ import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataFolder } from '../../../../clients/typescript/federation/data/data-folder.js';
 import { ExampleIndex } from '../../../../clients/typescript/federation/data/example-index.js';
-import { drawRehearsal, rehearsalCount } from '../../../../clients/typescript/federation/data/rehearsal.js';
 import { MemberStore } from '../../../../clients/typescript/federation/member-store.js';
+import { drawRehearsal, rehearsalCount } from '../../../../clients/typescript/intake/rehearsal.js';
 import type { Broadcast, BroadcastContent } from '../../../../src/protocol/federation/chain.js';
 import { FolderFixture, lines } from './folder-fixture.js';
 

@@ -1,9 +1,37 @@
 /**
- * The registry of versions as a member sees it: what became of each, by the verified chain. It has
- * the coordinator's states, but from broadcasts that it cannot take back.
+ * The registry of versions: what became of each. For a member of a federation the events are the
+ * broadcasts of its verified chain, for `client improve` the lines of its own journal.
  */
-import type { Broadcast, VersionMetrics } from '../../../../src/protocol/federation/chain.js';
-import { worsening } from './forgetting.js';
+import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
+import { worsening } from './worsening.js';
+
+/** A version's metrics on all held-out examples, and on the earlier ones. */
+export interface VersionSlices {
+  readonly current: VersionMetrics;
+  readonly earlier: VersionMetrics;
+}
+
+/** What happens to versions; a broadcast of a federation is one. */
+export type VersionEvent =
+  | { readonly kind: 'begin'; readonly digest: string; readonly at: number }
+  | {
+      readonly kind: 'aggregate';
+      readonly version: number;
+      readonly parent: number;
+      readonly round: number;
+      readonly digest: string;
+      readonly participants: readonly string[];
+      readonly at: number;
+    }
+  | {
+      readonly kind: 'promote' | 'reject';
+      readonly version: number;
+      /** Null: not measured. */
+      readonly candidate: VersionSlices | null;
+      readonly promoted: VersionSlices | null;
+    }
+  | { readonly kind: 'rollback'; readonly version: number; readonly from: number }
+  | { readonly kind: 'finish' };
 
 /** What became of a version. */
 export type VersionStatus = 'candidate' | 'promoted' | 'rejected' | 'superseded' | 'rolledBack';
@@ -34,8 +62,8 @@ export interface VersionView {
   readonly at: number;
 }
 
-/** Every version of a chain, rising. @param broadcasts Verified, from the first. */
-export function versionsOf(broadcasts: readonly Broadcast[]): readonly VersionView[] {
+/** Every version, rising. @param events From the first; those of a chain are verified. */
+export function versionsOf(events: readonly VersionEvent[]): readonly VersionView[] {
   const versions = new Map<number, VersionView>();
   let promoted = 0;
   const set = (version: number, change: Partial<VersionView>): void => {
@@ -43,19 +71,19 @@ export function versionsOf(broadcasts: readonly Broadcast[]): readonly VersionVi
     if (before !== undefined) versions.set(version, { ...before, ...change });
   };
   const first = { parent: null, round: null, participants: [], current: null, earlier: null, gain: null, forgetting: null } as const;
-  for (const broadcast of broadcasts) {
-    switch (broadcast.kind) {
+  for (const event of events) {
+    switch (event.kind) {
       case 'begin':
-        versions.set(0, { ...first, version: 0, status: 'promoted', digest: broadcast.digest, at: broadcast.at });
+        versions.set(0, { ...first, version: 0, status: 'promoted', digest: event.digest, at: event.at });
         break;
       case 'aggregate': {
-        const { version, parent, round, digest, participants, at } = broadcast;
+        const { version, parent, round, digest, participants, at } = event;
         versions.set(version, { ...first, version, parent, round, digest, participants, at, status: 'candidate' });
         break;
       }
       case 'promote':
       case 'reject': {
-        const { version, candidate, promoted: compared } = broadcast;
+        const { version, candidate, promoted: compared } = event;
         if (compared !== null) set(promoted, { current: compared.current, earlier: compared.earlier });
         if (candidate !== null && compared !== null) {
           set(version, {
@@ -64,14 +92,14 @@ export function versionsOf(broadcasts: readonly Broadcast[]): readonly VersionVi
             forgetting: worsening(compared.earlier, candidate.earlier),
           });
         }
-        set(version, { status: broadcast.kind === 'promote' ? 'promoted' : 'rejected' });
-        if (broadcast.kind === 'reject') break;
+        set(version, { status: event.kind === 'promote' ? 'promoted' : 'rejected' });
+        if (event.kind === 'reject') break;
         if (promoted !== version) set(promoted, { status: 'superseded' });
         promoted = version;
         break;
       }
       case 'rollback': {
-        const { version, from } = broadcast;
+        const { version, from } = event;
         for (const view of versions.values()) {
           if (view.version === from || (view.version > version && view.status === 'superseded'))
             set(view.version, { status: 'rolledBack' });

@@ -1,10 +1,10 @@
 /** From a line to its record's examples, as `client train` reads them; and which are the same. */
-import { CutlayerError } from '../../../../src/errors.js';
-import { canonicalJson } from '../../../../src/protocol/federation/canonical-json.js';
-import { plainNumbers } from '../../data/exact-numbers.js';
-import { type Example, type ExampleOptions, toExamples } from '../../data/examples.js';
-import { type DataRecord, parseRecord } from '../../data/records.js';
-import type { TextTokenizer } from '../../data/text-tokenizer.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { canonicalJson } from '../../../src/protocol/federation/canonical-json.js';
+import { plainNumbers } from '../data/exact-numbers.js';
+import { type Example, type ExampleOptions, toExamples } from '../data/examples.js';
+import { type DataRecord, parseRecord } from '../data/records.js';
+import type { TextTokenizer } from '../data/text-tokenizer.js';
 
 /** A line that is a record. */
 export interface ReadRecord {

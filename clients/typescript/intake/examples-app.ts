@@ -1,13 +1,13 @@
 /**
- * The HTTP interface of a running participant, for programs on the same machine: `POST
+ * The HTTP interface of a process that trains, for programs on the same machine: `POST
  * /v1/examples` hands examples in, `GET /v1/status` tells where it is. It listens on loopback only.
  * Origin, Host (of a rebound name) and token keep web pages out. Only the answer to the sender of
  * an example says anything of it; nothing is logged.
  */
 import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
-import { CutlayerError, errorTable } from '../../../../src/errors.js';
-import type { Admission, DataFolder } from './data-folder.js';
+import { CutlayerError, errorTable } from '../../../src/errors.js';
+import type { Admission, ExampleSink } from './admission.js';
 import { checkBearer } from './examples-token.js';
 import { requestLines } from './request-lines.js';
 
@@ -18,20 +18,11 @@ const MAX_REQUESTS = 16;
 /** Problems in one answer. */
 const MAX_PROBLEMS = 100;
 
-/** Where a participant is: numbers and names of the protocol, no text. */
-export interface ParticipantStatus {
-  readonly federation: string;
-  readonly member: string;
-  /** Round that it is in or was last in; null before the first. */
-  readonly round: number | null;
-  /** The promoted version that it knows; null before the first broadcast. */
-  readonly version: number | null;
-}
-
 export interface ExamplesAppOptions {
-  readonly folder: DataFolder;
+  readonly sink: ExampleSink;
   readonly token: string;
-  readonly status: () => ParticipantStatus;
+  /** What `GET /v1/status` tells beside the counts: numbers and names, no text. */
+  readonly status: () => object;
   /** Values of the Host header that are this port's own. */
   readonly hosts: () => ReadonlySet<string>;
   /** Told of failures that are not the caller's. */
@@ -39,7 +30,7 @@ export interface ExamplesAppOptions {
 }
 
 /** Builds the app; nothing listens yet. */
-export function createExamplesApp({ folder, token, status, hosts, onFailure }: ExamplesAppOptions): RequestListener {
+export function createExamplesApp({ sink, token, status, hosts, onFailure }: ExamplesAppOptions): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -68,11 +59,11 @@ export function createExamplesApp({ folder, token, status, hosts, onFailure }: E
   app.post('/v1/examples', limited, body, async (request, response) => {
     const bytes: unknown = request.body;
     const lines = requestLines(bytes instanceof Uint8Array ? bytes : new Uint8Array(), request.headers['content-type']);
-    const answer = summaryOf(await folder.admit(lines));
+    const answer = summaryOf(await sink.admit(lines));
     response.status(answer.accepted > 0 ? 201 : answer.duplicates > 0 ? 200 : 400).json(answer);
   });
   app.get('/v1/status', (_request, response) => {
-    response.json({ ...status(), data: folder.counts });
+    response.json({ ...status(), data: sink.counts });
   });
   app.use(() => {
     throw new CutlayerError('NOT_FOUND', 'path: expected POST /v1/examples or GET /v1/status');

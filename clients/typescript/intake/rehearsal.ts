@@ -2,7 +2,7 @@
  * Which earlier examples are trained on again beside new ones, against forgetting.
  * @see Robins 1995, "Catastrophic forgetting, rehearsal and pseudorehearsal"
  */
-import { seeded, shuffle } from '../../../../src/tensor/random.js';
+import { seeded, shuffle } from '../../../src/tensor/random.js';
 
 /** What of the data a round trains on. */
 export const trainOnChoices = ['all', 'new'] as const;

@@ -1,5 +1,5 @@
 /** What a version has lost against another, in each metric's own unit. */
-import type { VersionMetrics } from '../../../../src/protocol/federation/chain.js';
+import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
 
 /**
  * How much worse `after` is than `before` on the same examples; negative: better. On earlier

@@ -1,9 +1,9 @@
-/** Starts and stops the local port of a participant. */
+/** Starts and stops the local port at which examples are handed in. */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CutlayerError } from '../../../../src/errors.js';
-import type { DataFolder } from './data-folder.js';
-import { createExamplesApp, type ParticipantStatus } from './examples-app.js';
+import { CutlayerError } from '../../../src/errors.js';
+import type { ExampleSink } from './admission.js';
+import { createExamplesApp } from './examples-app.js';
 import { openExamplesToken } from './examples-token.js';
 
 /** How long requests that are under way may take once the port closes. */
@@ -11,12 +11,12 @@ const GRACE_MS = 5_000;
 const MAX_CONNECTIONS = 64;
 
 export interface ExamplesServerOptions {
-  readonly folder: DataFolder;
+  readonly sink: ExampleSink;
   /** Holds the token's file. */
   readonly stateDir: string;
   /** 0 picks a free one. */
   readonly port: number;
-  readonly status: () => ParticipantStatus;
+  readonly status: () => object;
   readonly onFailure?: ((error: CutlayerError) => void) | undefined;
 }
 
@@ -30,10 +30,10 @@ export interface ExamplesServer {
 }
 
 /** Listens on 127.0.0.1. @throws CutlayerError IO_ERROR */
-export async function serveExamples({ folder, stateDir, port, status, onFailure }: ExamplesServerOptions): Promise<ExamplesServer> {
+export async function serveExamples({ sink, stateDir, port, status, onFailure }: ExamplesServerOptions): Promise<ExamplesServer> {
   const { file: tokenFile, token } = await openExamplesToken(stateDir);
   let hosts: ReadonlySet<string> = new Set();
-  const app = createExamplesApp({ folder, token, status, onFailure, hosts: () => hosts });
+  const app = createExamplesApp({ sink, token, status, onFailure, hosts: () => hosts });
   const server = createServer({ requestTimeout: 60_000, headersTimeout: 5_000, maxHeaderSize: 16_384 }, app);
   server.maxConnections = MAX_CONNECTIONS;
   const underWay = new Set<ServerResponse>();

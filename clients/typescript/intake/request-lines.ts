@@ -1,6 +1,6 @@
 /** The body of a request as lines of JSON: one object, a list of objects, or JSON lines. */
-import { CutlayerError } from '../../../../src/errors.js';
-import { parseJson } from '../../../../src/files/json-text.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { parseJson } from '../../../src/files/json-text.js';
 
 /** Most examples of one request. */
 export const MAX_EXAMPLES_PER_REQUEST = 10_000;

@@ -2,8 +2,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CutlayerError } from '../../../../src/errors.js';
-import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
+import { CutlayerError } from '../../../src/errors.js';
+import { writeFileAtomic } from '../../../src/files/atomic-file.js';
 
 /** A token and the file that holds it. */
 export interface ExamplesToken {
