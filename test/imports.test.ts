@@ -44,6 +44,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   intake: ['data'],
   versions: [],
   federation: ['intake', 'versions', 'training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
+  improvement: ['intake', 'versions', 'inference', 'data'],
   inspect: ['training', 'adapters'],
   serving: ['inference', 'model', 'connection', 'data', 'adapters', 'inspect'],
   cli: ['*'],

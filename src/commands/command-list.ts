@@ -141,8 +141,19 @@ const clientCommands: CommandGroup = {
       load: async () => (await import('../../clients/typescript/cli/federate/federate-command.js')).federateCommand,
     },
     {
+      name: 'improve',
+      description: 'keep improving an adapter from new examples and feedback; text and labels are in no message',
+      load: async () => (await import('../../clients/typescript/cli/improve/improve-command.js')).improveCommand,
+    },
+    {
+      name: 'migrate',
+      description: "train an adapter anew for the vendor's new model, and compare the scores",
+      load: async () => (await import('../../clients/typescript/cli/migrate/migrate-command.js')).migrateCommand,
+    },
+    {
       name: 'versions',
-      description: "list a federation's versions as this member has seen them",
+      description: 'list the versions of an improvement, or of a federation as this member has seen them',
+      word: ['[state]', 'state directory of cutlayer client improve or federate'],
       load: async () => (await import('../../clients/typescript/cli/versions/versions-command.js')).versionsCommand,
     },
   ],

@@ -6,7 +6,7 @@ import { taskOf } from '../adapters/task.js';
 import { makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
 import { evaluationBatches } from '../data/order.js';
-import type { BatchResult, SplitModel } from '../model/split-model.js';
+import type { BatchResult, SequenceSums, SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
 import { continueAll } from './generate.js';
 
@@ -31,6 +31,12 @@ export interface EvaluationResult {
   readonly tasks?: Readonly<Record<string, Omit<EvaluationResult, 'tasks' | 'generationExactMatch'>>>;
 }
 
+/** One example's part of an evaluation. */
+export interface ExampleScore extends SequenceSums {
+  /** Whether every target is right; undefined without targets. */
+  readonly exact: boolean | undefined;
+}
+
 export interface EvaluateOptions {
   /** Sequences at a time. Default 8. */
   readonly batchSize?: number;
@@ -40,6 +46,8 @@ export interface EvaluateOptions {
   /** Also generate, for at most this many examples that have a prompt. */
   readonly generateExamples?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Gets each example's part, by its index. */
+  readonly onScore?: ((index: number, score: ExampleScore) => void) | undefined;
   /** Gets the number of examples done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -67,6 +75,9 @@ export async function evaluate(
         pipeline.runExclusive(async () => {
           options.signal?.throwIfAborted();
           const result = await model.evaluate(makeBatch(indexes.map((index) => examples[index]!)), parts, options.signal);
+          indexes.forEach((index, b) => {
+            options.onScore?.(index, { ...result.sequences[b]!, exact: result.exact[b] });
+          });
           done += indexes.length;
           options.onProgress?.(done, examples.length);
           return result;

@@ -148,11 +148,14 @@ async function runReport(path: string): Promise<RunReport | undefined> {
 }
 
 /**
- * The adapter's directory at a path: the path, or a run's result, best or newest checkpoint.
+ * The adapter's directory at a path: the path, a run's result, best or newest checkpoint, or the
+ * promoted version of a state directory.
  * @throws CutlayerError NOT_FOUND
  */
 export async function adapterDirectory(path: string): Promise<string> {
-  if (!(await isRun(path))) return path;
+  const names = await namesIn(path);
+  // A state directory of improve or federate has its promoted version as a run has its result.
+  if (isAdapter(names) || !(names.includes(METRICS_FILE) || names.includes('adapter'))) return path;
   for (const dir of [join(path, 'adapter'), join(path, 'best'), ...(await checkpointsOf(path)).slice(0, 1)]) {
     if (await stat(dir).catch(() => undefined)) return dir;
   }
@@ -160,10 +163,18 @@ export async function adapterDirectory(path: string): Promise<string> {
 }
 
 async function isRun(path: string): Promise<boolean> {
-  const names: readonly string[] = await readdir(path).catch((cause: unknown) => {
+  const names = await namesIn(path);
+  return names.includes(METRICS_FILE) && !isAdapter(names);
+}
+
+function isAdapter(names: readonly string[]): boolean {
+  return names.includes(CONFIG_FILE) || names.includes(SIDECAR_FILE);
+}
+
+function namesIn(path: string): Promise<readonly string[]> {
+  return readdir(path).catch((cause: unknown) => {
     throw new CutlayerError('NOT_FOUND', `${path}: no such directory; expected an adapter, a checkpoint or the directory of a run`, {
       cause,
     });
   });
-  return names.includes(METRICS_FILE) && !names.includes(CONFIG_FILE) && !names.includes(SIDECAR_FILE);
 }

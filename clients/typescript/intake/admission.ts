@@ -11,6 +11,8 @@ export interface ExampleSink {
    * @throws CutlayerError DATA_FULL (nothing was taken), IO_ERROR
    */
   admit(lines: readonly string[]): Promise<readonly Admission[]>;
+  /** As {@link admit}, of feedback on completions; absent where none is taken. */
+  feedback?(lines: readonly string[]): Promise<readonly Admission[]>;
   /** Numbers about the data, without a word of it. */
   readonly counts: object;
 }

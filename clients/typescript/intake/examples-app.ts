@@ -56,17 +56,36 @@ export function createExamplesApp({ sink, token, status, hosts, onFailure }: Exa
     next();
   };
   const body = express.raw({ type: () => true, limit: MAX_REQUEST_BYTES, inflate: false });
-  app.post('/v1/examples', limited, body, async (request, response) => {
-    const bytes: unknown = request.body;
-    const lines = requestLines(bytes instanceof Uint8Array ? bytes : new Uint8Array(), request.headers['content-type']);
-    const answer = summaryOf(await sink.admit(lines));
-    response.status(answer.accepted > 0 ? 201 : answer.duplicates > 0 ? 200 : 400).json(answer);
-  });
+  const taking =
+    (take: ExampleSink['admit']): RequestHandler =>
+    async (request, response) => {
+      const bytes: unknown = request.body;
+      const lines = requestLines(bytes instanceof Uint8Array ? bytes : new Uint8Array(), request.headers['content-type']);
+      const answer = summaryOf(await take(lines));
+      response.status(answer.accepted > 0 ? 201 : answer.duplicates > 0 ? 200 : 400).json(answer);
+    };
+  app.post(
+    '/v1/examples',
+    limited,
+    body,
+    taking((lines) => sink.admit(lines)),
+  );
+  const { feedback } = sink;
+  if (feedback !== undefined)
+    app.post(
+      '/v1/feedback',
+      limited,
+      body,
+      taking((lines) => feedback.call(sink, lines)),
+    );
   app.get('/v1/status', (_request, response) => {
     response.json({ ...status(), data: sink.counts });
   });
   app.use(() => {
-    throw new CutlayerError('NOT_FOUND', 'path: expected POST /v1/examples or GET /v1/status');
+    throw new CutlayerError(
+      'NOT_FOUND',
+      `path: expected POST /v1/examples${feedback === undefined ? '' : ', POST /v1/feedback'} or GET /v1/status`,
+    );
   });
   const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
     const error = CutlayerError.from(requestProblem(caught) ?? caught);

@@ -13,6 +13,9 @@ import type { RemoteModel } from './remote-model.js';
 import { rowLosses } from './row-losses.js';
 import { promptRowsOf, splitStep } from './split-step.js';
 
+/** One sequence's part of a batch's sums. */
+export type SequenceSums = Readonly<Record<'lossSum' | 'targets' | 'correct', number>>;
+
 /** A batch's loss and counts. */
 export interface BatchResult {
   /** Sum of the negative log likelihoods of all targets, in nats. */
@@ -23,6 +26,8 @@ export interface BatchResult {
   readonly correct: number;
   /** For each sequence: whether every one of its targets is right; undefined without targets. */
   readonly exact: readonly (boolean | undefined)[];
+  /** For each sequence: its part of the sums. */
+  readonly sequences: readonly SequenceSums[];
   /** Rows that went through the backbone. */
   readonly rows: number;
 }
@@ -135,20 +140,28 @@ export class SplitModel {
     const promptRows = promptRowsOf(parts);
     const targets = parts.classifier === undefined ? lossRows(batch, promptRows) : classRows(batch, promptRows, parts.classifier.shape[0]!);
     const exact: (boolean | undefined)[] = batch.lengths.map(() => undefined);
-    for (const sequence of targets.sequenceOfTarget) exact[sequence] = true;
+    const sequences = exact.map(() => ({ lossSum: 0, targets: 0, correct: 0 }));
+    for (const sequence of targets.sequenceOfTarget) {
+      exact[sequence] = true;
+      sequences[sequence]!.targets += 1;
+    }
     const rows = promptRows + count * sequence;
-    if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, rows } };
+    if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, sequences, rows } };
     const step = await splitStep(this.bundle, this.remote, { batch, parts, positions: targets.positions, training, signal });
     const chunkRows = chunkOf(parts.classifier?.shape[0] ?? this.bundle.vocabSize);
     const losses = await rowLosses(this.bundle, step.rows, targets, { chunkRows, wantCotangent: training, head: parts, signal });
     let lossSum = 0;
     let correct = 0;
     targets.labels.forEach((_, target) => {
+      const sequence = targets.sequenceOfTarget[target]!;
+      const right = losses.correct[target] === 1 ? 1 : 0;
       lossSum += losses.nll[target]!;
-      if (losses.correct[target] === 1) correct += 1;
-      else exact[targets.sequenceOfTarget[target]!] = false;
+      correct += right;
+      sequences[sequence]!.lossSum += losses.nll[target]!;
+      sequences[sequence]!.correct += right;
+      if (right === 0) exact[sequence] = false;
     });
-    const result: BatchResult = { lossSum, targets: targets.labels.length, correct, exact, rows };
+    const result: BatchResult = { lossSum, targets: targets.labels.length, correct, exact, sequences, rows };
     const { cotangent, head } = losses;
     if (cotangent === undefined || head === undefined) return { result };
     return { result, backward: async () => withHead(await step.backward(cotangent), head) };

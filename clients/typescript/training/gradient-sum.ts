@@ -5,7 +5,7 @@
 import { addFloats, mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor, type TensorDType, tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, StepCotangents } from '../adapters/adapter.js';
-import type { BatchResult, GradientResult } from '../model/split-model.js';
+import type { BatchResult, GradientResult, SequenceSums } from '../model/split-model.js';
 import { OrderedResults } from './ordered-results.js';
 
 /** Tensors by place, as {@link StepCotangents} holds them: some lie one level deeper. */
@@ -89,13 +89,16 @@ export class GradientSum extends StepSum {
 /** Joins the results of one call. @param indexes For each: its sequences' places among all. */
 export function joinResults(results: readonly BatchResult[], indexes: readonly (readonly number[])[]): BatchResult {
   const exact: (boolean | undefined)[] = [];
+  const sequences: SequenceSums[] = [];
   results.forEach((result, at) => {
     result.exact.forEach((right, b) => {
-      exact[indexes[at]![b]!] = right;
+      const index = indexes[at]![b]!;
+      exact[index] = right;
+      sequences[index] = result.sequences[b]!;
     });
   });
   const sum = (name: 'lossSum' | 'targets' | 'correct' | 'rows') => results.reduce((total, result) => total + result[name], 0);
-  return { lossSum: sum('lossSum'), targets: sum('targets'), correct: sum('correct'), rows: sum('rows'), exact };
+  return { lossSum: sum('lossSum'), targets: sum('targets'), correct: sum('correct'), rows: sum('rows'), exact, sequences };
 }
 
 function isTensor<T extends TensorDType>(value: Tensor<T> | Nested<T>): value is Tensor<T> {

@@ -41,14 +41,23 @@ export interface PreparedTraining {
   run(flags: ResolvedTrainFlags, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
 }
 
-/** Reads data and makes an adapter: errors come before any step. @throws CutlayerError */
-export async function prepareTraining(flags: ResolvedTrainFlags, session: Session, signal: AbortSignal): Promise<PreparedTraining> {
+/**
+ * Reads data and makes an adapter: errors come before any step.
+ * @param given Instead of the examples in `flags.data`; such a run has no `config.yaml` of its own.
+ * @throws CutlayerError
+ */
+export async function prepareTraining(
+  flags: ResolvedTrainFlags,
+  session: Session,
+  signal: AbortSignal,
+  given?: readonly Example[],
+): Promise<PreparedTraining> {
   const { bundle, connection } = session;
   // Before any work: does this bundle belong to this gateway?
   const model = new SplitModel(bundle, new RemoteModel(connection));
   let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
   const { numVirtualTokens } = adapter;
-  const examples = await readExamples(flags.data, flags, session, model, adapter, signal);
+  const examples = given ?? (await readExamples(flags.data, flags, session, model, adapter, signal));
   const validation =
     flags.validation === undefined ? undefined : await readExamples(flags.validation, flags, session, model, adapter, signal);
   const limits = limitsOf(flags, model, adapter);
@@ -68,7 +77,15 @@ export async function prepareTraining(flags: ResolvedTrainFlags, session: Sessio
       adapter = undefined;
       try {
         const client = newClient(chosen, session, fresh, totalSteps, privacy?.step);
-        return await runToEnd(client, chosen, { examples, validation, totalSteps, privacy: privacy?.run, signal, onEvent });
+        return await runToEnd(client, chosen, {
+          examples,
+          validation,
+          totalSteps,
+          privacy: privacy?.run,
+          recorded: given === undefined,
+          signal,
+          onEvent,
+        });
       } catch (caught) {
         throw withAdvice(caught, chosen, figures);
       }
@@ -106,6 +123,8 @@ interface RunInputs {
   readonly validation: readonly Example[] | undefined;
   readonly totalSteps: number;
   readonly privacy: RunPrivacy | undefined;
+  /** Whether the run's directory gets a `config.yaml`. */
+  readonly recorded: boolean;
   readonly signal: AbortSignal;
   readonly onEvent: (event: TrainEvent) => void;
 }
@@ -128,7 +147,7 @@ async function runToEnd(client: TrainingClient, flags: ResolvedTrainFlags, input
     settings: { schedule, warmup, weightDecay, clip },
   });
   try {
-    await writeRunConfig(flags);
+    if (inputs.recorded) await writeRunConfig(flags);
     return await run.toEnd();
   } finally {
     await run.close();
@@ -159,7 +178,13 @@ async function readExamples(
   }
 }
 
-async function newAdapter(flags: TrainFlags, { bundle, connection }: Session, model: SplitModel, signal: AbortSignal): Promise<Adapter> {
+/** The adapter that a run begins from. @throws CutlayerError naming the flag */
+export async function newAdapter(
+  flags: TrainFlags,
+  { bundle, connection }: Session,
+  model: SplitModel,
+  signal: AbortSignal,
+): Promise<Adapter> {
   const context = { bundle, keyValues: (tokenIds: readonly number[]) => model.keyValues(tokenIds, signal) };
   const { initAdapter, method } = flags;
   const adapter = await (initAdapter === undefined

@@ -10,8 +10,12 @@ promoted, superseded (by a later one), rejected, or rolledBack. Numbers are the 
 before it on all held-out examples, "forgot" what it was worse by on the earlier ones. The promoted version is in adapter/ of the state directory, the newest
 five are in versions/.
 
+Of an improvement (cutlayer client improve), versions come from its own journal: "round" is the run, "members" is empty, and below stands why each version was
+promoted or kept away.
+
 Examples:
-    $ cutlayer client versions --state-dir federation
+    $ cutlayer client versions federation
+    $ cutlayer client versions tickets
     $ cutlayer client versions --state-dir federation --json`,
-  run: async (flags) => (await import('./run-versions.js')).runVersions(flags),
+  run: async (flags, { words }) => (await import('./run-versions.js')).runVersions(flags, words[0]),
 });
