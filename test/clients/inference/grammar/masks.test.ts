@@ -26,6 +26,30 @@ describe('masks of a constraint', () => {
     await compareMasks(await smallMatcher({ kind: 'choice', choices }), choices);
   });
 
+  it('are exact for integers between bounds', async () => {
+    const schema = { type: 'integer', minimum: 3, maximum: 120 };
+    await compareMasks(
+      await smallMatcher({ kind: 'schema', schema }),
+      Array.from({ length: 118 }, (_, at) => String(3 + at)),
+    );
+  });
+
+  it('keep names of properties from coming twice', async () => {
+    const integer = { type: 'integer' };
+    const schema = { type: 'object', properties: { a: integer, ab: integer, '': integer }, additionalProperties: integer };
+    const matcher = await smallMatcher({ kind: 'schema', schema });
+    const closes = async (name: string): Promise<boolean> => {
+      let mask = await matcher.begin(1);
+      for (const byte of Buffer.from(`{"a":1,"ab":2,"":3,"${name}`)) mask = await matcher.accept(1, byte);
+      matcher.end(1);
+      return allowedIds(mask).includes('"'.charCodeAt(0));
+    };
+    const names = ['', 'a', 'ab', 'abc', 'b'];
+    const closed: boolean[] = [];
+    for (const name of names) closed.push(await closes(name));
+    assert.deepEqual(closed, [false, false, false, true, true]);
+  });
+
   it('count a first token without the space that decoding drops', async () => {
     const choices = ['"a', ' b', '  c'];
     const matcher = await smallMatcher({ kind: 'choice', choices }, true);
