@@ -56,13 +56,13 @@ export class DecodeSession {
   }
 
   /**
-   * Appends tokens, at least one; gives the last hidden states after them, as the head takes them:
-   * [1, hiddenSize].
+   * Appends tokens, at least one; gives the last hidden states after the last `wanted` of them, as
+   * the head takes them: [wanted, hiddenSize].
    * @throws CutlayerError the gateway's; CANCELLED
    */
-  async append(ids: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>> {
+  async append(ids: readonly number[], wanted = 1, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const rows = await this.#rows(ids, this.#ids.length, signal);
-    const output = await this.#open().append(rows, signal);
+    const output = await this.#open().append(rows, wanted, signal);
     this.#ids.push(...ids);
     return output;
   }

@@ -12,16 +12,24 @@ import { DecodeSession } from './decode-session.js';
 
 /** A text of tokens that grows. */
 export interface Growing {
-  /** Grows by one token between two calls. */
+  /** Grows between two calls, by a token at least. */
   readonly ids: readonly number[];
+  /** Tokens that may come next: their logits are given too, where that costs no run of its own. */
+  readonly draft: readonly number[];
   /** Tokens that it may have in the end. */
   readonly maxTokens: number;
 }
 
+/**
+ * The logits after a text's tokens, and after each token of its draft or none of them: [vocabulary]
+ * each.
+ */
+export type NextLogits = readonly Float32Array[];
+
 /** Gives logits. */
 export interface LogitsSource {
-  /** The logits after each text's tokens, [vocabulary] each. @throws CutlayerError */
-  next(texts: readonly Growing[]): Promise<readonly Float32Array[]>;
+  /** Of each text. @throws CutlayerError */
+  next(texts: readonly Growing[]): Promise<readonly NextLogits[]>;
   /** A text has ended. */
   end(text: Growing): void;
   /** All have, also while logits are on their way. */
@@ -52,13 +60,13 @@ export interface LogitsOptions {
 export function wholeSequences({ model, parts, limits, signal }: LogitsOptions): LogitsSource {
   return {
     async next(texts) {
-      const logits: Float32Array[] = [];
+      const logits: NextLogits[] = [];
       const lengths = texts.map(({ ids }) => ids.length);
       for (const group of evaluationBatches(lengths, limits)) {
         const examples = group.map((at) => ({ tokenIds: Int32Array.from(texts[at]!.ids), labelMask: new Uint8Array(lengths[at]!) }));
         const { data } = await model.nextLogits(makeBatch(examples), parts, signal);
         const rows = rowsOf(data, model.bundle.vocabSize);
-        for (const [row, at] of group.entries()) logits[at] = rows[row]!;
+        for (const [row, at] of group.entries()) logits[at] = [rows[row]!];
       }
       return logits;
     },
@@ -86,15 +94,19 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
     const [first, ...others] = texts as [Growing, ...Growing[]];
     const maxTokens = Math.max(...texts.map((text) => text.maxTokens));
     const session = keep(first, await DecodeSession.open(model, parts, { maxTokens, signal }));
-    const { data } = await session.append(first.ids, signal);
+    const { data } = await session.append(first.ids, 1, signal);
     for (const other of others) {
       await session.fork(signal).then((fork) => keep(other, fork), goWithout([other]));
     }
     return texts.map(() => data);
   }
 
-  async function step(text: Growing, session: DecodeSession): Promise<Float32Array> {
-    return (await session.append(text.ids.slice(session.ids.length), signal)).data;
+  /** The rows after the text and each token of its draft, [1 + draft, hiddenSize]. */
+  async function step({ ids, draft }: Growing, session: DecodeSession): Promise<Float32Array> {
+    // A draft that was wrong from some token on is taken back.
+    const same = session.ids.findIndex((id, at) => id !== ids[at]);
+    if (same !== -1) session.rollback(same);
+    return (await session.append([...ids.slice(session.ids.length), ...draft], 1 + draft.length, signal)).data;
   }
 
   /** Remembers texts that go on without a session; other errors are thrown. */
@@ -110,7 +122,7 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
     };
   }
 
-  /** The last hidden states [1, hiddenSize] of the texts that have sessions, or get them. */
+  /** The last hidden states [rows, hiddenSize] of the texts that have sessions, or get them. */
   async function decoded(texts: readonly Growing[]): Promise<ReadonlyMap<Growing, Float32Array>> {
     const rows = new Map<Growing, Float32Array>();
     const byPrompt = new Map<string, Growing[]>();
@@ -130,20 +142,26 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
     return rows;
   }
 
-  /** The logits of rows, in one run of the head. */
-  async function headOf(rows: readonly Float32Array[]): Promise<readonly Float32Array[]> {
+  /** The logits of each text's rows, in one run of the head. */
+  async function headOf(rows: readonly Float32Array[]): Promise<readonly NextLogits[]> {
     const { hiddenSize } = model.bundle.dims;
-    const joined = new Float32Array(rows.length * hiddenSize);
-    for (const [at, row] of rows.entries()) joined.set(row, at * hiddenSize);
-    const { data } = await model.bundle.logits(f32([rows.length, hiddenSize], joined), parts, signal);
-    return rowsOf(data, model.bundle.vocabSize);
+    const joined = new Float32Array(rows.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    const spans = rows.map((row) => {
+      joined.set(row, at);
+      at += row.length;
+      return [(at - row.length) / hiddenSize, at / hiddenSize] as const;
+    });
+    const { data } = await model.bundle.logits(f32([at / hiddenSize, hiddenSize], joined), parts, signal);
+    const logits = rowsOf(data, model.bundle.vocabSize);
+    return spans.map(([from, to]) => logits.slice(from, to));
   }
 
   return {
     async next(texts) {
       const rows = await decoded(texts.filter((text) => !without.has(text)));
-      const logits = new Map<Growing, Float32Array>();
-      const note = (of: readonly Growing[], found: readonly Float32Array[]): void => {
+      const logits = new Map<Growing, NextLogits>();
+      const note = (of: readonly Growing[], found: readonly NextLogits[]): void => {
         for (const [at, text] of of.entries()) logits.set(text, found[at]!);
       };
       if (rows.size > 0) note([...rows.keys()], await headOf([...rows.values()]));

@@ -85,13 +85,19 @@ export class RemoteSession {
     return this.#length;
   }
 
+  /** Rows whose outputs one append can give. */
+  get maxWanted(): number {
+    return this.#messageRows;
+  }
+
   /**
-   * Appends rows [n, hiddenSize]; gives the output of the last one: [1, hiddenSize].
+   * Appends rows [n, hiddenSize]; gives the outputs of the last `wanted` ones, at most
+   * {@link maxWanted}: [wanted, hiddenSize].
    * @throws CutlayerError the gateway's; CANCELLED
    */
-  async append(rows: Floats, signal?: AbortSignal): Promise<Floats> {
+  async append(rows: Floats, wanted = 1, signal?: AbortSignal): Promise<Floats> {
     const from = this.#length;
-    const output = await this.#going((stream) => this.#send(stream, from, rows), signal);
+    const output = await this.#going((stream) => this.#send(stream, from, rows, wanted), signal);
     this.#length = from + rows.shape[0]!;
     return output;
   }
@@ -229,18 +235,20 @@ export class RemoteSession {
     return { resume: { sessionId: this.#id, length }, action: 'resume' };
   }
 
-  /** Sends rows in messages; gives the output of the last row. */
-  async #send(stream: DecodeStream, from: number, { shape, data }: Floats): Promise<Floats> {
+  /** Sends rows in messages; gives the outputs of the last `wanted` rows, which one message has. */
+  async #send(stream: DecodeStream, from: number, { shape, data }: Floats, wanted = 1): Promise<Floats> {
     const { wireDtype, counters } = this.#connection;
     const [count, width] = shape as [number, number];
-    for (let at = 0; ; at += this.#messageRows) {
-      const end = Math.min(count, at + this.#messageRows);
+    for (let at = 0, end = 0; ; at = end) {
+      end = Math.min(count, at + this.#messageRows);
+      if (end < count) end = Math.min(end, count - wanted);
       const part = f32([end - at, width], data.subarray(at * width, end * width));
       const rows = encodeTensor(part, wireDtype, 'rows');
       counters.bytesUp += wireBytes(part.shape, wireDtype);
-      const answer: DecodeResponse__Output = await stream.ask({ append: { from: from + at, rows }, action: 'append' });
+      const positions = end === count ? Array.from({ length: wanted }, (_, row) => end - at - wanted + row) : [];
+      const answer: DecodeResponse__Output = await stream.ask({ append: { from: from + at, rows, positions }, action: 'append' });
       counters.bytesDown += (answer.rows?.data.length ?? 0) + (answer.rows?.scales.length ?? 0);
-      if (end === count) return decodeTensor(answer.rows, { name: 'Decode.rows', shape: [1, width] });
+      if (end === count) return decodeTensor(answer.rows, { name: 'Decode.rows', shape: [wanted, width] });
     }
   }
 }

@@ -81,14 +81,14 @@ describe('generation over decode sessions', () => {
     model: SplitModel,
     adapter: Adapter | undefined,
     options: Settings,
-    { prompts = PROMPTS, n = 1, onPiece = (): unknown => undefined } = {},
+    { prompts = PROMPTS, n = 1, onPiece = (): unknown => undefined, draftTokens = 16 } = {},
   ): Promise<readonly (readonly number[])[]> {
     const { tokenizer } = model.bundle;
     const asked = prompts.flatMap((text) =>
       Array.from({ length: n }, (_, number) => ({ ids: [...tokenizer.leading, ...tokenizer.encode(text)], options, number })),
     );
     const ids = asked.map((): number[] => []);
-    for await (const { index, token } of continueAll(model, adapter, asked)) {
+    for await (const { index, token } of continueAll(model, adapter, asked, { draftTokens })) {
       if (token !== undefined) ids[index]!.push(token.id);
       onPiece();
     }
@@ -128,7 +128,7 @@ describe('generation over decode sessions', () => {
 
   it('computes each token once, a prompt of several continuations once, and steps all of them together', async () => {
     const [model] = await start('llama-tiny');
-    await texts(model, undefined, { ...seeded, maxNewTokens: 6 }, { prompts: PROMPTS.slice(0, 1), n: 4 });
+    await texts(model, undefined, { ...seeded, maxNewTokens: 6 }, { prompts: PROMPTS.slice(0, 1), n: 4, draftTokens: 0 });
     const promptRows = [...model.bundle.tokenizer.leading, ...model.bundle.tokenizer.encode(PROMPTS[0]!)].length;
     assert.deepEqual(decoder.runs[0], [promptRows]);
     const steps = decoder.runs.slice(1);
@@ -177,7 +177,7 @@ describe('generation over decode sessions', () => {
       if (++pieces % 7 === 0) tap.sever();
     };
     const options = { ...greedy, maxNewTokens: 20 };
-    assert.deepEqual(await texts(model, undefined, options, { onPiece }), await texts(plain, undefined, options));
+    assert.deepEqual(await texts(model, undefined, options, { onPiece, draftTokens: 0 }), await texts(plain, undefined, options));
     assert.ok(pieces >= 40);
     const rows = decoder.runs.flat().filter((count) => count > 1).length;
     assert.equal(rows, PROMPTS.length, 'sessions stay: no prompt is sent twice');

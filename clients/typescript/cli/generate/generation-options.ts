@@ -29,5 +29,9 @@ export const generationOptions = {
   stop: optional(texts('text', 'the text ends before this string; may be repeated')),
   ...constraintOptions,
   minTokens: withDefault(nonNegativeInteger('n', 'do not stop before n tokens'), 0),
+  draftTokens: withDefault(
+    nonNegativeInteger('n', 'tokens drafted from the text at a time; they save round trips and change no token'),
+    16,
+  ),
   seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
 };
