@@ -19,7 +19,7 @@ function importedPackages(file: string, seen = new Set<string>()): Set<string> {
   const found = new Set<string>();
   if (seen.has(file)) return found;
   seen.add(file);
-  for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?['"]([^'"]+)['"]/g)) {
+  for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(/\b(?:from\s+|import\s*\(?)['"]([^'"\n]+)['"]/g)) {
     if (from.startsWith('.'))
       for (const name of importedPackages(resolve(dirname(file), from.replace(/\.js$/, '.d.ts')), seen)) found.add(name);
     else if (!from.startsWith('node:')) found.add(from.startsWith('@') ? from.split('/').slice(0, 2).join('/') : from.split('/')[0]!);

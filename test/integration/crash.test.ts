@@ -139,7 +139,7 @@ describe('kill -9', () => {
     await small.stop();
   });
 
-  it('of the client: --resume gives the metrics and the adapter of a run that never stopped', async () => {
+  thorough('of the client: --resume gives the metrics and the adapter of a run that never stopped', async () => {
     await trainHere('cli-whole');
     const killed = clientTrain('cli-killed');
     await metricsHold(join(dir, 'cli-killed', 'metrics.jsonl'), 7, killed);

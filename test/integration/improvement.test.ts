@@ -114,7 +114,7 @@ describe('improvement of one client, by its commands', function () {
     }
   };
 
-  it("migrates to the vendor's next model from its own examples, and compares the scores", () =>
+  thorough("migrates to the vendor's next model from its own examples, and compares the scores", () =>
     withNext(async (to, migrate) => {
       const refused = await cutlayerHere(['client', 'improve', '--config', join(state(), 'config.yaml'), '--once', ...to]);
       assert.match(refused.stderr, /BACKBONE_MISMATCH.*was begun with backbone/s);
@@ -124,7 +124,8 @@ describe('improvement of one client, by its commands', function () {
       assert.ok(Math.abs(improved.new.score!.loss - improved.old.score!.loss) < 0.05, JSON.stringify(improved));
       const again = await migrate(state(), join(dir, 'state2'));
       assert.deepEqual(again.new, improved.new, 'a second call repeats nothing');
-    }));
+    }),
+  );
 
   thorough("migrates a run of train to the vendor's next model, and compares the scores", () =>
     withNext(async (to, migrate) => {

@@ -203,7 +203,7 @@ describe('training as a person does it', function () {
     await succeeds('train', ...flags, ...onwards, '--out', join(dir, 'from-good'));
   });
 
-  it('a sweep ranks learning rates, has a row for the one that diverged, and goes on where it stopped', async () => {
+  thorough('a sweep ranks learning rates, has a row for the one that diverged, and goes on where it stopped', async () => {
     const out = join(dir, 'sweep');
     const sweep = (...rates: readonly string[]) => [...flags, ...small, '--out', out, '--lr', rates.join(',')];
     const { stdout, stderr } = await succeeds('sweep', ...sweep('0.3', '1e-4', '1e38'));

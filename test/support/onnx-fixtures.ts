@@ -30,7 +30,7 @@ export function packOnnxFixture(
   request: Pick<OnnxPackRequest, 'outDir'> & Partial<OnnxPackRequest>,
 ): Promise<PackResult> {
   const onnxPath = join(fixtureDir(name), 'backbone.onnx');
-  return packOnnx({ onnxPath, bundleFromDir: fixtureDir(checkpoint), finalNorm, openGraphs, ...request });
+  return packOnnx({ onnxPath, bundleFromDir: fixtureDir(checkpoint), finalNorm, openGraphs, measure: false, ...request });
 }
 
 /** One, packed once for all tests of a run. Tests only read it. */

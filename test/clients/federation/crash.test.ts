@@ -142,7 +142,7 @@ describe('a participant that is killed', function () {
     return points;
   };
 
-  it('says nothing twice in two ways, and its update is in the sum once, wherever it was killed', async () => {
+  thorough('says nothing twice in two ways, and its update is in the sum once, wherever it was killed', async () => {
     // More than a hundred rounds in the exhaustive run.
     assert.ok((await survives({}, depth(1, 18))) > 90, 'every effect of a round was a point to die at');
   });

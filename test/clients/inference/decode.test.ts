@@ -19,7 +19,7 @@ import { DecodeSession } from '../../../clients/typescript/inference/decode-sess
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import { CutlayerError } from '../../../src/errors.js';
-import { depth, every } from '../../support/exhaustive.js';
+import { depth, every, thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { maxRelativeError } from '../../support/packed-model.js';
 import { startTapProxy, type TapProxy } from '../../support/tap-proxy.js';
@@ -126,7 +126,7 @@ describe('generation over decode sessions', () => {
     });
   }
 
-  it('computes each token once, a prompt of several continuations once, and steps all of them together', async () => {
+  thorough('computes each token once, a prompt of several continuations once, and steps all of them together', async () => {
     const [model] = await start('llama-tiny');
     await texts(model, undefined, { ...seeded, maxNewTokens: 6 }, { prompts: PROMPTS.slice(0, 1), n: 4, draftTokens: 0 });
     const promptRows = [...model.bundle.tokenizer.leading, ...model.bundle.tokenizer.encode(PROMPTS[0]!)].length;
@@ -149,7 +149,7 @@ describe('generation over decode sessions', () => {
     assert.equal(decoder.runs.length, 0);
   });
 
-  it('goes on with whole sequences when the gateway has too little memory for a session', async () => {
+  thorough('goes on with whole sequences when the gateway has too little memory for a session', async () => {
     const [model, plain] = await start('llama-tiny', { options: { decodeMemory: '2KiB' } });
     assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
     assert.equal(decoder.lanes.size, 0);
@@ -170,7 +170,7 @@ describe('generation over decode sessions', () => {
     await idle();
   });
 
-  it('goes on when its streams break, again and again', async () => {
+  thorough('goes on when its streams break, again and again', async () => {
     const [model, plain] = await start('llama-tiny');
     let pieces = 0;
     const onPiece = (): void => {

@@ -49,14 +49,15 @@ describe('keys and values of the whole model', () => {
     [1, 1],
   ] as const;
   const twoCuts = depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[2], everyCut[3]]);
+  const one: readonly (readonly [number, number])[] = [[1, 1]];
   const checkpoints: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
     'gpt2-tiny': depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[0], everyCut[1]]),
-    'llama-tiny': twoCuts,
-    'llama3-tiny': [[1, 1]],
+    'llama-tiny': depth(twoCuts, []),
+    'llama3-tiny': depth(one, []),
     'qwen3-tiny': depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[3]]),
-    'olmo2-tiny': [[1, 1]],
+    'olmo2-tiny': depth(one, []),
     'phi3-tiny': [[1, 1]],
-    'granite-tiny': [[1, 1]],
+    'granite-tiny': depth(one, []),
     'gemma3_text-tiny': [[1, 1]],
   };
 

@@ -6,6 +6,7 @@ import { forcedCall } from '../../../clients/typescript/serving/tools/forced-cal
 import { toolCallReader } from '../../../clients/typescript/serving/tools/tool-calls.js';
 import { pack } from '../../../src/compiler/pack/pack.js';
 import { withVariant } from '../../support/checkpoint-variant.js';
+import { thorough } from '../../support/exhaustive.js';
 import { drawnTexts } from '../../support/grammar-walk.js';
 import { packedOnce } from '../../support/packed-fixture.js';
 import { fixtureDir } from '../../support/packed-model.js';
@@ -56,7 +57,7 @@ describe('an answer of the local endpoint', () => {
     fits(text);
   });
 
-  it('fits the schema of text.format in the Responses API', async () => {
+  thorough('fits the schema of text.format in the Responses API', async () => {
     const text = { format: { type: 'json_schema' as const, name: 'part', schema } };
     const { output_text } = await rig.openai.responses.create({ model: 'base', input: 'Which part?', max_output_tokens: 150, text });
     fits(output_text);
@@ -79,7 +80,7 @@ describe('an answer of the local endpoint', () => {
     assert.match(call.function.arguments, /^\{"n":[1-9]\}$/);
   });
 
-  it('is one call of any function in either form where a call is required', async () => {
+  thorough('is one call of any function in either form where a call is required', async () => {
     const tools = ['look_up', 'order'].map((name) => ({ type: 'function', function: { name, parameters: schema } }));
     for (const form of ['tagged', 'object'] as const)
       for (const text of await drawnTexts(forcedCall(tools, 'required', form), 6)) {

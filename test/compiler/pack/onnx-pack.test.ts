@@ -53,6 +53,7 @@ describe('pack --onnx', () => {
     bundleFromDir: '',
     outDir: join(root, `out-${outputs++}`),
     openGraphs,
+    measure: false,
     ...others,
   });
   async function refuses(others: Partial<OnnxPackRequest>, code: ErrorCode, message: RegExp): Promise<void> {
@@ -158,7 +159,9 @@ describe('pack --onnx', () => {
   // ---- what the directory and the flags must say
 
   it('writes a backbone and a bundle that are checked like any other, without prefix graphs and bottom', async () => {
-    const packed = await packOnnx(request({ onnxPath: bytes([relu]), bundleFromDir: await bundleDir(root), name: 'acme-1' }));
+    const packed = await packOnnx(
+      request({ onnxPath: bytes([relu]), bundleFromDir: await bundleDir(root), name: 'acme-1', measure: true }),
+    );
     const { manifest } = await loadBackbone(packed.backboneDir);
     const bundle = await loadClientBundle(packed.clientBundleDir);
     assert.deepEqual(manifest.dims, { hiddenSize: 4, numLayers: 1, numHeads: 0, numKvHeads: 0, headDim: 0, maxPositions: 32 });

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { CutlayerError } from '../../../../src/errors.js';
 import { writeFileAtomic } from '../../../../src/files/atomic-file.js';
-import { plainJson, stderr, stdout } from '../../../../src/files/output.js';
+import { plainJson, stderr, stdout, terminal } from '../../../../src/files/output.js';
 import { generate } from '../../inference/generate.js';
 import type { Constraint } from '../../inference/grammar/constraint.js';
 import { type AdaptedModel, openAdapted } from '../generate/open-adapted.js';
@@ -35,14 +35,14 @@ export async function runChat(given: ChatFlags, input: Input = process.stdin): P
 
 async function converse(flags: ChatOptions, adapted: AdaptedModel, input: Input): Promise<void> {
   const conversation = new Conversation(flags.system);
-  const terminal = input.isTTY === true;
-  const lines = createInterface({ input, ...(terminal && { output: process.stderr, prompt: '> ' }) });
+  const interactive = input.isTTY === true;
+  const lines = createInterface({ input, ...(interactive && { output: terminal(), prompt: '> ' }) });
   let answering: AbortController | undefined;
   const stop = () => (answering === undefined ? lines.close() : answering.abort());
   lines.on('SIGINT', stop);
   process.on('SIGINT', stop);
-  if (terminal) stderr.line('ctrl-C stops an answer, ctrl-D ends, /help lists commands');
-  if (terminal) lines.prompt();
+  if (interactive) stderr.line('ctrl-C stops an answer, ctrl-D ends, /help lists commands');
+  if (interactive) lines.prompt();
   try {
     for await (const line of lines) {
       const turn = conversation.read(line);
@@ -54,7 +54,7 @@ async function converse(flags: ChatOptions, adapted: AdaptedModel, input: Input)
         await answer(flags, adapted, conversation, answering.signal);
         answering = undefined;
       }
-      if (terminal) lines.prompt();
+      if (interactive) lines.prompt();
     }
   } finally {
     process.off('SIGINT', stop);

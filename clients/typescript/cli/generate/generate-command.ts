@@ -5,7 +5,7 @@ import { generateOptions } from './generate-options.js';
 
 export const generateCommand = command({
   options: generateOptions,
-  configFile: runFile({ seed: null }),
+  configFile: runFile({ seed: null, out: null, batch: null }),
   help: `
 The text streams to standard output. Each token runs the whole sequence again.
 Messages go through the checkpoint's chat template, with its generation prompt, as records of messages did in training.

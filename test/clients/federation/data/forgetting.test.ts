@@ -11,6 +11,7 @@ import { MemberStore } from '../../../../clients/typescript/federation/member-st
 import type { ParticipantEvent } from '../../../../clients/typescript/federation/participant-events.js';
 import { lineageOf, type VersionView, versionsOf } from '../../../../clients/typescript/versions/version-registry.js';
 import { type Broadcast, type ChainHead, openBroadcast } from '../../../../src/protocol/federation/chain.js';
+import { thorough } from '../../../support/exhaustive.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../../support/federation-rig.js';
 
 /** Examples of one kind: notes whose right answer is always the same part. */
@@ -112,16 +113,19 @@ describe('continuous improvement', function () {
     assert.ok(with_! < 0.5 * without!, `${with_} nats with rehearsal, ${without} without`);
   });
 
-  it('refuses to promote a version that forgets more than the manifest allows, however much better it is on all, and takes it with rehearsal', async () => {
-    const [without, with_] = [plain, rehearsed].map(({ versions }) => versions[2]!.forgetting!.loss);
-    const bound = Math.max(0.01, (without! + with_!) / 2);
-    const refused = await twoPhases('bounded', { trainOn: 'new', rehearsal: 0 }, bound);
-    const [, promoted, candidate] = refused.versions;
-    assert.deepEqual([promoted!.status, candidate!.status], ['promoted', 'rejected']);
-    assert.ok(candidate!.gain!.loss > 0, 'better on all held-out examples');
-    const taken = await twoPhases('bounded-rehearsed', { trainOn: 'new', rehearsal: 0.4 }, bound);
-    assert.equal(taken.versions[2]!.status, 'promoted');
-  });
+  thorough(
+    'refuses to promote a version that forgets more than the manifest allows, however much better it is on all, and takes it with rehearsal',
+    async () => {
+      const [without, with_] = [plain, rehearsed].map(({ versions }) => versions[2]!.forgetting!.loss);
+      const bound = Math.max(0.01, (without! + with_!) / 2);
+      const refused = await twoPhases('bounded', { trainOn: 'new', rehearsal: 0 }, bound);
+      const [, promoted, candidate] = refused.versions;
+      assert.deepEqual([promoted!.status, candidate!.status], ['promoted', 'rejected']);
+      assert.ok(candidate!.gain!.loss > 0, 'better on all held-out examples');
+      const taken = await twoPhases('bounded-rehearsed', { trainOn: 'new', rehearsal: 0.4 }, bound);
+      assert.equal(taken.versions[2]!.status, 'promoted');
+    },
+  );
 });
 
 interface Outcome {

@@ -8,6 +8,7 @@ import { continueAll, promptIds } from '../../../../clients/typescript/inference
 import type { Constraint } from '../../../../clients/typescript/inference/grammar/constraint.js';
 import { leaseGrammar } from '../../../../clients/typescript/inference/grammar/grammar-cache.js';
 import { cutlayerHere } from '../../../support/command-here.js';
+import { thorough } from '../../../support/exhaustive.js';
 import { packedFixture } from '../../../support/packed-fixture.js';
 import { type ServingRig, startServingRig } from '../../../support/serving-rig.js';
 import { dataOfStreams, startTapProxy, type TapProxy } from '../../../support/tap-proxy.js';
@@ -75,13 +76,13 @@ describe('generation under a constraint', () => {
       assert.ok(!sent.some((bytes) => bytes.includes(part)));
   });
 
-  it('says length where the text was cut off', async () => {
+  thorough('says length where the text was cut off', async () => {
     const [made] = await texts({ constraint: { kind: 'regex', pattern: 'a{50}' }, maxNewTokens: 3 });
     assert.equal(made!.finish, 'length');
     assert.match(made!.text, /^a+$/);
   });
 
-  it('gives log probabilities of the model without the constraint', async () => {
+  thorough('gives log probabilities of the model without the constraint', async () => {
     const { model } = rig;
     const ids = promptIds(model.bundle.tokenizer, 'The pump');
     const top = async (constraint?: Constraint) => {
@@ -95,7 +96,7 @@ describe('generation under a constraint', () => {
     assert.equal(held.logprob, free.top.find(({ id }) => id === held.id)!.logprob);
   });
 
-  it('compiles a constraint once, and ends one that explodes in time', async () => {
+  thorough('compiles a constraint once, and ends one that explodes in time', async () => {
     const { tokenizer } = rig.model.bundle;
     const stops = tokenizer.stopTokenIds;
     const constraint: Constraint = { kind: 'regex', pattern: 'x{1,3}' };
