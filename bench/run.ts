@@ -16,6 +16,7 @@ import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
 import { benchDecode } from './decode.js';
+import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
@@ -23,7 +24,19 @@ import { benchSecAgg } from './secagg.js';
 import { benchSoak } from './soak/soak.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
 
-const sections = ['compiler', 'prompt-once', 'step', 'methods', 'wire-dtypes', 'memory', 'fairness', 'secagg', 'decode', 'soak'] as const;
+const sections = [
+  'compiler',
+  'prompt-once',
+  'step',
+  'methods',
+  'wire-dtypes',
+  'memory',
+  'fairness',
+  'secagg',
+  'decode',
+  'drafts',
+  'soak',
+] as const;
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
@@ -56,6 +69,7 @@ process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
 if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
+if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('fairness')) await benchFairness(report, 20 * rounds);
 if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
 else if (wanted.size > 0) await benchAll();

@@ -7,7 +7,7 @@ export const generateCommand = command({
   options: generateOptions,
   configFile: runFile({ seed: null, out: null, batch: null }),
   help: `
-The text streams to standard output. Each token runs the whole sequence again.
+The text streams to standard output. The gateway keeps keys and values where it can decode; else each token runs the whole sequence.
 Messages go through the checkpoint's chat template, with its generation prompt, as records of messages did in training.
 
 Examples:
