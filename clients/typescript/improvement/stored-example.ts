@@ -32,9 +32,6 @@ export function parseStoredExample(text: string): StoredExample {
   return schema.parse(JSON.parse(text));
 }
 
-/** Least rating of a completion that is trained on, when nothing is said. */
-export const DEFAULT_MIN_RATING = 4;
-
 /** How stored examples are parted. */
 export interface Parting {
   /** Share that is held out, by digest. */

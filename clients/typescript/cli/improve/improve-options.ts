@@ -18,7 +18,7 @@ import {
   withDefault,
 } from '../../../../src/options/option.js';
 import { DEFAULT_MAX_FORGETTING } from '../../improvement/gate.js';
-import { DEFAULT_MIN_RATING } from '../../improvement/stored-example.js';
+import { DEFAULT_MIN_RATING } from '../../improvement/min-rating.js';
 import { DEFAULT_MIN_NEW } from '../../improvement/trigger.js';
 import { DEFAULT_HELD_OUT_SHARE } from '../../intake/held-out.js';
 import { DEFAULT_REHEARSAL } from '../../intake/rehearsal.js';
