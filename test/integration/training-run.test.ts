@@ -26,6 +26,7 @@ import {
 } from '../../clients/typescript/index.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { readTensors } from '../../src/safetensors/tensors-file.js';
+import { thorough } from '../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
@@ -129,7 +130,7 @@ describe('a training run through a gateway', () => {
     assert.deepEqual((await readdir(join(dir, 'parts', 'checkpoints'))).sort(), ['step-00000008', 'step-00000012']);
   });
 
-  it('goes on from the checkpoint before one that is broken, as the run would have, and says so', async () => {
+  thorough('goes on from the checkpoint before one that is broken, as the run would have, and says so', async () => {
     const whole = await runOnce('unbroken', { validation });
     await runOnce('broken', { validation });
     const checkpoint = (step: number) => join(dir, 'broken', 'checkpoints', `step-${String(step).padStart(8, '0')}`);
