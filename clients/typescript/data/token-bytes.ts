@@ -8,7 +8,7 @@ import { byteOf } from './byte-characters.js';
 /** Bytes of all tokens, one after another. */
 export interface TokenBytes {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** [highest id + 1]: where each token's bytes end, and the next one's begin. */
+  /** Of each id up to the highest: where its bytes end, and the next one's begin. */
   readonly ends: Uint32Array<ArrayBuffer>;
   /** Whether decoding drops a space at the very beginning of a text. */
   readonly dropsFirstSpace: boolean;

@@ -45,6 +45,22 @@ describe('tool calls in a text', () => {
     });
   }
 
+  it('that never end are text, whole, and one whose end comes late is a call', () => {
+    const long = '<tool_call>{"name": "find", "arguments": {"a": "' + 'x <tool_call '.repeat(20_000);
+    const read = (text: string) => {
+      const reader = toolCallReader('tagged');
+      const found = [...(text.match(/[\s\S]{1,5}/g) ?? []).map((piece) => reader.push(piece)), reader.finish()];
+      return { text: found.map((piece) => piece.text).join(''), calls: found.flatMap(({ calls }) => calls) };
+    };
+    assert.deepEqual(read(`a ${long}`), { text: `a ${long}`, calls: [] });
+    assert.deepEqual(
+      read(`a ${long}"}}</tool_call>`).calls.map(({ name }) => name),
+      ['find'],
+    );
+    const spaces = ' '.repeat(10_000);
+    assert.deepEqual(read(`a${spaces}b`), { text: `a${spaces}b`, calls: [] });
+  });
+
   it('have the form that the template shows; other forms are refused by name', () => {
     assert.equal(toolFormOf('… <tool_call>\\n{"name": … }</tool_call>'), 'tagged');
     assert.equal(toolFormOf('Respond in the format {"name": function name, "parameters": dictionary}.'), 'object');

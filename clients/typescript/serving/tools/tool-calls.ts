@@ -26,6 +26,8 @@ export interface ToolCallReader {
 
 /** Longest text of a call that is held back; a longer one is text. */
 const LONGEST_CALL = 1_000_000;
+/** Longest white space that is held back because a call may follow. */
+const LONGEST_SPACE = 4096;
 
 const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';
@@ -40,10 +42,17 @@ export function toolCallReader(form: ToolForm | undefined): ToolCallReader {
 /** `<tool_call>` tags; white space beside them is no text. */
 class TaggedCalls implements ToolCallReader {
   #held = '';
+  /** Pieces since a tag opened: they are joined when it may have closed, not at each piece. */
+  #inside: HeldPieces | undefined;
   #called = false;
 
   push(piece: string): ReadPiece {
-    this.#held += piece;
+    if (this.#inside !== undefined) {
+      this.#inside.add(piece);
+      if (!this.#inside.hasJustHad(CLOSE) && this.#inside.length <= LONGEST_CALL) return { text: '', calls: [] };
+      this.#held += this.#inside.text();
+      this.#inside = undefined;
+    } else this.#held += piece;
     const calls: ToolCall[] = [];
     let text = '';
     for (;;) {
@@ -53,6 +62,7 @@ class TaggedCalls implements ToolCallReader {
       if (close < 0) {
         // What comes before the tag is held too: its white space is known when the tag ends.
         if (this.#held.length - open > LONGEST_CALL) return { text: text + this.#take(this.#held.length), calls };
+        this.#inside = new HeldPieces(this.#held.slice(1 - CLOSE.length));
         return { text, calls };
       }
       const end = close + CLOSE.length;
@@ -66,12 +76,14 @@ class TaggedCalls implements ToolCallReader {
     }
     // Held: white space that a tag may follow, and the beginning of a tag.
     const begun = beginningOf(OPEN, this.#held);
-    const shown = this.#held.slice(0, this.#held.length - begun).trimEnd().length;
+    const before = this.#held.slice(0, this.#held.length - begun);
+    const shown = before.trimEnd().length;
+    if (before.length - shown > LONGEST_SPACE) return { text: text + this.#take(before.length), calls };
     return { text: text + this.#take(shown), calls };
   }
 
   finish(): ReadPiece {
-    const text = this.#take(this.#held.length);
+    const text = this.#take(this.#held.length) + (this.#inside?.text() ?? '');
     return { text: this.#called && text.trim() === '' ? '' : text, calls: [] };
   }
 
@@ -90,29 +102,64 @@ function beginningOf(tag: string, text: string): number {
 
 /** The whole answer is one JSON object, or several with `;` between them. */
 class ObjectCall implements ToolCallReader {
-  #held = '';
+  #held = new HeldPieces();
+  /** The first character that is no white space. */
+  #first: string | undefined;
   #isText = false;
 
   push(piece: string): ReadPiece {
     if (this.#isText) return { text: piece, calls: [] };
-    this.#held += piece;
-    const first = this.#held.trimStart()[0];
-    if ((first === undefined || first === '{') && this.#held.length <= LONGEST_CALL) return { text: '', calls: [] };
+    this.#held.add(piece);
+    this.#first ??= piece.trimStart()[0];
+    if ((this.#first === undefined || this.#first === '{') && this.#held.length <= LONGEST_CALL) return { text: '', calls: [] };
     this.#isText = true;
     return { text: this.#taken(), calls: [] };
   }
 
   finish(): ReadPiece {
-    const whole = callOf(this.#held, 'parameters');
-    const calls = whole === undefined ? this.#held.split(/;\s*(?=\{)/).map((part) => callOf(part, 'parameters')) : [whole];
+    const held = this.#held.text();
+    const whole = callOf(held, 'parameters');
+    const calls = whole === undefined ? held.split(/;\s*(?=\{)/).map((part) => callOf(part, 'parameters')) : [whole];
     const text = this.#taken();
     return calls.includes(undefined) ? { text, calls: [] } : { text: '', calls: calls as ToolCall[] }; // none is undefined
   }
 
   #taken(): string {
-    const held = this.#held;
-    this.#held = '';
+    const held = this.#held.text();
+    this.#held = new HeldPieces();
     return held;
+  }
+}
+
+/** Pieces of a text that are joined once: joining at each piece would copy all of it each time. */
+class HeldPieces {
+  readonly #pieces: string[] = [];
+  /** The end of the text before the last piece, and that piece. */
+  #end: string;
+  #length = 0;
+
+  /** @param before The end of what came before; it is not part of the text. */
+  constructor(before = '') {
+    this.#end = before;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(piece: string): void {
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+    this.#end = this.#end.slice(1 - CLOSE.length) + piece;
+  }
+
+  /** Whether a tag ends in the last piece. */
+  hasJustHad(tag: typeof CLOSE): boolean {
+    return this.#end.includes(tag);
+  }
+
+  text(): string {
+    return this.#pieces.join('');
   }
 }
 
