@@ -46,7 +46,7 @@ describe('tool calls in a text', () => {
   }
 
   it('that never end are text, whole, and one whose end comes late is a call', () => {
-    const long = '<tool_call>{"name": "find", "arguments": {"a": "' + 'x <tool_call '.repeat(20_000);
+    const long = `<tool_call>{"name": "find", "arguments": {"a": "${'x <tool_call '.repeat(20_000)}`;
     const read = (text: string) => {
       const reader = toolCallReader('tagged');
       const found = [...(text.match(/[\s\S]{1,5}/g) ?? []).map((piece) => reader.push(piece)), reader.finish()];
