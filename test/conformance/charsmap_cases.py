@@ -74,4 +74,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(__file__).resolve().parents[1] / "fixtures" / "text")
+    main(Path(__file__).resolve().parents[1] / "fixtures" / "charsmap")

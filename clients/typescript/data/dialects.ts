@@ -2,6 +2,7 @@
  * Records in the usual dialects of others, as records of ours: Alpaca, ShareGPT, conversations
  * under another name, and TRL's conversational prompt and completion.
  */
+import { shownJson } from './exact-numbers.js';
 import { invalid } from './record-values.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -78,7 +79,7 @@ function conversations({ conversations: turns, system, ...others }: Fields, wher
     if (role === undefined)
       throw invalid(
         where,
-        `conversations[${at}].from: expected one of ${Object.keys(shareGptRoles).join(', ')}, got ${JSON.stringify(from) ?? 'nothing'}`,
+        `conversations[${at}].from: expected one of ${Object.keys(shareGptRoles).join(', ')}, got ${shownJson(from) ?? 'nothing'}`,
       );
     return { ...rest, role, content: value };
   });

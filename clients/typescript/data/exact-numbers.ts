@@ -55,6 +55,11 @@ export function plainNumbers(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainNumbers(item)]));
 }
 
+/** The JSON text of a value that {@link parseExactJson} gave, for messages; undefined as in JSON. */
+export function shownJson(value: unknown): string | undefined {
+  return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? Number(item) : item)) as string | undefined;
+}
+
 // An object on purpose: structured clones keep it, and JSON writes its number.
 const boxed = (value: number) => Object(value) as Readonly<number>;
 

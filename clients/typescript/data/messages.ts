@@ -2,6 +2,7 @@
  * A conversation of a record. Every key of a message goes to the chat template, as transformers
  * passes it: `tool_calls`, `reasoning_content`, `name` and any other.
  */
+import { shownJson } from './exact-numbers.js';
 import { invalid, requireText, text } from './record-values.js';
 
 /** One turn of a conversation. */
@@ -66,10 +67,10 @@ function parseMessage(item: unknown, name: string, where: string): ChatMessage {
   // 1.0 too is the whole weight.
   const weight = message.weight instanceof Number ? Number(message.weight) : message.weight;
   if (typeof role !== 'string' || !roles.has(role)) {
-    throw invalid(where, `${name}.role: expected one of ${[...roles].join(', ')}, got ${JSON.stringify(role) ?? 'nothing'}`);
+    throw invalid(where, `${name}.role: expected one of ${[...roles].join(', ')}, got ${shownJson(role) ?? 'nothing'}`);
   }
   if (weight != null && weight !== 0 && weight !== 1)
-    throw invalid(where, `${name}.weight: expected 0 (without loss) or 1, got ${JSON.stringify(weight)}`);
+    throw invalid(where, `${name}.weight: expected 0 (without loss) or 1, got ${shownJson(weight)}`);
   if (Array.isArray(content)) requireTextParts(content, `${name}.content`, where);
   else if (content != null || !hasOther(message)) text(content, `${name}.content`, where);
   requireText(message, name, where);
@@ -96,7 +97,7 @@ function requireTextParts(parts: readonly unknown[], name: string, where: string
     if (type !== 'text' || typeof own !== 'string')
       throw invalid(
         where,
-        `${name}[${at}]: expected {"type": "text", "text": "..."}, got ${JSON.stringify(type) ?? 'no type'}; the model reads text only`,
+        `${name}[${at}]: expected {"type": "text", "text": "..."}, got ${shownJson(type) ?? 'no type'}; the model reads text only`,
       );
   });
 }

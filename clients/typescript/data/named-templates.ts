@@ -3,8 +3,10 @@
  * conversation gets: as transformers chooses.
  * @see transformers, tokenization_utils_base.py, get_chat_template
  */
+
 import { CutlayerError } from '../../../src/errors.js';
 import { ChatTemplate, type TokenTexts } from './chat-template.js';
+import { shownJson } from './exact-numbers.js';
 import type { Conversation } from './messages.js';
 
 /** A template, or several by name. */
@@ -52,7 +54,7 @@ export class NamedTemplates {
       'INVALID_DATA',
       asked === undefined
         ? `the checkpoint has several chat templates and no default; name one of ${names} with --chat-template, or as chat_template in chat_template_kwargs`
-        : `chat_template_kwargs.chat_template: expected one of ${names}, got ${JSON.stringify(asked)?.slice(0, 80) ?? 'nothing'}`,
+        : `chat_template_kwargs.chat_template: expected one of ${names}, got ${shownJson(asked)?.slice(0, 80) ?? 'nothing'}`,
     );
   }
 

@@ -3,7 +3,7 @@
  * form is `{prompt | messages, completion, verdict, id?}`.
  */
 import { CutlayerError } from '../../../src/errors.js';
-import { parseExactJson } from '../data/exact-numbers.js';
+import { parseExactJson, plainNumbers } from '../data/exact-numbers.js';
 
 /** A record in a form that `client train` reads, and what was said of it. */
 export interface Feedback {
@@ -30,11 +30,15 @@ export function readFeedback(line: string): Feedback {
   if ((prompt === undefined) === (messages === undefined)) throw wrong('expected either prompt or messages: what the completion answers');
   if (prompt !== undefined) {
     if (typeof prompt !== 'string') throw wrong('prompt: expected a text');
-    return { record: JSON.stringify({ prompt, completion: answer, ...named }), id, rating };
+    return { record: JSON.stringify(plainNumbers({ prompt, completion: answer, ...named })), id, rating };
   }
   if (!Array.isArray(messages) || messages.length === 0) throw wrong('messages: expected the list that the completion answers');
   const conversation = [...(messages as readonly unknown[]), { role: 'assistant', content: answer }];
-  return { record: JSON.stringify({ messages: conversation, ...(tools === undefined ? {} : { tools }), ...named }), id, rating };
+  return {
+    record: JSON.stringify(plainNumbers({ messages: conversation, ...(tools === undefined ? {} : { tools }), ...named })),
+    id,
+    rating,
+  };
 }
 
 function readVerdict(verdict: unknown, completion: string): { readonly answer: string; readonly rating: number | undefined } {

@@ -15,8 +15,9 @@ interface Cases {
 }
 
 describe("a tokenizer with sentencepiece's map of characters", () => {
-  const cases = textFixture<Cases>('charsmap.json');
-  const encoded = gunzipSync(readFileSync(join(packageRoot(), 'test/fixtures/text/nmt_nfkc.gz'))).toString('base64');
+  const fixture = (file: string): Buffer => readFileSync(join(packageRoot(), 'test/fixtures/charsmap', file));
+  const cases = JSON.parse(fixture('charsmap.json').toString()) as Cases;
+  const encoded = gunzipSync(fixture('nmt_nfkc.gz')).toString('base64');
 
   it('reads texts as the Rust tokenizers do: full width, ligatures, marks, NUL, zero width, joined graphemes', () => {
     const charsmap = new Charsmap(encoded);

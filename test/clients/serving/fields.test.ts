@@ -65,6 +65,7 @@ describe('fields of requests', () => {
     refused({ n: 17 }, 'n', 'invalid_value');
     refused({ top_p: 0 }, 'top_p', 'invalid_value');
     refused({ stop: ['a', 3] }, 'stop', 'invalid_value');
+    refused({ stop: [2n ** 70n] }, 'stop', 'invalid_value');
     refused({ stream_options: { include_usage: 1 } }, 'stream_options.include_usage', 'invalid_value');
     const body = { suffix: null, best_of: 1, temperature: null, user: 'x', n: 2, model: 'm' };
     assert.deepEqual(readFields(completionFields, body, 'completions'), { n: 2, model: 'm' });

@@ -1,5 +1,7 @@
 /** The form that a request wants of an answer: text, JSON, or a tool call. */
+
 import { CutlayerError } from '../../../../src/errors.js';
+import { shownJson } from '../../data/exact-numbers.js';
 import type { ContinuationOptions } from '../../inference/continuation.js';
 import type { Constraint } from '../../inference/grammar/constraint.js';
 import { badField } from '../http/problem.js';
@@ -49,7 +51,7 @@ function formatOf({ value, param, schemaIn }: FormatField): Constraint | undefin
   if (given.type !== 'json_schema')
     throw badField(
       `${param}.type`,
-      `expected "text", "json_object" or "json_schema", got ${JSON.stringify(given.type)?.slice(0, 60) ?? 'nothing'}`,
+      `expected "text", "json_object" or "json_schema", got ${shownJson(given.type)?.slice(0, 60) ?? 'nothing'}`,
     );
   const holder = (schemaIn === undefined ? given : given[schemaIn]) as { readonly schema?: unknown } | null | undefined;
   const place = schemaIn === undefined ? `${param}.schema` : `${param}.${schemaIn}.schema`;

@@ -1,10 +1,12 @@
 /** Forms of fields' values; each names what was expected and what came. */
+
 import { z } from 'zod';
+import { shownJson } from '../../data/exact-numbers.js';
 
 /** Longest list that a field may be. */
 export const MOST_ITEMS = 4096;
 
-const shown = (value: unknown): string => (value === undefined ? 'nothing' : (JSON.stringify(value)?.slice(0, 60) ?? typeof value));
+const shown = (value: unknown): string => (value === undefined ? 'nothing' : (shownJson(value)?.slice(0, 60) ?? typeof value));
 
 /** Says of any other value what was expected and what came. */
 const says = (expected: string) => ({ error: ({ input }: { readonly input?: unknown }) => `expected ${expected}, got ${shown(input)}` });

@@ -1,5 +1,5 @@
 /** From the items of `/v1/responses` to the messages of a chat template. */
-import { parseExactJson } from '../../data/exact-numbers.js';
+import { parseExactJson, shownJson } from '../../data/exact-numbers.js';
 import type { ChatMessage } from '../../data/messages.js';
 import { badField } from '../http/problem.js';
 
@@ -27,10 +27,7 @@ function addItem(messages: ChatMessage[], item: Item, where: string): void {
     case 'message': {
       const { role } = item;
       if (role !== 'user' && role !== 'assistant' && role !== 'system' && role !== 'developer')
-        throw badField(
-          `${where}.role`,
-          `expected user, assistant, system or developer, got ${JSON.stringify(role)?.slice(0, 40) ?? 'nothing'}`,
-        );
+        throw badField(`${where}.role`, `expected user, assistant, system or developer, got ${shownJson(role)?.slice(0, 40) ?? 'nothing'}`);
       // Templates know system messages; developer is the newer name.
       messages.push({ role: role === 'developer' ? 'system' : role, content: textOf(item.content, `${where}.content`) });
       return;
@@ -50,7 +47,7 @@ function addItem(messages: ChatMessage[], item: Item, where: string): void {
     default:
       throw badField(
         `${where}.type`,
-        `expected message, function_call, function_call_output or reasoning, got ${JSON.stringify(type)?.slice(0, 60)}`,
+        `expected message, function_call, function_call_output or reasoning, got ${shownJson(type)?.slice(0, 60)}`,
       );
   }
 }
@@ -64,7 +61,7 @@ function textOf(content: unknown, where: string): string {
       if (textParts.has(type) && typeof text === 'string') return text;
       throw badField(
         `${where}[${at}]`,
-        `expected a part of text, got ${JSON.stringify(type)?.slice(0, 60) ?? 'no type'}; the model reads text only`,
+        `expected a part of text, got ${shownJson(type)?.slice(0, 60) ?? 'no type'}; the model reads text only`,
       );
     })
     .join('');

@@ -1,5 +1,7 @@
 /** Answers of `/v1/responses` in memory, for the requests that go on from them. */
+
 import { CutlayerError } from '../../../../src/errors.js';
+import { shownJson } from '../../data/exact-numbers.js';
 import type { ChatMessage } from '../../data/messages.js';
 
 /** An answer with the conversation that it ends. */
@@ -26,7 +28,7 @@ export class ResponseStore {
   }
 
   put(id: string, stored: StoredResponse): void {
-    const bytes = 2 * JSON.stringify(stored).length;
+    const bytes = 2 * (shownJson(stored)?.length ?? 0);
     this.#entries.set(id, { ...stored, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#entries.keys()) {

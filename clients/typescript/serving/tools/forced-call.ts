@@ -1,5 +1,5 @@
 /** Holds an answer to one call of a tool: `tool_choice` that is `required` or names a function. */
-import { plainNumbers } from '../../data/exact-numbers.js';
+import { plainNumbers, shownJson } from '../../data/exact-numbers.js';
 import type { Constraint } from '../../inference/grammar/constraint.js';
 import { badField } from '../http/problem.js';
 import type { ToolForm } from './tool-form.js';
@@ -31,7 +31,7 @@ export function forcedCall(tools: readonly Tool[], choice: unknown, form: ToolFo
   if (called.length === 0) throw badField('tool_choice', 'expected one of the names of tools');
   const key = form === 'tagged' ? 'arguments' : 'parameters';
   const anyOf = called.map(({ name: own, parameters }) => {
-    if (JSON.stringify(parameters ?? {}).includes('"$ref":'))
+    if (shownJson(parameters ?? {})?.includes('"$ref":'))
       throw badField('tools', 'parameters with $ref cannot be enforced in a forced call; write the schema out');
     const given = plainNumbers(parameters ?? { type: 'object' });
     return { type: 'object', properties: { name: { const: own }, [key]: given }, required: ['name', key], additionalProperties: false };

@@ -1,4 +1,5 @@
 /** The tools of a request: which of them the template gets, and how calls are read back. */
+import { shownJson } from '../../data/exact-numbers.js';
 import type { Conversation } from '../../data/messages.js';
 import type { Constraint } from '../../inference/grammar/constraint.js';
 import { badField } from '../http/problem.js';
@@ -44,8 +45,7 @@ export function requestTools(
 /** @throws CutlayerError INVALID_ARGUMENT for a tool that is no function with a name */
 export function checkFunctions(tools: readonly Readonly<Record<string, unknown>>[]): void {
   for (const [at, { type, function: own }] of tools.entries()) {
-    if (type !== 'function')
-      throw badField(`tools[${at}].type`, `expected "function", got ${JSON.stringify(type)?.slice(0, 60) ?? 'nothing'}`);
+    if (type !== 'function') throw badField(`tools[${at}].type`, `expected "function", got ${shownJson(type)?.slice(0, 60) ?? 'nothing'}`);
     const { name } = (own ?? {}) as { readonly name?: unknown };
     if (typeof name !== 'string' || name === '') throw badField(`tools[${at}].function.name`, 'expected a name');
   }
