@@ -55,7 +55,7 @@ export function plainNumbers(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plainNumbers(item)]));
 }
 
-/** The JSON text of a value that {@link parseExactJson} gave, for messages; undefined as in JSON. */
+/** The JSON text of a value of {@link parseExactJson}, for messages; undefined as in JSON. */
 export function shownJson(value: unknown): string | undefined {
   return JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? Number(item) : item)) as string | undefined;
 }
