@@ -40,6 +40,11 @@ export interface LossRows {
 /** The part of an example that a batch needs. */
 export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task'>;
 
+/** A batch of sequences of token ids without labels. @throws CutlayerError as {@link makeBatch} */
+export function unlabelledBatch(sequences: readonly (readonly number[])[]): Batch {
+  return makeBatch(sequences.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
+}
+
 /** Pads examples to a batch. @throws CutlayerError INVALID_ARGUMENT for an empty list or example */
 export function makeBatch(examples: readonly BatchExample[]): Batch {
   if (examples.length === 0 || examples.some((example) => example.tokenIds.length === 0)) {

@@ -2,7 +2,7 @@
 import { CutlayerError } from '../../../src/errors.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
-import { makeBatch } from '../data/batch.js';
+import { unlabelledBatch } from '../data/batch.js';
 import { evaluationBatches } from '../data/order.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
@@ -51,8 +51,8 @@ export async function classify(
   const results: Classification[] = [];
   const lengths = sequences.map((ids) => ids.length);
   for (const indexes of evaluationBatches(lengths, batchLimits(model, adapter, options))) {
-    const examples = indexes.map((index) => ({ tokenIds: Int32Array.from(sequences[index]!), labelMask: new Uint8Array(lengths[index]!) }));
-    const { data } = await model.classLogits(makeBatch(examples), parts, options.signal);
+    const batch = unlabelledBatch(indexes.map((index) => sequences[index]!));
+    const { data } = await model.classLogits(batch, parts, options.signal);
     indexes.forEach((index, row) => {
       const probabilities = softmax(data.subarray(row * labels.length, (row + 1) * labels.length));
       results[index] = { label: labels[probabilities.indexOf(Math.max(...probabilities))]!, probabilities };

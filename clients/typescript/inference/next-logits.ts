@@ -5,7 +5,7 @@
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { f32 } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
-import { makeBatch } from '../data/batch.js';
+import { unlabelledBatch } from '../data/batch.js';
 import { type BatchLimits, evaluationBatches } from '../data/order.js';
 import type { SplitModel } from '../model/split-model.js';
 import { DecodeSession } from './decode-session.js';
@@ -63,8 +63,8 @@ export function wholeSequences({ model, parts, limits, signal }: LogitsOptions):
       const logits: NextLogits[] = [];
       const lengths = texts.map(({ ids }) => ids.length);
       for (const group of evaluationBatches(lengths, limits)) {
-        const examples = group.map((at) => ({ tokenIds: Int32Array.from(texts[at]!.ids), labelMask: new Uint8Array(lengths[at]!) }));
-        const { data } = await model.nextLogits(makeBatch(examples), parts, signal);
+        const batch = unlabelledBatch(group.map((at) => texts[at]!.ids));
+        const { data } = await model.nextLogits(batch, parts, signal);
         const rows = rowsOf(data, model.bundle.vocabSize);
         for (const [row, at] of group.entries()) logits[at] = [rows[row]!];
       }

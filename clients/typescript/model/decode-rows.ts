@@ -4,7 +4,7 @@
  */
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
-import { makeBatch } from '../data/batch.js';
+import { unlabelledBatch } from '../data/batch.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
 import type { RemoteSessionOptions } from './remote-session.js';
@@ -32,7 +32,7 @@ export async function tokenInputRows(
   position: number,
   signal?: AbortSignal,
 ): Promise<Floats> {
-  const batch = makeBatch([{ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) }]);
+  const batch = unlabelledBatch([ids]);
   const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds, signal);
   if (tokenRows !== undefined) replaceTokenRows(inputsEmbeds, batch, tokenRows, bundle.embedScale);
   const shape = [ids.length, bundle.dims.hiddenSize];

@@ -2,7 +2,7 @@
 import { CutlayerError } from '../../../../src/errors.js';
 import type { Adapter, StepParts } from '../../adapters/adapter.js';
 import { taskOf } from '../../adapters/task.js';
-import { makeBatch } from '../../data/batch.js';
+import { unlabelledBatch } from '../../data/batch.js';
 import type { Conversation } from '../../data/messages.js';
 import { evaluationBatches } from '../../data/order.js';
 import { batchLimits } from '../../inference/batch-limits.js';
@@ -72,7 +72,7 @@ export class SplitTextModel implements TextModel {
   async scorePrompt(ids: readonly number[], top: number, { task, signal }: ModelCall): Promise<readonly (ScoredToken | undefined)[]> {
     const parts = await this.#parts(task);
     try {
-      const rows = await this.#model.hiddenStates(asBatch([ids]), parts, 'all', signal);
+      const rows = await this.#model.hiddenStates(unlabelledBatch([ids]), parts, 'all', signal);
       const scores: (ScoredToken | undefined)[] = [undefined];
       for await (const logits of this.#model.logitsOf(rows, parts, signal)) {
         const id = ids[scores.length];
@@ -96,7 +96,7 @@ export class SplitTextModel implements TextModel {
     const vectors: Float32Array[] = [];
     try {
       for (const group of evaluationBatches(lengths, batchLimits(this.#model, this.#adapter, {}))) {
-        const batch = asBatch(group.map((index) => sequences[index]!));
+        const batch = unlabelledBatch(group.map((index) => sequences[index]!));
         const { data, shape } = await this.#model.hiddenStates(batch, parts, pooling === 'last' ? 'last' : 'all', signal);
         let row = 0;
         for (const index of group) {
@@ -130,8 +130,4 @@ function unitMean(rows: Float32Array, size: number): Float32Array {
   });
   const length = Math.hypot(...sum) || 1;
   return Float32Array.from(sum, (value) => value / length);
-}
-
-function asBatch(sequences: readonly (readonly number[])[]) {
-  return makeBatch(sequences.map((ids) => ({ tokenIds: Int32Array.from(ids), labelMask: new Uint8Array(ids.length) })));
 }
