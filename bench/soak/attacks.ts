@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { RemoteModel } from '../../clients/typescript/model/remote-model.js';
+import { RemoteSession } from '../../clients/typescript/model/remote-session.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { framed, type RawConnection } from '../../test/support/raw-grpc.js';
 
@@ -18,6 +19,7 @@ export interface Attacker {
 }
 
 const FORWARD = '/cutlayer.v1.Split/Forward';
+const DECODE = '/cutlayer.v1.Decode/Decode';
 const HEALTH = '/grpc.health.v1.Health/Check';
 /** How long an attack holds what it has opened. */
 const HOLD_MS = 2000;
@@ -72,5 +74,26 @@ export const attacks: Readonly<Record<string, (attacker: Attacker) => Promise<vo
     const hiddenStates = f32([batch, sequence, dims.hiddenSize], new Float32Array(batch * sequence * dims.hiddenSize).fill(0.01));
     const lengths = new Array<number>(batch).fill(sequence);
     await Promise.allSettled(Array.from({ length: 8 }, () => remote.forward({ hiddenStates, lengths })));
+  },
+  'decode streams that stay silent': async ({ connection, token }) => {
+    const calls = Array.from({ length: 64 }, () => connection.call(DECODE, bearer(token)));
+    await sleep(HOLD_MS);
+    for (const { stream } of calls) stream.destroy();
+  },
+  'decode sessions of the largest size': async ({ remote }) => {
+    const { maxDecodeRows: maxRows, dims } = remote.connection.card;
+    const rows = f32([maxRows, dims.hiddenSize], new Float32Array(maxRows * dims.hiddenSize).fill(0.01));
+    const replay = async () => rows;
+    const session = async (): Promise<void> => {
+      const signal = AbortSignal.timeout(30_000);
+      const opened = await RemoteSession.open(remote.connection, { maxRows, replay, signal });
+      try {
+        await opened.append(rows, maxRows, signal);
+        await sleep(HOLD_MS);
+      } finally {
+        opened.close();
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 16 }, session));
   },
 };
