@@ -14,7 +14,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;
   /**
    * A tensor's elements as float32, in order, in chunks of at most {@link CHUNK_ELEMENTS}. Each
-   * chunk is valid until the next is requested.
+   * chunk is valid until the next is requested, of this tensor or of one read after it.
    * @throws CutlayerError MISSING_TENSOR, UNSUPPORTED_CHECKPOINT (the type is no F32, F16 or BF16),
    *   INVALID_SAFETENSORS (the file shrank).
    */
@@ -32,7 +32,8 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const first = await readExactly(file, Math.min(LENGTH_BYTES, size), 0, path);
     const text = await readExactly(file, headerLength(first, size, path), LENGTH_BYTES, path);
     const header = parseHeader(text, size, path);
-    const pieces: SafetensorsFile['chunks'] = (name, signal) => chunks(file, path, name, header.tensors.get(name), signal);
+    const spare = new ChunkBuffers();
+    const pieces: SafetensorsFile['chunks'] = (name, signal) => chunks({ file, path, spare }, name, header.tensors.get(name), signal);
     return {
       ...header,
       path,
@@ -82,9 +83,41 @@ async function fill(file: FileHandle, buffer: Uint8Array, position: number, path
   }
 }
 
+/** An open file and the buffers of its chunks. */
+interface OpenFile {
+  readonly file: FileHandle;
+  readonly path: string;
+  readonly spare: ChunkBuffers;
+}
+
+/** Elements as stored and as float32; one array where they are stored as float32. */
+interface ChunkBuffer {
+  readonly wide: Float32Array;
+  readonly narrow: Uint16Array | undefined;
+}
+
+/**
+ * Buffers of tensors read to their end, for the next ones. Without them each tensor's buffers wait
+ * for the garbage collector: on top of 6 MB a checkpoint's reading then held up to 100 MB.
+ */
+class ChunkBuffers {
+  readonly #free: ChunkBuffer[] = [];
+
+  take(length: number, halves: boolean): ChunkBuffer {
+    const at = this.#free.findIndex(({ wide, narrow }) => wide.length >= length && (narrow !== undefined) === halves);
+    if (at !== -1) return this.#free.splice(at, 1)[0]!;
+    return { wide: new Float32Array(length), narrow: halves ? new Uint16Array(length) : undefined };
+  }
+
+  /** Keeps the two last ones: a comparison reads two tensors at a time. */
+  give(buffer: ChunkBuffer): void {
+    this.#free.push(buffer);
+    if (this.#free.length > 2) this.#free.shift();
+  }
+}
+
 async function* chunks(
-  file: FileHandle,
-  path: string,
+  { file, path, spare }: OpenFile,
   name: string,
   info: TensorInfo | undefined,
   signal?: AbortSignal,
@@ -100,13 +133,17 @@ async function* chunks(
   const width = weightBytes(dtype);
   const total = info.bytes / width;
   const length = Math.min(CHUNK_ELEMENTS, total);
-  const wide = new Float32Array(length);
-  const stored = width === 4 ? wide : new Uint16Array(length);
-  for (let at = 0; at < total; at += length) {
-    signal?.throwIfAborted();
-    const count = Math.min(length, total - at);
-    await fill(file, new Uint8Array(stored.buffer, 0, count * width), info.offset + at * width, path);
-    if (stored instanceof Uint16Array) (dtype === 'F16' ? f16ToF32 : bf16ToF32)(stored.subarray(0, count), wide);
-    yield wide.subarray(0, count);
+  const buffer = spare.take(length, width === 2);
+  const { wide, narrow } = buffer;
+  try {
+    for (let at = 0; at < total; at += length) {
+      signal?.throwIfAborted();
+      const count = Math.min(length, total - at);
+      await fill(file, new Uint8Array((narrow ?? wide).buffer, 0, count * width), info.offset + at * width, path);
+      if (narrow !== undefined) (dtype === 'F16' ? f16ToF32 : bf16ToF32)(narrow.subarray(0, count), wide);
+      yield wide.subarray(0, count);
+    }
+  } finally {
+    spare.give(buffer);
   }
 }
