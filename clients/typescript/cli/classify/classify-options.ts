@@ -15,7 +15,7 @@ import { connectionOptions } from '../connection-options.js';
 export const classifyOptions = {
   ...connectionOptions,
   ...under('Classification', {
-    adapter: required(path('dir', 'saved adapter with a classification head')),
+    adapter: required(path('dir', "saved adapter with a classification head, or a run's directory")),
     text: optional(text('text', 'the text (default: every line of standard input)')),
     task: optional(text('name', 'the task, for an adapter with tasks')),
     batch: withDefault(positiveInteger('n', 'texts at a time'), 8),

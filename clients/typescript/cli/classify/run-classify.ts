@@ -2,10 +2,8 @@
 import { text as readAll } from 'node:stream/consumers';
 import { CutlayerError } from '../../../../src/errors.js';
 import { stdout } from '../../../../src/files/output.js';
-import { loadAdapter } from '../../adapters/load.js';
 import { classify } from '../../inference/classify.js';
-import { RemoteModel } from '../../model/remote-model.js';
-import { SplitModel } from '../../model/split-model.js';
+import { openAdapted } from '../open-adapted.js';
 import { withSession } from '../session.js';
 import type { ClassifyFlags } from './classify-options.js';
 
@@ -13,8 +11,7 @@ export async function runClassify(flags: ClassifyFlags): Promise<void> {
   const texts = flags.text === undefined ? (await readAll(process.stdin)).split(/\r?\n/).filter((line) => line !== '') : [flags.text];
   if (texts.length === 0) throw new CutlayerError('INVALID_ARGUMENT', 'classify: expected at least one line of text on standard input');
   await withSession(flags, async ({ bundle, connection }, signal) => {
-    const adapter = await loadAdapter(flags.adapter, { bundle });
-    const model = new SplitModel(bundle, new RemoteModel(connection));
+    const { model, adapter } = await openAdapted(flags.adapter, bundle, connection);
     for (const { label, probabilities } of await classify(model, adapter, texts, { batchSize: flags.batch, task: flags.task, signal })) {
       const named = Object.fromEntries(probabilities.map((probability, id) => [adapter.labels![id]!, probability]));
       if (flags.json) stdout.json({ label, probabilities: named });

@@ -2,14 +2,11 @@
 
 import { byteText } from '../../../../src/files/byte-text.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
-import { loadAdapter } from '../../adapters/load.js';
 import { loadExamples } from '../../data/examples.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { evaluate } from '../../inference/evaluate.js';
-import { adapterDirectory } from '../../inspect/adapter-report.js';
-import { RemoteModel } from '../../model/remote-model.js';
-import { SplitModel } from '../../model/split-model.js';
 import { exampleOptions } from '../example-options.js';
+import { openAdapted } from '../open-adapted.js';
 import { withSession } from '../session.js';
 import { figure, percent } from '../text-layout.js';
 import { checkFits } from '../train/advice.js';
@@ -17,8 +14,7 @@ import type { EvalFlags } from './eval-options.js';
 
 export async function runEval(flags: EvalFlags): Promise<void> {
   await withSession(flags, async ({ bundle, connection }, signal) => {
-    const model = new SplitModel(bundle, new RemoteModel(connection));
-    const adapter = flags.adapter === undefined ? undefined : await loadAdapter(await adapterDirectory(flags.adapter), { bundle });
+    const { model, adapter } = await openAdapted(flags.adapter, bundle, connection);
     const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
     const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
     const reading = exampleOptions(flags, adapter, { room, ...limits }, signal);

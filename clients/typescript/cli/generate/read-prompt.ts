@@ -19,13 +19,18 @@ export async function readPrompt({ prompt, chat, system, messages }: PromptFlags
       );
     return readMessages(messages);
   }
-  if (system !== undefined && !chat)
-    throw new CutlayerError('INVALID_OPTION', '--system: a plain prompt has no system message; pass --chat too');
+  checkSystem({ system, chat });
   const text = prompt ?? (await readAll(input));
   if (text === '') throw new CutlayerError('INVALID_ARGUMENT', 'generate: the prompt is empty');
   if (!chat) return text;
   const first: readonly ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
   return [...first, { role: 'user', content: text }];
+}
+
+/** @throws CutlayerError INVALID_OPTION: a system message beside plain prompts */
+export function checkSystem({ system, chat }: Pick<GenerateFlags, 'system' | 'chat'>): void {
+  if (system !== undefined && !chat)
+    throw new CutlayerError('INVALID_OPTION', '--system: a plain prompt has no system message; pass --chat too');
 }
 
 async function readMessages(file: string): Promise<readonly ChatMessage[]> {

@@ -8,6 +8,7 @@ import { continueAll, promptIds } from '../../inference/generate.js';
 import type { SplitModel } from '../../model/split-model.js';
 import { type Answer, openAnswers } from './answers-file.js';
 import type { GenerateFlags } from './generate-options.js';
+import { checkSystem } from './read-prompt.js';
 import { type FilePrompt, readPrompts } from './read-prompts.js';
 
 /** Without a terminal: a line for about every twentieth part of the prompts. */
@@ -71,7 +72,7 @@ export function checkBatchFlags({ prompts, prompt, messages, system, chat, out, 
   if (prompt !== undefined || messages !== undefined)
     throw wrong(`--${prompt === undefined ? 'messages' : 'prompt'}: --prompts has them all; leave it out`);
   if (out === undefined) throw wrong('--prompts: pass --out, the file for the answers (JSON lines)');
-  if (system !== undefined && !chat) throw wrong('--system: a plain prompt has no system message; pass --chat too');
+  checkSystem({ system, chat });
 }
 
 function withIds(item: FilePrompt, ids: readonly number[], longest: number): ReadyPrompt {

@@ -1,9 +1,9 @@
 /** The work of `cutlayer client generate`. */
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { generate } from '../../inference/generate.js';
+import { openAdapted } from '../open-adapted.js';
 import { withSession } from '../session.js';
 import type { GenerateFlags } from './generate-options.js';
-import { openAdapted } from './open-adapted.js';
 import { readConstraint } from './read-constraint.js';
 import { readPrompt } from './read-prompt.js';
 import { checkBatchFlags, runBatch } from './run-batch.js';
