@@ -15,7 +15,7 @@ From nothing to a running federation:
     $ cutlayer coordinator start
 
   Each member takes part, with its invite and a profile of the vendor's gateway:
-    $ cutlayer client federate --invite north.invite --data train.jsonl
+    $ cutlayer client federate --invite north.invite --data train.jsonl --held-out valid.jsonl
 
 Every command has --help with examples.`,
 

@@ -51,7 +51,8 @@ export async function runInvite(names: readonly string[], flags: InviteFlags): P
   }
   if (json) return;
   stderr.line(
-    'Each file is a secret of its member, and good with its identity alone. The member runs: cutlayer client federate --invite FILE --data FILE',
+    'Each file is a secret of its member, and good with its identity alone. The member runs: ' +
+      'cutlayer client federate --invite FILE --data FILE --held-out FILE',
   );
   if (isLoopback(hostOf(coordinator.address)))
     stderr.line(`note: ${coordinator.address} is reached from this machine alone; pass --address for members elsewhere`);

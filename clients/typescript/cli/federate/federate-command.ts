@@ -18,7 +18,7 @@ Examples:
     $ cutlayer client identity
 
   Then, with the file that the founder gives back, and the profile of cutlayer client login:
-    $ cutlayer client federate --invite north.invite --data train.jsonl
+    $ cutlayer client federate --invite north.invite --data train.jsonl --held-out valid.jsonl
 
   Without a file and a profile:
     $ cutlayer client federate --federation 5b1c… --coordinator consortium.example:443 --coordinator-token-file coordinator-token \\
