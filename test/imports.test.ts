@@ -46,7 +46,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   federation: ['intake', 'versions', 'training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   improvement: ['intake', 'versions', 'inference', 'data'],
   inspect: ['training', 'adapters'],
-  serving: ['inference', 'model', 'connection', 'data', 'adapters', 'inspect'],
+  serving: ['intake', 'inference', 'model', 'connection', 'data', 'adapters', 'inspect'],
   cli: ['*'],
   examples: ['index'],
   index: ['*'],

@@ -1,5 +1,6 @@
 /** A model that answers what a test says, token by token, and an endpoint of such models. */
 import { createServingApp } from '../../clients/typescript/serving/app.js';
+import type { FeedbackSink } from '../../clients/typescript/serving/feedback.js';
 import { type Listening, listen } from '../../clients/typescript/serving/http/listen.js';
 import { Places } from '../../clients/typescript/serving/http/places.js';
 import { ServingMetrics } from '../../clients/typescript/serving/http/serving-metrics.js';
@@ -14,12 +15,14 @@ export interface Script {
   /** Waited for before each piece. */
   readonly before?: (signal: AbortSignal) => Promise<void>;
   readonly template?: string;
+  /** The stop string that the last piece ends at. */
+  readonly stop?: string;
   /** Told when an answer ends, whole or not. */
   readonly onEnd?: (whole: boolean) => void;
 }
 
 /** A model called `scripted`, of one token a character of its prompt. */
-export function scriptedModel({ pieces, before, template = '', onEnd }: Script): TextModel {
+export function scriptedModel({ pieces, before, template = '', stop, onEnd }: Script): TextModel {
   const card = { id: 'scripted', created: 1, parent: undefined, backboneDigest: 'd'.repeat(64), method: undefined };
   const codes = (text: string) => Array.from(text, (character) => character.codePointAt(0)!);
   return {
@@ -41,7 +44,12 @@ export function scriptedModel({ pieces, before, template = '', onEnd }: Script):
           if (signal.aborted) throw new CutlayerError('CANCELLED', 'the call was cancelled');
           for (const index of prompts.keys()) {
             const last = at === pieces.length - 1;
-            yield { index, text, token: { id: 65, logprob: -1, top: [] }, ...(last && { finish: 'stop' as const }) };
+            yield {
+              index,
+              text,
+              token: { id: 65, logprob: -1, top: [] },
+              ...(last && { finish: 'stop' as const, ...(stop !== undefined && { stop }) }),
+            };
           }
         }
         whole = true;
@@ -70,12 +78,14 @@ export async function startScripted(
     origins = [],
     maxRunning = 1,
     maxWaiting = 1,
+    feedback,
   }: {
     readonly key?: string;
     readonly hosts?: readonly string[];
     readonly origins?: readonly string[];
     readonly maxRunning?: number;
     readonly maxWaiting?: number;
+    readonly feedback?: FeedbackSink;
   } = {},
 ): Promise<ScriptedServer> {
   const model = scriptedModel(script);
@@ -90,6 +100,7 @@ export async function startScripted(
     origins,
     maxBody: 20_000,
     maxNewTokens: 100,
+    feedback,
     note: 'What crosses: <numbers>.',
     gateway: () => Promise.resolve({ reachable: true, bytesSent: 1, bytesReceived: 2 }),
     responses: new ResponseStore(),

@@ -2,13 +2,14 @@
  * The stored examples of a state directory, `examples.jsonl`: a line each, durable before it is
  * answered for, never rewritten. So an ordinal means the same example for ever.
  */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
 import { JsonLines } from '../../../src/files/json-lines.js';
 import { parseStoredExample, type StoredExample } from './stored-example.js';
-import type { Vault } from './vault.js';
+import { openVault, type Vault } from './vault.js';
 
 export const EXAMPLES_FILE = 'examples.jsonl';
 
@@ -20,6 +21,15 @@ export const MAX_RECORD_BYTES = 2 ** 20;
 const LINES_AT_A_TIME = 64;
 
 const sealedSchema = z.object({ sealed: z.base64() });
+
+/** Where examples are kept once they have been read. */
+export type ExampleStore = Pick<ExampleLog, 'has' | 'append'>;
+
+/** The vault of a directory; encryption begins with the first example. @throws as `openVault` */
+export async function vaultOf(dir: string, secret: Uint8Array | undefined): Promise<Vault> {
+  const stored = await stat(join(dir, EXAMPLES_FILE)).catch(() => undefined);
+  return openVault(dir, secret, stored === undefined || stored.size === 0);
+}
 
 /** The file, open. */
 export class ExampleLog {

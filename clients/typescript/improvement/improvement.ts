@@ -12,7 +12,8 @@ import type { VersionMetrics } from '../../../src/protocol/federation/chain.js';
 import type { Admission } from '../intake/admission.js';
 import { metricsOf } from './bootstrap.js';
 import { compareVersions, type GateDecision } from './compare-versions.js';
-import { EXAMPLES_FILE, ExampleLog } from './example-log.js';
+import { ExampleLog, vaultOf } from './example-log.js';
+import { Inbox } from './inbox.js';
 import { Intake } from './intake.js';
 import { Journal } from './journal.js';
 import { readExamples } from './read-examples.js';
@@ -20,7 +21,6 @@ import { type Parting, part } from './stored-example.js';
 import type { Trainer } from './trainer.js';
 import { measuredSet, trainingSet } from './training-set.js';
 import { dueReason, type TriggerRule } from './trigger.js';
-import { openVault } from './vault.js';
 import { hasVersion, linkPromoted, pruneState, storeVersion, versionDirectory } from './version-store.js';
 
 /** In the words of the lock's errors. */
@@ -78,13 +78,16 @@ export class Improvement {
   readonly #journal: Journal;
   readonly #log: ExampleLog;
   readonly intake: Intake;
+  /** What other processes hand in. */
+  readonly inbox: Inbox;
   readonly #cycle = new Mutex();
 
-  private constructor(options: ImprovementOptions, lock: RunLock, journal: Journal, log: ExampleLog) {
+  private constructor(options: ImprovementOptions, lock: RunLock, journal: Journal, log: ExampleLog, inbox: Inbox) {
     this.#options = options;
     this.#lock = lock;
     this.#journal = journal;
     this.#log = log;
+    this.inbox = inbox;
     this.intake = new Intake(log, options.trainer, options.now);
   }
 
@@ -100,13 +103,12 @@ export class Improvement {
     try {
       const journal = await Journal.open(dir);
       opened.push(journal);
-      const stored = await stat(join(dir, EXAMPLES_FILE)).catch(() => undefined);
-      const vault = await openVault(dir, secret, stored === undefined || stored.size === 0);
+      const vault = await vaultOf(dir, secret);
       const log = await ExampleLog.open(dir, vault, maxExamples);
       opened.push(log);
       await begin(dir, journal, trainer, now);
       await linkPromoted(dir, journal.promoted!);
-      return new Improvement(options, lock, journal, log);
+      return new Improvement(options, lock, journal, log, new Inbox(dir, vault));
     } catch (error) {
       for (const file of opened) await file.close();
       await lock.release();

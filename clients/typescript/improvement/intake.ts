@@ -4,24 +4,25 @@ import { setImmediate } from 'node:timers/promises';
 import { Mutex } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
 import type { Admission } from '../intake/admission.js';
-import { type ExampleLog, MAX_RECORD_BYTES } from './example-log.js';
-import { readFeedback } from './feedback.js';
+import { readFeedback } from '../intake/feedback.js';
+import { type ExampleStore, MAX_RECORD_BYTES } from './example-log.js';
 import type { StoredExample } from './stored-example.js';
 import type { Trainer } from './trainer.js';
 
 /** Lines between which other work gets its turn: each is tokenized. */
 const LINES_AT_A_TIME = 32;
 
-type Given = Pick<StoredExample, 'record' | 'origin' | 'id' | 'rating'>;
+/** A record as it was handed in. */
+export type GivenExample = Pick<StoredExample, 'record' | 'origin' | 'id' | 'rating'>;
 
 export class Intake {
-  readonly #log: ExampleLog;
+  readonly #log: ExampleStore;
   readonly #trainer: Pick<Trainer, 'read'>;
   readonly #now: () => number;
   /** Each request waits for the one before. */
   readonly #turn = new Mutex();
 
-  constructor(log: ExampleLog, trainer: Pick<Trainer, 'read'>, now: () => number) {
+  constructor(log: ExampleStore, trainer: Pick<Trainer, 'read'>, now: () => number) {
     this.#log = log;
     this.#trainer = trainer;
     this.#now = now;
@@ -43,12 +44,21 @@ export class Intake {
     });
   }
 
+  /** As {@link admit}, of what another process has read and kept for this one. */
+  received(examples: readonly GivenExample[]): Promise<readonly Admission[]> {
+    const records = examples.map(({ record }) => record);
+    return this.#take(records, (_, at) => {
+      const { record, origin, id, rating } = examples[at]!; // one for each record
+      return { record, origin, ...(id !== undefined && { id }), ...(rating !== undefined && { rating }) };
+    });
+  }
+
   /** Resolves when what was under way is stored. */
   async settle(): Promise<void> {
     await this.#turn.waitForUnlock();
   }
 
-  #take(lines: readonly string[], given: (line: string) => Given): Promise<readonly Admission[]> {
+  #take(lines: readonly string[], given: (line: string, at: number) => GivenExample): Promise<readonly Admission[]> {
     return this.#turn.runExclusive(async () => {
       const taken = new Map<string, StoredExample>();
       const outcomes: Admission[] = [];
@@ -68,11 +78,11 @@ export class Intake {
     });
   }
 
-  #read(line: string, at: number, given: (line: string) => Given): StoredExample | { readonly reason: string } {
+  #read(line: string, at: number, given: (line: string, at: number) => GivenExample): StoredExample | { readonly reason: string } {
     const bytes = Buffer.byteLength(line);
     if (bytes > MAX_RECORD_BYTES) return { reason: `expected at most ${MAX_RECORD_BYTES} bytes, got ${bytes}` };
     try {
-      const example = given(line);
+      const example = given(line, at);
       const read = this.#trainer.read(example.record, `example ${at}`);
       if ('reason' in read) return read;
       return { ...example, digest: createHash('sha256').update(read.content).digest('hex'), at: this.#now() };

@@ -36,10 +36,10 @@ const fileSchema = z.object({
 /** Text to stored text, and back. */
 export interface Vault {
   readonly encrypts: boolean;
-  /** @param place Line of the file, from 0. */
-  seal(text: string, place: number): string;
+  /** @param place Line of the file, from 0, or the name of a file of its own. */
+  seal(text: string, place: number | string): string;
   /** @throws CutlayerError STORE_CORRUPT (changed, or moved to another place) */
-  open(sealed: string, place: number): string;
+  open(sealed: string, place: number | string): string;
 }
 
 /** Leaves text as it is. */
@@ -114,7 +114,7 @@ function derive(secret: Uint8Array, salt: Uint8Array, { N, r, p }: { N: number; 
 }
 
 function gcmVault(key: Buffer): Vault {
-  const bound = (place: number) => Buffer.from(`${CHECK_TEXT}:${place}`);
+  const bound = (place: number | string) => Buffer.from(`${CHECK_TEXT}:${place}`);
   return {
     encrypts: true,
     seal(text, place) {

@@ -7,7 +7,8 @@
 import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { CutlayerError, errorTable } from '../../../src/errors.js';
-import type { Admission, ExampleSink } from './admission.js';
+import type { ExampleSink } from './admission.js';
+import { answerTo } from './admission-answer.js';
 import { checkBearer } from './examples-token.js';
 import { requestLines } from './request-lines.js';
 
@@ -15,8 +16,6 @@ import { requestLines } from './request-lines.js';
 export const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 /** Requests under way; more are asked to come again. */
 const MAX_REQUESTS = 16;
-/** Problems in one answer. */
-const MAX_PROBLEMS = 100;
 
 export interface ExamplesAppOptions {
   readonly sink: ExampleSink;
@@ -61,8 +60,8 @@ export function createExamplesApp({ sink, token, status, hosts, onFailure }: Exa
     async (request, response) => {
       const bytes: unknown = request.body;
       const lines = requestLines(bytes instanceof Uint8Array ? bytes : new Uint8Array(), request.headers['content-type']);
-      const answer = summaryOf(await take(lines));
-      response.status(answer.accepted > 0 ? 201 : answer.duplicates > 0 ? 200 : 400).json(answer);
+      const { status, body: answer } = answerTo(await take(lines));
+      response.status(status).json(answer);
     };
   app.post(
     '/v1/examples',
@@ -95,18 +94,6 @@ export function createExamplesApp({ sink, token, status, hosts, onFailure }: Exa
   };
   app.use(onError);
   return app;
-}
-
-/** What the caller is told of its examples. */
-function summaryOf(admissions: readonly Admission[]) {
-  const count = (outcome: Admission) => admissions.filter((admission) => admission === outcome).length;
-  const problems = admissions.flatMap((admission, index) => (typeof admission === 'string' ? [] : [{ index, reason: admission.reason }]));
-  return {
-    accepted: count('accepted'),
-    duplicates: count('duplicate'),
-    rejected: problems.length,
-    problems: problems.slice(0, MAX_PROBLEMS),
-  };
 }
 
 /** What express found wrong with a request. */

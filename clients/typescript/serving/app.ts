@@ -6,10 +6,11 @@ import { chatCompletions } from './chat/chat-completions.js';
 import { completions } from './completions/completions.js';
 import { embeddings } from './embeddings.js';
 import type { Endpoint, EndpointContext } from './endpoint.js';
+import { FEEDBACK_PATH, type FeedbackSink, guardFeedback, takeFeedback } from './feedback.js';
 import { departureOf } from './http/departure.js';
 import { type GuardOptions, guardKey, guardOrigin } from './http/guard.js';
 import { readBody } from './http/json-body.js';
-import type { Places } from './http/places.js';
+import type { Place, Places } from './http/places.js';
 import { problemOf } from './http/problem.js';
 import type { GatewayHealth } from './model/gateway-health.js';
 import type { ModelCard } from './model/text-model.js';
@@ -25,6 +26,8 @@ export interface AppOptions extends GuardOptions, EndpointContext {
   readonly gateway: () => Promise<GatewayHealth>;
   /** What crosses, for the page. */
   readonly note: string;
+  /** Where feedback on completions goes; undefined: it is refused. */
+  readonly feedback?: FeedbackSink;
   /** Told of failures that are not the client's. */
   readonly onFailure?: ((error: CutlayerError) => void) | undefined;
 }
@@ -77,11 +80,12 @@ export function createServingApp(options: AppOptions): RequestListener {
     response.json({ id, object: 'response.deleted', deleted: options.responses.delete(id) });
   });
   const body = express.raw({ type: () => true, limit: options.maxBody, inflate: false });
-  for (const [path, endpoint] of Object.entries(endpoints)) app.post(path, ...limited(path, endpoint, body, options));
+  for (const [path, endpoint] of Object.entries(endpoints)) app.post(path, placed(path, options), body, answered(endpoint, options));
+  app.post(FEEDBACK_PATH, guardFeedback(options.feedback), placed(FEEDBACK_PATH, options), body, takeFeedback(options.feedback));
   app.use((request) => {
     throw new CutlayerError(
       'NOT_FOUND',
-      `${request.method} ${request.path.slice(0, 100)}: expected GET /v1/models or POST ${Object.keys(endpoints).join(', ')}`,
+      `${request.method} ${request.path.slice(0, 100)}: expected GET /v1/models or POST ${[...Object.keys(endpoints), FEEDBACK_PATH].join(', ')}`,
     );
   });
   const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
@@ -102,26 +106,25 @@ export function createServingApp(options: AppOptions): RequestListener {
 }
 
 /** A place is taken before the body is read, so that bodies in memory are bounded. */
-function limited(path: string, endpoint: Endpoint, body: RequestHandler, options: AppOptions): readonly RequestHandler[] {
-  const { places, metrics } = options;
-  return [
-    (_request, response, next) => {
-      const begin = performance.now();
-      response.once('close', () =>
-        metrics.observeRequest({ endpoint: path, status: response.statusCode, seconds: (performance.now() - begin) / 1000 }),
-      );
-      const place = places.take();
-      response.once('close', place.leave);
-      response.locals.place = place;
-      next();
-    },
-    body,
-    async (request, response) => {
-      // The handler above has put the place there.
-      const place = response.locals.place as ReturnType<Places['take']>;
-      await endpoint(options, { body: readBody(request.body), response, signal: departureOf(response), place });
-    },
-  ];
+function placed(path: string, { places, metrics }: AppOptions): RequestHandler {
+  return (_request, response, next) => {
+    const begin = performance.now();
+    response.once('close', () =>
+      metrics.observeRequest({ endpoint: path, status: response.statusCode, seconds: (performance.now() - begin) / 1000 }),
+    );
+    const place = places.take();
+    response.once('close', place.leave);
+    response.locals.place = place;
+    next();
+  };
+}
+
+function answered(endpoint: Endpoint, options: AppOptions): RequestHandler {
+  return async (request, response) => {
+    // The handler of `placed` has put the place there.
+    const place = response.locals.place as Place;
+    await endpoint(options, { body: readBody(request.body), response, signal: departureOf(response), place });
+  };
 }
 
 /** As OpenAI's API shows a model, with what this one adds. */

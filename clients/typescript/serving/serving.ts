@@ -3,6 +3,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { exposure, exposureAt } from '../../../src/artifacts/exposure.js';
 import type { CutlayerError } from '../../../src/errors.js';
 import { createServingApp } from './app.js';
+import type { FeedbackSink } from './feedback.js';
 import { openApiKey } from './http/api-key.js';
 import { listen } from './http/listen.js';
 import { type PlaceLimits, Places } from './http/places.js';
@@ -22,6 +23,7 @@ export interface ServingOptions extends RegistryOptions, PlaceLimits {
   readonly origins: readonly string[];
   readonly maxBody: number;
   readonly maxNewTokens: number;
+  readonly feedback?: FeedbackSink;
   readonly onFailure?: ((error: CutlayerError) => void) | undefined;
 }
 

@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ExampleLog } from '../../../clients/typescript/improvement/example-log.js';
-import { readFeedback } from '../../../clients/typescript/improvement/feedback.js';
 import { Intake } from '../../../clients/typescript/improvement/intake.js';
 import { part } from '../../../clients/typescript/improvement/stored-example.js';
 import { openVault, plainVault, type Vault } from '../../../clients/typescript/improvement/vault.js';
+import { readFeedback } from '../../../clients/typescript/intake/feedback.js';
 import { FakeTrainer } from './fake-trainer.js';
 
 const record = (n: number, completion = 'pump') => JSON.stringify({ prompt: `note ${n}`, completion });
@@ -134,6 +134,11 @@ describe('stored examples', () => {
     assert.deepEqual(JSON.parse(line), { messages: [...messages, { role: 'assistant', content: 'valve' }] });
   });
 
+  it('of feedback count a null as absent', () => {
+    const nothing = { messages: null, tools: null, id: null, task: null };
+    assert.deepEqual(readFeedback(feedback('accepted', nothing)), readFeedback(feedback('accepted')));
+  });
+
   it('of feedback that says nothing are refused by the field', () => {
     const wrong: readonly (readonly [string, RegExp])[] = [
       ['[1]', /expected an object/],
@@ -147,6 +152,7 @@ describe('stored examples', () => {
       [feedback('accepted', { prompt: 3 }), /prompt: expected a text/],
       [feedback('accepted', { id: 'x'.repeat(201) }), /id: expected/],
       [feedback('accepted', { score: 1 }), /there is no field score/],
+      [feedback({ corrected: 'valve', rating: 1 }), /verdict: expected/],
     ];
     for (const [line, message] of wrong) assert.throws(() => readFeedback(line), { code: 'INVALID_DATA', message });
   });

@@ -1,6 +1,6 @@
 /** `cutlayer client serve` as a process: what it prints, and how it ends. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
@@ -42,7 +42,10 @@ describe('cutlayer client serve', () => {
 
   it('says where it answers and what crosses, makes its key, answers, and ends at SIGTERM', async () => {
     const env = { ...process.env, CUTLAYER_HOME: join(dir, 'home') };
-    const child = startNode(join(packageRoot(), 'dist/src/main.js'), [...flags, '--json', '--base-name', 'base'], {
+    const improved = join(dir, 'improved');
+    await mkdir(improved);
+    await writeFile(join(improved, 'journal.jsonl'), '');
+    const child = startNode(join(packageRoot(), 'dist/src/main.js'), [...flags, '--json', '--base-name', 'base', '--feedback', improved], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
     });
@@ -58,6 +61,9 @@ describe('cutlayer client serve', () => {
     const openai = new OpenAI({ baseURL: ready.url, apiKey: (await readFile(ready.keyFile, 'utf8')).trim(), maxRetries: 0 });
     const answer = await openai.completions.create({ model: 'base', prompt: 'The pump', max_tokens: 3 });
     assert.equal(answer.usage?.completion_tokens, 3);
+    const said = await openai.post('/feedback', { body: { prompt: 'The pump', completion: 'leaks', verdict: 'accepted' } });
+    assert.deepEqual(said, { accepted: 1, duplicates: 0, rejected: 0, problems: [] });
+    assert.equal((await readdir(join(improved, 'inbox'))).length, 1);
     await endProcess(child, 'SIGTERM');
     assert.equal(child.exitCode, 0);
   });
@@ -79,6 +85,10 @@ describe('cutlayer client serve', () => {
     await refused(['--no-key', '--key-file', 'x'], /--no-key: expected either this or --key-file/);
     await refused(['--adapter', 'tickets'], /--adapter: expected NAME=DIR/);
     await refused(['--adapter', 'tickets=nowhere'], /nowhere: no such directory/);
+    await refused(
+      ['--feedback', 'nowhere'],
+      /--feedback nowhere: no directory of an improvement; start cutlayer client improve --dir nowhere/,
+    );
     await refused(['--adapters', 'nowhere'], /--adapters nowhere: no such directory/);
   });
 });

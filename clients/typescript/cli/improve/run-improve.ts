@@ -58,6 +58,7 @@ async function cycle(
   tell: (event: object, line: string) => void,
 ): Promise<void> {
   const sources = [
+    improvement.inbox,
     ...(flags.heldOut === undefined ? [] : [new DataFiles(flags.heldOut, 'heldOut', '--held-out')]),
     ...(flags.data === undefined ? [] : [new DataFiles(flags.data, 'data', '--data')]),
   ];

@@ -9,6 +9,7 @@ import { namedAdapter } from '../../serving/model/adapter-folder.js';
 import { startServing } from '../../serving/serving.js';
 import { homeDir } from '../profile/home-dir.js';
 import { withSession } from '../session.js';
+import { feedbackStore } from './feedback-store.js';
 import { readyLines } from './ready-lines.js';
 import type { ServeFlags } from './serve-options.js';
 
@@ -17,9 +18,11 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   const keyFile = flags.key ? (flags.keyFile ?? join(homeDir(), 'api-key')) : undefined;
   checkAccess(flags);
   await withSession(flags, async ({ bundle, connection }, signal) => {
+    const model = new SplitModel(bundle, new RemoteModel(connection));
     const serving = await startServing({
       ...flags,
-      model: new SplitModel(bundle, new RemoteModel(connection)),
+      model,
+      feedback: await feedbackStore(flags, model),
       adapters,
       folder: flags.adapters,
       keyFile,

@@ -35,6 +35,11 @@ export const serveOptions = {
     allowHost: withDefault(hostNames('names that the Host header may have, beside addresses and localhost; comma-separated'), []),
     allowOrigin: optional(texts('origin', 'web pages that may use the endpoint, such as http://localhost:3000; may be repeated', 64)),
   }),
+  ...under('Feedback', {
+    feedback: optional(path('dir', 'the directory of client improve that POST /v1/feedback is for (default: feedback is refused)')),
+    encryptKeyFile: optional(path('file', 'the key under which that directory stores examples')),
+    passphraseFile: optional(path('file', 'its passphrase (or in the environment variable CUTLAYER_PASSPHRASE)')),
+  }),
   ...under('Bounds', {
     maxRunning: withDefault(integerBetween(1, 64, 'n', 'requests that run at once'), 4),
     maxWaiting: withDefault(integerBetween(0, 1024, 'n', 'requests that wait; more are answered 429'), 32),

@@ -2,6 +2,7 @@
 import { chatFields } from './chat-fields.js';
 import { completionFields } from './completion-fields.js';
 import { embeddingFields } from './embedding-fields.js';
+import { feedbackFields } from './feedback-fields.js';
 import type { FieldTable } from './field.js';
 import { responseFields } from './response-fields.js';
 
@@ -11,4 +12,5 @@ export const fieldTables: Readonly<Record<string, FieldTable>> = {
   '/v1/completions': completionFields,
   '/v1/responses': responseFields,
   '/v1/embeddings': embeddingFields,
+  '/v1/feedback': feedbackFields,
 };

@@ -13,10 +13,18 @@ export interface Feedback {
   readonly rating: number | undefined;
 }
 
+/** Fields of a piece of feedback. */
 const known = ['prompt', 'messages', 'tools', 'completion', 'verdict', 'id', 'task'] as const;
+
+/** One of them. */
+export type FeedbackField = (typeof known)[number];
+
 const MAX_ID = 200;
 
-/** @throws CutlayerError INVALID_DATA saying what was wanted; the text itself is not quoted */
+/**
+ * Reads one piece; a field that is null counts as absent.
+ * @throws CutlayerError INVALID_DATA saying what was wanted; the text itself is not quoted
+ */
 export function readFeedback(line: string): Feedback {
   const given = fieldsOf(line);
   const other = Object.keys(given).find((key) => !(known as readonly string[]).includes(key));
@@ -43,7 +51,9 @@ export function readFeedback(line: string): Feedback {
 
 function readVerdict(verdict: unknown, completion: string): { readonly answer: string; readonly rating: number | undefined } {
   if (verdict === 'accepted') return { answer: completion, rating: undefined };
-  const fields = typeof verdict === 'object' && verdict !== null ? (verdict as Readonly<Record<string, unknown>>) : {};
+  const given = typeof verdict === 'object' && verdict !== null ? (verdict as Readonly<Record<string, unknown>>) : {};
+  // Of two verdicts at once, one would be lost.
+  const fields = Object.keys(given).length === 1 ? given : {};
   if (typeof fields.corrected === 'string' && fields.corrected !== '') return { answer: fields.corrected, rating: undefined };
   const { rating } = fields;
   if (typeof rating === 'number' && Number.isInteger(rating) && rating >= 1 && rating <= 5) return { answer: completion, rating };
@@ -58,7 +68,8 @@ function fieldsOf(line: string): Readonly<Record<string, unknown>> {
     throw new CutlayerError('INVALID_DATA', 'not JSON; expected one object', { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('expected an object');
-  return value as Readonly<Record<string, unknown>>; // an object, by the test before
+  const given = value as Readonly<Record<string, unknown>>; // an object, by the test before
+  return Object.fromEntries(Object.entries(given).filter(([, field]) => field !== null));
 }
 
 function wrong(message: string): CutlayerError {
