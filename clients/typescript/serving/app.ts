@@ -12,6 +12,8 @@ import { type GuardOptions, guardKey, guardOrigin } from './http/guard.js';
 import { readBody } from './http/json-body.js';
 import type { Place, Places } from './http/places.js';
 import { problemOf } from './http/problem.js';
+import { MESSAGES_PATH, messageProblem } from './messages/message-problem.js';
+import { messages } from './messages/messages.js';
 import type { GatewayHealth } from './model/gateway-health.js';
 import type { ModelCard } from './model/text-model.js';
 import { PLAYGROUND_POLICY, playgroundPage } from './playground/page.js';
@@ -38,6 +40,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/v1/completions': completions,
   '/v1/embeddings': embeddings,
   '/v1/responses': responses,
+  [MESSAGES_PATH]: messages,
 };
 
 /** Builds the app; nothing listens yet. */
@@ -88,18 +91,20 @@ export function createServingApp(options: AppOptions): RequestListener {
       `${request.method} ${request.path.slice(0, 100)}: expected GET /v1/models or POST ${[...Object.keys(endpoints), FEEDBACK_PATH].join(', ')}`,
     );
   });
-  const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
+  const onError: ErrorRequestHandler = (caught: unknown, request, response, _next) => {
     const problem = problemOf(caught);
+    const ofMessages = request.path.startsWith(MESSAGES_PATH);
+    const shown = ofMessages ? messageProblem(problem) : { error: problem.error };
     if (problem.status >= 500) options.onFailure?.(CutlayerError.from(caught));
     if (response.destroyed) return;
     if (response.headersSent) {
       // An answer under way ends with the error as its last event.
-      response.end(`data: ${JSON.stringify({ error: problem.error })}\n\n`);
+      response.end(`${ofMessages ? 'event: error\n' : ''}data: ${JSON.stringify(shown)}\n\n`);
       return;
     }
     if (problem.retryAfter !== undefined) response.set('Retry-After', String(problem.retryAfter));
     if (problem.status === 401) response.set('WWW-Authenticate', 'Bearer');
-    response.status(problem.status).json({ error: problem.error });
+    response.status(problem.status).json(shown);
   };
   app.use(onError);
   return app;

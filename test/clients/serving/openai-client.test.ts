@@ -136,6 +136,27 @@ describe("the local endpoint, asked by OpenAI's client", () => {
     assert.deepEqual([stopped.text, stopped.finish_reason], [text.slice(0, text.indexOf(stop)), 'stop']);
   });
 
+  it('answers /v1/messages with the text of a chat, and names the stop sequence that ended it', async () => {
+    const message = async (more: object) => {
+      const body = JSON.stringify({ model: 'base', messages, temperature: 0, max_tokens: 12, ...more });
+      const answer = await rig.ask('/v1/messages', { method: 'POST', body });
+      assert.equal(answer.status, 200);
+      return (await answer.json()) as { content: { text: string }[]; stop_reason: string; stop_sequence: string | null; usage: object };
+    };
+    const chat = await openai.chat.completions.create({ model: 'base', messages, temperature: 0, max_tokens: 12 });
+    const whole = await message({});
+    const text = chat.choices[0]!.message.content!;
+    assert.deepEqual([whole.content[0]!.text, whole.stop_reason, whole.stop_sequence], [text, 'max_tokens', null]);
+    const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = chat.usage!;
+    assert.deepEqual(whole.usage, { input_tokens, output_tokens, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 });
+    const stop = text.slice(4, 6);
+    const stopped = await message({ stop_sequences: ['not in it', stop] });
+    assert.deepEqual(
+      [stopped.content[0]!.text, stopped.stop_reason, stopped.stop_sequence],
+      [text.slice(0, text.indexOf(stop)), 'stop_sequence', stop],
+    );
+  });
+
   it('gives embeddings as numbers, and in base64 the same', async () => {
     const input = ['The pump lost pressure.', 'A note'];
     const floats = await openai.embeddings.create({ model: 'base', input, encoding_format: 'float' });

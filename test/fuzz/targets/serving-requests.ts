@@ -4,9 +4,12 @@ import { requestMessages } from '../../../clients/typescript/serving/chat/chat-p
 import { chatFields } from '../../../clients/typescript/serving/fields/chat-fields.js';
 import { readFields } from '../../../clients/typescript/serving/fields/field.js';
 import { fieldTables } from '../../../clients/typescript/serving/fields/field-tables.js';
+import { messageFields } from '../../../clients/typescript/serving/fields/message-fields.js';
 import { responseFields } from '../../../clients/typescript/serving/fields/response-fields.js';
 import { continuationOptions } from '../../../clients/typescript/serving/fields/sampling-fields.js';
 import { type Body, readBody } from '../../../clients/typescript/serving/http/json-body.js';
+import { functionsOf, toolChoiceOf } from '../../../clients/typescript/serving/messages/message-tools.js';
+import { turnMessages } from '../../../clients/typescript/serving/messages/message-turns.js';
 import { inputMessages, withInstructions } from '../../../clients/typescript/serving/responses/input-items.js';
 import { toolCallReader } from '../../../clients/typescript/serving/tools/tool-calls.js';
 import { CutlayerError } from '../../../src/errors.js';
@@ -44,6 +47,15 @@ const documents = [
       { type: 'function_call_output', call_id: 'a', output: 'b' },
     ],
   },
+  {
+    ...{ model: 'm', max_tokens: 9, stop_sequences: ['a'], tool_choice: { type: 'tool', name: 'find', disable_parallel_tool_use: true } },
+    tools: [{ name: 'find', input_schema: { type: 'object' } }],
+    system: [{ type: 'text', text: 'a', cache_control: { type: 'ephemeral' } }],
+    messages: [
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'find', input: { part: 1.5 } }] },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: [{ type: 'text', text: 'b' }], is_error: false }] },
+    ],
+  },
   'text <tool_call>{"name": "find", "arguments": {"a": 1}}</tool_call> and <tool_ca',
 ];
 
@@ -52,6 +64,12 @@ function readBeyond(path: string, body: Body): void {
   if (path === '/v1/chat/completions') {
     continuationOptions(readFields(chatFields, body, path), 100, () => 1);
     requestMessages(body.messages);
+  }
+  if (path === '/v1/messages') {
+    const { messages, system, tools, tool_choice } = readFields(messageFields, body, path);
+    functionsOf(tools);
+    toolChoiceOf(tool_choice);
+    if (messages !== undefined) turnMessages(messages, system);
   }
   if (path === '/v1/responses') {
     const { input } = readFields(responseFields, body, path);

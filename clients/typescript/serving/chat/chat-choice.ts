@@ -21,6 +21,8 @@ export interface ChatDelta {
   readonly logprobs: readonly ChatLogprob[];
   /** Present in the last one. */
   readonly finish?: ChatFinish;
+  /** The stop string that ended the text. */
+  readonly stop?: string;
 }
 
 /** As `choices[].logprobs.content[]`. */
@@ -57,13 +59,13 @@ export class ChatChoice {
     return this.#ended;
   }
 
-  push({ token, text, finish }: NumberedPiece): ChatDelta {
+  push({ token, text, finish, stop }: NumberedPiece): ChatDelta {
     const read = this.#reader.push(text);
     const rest = finish === undefined ? { text: '', calls: [] } : this.#reader.finish();
     const calls = this.#named([...read.calls, ...rest.calls]);
     const { texts } = this.#options;
     const logprobs = token === undefined || texts === undefined ? [] : [chatLogprob(token, texts)];
-    const said = { text: read.text + rest.text, calls, logprobs };
+    const said = { text: read.text + rest.text, calls, logprobs, ...(stop !== undefined && { stop }) };
     if (finish === undefined && (this.#options.parallelCalls || this.#calls === 0)) return said;
     this.#ended = true;
     return { ...said, finish: this.#calls > 0 && finish !== 'length' ? 'tool_calls' : (finish ?? 'stop') };

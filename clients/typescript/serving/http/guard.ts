@@ -34,10 +34,11 @@ export function guardOrigin({ hosts, origins }: GuardOptions): RequestHandler {
   };
 }
 
-/** Refuses requests without the key. */
+/** Refuses requests without the key, which clients of the Messages API send as `x-api-key`. */
 export function guardKey({ key }: GuardOptions): RequestHandler {
   return (request, _response, next) => {
-    if (key !== undefined) checkApiKey(request.headers.authorization, key);
+    const { authorization, 'x-api-key': plain } = request.headers;
+    if (key !== undefined) checkApiKey(authorization ?? (typeof plain === 'string' ? `Bearer ${plain}` : undefined), key);
     next();
   };
 }
@@ -45,7 +46,7 @@ export function guardKey({ key }: GuardOptions): RequestHandler {
 function allow(response: Response, origin: string): void {
   response.set({
     'Access-Control-Allow-Origin': origin,
-    'Access-Control-Allow-Headers': 'authorization, content-type, x-stainless-*',
+    'Access-Control-Allow-Headers': 'authorization, x-api-key, content-type, anthropic-version, anthropic-beta, x-stainless-*',
     'Access-Control-Allow-Methods': 'GET, POST, DELETE',
     'Access-Control-Max-Age': '600',
     Vary: 'Origin',

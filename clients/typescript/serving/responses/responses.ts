@@ -1,8 +1,8 @@
 /** `POST /v1/responses`. @see https://platform.openai.com/docs/api-reference/responses */
 import { plainNumbers } from '../../data/exact-numbers.js';
 import type { ChatMessage } from '../../data/messages.js';
-import { ChatChoice, type ChatDelta } from '../chat/chat-choice.js';
 import { chatPrompt } from '../chat/chat-prompt.js';
+import { type AskedAnswer, oneAnswer } from '../chat/one-answer.js';
 import { heldOptions } from '../chat/text-format.js';
 import type { Endpoint, EndpointCall, EndpointContext } from '../endpoint.js';
 import { type FieldValues, readFields, required } from '../fields/field.js';
@@ -10,25 +10,18 @@ import { responseFields } from '../fields/response-fields.js';
 import { continuationOptions } from '../fields/sampling-fields.js';
 import { EventStream } from '../http/event-stream.js';
 import { badField, problemOf } from '../http/problem.js';
-import { answersTo, newTokens, UsageCount } from '../model/answering.js';
-import type { ContinuedPrompt, TextModel } from '../model/text-model.js';
+import { newTokens, UsageCount } from '../model/answering.js';
 import { checkFunctions } from '../tools/request-tools.js';
-import type { ToolForm } from '../tools/tool-form.js';
 import { inputMessages, withInstructions } from './input-items.js';
 import { type OutputItem, type ResponseEvent, ResponseItems } from './response-events.js';
 
 type Values = FieldValues<typeof responseFields>;
 
 /** A request, read and checked. */
-interface ResponseRequest {
-  readonly model: TextModel;
+interface ResponseRequest extends AskedAnswer {
   readonly values: Values;
   /** The conversation without instructions. */
   readonly messages: readonly ChatMessage[];
-  readonly prompts: readonly ContinuedPrompt[];
-  readonly form: ToolForm | undefined;
-  readonly count: UsageCount;
-  readonly task: string | undefined;
 }
 
 export const responses: Endpoint = async (context, call) => {
@@ -67,22 +60,21 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
     ...continuationOptions(values, model.vocabSize, context.randomSeed),
     maxNewTokens,
   });
-  return { model, values, messages, prompts: [{ ids, options, number: 0 }], form, count: new UsageCount(ids.length), task: values.task };
+  return {
+    model,
+    values,
+    messages,
+    prompts: [{ ids, options, number: 0 }],
+    form,
+    parallelCalls: values.parallel_tool_calls ?? true,
+    count: new UsageCount(ids.length),
+    task: values.task,
+  };
 }
 
 /** Functions in the form that templates know; tools of other types are skipped. */
 function functionsOf({ tools = [] }: Values): readonly Readonly<Record<string, unknown>>[] {
   return tools.flatMap(({ type, ...own }) => (type === 'function' ? [{ type, function: own }] : []));
-}
-
-async function* deltas(context: EndpointContext, call: EndpointCall, request: ResponseRequest): AsyncGenerator<ChatDelta> {
-  const parallelCalls = request.values.parallel_tool_calls ?? true;
-  const choice = new ChatChoice({ form: request.form, parallelCalls, texts: undefined, newId: context.newId });
-  for await (const piece of answersTo(context, call, request.model, request)) {
-    const delta = choice.push(piece);
-    yield delta;
-    if (choice.ended) return;
-  }
 }
 
 /** Runs an answer; its events go to `send` as they come. @returns the whole response */
@@ -95,7 +87,7 @@ async function run(
 ): Promise<object> {
   const items = new ResponseItems(context.newId);
   let cut = false;
-  for await (const delta of deltas(context, call, request)) {
+  for await (const delta of oneAnswer(context, call, request)) {
     cut = delta.finish === 'length';
     for (const event of items.push(delta)) await send(event);
   }
