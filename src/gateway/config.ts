@@ -53,6 +53,10 @@ export const gatewayOptions = {
       byteSize('keys and values of decode sessions, beside --memory; a tenant has half of it; 0: decode nothing'),
       '1GiB',
     ),
+    decodeCache: withDefault(
+      byteSize('part of it for rows that a tenant may append again (a prefix cache, per tenant); 0: none'),
+      '256MiB',
+    ),
     decodeSessions: withDefault(integerBetween(1, 4096, 'n', 'decode sessions of one tenant'), 64),
     decodeIdle: withDefault(seconds(24 * 3600, 'time after which a decode session that is not used ends'), 300),
   }),

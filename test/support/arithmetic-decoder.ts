@@ -1,6 +1,7 @@
 /**
- * A decoder of pure arithmetic. A row's output depends on its position, on itself and on all rows before it in its lane, in their order:
- * a wrong lane, length or order shows. It checks what sessions owe a decoder, and remembers what it was asked.
+ * A decoder of pure arithmetic. A row's output depends on its position, on itself and on all rows
+ * before it in its lane, in their order: a wrong lane, length or order shows. It checks what
+ * sessions owe a decoder, and remembers what it was asked.
  */
 import assert from 'node:assert/strict';
 import type { Decoder, Lane, LaneRows } from '../../src/gateway/decode/decoder.js';
@@ -23,7 +24,10 @@ export interface ArithmeticDecoder extends Decoder {
 /** Bytes of a row. */
 export const ROW_BYTES = 100;
 
-/** The output of the last of these rows [n, d] in a lane alone; a prefix counts as one row each token. */
+/**
+ * The output of the last of these rows [n, d] in a lane alone; a prefix counts as one row each
+ * token.
+ */
 export function outputAfter(rows: readonly Float32Array[]): Float32Array {
   const width = rows[0]!.length;
   const state = new Float32Array(width);
@@ -90,8 +94,17 @@ export function arithmeticDecoder(maxRows = 4096): ArithmeticDecoder {
       assert.equal(held.length, 0);
       for (let token = 0; token < shape[2]!; token++) held.push(Float32Array.of(data[token]!));
     },
-    async copy(from, to, rows) {
-      lane(to).push(...lane(from).slice(0, rows));
+    async copy(from, to, rows, at = 0) {
+      const [source, target] = [lane(from), lane(to)];
+      assert.ok(rows <= source.length && at <= target.length, `${rows} rows of ${source.length}, to ${at} of ${target.length}`);
+      target.length = at;
+      target.push(...source.slice(0, rows));
+    },
+    async keep(of, from, rows) {
+      const held = lane(of);
+      assert.ok(from + rows <= held.length, `rows to ${from + rows} of ${held.length}`);
+      rowsOf.set(ids, held.slice(from, from + rows));
+      return { id: ids++, capacity: rows };
     },
     async release(target) {
       lane(target);

@@ -1,8 +1,9 @@
 /**
- * A decoder without memory of keys and values: a lane keeps its rows, and each append runs the backbone's own forward over all of them.
- * It is slow and exact, and knows no graph for decoding.
+ * A decoder without memory of keys and values: a lane keeps its rows, and each append runs the
+ * backbone's own forward over all of them. It is slow and exact, and knows no graph for decoding.
  */
 
+import { CutlayerError } from '../../src/errors.js';
 import type { Decoder } from '../../src/gateway/decode/decoder.js';
 import type { DecoderSource } from '../../src/gateway/decode/open-decoding.js';
 import type { BackboneEngine } from '../../src/gateway/engine/engine.js';
@@ -76,6 +77,7 @@ export function wholeSequenceDecoder(rowBytes = 64): WholeSequenceSource {
           const { prefix, rows: held } = lanes.get(from.id)!;
           lanes.set(to.id, { prefix, rows: held.slice(0, rows - (prefix?.shape[2] ?? 0)) });
         },
+        keep: () => Promise.reject(new CutlayerError('OUT_OF_MEMORY', 'lane: this decoder keeps no rows for others')),
         async release(lane) {
           lanes.delete(lane.id);
         },

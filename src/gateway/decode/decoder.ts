@@ -56,8 +56,18 @@ export interface Decoder {
    * @throws CutlayerError INVALID_SHAPE, NON_FINITE, LIMIT_EXCEEDED, WORKER_CRASHED, UNAVAILABLE
    */
   writePrefix(lane: Lane, keyValues: Tensor<'float32'>): Promise<void>;
-  /** Replaces a lane's content by the first rows of another, whose capacity may differ. */
-  copy(from: Lane, to: Lane, rows: number): Promise<void>;
+  /**
+   * Replaces a lane's rows from row `at` on, by default all, by the first rows of another, whose
+   * capacity may differ.
+   * @throws CutlayerError INVALID_ARGUMENT, LIMIT_EXCEEDED, QUEUE_FULL, WORKER_CRASHED, UNAVAILABLE
+   */
+  copy(from: Lane, to: Lane, rows: number, at?: number): Promise<void>;
+  /**
+   * Copies rows of a lane into a new one of just so many rows, which is only there to be copied. It
+   * takes `rows * bytesPerRow` bytes.
+   * @throws CutlayerError INVALID_ARGUMENT, QUEUE_FULL, OUT_OF_MEMORY, WORKER_CRASHED, UNAVAILABLE
+   */
+  keep(lane: Lane, from: number, rows: number): Promise<Lane>;
   /** Gives a lane's memory back. A lane of a crashed worker has none. */
   release(lane: Lane): Promise<void>;
   close(): Promise<void>;
@@ -170,14 +180,23 @@ class LaneDecoder implements Decoder {
     state.rows = rows;
   }
 
-  async copy(from: Lane, to: Lane, rows: number): Promise<void> {
+  async copy(from: Lane, to: Lane, rows: number, at = 0): Promise<void> {
     const [source, target] = [this.#state(from), this.#state(to)];
-    if (!Number.isSafeInteger(rows) || rows < 0 || rows > source.rows)
-      throw new CutlayerError('INVALID_ARGUMENT', `copy: expected at most the ${source.rows} rows that the lane holds, got ${rows}`);
-    this.#checkFits('copy', to, rows);
-    target.rows = 0;
-    await this.#worker.call({ type: 'copy', from: from.id, to: to.id, rows });
-    target.rows = rows;
+    checkHeld('copy', rows, source.rows);
+    checkHeld('copy: at', at, target.rows);
+    this.#checkFits('copy', to, at + rows);
+    await this.#worker.call({ type: 'copy', from: from.id, to: to.id, rows, at });
+    target.rows = at + rows;
+  }
+
+  async keep(lane: Lane, from: number, rows: number): Promise<Lane> {
+    const { generation, rows: held } = this.#state(lane);
+    checkHeld('keep: from', from, held);
+    checkHeld('keep', rows, held - from);
+    const kept = { id: this.#nextLane++, capacity: rows };
+    await this.#worker.call({ type: 'keep', lane: kept.id, of: lane.id, from, rows });
+    this.#lanes.set(kept.id, { generation, rows });
+    return kept;
   }
 
   async release(lane: Lane): Promise<void> {
@@ -218,6 +237,11 @@ class LaneDecoder implements Decoder {
     if (state === undefined || state.generation !== this.#worker.generation) throw crashed();
     return state;
   }
+}
+
+function checkHeld(what: string, rows: number, held: number): void {
+  if (!Number.isSafeInteger(rows) || rows < 0 || rows > held)
+    throw new CutlayerError('INVALID_ARGUMENT', `${what}: expected at most the ${held} rows that the lane holds, got ${rows}`);
 }
 
 /** The answer, unless the signal fires first. */

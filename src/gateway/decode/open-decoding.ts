@@ -23,6 +23,8 @@ export interface DecodingConfig {
   readonly decodeSessions: number;
   /** In milliseconds. */
   readonly decodeIdle: number;
+  /** Bytes of the row cache, of `decodeMemory`; 0: none. */
+  readonly decodeCache: number;
 }
 
 /** The decoding of a gateway. */
@@ -35,6 +37,8 @@ export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits'> {
 const TENANT_SHARE = 1 / 2;
 /** Sessions of a step. */
 const MAX_BATCH = 32;
+/** Rows of a block of the row cache. */
+const BLOCK_ROWS = 64;
 /** Rows of a chunk: what a long prompt may stall a step by. */
 const CHUNK_ROWS = 256;
 /** A session that is not used for this long may give way before others that are used. */
@@ -50,6 +54,9 @@ export const noSessions = {
   evictedSessions: 0,
   expiredSessions: 0,
   decodeWaiting: 0,
+  decodeCacheBytes: 0,
+  decodeCacheHits: 0,
+  decodeCachedRows: 0,
 };
 
 /**
@@ -71,6 +78,8 @@ export function openDecoding(source: DecoderSource, engine: BackboneEngine, conf
     maxPerTenant: config.decodeSessions,
     idleMs: config.decodeIdle,
     restMs: Math.min(REST_MS, config.decodeIdle),
+    cacheBytes: config.decodeCache,
+    blockRows: BLOCK_ROWS,
     ...{ chunkRows: CHUNK_ROWS, maxBatch: source.maxBatch, ...GATHERING },
   };
   let opening: Promise<DecodeSessions> | undefined;
@@ -79,7 +88,7 @@ export function openDecoding(source: DecoderSource, engine: BackboneEngine, conf
 
   async function open(): Promise<DecodeSessions> {
     const decoder = await source.open();
-    opened = new DecodeSessions({ decoder, turns: engine, bounds, now: () => performance.now() });
+    opened = new DecodeSessions({ decoder, turns: engine, bounds, digest: engine.artifact.digest, now: () => performance.now() });
     return opened;
   }
 

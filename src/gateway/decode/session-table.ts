@@ -119,6 +119,12 @@ export class SessionTable<Entry extends TableEntry> {
     return all;
   }
 
+  /** Bytes that sessions leave of the budgets, to a tenant and to all. */
+  left(tenant: string): { readonly total: number; readonly own: number } {
+    const { limitBytes, tenantBytes } = this.#bounds;
+    return { total: limitBytes - this.#bytes.total, own: tenantBytes - this.#bytes.of(tenant) };
+  }
+
   stats(): TableStats {
     return {
       decodeSessions: this.#entries.size,

@@ -13,6 +13,7 @@ import { DecodeLoop, type TurnGiver } from './decode-loop.js';
 import type { TurnBounds } from './decode-turns.js';
 import type { Decoder, Lane } from './decoder.js';
 import type { GatheringBounds } from './gathering.js';
+import { type CachedSpan, RowCache, type RowCacheBounds, type RowCacheStats } from './row-cache.js';
 import { type SessionBounds, SessionTable, type TableEntry, type TableStats } from './session-table.js';
 
 /** One session, held by one stream at a time. */
@@ -30,6 +31,8 @@ interface OwnSession extends TableEntry {
   length: number;
   /** Undefined until it is allocated. */
   lane: Lane | undefined;
+  /** Undefined without a cache of rows. */
+  span: CachedSpan | undefined;
   /** The stream that holds it. */
   holder: object | undefined;
 }
@@ -63,7 +66,9 @@ export interface AppendInput {
 export interface SessionsOptions {
   readonly decoder: Decoder;
   readonly turns: TurnGiver;
-  readonly bounds: SessionBounds & TurnBounds & GatheringBounds;
+  readonly bounds: SessionBounds & TurnBounds & GatheringBounds & RowCacheBounds;
+  /** Of the backbone. */
+  readonly digest: string;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -78,16 +83,18 @@ export class DecodeSessions {
   readonly #options: SessionsOptions;
   readonly #table: SessionTable<OwnSession>;
   readonly #loop: DecodeLoop;
+  readonly #cache: RowCache;
   readonly #ids = new KeyedTurns();
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: SessionsOptions) {
-    const { decoder, turns, bounds, now } = options;
+    const { decoder, turns, bounds, digest, now } = options;
     this.#options = options;
     this.#table = new SessionTable(bounds, now);
+    this.#cache = new RowCache({ decoder, bounds, digest, now, room: (tenant) => this.#cacheRoom(tenant) });
     this.#loop = new DecodeLoop({ decoder, turns, bounds, now, onFailure: (error) => this.#failed(error) });
     const lookMs = Math.max(LEAST_LOOK_MS, Math.min(MOST_LOOK_MS, bounds.idleMs / LOOKS));
-    this.#timer = setInterval(() => this.#table.expire().forEach((session) => void this.#free(session)), lookMs).unref();
+    this.#timer = setInterval(() => this.#expire(), lookMs).unref();
   }
 
   /**
@@ -97,6 +104,7 @@ export class DecodeSessions {
    */
   async open(call: SessionCall, { id, maxRows, adapter }: OpenInput): Promise<Session> {
     return this.#replacing(call, { id, maxRows }, async (session, lane) => {
+      session.span = this.#cache.begin(call.tenant, adapter, maxRows);
       if (adapter.kind === 'prefix') {
         session.virtualRows = adapter.value.shape[2]!;
         await this.#options.decoder.writePrefix(lane, adapter.value);
@@ -159,6 +167,7 @@ export class DecodeSessions {
     await this.#using(session as OwnSession, call, (own, lane) =>
       this.#replacing({ ...call, holder: {} }, { id, maxRows: own.maxRows }, async (copy, copyLane) => {
         await this.#options.decoder.copy(lane, copyLane, own.length);
+        copy.span = own.span && { ...own.span, digests: own.span.digests.copy() };
         copy.virtualRows = own.virtualRows;
         copy.length = own.length;
       }),
@@ -172,8 +181,8 @@ export class DecodeSessions {
     await own.mutex.runExclusive(() => this.#end(own));
   }
 
-  stats(): TableStats & { readonly decodeWaiting: number } {
-    return { ...this.#table.stats(), decodeWaiting: this.#loop.waiting };
+  stats(): TableStats & RowCacheStats & { readonly decodeWaiting: number } {
+    return { ...this.#table.stats(), ...this.#cache.stats(), decodeWaiting: this.#loop.waiting };
   }
 
   /** Ends all sessions, and the decoder. */
@@ -190,11 +199,12 @@ export class DecodeSessions {
     const { decoder } = this.#options;
     const session: OwnSession = {
       ...{ tenant, id, maxRows, holder, bytes: decoder.laneBytes(maxRows), usedAt: 0, busy: 0 },
-      ...{ mutex: new Mutex(), virtualRows: 0, length: 0, lane: undefined },
+      ...{ mutex: new Mutex(), virtualRows: 0, length: 0, lane: undefined, span: undefined },
     };
     const victims = this.#table.add(session);
     // The decoder works in order: these lanes are free before the next one is allocated.
     for (const victim of victims) void this.#free(victim);
+    this.#cache.giveWay(tenant);
     session.busy++;
     try {
       session.lane = await decoder.allocate(maxRows);
@@ -249,20 +259,39 @@ export class DecodeSessions {
 
   async #appendRows(session: OwnSession, lane: Lane, input: AppendInput, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const { from, rows, positions } = input;
-    const width = rows.shape[1]!;
+    const [count, width] = rows.shape as readonly [number, number];
     const wanted = new Float32Array(positions.length * width);
     session.length = from;
+    const { span } = session;
+    const restored = span === undefined ? 0 : await this.#cache.restore(span, lane, from, rows, positions[0] ?? count);
+    session.length = from + restored;
     let next = 0;
     const onOutput = ({ data, shape }: Tensor<'float32'>, at: number): void => {
-      const end = at + shape[0]!;
+      const start = restored + at;
+      const end = start + shape[0]!;
       for (; next < positions.length && positions[next]! < end; next++) {
-        const row = positions[next]! - at;
+        const row = positions[next]! - start;
         wanted.set(data.subarray(row * width, (row + 1) * width), next * width);
       }
       session.length = from + end;
     };
-    await this.#loop.append({ tenant: session.tenant, lane, from, rows, onOutput }, signal);
+    if (restored < count) {
+      const left = f32([count - restored, width], rows.data.subarray(restored * width));
+      await this.#loop.append({ tenant: session.tenant, lane, from: from + restored, rows: left, onOutput }, signal);
+    }
+    // A few rows may be a draft: they are kept once the session has gone on from them.
+    if (span !== undefined) await this.#cache.keep(span, lane, count < this.#options.bounds.blockRows ? from : from + count);
     return f32([positions.length, width], wanted);
+  }
+
+  #cacheRoom(tenant: string): { readonly total: number; readonly own: number } {
+    const { total, own } = this.#table.left(tenant);
+    return { total: Math.min(total, this.#options.bounds.cacheBytes), own };
+  }
+
+  #expire(): void {
+    for (const session of this.#table.expire()) void this.#free(session);
+    this.#cache.expire();
   }
 
   async #end(session: OwnSession): Promise<void> {
@@ -283,6 +312,7 @@ export class DecodeSessions {
   #failed({ code }: CutlayerError): boolean {
     if (code !== 'WORKER_CRASHED' && code !== 'UNAVAILABLE') return false;
     for (const session of this.#table.clear()) void this.#free(session);
+    this.#cache.clear();
     return true;
   }
 }

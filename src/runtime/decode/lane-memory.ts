@@ -57,9 +57,10 @@ export class LaneMemory {
     }
   }
 
-  /** Copies the first rows of another lane of this layout. */
-  copyFrom(other: LaneMemory, rows: number): void {
-    for (const [at, array] of this.#arrays().entries()) array.set(this.#rows(other.#arrays()[at]!, 0, rows));
+  /** Copies rows [from, from + rows) of another lane of this layout to row `at` of this one. */
+  copyFrom(other: LaneMemory, { from, rows, at }: { readonly from: number; readonly rows: number; readonly at: number }): void {
+    const sources = other.#arrays();
+    for (const [index, array] of this.#arrays().entries()) array.set(this.#rows(sources[index]!, from, from + rows), at * this.#width);
   }
 
   /** Makes rows zero: a row that is not finite would spoil later ones, though it is masked. */

@@ -44,7 +44,10 @@ export type DecodeCall =
   | { readonly type: 'append'; readonly batch: readonly AppendedRows[] }
   /** Writes the first rows. `keyValues` is [layers, 2, rows, numKvHeads, headDim]. */
   | { readonly type: 'prefix'; readonly lane: number; readonly rows: number; readonly keyValues: Float32Array }
-  | { readonly type: 'copy'; readonly from: number; readonly to: number; readonly rows: number }
+  /** Copies the first rows of a lane to row `at` of another. */
+  | { readonly type: 'copy'; readonly from: number; readonly to: number; readonly rows: number; readonly at: number }
+  /** Makes a lane of rows [from, from + rows) of another, which no run reads. */
+  | { readonly type: 'keep'; readonly lane: number; readonly of: number; readonly from: number; readonly rows: number }
   | { readonly type: 'release'; readonly lane: number };
 
 /** Main thread to worker. */

@@ -57,8 +57,14 @@ class Lanes {
         this.#lane(call.lane).write(call.keyValues);
         return [];
       case 'copy':
-        this.#lane(call.to).copyFrom(this.#lane(call.from), call.rows);
+        this.#lane(call.to).copyFrom(this.#lane(call.from), { from: 0, rows: call.rows, at: call.at });
         return [];
+      case 'keep': {
+        const kept = new LaneMemory(this.#settings, call.rows);
+        kept.copyFrom(this.#lane(call.of), { from: call.from, rows: call.rows, at: 0 });
+        this.#lanes.set(call.lane, kept);
+        return [];
+      }
       case 'release':
         this.#lane(call.lane).release();
         this.#lanes.delete(call.lane);

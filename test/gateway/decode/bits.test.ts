@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { pack } from '../../../src/compiler/pack/pack.js';
 import type { Decoder } from '../../../src/gateway/decode/decoder.js';
+import { DecodeSessions } from '../../../src/gateway/decode/sessions.js';
+import type { AdapterInput } from '../../../src/gateway/engine/step-inputs.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import { withVariant } from '../../support/checkpoint-variant.js';
-import { appendInTurns, type DecodeRig, decodeRig, rowsOf } from '../../support/decode-rig.js';
+import { appendInTurns, type DecodeRig, decodeRig, rowsOf, stacked } from '../../support/decode-rig.js';
 import { depth, thorough } from '../../support/exhaustive.js';
 import { packedOnce } from '../../support/packed-fixture.js';
 import { PackedModel } from '../../support/packed-model.js';
@@ -107,6 +109,50 @@ describe('decoder: bits', () => {
       for (const [at, output] of outputs.entries())
         assertSameBits(output, rowsOf(expected[at]!, 3 + at + step, 4 + at + step), `token ${step} of lane ${at}`);
     }
+  });
+
+  it('gives a session whose first rows are copied the same bits as one that computes them', async () => {
+    const { decoder, model, rows } = rig;
+    const { numLayers, numKvHeads, headDim, hiddenSize } = model.backbone.manifest.dims;
+    const adapters: readonly AdapterInput[] = [
+      { kind: 'none' },
+      { kind: 'softPrompt', value: rows(5, 8) },
+      { kind: 'prefix', value: uniform('float32', [numLayers, 2, 5, numKvHeads, headDim], seeded(9)) },
+    ];
+    const span = rows(40, 3);
+    const sessions = new DecodeSessions({
+      decoder,
+      turns: { turn: ({ work }) => work() },
+      bounds: {
+        ...{ limitBytes: 2 ** 30, tenantBytes: 2 ** 30, maxPerTenant: 8, idleMs: 60_000, restMs: 60_000 },
+        ...{ chunkRows: 16, maxBatch: 8, share: 0, maxMs: 0, cacheBytes: 2 ** 29, blockRows: 8 },
+      },
+      digest: model.backbone.digest,
+      now: () => performance.now(),
+    });
+    for (const adapter of adapters) {
+      const base = adapter.kind === 'none' ? 0 : 5;
+      const outputs: Tensor<'float32'>[] = [];
+      for (const [n, tenant] of ['a', 'b', 'a'].entries()) {
+        const call = { tenant, holder: {} };
+        const session = await sessions.open(call, { id: `${adapter.kind}-${n}`, maxRows: 48, adapter });
+        const append = (start: number, end: number, positions: readonly number[]) =>
+          sessions.append(call, session, { from: base + start, rows: rowsOf(span, start, end), positions });
+        // A prompt in two messages, then steps and a draft.
+        const parts = [await append(0, 19, [18]), await append(19, 36, [16])];
+        for (let at = 36; at < 38; at++) parts.push(await append(at, at + 1, [0]));
+        parts.push(await append(38, 40, [0, 1]));
+        outputs.push(stacked(...parts));
+      }
+      const [computed, other, copied] = outputs;
+      assert.equal(copied!.shape[1], hiddenSize);
+      assertSameBits(other!, computed!, `${adapter.kind}, another tenant`);
+      assertSameBits(copied!, computed!, `${adapter.kind}, copied`);
+    }
+    // The third session of each adapter alone, in both of its messages; a soft prompt has no whole
+    // block of its own.
+    assert.equal(sessions.stats().decodeCacheHits, 2 * adapters.length);
+    assert.ok(sessions.stats().decodeCachedRows >= 24 * adapters.length);
   });
 
   for (const numKvHeads of [1, 2])

@@ -42,7 +42,7 @@ describe('the decode service', () => {
   after(() => rm(backbone.dir, { recursive: true, force: true }));
   afterEach(() => stop());
 
-  async function start({ without = false, tenantRows = 200 } = {}): Promise<void> {
+  async function start({ without = false, tenantRows = 200, cacheBytes = 0 } = {}): Promise<void> {
     decoder = arithmeticDecoder(64);
     [observed, held] = [[], 0];
     const sessions = new DecodeSessions({
@@ -51,7 +51,9 @@ describe('the decode service', () => {
       bounds: {
         ...{ limitBytes: 1000 * ROW_BYTES, tenantBytes: tenantRows * ROW_BYTES, maxPerTenant: 8, idleMs: 60_000, restMs: 0 },
         ...{ chunkRows: 4, maxBatch: 8, share: 0, maxMs: 0 },
+        ...{ cacheBytes, blockRows: 4 },
       },
+      digest: backbone.digest,
       now: () => performance.now(),
     });
     const hold = (_: string, bytes: number) => {

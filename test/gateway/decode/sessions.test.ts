@@ -1,4 +1,7 @@
-/** Decode sessions over a decoder of arithmetic, whose outputs show each wrong lane, length and order. */
+/**
+ * Decode sessions over a decoder of arithmetic, whose outputs show each wrong lane, length and
+ * order.
+ */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CutlayerError } from '../../../src/errors.js';
@@ -34,8 +37,9 @@ describe('decode sessions', () => {
       },
       bounds: {
         ...{ limitBytes: 1000 * ROW_BYTES, tenantBytes: 1000 * ROW_BYTES, maxPerTenant: 8, idleMs: 40_000, restMs: 1000 },
-        ...{ chunkRows: 4, maxBatch: 8, share: 0, maxMs: 0, ...bounds },
+        ...{ chunkRows: 4, maxBatch: 8, share: 0, maxMs: 0, cacheBytes: 0, blockRows: 4, ...bounds },
       },
+      digest: 'backbone',
       now: () => time,
     });
   };
