@@ -57,6 +57,15 @@ describe('an answer of the local endpoint', () => {
     fits(text);
   });
 
+  it('fits it also where a stop token is a piece of such texts: it comes at the end alone', async () => {
+    const five = rig.bundle.tokenizer.encode('5').at(-1)!;
+    const body = { ...request, logit_bias: { [five]: 100 }, stop_token_ids: [five] };
+    const response_format = { type: 'json_schema' as const, json_schema: { name: 'part', strict: true, schema } };
+    const { choices } = await rig.openai.chat.completions.create({ ...body, response_format });
+    assert.equal(choices[0]!.finish_reason, 'stop');
+    fits(choices[0]!.message.content);
+  });
+
   thorough('fits the schema of text.format in the Responses API', async () => {
     const text = { format: { type: 'json_schema' as const, name: 'part', schema } };
     const { output_text } = await rig.openai.responses.create({ model: 'base', input: 'Which part?', max_output_tokens: 150, text });
