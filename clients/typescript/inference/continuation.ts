@@ -32,10 +32,15 @@ export interface ContinuationOptions extends SamplingOptions {
 /** Why a text ended: at a stop token or string, or at its longest. */
 export type Finish = 'stop' | 'length';
 
+/** A token with its log probability and those of the most probable ones. */
+export type ScoredToken = TokenLogprob & { readonly top: readonly TokenLogprob[] };
+
 /** What a step adds to a continuation. */
 export interface Piece {
   /** The chosen token; a stop token is none. */
-  readonly token?: TokenLogprob & { readonly top: readonly TokenLogprob[] };
+  readonly token?: ScoredToken;
+  /** The stop token that ended the text, where log probabilities are wanted. */
+  readonly stopToken?: ScoredToken;
   /** Text that can be shown now, often empty. */
   readonly text: string;
   /** Present in the last piece. */
@@ -98,7 +103,10 @@ export class Continuation {
     const before = this.#topLogprobs === undefined ? undefined : logits.slice();
     if (this.#guide?.apply(logits) === false) return this.#end('stop', this.#stops.push(this.#text.finish()));
     const id = this.#sample(logits, this);
-    if (this.#stopTokenIds.has(id)) return this.#end('stop', this.#stops.push(this.#text.finish()));
+    if (this.#stopTokenIds.has(id)) {
+      const end = this.#end('stop', this.#stops.push(this.#text.finish()));
+      return before === undefined ? end : { ...end, stopToken: { id, ...this.#logprobs(before, id) } };
+    }
     this.#guide?.accept(id);
     const token = { id, ...this.#logprobs(before, id) };
     this.ids.push(id);
@@ -111,7 +119,7 @@ export class Continuation {
   }
 
   /** @param logits as the model gave them; undefined where they are not wanted */
-  #logprobs(logits: Float32Array | undefined, id: number): Omit<NonNullable<Piece['token']>, 'id'> {
+  #logprobs(logits: Float32Array | undefined, id: number): Omit<ScoredToken, 'id'> {
     if (logits === undefined) return { logprob: Number.NaN, top: [] };
     const of = logprobsOf(logits);
     return { logprob: of(id), top: topLogprobs(logits, this.#topLogprobs ?? 0, of) };

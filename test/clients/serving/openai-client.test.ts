@@ -128,6 +128,21 @@ describe("the local endpoint, asked by OpenAI's client", () => {
     assert.equal(Object.keys(scores.top_logprobs![1]!).length, 2);
   });
 
+  it('scores the stop token that ends a text, which has no text: programs that score prompts leave one token out', async () => {
+    const settings = { model: 'base', prompt: 'The pump', temperature: 0, max_tokens: 1, logprobs: 1, echo: true };
+    const whole = (await openai.completions.create(settings)).choices[0]!;
+    let id = Number.NaN;
+    for await (const { token } of continueAll(rig.model, undefined, [
+      { ids: promptIds(rig.bundle.tokenizer, settings.prompt), options: { maxNewTokens: 1 } },
+    ]))
+      id = token?.id ?? id;
+    const stopping = { ...settings, stop_token_ids: [id] };
+    const stopped = (await openai.completions.create(stopping)).choices[0]!;
+    assert.deepEqual(stopped.logprobs, whole.logprobs);
+    assert.equal(stopped.finish_reason, 'stop');
+    assert.equal(`${stopped.text}${whole.logprobs!.tokens!.at(-1)}`, whole.text);
+  });
+
   it('ends a text before a stop string, and says so', async () => {
     const settings = { model: 'base', prompt: 'The pump', temperature: 0, max_tokens: 12 };
     const text = (await openai.completions.create(settings)).choices[0]!.text;

@@ -1,7 +1,6 @@
 /** One answer of a chat as it comes: text, tool calls, log probabilities, end. */
-import type { Finish } from '../../inference/continuation.js';
+import type { Finish, ScoredToken } from '../../inference/continuation.js';
 import type { NumberedPiece } from '../../inference/generate.js';
-import type { ScoredToken } from '../model/text-model.js';
 import { finiteLogprob, type TokenTexts } from '../model/token-texts.js';
 import { type ToolCall, toolCallReader } from '../tools/tool-calls.js';
 import type { ToolForm } from '../tools/tool-form.js';

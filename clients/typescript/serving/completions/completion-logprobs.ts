@@ -1,5 +1,5 @@
 /** Log probabilities in the form of `/v1/completions`. */
-import type { ScoredToken } from '../model/text-model.js';
+import type { ScoredToken } from '../../inference/continuation.js';
 import { finiteLogprob, type TokenText, type TokenTexts } from '../model/token-texts.js';
 
 /** Four lists of one length. */

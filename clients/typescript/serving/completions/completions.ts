@@ -1,5 +1,5 @@
 /** `POST /v1/completions`. @see https://platform.openai.com/docs/api-reference/completions */
-import type { Finish } from '../../inference/continuation.js';
+import type { Finish, ScoredToken } from '../../inference/continuation.js';
 import type { Endpoint, EndpointCall, EndpointContext } from '../endpoint.js';
 import { completionFields } from '../fields/completion-fields.js';
 import { readFields, required } from '../fields/field.js';
@@ -7,7 +7,7 @@ import { continuationOptions } from '../fields/sampling-fields.js';
 import { begun, EventStream } from '../http/event-stream.js';
 import { badField } from '../http/problem.js';
 import { answersTo, checkLogprobs, fingerprint, newTokens, UsageCount } from '../model/answering.js';
-import type { ContinuedPrompt, ScoredToken, TextModel } from '../model/text-model.js';
+import type { ContinuedPrompt, TextModel } from '../model/text-model.js';
 import { TokenTexts } from '../model/token-texts.js';
 import { type CompletionLogprobs, CompletionScores } from './completion-logprobs.js';
 import { promptsOf } from './prompts.js';
@@ -95,8 +95,9 @@ async function* deltas(context: EndpointContext, call: EndpointCall, request: Co
       yield { index, text: echoes[index]!, logprobs: known === undefined ? null : scores[index]!.of(known) };
     }
   }
-  for await (const { index, token, text, finish } of answersTo(context, call, model, request)) {
-    const scored: readonly ScoredToken[] = logprobs === undefined || token === undefined ? [] : [token];
+  for await (const { index, token, stopToken = token, text, finish } of answersTo(context, call, model, request)) {
+    // A stop token has a score and no text, as in the API: programs that score prompts count on it.
+    const scored: readonly ScoredToken[] = logprobs === undefined || stopToken === undefined ? [] : [stopToken];
     yield {
       index,
       text,

@@ -23,7 +23,10 @@ export const completionFields = {
   ...samplingFields,
   max_tokens: honoured('longest answer in tokens (default 16, as in the API); 0 with `echo`', wholeBetween(0, 10_000_000)),
   echo: honoured('the prompt comes before the answer', truth),
-  logprobs: honoured('so many most probable tokens for each token, up to the whole vocabulary', wholeBetween(0, 2 ** 21)),
+  logprobs: honoured(
+    'so many most probable tokens for each token, up to the whole vocabulary; a stop token is among them, without text',
+    wholeBetween(0, 2 ** 21),
+  ),
   best_of: refused('give n, and choose among the answers', z.literal(1)),
   suffix: refused('the model continues a prompt only', z.literal('')),
 };

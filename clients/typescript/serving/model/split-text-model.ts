@@ -6,13 +6,13 @@ import { unlabelledBatch } from '../../data/batch.js';
 import type { Conversation } from '../../data/messages.js';
 import { evaluationBatches } from '../../data/order.js';
 import { batchLimits } from '../../inference/batch-limits.js';
-import type { ContinuationOptions } from '../../inference/continuation.js';
+import type { ContinuationOptions, ScoredToken } from '../../inference/continuation.js';
 import { continueAll, type NumberedPiece, promptIds } from '../../inference/generate.js';
 import { Guide } from '../../inference/grammar/guide.js';
 import { logprobsOf, topLogprobs } from '../../inference/sampling/logprobs.js';
 import type { SplitModel } from '../../model/split-model.js';
 import { fromGateway } from './gateway-failure.js';
-import type { ContinuedPrompt, ModelCall, ModelCard, ScoredToken, TextModel } from './text-model.js';
+import type { ContinuedPrompt, ModelCall, ModelCard, TextModel } from './text-model.js';
 
 export class SplitTextModel implements TextModel {
   readonly card: ModelCard;

@@ -1,8 +1,7 @@
 /** What the endpoints need of a model: text to tokens and back, answers, rows. */
 import type { Conversation } from '../../data/messages.js';
-import type { ContinuationOptions } from '../../inference/continuation.js';
+import type { ContinuationOptions, ScoredToken } from '../../inference/continuation.js';
 import type { NumberedPiece } from '../../inference/generate.js';
-import type { TokenLogprob } from '../../inference/sampling/logprobs.js';
 
 /** A model as `/v1/models` shows it. */
 export interface ModelCard {
@@ -31,9 +30,6 @@ export interface ContinuedPrompt {
   /** Among the answers to one prompt. */
   readonly number: number;
 }
-
-/** A token with its log probability and those of the most probable ones. */
-export type ScoredToken = TokenLogprob & { readonly top: readonly TokenLogprob[] };
 
 /** The base model, or it with an adapter. */
 export interface TextModel {
