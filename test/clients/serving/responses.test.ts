@@ -104,6 +104,21 @@ describe('responses', () => {
     await assert.rejects(openai.responses.retrieve(unstored.id), { status: 404 });
   });
 
+  it('take the fields of the Codex CLI: its own marks change no answer, and its tools of other types are skipped', async () => {
+    await start(['It is the pump.']);
+    const body = {
+      ...{ model: 'scripted', stream: false, tool_choice: 'auto', parallel_tool_calls: true, reasoning: { summary: 'auto' }, store: false },
+      ...{ include: ['reasoning.encrypted_content'], prompt_cache_key: 'k', client_metadata: { turn: '1' } },
+      input: [
+        { type: 'message', id: 'msg_1', role: 'developer', content: [{ type: 'input_text', text: 'Be short.' }] },
+        { type: 'message', id: 'msg_2', role: 'user', content: [{ type: 'input_text', text: 'Which part?' }] },
+      ],
+      tools: [...tools, { type: 'namespace', name: 'agents', description: 'x', tools }],
+    };
+    const answer = await openai.post<OpenAI.Responses.Response>('/responses', { body });
+    assert.equal(answer.status, 'completed');
+  });
+
   it('refuse what they do not do, by name', async () => {
     await start(['x']);
     const refused = (more: object, param: string) =>
@@ -115,6 +130,7 @@ describe('responses', () => {
     await refused({ text: { format: { type: 'xml' } } }, 'text.format.type');
     await refused({ text: { verbosity: 'low' } }, 'text.verbosity');
     await refused({ background: true }, 'background');
+    await refused({ client_data: {} }, 'client_data');
     await refused({ input: [{ role: 'user', content: [{ type: 'input_image' }] }] }, 'input[0].content[0]');
     await refused({ input: [{ type: 'item_reference', id: 'x' }] }, 'input[0].type');
     await refused({ tools, tool_choice: { type: 'function', name: 'other' } }, 'tool_choice');

@@ -47,5 +47,6 @@ export const responseFields = {
   max_tool_calls: refused('no tool runs here'),
   moderation: refused('no moderation is done'),
   include: ignored('encrypted reasoning, sources and images: there are none'),
+  client_metadata: ignored("a program's own marks, such as those of the Codex CLI"),
   reasoning: ignored('the model has no setting of effort; its whole text is the answer'),
 };
