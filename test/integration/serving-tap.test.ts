@@ -8,10 +8,7 @@ import { packedOnce } from '../support/packed-fixture.js';
 import { fixtureDir } from '../support/packed-model.js';
 import { type ServingRig, startServingRig } from '../support/serving-rig.js';
 import { dataOfStreams, startTapProxy, type TapProxy } from '../support/tap-proxy.js';
-
-/** Writes tools as Hermes does, and asks for tags. */
-const TEMPLATE =
-  "{{ bos_token }}{% if tools %}Tools: {{ tools | tojson }} Call with <tool_call>.{% endif %}{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}<|turn|>assistant\n";
+import { TOOL_TEMPLATE } from '../support/tool-template.js';
 
 describe('a tap between the local endpoint and the gateway', () => {
   let tap: TapProxy;
@@ -29,7 +26,7 @@ describe('a tap between the local endpoint and the gateway', () => {
     const config = JSON.parse(readFileSync(join(fixtureDir('llama-tiny'), 'tokenizer_config.json'), 'utf8')) as object;
     const files = {
       'tokenizer.json': readFileSync(join(fixtureDir('llama-tiny'), 'tokenizer.json')),
-      'tokenizer_config.json': JSON.stringify({ ...config, chat_template: TEMPLATE }),
+      'tokenizer_config.json': JSON.stringify({ ...config, chat_template: TOOL_TEMPLATE }),
     };
     const fixture = await packedOnce('packed-llama-tiny-tools', (outDir) =>
       withVariant('llama-tiny', { config: { max_position_embeddings: 4096 }, files }, (checkpointDir) =>
