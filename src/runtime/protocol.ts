@@ -9,7 +9,7 @@ import type { Failure } from './failure.js';
 /** Tensors by the graph's own names. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
-/** Settings of a worker, sent once at its start. */
+/** What a worker opens, sent at its start and with `open`. */
 export interface WorkerSettings {
   /** Absolute directory of the graphs and of the weights that they point into. */
   readonly dir: string;
@@ -38,12 +38,20 @@ export interface RunRequest {
   readonly finite?: readonly string[];
 }
 
-/** Main thread to worker. `close` lets the worker release its graphs and end. */
-export type WorkerRequest = RunRequest | { readonly type: 'close' };
+/**
+ * Main thread to worker. `close` lets the worker release its graphs and end; with `keep` it stays,
+ * and waits for `open`.
+ */
+export type WorkerRequest =
+  | RunRequest
+  | { readonly type: 'close'; readonly keep: boolean }
+  | { readonly type: 'open'; readonly settings: WorkerSettings };
 
 /** Worker to main thread. */
 export type WorkerReply =
   | { readonly type: 'ready'; readonly startMs: number }
+  /** After `close` with `keep`. */
+  | { readonly type: 'closed' }
   | ({ readonly type: 'unusable' } & Failure)
   | { readonly type: 'done'; readonly id: number; readonly outputs: NamedTensors; readonly runMs: number }
   | ({ readonly type: 'failed'; readonly id: number } & Failure);

@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { CutlayerError } from '../errors.js';
 import { cancelled, throwIfCancelled } from './cancellation.js';
 import { errorOf, type Failure } from './failure.js';
+import { IdleThreads } from './idle-threads.js';
 import { JobQueue } from './job-queue.js';
 import type { NamedTensors, RunRequest, WorkerReply, WorkerRequest, WorkerSettings } from './protocol.js';
 import { buffersOf, releaseTensors } from './release.js';
@@ -19,7 +20,7 @@ export interface PoolOptions {
   /** Jobs that may wait at a time. */
   readonly queueLimit: number;
   readonly settings: WorkerSettings;
-  /** For tests: starts a worker thread; the pool listens to it. */
+  /** For tests: starts a worker thread; the pool listens to it, and does not keep it. */
   readonly spawn?: ((settings: WorkerSettings) => Worker) | undefined;
   /** Pause before the first restart; doubled per crash without a finished job. Default 100. */
   readonly restartPauseMs?: number | undefined;
@@ -74,8 +75,14 @@ const MAX_RESTART_PAUSE_MS = 30_000;
 /** With every worker down after this many deaths, waiting jobs fail. */
 const HOPELESS_DEATHS = 4;
 
-const spawnWorker = (settings: WorkerSettings): Worker =>
-  new Worker(new URL('./worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-runtime' });
+/** Threads of pools that have been closed. */
+const idleThreads = new IdleThreads();
+
+function spawnWorker(settings: WorkerSettings): Worker {
+  const kept = idleThreads.take();
+  kept?.postMessage({ type: 'open', settings } satisfies WorkerRequest);
+  return kept ?? new Worker(new URL('./worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-runtime' });
+}
 
 /** A fixed number of workers behind one bounded queue. */
 export class WorkerPool {
@@ -85,7 +92,7 @@ export class WorkerPool {
   #nextId = 1;
   #restarts = 0;
   #startMs = 0;
-  #closed = false;
+  #closing: Promise<void> | undefined;
   #onReady: (() => void) | undefined;
 
   constructor(options: PoolOptions) {
@@ -142,7 +149,7 @@ export class WorkerPool {
   run(run: PoolRun, { priority = 0, signal }: PoolRunOptions = {}): Promise<PoolResult> {
     return new Promise<PoolResult>((resolve, reject) => {
       throwIfCancelled(signal);
-      if (this.#closed) throw new CutlayerError('UNAVAILABLE', 'runtime: it has been closed');
+      if (this.#closing !== undefined) throw new CutlayerError('UNAVAILABLE', 'runtime: it has been closed');
       const onAbort = (): void => {
         this.#queue.remove(job);
         job.settle(cancelled(signal));
@@ -167,18 +174,29 @@ export class WorkerPool {
     });
   }
 
-  /** Fails what waits, lets running jobs finish, and ends the workers. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Fails what waits, lets running jobs finish, and lets the workers go. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const job of this.#queue.clear()) job.settle(new CutlayerError('UNAVAILABLE', 'runtime: it has been closed'));
+    const keep = this.#options.spawn === undefined;
     await Promise.all(
-      this.#slots.map(async (slot) => {
-        clearTimeout(slot.timer);
-        const { worker } = slot;
+      this.#slots.map(async ({ timer, worker }) => {
+        clearTimeout(timer);
         if (worker === undefined) return;
-        const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-        worker.postMessage({ type: 'close' } satisfies WorkerRequest);
-        await ended;
+        const gone = new Promise<void>((resolve) => {
+          worker.once('exit', () => resolve());
+          worker.on('message', ({ type }: WorkerReply) => {
+            if (type !== 'closed') return;
+            idleThreads.keep(worker);
+            resolve();
+          });
+        });
+        worker.postMessage({ type: 'close', keep } satisfies WorkerRequest);
+        await gone;
       }),
     );
   }
@@ -225,6 +243,8 @@ export class WorkerPool {
       case 'failed':
         this.#finish(slot, errorOf(reply));
         break;
+      case 'closed':
+        return;
     }
     this.#dispatch();
   }
@@ -249,7 +269,7 @@ export class WorkerPool {
     slot.job = undefined;
     slot.state = 'down';
     job?.settle(crashed(slot.failure?.cause));
-    if (this.#closed) return;
+    if (this.#closing !== undefined) return;
     slot.deaths++;
     if (this.#onReady !== undefined) {
       this.#onReady();

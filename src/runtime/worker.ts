@@ -18,43 +18,65 @@ const ignore = (): void => undefined;
 
 const arrayTypes = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array, int32: Int32Array } as const;
 
+/** What one pool has opened in this thread. */
+interface Opened {
+  readonly graphs: SessionCache;
+  closing: boolean;
+}
+
+type Reply = (message: WorkerReply, transfer?: readonly ArrayBuffer[]) => void;
+
 async function main(port: MessagePort, settings: WorkerSettings): Promise<void> {
-  const started = performance.now();
-  const graphs = new SessionCache(settings);
-  const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
-  try {
-    for (const graph of settings.warm) await graphs.session(graph);
-  } catch (caught) {
-    reply({ type: 'unusable', ...failureOf(caught) });
-    await graphs.close();
-    return;
-  }
-  let closing = false;
+  const reply: Reply = (message, transfer = []) => port.postMessage(message, [...transfer]);
   const turn = new Mutex();
+  let opened: Opened = { graphs: new SessionCache(settings), closing: false };
+
+  const open = async ({ warm, warmLater }: WorkerSettings): Promise<void> => {
+    const started = performance.now();
+    const { graphs } = opened;
+    try {
+      for (const graph of warm) await graphs.session(graph);
+    } catch (caught) {
+      reply({ type: 'unusable', ...failureOf(caught) });
+      await graphs.close();
+      port.close();
+      return;
+    }
+    reply({ type: 'ready', startMs: performance.now() - started });
+    void openLater(turn, opened, warmLater);
+  };
   port.on('message', (request: WorkerRequest) => {
-    closing ||= request.type === 'close';
+    if (request.type === 'close') opened.closing = true;
     void turn.runExclusive(async () => {
-      if (request.type === 'close') {
-        await graphs.close();
-        port.close();
-      } else await answer(graphs, request, reply);
+      switch (request.type) {
+        case 'open':
+          opened = { graphs: new SessionCache(request.settings), closing: false };
+          await open(request.settings);
+          break;
+        case 'close':
+          await opened.graphs.close();
+          if (request.keep) reply({ type: 'closed' });
+          else port.close();
+          break;
+        case 'run':
+          await answer(opened.graphs, request, reply);
+      }
     });
   });
-  reply({ type: 'ready', startMs: performance.now() - started });
-  for (const graph of settings.warmLater) {
+  await turn.runExclusive(() => open(settings));
+}
+
+async function openLater(turn: Mutex, opened: Opened, later: readonly string[]): Promise<void> {
+  for (const graph of later) {
     // Lets waiting requests run between two graphs.
     await setImmediate();
-    if (closing) return;
+    if (opened.closing) return;
     // The call that needs a broken graph reports it.
-    await turn.runExclusive(() => graphs.session(graph).then(ignore, ignore));
+    await turn.runExclusive(() => opened.graphs.session(graph).then(ignore, ignore));
   }
 }
 
-async function answer(
-  graphs: SessionCache,
-  request: RunRequest,
-  reply: (message: WorkerReply, transfer?: readonly ArrayBuffer[]) => void,
-): Promise<void> {
+async function answer(graphs: SessionCache, request: RunRequest, reply: Reply): Promise<void> {
   const { id, feeds } = request;
   try {
     const session = await graphs.session(request.graph);

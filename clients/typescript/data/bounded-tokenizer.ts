@@ -5,6 +5,7 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { CutlayerError } from '../../../src/errors.js';
+import { IdleThreads } from '../../../src/runtime/idle-threads.js';
 import type { TokenizerAnswers, TokenizerRequest, TokenizerSetup } from './tokenizer-program.js';
 import type { TokenizerReply, TokenizerWorkerData } from './tokenizer-worker.js';
 
@@ -21,6 +22,9 @@ export interface TokenizerLimits {
 }
 
 export const DEFAULT_TOKENIZER_LIMITS: TokenizerLimits = { timeMs: 10_000, timeMsPerThousand: 10, startMs: 60_000, heapMb: 1024 };
+
+/** Threads of the default heap whose tokenizers have been closed. */
+const idleThreads = new IdleThreads();
 
 interface Running {
   readonly worker: Worker;
@@ -53,8 +57,16 @@ export class BoundedTokenizer {
     return this.#answer(request, withinMs) as TokenizerAnswers[K];
   }
 
-  /** Ends the thread. */
+  /** Lets the thread go. */
   async close(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined || this.#limits.heapMb !== DEFAULT_TOKENIZER_LIMITS.heapMb) return this.#end();
+    this.#running = undefined;
+    running.port.close();
+    idleThreads.keep(running.worker);
+  }
+
+  async #end(): Promise<void> {
     const running = this.#running;
     this.#running = undefined;
     await running?.worker.terminate();
@@ -64,11 +76,16 @@ export class BoundedTokenizer {
     const { port1: port, port2 } = new MessageChannel();
     const answered = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
     const workerData: TokenizerWorkerData = { setup: this.#setup, port: port2, answered };
-    const worker = new Worker(new URL('./tokenizer-worker.js', import.meta.url), {
-      workerData,
-      transferList: [port2],
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMb },
-    });
+    const { heapMb } = this.#limits;
+    const kept = heapMb === DEFAULT_TOKENIZER_LIMITS.heapMb ? idleThreads.take() : undefined;
+    kept?.postMessage(workerData, [port2]);
+    const worker =
+      kept ??
+      new Worker(new URL('./tokenizer-worker.js', import.meta.url), {
+        workerData,
+        transferList: [port2],
+        resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      });
     // A thread out of memory ends with an error; the question that it leaves open says so.
     worker.on('error', () => undefined);
     worker.unref();
@@ -82,7 +99,7 @@ export class BoundedTokenizer {
     waitForAnswer(answered, withinMs);
     const reply = receiveMessageOnPort(port) as { readonly message: TokenizerReply } | undefined;
     if (reply === undefined) {
-      void this.close();
+      void this.#end();
       throw new CutlayerError(
         'LIMIT_EXCEEDED',
         `tokenizer or chat template of the bundle: no answer within ${Math.round(withinMs)} ms and ${this.#limits.heapMb} MB (${request.kind}); ` +

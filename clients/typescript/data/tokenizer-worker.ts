@@ -1,9 +1,12 @@
-/** Runs a {@link TokenizerProgram} in a worker thread; one answer a request, in order. */
-import { type MessagePort, workerData } from 'node:worker_threads';
+/**
+ * Runs a {@link TokenizerProgram} in a worker thread; one answer a request, in order. A later
+ * message to the thread itself gives it another program.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CutlayerError, type ErrorRecord } from '../../../src/errors.js';
 import { TokenizerProgram, type TokenizerRequest, type TokenizerSetup } from './tokenizer-program.js';
 
-/** What the worker is started with. */
+/** What the worker is started with, and what a later use of it sends. */
 export interface TokenizerWorkerData {
   readonly setup: TokenizerSetup;
   readonly port: MessagePort;
@@ -13,7 +16,7 @@ export interface TokenizerWorkerData {
 
 export type TokenizerReply = { readonly value: unknown } | { readonly error: ErrorRecord };
 
-function main({ setup, port, answered }: TokenizerWorkerData): void {
+function serve({ setup, port, answered }: TokenizerWorkerData): void {
   const flag = new Int32Array(answered);
   let program: TokenizerProgram | undefined;
   port.on('message', (request: TokenizerRequest) => {
@@ -33,4 +36,5 @@ function main({ setup, port, answered }: TokenizerWorkerData): void {
   });
 }
 
-main(workerData as TokenizerWorkerData);
+serve(workerData as TokenizerWorkerData);
+parentPort?.on('message', serve);

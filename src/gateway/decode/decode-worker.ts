@@ -6,12 +6,19 @@ import { Worker } from 'node:worker_threads';
 import { CutlayerError } from '../../errors.js';
 import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from '../../runtime/decode/protocol.js';
 import { errorOf } from '../../runtime/failure.js';
+import { IdleThreads } from '../../runtime/idle-threads.js';
 
-/** For tests: starts the thread. */
+/** For tests: starts the thread, which is not kept for another use. */
 export type SpawnDecodeWorker = (settings: DecodeSettings) => Worker;
 
-const spawnWorker: SpawnDecodeWorker = (settings) =>
-  new Worker(new URL('../../runtime/decode/worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-decode' });
+/** Threads of decoders that have been closed. */
+const idleThreads = new IdleThreads();
+
+const spawnWorker: SpawnDecodeWorker = (settings) => {
+  const kept = idleThreads.take();
+  kept?.postMessage({ type: 'open', settings } satisfies DecodeRequest);
+  return kept ?? new Worker(new URL('../../runtime/decode/worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-decode' });
+};
 
 interface Waiting {
   readonly resolve: (outputs: readonly OutputRows[]) => void;
@@ -29,7 +36,7 @@ export class DecodeWorker {
   #starting: Promise<void> | undefined;
   #generation = 0;
   #nextId = 1;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(settings: DecodeSettings, spawn: SpawnDecodeWorker = spawnWorker) {
     this.#settings = settings;
@@ -46,7 +53,7 @@ export class DecodeWorker {
    * @throws CutlayerError INVALID_ARTIFACT, UNSUPPORTED_OP, UNAVAILABLE
    */
   start(): Promise<void> {
-    if (this.#closed) return Promise.reject(closed());
+    if (this.#closing !== undefined) return Promise.reject(closed());
     this.#starting ??= this.#launch();
     return this.#starting;
   }
@@ -57,7 +64,7 @@ export class DecodeWorker {
    */
   call(call: DecodeCall, transfer: readonly ArrayBuffer[] = []): Promise<readonly OutputRows[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) throw closed();
+      if (this.#closing !== undefined) throw closed();
       if (this.#worker === undefined) throw crashed();
       if (this.#waiting.size >= MAX_WAITING && call.type !== 'release')
         throw new CutlayerError('QUEUE_FULL', `decode: ${MAX_WAITING} calls are waiting, the limit; try again later`);
@@ -67,14 +74,26 @@ export class DecodeWorker {
     });
   }
 
-  /** Lets calls that wait finish, and ends the thread. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Lets calls that wait finish, and the thread go. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
-    const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-    worker.postMessage({ type: 'close' } satisfies DecodeRequest);
-    await ended;
+    const gone = new Promise<void>((resolve) => {
+      worker.once('exit', () => resolve());
+      worker.on('message', ({ type }: DecodeReply) => {
+        if (type !== 'closed') return;
+        idleThreads.keep(worker);
+        this.#gone(closed());
+        resolve();
+      });
+    });
+    worker.postMessage({ type: 'close', keep: this.#spawn === spawnWorker } satisfies DecodeRequest);
+    await gone;
   }
 
   #launch(): Promise<void> {
@@ -85,21 +104,25 @@ export class DecodeWorker {
       worker.on('message', (reply: DecodeReply) => {
         if (reply.type === 'ready') resolve();
         else if (reply.type === 'unusable') failure = errorOf(reply);
-        else this.#settle(reply);
+        else if (reply.type !== 'closed') this.#settle(reply);
       });
       worker.on('error', (cause) => {
         failure = crashed(cause);
       });
       worker.once('exit', () => {
-        this.#worker = undefined;
-        this.#starting = undefined;
-        this.#generation++;
         reject(failure);
-        const lost = this.#closed ? closed() : crashed(failure.cause);
-        for (const { reject: fail } of this.#waiting.values()) fail(lost);
-        this.#waiting.clear();
+        this.#gone(this.#closing === undefined ? crashed(failure.cause) : closed());
       });
     });
+  }
+
+  /** The thread is no more, or another's. */
+  #gone(lost: CutlayerError): void {
+    this.#worker = undefined;
+    this.#starting = undefined;
+    this.#generation++;
+    for (const { reject } of this.#waiting.values()) reject(lost);
+    this.#waiting.clear();
   }
 
   #settle(reply: Extract<DecodeReply, { readonly id: number }>): void {

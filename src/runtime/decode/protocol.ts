@@ -50,8 +50,14 @@ export type DecodeCall =
   | { readonly type: 'keep'; readonly lane: number; readonly of: number; readonly from: number; readonly rows: number }
   | { readonly type: 'release'; readonly lane: number };
 
-/** Main thread to worker. */
-export type DecodeRequest = (DecodeCall & { readonly id: number }) | { readonly type: 'close' };
+/**
+ * Main thread to worker. `close` lets the worker release lanes and graph, and end; with `keep` it
+ * stays, and waits for `open`.
+ */
+export type DecodeRequest =
+  | (DecodeCall & { readonly id: number })
+  | { readonly type: 'close'; readonly keep: boolean }
+  | { readonly type: 'open'; readonly settings: DecodeSettings };
 
 /** The output rows [S, hiddenSize] of one lane of a batch. */
 export interface OutputRows {
@@ -63,6 +69,8 @@ export interface OutputRows {
 /** Worker to main thread. */
 export type DecodeReply =
   | { readonly type: 'ready' }
+  /** After `close` with `keep`. */
+  | { readonly type: 'closed' }
   | ({ readonly type: 'unusable' } & Failure)
   /** `outputs`: of an append, in order; else empty. */
   | { readonly type: 'done'; readonly id: number; readonly outputs: readonly OutputRows[] }

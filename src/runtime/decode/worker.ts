@@ -1,6 +1,7 @@
 /** Entry of the decode worker thread: it holds the lanes and runs the decode graph on them. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { Mutex } from 'async-mutex';
+import type { InferenceSession } from 'onnxruntime-node';
 import { CutlayerError } from '../../errors.js';
 import { failureOf } from '../failure.js';
 import { openSession } from '../open-session.js';
@@ -8,32 +9,55 @@ import { LaneGraph } from './lane-graph.js';
 import { LaneMemory } from './lane-memory.js';
 import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from './protocol.js';
 
+type Reply = (message: DecodeReply, transfer?: readonly ArrayBuffer[]) => void;
+
 async function main(port: MessagePort, settings: DecodeSettings): Promise<void> {
-  const reply = (message: DecodeReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, [...transfer]);
-  const session = await openSession(settings, settings.graph, 'packed').catch((caught: unknown) => {
-    reply({ type: 'unusable', ...failureOf(caught) });
-  });
-  if (session === undefined) return;
-  const lanes = new Lanes(settings, new LaneGraph(settings, session));
+  const reply: Reply = (message, transfer = []) => port.postMessage(message, [...transfer]);
   const turn = new Mutex();
+  let opened: Opened | undefined;
+  const open = async (wanted: DecodeSettings): Promise<void> => {
+    try {
+      opened = await openDecode(wanted);
+      reply({ type: 'ready' });
+    } catch (caught) {
+      reply({ type: 'unusable', ...failureOf(caught) });
+      port.close();
+    }
+  };
   port.on('message', (request: DecodeRequest) => {
     void turn.runExclusive(async () => {
-      if (request.type === 'close') {
-        await session.release();
-        port.close();
-        return;
-      }
-      const { id } = request;
-      try {
-        const outputs = await lanes.answer(request);
-        const buffers = outputs.map(({ rows }) => rows.buffer as ArrayBuffer); // made by the lane graph, whole
-        reply({ type: 'done', id, outputs }, buffers);
-      } catch (caught) {
-        reply({ type: 'failed', id, ...failureOf(caught) });
-      }
+      if (request.type === 'open') await open(request.settings);
+      else if (request.type === 'close') {
+        opened?.lanes.close();
+        await opened?.session.release();
+        opened = undefined;
+        if (request.keep) reply({ type: 'closed' });
+        else port.close();
+      } else if (opened !== undefined) await answer(opened.lanes, request, reply);
     });
   });
-  reply({ type: 'ready' });
+  await turn.runExclusive(() => open(settings));
+}
+
+interface Opened {
+  readonly session: InferenceSession;
+  readonly lanes: Lanes;
+}
+
+async function openDecode(settings: DecodeSettings): Promise<Opened> {
+  const session = await openSession(settings, settings.graph, 'packed');
+  return { session, lanes: new Lanes(settings, new LaneGraph(settings, session)) };
+}
+
+async function answer(lanes: Lanes, request: DecodeCall & { readonly id: number }, reply: Reply): Promise<void> {
+  const { id } = request;
+  try {
+    const outputs = await lanes.answer(request);
+    const buffers = outputs.map(({ rows }) => rows.buffer as ArrayBuffer); // made by the lane graph, whole
+    reply({ type: 'done', id, outputs }, buffers);
+  } catch (caught) {
+    reply({ type: 'failed', id, ...failureOf(caught) });
+  }
 }
 
 class Lanes {
@@ -70,6 +94,12 @@ class Lanes {
         this.#lanes.delete(call.lane);
         return [];
     }
+  }
+
+  /** Gives the memory of all lanes back. */
+  close(): void {
+    for (const lane of this.#lanes.values()) lane.release();
+    this.#lanes.clear();
   }
 
   #lane(id: number): LaneMemory {
