@@ -1,6 +1,7 @@
 /** Decoding at a gateway: its decoder, opened on the first use, and the sessions over it. */
 import { decodeMaxRows } from '../../artifacts/decode-graph.js';
 import { CutlayerError } from '../../errors.js';
+import { ROWS_PER_RUN } from '../../runtime/decode/plan-runs.js';
 import type { BackboneEngine } from '../engine/engine.js';
 import type { SplitLimits } from '../split/limits.js';
 import type { DecodeServing } from './decode-service.js';
@@ -39,8 +40,11 @@ const TENANT_SHARE = 1 / 2;
 const MAX_BATCH = 32;
 /** Rows of a block of the row cache. */
 const BLOCK_ROWS = 64;
-/** Rows of a chunk: what a long prompt may stall a step by. */
-const CHUNK_ROWS = 256;
+/**
+ * Rows of a chunk: what a long prompt may stall a step by, and what still runs when its caller has
+ * gone. They are one run of the decode worker, which is not interrupted.
+ */
+const CHUNK_ROWS = ROWS_PER_RUN;
 /** A session that is not used for this long may give way before others that are used. */
 const REST_MS = 10_000;
 /** How long a step waits for sessions that were answered together. */

@@ -1,6 +1,7 @@
 /** Decode streams over gRPC, with a decoder of arithmetic behind them. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { credentials, type Metadata } from '@grpc/grpc-js';
 import { type BackboneArtifact, loadBackbone } from '../../../src/artifacts/store.js';
 import { type DecodeServing, decodeService } from '../../../src/gateway/decode/decode-service.js';
@@ -32,6 +33,7 @@ describe('the decode service', () => {
   let decoder: ArithmeticDecoder;
   let server: RpcServer;
   let client: DecodeClient;
+  let port: number;
   let observed: CallObservation[];
   let held: number;
   let stop: () => Promise<void>;
@@ -74,14 +76,15 @@ describe('the decode service', () => {
       log: createLogger({ level: 'silent' }),
       now: Date.now,
     });
-    const port = await server.listen('127.0.0.1:0');
-    client = new (loadDecodeService())(`127.0.0.1:${port}`, credentials.createInsecure());
+    port = await server.listen('127.0.0.1:0');
+    client = newClient();
     stop = async () => {
       client.close();
       await server.drain(0);
       await sessions.shutDown();
     };
   }
+  const newClient = (): DecodeClient => new (loadDecodeService())(`127.0.0.1:${port}`, credentials.createInsecure());
   const stream = (tenant = 'acme', metadata: Metadata = bearer(tenant)): TestDecodeStream => openDecodeStream(client, metadata);
   const opening = (sessionId: string, more: DecodeRequest['open'] = {}): DecodeRequest => ({
     open: { sessionId, backboneDigest: backbone.digest, maxRows: 40, ...more },
@@ -132,6 +135,37 @@ describe('the decode service', () => {
     assert.deepEqual(rowsOf(await next.ask({ append: { from: 4, rows: message(rows.slice(4)) } })), outputAfter(rows));
     await assert.rejects(stream('other').ask({ resume: { sessionId: 'x', length: 4 } }), { code: 'SESSION_EVICTED' });
   });
+
+  for (const [way, stopping] of Object.entries({
+    'is cancelled': ({ call }) => call.cancel(),
+    'is past its deadline': () => undefined,
+  } as const satisfies Record<string, (broken: TestDecodeStream) => void>))
+    it(`stops a prompt after its chunk when its stream ${way}`, async () => {
+      await start();
+      const rows = rowsFrom(1, 32);
+      const deadlineMs = way === 'is past its deadline' ? 400 : 60_000;
+      const broken = openDecodeStream(client, bearer('acme'), deadlineMs);
+      await broken.ask(opening('x', { softPrompt: message(rows.slice(0, 3)) }));
+      const runs = decoder.runs.length;
+      const gate = decoder.hold();
+      const prompt = broken.ask({ append: { from: 3, rows: message(rows) } });
+      gate.open(1);
+      while (decoder.runs.length === runs) await delay(1);
+      stopping(broken);
+      await assert.rejects(prompt);
+      while (server.gauges().openStreams > 0) await delay(1);
+      gate.open();
+      while (held > 0) await delay(1);
+      assert.deepEqual([decoder.runs.length - runs, server.gauges().messageBytes], [2, 0], 'the chunk that ran, and the next one');
+      client.close();
+      client = newClient();
+      const next = stream();
+      assert.equal((await next.ask({ resume: { sessionId: 'x', length: 99 } })).length, 3 + 8);
+      assert.deepEqual(
+        rowsOf(await next.ask({ append: { from: 11, rows: message(rows.slice(8)) } })),
+        outputAfter([...rows.slice(0, 3), ...rows]),
+      );
+    });
 
   it('answers in the requested element type, and takes every one', async () => {
     await start();
