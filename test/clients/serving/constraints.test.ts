@@ -66,6 +66,16 @@ describe('an answer of the local endpoint', () => {
     fits(choices[0]!.message.content);
   });
 
+  it('is refused where every token that it needs ends a text', async () => {
+    const ids = Array.from({ length: rig.bundle.vocabSize }, (_, id) => id);
+    const needed = rig.bundle.tokenizer.bytesOf(ids).flatMap((bytes, id) => (Buffer.from(bytes).includes('p') ? [id] : []));
+    const response_format = { type: 'json_schema' as const, json_schema: { name: 'part', strict: true, schema } };
+    await assert.rejects(rig.openai.chat.completions.create({ ...request, stop_token_ids: needed, response_format } as typeof request), {
+      status: 400,
+      message: /constraint: no token can go on with the text, .*stop token ids/,
+    });
+  });
+
   thorough('fits the schema of text.format in the Responses API', async () => {
     const text = { format: { type: 'json_schema' as const, name: 'part', schema } };
     const { output_text } = await rig.openai.responses.create({ model: 'base', input: 'Which part?', max_output_tokens: 150, text });

@@ -20,6 +20,8 @@ export class Guide {
   #next: Promise<Int32Array>;
   #mask: Int32Array | undefined;
   #text = '';
+  /** No token may follow. */
+  #stuck = false;
 
   private constructor(lease: GrammarLease) {
     this.#lease = lease;
@@ -49,6 +51,7 @@ export class Guide {
       if (((mask[id >> 5] ?? 0) >>> (id & 31)) & 1) left++;
       else logits[id] = Number.NEGATIVE_INFINITY;
     }
+    this.#stuck = left === 0;
     return left > 0;
   }
 
@@ -58,13 +61,19 @@ export class Guide {
   }
 
   /**
-   * A piece of the text; the last one is checked with all others. @throws CutlayerError INTERNAL
+   * A piece of the text; the last one is checked with all others.
+   * @throws CutlayerError INVALID_ARGUMENT (no token can go on), INTERNAL
    */
   async add({ text, finish, stop }: Given): Promise<void> {
     this.#text += text;
     if (finish !== 'stop' || stop !== undefined) return;
-    if ((await this.#lease.thread.ask({ kind: 'check', finished: this.#text })) !== true)
-      throw new CutlayerError('INTERNAL', 'constraint: the finished text does not fit it; please report the constraint and the tokenizer');
+    if ((await this.#lease.thread.ask({ kind: 'check', finished: this.#text })) === true) return;
+    if (this.#stuck)
+      throw new CutlayerError(
+        'INVALID_ARGUMENT',
+        'constraint: no token can go on with the text, which does not fit yet; a token that it needs ends texts (stop token ids), or the tokenizer lacks it',
+      );
+    throw new CutlayerError('INTERNAL', 'constraint: the finished text does not fit it; please report the constraint and the tokenizer');
   }
 
   /** The text has ended, or was given up. */

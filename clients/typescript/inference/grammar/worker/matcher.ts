@@ -33,7 +33,7 @@ interface Place {
 export async function compileMatcher({ constraint, tokens, vocabSize, stopTokenIds }: MatcherSetup): Promise<Matcher> {
   const notation = notationOf(constraintGrammar(constraint));
   const xgrammar = loadXgrammar();
-  const { vocabulary, firsts } = vocabularyOf(tokens, vocabSize, new Set(stopTokenIds));
+  const { vocabulary, firsts } = vocabularyOf(tokens, vocabSize);
   const stops = stopTokenIds.filter((id) => id < vocabSize);
   const info = await xgrammar.TokenizerInfo.createTokenizerInfo(vocabulary, 'raw', false, vocabulary.length, [...stops]);
   const compiler = await xgrammar.GrammarCompiler.createGrammarCompiler(info, false);
@@ -73,15 +73,14 @@ export async function compileMatcher({ constraint, tokens, vocabSize, stopTokenI
 }
 
 /**
- * Tokens as symbols, by id; a token without exact bytes has none and is never allowed. A stop token
- * has none either, whatever its text: it comes only where the text may end. Where the decoder drops
- * a space before a text, a first token counts without it, under an id of its own. A space alone
- * adds nothing, and has none.
+ * Tokens as symbols, by id; a token without exact bytes has none and is never allowed. Where the
+ * decoder drops a space before a text, a first token counts without it, under an id of its own. A
+ * space alone adds nothing, and has none.
  */
-function vocabularyOf(tokens: TokenBytes, vocabSize: number, stops: ReadonlySet<number>) {
+function vocabularyOf(tokens: TokenBytes, vocabSize: number) {
   const vocabulary: string[] = [];
   const firsts = new Map<number, number | undefined>();
-  for (let id = 0; id < vocabSize; id++) vocabulary.push(stops.has(id) ? '' : (symbolsOf(bytesOfToken(tokens, id)) ?? ''));
+  for (let id = 0; id < vocabSize; id++) vocabulary.push(symbolsOf(bytesOfToken(tokens, id)) ?? '');
   if (tokens.dropsFirstSpace) {
     for (let id = 0; id < vocabSize; id++) {
       if (vocabulary[id]!.charCodeAt(0) !== SPACE) continue;
