@@ -19,7 +19,9 @@ import { fixtureDir } from '../support/packed-model.js';
 import { TOOL_TEMPLATE } from '../support/tool-template.js';
 
 const MODEL = 'llama-tiny';
-/** A turn of the Codex CLI is some 9,000 tokens of this tokenizer, which has hardly more than bytes. */
+/**
+ * A turn of the Codex CLI is some 9,000 tokens of this tokenizer, which has hardly more than bytes.
+ */
 const POSITIONS = 32_768;
 /** Longest run of one client. */
 const TIMEOUT_MS = 300_000;
@@ -76,7 +78,10 @@ function packed(outDir: string) {
   });
 }
 
-/** Every fourth token of a byte beyond ASCII: so many that a model of random weights ends an answer by itself. */
+/**
+ * Every fourth token of a byte beyond ASCII: so many that a model of random weights ends an answer
+ * by itself.
+ */
 function someTokens(tokenizer: string): readonly number[] {
   const { model } = JSON.parse(tokenizer) as { readonly model: { readonly vocab: Readonly<Record<string, number>> } };
   const beyond = Object.entries(model.vocab).filter(([token]) => /^[\u00a1-\u00ff]$/.test(token));
@@ -99,7 +104,10 @@ function run(title: string, command: string, args: readonly string[], env: Reado
   process.stdout.write(`${title}: ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
 }
 
-/** One turn of the Codex CLI, whose own directory and home are temporary; its answer's text is nonsense. */
+/**
+ * One turn of the Codex CLI, whose own directory and home are temporary; its answer's text is
+ * nonsense.
+ */
 function codexTurn(codex: string, url: string, env: Readonly<Record<string, string>>): void {
   const [home, project] = [join(work, 'home'), join(work, 'project')];
   for (const dir of [join(home, '.codex'), project]) mkdirSync(dir, { recursive: true });
