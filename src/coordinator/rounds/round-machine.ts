@@ -273,7 +273,7 @@ function rollback(state: FederationMemory, { version, order }: Extract<RoundEven
 
 function finishWhenDone(state: FederationMemory, { count }: RoundPolicy): Step {
   if (count === null || state.released < count || state.candidate !== null || state.round !== null) return unchanged(state);
-  return finish(state, `all ${count} versions are released`, null);
+  return finish(state, count === 1 ? 'its one version is released' : `all ${count} versions are released`, null);
 }
 
 function finish(state: FederationMemory, reason: string, order: FounderOrder | null): Step {
