@@ -10,6 +10,7 @@ import sys
 
 url, model, tokenizer_dir, work = sys.argv[1:]
 os.environ.update(HF_HOME=f"{work}/hf", HF_HUB_OFFLINE="1", OPENAI_API_KEY=os.environ["CUTLAYER_KEY"], TOKENIZERS_PARALLELISM="false")
+os.environ.update(TQDM_DISABLE="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error")
 
 import openai
 from lm_eval import simple_evaluate

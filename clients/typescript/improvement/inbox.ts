@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CutlayerError } from '../../../src/errors.js';
-import { writeFailure, writeFileAtomic } from '../../../src/files/atomic-file.js';
+import { createFileAtomic, writeFailure, writeFileAtomic } from '../../../src/files/atomic-file.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import type { FilesTaken } from './data-files.js';
 import type { ExampleStore } from './example-log.js';
@@ -52,7 +52,7 @@ export class Inbox implements ExampleStore {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
       throw writeFailure(this.#folder, error);
     });
-    const waiting = await this.#files();
+    const waiting = await waitingIn(this.#folder);
     const text = JSON.stringify({ examples: examples.map((example) => JSON.stringify(example)) });
     const sizes = await Promise.all(waiting.map((name) => sizeOf(join(this.#folder, name))));
     const bytes = sizes.reduce((sum, size) => sum + size, text.length);
@@ -74,7 +74,7 @@ export class Inbox implements ExampleStore {
   async take(intake: Intake, signal?: AbortSignal): Promise<FilesTaken> {
     let [accepted, rejected] = [0, 0];
     let firstProblem: string | undefined;
-    for (const name of await this.#files()) {
+    for (const name of await waitingIn(this.#folder)) {
       const file = join(this.#folder, name);
       if (signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
       const examples = await this.#read(name);
@@ -108,10 +108,22 @@ export class Inbox implements ExampleStore {
       return undefined;
     }
   }
+}
 
-  async #files(): Promise<readonly string[]> {
-    return (await readdir(this.#folder).catch(() => [])).filter((name) => /^\d{15,}-[0-9a-f-]{36}\.json$/.test(name)).sort();
+/** Copies what waits to another directory with the same key; what is there stays as it is. */
+export async function copyInbox(from: string, to: string): Promise<void> {
+  const names = await waitingIn(join(from, FOLDER));
+  if (names.length > 0) await mkdir(join(to, FOLDER), { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    // One that was taken meanwhile is among the stored examples.
+    const bytes = await readFile(join(from, FOLDER, name)).catch(() => undefined);
+    if (bytes !== undefined) await createFileAtomic(join(to, FOLDER, name), bytes);
   }
+}
+
+/** Names of files, in the order of their times. */
+async function waitingIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder).catch(() => [])).filter((name) => /^\d{15,}-[0-9a-f-]{36}\.json$/.test(name)).sort();
 }
 
 /** 0 for a file that was taken meanwhile. */

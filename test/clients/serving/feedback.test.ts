@@ -1,11 +1,15 @@
-/** `POST /v1/feedback` on the endpoint itself: kept for an improvement, on disk before it is answered, or refused. */
+/**
+ * `POST /v1/feedback` on the endpoint itself: kept for an improvement, on disk before it is
+ * answered, or refused.
+ */
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { feedbackStore } from '../../../clients/typescript/cli/serve/feedback-store.js';
+import { ExampleLog } from '../../../clients/typescript/improvement/example-log.js';
 import { Improvement } from '../../../clients/typescript/improvement/improvement.js';
-import { Inbox } from '../../../clients/typescript/improvement/inbox.js';
+import { copyInbox, Inbox } from '../../../clients/typescript/improvement/inbox.js';
 import { Intake } from '../../../clients/typescript/improvement/intake.js';
 import { plainVault } from '../../../clients/typescript/improvement/vault.js';
 import { ClientBundle } from '../../../clients/typescript/index.js';
@@ -131,6 +135,20 @@ describe('feedback on the local endpoint', () => {
       assert.match(taken.firstProblem ?? '', /\.json: not what client serve writes, or changed/);
     }, secret);
     assert.deepEqual(await readdir(inbox), [`${second}.refused`]);
+  });
+
+  it('that waits goes along to the next model, and is taken there once', async () => {
+    await improving(() => Promise.resolve());
+    server = await startScripted({ pieces: ['a'] }, { feedback: await store() });
+    await post(JSON.stringify(said('a')));
+    const other = join(dir, 'next');
+    await copyInbox(dir, other);
+    await copyInbox(dir, other);
+    const log = await ExampleLog.open(other, plainVault, 9);
+    const taken = await new Inbox(other, plainVault).take(new Intake(log, new FakeTrainer(), () => 7));
+    await log.close();
+    assert.deepEqual([taken.accepted, taken.rejected, log.size], [1, 0, 1]);
+    assert.equal((await readdir(join(dir, 'inbox'))).length, 1);
   });
 
   it('is bounded while nothing takes it', async () => {

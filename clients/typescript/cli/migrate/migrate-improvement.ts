@@ -6,6 +6,7 @@ import { createFileAtomic } from '../../../../src/files/atomic-file.js';
 import { stderr } from '../../../../src/files/output.js';
 import { readSidecar } from '../../adapters/sidecar.js';
 import { EXAMPLES_FILE } from '../../improvement/example-log.js';
+import { copyInbox } from '../../improvement/inbox.js';
 import { readJournal } from '../../improvement/journal.js';
 import { ENCRYPTION_FILE } from '../../improvement/vault.js';
 import { PROMOTED_LINK } from '../../improvement/version-store.js';
@@ -79,6 +80,8 @@ async function promotedBefore(run: string) {
 /** Copies the stored examples once; a second call finds them. The key's description comes first. */
 async function copyExamples(run: string, out: string): Promise<void> {
   await mkdir(out, { recursive: true, mode: 0o700 });
+  // What is taken from the inbox after this is among the examples.
+  await copyInbox(run, out);
   for (const name of [ENCRYPTION_FILE, EXAMPLES_FILE]) {
     const bytes = await readFile(join(run, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
