@@ -153,6 +153,9 @@ const decodeGraphSchema = z.strictObject({
   valueShape: z.array(size).min(1).max(4),
 });
 
+/** Decoding through a span of the client: with frozen weights, and with them as inputs. */
+const clientDecodeSchema = z.strictObject({ frozen: decodeGraphSchema, trained: decodeGraphSchema });
+
 /** `backbone/manifest.json`. */
 export const backboneManifestSchema = z
   .strictObject({
@@ -172,7 +175,7 @@ export const backboneManifestSchema = z
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
     checkFiles(manifest, [], context);
-    checkDecode(manifest, context);
+    checkDecode(manifest.dims, manifest.graphs.decode, ['decode'], context);
     if ((manifest.graphs.prefix !== undefined) !== manifest.dims.numHeads > 0)
       fail(context, ['graphs', 'prefix'], `expected graphs exactly where the heads are known; dims.numHeads is ${manifest.dims.numHeads}`);
     for (const kind of spanKinds) {
@@ -252,6 +255,8 @@ export const clientBundleManifestSchema = z
       methods: z.partialRecord(z.enum(methodGraphNames), spanGraphsSchema),
       /** The client's part of the backbone's graph of this name, if the client holds blocks. */
       keyValues: z.strictObject({ bottom: graphSchema.optional(), top: graphSchema.optional() }).optional(),
+      /** Absent: the client holds no blocks, or was packed before it could decode through them. */
+      decode: z.strictObject({ bottom: clientDecodeSchema.optional(), top: clientDecodeSchema.optional() }).optional(),
     }),
   })
   .superRefine((manifest, context) => {
@@ -281,6 +286,8 @@ export type StepGraphs = z.infer<typeof stepGraphsSchema>;
 export type SpanGraphs = z.infer<typeof spanGraphsSchema>;
 /** The graph of decoding, and how its lanes' memory is laid out. */
 export type DecodeGraph = z.infer<typeof decodeGraphSchema>;
+/** The graphs of decoding of a client's bottom or top. */
+export type ClientDecodeGraphs = z.infer<typeof clientDecodeSchema>;
 export type HeadVariants = z.infer<typeof headVariantsSchema>;
 export type ClientSpanGraphs = z.infer<typeof clientSpanSchema>;
 export type BlockWeight = z.infer<typeof blockWeightSchema>;
@@ -306,20 +313,20 @@ function checkCut(manifest: { readonly cut: Cut; readonly dims: Dims }, context:
 }
 
 /** A lane's row is one of keys and one of values, of all heads. */
-function checkDecode({ dims, graphs: { decode } }: Pick<BackboneManifest, 'dims' | 'graphs'>, context: Context): void {
+function checkDecode(dims: Dims, decode: DecodeGraph | undefined, path: readonly string[], context: Context): void {
   if (decode === undefined) return;
   const wanted = dims.numKvHeads * dims.headDim;
   for (const name of ['keyShape', 'valueShape'] as const) {
     const elements = decode[name].reduce((product, dim) => product * dim, 1);
     if (wanted === 0 || elements !== wanted)
-      fail(context, ['graphs', 'decode', name], `expected ${wanted} elements, numKvHeads x headDim, got ${elements}`);
+      fail(context, ['graphs', ...path, name], `expected ${wanted} elements, numKvHeads x headDim, got ${elements}`);
   }
   if (decode.maxRows > dims.maxPositions)
-    fail(context, ['graphs', 'decode', 'maxRows'], `expected at most dims.maxPositions ${dims.maxPositions}, got ${decode.maxRows}`);
+    fail(context, ['graphs', ...path, 'maxRows'], `expected at most dims.maxPositions ${dims.maxPositions}, got ${decode.maxRows}`);
 }
 
 /** Blocks of a client need weights, a span and trained graphs; no other part may have them. */
-function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleManifest, 'files'>, context: Context): void {
+function checkBlocks({ cut, dims, blockWeights, graphs, tiedHead }: Omit<ClientBundleManifest, 'files'>, context: Context): void {
   for (const [span, first] of [
     ['bottom', 0],
     ['top', cut.numLayers - cut.top],
@@ -334,6 +341,10 @@ function checkBlocks({ cut, blockWeights, graphs, tiedHead }: Omit<ClientBundleM
       );
     if (graphs.keyValues !== undefined && (graphs.keyValues[span] !== undefined) !== cut[span] > 0)
       fail(context, ['graphs', 'keyValues', span], `expected a graph exactly where the client holds blocks; it holds ${cut[span]} here`);
+    if (graphs.decode !== undefined && (graphs.decode[span] !== undefined) !== cut[span] > 0)
+      fail(context, ['graphs', 'decode', span], `expected graphs exactly where the client holds blocks; it holds ${cut[span]} here`);
+    for (const weights of ['frozen', 'trained'] as const)
+      checkDecode(dims, graphs.decode?.[span]?.[weights], ['decode', span, weights], context);
     if ((graphs[span]?.trained !== undefined) !== cut[span] > 0)
       fail(
         context,

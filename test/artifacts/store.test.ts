@@ -217,6 +217,9 @@ describe('artifacts', () => {
     ['an unknown method graph', set('graphs.methods.other', 1), /at graphs.methods/],
     ['a method graph that is not listed', set('graphs.methods.loraMerge.vjp.file', 'x.onnx'), /x.onnx is used/],
     ['a bottom without trained graphs', drop('graphs.bottom.trained'), /at graphs.bottom.trained: expected trained graphs exactly where/],
+    ['a top without graphs for decoding', drop('graphs.decode.top'), /at graphs.decode.top: expected graphs exactly where/],
+    ['keys of another size', set('graphs.decode.bottom.trained.keyShape', [3]), /at graphs.decode.bottom.trained.keyShape: expected/],
+    ['a decode graph that is not listed', set('graphs.decode.top.frozen.file', 'x.onnx'), /x.onnx is used/],
     ['no weights of its top block', set('blockWeights.top', []), /at blockWeights.top: expected weights of blocks 3, got none/],
     ['weights of a block of the vendor', edit('blockWeights.bottom', ([weight]: object[]) => [{ ...weight, layer: 1 }]), /expected weights of blocks 0, got 1/], // biome-ignore format: a table
     ['a prompt scale of 0', set('promptScale', 0), /at promptScale/],

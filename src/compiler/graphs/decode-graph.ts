@@ -1,12 +1,13 @@
 /**
- * The backbone for decoding: rows that follow rows whose keys and values are kept. One graph serves
- * chunks of a prompt, single tokens and drafts, of several lanes at once. All but attention works
- * on the flat rows of all lanes; each lane attends to its own memory.
+ * Bottom, backbone or top for decoding: rows that follow rows whose keys and values are kept. One
+ * graph serves chunks of a prompt, single tokens and drafts, of several lanes at once. All but
+ * attention works on the flat rows of all lanes; each lane attends to its own memory.
  */
 import type { Cut } from '../../artifacts/manifest.js';
 import { project } from '../models/attention.js';
 import { block, ropeOfBlock } from '../models/decoder.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
+import { addLearnedPositions } from '../models/embedding.js';
 import { attendLane, type LaneRows, laneShapes } from '../models/lane-attention.js';
 import type { ModelDescription } from '../models/registry.js';
 import { type Rotation, rotation } from '../models/rope.js';
@@ -14,24 +15,32 @@ import type { DecoderSpec } from '../models/spec.js';
 import { addDims, symbol } from '../onnx/dim.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
-import { spansOf } from './cut.js';
+import type { SpanWeights } from './client-graphs.js';
+import { type Spans, spansOf } from './cut.js';
+import { addsPositions } from './span.js';
 
-/** The lanes that one run serves: a batch of more rows costs less a row up to about as many. */
-export const DECODE_LANES = 8;
+/** The blocks that decode, and on how many lanes. */
+export interface DecodeSpan {
+  readonly part: keyof Spans;
+  /** Lanes that one run serves. */
+  readonly lanes: number;
+  /** `inputs`: the blocks' weights are inputs under their names. Default `frozen`. */
+  readonly weights?: SpanWeights;
+}
 
 /**
- * The backbone over the rows of lanes 0 to 7. Inputs: `hiddenStates` [R,d], lane after lane. Of
- * lane b: `positions.b` int64 [S_b]; R is the sum of all S. `padding.b` int64 [0] or [1], of 0: a
- * row of padding where the lane has fewer than two rows of queries. Of block l, counted in the
- * backbone, and lane b: `keys.l.b` and `values.l.b` [T_b, …], {@link laneShapes}. Outputs: `output`
- * [R,d]; `newKeys.l.b` and `newValues.l.b` [S_b, numKvHeads * headDim], to be written into that
- * memory.
+ * A part over the rows of its lanes. Inputs: `hiddenStates` [R,d], lane after lane; those of a
+ * bottom are without learned positions. Of lane b: `positions.b` int64 [S_b]; R is the sum of all
+ * S. `padding.b` int64 [0] or [1], of 0: a row of padding where the lane has fewer than two rows of
+ * queries. Of block l, counted in the part, and lane b: `keys.l.b` and `values.l.b` [T_b, …],
+ * {@link laneShapes}. Outputs: `output` [R,d]; `newKeys.l.b` and `newValues.l.b`
+ * [S_b, numKvHeads * headDim], to be written into that memory.
  */
-export function compileDecode(model: ModelDescription, cut: Cut): Graph {
-  const decoder = new DecoderGraph(model);
+export function compileDecode(model: ModelDescription, cut: Cut, { part, lanes: count, weights }: DecodeSpan): Graph {
+  const decoder = new DecoderGraph(model, weights);
   const { g, spec } = decoder;
-  const [first, end] = spansOf(cut).backbone;
-  const lanes = Array.from({ length: DECODE_LANES }, (_, b): LaneRows => {
+  const [first, end] = spansOf(cut)[part];
+  const lanes = Array.from({ length: count }, (_, b): LaneRows => {
     const rows = symbol(`S${b}`);
     return {
       rows,
@@ -46,7 +55,7 @@ export function compileDecode(model: ModelDescription, cut: Cut): Graph {
     0,
   ); // [R]
   const outputs: Record<string, Value> = {};
-  let x = hiddenStates;
+  let x = addsPositions(spec, part) ? addLearnedPositions(decoder, hiddenStates, positions) : hiddenStates;
   for (let layer = first; layer < end; layer++)
     x = block(decoder, layer, x, (normed) =>
       attendAll(decoder, lanes, rotationOf(decoder, layer, positions), layer, layer - first, normed, outputs),

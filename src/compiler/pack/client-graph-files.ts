@@ -21,6 +21,7 @@ import { compileKeyValues } from '../graphs/key-value-graphs.js';
 import { methodGraphs } from '../graphs/method-graphs.js';
 import type { ModelDescription } from '../models/registry.js';
 import type { Graph } from '../onnx/graph.js';
+import { writeClientDecode } from './decode-files.js';
 import type { GraphFiles } from './graph-files.js';
 
 type BundleGraphs = ClientBundleManifest['graphs'];
@@ -57,5 +58,6 @@ export function writeClientGraphs(files: GraphFiles, model: ModelDescription, cu
     ...(hasBottom(model, cut) && { bottom: span('bottom', cut.bottom > 0, compileBottom) }),
     ...(cut.top > 0 && { top: span('top', true, compileTop) }),
     keyValues: { ...keyValues('bottom'), ...keyValues('top') },
+    ...(cut.bottom + cut.top > 0 && { decode: writeClientDecode(files, model, cut) }),
   };
 }

@@ -1,17 +1,16 @@
 /** Packs a Hugging Face checkpoint into a backbone and a client bundle (docs/architecture.md). */
-import { type BackboneManifest, type BlockWeight, type Cut, type DecodeGraph, spanKinds } from '../../artifacts/manifest.js';
+import { type BackboneManifest, type BlockWeight, type Cut, spanKinds } from '../../artifacts/manifest.js';
 import { openCheckpoint } from '../../safetensors/checkpoint.js';
 import { compileBackbone } from '../graphs/backbone-graphs.js';
 import { blockWeights, cutOf, parameterCount, partitionWeights, spansOf } from '../graphs/cut.js';
-import { compileDecode, DECODE_LANES, maxDecodeRows } from '../graphs/decode-graph.js';
 import { compileKeyValues } from '../graphs/key-value-graphs.js';
-import { KEY_BLOCK, laneShapes } from '../models/lane-attention.js';
 import { describeModel, type ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
 import { BundleWriter, type OutputRequest, type PackResult } from './bundle-writer.js';
 import { checkTokenizer, readConfig } from './checkpoint-files.js';
 import { checkpointWeights, requireEqual } from './checkpoint-weights.js';
 import { writeClientGraphs } from './client-graph-files.js';
+import { writeBackboneDecode } from './decode-files.js';
 import { readGenerationConfig } from './generation-config.js';
 import type { GraphFiles } from './graph-files.js';
 import { matchWeights } from './weight-sources.js';
@@ -76,20 +75,7 @@ function writeBackboneGraphs(files: GraphFiles, model: ModelDescription, cut: Cu
   return {
     ...(Object.fromEntries(steps) as Pick<BackboneManifest['graphs'], (typeof spanKinds)[number]>), // one entry a kind
     keyValues: files.write('key-values.onnx', compileKeyValues(model, cut, 'backbone')),
-    decode: writeDecode(files, model, cut),
-  };
-}
-
-function writeDecode(files: GraphFiles, model: ModelDescription, cut: Cut): DecodeGraph {
-  const { file } = files.write('decode.onnx', compileDecode(model, cut));
-  const { keys, values } = laneShapes(model.spec.attention);
-  return {
-    file,
-    lanes: DECODE_LANES,
-    maxRows: maxDecodeRows(model.spec),
-    keyBlock: KEY_BLOCK,
-    keyShape: [...keys],
-    valueShape: [...values],
+    decode: writeBackboneDecode(files, model, cut),
   };
 }
 
