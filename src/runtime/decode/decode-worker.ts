@@ -4,9 +4,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { CutlayerError } from '../../errors.js';
-import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from '../../runtime/decode/protocol.js';
-import { errorOf } from '../../runtime/failure.js';
-import { IdleThreads } from '../../runtime/idle-threads.js';
+import { errorOf } from '../failure.js';
+import { IdleThreads } from '../idle-threads.js';
+import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from './protocol.js';
 
 /** For tests: starts the thread, which is not kept for another use. */
 export type SpawnDecodeWorker = (settings: DecodeSettings) => Worker;
@@ -17,7 +17,7 @@ const idleThreads = new IdleThreads();
 const spawnWorker: SpawnDecodeWorker = (settings) => {
   const kept = idleThreads.take();
   kept?.postMessage({ type: 'open', settings } satisfies DecodeRequest);
-  return kept ?? new Worker(new URL('../../runtime/decode/worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-decode' });
+  return kept ?? new Worker(new URL('./worker.js', import.meta.url), { workerData: settings, name: 'cutlayer-decode' });
 };
 
 interface Waiting {

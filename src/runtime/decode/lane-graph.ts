@@ -15,6 +15,8 @@ export interface LaneInput {
   readonly from: number;
   /** [S, hiddenSize] */
   readonly rows: Float32Array;
+  /** Those that the graph has as inputs. */
+  readonly weights?: Tensors | undefined;
 }
 
 type Tensors = Record<string, OrtTensor>;
@@ -65,7 +67,7 @@ export class LaneGraph {
       all.set(rows, at);
       at += rows.length;
     }
-    const feeds: Tensors = { hiddenStates: new OrtTensor('float32', all, [all.length / hiddenSize, hiddenSize]) };
+    const feeds: Tensors = { ...inputs[0]?.weights, hiddenStates: new OrtTensor('float32', all, [all.length / hiddenSize, hiddenSize]) };
     const fetches: Record<string, OrtTensor | null> = { output: null };
     for (let lane = 0; lane < lanes; lane++) this.#bind(lane, inputs[lane], feeds, fetches);
     // The declared type has no null for a fetch without memory of its own, which the runtime takes.
@@ -91,8 +93,8 @@ export class LaneGraph {
   }
 }
 
-function inputOf({ memory, from, rows }: LaneInput, { start, end }: Piece, hiddenSize: number): LaneInput {
-  return { memory, from: from + start, rows: rows.subarray(start * hiddenSize, end * hiddenSize) };
+function inputOf({ from, rows, ...lane }: LaneInput, { start, end }: Piece, hiddenSize: number): LaneInput {
+  return { ...lane, from: from + start, rows: rows.subarray(start * hiddenSize, end * hiddenSize) };
 }
 
 const positions = (from: number, count: number): OrtTensor =>

@@ -2,6 +2,7 @@
  * Messages between the main thread and the decode worker, which holds all lanes: the keys and
  * values of spans of rows. It answers in order, one request at a time. Arrays are transferred.
  */
+import type { Tensor } from '../../tensor/tensor.js';
 import type { WeightsFile } from '../external-data.js';
 import type { Failure } from '../failure.js';
 
@@ -13,9 +14,9 @@ export interface DecodeSettings {
   readonly graph: string;
   /** Threads that one operator may use. */
   readonly threads: number;
-  /** Lanes that one run serves. */
+  /** Lanes that one run serves; one where the graph has weights as inputs. */
   readonly lanes: number;
-  /** Blocks of the backbone. */
+  /** Blocks of the graph. */
   readonly layers: number;
   readonly hiddenSize: number;
   /** Query heads of one head of keys. */
@@ -39,8 +40,11 @@ export interface AppendedRows {
 
 /** What the worker is asked for, without an id. */
 export type DecodeCall =
-  /** Makes a lane of so many rows, a multiple of the key block. */
-  | { readonly type: 'allocate'; readonly lane: number; readonly capacity: number }
+  /** Keeps weights that the graph has as inputs, until they are dropped. */
+  | { readonly type: 'hold'; readonly weights: number; readonly tensors: Readonly<Record<string, Tensor<'float32'>>> }
+  | { readonly type: 'drop'; readonly weights: number }
+  /** Makes a lane of so many rows, a multiple of the key block; its rows use these weights. */
+  | { readonly type: 'allocate'; readonly lane: number; readonly capacity: number; readonly weights?: number | undefined }
   | { readonly type: 'append'; readonly batch: readonly AppendedRows[] }
   /** Writes the first rows. `keyValues` is [layers, 2, rows, numKvHeads, headDim]. */
   | { readonly type: 'prefix'; readonly lane: number; readonly rows: number; readonly keyValues: Float32Array }

@@ -1,13 +1,18 @@
 /** Entry of the decode worker thread: it holds the lanes and runs the decode graph on them. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { Mutex } from 'async-mutex';
-import type { InferenceSession } from 'onnxruntime-node';
+import { type InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { CutlayerError } from '../../errors.js';
+import type { Tensor } from '../../tensor/tensor.js';
 import { failureOf } from '../failure.js';
 import { openSession } from '../open-session.js';
-import { LaneGraph } from './lane-graph.js';
+import { releaseTensors } from '../release.js';
+import { LaneGraph, type LaneInput } from './lane-graph.js';
 import { LaneMemory } from './lane-memory.js';
 import type { DecodeCall, DecodeReply, DecodeRequest, DecodeSettings, OutputRows } from './protocol.js';
+
+/** Weights that the graph has as inputs, by name. */
+type Weights = Readonly<Record<string, Tensor<'float32'>>>;
 
 type Reply = (message: DecodeReply, transfer?: readonly ArrayBuffer[]) => void;
 
@@ -63,7 +68,8 @@ async function answer(lanes: Lanes, request: DecodeCall & { readonly id: number 
 class Lanes {
   readonly #settings: DecodeSettings;
   readonly #graph: LaneGraph;
-  readonly #lanes = new Map<number, LaneMemory>();
+  readonly #lanes = new Map<number, Omit<LaneInput, 'from' | 'rows'>>();
+  readonly #weights = new Map<number, Weights>();
 
   constructor(settings: DecodeSettings, graph: LaneGraph) {
     this.#settings = settings;
@@ -72,41 +78,56 @@ class Lanes {
 
   async answer(call: DecodeCall): Promise<readonly OutputRows[]> {
     switch (call.type) {
-      case 'allocate':
-        this.#lanes.set(call.lane, new LaneMemory(this.#settings, call.capacity));
+      case 'hold':
+        this.#weights.set(call.weights, call.tensors);
         return [];
+      case 'drop':
+        releaseTensors(Object.values(this.#weights.get(call.weights) ?? {}));
+        this.#weights.delete(call.weights);
+        return [];
+      case 'allocate': {
+        const weights = call.weights === undefined ? undefined : ortTensors(this.#weights.get(call.weights)!);
+        this.#lanes.set(call.lane, { memory: new LaneMemory(this.#settings, call.capacity), weights });
+        return [];
+      }
       case 'append':
-        return this.#graph.append(call.batch.map(({ lane, from, rows }) => ({ memory: this.#lane(lane), from, rows })));
+        return this.#graph.append(call.batch.map(({ lane, from, rows }) => ({ ...this.#lane(lane), from, rows })));
       case 'prefix':
-        this.#lane(call.lane).write(call.keyValues);
+        this.#lane(call.lane).memory.write(call.keyValues);
         return [];
       case 'copy':
-        this.#lane(call.to).copyFrom(this.#lane(call.from), { from: 0, rows: call.rows, at: call.at });
+        this.#lane(call.to).memory.copyFrom(this.#lane(call.from).memory, { from: 0, rows: call.rows, at: call.at });
         return [];
       case 'keep': {
         const kept = new LaneMemory(this.#settings, call.rows);
-        kept.copyFrom(this.#lane(call.of), { from: call.from, rows: call.rows, at: 0 });
-        this.#lanes.set(call.lane, kept);
+        kept.copyFrom(this.#lane(call.of).memory, { from: call.from, rows: call.rows, at: 0 });
+        this.#lanes.set(call.lane, { memory: kept });
         return [];
       }
       case 'release':
-        this.#lane(call.lane).release();
+        this.#lane(call.lane).memory.release();
         this.#lanes.delete(call.lane);
         return [];
     }
   }
 
-  /** Gives the memory of all lanes back. */
+  /** Gives the memory of all lanes and weights back. */
   close(): void {
-    for (const lane of this.#lanes.values()) lane.release();
+    for (const { memory } of this.#lanes.values()) memory.release();
     this.#lanes.clear();
+    for (const weights of this.#weights.values()) releaseTensors(Object.values(weights));
+    this.#weights.clear();
   }
 
-  #lane(id: number): LaneMemory {
+  #lane(id: number): Omit<LaneInput, 'from' | 'rows'> {
     const found = this.#lanes.get(id);
     if (found === undefined) throw new CutlayerError('INTERNAL', `lane ${id}: the decode worker does not hold it`);
     return found;
   }
 }
+
+/** They share the memory of the given ones. */
+const ortTensors = (weights: Weights): Record<string, OrtTensor> =>
+  Object.fromEntries(Object.entries(weights).map(([name, { data, shape }]) => [name, new OrtTensor('float32', data, shape)]));
 
 if (parentPort !== null) await main(parentPort, workerData as DecodeSettings);
