@@ -11,12 +11,12 @@ import type { AdapterModel, ClientBlockWeight, ModelIdentity } from '../adapters
 import { retrying } from '../connection/retry.js';
 import type { BundleIdentity } from '../connection/served-model.js';
 import { TextTokenizer } from '../data/text-tokenizer.js';
+import { BlockDecoders, type ClientSpan } from './block-decoders.js';
+
+export type { ClientSpan } from './block-decoders.js';
 
 /** The worker threads that run a bundle's graphs. */
 type GraphPool = Awaited<ReturnType<typeof openGraphs>>;
-
-/** The two spans that the client holds. */
-export type ClientSpan = 'bottom' | 'top';
 
 export interface OpenBundleOptions {
   /** Worker threads that run graphs. Default 1. */
@@ -74,11 +74,14 @@ export class ClientBundle implements AdapterModel {
   readonly modules: AdapterModel['modules'];
   readonly tiedHead: boolean;
   readonly linearLayout: AdapterModel['linearLayout'];
+  /** Decode through the blocks that the client holds. */
+  readonly decoders: BlockDecoders;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
   readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
 
-  private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool) {
+  private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool, threads?: number) {
+    this.decoders = new BlockDecoders(artifact, threads);
     this.dir = artifact.dir;
     this.manifest = artifact.manifest;
     this.#tokenizer = tokenizer;
@@ -114,7 +117,7 @@ export class ClientBundle implements AdapterModel {
       await tokenizer?.close();
       throw error;
     });
-    return new ClientBundle(artifact, tokenizer, graphs);
+    return new ClientBundle(artifact, tokenizer, graphs, options.threads);
   }
 
   /** @throws CutlayerError NOT_FOUND when the checkpoint came without one: token ids still work. */
@@ -253,6 +256,7 @@ export class ClientBundle implements AdapterModel {
   /** Ends the threads of tokenizer and graphs. */
   async close(): Promise<void> {
     await this.#tokenizer?.close();
+    await this.decoders.close();
     await this.#graphs.close();
   }
 

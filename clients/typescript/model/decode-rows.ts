@@ -1,28 +1,34 @@
 /**
- * The rows of single tokens as they enter the backbone, for decoding. That needs a client that
- * holds no block: its part of each row then depends on the token and its position alone.
+ * The rows of single tokens, for decoding. They are embedded one by one: positions and blocks of
+ * the client follow from the sequence that they extend.
  */
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
 import { unlabelledBatch } from '../data/batch.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
-import type { RemoteSessionOptions } from './remote-session.js';
 import { replaceTokenRows } from './token-rows.js';
 
 type Floats = Tensor<'float32'>;
 
-/** Whether continuations of this model and adapter can be decoded at the gateway. */
-export function canDecode(bundle: ClientBundle, remote: RemoteModel, { blockWeights, classifier, softPrompt, prefix }: StepParts): boolean {
-  const { bottom, top } = bundle.dims;
+/** Whether continuations of this model and adapter can be decoded, here and at the gateway. */
+export function canDecode({ decoders }: ClientBundle, remote: RemoteModel, { classifier, softPrompt, prefix }: StepParts): boolean {
   const { maxDecodeRows, adapters } = remote.connection.card;
-  const holdsBlocks = bottom > 0 || top > 0 || bundle.has('top') || blockWeights !== undefined;
   const taken = (softPrompt === undefined || adapters.includes('softPrompt')) && (prefix === undefined || adapters.includes('prefix'));
-  return maxDecodeRows > 0 && !holdsBlocks && classifier === undefined && taken;
+  return maxDecodeRows > 0 && decoders.complete && classifier === undefined && taken;
+}
+
+/** What to tell of a bundle that keeps a gateway from decoding; undefined where it does not. */
+export function decodeNote({ decoders }: ClientBundle, remote: RemoteModel): string | undefined {
+  if (decoders.complete || remote.connection.card.maxDecodeRows === 0) return undefined;
+  return (
+    'each token runs the whole sequence: this bundle holds blocks and was packed without graphs to decode through them; ' +
+    'a vendor who packs the checkpoint again makes generation fast'
+  );
 }
 
 /**
- * The rows of tokens: [tokens, hiddenSize].
+ * The rows of tokens as the client's blocks take them, or else the backbone: [tokens, hiddenSize].
  * @param position of the first one, virtual tokens counted
  */
 export async function tokenInputRows(
@@ -36,7 +42,8 @@ export async function tokenInputRows(
   const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds, signal);
   if (tokenRows !== undefined) replaceTokenRows(inputsEmbeds, batch, tokenRows, bundle.embedScale);
   const shape = [ids.length, bundle.dims.hiddenSize];
-  if (!bundle.has('bottom')) return f32(shape, inputsEmbeds.data);
+  // The graph of a bottom's blocks adds learned positions itself.
+  if (!bundle.has('bottom') || bundle.dims.bottom > 0) return f32(shape, inputsEmbeds.data);
   // A bottom without blocks adds positions: behind a prefix they begin after its tokens.
   const numVirtualTokens = tensor('int64', [], BigInt64Array.of(BigInt(position)));
   const variant = { span: 'bottom', kind: 'prefix', trained: false } as const;
@@ -44,17 +51,11 @@ export async function tokenInputRows(
   return f32(shape, hiddenStates!.data);
 }
 
-/** An adapter's virtual tokens as a session begins with them. */
-export async function sessionAdapter(
-  bundle: ClientBundle,
-  { softPrompt, prefix }: StepParts,
-  signal?: AbortSignal,
-): Promise<RemoteSessionOptions['adapter']> {
-  if (prefix !== undefined) return { kind: 'prefix', value: prefix };
-  if (softPrompt === undefined) return undefined;
-  if (!bundle.has('bottom')) return { kind: 'softPrompt', value: softPrompt };
+/** A soft prompt [P, hiddenSize] likewise. */
+export async function promptInputRows(bundle: ClientBundle, softPrompt: Floats, signal?: AbortSignal): Promise<Floats> {
+  if (!bundle.has('bottom') || bundle.dims.bottom > 0) return softPrompt;
   const inputsEmbeds = f32([1, 1, bundle.dims.hiddenSize], new Float32Array(bundle.dims.hiddenSize));
   const variant = { span: 'bottom', kind: 'softPrompt', trained: false } as const;
   const { softPromptHidden } = await bundle.spanForward(variant, { inputsEmbeds, softPrompt }, signal);
-  return { kind: 'softPrompt', value: softPromptHidden ?? softPrompt };
+  return softPromptHidden!;
 }

@@ -132,7 +132,7 @@ function spanKindOf({ softPrompt, prefix }: StepParts): SpanKind {
 }
 
 /** A copy of some layers of a prefix: [count, 2, P, numKvHeads, headDim]. */
-function layersOf({ shape, data }: Floats, first: number, count: number): Floats {
+export function layersOf({ shape, data }: Floats, first: number, count: number): Floats {
   const size = data.length / shape[0]!;
   return f32([count, ...shape.slice(1)], data.slice(first * size, (first + count) * size));
 }

@@ -3,8 +3,11 @@
  * decoder that runs whole sequences itself, so that a test may look into it; the last ones have the backbone's own.
  */
 import assert from 'node:assert/strict';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { makeBatch } from '../../../clients/typescript/data/batch.js';
+import { unlabelledBatch } from '../../../clients/typescript/data/batch.js';
 import {
   type Adapter,
   ClientBundle,
@@ -14,6 +17,7 @@ import {
   createAdapter,
   Prefix,
   SoftPrompt,
+  type StepParts,
 } from '../../../clients/typescript/index.js';
 import { DecodeSession } from '../../../clients/typescript/inference/decode-session.js';
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
@@ -27,6 +31,23 @@ import { startTestGateway, type TestGateway, type TestGatewayOptions } from '../
 import { type WholeSequenceSource, wholeSequenceDecoder } from '../../support/whole-sequence-decoder.js';
 
 const PROMPTS = ['The pump lost pressure', 'A valve', 'The report says that the third sensor'];
+
+/** Families with learned positions, windows, two ropes, norms after blocks, caps, a rope that switches. */
+const heldCuts = (
+  [
+    ['gpt2-tiny', 1, 0],
+    ['llama-tiny', 0, 1],
+    ['mistral-tiny', 1, 1],
+    ['phi3-longrope-tiny', 1, 1],
+    ['qwen3-tiny', 0, 2],
+    ['gemma3_text-tiny', 1, 1],
+    ['gemma2-tiny', 1, 0],
+    ['olmo2-tiny', 0, 1],
+    ['gpt2-tiny', 0, 1],
+    ['granite-tiny', 2, 1],
+    ['mistral-tiny', 0, 1],
+  ] as const
+).map(([fixture, bottom, top]) => [fixture, true, { bottom, top }] as const);
 
 type Cut = Parameters<typeof packedFixture>[1];
 
@@ -42,10 +63,16 @@ describe('generation over decode sessions', () => {
   /** A model behind a gateway that decodes, and behind one that does not. */
   async function start(
     fixture: string,
-    { cut = {}, options = {}, own = false }: { cut?: Cut; options?: TestGatewayOptions['start']; own?: boolean } = {},
+    {
+      cut = {},
+      options = {},
+      own = false,
+      bundleDir,
+    }: { cut?: Cut; options?: TestGatewayOptions['start']; own?: boolean; bundleDir?: string } = {},
   ): Promise<[SplitModel, SplitModel]> {
-    const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
-    const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
+    const packed = await packedFixture(fixture, cut);
+    const { backboneDir } = packed;
+    const bundle = await ClientBundle.open(bundleDir ?? packed.bundleDir, { threads: 1 });
     closing.push(() => bundle.close());
     decoder = wholeSequenceDecoder();
     gateway = await startTestGateway({
@@ -142,11 +169,70 @@ describe('generation over decode sessions', () => {
     await idle();
   });
 
-  it('sends whole sequences where the client holds blocks, and where the gateway has no room', async () => {
+  it('gives the tokens of whole sequences where the client holds blocks, trained ones too, after losses on both sides', async () => {
     const [model, plain] = await start('llama-tiny', { cut: { bottom: 1, top: 1 } });
-    const lora = await createAdapter({ bundle: model.bundle }, 'lora', {});
-    for (const adapter of [undefined, lora]) assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
+    const { bundle } = model;
+    const adapters: readonly (Adapter | undefined)[] = every(4, [
+      await moved(await createAdapter({ bundle }, 'lora', {})),
+      undefined,
+      Prefix.create(bundle, 4, { seed: 1 }),
+      await moved(await createAdapter({ bundle }, 'full', { targets: ['q_proj'] })),
+      await SoftPrompt.create(bundle, 4, { init: 'TEXT', text: 'The pump lost pressure' }),
+    ]);
+    for (const adapter of adapters) {
+      decoder.runs.length = 0;
+      assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
+      assert.ok(decoder.runs.length > 5, 'it was decoded');
+      decoder.onRun = (run) => {
+        if (run % 7 === 6) throw new CutlayerError('WORKER_CRASHED', 'worker: gone');
+      };
+      assert.deepEqual(await texts(model, adapter, seeded, { n: 2 }), await texts(plain, adapter, seeded, { n: 2 }));
+      const parts = (await adapter?.parts()) ?? {};
+      const check = logitsCheck(model, plain, parts);
+      const session = await DecodeSession.open(model, parts, { maxTokens: 20 });
+      const loseAll = (): void => {
+        decoder.onRun = () => {
+          decoder.onRun = () => undefined;
+          throw new CutlayerError('WORKER_CRASHED', 'worker: gone');
+        };
+      };
+      await check(session, [5, 6, 7, 8, 9]);
+      session.rollback(2);
+      await check(session, [10, 11]);
+      const fork = await session.fork();
+      loseAll();
+      await check(session, [12]);
+      await check(fork, [13, 14]);
+      loseAll();
+      await check(fork, [15]);
+      fork.close();
+      session.close();
+    }
+    await idle();
+    const lost = await bundle.decoders.decoder('top', 'frozen');
+    const { append } = lost;
+    let calls = 0;
+    lost.append = (...call) =>
+      ++calls === 6 ? Promise.reject(new CutlayerError('WORKER_CRASHED', 'worker: gone')) : append.apply(lost, call);
+    assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
+    assert.ok(calls > 6);
+    lost.append = append;
+    await idle();
+  });
+
+  it('sends whole sequences, and says how to change that, where a bundle that holds blocks has no graphs for decoding', async () => {
+    const { bundleDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
+    const old = await mkdtemp(join(tmpdir(), 'cutlayer-old-bundle-'));
+    closing.push(() => rm(old, { recursive: true }));
+    await cp(bundleDir, old, { recursive: true });
+    const manifest = JSON.parse(await readFile(join(old, 'manifest.json'), 'utf8'));
+    delete manifest.graphs.decode;
+    await writeFile(join(old, 'manifest.json'), JSON.stringify(manifest));
+    const [model, plain] = await start('llama-tiny', { cut: { bottom: 1, top: 1 }, bundleDir: old });
+    assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
     assert.equal(decoder.runs.length, 0);
+    assert.match(DecodeSession.note(model) ?? '', /whole sequence.*packs the checkpoint again/);
+    assert.equal(DecodeSession.note(plain), undefined, 'the gateway does not decode either');
   });
 
   thorough('goes on with whole sequences when the gateway has too little memory for a session', async () => {
@@ -199,37 +285,40 @@ describe('generation over decode sessions', () => {
     while (gateway.gateway.server.gauges().openStreams > 0) await delay(2);
   });
 
-  const logits: readonly (readonly [fixture: string, own: boolean])[] = [
+  const logits: readonly (readonly [fixture: string, own: boolean, cut?: Cut])[] = [
     ['gpt2-tiny', false],
     ['gemma3_text-tiny', true],
     ['qwen3-tiny', true],
+    ['gpt2-tiny', false, { bottom: 1, top: 1 }],
+    ...every(5, heldCuts),
     ['gpt2-tiny', true],
   ];
-  for (const [fixture, own] of depth(logits, logits.slice(-1))) {
-    it(`gives the logits of ${fixture} at every length, after rollbacks and in forks (${own ? "the backbone's decoder" : "the test's decoder"})`, async () => {
-      const [model, plain] = await start(fixture, { own });
-      const ids = Array.from({ length: 20 }, (_, n) => (n * 37 + 11) % model.bundle.vocabSize);
+  for (const [fixture, own, cut = {}] of depth(logits, logits.slice(-4))) {
+    const blocks = cut.bottom || cut.top ? `, cut at ${cut.bottom ?? 0} and ${cut.top ?? 0},` : '';
+    it(`gives the logits of ${fixture}${blocks} at every length, after rollbacks and in forks (${own ? "the backbone's decoder" : "the test's decoder"})`, async () => {
+      const [model, plain] = await start(fixture, { own, cut });
+      const { bundle } = model;
+      const ids = Array.from({ length: 60 }, (_, n) => (n * 37 + 11) % bundle.vocabSize);
       const adapters = [
         undefined,
-        await SoftPrompt.create(model.bundle, 3, { init: 'RANDOM', seed: 1 }),
-        Prefix.create(model.bundle, 3, { seed: 1 }),
+        await SoftPrompt.create(bundle, 3, { init: 'RANDOM', seed: 1 }),
+        Prefix.create(bundle, 3, { seed: 1 }),
+        ...(blocks === '' ? [] : [await moved(await createAdapter({ bundle }, 'full', {}))]),
       ];
+      const longest = Math.min(40, model.remote.connection.card.maxDecodeRows || 40) - 3;
       for (const adapter of adapters) {
         const parts = (await adapter?.parts()) ?? {};
-        const whole = (tokens: readonly number[]) =>
-          plain.nextLogits(makeBatch([{ tokenIds: Int32Array.from(tokens), labelMask: new Uint8Array(tokens.length) }]), parts);
-        const session = await DecodeSession.open(model, parts, { maxTokens: 40 });
-        const check = async (of: DecodeSession, tokens: readonly number[]): Promise<void> => {
-          const logits = await model.bundle.logits(await of.append(tokens), parts);
-          assert.ok(maxRelativeError(logits, await whole(of.ids)) < 1e-5);
-        };
-        await check(session, ids.slice(0, 9));
-        for (const id of ids.slice(9, 12)) await check(session, [id]);
-        session.rollback(5);
+        const session = await DecodeSession.open(model, parts, { maxTokens: longest });
+        const check = logitsCheck(model, plain, parts);
+        const first = Math.min(9, longest - 2);
+        await check(session, ids.slice(0, first));
+        for (const id of ids.slice(first, first + 2)) await check(session, [id]);
+        session.rollback(first - 2);
         await check(session, ids.slice(12, 13));
         const fork = await session.fork();
         await check(fork, ids.slice(13, 15));
-        await check(session, ids.slice(15, 18));
+        await check(session, ids.slice(15, 15 + longest - first + 1));
+        await check(fork, ids.slice(20, 21));
         fork.close();
         session.close();
       }
@@ -237,3 +326,19 @@ describe('generation over decode sessions', () => {
     });
   }
 });
+
+/** Appends tokens to a session, and compares the logits after each with those of whole sequences. */
+function logitsCheck(model: SplitModel, plain: SplitModel, parts: StepParts) {
+  return async (session: DecodeSession, tokens: readonly number[]): Promise<void> => {
+    const before = session.ids.length;
+    const logits = await model.bundle.logits(await session.append(tokens, tokens.length), parts);
+    const sequences = tokens.map((_, row) => session.ids.slice(0, before + row + 1));
+    assert.ok(maxRelativeError(logits, await plain.nextLogits(unlabelledBatch(sequences), parts)) < 1e-5);
+  };
+}
+
+/** An adapter whose parameters are no longer those that it begins with. */
+async function moved(adapter: Adapter): Promise<Adapter> {
+  for (const { value } of adapter.parameters) for (let at = 0; at < value.data.length; at++) value.data[at]! += 0.05 * Math.sin(at);
+  return adapter;
+}

@@ -16,7 +16,8 @@ class Listener extends EventEmitter {
   postMessage(request: DecodeRequest): void {
     this.asked.push('weights' in request && request.weights !== undefined ? `${request.type} ${request.weights}` : request.type);
     if (request.type === 'close') this.emit('exit');
-    else queueMicrotask(() => this.emit('message', { type: 'done', id: request.id, outputs: [] } satisfies DecodeReply));
+    else if ('id' in request)
+      queueMicrotask(() => this.emit('message', { type: 'done', id: request.id, outputs: [] } satisfies DecodeReply));
   }
 }
 

@@ -7,6 +7,7 @@ import { plainJson, stderr, stdout, terminal } from '../../../../src/files/outpu
 import { generate } from '../../inference/generate.js';
 import type { Constraint } from '../../inference/grammar/constraint.js';
 import { readConstraint } from '../generate/read-constraint.js';
+import { noteDecoding } from '../note-decoding.js';
 import { type AdaptedModel, openAdapted } from '../open-adapted.js';
 import { openSession } from '../session.js';
 import type { ChatFlags } from './chat-options.js';
@@ -25,6 +26,7 @@ export async function runChat(given: ChatFlags, input: Input = process.stdin): P
   const session = await openSession(flags, opening.signal, ({ error }) => stderr.line(`${error.code}: ${error.message}; trying again`));
   try {
     const adapted = await openAdapted(flags.adapter, session.bundle, session.connection);
+    noteDecoding(adapted.model);
     // A bundle without a chat template is told before the first message.
     adapted.model.bundle.tokenizer.renderChat([{ role: 'user', content: 'x' }], true);
     await converse(flags, adapted, input);

@@ -1,6 +1,7 @@
 /** The work of `cutlayer client generate`. */
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { generate } from '../../inference/generate.js';
+import { noteDecoding } from '../note-decoding.js';
 import { openAdapted } from '../open-adapted.js';
 import { withSession } from '../session.js';
 import type { GenerateFlags } from './generate-options.js';
@@ -14,6 +15,7 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
   const options = { ...flags, constraint: await readConstraint(flags) };
   await withSession(flags, async ({ bundle, connection }, signal) => {
     const { model, adapter, learnedChats } = await openAdapted(flags.adapter, bundle, connection);
+    noteDecoding(model);
     const warnPlain = () =>
       stderr.line(
         'warning: this adapter learned conversations, and the prompt is plain text; pass --chat to send it through the chat template',

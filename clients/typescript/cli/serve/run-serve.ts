@@ -7,6 +7,7 @@ import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { namedAdapter } from '../../serving/model/adapter-folder.js';
 import { startServing } from '../../serving/serving.js';
+import { noteDecoding } from '../note-decoding.js';
 import { homeDir } from '../profile/home-dir.js';
 import { withSession } from '../session.js';
 import { feedbackStore } from './feedback-store.js';
@@ -19,6 +20,7 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   checkAccess(flags);
   await withSession(flags, async ({ bundle, connection }, signal) => {
     const model = new SplitModel(bundle, new RemoteModel(connection));
+    noteDecoding(model);
     const serving = await startServing({
       ...flags,
       model,
