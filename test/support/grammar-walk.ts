@@ -54,8 +54,16 @@ export interface Walked {
 export const allowedIds = (mask: Int32Array): readonly number[] =>
   Array.from({ length: mask.length * 32 }, (_, id) => id).filter((id) => ((mask[id >> 5]! >>> (id & 31)) & 1) === 1);
 
+/** What a grammar over the small vocabulary is compiled with. */
+export const smallSetup = (constraint: Constraint, dropsFirstSpace = false) => ({
+  constraint,
+  tokens: smallTokens(dropsFirstSpace),
+  vocabSize: VOCAB_SIZE,
+  stopTokenIds: [STOP],
+});
+
 export const smallMatcher = (constraint: Constraint, dropsFirstSpace = false): Promise<Matcher> =>
-  compileMatcher({ constraint, tokens: smallTokens(dropsFirstSpace), vocabSize: VOCAB_SIZE, stopTokenIds: [STOP] });
+  compileMatcher(smallSetup(constraint, dropsFirstSpace));
 
 let walks = 0;
 

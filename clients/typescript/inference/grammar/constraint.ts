@@ -62,17 +62,33 @@ function choiceGrammar(choices: readonly string[]): Grammar {
   return { rules: new Map(), root: sharedBeginnings([...new Set(choices)]) };
 }
 
-/** The texts as a tree, so that many of them stay cheap. */
+/** The texts as a tree, so that many of them stay cheap. @param texts each once */
 function sharedBeginnings(texts: readonly string[]): ReturnType<typeof choice> {
   const groups = new Map<string, string[]>();
   for (const one of texts) {
-    const first = Array.from(one)[0] ?? '';
-    groups.set(first, [...(groups.get(first) ?? []), one]);
+    const first = Array.from(one.slice(0, 2))[0] ?? '';
+    const group = groups.get(first);
+    if (group === undefined) groups.set(first, [one]);
+    else group.push(one);
   }
   return choice(
-    ...[...groups].map(([first, members]) => {
-      if (members.length === 1) return text(members[0]!);
-      return sequence(text(first), sharedBeginnings(members.map((one) => one.slice(first.length))));
+    ...Array.from(groups.values(), (members) => {
+      const shared = sharedBeginning(members);
+      if (members.length === 1) return text(shared);
+      return sequence(text(shared), sharedBeginnings(members.map((one) => one.slice(shared.length))));
     }),
   );
+}
+
+/** What all texts begin with, in whole characters. */
+function sharedBeginning([first = '', ...others]: readonly string[]): string {
+  let length = first.length;
+  for (const other of others) {
+    let same = 0;
+    while (same < length && first[same] === other[same]) same++;
+    length = same;
+  }
+  // A pair of surrogates is not parted.
+  const half = length < first.length && /[\ud800-\udbff]/.test(first[length - 1] ?? '');
+  return first.slice(0, half ? length - 1 : length);
 }

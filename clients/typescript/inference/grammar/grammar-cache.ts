@@ -37,7 +37,7 @@ export async function leaseGrammar(
   const cache = caches.get(tokenizer) ?? new Map<string, Entry>();
   caches.set(tokenizer, cache);
   const key = JSON.stringify([constraint, [...stopTokenIds].sort((a, b) => a - b)]);
-  const entry = cache.get(key) ?? newEntry(tokenizer, constraint, stopTokenIds, limits);
+  const entry = cache.get(key) ?? newEntry(tokenizer, constraint, stopTokenIds, limits, () => trim(cache, 0));
   // The latest used is the last.
   cache.delete(key);
   cache.set(key, entry);
@@ -53,7 +53,7 @@ export async function leaseGrammar(
   entry.users++;
   const release = (): void => {
     entry.users--;
-    trim(cache);
+    void trim(cache);
   };
   try {
     const thread = await entry.thread;
@@ -69,24 +69,28 @@ export async function leaseGrammar(
   return leaseGrammar(tokenizer, constraint, stopTokenIds, limits);
 }
 
-function newEntry(tokenizer: TextTokenizer, constraint: Constraint, stopTokenIds: ReadonlySet<number>, limits: GrammarLimits): Entry {
+function newEntry(
+  tokenizer: TextTokenizer,
+  constraint: Constraint,
+  stopTokenIds: ReadonlySet<number>,
+  limits: GrammarLimits,
+  makeRoom: () => Promise<unknown>,
+): Entry {
   const setup = { constraint, tokens: tokenizer.tokenBytes, vocabSize: tokenizer.vocabSize, stopTokenIds: [...stopTokenIds] };
-  return { thread: GrammarThread.start(setup, limits), users: 0 };
+  return { thread: GrammarThread.start(setup, limits, makeRoom), users: 0 };
 }
 
 /** Closes the grammars that were used least lately, beyond those that are kept. */
-function trim(cache: Map<string, Entry>): void {
-  let over = cache.size - KEPT;
-  for (const [key, { thread, users }] of cache) {
-    if (over <= 0) return;
-    if (users > 0) continue;
+async function trim(cache: Map<string, Entry>, kept = KEPT): Promise<void> {
+  const idle = [...cache].filter(([, { users }]) => users === 0);
+  const closing = idle.slice(0, Math.max(0, cache.size - kept)).map(([key, { thread }]) => {
     cache.delete(key);
-    over--;
-    void thread.then(
+    return thread.then(
       (one) => one.close(),
       () => undefined,
     );
-  }
+  });
+  await Promise.all(closing);
 }
 
 function once(work: () => void): () => void {

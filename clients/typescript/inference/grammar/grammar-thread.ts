@@ -4,6 +4,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { CutlayerError } from '../../../../src/errors.js';
+import { engineMemory } from './engine-memory.js';
 import type { GrammarAnswer, GrammarReply, GrammarRequest, GrammarWorkerData } from './worker/messages.js';
 
 /** Bounds of a grammar. */
@@ -12,11 +13,11 @@ export interface GrammarLimits {
   readonly compileMs: number;
   /** For each mask, and for the check of a text. Default 10 s. */
   readonly answerMs: number;
-  /** Of the thread's heap. Default 512. */
+  /** Of the thread's heap. Default 256; the engine's memory is beside it. */
   readonly heapMb: number;
 }
 
-export const DEFAULT_GRAMMAR_LIMITS: GrammarLimits = { compileMs: 20_000, answerMs: 10_000, heapMb: 512 };
+export const DEFAULT_GRAMMAR_LIMITS: GrammarLimits = { compileMs: 20_000, answerMs: 10_000, heapMb: 256 };
 
 interface Waiting {
   readonly resolve: (answer: GrammarAnswer) => void;
@@ -58,16 +59,28 @@ export class GrammarThread {
     this.#port.unref();
   }
 
-  /** Compiles. @throws CutlayerError INVALID_ARGUMENT, LIMIT_EXCEEDED (time or memory) */
-  static async start(setup: Omit<GrammarWorkerData, 'port'>, limits = DEFAULT_GRAMMAR_LIMITS): Promise<GrammarThread> {
-    const thread = new GrammarThread(setup, limits);
-    try {
-      await thread.#await(0, limits.compileMs, 'compiling it');
-      return thread;
-    } catch (error) {
-      await thread.close();
-      throw error;
-    }
+  /**
+   * Compiles, in its turn.
+   * @param makeRoom ends grammars that are not in use
+   * @throws CutlayerError INVALID_ARGUMENT, LIMIT_EXCEEDED (time or memory), QUEUE_FULL
+   */
+  static start(
+    setup: Omit<GrammarWorkerData, 'port'>,
+    limits = DEFAULT_GRAMMAR_LIMITS,
+    makeRoom: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<GrammarThread> {
+    return engineMemory.start(async (share) => {
+      const thread = new GrammarThread(setup, limits);
+      thread.#worker.once('exit', () => share.release());
+      try {
+        // The first answer is a number.
+        share.settle((await thread.#await(0, limits.compileMs, 'compiling it')) as number);
+        return thread;
+      } catch (error) {
+        await thread.close();
+        throw error;
+      }
+    }, makeRoom);
   }
 
   get ended(): boolean {

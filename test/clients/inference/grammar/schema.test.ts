@@ -28,9 +28,13 @@ const cases: Readonly<Record<Keyword, Case>> = {
     { enum: ['a"\n', 1.5, null, [1], { a: 'é' }] },
     { type: 'string', enum: [1, 'b'] },
     refusal({ enum: ['a'], minLength: 1 }, '#/minLength'),
+    refusal({ enum: [1, [Number.POSITIVE_INFINITY]] }, '#/enum', /a number is too large/),
   ],
-  const: { const: { a: [1, 'x', '日'] } },
-  properties: { type: 'object', properties: { a: integer, 'b"': string, c: { type: 'boolean' } } },
+  const: [{ const: { a: [1, 'x', '日'], ...JSON.parse('{"__proto__": 1}') } }, refusal({ const: Number.NaN }, '#/const', /too large/)],
+  properties: [
+    { type: 'object', properties: { a: integer, 'b"': string, c: { type: 'boolean' } } },
+    refusal({ properties: JSON.parse('{"a": {"properties": {"__proto__": {}}}}') }, '#/properties/a', /__proto__ cannot be checked/),
+  ],
   required: [
     { type: 'object', properties: { a: integer, b: integer, c: integer }, required: ['b'] },
     { type: 'object', properties: { a: integer }, required: ['z'] },

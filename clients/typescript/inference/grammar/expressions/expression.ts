@@ -54,3 +54,19 @@ export function withoutRanges(ranges: readonly Range[], others: readonly Range[]
     ranges,
   );
 }
+
+/** Characters, ranges and rules in an expression; those of a repeat once. */
+export function countParts(expression: Expression): number {
+  switch (expression.is) {
+    case 'text':
+      return 1 + expression.text.length;
+    case 'characters':
+      return 1 + expression.ranges.length;
+    case 'repeat':
+      return 1 + countParts(expression.of);
+    case 'rule':
+      return 1;
+    default:
+      return expression.of.reduce((sum, one) => sum + countParts(one), 1);
+  }
+}

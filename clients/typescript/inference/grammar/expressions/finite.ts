@@ -2,61 +2,78 @@
  * Leaves out what no finite text matches, so that a text never gets to where it cannot end.
  * That is an alternative of nothing, or a rule that always needs itself again.
  */
-import { choice, type Expression, type Grammar, nothing, repeat, sequence, withoutRanges } from './expression.js';
+import { choice, type Expression, type Grammar, nothing, repeat, sequence } from './expression.js';
 import { symbolsOf, unusedCharacters } from './symbols.js';
 
 /** The same texts; undefined where there is none. */
 export function finiteTexts({ rules, root }: Grammar): Grammar | undefined {
-  const ending = endingRules(rules);
+  const ending = new Ending(rules);
   const pruned = prune(root, ending);
-  if (!ends(root, ending)) return undefined;
+  if (!ending.ends(root)) return undefined;
   const kept = new Map<string, Expression>();
-  const keep = (name: string): void => {
-    if (kept.has(name)) return;
+  const left = [...ruleNames(pruned)];
+  for (let name = left.pop(); name !== undefined; name = left.pop()) {
+    if (kept.has(name)) continue;
     const own = prune(rules.get(name)!, ending);
     kept.set(name, own);
-    for (const next of ruleNames(own)) keep(next);
-  };
-  for (const name of ruleNames(pruned)) keep(name);
+    for (const next of ruleNames(own)) left.push(next);
+  }
   return { rules: kept, root: pruned };
 }
 
-/** The rules that some finite text matches. */
-function endingRules(rules: ReadonlyMap<string, Expression>): ReadonlySet<string> {
-  const ending = new Set<string>();
-  for (let before = -1; before < ending.size; ) {
-    before = ending.size;
-    for (const [name, of] of rules) if (!ending.has(name) && ends(of, ending)) ending.add(name);
+/** The rules that some finite text matches. Each part is looked at once when that is known. */
+class Ending {
+  readonly #rules = new Set<string>();
+  readonly #known = new WeakSet<Expression>();
+
+  constructor(rules: ReadonlyMap<string, Expression>) {
+    let left = [...rules];
+    for (let before = left.length + 1; left.length < before; ) {
+      before = left.length;
+      // From the last one: a rule comes before those that it refers to.
+      left = left.reverse().filter(([name, of]) => {
+        if (!this.ends(of)) return true;
+        this.#rules.add(name);
+        return false;
+      });
+    }
   }
-  return ending;
+
+  /** Whether some finite text matches. Only what does is remembered: a rule may come to end. */
+  ends(expression: Expression): boolean {
+    if (this.#known.has(expression)) return true;
+    const ends = this.#parts(expression);
+    if (ends) this.#known.add(expression);
+    return ends;
+  }
+
+  #parts(expression: Expression): boolean {
+    switch (expression.is) {
+      case 'text':
+        return symbolsOf(Buffer.from(expression.text)) !== undefined;
+      case 'characters':
+        return expression.ranges.some(([from, to]) => !unusedCharacters.some(([first, last]) => first <= from && to <= last));
+      case 'sequence':
+        return expression.of.every((one) => this.ends(one));
+      case 'choice':
+        return expression.of.some((one) => this.ends(one));
+      case 'repeat':
+        return expression.min === 0 || this.ends(expression.of);
+      case 'rule':
+        return this.#rules.has(expression.name);
+    }
+  }
 }
 
-function ends(expression: Expression, ending: ReadonlySet<string>): boolean {
-  switch (expression.is) {
-    case 'text':
-      return symbolsOf(Buffer.from(expression.text)) !== undefined;
-    case 'characters':
-      return withoutRanges(expression.ranges, unusedCharacters).length > 0;
-    case 'sequence':
-      return expression.of.every((one) => ends(one, ending));
-    case 'choice':
-      return expression.of.some((one) => ends(one, ending));
-    case 'repeat':
-      return expression.min === 0 || ends(expression.of, ending);
-    case 'rule':
-      return ending.has(expression.name);
-  }
-}
-
-function prune(expression: Expression, ending: ReadonlySet<string>): Expression {
-  if (!ends(expression, ending)) return nothing;
+function prune(expression: Expression, ending: Ending): Expression {
+  if (!ending.ends(expression)) return nothing;
   switch (expression.is) {
     case 'sequence':
       return sequence(...expression.of.map((one) => prune(one, ending)));
     case 'choice':
-      return choice(...expression.of.filter((one) => ends(one, ending)).map((one) => prune(one, ending)));
+      return choice(...expression.of.filter((one) => ending.ends(one)).map((one) => prune(one, ending)));
     case 'repeat':
-      return ends(expression.of, ending) ? repeat(prune(expression.of, ending), expression.min, expression.max) : repeat(nothing, 0, 0);
+      return ending.ends(expression.of) ? repeat(prune(expression.of, ending), expression.min, expression.max) : repeat(nothing, 0, 0);
     default:
       return expression;
   }

@@ -1,4 +1,5 @@
 /** Objects: properties in their order, then others. */
+import { CutlayerError } from '../../../../../src/errors.js';
 import {
   characters,
   choice,
@@ -13,6 +14,12 @@ import {
 } from '../expressions/expression.js';
 import { closing, opening, plainRanges, punctuation, stringOf } from './json.js';
 import { below, isCount, isList, isObject, isText, type Keywords, keywordValue, wrongSchema } from './node.js';
+
+/** ajv passes over a property of this name. */
+const UNSEEN_NAME = '__proto__';
+
+/** Longest name beside further ones, which are told apart from it by character. */
+const LONGEST_NAME = 256;
 
 /** What an object is made with. */
 export interface ObjectBuilder {
@@ -34,6 +41,8 @@ export function objectExpression(node: Keywords, pointer: string, builder: Objec
   const required = keywordValue(node, 'required', pointer, isNames, 'a list of names') ?? [];
   const { additionalProperties: others = !('properties' in node) } = node;
   const places = below(pointer, 'additionalProperties');
+  const unseen = [...Object.keys(declared), ...required].includes(UNSEEN_NAME);
+  if (unseen) throw wrongSchema(pointer, `a property ${UNSEEN_NAME} cannot be checked; give it another name`);
   const undeclared = required.filter((name) => !Object.hasOwn(declared, name));
   const properties: readonly Property[] = [
     ...Object.entries(declared).map(([name, schema]) => ({
@@ -49,7 +58,8 @@ export function objectExpression(node: Keywords, pointer: string, builder: Objec
   ];
   requireCounts(node, pointer, properties, others !== false);
   if (properties.length === 0 && others === true) return rule('object');
-  const further = others === false ? undefined : furtherOf(properties, builder.value(others, places), builder);
+  const further =
+    others === false ? undefined : furtherOf(properties, builder.value(others, places), builder, below(pointer, 'properties'));
   return sequence(opening('{'), membersOf(properties, further, builder), closing('}'));
 }
 
@@ -79,7 +89,13 @@ function membersOf(properties: readonly Property[], further: Expression | undefi
 }
 
 /** A member with none of the properties' names. */
-function furtherOf(properties: readonly Property[], value: Expression, builder: ObjectBuilder): Expression {
+function furtherOf(properties: readonly Property[], value: Expression, builder: ObjectBuilder, pointer: string): Expression {
+  const long = properties.find(({ name }) => name.length > LONGEST_NAME);
+  if (long !== undefined)
+    throw new CutlayerError(
+      'LIMIT_EXCEEDED',
+      `schema: ${pointer}: expected names of at most ${LONGEST_NAME} characters beside further ones, got one of ${long.name.length}; write additionalProperties: false`,
+    );
   const key = otherNames(
     properties.map(({ name }) => Array.from(name)),
     builder,

@@ -1,6 +1,6 @@
 /** A JSON schema as a grammar of JSON texts: all of them fit it. */
 import { CutlayerError } from '../../../../../src/errors.js';
-import { choice, type Expression, type Grammar, nothing, rule, text } from '../expressions/expression.js';
+import { choice, countParts, type Expression, type Grammar, nothing, rule, text } from '../expressions/expression.js';
 import { finiteTexts } from '../expressions/finite.js';
 import { arrayExpression } from './arrays.js';
 import { overlapping } from './exclusive.js';
@@ -27,6 +27,8 @@ export const MAX_SCHEMA_BYTES = 65_536;
 const DEEPEST = 64;
 const MOST_RULES = 20_000;
 const MOST_VALUES = 2000;
+/** Characters and classes of a grammar, repeats not written out. */
+const MOST_PARTS = 200_000;
 
 /**
  * @param schema Parsed JSON.
@@ -37,7 +39,7 @@ export function schemaGrammar(schema: unknown): Grammar {
   if (bytes > MAX_SCHEMA_BYTES)
     throw new CutlayerError('LIMIT_EXCEEDED', `schema: expected at most ${MAX_SCHEMA_BYTES} bytes, got ${bytes}; make it smaller`);
   const builder = new SchemaBuilder(schema);
-  const root = builder.value(schema, '#');
+  const root = builder.whole();
   const grammar = finiteTexts({ rules: builder.rules, root });
   if (grammar !== undefined) return grammar;
   throw wrongSchema('#', 'no finite text fits it; some keyword leaves no value, or needs the schema itself again');
@@ -49,15 +51,26 @@ export const jsonObjectGrammar = (): Grammar => ({ rules: new Map(Object.entries
 class SchemaBuilder {
   readonly rules = new Map<string, Expression>(Object.entries(jsonRules));
   readonly #document: unknown;
+  /** References whose schemas are read later: a schema may refer to itself, or through many. */
+  readonly #pending: { readonly to: string; readonly schema: unknown }[] = [];
   #depth = 0;
+  #parts = 0;
 
   constructor(document: unknown) {
     this.#document = document;
   }
 
+  /** Of the document, with all that it refers to. */
+  whole(): Expression {
+    const root = this.value(this.#document, '#');
+    for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop())
+      this.#named(nameOf(next.to), this.value(next.schema, next.to));
+    return root;
+  }
+
   define(expression: Expression): Expression {
     if (expression.is === 'rule') return expression;
-    return this.#named(`own ${this.rules.size}`, expression);
+    return this.#named(`own ${this.rules.size}`, this.#counted(expression));
   }
 
   value(schema: unknown, pointer: string): Expression {
@@ -82,7 +95,7 @@ class SchemaBuilder {
     for (const name of ['anyOf', 'oneOf']) if (name in node) return this.#branches(node, name, pointer);
     if ('enum' in node || 'const' in node) return this.#values(node, pointer);
     const types = this.#types(node, pointer);
-    const used = types.map((type) => this.#typed(type, node, pointer));
+    const used = types.map((type) => this.#counted(this.#typed(type, node, pointer)));
     return types.length === typeNames.length - 1 && Object.keys(node).length === 0 ? rule('value') : choice(...used);
   }
 
@@ -129,8 +142,18 @@ class SchemaBuilder {
         `schema: ${below(pointer, 'enum')}: expected at most ${MOST_VALUES} values, got ${values.length}`,
       );
     if ('const' in node && 'enum' in node) throw wrongSchema(below(pointer, 'enum'), 'enum cannot be enforced beside const; leave it out');
+    if (!values.every(isWritten))
+      throw wrongSchema(below(pointer, 'const' in node ? 'const' : 'enum'), 'expected values that JSON can write; a number is too large');
     const types = 'type' in node ? this.#types(node, pointer) : typeNames;
-    return choice(...values.filter((value) => types.some((type) => hasType(value, type))).map((value) => text(JSON.stringify(value))));
+    const allowed = values.filter((value) => types.some((type) => hasType(value, type)));
+    return this.#counted(choice(...allowed.map((value) => text(JSON.stringify(value)))));
+  }
+
+  /** What stands in several branches is made for each of them. */
+  #counted(made: Expression): Expression {
+    this.#parts += countParts(made);
+    if (this.#parts <= MOST_PARTS) return made;
+    throw new CutlayerError('LIMIT_EXCEEDED', `schema: expected a grammar of at most ${MOST_PARTS} characters, got more; make it smaller`);
   }
 
   /** Branches of `anyOf` or `oneOf`, with the keywords beside them in each. */
@@ -166,16 +189,10 @@ class SchemaBuilder {
     const beside = Object.keys(others)[0];
     if (beside !== undefined)
       throw wrongSchema(below(pointer, beside), `${beside} cannot be enforced beside $ref; write it where the reference leads`);
-    const name = `ref ${to}`;
+    const name = nameOf(to);
     if (this.rules.has(name)) return rule(name);
-    const schema = this.#found(to, below(pointer, '$ref'));
-    // The rule is there before its schema is read, which may refer to itself.
-    this.#named(name, nothing);
-    const depth = this.#depth;
-    this.#depth = 0;
-    this.#named(name, this.value(schema, to));
-    this.#depth = depth;
-    return rule(name);
+    this.#pending.push({ to, schema: this.#found(to, below(pointer, '$ref')) });
+    return this.#named(name, nothing);
   }
 
   #found(to: string, pointer: string): unknown {
@@ -191,12 +208,21 @@ class SchemaBuilder {
   }
 }
 
+/** The rule of a reference. */
+const nameOf = (to: string): string => `ref ${to}`;
+
 function decoded(step: string): string {
   try {
     return decodeURIComponent(step);
   } catch {
     return step;
   }
+}
+
+/** Whether all numbers of a value are finite: JSON writes others as null. */
+function isWritten(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isWritten);
 }
 
 function hasType(value: unknown, type: TypeName): boolean {

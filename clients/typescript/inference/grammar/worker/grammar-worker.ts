@@ -4,7 +4,7 @@ import { CutlayerError } from '../../../../../src/errors.js';
 import { type TextCheck, textCheck } from './check-text.js';
 import { compileMatcher, type Matcher } from './matcher.js';
 import type { GrammarAnswer, GrammarReply, GrammarRequest, GrammarWorkerData } from './messages.js';
-import { isAbort } from './xgrammar.js';
+import { isAbort, settleMemory } from './xgrammar.js';
 
 async function main({ port, ...setup }: GrammarWorkerData): Promise<void> {
   const reply = (message: GrammarReply): void => port.postMessage(message);
@@ -16,7 +16,7 @@ async function main({ port, ...setup }: GrammarWorkerData): Promise<void> {
   } catch (caught) {
     return reply({ id: 0, error: asTyped(caught).toRecord() });
   }
-  reply({ id: 0, answer: null });
+  reply({ id: 0, answer: settleMemory() });
   port.on('message', async ({ id, request }: { readonly id: number; readonly request: GrammarRequest }) => {
     try {
       reply({ id, answer: await answerOf(request, matcher, check) });

@@ -23,8 +23,8 @@ export type GrammarRequest =
   /** Whether a finished text fits. */
   | { readonly kind: 'check'; readonly finished: string };
 
-/** A bit for each token, 1 where it may come next; or whether a text fits; or neither. */
-export type GrammarAnswer = Int32Array | boolean | null;
+/** A bit for each token, 1 where it may come next; whether a text fits; bytes; or nothing. */
+export type GrammarAnswer = Int32Array | boolean | number | null;
 
-/** An answer by the question's number; 0 is the start. */
+/** An answer by its number; 0 is the start: the bytes that the engine may grow to. */
 export type GrammarReply = { readonly id: number; readonly answer: GrammarAnswer } | { readonly id: number; readonly error: ErrorRecord };

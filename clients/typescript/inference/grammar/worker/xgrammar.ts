@@ -4,11 +4,24 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as XGrammar from '@mlc-ai/web-xgrammar';
+import { MAX_ENGINE_BYTES } from '../engine-memory.js';
 
-/** Most memory of the engine. */
-const MAX_BYTES = 1024 * 1024 * 1024;
+/** What the texts that go through a compiled grammar may take. */
+const TEXTS_BYTES = 32 * 2 ** 20;
+/** Its memory before it has grown. */
+const FIRST_BYTES = 16 * 2 ** 20;
+
+/** Memory of the engine, and the most that it may have. */
+let bytes = FIRST_BYTES;
+let most = MAX_ENGINE_BYTES;
 
 let engine: typeof XGrammar | undefined;
+
+/** The grammar is compiled: the engine grows no more than texts need. @returns its most bytes */
+export function settleMemory(): number {
+  most = Math.min(MAX_ENGINE_BYTES, bytes + TEXTS_BYTES);
+  return most;
+}
 
 /** Loads it once, and bounds its memory. */
 export function loadXgrammar(): typeof XGrammar {
@@ -41,7 +54,9 @@ function boundMemory(): void {
   const { prototype } = WebAssembly.Memory;
   const { grow } = prototype;
   prototype.grow = function bounded(this: EngineMemory, pages: number): number {
-    if (this.buffer.byteLength + pages * 65_536 > MAX_BYTES) throw new RangeError('memory of the grammar engine');
-    return grow.call(this, pages);
+    if (this.buffer.byteLength + pages * 65_536 > most) throw new RangeError('memory of the grammar engine');
+    const before = grow.call(this, pages);
+    bytes = Math.max(bytes, this.buffer.byteLength);
+    return before;
   };
 }
