@@ -1,8 +1,8 @@
 /** Bodies of `POST /v1/feedback`: each line is refused with its reason, or is a record to train on. */
 import assert from 'node:assert/strict';
 import { parseRecord } from '../../../clients/typescript/data/records.js';
-import { readFeedback } from '../../../clients/typescript/intake/feedback.js';
 import { parseStoredExample } from '../../../clients/typescript/improvement/stored-example.js';
+import { readFeedback } from '../../../clients/typescript/intake/feedback.js';
 import { requestLines } from '../../../clients/typescript/intake/request-lines.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { editedJson } from '../json-edits.js';
