@@ -36,14 +36,21 @@ function between({ before = '', after = '' }: { readonly before?: string; readon
   return (text) => text.startsWith(before) && text.endsWith(after) && check(text.slice(before.length, text.length - after.length));
 }
 
+/** Knows the schema of schemas, whose compilation takes longer than most schemas. */
+let dialect: Ajv | undefined;
+
 function schemaCheck(schema: unknown): TextCheck {
   const ajv = new Ajv2020({
     strict: false,
     logger: false,
+    validateSchema: false,
     formats: Object.fromEntries(Object.entries(formats).map(([name, pattern]) => [name, new RegExp(`^(?:${pattern})$`, 'u')])),
   });
   try {
-    const validate = ajv.compile(withoutDialect(schema));
+    const kept = withoutDialect(schema);
+    dialect ??= new Ajv2020({ strict: false, logger: false });
+    dialect.validateSchema(kept, true);
+    const validate = ajv.compile(kept);
     return (text) => {
       const value = jsonOf(text);
       return value !== undefined && validate(value) === true;
