@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { MigrationReport } from '../../clients/typescript/cli/migrate/migration-report.js';
+import { endProcess, readyLine, startNode } from '../../demo/server-process.js';
 import { cutlayerHere } from '../support/command-here.js';
 import { thorough } from '../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../support/gateway-here.js';
@@ -161,6 +162,29 @@ describe('improvement of one client, by its commands', function () {
     assert.match(same.stderr, /--out .*lora1: expected another directory than --run/);
     const none = await cutlayerHere(['client', 'migrate', '--run', dir, '--out', run1, ...connection]);
     assert.match(none.stderr, /--run .*: has no config\.yaml; give the --out of train, or the --dir of improve/);
+  });
+
+  thorough('takes at its next look the feedback that client serve has kept for it', async () => {
+    const flags = [...connection, '--adapter', `tickets=${state()}`, '--feedback', state(), '--no-key', '--port', '0', '--json'];
+    const serve = startNode(MAIN, ['client', 'serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const { url } = await readyLine<{ readonly url: string }>(serve, () => new Error('serve ended before it was ready'));
+      const verdicts = ['accepted', { corrected: ' valve' }, { rating: 1 }];
+      const body = verdicts.map((verdict, n) => ({ prompt: `Seen ${n}: which part?`, completion: ' pump', verdict, id: `cmpl-${n}` }));
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(`${url}/feedback`, { method: 'POST', body: JSON.stringify(body), headers });
+      assert.deepEqual([answer.status, await answer.json()], [201, { accepted: 3, duplicates: 0, rejected: 0, problems: [] }]);
+    } finally {
+      await endProcess(serve, 'SIGTERM');
+    }
+    const { lines } = await improve('--once');
+    assert.deepEqual(
+      lines.map(({ type, accepted }) => [type, accepted]),
+      [
+        ['taken', 3],
+        ['nothing', undefined],
+      ],
+    );
   });
 
   thorough('takes examples and feedback at its port, encrypted; kill -9 while training and promoting loses nothing', async () => {
