@@ -1,8 +1,9 @@
 /** What `test/fixtures` holds, packed once for all test processes of a run. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rename, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pack } from '../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../src/files/package-root.js';
 import { runDirectory } from './run-directory.js';
@@ -29,14 +30,37 @@ export function packedOnce(key: string, packInto: (outDir: string) => Promise<un
   return known;
 }
 
+/** Packs, unless another process does or has done it. */
 async function packFixture(outDir: string, packInto: (outDir: string) => Promise<unknown>): Promise<PackedFixture> {
-  if (!existsSync(outDir)) {
-    const own = `${outDir}-${process.pid}`;
-    await packInto(own);
-    // Where another process was faster, its artifacts, which have the same bytes, are taken.
-    await rename(own, outDir).catch(() => rm(own, { recursive: true, force: true }));
+  while (!existsSync(outDir)) {
+    const claim = `${outDir}-claim`;
+    if (!claimed(claim)) {
+      await delay(20);
+      continue;
+    }
+    try {
+      // It may have been made between the two questions.
+      if (existsSync(outDir)) break;
+      const own = `${outDir}-${process.pid}`;
+      await packInto(own);
+      await rename(own, outDir);
+    } finally {
+      // After a failure the next process tries it, and says why it fails.
+      await rmdir(claim);
+    }
   }
   return { backboneDir: join(outDir, 'backbone'), bundleDir: join(outDir, 'client-bundle') };
+}
+
+/** Whether this process is the first to make the directory. */
+function claimed(directory: string): boolean {
+  try {
+    mkdirSync(directory);
+    return true;
+  } catch (caught) {
+    if ((caught as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw caught;
+  }
 }
 
 function packRoot(): string {
