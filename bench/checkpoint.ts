@@ -16,6 +16,12 @@ export interface ModelShape {
 /** GPT-2 small: 12 blocks, hidden size 768, 12 heads, vocabulary 50,257, 1,024 positions. */
 export const gpt2Small: ModelShape = gpt2Shape({ layers: 12, hiddenSize: 768, heads: 12, vocabSize: 50257, positions: 1024 });
 
+/** GPT-2 small with 4,096 positions. */
+export const gpt2Long: ModelShape = {
+  ...gpt2Shape({ layers: 12, hiddenSize: 768, heads: 12, vocabSize: 50257, positions: 4096 }),
+  name: 'gpt2-small-4096',
+};
+
 /** A GPT-2 of a few megabytes for smoke tests; its figures mean nothing. */
 export const gpt2Tiny: ModelShape = {
   ...gpt2Shape({ layers: 4, hiddenSize: 64, heads: 4, vocabSize: 1000, positions: 128 }),

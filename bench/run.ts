@@ -13,9 +13,11 @@ import { runProcess } from '../demo/processes.js';
 import { packageRoot } from '../src/files/package-root.js';
 import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
-import { gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
+import { gpt2Long, gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
-import { benchDecode } from './decode.js';
+import { benchDecodeGateway, type DecodeSizes } from './decode/gateway.js';
+import { benchGenerate } from './decode/generate.js';
+import { benchLanes, benchPrefill } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
@@ -45,7 +47,7 @@ const program = new Command('npm run bench --')
   .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
   .option('--small', 'GPT-2-small shape only')
   .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
-  .option('--tiny', 'methods and wire dtypes at a tiny shape only, to see that they run')
+  .option('--tiny', 'methods, wire dtypes and decode at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
 for (const word of program.args) {
@@ -64,12 +66,17 @@ if (process.env.GLIBC_TUNABLES === undefined) {
   process.exit(again.status ?? 1);
 }
 
+const longDecode = { prompt: 1000, prefill: 4096, tokens: 16 };
+const tinyDecode = { prompt: 100, prefill: 128, tokens: 8 };
+
 const report = new Report();
 process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
 if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (wanted.delete('drafts')) await benchDrafts(report, rounds);
+if (wanted.delete('decode'))
+  await (options.tiny === true ? benchDecode(gpt2Tiny, [64], tinyDecode) : benchDecode(gpt2Long, [64, 900], longDecode));
 if (wanted.delete('fairness')) await benchFairness(report, 20 * rounds);
 if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
 else if (wanted.size > 0) await benchAll();
@@ -85,12 +92,20 @@ async function benchAll(): Promise<void> {
   if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);
   await benchMethodSections(gpt2Small, { ...size, sequence: 128 });
   if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
-  if (wanted.has('decode')) for (const past of [64, 900]) await benchDecode(report, gpt2.name, gpt2Backbone, past, rounds);
   if (options.small === true) return;
   const llama = await packed(llamaHalfBillion);
   const llamaSize = { batch: 2, sequence: 128, virtualTokens: 16 };
   if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', llamaSize, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, llama, llamaSize, rounds, python);
+}
+
+async function benchDecode(shape: ModelShape, pasts: readonly number[], sizes: DecodeSizes): Promise<void> {
+  const model = await packed(shape);
+  const backboneDir = join(model.packedDir, 'backbone');
+  for (const past of pasts) await benchLanes(report, model.name, backboneDir, past, rounds);
+  await benchPrefill(report, model.name, backboneDir, sizes.prefill);
+  await benchDecodeGateway(report, model, sizes, rounds);
+  await benchGenerate(report, model, 2 * sizes.tokens, rounds, python);
 }
 
 async function benchMethodSections(shape: ModelShape, size: StepSize): Promise<void> {

@@ -30,7 +30,7 @@ export interface Model {
 }
 
 /** A trainer through a gateway of its own. */
-interface GatewayTrainer {
+export interface GatewayTrainer {
   readonly gateway: GatewayProcess;
   /** Milliseconds from process start to ready. */
   readonly startMs: number;
@@ -112,7 +112,8 @@ export async function benchGatewayMemory(report: Report, model: Model, size: Ste
   }
 }
 
-async function openGatewayTrainer(model: Model, size: StepSize): Promise<GatewayTrainer> {
+/** Starts a gateway, and a trainer of the tenant `bench`. */
+export async function openGatewayTrainer(model: Model, size: StepSize): Promise<GatewayTrainer> {
   const start = performance.now();
   const gateway = await startGateway([
     ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir],

@@ -1,0 +1,139 @@
+/**
+ * Decode sessions through a gateway in its own process over TLS. Measured are tokens per second of
+ * several sessions, and the time between tokens, alone and beside a tenant that trains. Then come
+ * a long prompt, and one that the tenant has sent before. Rows go in and out; no head runs.
+ */
+import { type Connection, connect } from '../../clients/typescript/index.js';
+import { RemoteSession } from '../../clients/typescript/model/remote-session.js';
+import { type GatewayProcess, runProcess } from '../../demo/processes.js';
+import type { Tensor } from '../../src/tensor/tensor.js';
+import { seeded, uniform } from '../../test/support/random.js';
+import { elapsedMs, median } from '../paired.js';
+import type { Report } from '../report.js';
+import { type Model, openGatewayTrainer } from '../training-step.js';
+
+/** What is measured, in rows. */
+export interface DecodeSizes {
+  /** The prompt that is sent again. */
+  readonly prompt: number;
+  /** The long prompt. */
+  readonly prefill: number;
+  /** Tokens of each session. */
+  readonly tokens: number;
+}
+
+/** Rows before the first token: less than a block, so that nothing is kept of them. */
+const SHORT = 48;
+
+/** Measures one gateway. */
+export async function benchDecodeGateway(report: Report, model: Model, sizes: DecodeSizes, rounds: number): Promise<void> {
+  const trainer = await openGatewayTrainer(model, { batch: 4, sequence: 64, virtualTokens: 16 });
+  const connection = await connectAs('decodes', model, trainer.gateway);
+  try {
+    const sessions = new Sessions(connection);
+    await sessions.together(1, 2); // opens the decoder
+    for (const count of [1, 8, 32]) {
+      const alone = await sessions.together(count, sizes.tokens);
+      report.add(`${count} sessions through the gateway, ${model.name}`, alone.rate, 'tokens/s');
+      addTimes(report, `${count} sessions alone, ${model.name}`, alone.times);
+    }
+    let training = true;
+    const load = (async () => {
+      while (training) await trainer.step();
+    })();
+    for (const count of [1, 8])
+      addTimes(
+        report,
+        `${count} sessions beside a tenant that trains, ${model.name}`,
+        (await sessions.together(count, sizes.tokens)).times,
+      );
+    training = false;
+    await load;
+    await benchPrompts(report, model, sessions, sizes, rounds);
+  } finally {
+    connection.close();
+    await trainer.close();
+  }
+}
+
+/** A prompt sent twice, and a long one. */
+async function benchPrompts(
+  report: Report,
+  { name }: Model,
+  sessions: Sessions,
+  { prompt, prefill }: DecodeSizes,
+  rounds: number,
+): Promise<void> {
+  const times: [computed: number, copied: number][] = [];
+  for (let round = 0; round < rounds; round++) {
+    const rows = sessions.rows(prompt);
+    times.push([await sessions.prompt(rows), await sessions.prompt(rows)]);
+  }
+  const computed = median(times.map(([ms]) => ms));
+  report.add(`prompt of ${prompt} rows that the tenant has sent before, ${name}`, median(times.map(([, ms]) => ms)), 'ms', {
+    baseline: `${computed.toFixed(0)} ms the first time`,
+    ratio: median(times.map(([first, again]) => again / first)),
+  });
+  report.add(`prompt of ${prefill} rows, ${name}`, await sessions.prompt(sessions.rows(prefill)), 'ms');
+}
+
+function addTimes(report: Report, what: string, times: readonly number[]): void {
+  const sorted = [...times].sort((a, b) => a - b);
+  for (const [share, label] of [[0.5, 'p50'], [0.95, 'p95']] as const) // biome-ignore format: one figure a pair
+    report.add(`between tokens, ${label}, ${what}`, sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!, 'ms');
+}
+
+/** Sessions of rows that no other session has had. */
+class Sessions {
+  readonly #connection: Connection;
+  #seed = 1;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  rows(count: number): Tensor<'float32'> {
+    return uniform('float32', [count, this.#connection.card.dims.hiddenSize], seeded(this.#seed++));
+  }
+
+  /** Milliseconds until a prompt's last row is there, in a session of its own. */
+  async prompt(rows: Tensor<'float32'>): Promise<number> {
+    const session = await this.#open(rows.shape[0]!);
+    try {
+      return await elapsedMs(() => session.append(rows));
+    } finally {
+      session.close();
+    }
+  }
+
+  /** Sessions that take their tokens at once. */
+  async together(count: number, tokens: number): Promise<{ readonly rate: number; readonly times: readonly number[] }> {
+    const sessions = await Promise.all(Array.from({ length: count }, () => this.#open(SHORT + tokens)));
+    try {
+      await Promise.all(sessions.map((session) => session.append(this.rows(SHORT))));
+      const token = this.rows(1);
+      const times: number[] = [];
+      const ms = await elapsedMs(() =>
+        Promise.all(
+          sessions.map(async (session) => {
+            for (let at = 0; at < tokens; at++) times.push(await elapsedMs(() => session.append(token)));
+          }),
+        ),
+      );
+      return { rate: (1000 * count * tokens) / ms, times };
+    } finally {
+      for (const session of sessions) session.close();
+    }
+  }
+
+  #open(maxRows: number): Promise<RemoteSession> {
+    const replay = (): Promise<never> => Promise.reject(new Error('the gateway lost a session of the benchmark'));
+    return RemoteSession.open(this.#connection, { maxRows, replay });
+  }
+}
+
+/** A connection of another tenant than the one that trains. */
+export async function connectAs(tenant: string, { stateDir }: Model, { ready }: GatewayProcess): Promise<Connection> {
+  const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', tenant, '--state-dir', stateDir])).trim();
+  return connect({ address: ready.listen, ca: ready.caFile, token });
+}
