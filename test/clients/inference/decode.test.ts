@@ -172,6 +172,7 @@ describe('generation over decode sessions', () => {
   it('gives the tokens of whole sequences where the client holds blocks, trained ones too, after losses on both sides', async () => {
     const [model, plain] = await start('llama-tiny', { cut: { bottom: 1, top: 1 } });
     const { bundle } = model;
+    const prompts = depth(PROMPTS, PROMPTS.slice(0, 2));
     const adapters: readonly (Adapter | undefined)[] = every(4, [
       await moved(await createAdapter({ bundle }, 'lora', {})),
       undefined,
@@ -181,12 +182,11 @@ describe('generation over decode sessions', () => {
     ]);
     for (const adapter of adapters) {
       decoder.runs.length = 0;
-      assert.deepEqual(await texts(model, adapter, greedy), await texts(plain, adapter, greedy));
-      assert.ok(decoder.runs.length > 5, 'it was decoded');
       decoder.onRun = (run) => {
         if (run % 7 === 6) throw new CutlayerError('WORKER_CRASHED', 'worker: gone');
       };
-      assert.deepEqual(await texts(model, adapter, seeded, { n: 2 }), await texts(plain, adapter, seeded, { n: 2 }));
+      assert.deepEqual(await texts(model, adapter, seeded, { n: 2, prompts }), await texts(plain, adapter, seeded, { n: 2, prompts }));
+      assert.ok(decoder.runs.length > 5, 'it was decoded');
       const parts = (await adapter?.parts()) ?? {};
       const check = logitsCheck(model, plain, parts);
       const session = await DecodeSession.open(model, parts, { maxTokens: 20 });
@@ -216,7 +216,15 @@ describe('generation over decode sessions', () => {
       ++calls === 6 ? Promise.reject(new CutlayerError('WORKER_CRASHED', 'worker: gone')) : append.apply(lost, call);
     assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
     assert.ok(calls > 6);
+    const session = await DecodeSession.open(model, {}, { maxTokens: 20 });
+    const check = logitsCheck(model, plain, {});
     lost.append = append;
+    await check(session, [5, 6, 7]);
+    lost.append = () => Promise.reject(new CutlayerError('OUT_OF_MEMORY', 'no memory'));
+    await assert.rejects(session.append([8, 9]), { code: 'OUT_OF_MEMORY' });
+    lost.append = append;
+    await check(session, [10]);
+    session.close();
     await idle();
   });
 
