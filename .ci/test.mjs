@@ -11,32 +11,37 @@ import { pathToFileURL } from 'node:url';
 // The allocator's settings of the `cutlayer` command: tests run as the product does.
 const { GLIBC_TUNABLES } = await import(pathToFileURL(join('dist', 'src', 'runtime', 'malloc.js')).href);
 
-/** Files of more than about 10 s of processor time, the longest first. */
+/** Files of more than about 4 s of processor time on a machine of their own, the longest first. */
 const longest = [
   'integration/peft-methods',
-  'commands/simulation/simulate',
-  'integration/training-comfort',
-  'integration/examples',
-  'integration/crash',
-  'gateway/engine/engine',
-  'fuzz/fuzz',
   'clients/federation/lies',
-  'integration/training-run',
   'conformance/transformers',
-  'integration/full-disk',
-  'integration/peft-curves',
-  'integration/train-options',
-  'clients/federation/data/forgetting',
-  'server/abuse/received-bytes',
-  'commands/coordinator/coordinator',
+  'integration/training-run',
+  'integration/crash',
+  'conformance/onnx',
+  'clients/inference/decode',
+  'clients/inference/grammar/generation',
   'clients/training/private-training',
   'compiler/pack/onnx-pack',
-  'clients/federation/crash',
+  'commands/coordinator/coordinator',
+  'clients/federation/participant',
+  'integration/training-comfort',
+  'fuzz/fuzz',
   'gateway/split/malformed',
+  'clients/federation/data/forgetting',
+  'commands/simulation/simulate',
+  'coordinator/rounds/private-rounds',
+  'commands/start-up',
+  'commands/pack/pack',
+  'integration/full-disk',
+  'gateway/memory',
   'clients/training/adapter-training',
-  'clients/model/key-values',
+  'integration/examples',
   'coordinator/crash',
   'clients/model/step-parts',
+  'clients/federation/data/examples-server',
+  'server/abuse/received-bytes',
+  'compiler/pack/pack',
 ].map((name) => join('dist', 'test', `${name}.test.js`));
 
 const exhaustive = process.argv.includes('--exhaustive');
