@@ -15,9 +15,9 @@ import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Long, gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
-import { benchDecodeGateway, type DecodeSizes } from './decode/gateway.js';
+import { benchDecodeGateway, benchLongPrompt, type DecodeSizes } from './decode/gateway.js';
 import { benchGenerate } from './decode/generate.js';
-import { benchLanes, benchPrefill } from './decode/lanes.js';
+import { benchLanes } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
@@ -103,8 +103,8 @@ async function benchDecode(shape: ModelShape, pasts: readonly number[], sizes: D
   const model = await packed(shape);
   const backboneDir = join(model.packedDir, 'backbone');
   for (const past of pasts) await benchLanes(report, model.name, backboneDir, past, rounds);
-  await benchPrefill(report, model.name, backboneDir, sizes.prefill);
   await benchDecodeGateway(report, model, sizes, rounds);
+  await benchLongPrompt(report, model, sizes.prefill);
   await benchGenerate(report, model, 2 * sizes.tokens, rounds, python);
 }
 

@@ -112,12 +112,13 @@ export async function benchGatewayMemory(report: Report, model: Model, size: Ste
   }
 }
 
-/** Starts a gateway, and a trainer of the tenant `bench`. */
-export async function openGatewayTrainer(model: Model, size: StepSize): Promise<GatewayTrainer> {
+/** Starts a gateway, and a trainer of the tenant `bench`. @param more flags of the gateway */
+export async function openGatewayTrainer(model: Model, size: StepSize, more: readonly string[] = []): Promise<GatewayTrainer> {
   const start = performance.now();
   const gateway = await startGateway([
     ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir],
     ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'],
+    ...more,
   ]);
   const startMs = performance.now() - start;
   const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', 'bench', '--state-dir', model.stateDir])).trim();

@@ -1,11 +1,14 @@
 /**
  * Decode sessions through a gateway in its own process over TLS. Measured are tokens per second of
  * several sessions, and the time between tokens, alone and beside a tenant that trains. Then come
- * a long prompt, and one that the tenant has sent before. Rows go in and out; no head runs.
+ * a prompt that the tenant has sent before, and a long one. Rows go in and out; no head runs.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Connection, connect } from '../../clients/typescript/index.js';
 import { RemoteSession } from '../../clients/typescript/model/remote-session.js';
 import { type GatewayProcess, runProcess } from '../../demo/processes.js';
+import { loadBackbone } from '../../src/artifacts/store.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { seeded, uniform } from '../../test/support/random.js';
 import { elapsedMs, median } from '../paired.js';
@@ -57,13 +60,7 @@ export async function benchDecodeGateway(report: Report, model: Model, sizes: De
 }
 
 /** A prompt sent twice, and a long one. */
-async function benchPrompts(
-  report: Report,
-  { name }: Model,
-  sessions: Sessions,
-  { prompt, prefill }: DecodeSizes,
-  rounds: number,
-): Promise<void> {
+async function benchPrompts(report: Report, { name }: Model, sessions: Sessions, { prompt }: DecodeSizes, rounds: number): Promise<void> {
   const times: [computed: number, copied: number][] = [];
   for (let round = 0; round < rounds; round++) {
     const rows = sessions.rows(prompt);
@@ -74,7 +71,31 @@ async function benchPrompts(
     baseline: `${computed.toFixed(0)} ms the first time`,
     ratio: median(times.map(([first, again]) => again / first)),
   });
-  report.add(`prompt of ${prefill} rows, ${name}`, await sessions.prompt(sessions.rows(prefill)), 'ms');
+}
+
+/** A long prompt: its time, and the memory of the gateway beside the prompt's keys and values. */
+export async function benchLongPrompt(report: Report, model: Model, count: number): Promise<void> {
+  const { dims } = (await loadBackbone(join(model.packedDir, 'backbone'), { verify: false })).manifest;
+  const rowBytes = 2 * dims.numLayers * dims.numKvHeads * dims.headDim * Float32Array.BYTES_PER_ELEMENT;
+  const { gateway, close } = await openGatewayTrainer(model, { batch: 1, sequence: 8, virtualTokens: 1 }, ['--decode-cache', '0']);
+  const connection = await connectAs('decodes', model, gateway);
+  try {
+    const sessions = new Sessions(connection);
+    await sessions.together(1, 2); // opens the decoder
+    resetPeak(gateway.pid);
+    const before = statusBytes(gateway.pid, 'VmRSS');
+    const ms = await sessions.prompt(sessions.rows(count));
+    const extra = statusBytes(gateway.pid, 'VmHWM') - before - count * rowBytes;
+    report.add(`prompt of ${count} rows, ${model.name}`, ms / 1000, 's');
+    report.add(`memory of the gateway beside its keys and values, ${model.name}`, extra / 2 ** 20, 'MiB', {
+      baseline: `keys and values, ${((count * rowBytes) / 2 ** 20).toFixed(0)} MiB`,
+      ratio: extra / (count * rowBytes),
+    });
+    report.add(`keys and values of a row, ${model.name}`, rowBytes, 'bytes');
+  } finally {
+    connection.close();
+    await close();
+  }
 }
 
 function addTimes(report: Report, what: string, times: readonly number[]): void {
@@ -136,4 +157,16 @@ class Sessions {
 export async function connectAs(tenant: string, { stateDir }: Model, { ready }: GatewayProcess): Promise<Connection> {
   const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', tenant, '--state-dir', stateDir])).trim();
   return connect({ address: ready.listen, ca: ready.caFile, token });
+}
+
+/** Peak memory counts from here on, where the system can forget it (Linux). */
+function resetPeak(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  } catch {}
+}
+
+function statusBytes(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return 1024 * Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN);
 }

@@ -1,8 +1,7 @@
 /**
  * Tokens per second of the decoder in one process. One lane is against a loop over the same graph
- * without it, 8 and 32 lanes against one. Also a long prompt, and the memory of a row.
+ * without it, 8 and 32 lanes against one.
  */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { decodeGraphOf } from '../../src/artifacts/decode-graph.js';
@@ -11,9 +10,8 @@ import { type Decoder, openDecoder } from '../../src/gateway/decode/decoder.js';
 import { LaneGraph } from '../../src/runtime/decode/lane-graph.js';
 import { LaneMemory } from '../../src/runtime/decode/lane-memory.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
-import { peakMemory } from '../../test/support/peak-memory.js';
 import { seeded, uniform } from '../../test/support/random.js';
-import { elapsedMs, paired, type Work } from '../paired.js';
+import { paired, type Work } from '../paired.js';
 import type { Report } from '../report.js';
 
 /** Cores of the machine on which documented figures are measured. */
@@ -47,42 +45,6 @@ export async function benchLanes(report: Report, name: string, backboneDir: stri
     await decoder.close();
     await bare.close();
   }
-}
-
-/** A long prompt alone: its time, and the memory that it takes beside its keys and values. */
-export async function benchPrefill(report: Report, name: string, backboneDir: string, count: number): Promise<void> {
-  const artifact = await loadBackbone(backboneDir, { verify: false });
-  const decoder = await openDecoder({ artifact, threads: THREADS });
-  try {
-    const prompt = async (rows: Tensor<'float32'>): Promise<number> => {
-      const lane = await decoder.allocate(rows.shape[0]!);
-      const ms = await elapsedMs(() => decoder.append([{ lane, from: 0, rows }]));
-      await decoder.release(lane);
-      return ms;
-    };
-    const { hiddenSize } = artifact.manifest.dims;
-    await prompt(uniform('float32', [2, hiddenSize], seeded(1)));
-    const rows = uniform('float32', [count, hiddenSize], seeded(2));
-    const before = forgetPeak();
-    const ms = await prompt(rows);
-    const extra = peakMemory() - before - decoder.laneBytes(count);
-    report.add(`prefill of ${count} rows, ${name}`, (1000 * count) / ms, 'rows/s');
-    report.add(`its memory beside keys and values, ${name}`, extra / 2 ** 20, 'MiB', {
-      baseline: `keys and values, ${(decoder.laneBytes(count) / 2 ** 20).toFixed(0)} MiB`,
-      ratio: extra / decoder.laneBytes(count),
-    });
-    report.add(`keys and values of a row, ${name}`, decoder.bytesPerRow, 'bytes');
-  } finally {
-    await decoder.close();
-  }
-}
-
-/** Resident bytes; the peak counts from here on, where the system can forget it (Linux). */
-function forgetPeak(): number {
-  try {
-    writeFileSync('/proc/self/clear_refs', '5');
-  } catch {}
-  return process.memoryUsage.rss();
 }
 
 /** Tokens in each of some lanes, always the same ones. */

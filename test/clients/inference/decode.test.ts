@@ -153,6 +153,27 @@ describe('generation over decode sessions', () => {
     });
   }
 
+  it('gives the same rows from those that the gateway kept of an earlier prompt, to the same tenant alone', async () => {
+    const [model] = await start('llama3-tiny', { own: true });
+    const ids = Array.from({ length: 80 }, (_, at) => (7 * at + 3) % model.bundle.vocabSize);
+    const rowsAfter = async (of: SplitModel) => {
+      const session = await DecodeSession.open(of, {}, { maxTokens: ids.length + 1 });
+      const rows = [await session.append(ids), await session.append([5])];
+      session.close();
+      return rows;
+    };
+    const hits = async (): Promise<string> => /cutlayer_decode_cache_hits (\d+)/.exec(await metrics())![1]!;
+    const computed = await rowsAfter(model);
+    const token = await gateway.token({ tenant: 'other' });
+    const connection = await connect({ address: tap.address, token, ca: gateway.ca.toString() });
+    closing.push(() => connection.close());
+    assert.deepEqual(await rowsAfter(new SplitModel(model.bundle, new RemoteModel(connection))), computed);
+    assert.equal(await hits(), '0');
+    assert.deepEqual(await rowsAfter(model), computed);
+    assert.equal(await hits(), '1');
+    assert.match(await metrics(), /cutlayer_decode_cached_rows 64/);
+  });
+
   thorough('computes each token once, a prompt of several continuations once, and steps all of them together', async () => {
     const [model] = await start('llama-tiny');
     await texts(model, undefined, { ...seeded, maxNewTokens: 6 }, { prompts: PROMPTS.slice(0, 1), n: 4, draftTokens: 0 });
