@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { ClientBundleArtifact } from '../../../src/artifacts/store.js';
+import { CutlayerError } from '../../../src/errors.js';
 import { type Decoder, openLaneDecoder } from '../../../src/runtime/decode/lane-decoder.js';
 
 /** The two spans that the client holds. */
@@ -16,6 +17,7 @@ export class BlockDecoders {
   readonly #artifact: ClientBundleArtifact;
   readonly #threads: number;
   readonly #open = new Map<string, Promise<Decoder>>();
+  #closed = false;
 
   /** @param threads of one operator. Default: the machine's cores */
   constructor(artifact: ClientBundleArtifact, threads = availableParallelism()) {
@@ -45,11 +47,13 @@ export class BlockDecoders {
 
   /** Ends the threads. */
   async close(): Promise<void> {
+    this.#closed = true;
     const started = await Promise.allSettled(this.#open.values());
     await Promise.all(started.map((found) => (found.status === 'fulfilled' ? found.value.close() : undefined)));
   }
 
   async #start(span: ClientSpan, weights: 'frozen' | 'trained'): Promise<Decoder> {
+    if (this.#closed) throw new CutlayerError('UNAVAILABLE', 'decode: the bundle has been closed');
     const { dir, manifest } = this.#artifact;
     const { file, ...layout } = manifest.graphs.decode![span]![weights]; // its caller has looked
     const { hiddenSize, numHeads, numKvHeads, headDim } = manifest.dims;

@@ -20,8 +20,10 @@ import {
   type StepParts,
 } from '../../../clients/typescript/index.js';
 import { DecodeSession } from '../../../clients/typescript/inference/decode-session.js';
+import { BlockDecoders } from '../../../clients/typescript/model/block-decoders.js';
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../../clients/typescript/model/split-model.js';
+import { loadClientBundle } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { depth, every, thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
@@ -262,6 +264,15 @@ describe('generation over decode sessions', () => {
     assert.equal(decoder.runs.length, 0);
     assert.match(DecodeSession.note(model) ?? '', /whole sequence.*packs the checkpoint again/);
     assert.equal(DecodeSession.note(plain), undefined, 'the gateway does not decode either');
+  });
+
+  it('starts no thread for the blocks of a bundle that is closed', async () => {
+    const { bundleDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
+    const decoders = new BlockDecoders(await loadClientBundle(bundleDir), 1);
+    const opening = decoders.decoder('top', 'frozen');
+    await decoders.close();
+    await assert.rejects((await opening).allocate(8), { code: 'UNAVAILABLE' });
+    await assert.rejects(decoders.decoder('bottom', 'frozen'), { code: 'UNAVAILABLE' });
   });
 
   thorough('goes on with whole sequences when the gateway has too little memory for a session', async () => {
