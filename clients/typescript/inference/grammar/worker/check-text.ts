@@ -49,7 +49,7 @@ function schemaCheck(schema: unknown): TextCheck {
   try {
     const kept = withoutDialect(schema);
     dialect ??= new Ajv2020({ strict: false, logger: false });
-    dialect.validateSchema(kept, true);
+    void dialect.validateSchema(kept, true); // a promise only for $async schemas, which the dialect is not
     const validate = ajv.compile(kept);
     return (text) => {
       const value = jsonOf(text);
