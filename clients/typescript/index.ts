@@ -63,6 +63,7 @@ export type { TokenLogprob } from './inference/sampling/logprobs.js';
 export type { SamplingOptions } from './inference/sampling/settings.js';
 export { type ExamplesServer, type ExamplesServerOptions, serveExamples } from './intake/examples-server.js';
 export { ClientBundle, type OpenBundleOptions } from './model/client-bundle.js';
+export { DraftModel, type DraftModelOptions } from './model/draft-model.js';
 export { type Cotangents, type ForwardInput, RemoteModel, type RemoteStep } from './model/remote-model.js';
 export { type BatchResult, type GradientResult, SplitModel } from './model/split-model.js';
 export { AdamW, type AdamWOptions, type AdamWState } from './optimizers/adamw.js';

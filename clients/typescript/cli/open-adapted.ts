@@ -5,6 +5,7 @@ import { learnedChats } from '../adapters/trained-on.js';
 import type { Connection } from '../connection/connect.js';
 import { adapterDirectory } from '../inspect/adapter-report.js';
 import type { ClientBundle } from '../model/client-bundle.js';
+import type { DraftModel } from '../model/draft-model.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { SplitModel } from '../model/split-model.js';
 
@@ -20,10 +21,25 @@ export interface AdaptedModel<Named extends Adapter | undefined = Adapter | unde
  * @param path saved adapter, or a run's directory; undefined: the bare model. @throws CutlayerError
  *   as `loadAdapter`
  */
-export function openAdapted(path: string, bundle: ClientBundle, connection: Connection): Promise<AdaptedModel<Adapter>>;
-export function openAdapted(path: string | undefined, bundle: ClientBundle, connection: Connection): Promise<AdaptedModel>;
-export async function openAdapted(path: string | undefined, bundle: ClientBundle, connection: Connection): Promise<AdaptedModel> {
-  const model = new SplitModel(bundle, new RemoteModel(connection));
+export function openAdapted(
+  path: string,
+  bundle: ClientBundle,
+  connection: Connection,
+  drafter?: DraftModel,
+): Promise<AdaptedModel<Adapter>>;
+export function openAdapted(
+  path: string | undefined,
+  bundle: ClientBundle,
+  connection: Connection,
+  drafter?: DraftModel,
+): Promise<AdaptedModel>;
+export async function openAdapted(
+  path: string | undefined,
+  bundle: ClientBundle,
+  connection: Connection,
+  drafter?: DraftModel,
+): Promise<AdaptedModel> {
+  const model = new SplitModel(bundle, new RemoteModel(connection), drafter);
   if (path === undefined) return { model, adapter: undefined, learnedChats: false };
   const dir = await adapterDirectory(path);
   return { model, adapter: await loadAdapter(dir, { bundle }), learnedChats: await learnedChats(dir) };

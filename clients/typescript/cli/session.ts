@@ -6,6 +6,7 @@ import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
 import type { TokenOptions } from '../connection/token-source.js';
 import { ClientBundle } from '../model/client-bundle.js';
+import { DraftModel } from '../model/draft-model.js';
 import type { ConnectionFlags } from './connection-options.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 import { wireNote } from './wire-range.js';
@@ -14,11 +15,13 @@ import { wireNote } from './wire-range.js';
 export interface Session {
   readonly bundle: ClientBundle;
   readonly connection: Connection;
+  /** The small model that drafts tokens, where a flag names one. */
+  readonly drafter: DraftModel | undefined;
   close(): Promise<void>;
 }
 
 /** A connection's flags, and how commands that read conversations render them. */
-type SessionFlags = ConnectionFlags & { readonly chatTemplate?: string | undefined };
+type SessionFlags = ConnectionFlags & { readonly chatTemplate?: string | undefined; readonly draftModel?: string | undefined };
 
 /** Runs a job with an open session, which ctrl-C ends in good order. @throws CutlayerError */
 export async function withSession(
@@ -42,7 +45,9 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
   setLogVerbosity(logVerbosity.NONE);
   const { verify, threads, signer, chatTemplate } = flags;
   const bundle = await ClientBundle.open(flags.bundle, { verify, threads, signer, chatTemplate });
+  let drafter: DraftModel | undefined;
   try {
+    if (flags.draftModel !== undefined) drafter = await DraftModel.open(flags.draftModel, bundle, { verify, threads });
     const note = wireNote(bundle.manifest, flags.wire);
     if (note !== undefined) stderr.line(`note: ${note}`);
     const connection = await connect({
@@ -59,12 +64,15 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
     return {
       bundle,
       connection,
+      drafter,
       async close() {
         connection.close();
+        await drafter?.close();
         await bundle.close();
       },
     };
   } catch (error) {
+    await drafter?.close();
     await bundle.close();
     throw error;
   }

@@ -37,8 +37,8 @@ interface ContinueOptions {
   readonly batchSize?: number | undefined;
   readonly maxTokensPerBatch?: number | undefined;
   /**
-   * Most tokens that a step drafts from the text itself, where the gateway decodes. They save round
-   * trips and change no token. Default 16; 0: none.
+   * Most tokens that a step drafts, where the gateway decodes: from the text itself, or by the
+   * model's drafter. They save round trips and change no token. Default 16; 0: none.
    */
   readonly draftTokens?: number | undefined;
 }
@@ -94,7 +94,7 @@ async function* continueGuided(
   for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
   const decodes = DecodeSession.possible(model, parts ?? {});
   const sourceOptions = { model, parts: parts ?? {}, limits, signal };
-  const texts = all.map((text) => new DraftedText(text, decodes ? draftTokens : 0));
+  const texts = all.map((text) => new DraftedText(text, decodes ? draftTokens : 0, model.drafter));
   const source = decodes ? decodeSessions(sourceOptions) : wholeSequences(sourceOptions);
   try {
     for (;;) {
@@ -105,18 +105,22 @@ async function* continueGuided(
       const groups = decodes ? [active.slice(0, limits.batchSize)] : evaluationBatches(lengths, limits, active);
       for (const group of groups) {
         const began = performance.now();
-        for (const index of group) texts[index]!.plan();
+        await Promise.all(group.map((index) => texts[index]!.plan()));
         const logits = await source.next(group.map((index) => texts[index]!));
         const ms = performance.now() - began;
         for (const [at, index] of group.entries())
           for await (const piece of texts[index]!.choose(logits[at]!, ms, () => guides.ready([index]))) {
-            if (piece.finish !== undefined) source.end(texts[index]!);
+            if (piece.finish !== undefined) {
+              source.end(texts[index]!);
+              texts[index]!.close();
+            }
             yield { index, ...piece };
           }
       }
     }
   } finally {
     source.close();
+    for (const text of texts) text.close();
   }
 }
 

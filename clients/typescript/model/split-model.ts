@@ -8,6 +8,7 @@ import type { StepCotangents, StepParts } from '../adapters/adapter.js';
 import { checkBundle } from '../connection/served-model.js';
 import { type Batch, classRows, lastRows, lossRows, tokenRowsOf } from '../data/batch.js';
 import type { ClientBundle } from './client-bundle.js';
+import type { DraftModel } from './draft-model.js';
 import { wholeKeyValues } from './key-values.js';
 import type { RemoteModel } from './remote-model.js';
 import { rowLosses } from './row-losses.js';
@@ -44,12 +45,15 @@ const LOGIT_BYTES = 64 * 1024 * 1024;
 export class SplitModel {
   readonly bundle: ClientBundle;
   readonly remote: RemoteModel;
+  /** Drafts tokens of texts that are generated. */
+  readonly drafter: DraftModel | undefined;
 
   /** @throws CutlayerError BACKBONE_MISMATCH when the bundle belongs to another backbone */
-  constructor(bundle: ClientBundle, remote: RemoteModel) {
+  constructor(bundle: ClientBundle, remote: RemoteModel, drafter?: DraftModel) {
     checkBundle(remote.connection.card, bundle.identity, remote.connection.address);
     this.bundle = bundle;
     this.remote = remote;
+    this.drafter = drafter;
   }
 
   /** Longest sequence of real tokens with this many virtual tokens before it. */

@@ -14,6 +14,9 @@ import {
 } from '../../../../src/options/option.js';
 import { constraintOptions } from './constraint-option.js';
 
+/** The small model, at every command that generates. */
+export const draftModel = optional(path('dir', 'a small model of the same tokenizer, as cutlayer pack writes it, that drafts tokens here'));
+
 export const generationOptions = {
   adapter: optional(path('dir', "saved adapter, or a run's directory (default: the bare model)")),
   task: optional(text('name', 'the task, for an adapter with tasks')),
@@ -30,8 +33,9 @@ export const generationOptions = {
   ...constraintOptions,
   minTokens: withDefault(nonNegativeInteger('n', 'do not stop before n tokens'), 0),
   draftTokens: withDefault(
-    nonNegativeInteger('n', 'tokens drafted from the text at a time; they save round trips and change no token'),
+    nonNegativeInteger('n', 'tokens drafted at a time, from the text or by --draft-model; they save round trips and change no token'),
     16,
   ),
+  draftModel,
   seed: withDefault(nonNegativeInteger('n', 'of the drawing'), 0),
 };

@@ -13,8 +13,8 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
   checkBatchFlags(flags);
   const prompt = flags.prompts === undefined ? await readPrompt(flags, process.stdin) : undefined;
   const options = { ...flags, constraint: await readConstraint(flags) };
-  await withSession(flags, async ({ bundle, connection }, signal) => {
-    const { model, adapter, learnedChats } = await openAdapted(flags.adapter, bundle, connection);
+  await withSession(flags, async ({ bundle, connection, drafter }, signal) => {
+    const { model, adapter, learnedChats } = await openAdapted(flags.adapter, bundle, connection, drafter);
     noteDecoding(model);
     const warnPlain = () =>
       stderr.line(

@@ -18,8 +18,8 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   const adapters = (flags.adapter ?? []).map(namedAdapter);
   const keyFile = flags.key ? (flags.keyFile ?? join(homeDir(), 'api-key')) : undefined;
   checkAccess(flags);
-  await withSession(flags, async ({ bundle, connection }, signal) => {
-    const model = new SplitModel(bundle, new RemoteModel(connection));
+  await withSession(flags, async ({ bundle, connection, drafter }, signal) => {
+    const model = new SplitModel(bundle, new RemoteModel(connection), drafter);
     noteDecoding(model);
     const serving = await startServing({
       ...flags,

@@ -15,6 +15,7 @@ import {
 } from '../../../../src/options/option.js';
 import { byteSize, seconds } from '../../../../src/options/quantities.js';
 import { connectionOptions } from '../connection-options.js';
+import { draftModel } from '../generate/generation-options.js';
 
 export const serveOptions = {
   ...connectionOptions,
@@ -24,6 +25,7 @@ export const serveOptions = {
   ...under('Models', {
     adapter: optional(texts('name=dir', "serve a saved adapter, or a run's directory, under a name; may be repeated", 64)),
     adapters: optional(path('dir', 'serve each directory in it under its name; looked at with each request')),
+    draftModel,
     baseName: optional(text('name', "the bare model's name (default: the vendor's)", 128)),
     maxNewTokens: withDefault(positiveInteger('n', 'longest answer where a request does not say'), 1024),
   }),

@@ -4,6 +4,8 @@
  * drafted token that it did not draw is dropped. So the tokens are those without drafts, at every
  * temperature.
  */
+import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
+import type { DraftedSequence, DraftModel } from '../../model/draft-model.js';
 import type { Continuation, Piece } from '../continuation.js';
 import { DraftLength } from './draft-length.js';
 import { PromptLookup } from './prompt-lookup.js';
@@ -11,19 +13,29 @@ import { PromptLookup } from './prompt-lookup.js';
 /** Most drafted tokens beside one token, unless the caller says otherwise. */
 export const DEFAULT_DRAFT_TOKENS = 16;
 
+/** What a small model may fail by: its thread, its memory or its room. */
+const withoutDrafts: readonly ErrorCode[] = ['WORKER_CRASHED', 'OUT_OF_MEMORY', 'UNAVAILABLE', 'LIMIT_EXCEEDED', 'QUEUE_FULL'];
+
 /** The text, and what may follow it. */
 export class DraftedText {
   /** Tokens that may come next. */
   draft: readonly number[] = [];
   readonly #text: Continuation;
   readonly #lookup: PromptLookup | undefined;
+  #model: DraftedSequence | undefined;
   readonly #length: DraftLength;
   #begun = false;
+  /** The small model reads the prompt while the gateway does. */
+  #read: Promise<unknown> | undefined;
 
-  /** @param most drafted tokens at a time; 0: none ever */
-  constructor(text: Continuation, most: number) {
+  /**
+   * @param most drafted tokens at a time; 0: none ever
+   * @param model drafts instead of the text itself
+   */
+  constructor(text: Continuation, most: number, model?: DraftModel) {
     this.#text = text;
-    this.#lookup = most > 0 ? new PromptLookup(text.ids) : undefined;
+    this.#model = most > 0 ? model?.begin(text.maxTokens) : undefined;
+    this.#lookup = most > 0 && model === undefined ? new PromptLookup(text.ids) : undefined;
     this.#length = new DraftLength(most);
   }
 
@@ -35,10 +47,35 @@ export class DraftedText {
     return this.#text.maxTokens;
   }
 
-  /** Drafts the tokens of the next step; none in the first one, which computes the prompt. */
-  plan(): void {
-    const room = this.#text.maxTokens - this.#text.ids.length - 1;
-    this.draft = this.#begun && this.#lookup !== undefined ? this.#lookup.draft(Math.min(this.#length.next(), room)) : [];
+  /**
+   * Drafts the tokens of the next step; none in the first one, which computes the prompt.
+   * @throws CutlayerError NON_FINITE, INTERNAL: of the small model
+   */
+  async plan(): Promise<void> {
+    if (!this.#begun) {
+      this.#read = this.#model?.draft(this.#text.ids, 1);
+      this.#read?.catch(() => undefined); // the next draft throws it again
+      return;
+    }
+    const most = Math.min(this.#length.next(), this.#text.maxTokens - this.#text.ids.length - 1);
+    this.draft = most < 1 ? [] : this.#model === undefined ? (this.#lookup?.draft(most) ?? []) : await this.#modelled(this.#model, most);
+  }
+
+  /** A small model that fails drafts no more: the text goes on without. */
+  async #modelled(model: DraftedSequence, most: number): Promise<readonly number[]> {
+    try {
+      return await model.draft(this.#text.ids, most);
+    } catch (caught) {
+      if (!withoutDrafts.includes(CutlayerError.from(caught).code)) throw caught;
+      this.close();
+      this.#model = undefined;
+      return [];
+    }
+  }
+
+  /** The text has ended, or was given up. */
+  close(): void {
+    this.#model?.close();
   }
 
   /**
@@ -60,6 +97,7 @@ export class DraftedText {
         accepted++;
       }
     } finally {
+      await this.#read?.catch(() => undefined);
       if (this.#begun) this.#length.note(rows.length - 1, Math.min(accepted, rows.length - 1), ms);
       this.#begun = true;
     }
