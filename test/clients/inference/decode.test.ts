@@ -3,9 +3,7 @@
  * decoder that runs whole sequences itself, so that a test may look into it; the last ones have the backbone's own.
  */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unlabelledBatch } from '../../../clients/typescript/data/batch.js';
 import {
@@ -26,6 +24,7 @@ import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import { loadClientBundle } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { depth, every, thorough } from '../../support/exhaustive.js';
+import { withoutDecodeGraphs } from '../../support/old-bundle.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { maxRelativeError } from '../../support/packed-model.js';
 import { startTapProxy, type TapProxy } from '../../support/tap-proxy.js';
@@ -253,12 +252,8 @@ describe('generation over decode sessions', () => {
 
   it('sends whole sequences, and says how to change that, where a bundle that holds blocks has no graphs for decoding', async () => {
     const { bundleDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
-    const old = await mkdtemp(join(tmpdir(), 'cutlayer-old-bundle-'));
+    const old = await withoutDecodeGraphs(bundleDir);
     closing.push(() => rm(old, { recursive: true }));
-    await cp(bundleDir, old, { recursive: true });
-    const manifest = JSON.parse(await readFile(join(old, 'manifest.json'), 'utf8'));
-    delete manifest.graphs.decode;
-    await writeFile(join(old, 'manifest.json'), JSON.stringify(manifest));
     const [model, plain] = await start('llama-tiny', { cut: { bottom: 1, top: 1 }, bundleDir: old });
     assert.deepEqual(await texts(model, undefined, greedy), await texts(plain, undefined, greedy));
     assert.equal(decoder.runs.length, 0);
