@@ -9,8 +9,8 @@
  *   eq. 1
  */
 
-/** Weight of a new measurement. */
-const FRESH = 0.2;
+/** Weight of a new measurement, and of a token that was right or wrong. */
+const [FRESH, FRESH_TOKEN] = [0.2, 0.1];
 /**
  * Steps without a draft before one finds out whether drafts are right by now; then twice as many.
  */
@@ -21,6 +21,8 @@ export class DraftLength {
   readonly #most: number;
   /** Probability that a drafted token is right. */
   #right = 0.5;
+  /** Drafted tokens that were right or wrong so far. The first ones weigh more. */
+  #judged = 0;
   /** Milliseconds of a step of one row, and of each row more. */
   #stepMs: number | undefined;
   #rowMs: number | undefined;
@@ -58,7 +60,10 @@ export class DraftLength {
     }
     // The first wrong token ends what a draft says of the others.
     const judged = Math.min(drafted, accepted + 1);
-    for (let at = 0; at < judged; at++) this.#right += (FRESH / 2) * (Number(at < accepted) - this.#right);
+    for (let at = 0; at < judged; at++) {
+      const weight = Math.max(FRESH_TOKEN, 1 / (++this.#judged + 2));
+      this.#right += weight * (Number(at < accepted) - this.#right);
+    }
     if (this.#stepMs !== undefined) this.#rowMs = mean(this.#rowMs, Math.max(0, (ms - this.#stepMs) / drafted));
   }
 
