@@ -1,4 +1,4 @@
-/** kill -9 of either side in the middle of training costs time, and nothing else. */
+/** kill -9 of either side in the middle of training or of a text costs time, and nothing else. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,12 +6,14 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Semaphore } from 'async-mutex';
 import {
   ClientBundle,
   type Connection,
   connect,
   type Example,
+  generateTokens,
   loadExamples,
   makeBatch,
   RemoteModel,
@@ -164,6 +166,56 @@ describe('kill -9', () => {
     await trainHere('cli-stopped', '--resume');
     assert.deepEqual(await stepLosses('cli-stopped'), await stepLosses('cli-whole'));
     assert.deepEqual(await adapterBytes('cli-stopped'), await adapterBytes('cli-whole'));
+  });
+
+  it('of the gateway in the middle of a text: its session is replayed, and the tokens are the same', async () => {
+    let repeated = 0;
+    const connection = await open(() => {
+      repeated += 1;
+    });
+    const prompt = [...examples[0]!.tokenIds];
+    const text = async (onToken?: (count: number) => void): Promise<readonly number[]> => {
+      const ids: number[] = [];
+      const options = { maxNewTokens: 16, minTokens: 16, temperature: 1, seed: 4 };
+      for await (const id of generateTokens(new SplitModel(bundle, new RemoteModel(connection)), undefined, prompt, options)) {
+        ids.push(id);
+        onToken?.(ids.length);
+      }
+      return ids;
+    };
+    const undisturbed = await text();
+    assert.equal(undisturbed.length, 16);
+    let restarted: Promise<void> | undefined;
+    const disturbed = await text((count) => {
+      // The next token's rows are on their way while the gateway dies.
+      if (count === 5) restarted = killAndRestart();
+    });
+    await restarted;
+    connection.close();
+    assert.ok(repeated > 0, 'the client noticed');
+    assert.deepEqual(disturbed, undisturbed);
+  });
+
+  thorough('of the client in the middle of a file of prompts: --resume gives the answers of a run that never stopped', async () => {
+    await writeFile(join(dir, 'prompts.jsonl'), Array.from({ length: 60 }, (_, at) => `{"prompt": "pump ${at}"}\n`).join(''));
+    const args = (out: string, ...more: readonly string[]): readonly string[] => [
+      ...['client', 'generate', '--bundle', bundleDir, '--gateway', gateway.address, '--ca', gateway.caFile!],
+      ...['--token-file', join(dir, 'token'), '--prompts', join(dir, 'prompts.jsonl'), '--out', join(dir, out), '--batch', '2'],
+      ...['--max-new-tokens', '12', '--temperature', '1', '--seed', '3', '--threads', '1', ...more],
+    ];
+    assert.equal((await cutlayerHere(args('answers-whole.jsonl'))).code, 0);
+    const killed = spawn(process.execPath, [MAIN, ...args('answers-killed.jsonl')], { stdio: 'ignore' });
+    const lines = async (out: string) => (await readFile(join(dir, out), 'utf8').catch(() => '')).split('\n').length - 1;
+    while ((await lines('answers-killed.jsonl')) < 6) {
+      assert.equal(killed.exitCode, null, 'it was killed before its end');
+      await sleep(5);
+    }
+    killed.kill('SIGKILL');
+    await exit(killed);
+    assert.ok((await lines('answers-killed.jsonl')) < 60);
+    const { code, stderr } = await cutlayerHere(args('answers-killed.jsonl', '--resume'));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await readFile(join(dir, 'answers-killed.jsonl')), await readFile(join(dir, 'answers-whole.jsonl')));
   });
 
   // The last one: it leaves no gateway.
