@@ -20,7 +20,7 @@ let root: string | undefined;
 /** Packs a fixture, or gives what was packed before. Tests only read it. */
 export function packedFixture(name: string, { bottom = 0, top = 0 } = {}): Promise<PackedFixture> {
   const checkpointDir = join(packageRoot(), 'test/fixtures', name);
-  return packedOnce(`packed-${name}-${bottom}-${top}`, (outDir) => pack({ checkpointDir, outDir, bottom, top }));
+  return packedOnce(`packed-${name.replaceAll('/', '-')}-${bottom}-${top}`, (outDir) => pack({ checkpointDir, outDir, bottom, top }));
 }
 
 /** Packs into a directory of the run, or gives what was packed under this key before. */
