@@ -139,6 +139,7 @@ export class RowCache {
   stats(): RowCacheStats {
     return { decodeCacheBytes: this.#table.bytes, decodeCacheHits: this.#hits, decodeCachedRows: this.#rows };
   }
+
   async #add(at: { readonly tenant: string; readonly digest: string; readonly from: number }, lane: Lane, spared: ReadonlySet<string>) {
     const { tenant, digest, from } = at;
     const { bounds, decoder, room } = this.#options;
