@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { exposure, exposureAt } from '../artifacts/exposure.js';
 import { packageRoot } from '../files/package-root.js';
-import { type CommandEntry, commanderCommand, listedCommand } from '../options/command-entry.js';
+import { type CommandEntry, type CommandGroup, commanderCommand, listedCommand } from '../options/command-entry.js';
 import { commandGroups, packEntry } from './command-list.js';
 
 const EXAMPLES = `
@@ -38,12 +38,15 @@ export async function program(words: readonly string[]): Promise<Command> {
     .enablePositionalOptions()
     .addHelpText('after', EXAMPLES)
     .addCommand(await commandFor(packEntry, words.includes(packEntry.name)));
-  for (const { name, description, commands, help = '' } of commandGroups) {
-    const group = commanderCommand(name, description).addHelpText('after', help);
-    for (const entry of commands) group.addCommand(await commandFor(entry, words.includes(name) && words.includes(entry.name)));
-    root.addCommand(group);
-  }
+  for (const group of commandGroups) root.addCommand(await groupFor(group, words));
   return root;
+}
+
+async function groupFor({ name, description, commands, groups = [], help = '' }: CommandGroup, words: readonly string[]): Promise<Command> {
+  const built = commanderCommand(name, description).addHelpText('after', help);
+  for (const entry of commands) built.addCommand(await commandFor(entry, words.includes(name) && words.includes(entry.name)));
+  for (const group of groups) built.addCommand(await groupFor(group, words));
+  return built;
 }
 
 async function commandFor(entry: CommandEntry, named: boolean): Promise<Command> {

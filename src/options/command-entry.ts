@@ -16,12 +16,22 @@ export interface CommandEntry {
   load(): Promise<CommandSpec>;
 }
 
-/** Commands of one role. */
+/** Commands of one role, or of one subject within a role. */
 export interface CommandGroup {
   readonly name: string;
   readonly description: string;
   readonly commands: readonly CommandEntry[];
+  /** Subjects within the role, as `gateway audit`. */
+  readonly groups?: readonly CommandGroup[];
   readonly help?: string;
+}
+
+/** Each command of some groups, with the words that call it: `['gateway', 'audit', 'verify']`. */
+export function commandsOf(groups: readonly CommandGroup[]): readonly (readonly [words: readonly string[], entry: CommandEntry])[] {
+  return groups.flatMap(({ name, commands, groups: inner = [] }) => [
+    ...commands.map((entry) => [[name, entry.name], entry] as const),
+    ...commandsOf(inner).map(([words, entry]) => [[name, ...words], entry] as const),
+  ]);
 }
 
 /** A command of commander's that has a place in a list but no options; it cannot run. */

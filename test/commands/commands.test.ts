@@ -9,7 +9,7 @@ import { Command } from 'commander';
 import { commandGroups, packEntry } from '../../src/commands/command-list.js';
 import { program } from '../../src/commands/program.js';
 import { buildCommand } from '../../src/options/command.js';
-import type { CommandEntry } from '../../src/options/command-entry.js';
+import { type CommandEntry, commandsOf } from '../../src/options/command-entry.js';
 import { gatherOptions } from '../../src/options/command-options.js';
 import type { CommandSpec } from '../../src/options/command-spec.js';
 import { readConfigFile } from '../../src/options/config-file.js';
@@ -44,10 +44,9 @@ function sampleOf(name: string, row: OptionRow): string {
 
 /** All commands with their role. */
 const commands: readonly (readonly [role: string, entry: CommandEntry, spec: CommandSpec])[] = await Promise.all(
-  [
-    ['pack', packEntry] as const,
-    ...commandGroups.flatMap(({ name, commands: entries }) => entries.map((entry) => [name, entry] as const)),
-  ].map(async ([role, entry]) => [role, entry, await entry.load()] as const),
+  [['pack', packEntry] as const, ...commandsOf(commandGroups).map(([[role], entry]) => [role!, entry] as const)].map(
+    async ([role, entry]) => [role, entry, await entry.load()] as const,
+  ),
 );
 
 /** The command as the program has it, called with some arguments but not run. */

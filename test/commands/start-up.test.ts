@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { commandGroups, packEntry } from '../../src/commands/command-list.js';
+import { commandsOf } from '../../src/options/command-entry.js';
 import { depth, every } from '../support/exhaustive.js';
 import { MAIN } from '../support/server-process.js';
 
@@ -41,10 +42,7 @@ describe('start-up of a command', () => {
     }
   });
 
-  const commands: readonly (readonly string[])[] = [
-    [packEntry.name],
-    ...commandGroups.flatMap((group) => group.commands.map(({ name }) => [group.name, name])),
-  ];
+  const commands: readonly (readonly string[])[] = [[packEntry.name], ...commandsOf(commandGroups).map(([words]) => words)];
   for (const words of every(5, commands)) {
     it(`imports only the options of ${words.join(' ')} for its help`, async () => {
       const { own, packages } = await importsOf(...words, '--help');
