@@ -11,6 +11,7 @@ import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
+import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CALLS_OF_A_MEMBER, type CoordinatorConfig } from './config.js';
 import { openCoordinator } from './coordinator.js';
@@ -37,22 +38,6 @@ export interface RunningCoordinator {
   readonly server: RpcServer;
   /** Finishes calls in flight within the configured grace; rounds resume at the next start. */
   close(): Promise<void>;
-}
-
-/** Steps that close what was opened, run in the reverse order. */
-class Teardown {
-  readonly #steps: (() => Promise<unknown>)[] = [];
-
-  add(step: () => Promise<unknown>): void {
-    this.#steps.push(step);
-  }
-
-  /** Runs all steps; then throws the first failure. */
-  async run(): Promise<void> {
-    const failures: unknown[] = [];
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) await step().catch((error) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  }
 }
 
 /**

@@ -39,6 +39,9 @@ export const gatewayOptions = {
     allowPrefixInit: toggle(false, 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md'),
   }),
   ...listeningOptions(serverDefaults),
+  ...under('Addresses and state', {
+    database: optional(path('file', 'the database of tenants and their use (default: gateway.db in the state directory)')),
+  }),
   ...under('Computation', {
     workers: withDefault(integerBetween(1, 256, 'n', 'steps computed at once'), 1),
     threads: optional(integerBetween(1, 256, 'n', 'threads per worker (default: the cores, divided among the workers)')),

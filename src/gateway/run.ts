@@ -1,5 +1,5 @@
 /** Starts and stops a gateway: engine, tokens, TLS, gRPC server and admin port. */
-
+import { join } from 'node:path';
 import { loadBackbone } from '../artifacts/store.js';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
@@ -11,6 +11,7 @@ import { serverGauges } from '../server/rpc/gauges.js';
 import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
+import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import type { GatewayConfig } from './config.js';
 import { decodeService } from './decode/decode-service.js';
@@ -20,6 +21,7 @@ import { gatewayGauges } from './gauges.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
+import { openGatewayDatabase } from './tables/database.js';
 
 /** A gateway that answers calls. */
 export interface RunningGateway {
@@ -57,24 +59,29 @@ export async function runGateway(
     openTls(config, { secrets: 'activations and tokens', log, now }),
     openAuth(config, 'gateway', now, log),
   ]);
-  const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
-  const engine = await createEngine({
-    artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
-    residualMemoryBytes: config.residualMemory,
-    memoryBytes,
-    queueLimit: config.queueLimit,
-    keyValues: config.allowPrefixInit,
-    workers: config.workers,
-    threadsPerWorker: config.threads,
-    ...(warm !== undefined && { warm }),
-  });
+  const teardown = new Teardown();
   try {
+    const database = await openGatewayDatabase(config.database ?? join(config.stateDir, 'gateway.db'));
+    teardown.add(() => database.close());
+    const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
+    const engine = await createEngine({
+      artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
+      residualMemoryBytes: config.residualMemory,
+      memoryBytes,
+      queueLimit: config.queueLimit,
+      keyValues: config.allowPrefixInit,
+      workers: config.workers,
+      threadsPerWorker: config.threads,
+      ...(warm !== undefined && { warm }),
+    });
+    teardown.add(() => engine.close());
     const { manifest, digest } = engine.artifact;
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
     const metrics = createCallMetrics();
     const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
     const decoding = source && openDecoding(source, engine, config);
+    teardown.add(async () => decoding?.close());
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
     const services = [
@@ -102,29 +109,21 @@ export async function runGateway(
     const hosts = [config.admin.host, ...config.tlsNames];
     const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
-    try {
-      const port = await server.listen(showAddress(config.listen));
-      return {
-        listen: showAddress({ ...config.listen, port }),
-        admin: showAddress({ ...config.admin, port: admin.port }),
-        caFile,
-        model: manifest.name,
-        backboneDigest: digest,
-        engine,
-        server,
-        async close() {
-          await server.drain(config.grace);
-          await decoding?.close();
-          await engine.close();
-          await admin.close();
-        },
-      };
-    } catch (error) {
-      await admin.close();
-      throw error;
-    }
+    teardown.add(() => admin.close());
+    const port = await server.listen(showAddress(config.listen));
+    teardown.add(() => server.drain(config.grace));
+    return {
+      listen: showAddress({ ...config.listen, port }),
+      admin: showAddress({ ...config.admin, port: admin.port }),
+      caFile,
+      model: manifest.name,
+      backboneDigest: digest,
+      engine,
+      server,
+      close: () => teardown.run(),
+    };
   } catch (error) {
-    await engine.close();
+    await teardown.run();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -310,6 +310,17 @@ describe('gateway starting', () => {
     assert.deepEqual(second.ca, first.ca);
     assert.equal((await splitCalls(second.connect()).getModel(bearer(token))).backboneDigest, first.gateway.backboneDigest);
     await second.close();
+    await rm(stateDir, { recursive: true });
+  });
+
+  it('keeps its database in the state directory, for its owner alone, and refuses a second gateway there until it has stopped', async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-state-'));
+    const first = await startTestGateway({ start: { stateDir } });
+    assert.equal((await stat(join(stateDir, 'gateway.db'))).mode & 0o077, 0);
+    assert.match((await refusal(startTestGateway({ start: { stateDir } }), 'STORE_IN_USE')).message, /stop that one first/);
+    await (await startTestGateway({ start: { stateDir, database: join(stateDir, 'other.db') } })).close();
+    await first.close();
+    await (await startTestGateway({ start: { stateDir } })).close();
     await rm(stateDir, { recursive: true });
   });
 

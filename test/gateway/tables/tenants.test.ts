@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type GatewayDatabase, openGatewayDatabase } from '../../../src/gateway/tables/database.js';
+import { migrations } from '../../../src/gateway/tables/schema.js';
+
+describe('gateway tables', () => {
+  let dir: string;
+  let database: GatewayDatabase;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-store-'));
+    database = await openGatewayDatabase(join(dir, 'gateway.db'));
+  });
+  afterEach(async () => {
+    await database.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('have migrations whose names are in alphabetical order, each once', () => {
+    const names = Object.keys(migrations);
+    assert.deepEqual(names, [...new Set(names)].sort());
+  });
+
+  it('keep tenants, each added once, in the order of code units', async () => {
+    const add = (name: string, at: number) => database.transaction((tx) => tx.tenants.add({ name, limits: { steps: at }, at }));
+    assert.deepEqual([await add('ben', 1), await add('Zoe', 2), await add('ben', 3)], ['added', 'added', 'known']);
+    await database.transaction((tx) => tx.tenants.setStatus('ben', 'deleted', 9));
+    const zoe = { name: 'Zoe', status: 'active', limits: { steps: 2 }, createdAt: 2, updatedAt: 2, deletedAt: null };
+    const ben = { name: 'ben', status: 'deleted', limits: { steps: 1 }, createdAt: 1, updatedAt: 9, deletedAt: 9 };
+    assert.deepEqual(await database.transaction((tx) => tx.tenants.list()), [zoe, ben]);
+    assert.deepEqual(await database.transaction((tx) => tx.tenants.read('ben')), ben);
+    assert.equal(await database.transaction((tx) => tx.tenants.read('anna')), undefined);
+    await assert.rejects(
+      database.transaction((tx) => tx.tenants.setStatus('anna', 'active', 1)),
+      { code: 'NOT_FOUND', message: 'tenant anna: the store has none of this name' },
+    );
+  });
+});
