@@ -11,7 +11,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   TOKEN_INVALID:
     'tokens are void at every server but their own; a gateway takes those of cutlayer gateway token, a coordinator those of cutlayer coordinator token',
   SCOPE_MISSING:
-    'the vendor issues one with cutlayer gateway token --scope "split:train split:infer", the coordinator with cutlayer coordinator token --member or --admin',
+    'the vendor issues one with cutlayer gateway token --scope "model:read train infer", the coordinator with cutlayer coordinator token --member or --admin',
   BACKBONE_MISMATCH: 'bundle and backbone must come from the same run of cutlayer pack',
   DIGEST_MISMATCH: 'copy the artifact again, or pack it again with cutlayer pack',
   INVALID_OPTION: 'run the command with --help for its flags and examples',

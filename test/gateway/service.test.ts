@@ -152,7 +152,7 @@ describe('gateway over gRPC', () => {
     await getModel(infer);
     await forward({ ...step('infer'), training: false }, infer);
     const error = await refusal(forward(step('infer-train'), infer), 'SCOPE_MISSING');
-    assert.match(error.message, /split:train/);
+    assert.match(error.message, /scope train/);
     await refusal(backward({ stepId: 'infer', cotangent: encodeTensor(wave([4, 8]), 'f32') }, infer), 'SCOPE_MISSING');
   });
 

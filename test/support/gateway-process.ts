@@ -63,6 +63,6 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
 }
 
 async function issueTokenOf(stateDir: string, tenant: string): Promise<string> {
-  const request = { tenant, scopes: ['split:train', 'split:infer'], ttlSeconds: 3600 } as const;
+  const request = { tenant, scopes: ['train', 'infer'], ttlSeconds: 3600 } as const;
   return issueToken(await KeyRing.open(stateDir), await openIdentity(stateDir), request, Date.now());
 }

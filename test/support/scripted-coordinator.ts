@@ -131,7 +131,7 @@ export async function startScriptedCoordinator(script: Script): Promise<Scripted
   const open = async (tenant: string, scopes: readonly Scope[], key: IdentityKey) => {
     const token = await issue(tenant, scopes);
     const prover = proverFor(key, async (federation) => (await channel.call('GetChallenge', { federation })).challenge);
-    const isMember = scopes.includes('federation:participate');
+    const isMember = scopes.includes('federate');
     const channel: Awaited<ReturnType<typeof openFederation>> = await openFederation(
       `127.0.0.1:${port}`,
       ca,
@@ -149,8 +149,8 @@ export async function startScriptedCoordinator(script: Script): Promise<Scripted
     ca,
     caFile: caFile!,
     as: (tenant, ...scopes) => open(tenant, scopes, keyOf(tenant)),
-    withKey: (key, tenant) => open(tenant, ['federation:participate'], key),
-    token: (tenant, issuedAt) => issue(tenant, ['federation:participate'], issuedAt),
+    withKey: (key, tenant) => open(tenant, ['federate'], key),
+    token: (tenant, issuedAt) => issue(tenant, ['federate'], issuedAt),
     later(ms) {
       passed += ms;
     },

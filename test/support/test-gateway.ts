@@ -81,7 +81,7 @@ export async function startTestGateway({ backboneDir, start = {}, warm = false, 
     identity,
     stateDir,
     token: (request, now = Date.now()) =>
-      issueToken(ring, identity, { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600, ...request }, now),
+      issueToken(ring, identity, { tenant: 'acme', scopes: ['train', 'infer'], ttlSeconds: 3600, ...request }, now),
     connect(options = clientChannelOptions()) {
       const secure = config.insecure ? credentials.createInsecure() : credentials.createSsl(ca);
       // The certificate is good for localhost too; TLS has no way to ask for an address by name.

@@ -83,7 +83,7 @@ export const tokenCommand = command({
     if (tenant === undefined || (member !== undefined && admin !== undefined)) {
       throw new CutlayerError('INVALID_OPTION', 'expected either --member NAME, for a participant, or --admin NAME, for a founder');
     }
-    const scope = member === undefined ? 'federation:admin' : 'federation:participate';
+    const scope = member === undefined ? 'admin' : 'federate';
     const { printToken } = await import('../print-token.js');
     await printToken('coordinator', { tenant, scopes: [scope], ttl, stateDir });
   },

@@ -27,7 +27,7 @@ Examples:
   For others, with a real certificate:
     $ cutlayer coordinator serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem
 
-  Trust the tokens of an identity provider instead of one's own (tenant: the member's name; scope: federation:participate or federation:admin):
+  Trust the tokens of an identity provider instead of one's own (tenant: the member's name; scope: federate or admin):
     $ cutlayer coordinator serve \\
         --issuer https://id.example --audience federation --jwks-url https://id.example/.well-known/jwks.json
 
@@ -94,7 +94,7 @@ Examples:
 
   Where an identity provider issues the tokens:
     $ cutlayer coordinator invite north --coordinator consortium.example:443 --token-file admin.token \\
-        --token-from "log in at https://id.example, tenant north, scope federation:participate"
+        --token-from "log in at https://id.example, tenant north, scope federate"
 
 The file pins the federation's id: send it by another way than the coordinator. Its token works only together with the member's identity.
 A member still needs a token of the vendor, from cutlayer client login.`,

@@ -56,7 +56,7 @@ async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () =>
     );
   }
   const identity = await openIdentity(dir, {}, 'coordinator');
-  const request = { tenant: 'founder', scopes: ['federation:admin'] as const, ttlSeconds: TOKEN_SECONDS };
+  const request = { tenant: 'founder', scopes: ['admin'] as const, ttlSeconds: TOKEN_SECONDS };
   // A provider: `status --watch` outlives a token.
   return { tokenProvider: async () => issueToken(ring, identity, request, now()) };
 }

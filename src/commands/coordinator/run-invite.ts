@@ -121,7 +121,7 @@ async function tokenMaker({ stateDir, tokenFrom }: InviteFlags, ttlSeconds: numb
   const identity = await openIdentity(stateDir, {}, 'coordinator');
   return async (member) => {
     const now = Date.now();
-    const token = await issueToken(ring, identity, { tenant: member, scopes: ['federation:participate'], ttlSeconds }, now);
+    const token = await issueToken(ring, identity, { tenant: member, scopes: ['federate'], ttlSeconds }, now);
     return { token, expiresAt: now + ttlSeconds * 1000 };
   };
 }

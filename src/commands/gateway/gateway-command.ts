@@ -38,7 +38,7 @@ SIGTERM and SIGINT finish what is in flight and exit.`,
 export const tokenCommand = command({
   options: {
     tenant: required(text('name', 'whose token: 1 to 64 of [A-Za-z0-9._-]')),
-    scope: withDefault(text('scopes', 'what it allows'), 'split:train split:infer'),
+    scope: withDefault(text('scopes', 'what it allows'), 'model:read train infer'),
     ttl: withDefault(text('time', 'how long it lives: 90s, 15m, 24h or 30d'), '30d'),
     stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   },
@@ -48,15 +48,12 @@ Examples:
     $ (umask 077; cutlayer gateway token --tenant acme > acme.token)
 
   One that may run the backbone but not train through it:
-    $ cutlayer gateway token --tenant acme --scope split:infer --ttl 24h
+    $ cutlayer gateway token --tenant acme --scope "model:read infer" --ttl 24h
 
 The token is printed bare. It is a secret: its holder is that tenant.`,
   async run({ tenant, scope, ttl, stateDir }) {
-    const [{ printToken }, { gatewayScopes, parseScopes }] = await Promise.all([
-      import('../print-token.js'),
-      import('../../server/auth/scopes.js'),
-    ]);
-    await printToken('gateway', { tenant, scopes: parseScopes(scope, gatewayScopes), ttl, stateDir });
+    const [{ printToken }, { parseScopes }] = await Promise.all([import('../print-token.js'), import('../../server/auth/scopes.js')]);
+    await printToken('gateway', { tenant, scopes: parseScopes(scope), ttl, stateDir });
   },
 });
 

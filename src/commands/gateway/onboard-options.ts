@@ -8,7 +8,7 @@ export const onboardOptions = {
   address: required(text('host:port', 'where the customer reaches the gateway')),
   bundle: optional(path('dir', 'client bundle of the backbone: the file names it by its digest')),
   bundleUrl: optional(webAddress('where the customer gets the client bundle')),
-  scope: withDefault(text('scopes', 'what the token allows'), 'split:train split:infer'),
+  scope: withDefault(text('scopes', 'what the token allows'), 'model:read train infer'),
   ttl: withDefault(text('time', 'how long the token lives: 90s, 15m, 24h or 30d'), '30d'),
   ca: optional(path('file', "PEM file of the certificate's authority (default: the development CA of --state-dir)")),
   publicCertificate: toggle(false, 'enclose no CA: an authority that systems trust has signed the certificate'),

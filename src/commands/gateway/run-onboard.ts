@@ -9,7 +9,7 @@ import { stderr, stdout } from '../../files/output.js';
 import { openIdentity } from '../../server/auth/identity.js';
 import { issueToken } from '../../server/auth/issuer.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
-import { gatewayScopes, parseScopes } from '../../server/auth/scopes.js';
+import { parseScopes } from '../../server/auth/scopes.js';
 import { parseTtl } from '../../server/auth/ttl.js';
 import type { OnboardFlags } from './onboard-options.js';
 
@@ -17,7 +17,7 @@ import type { OnboardFlags } from './onboard-options.js';
 export async function runOnboard(tenant: string, flags: OnboardFlags): Promise<void> {
   const { out, address, bundle, bundleUrl, scope, ttl, stateDir } = flags;
   checkAddress(address, 'gateway');
-  const request = { tenant, scopes: parseScopes(scope, gatewayScopes), ttlSeconds: parseTtl(ttl) };
+  const request = { tenant, scopes: parseScopes(scope), ttlSeconds: parseTtl(ttl) };
   const ca = await authority(flags);
   const artifact = bundle === undefined ? undefined : await loadClientBundle(bundle);
   const ring = await KeyRing.open(stateDir);

@@ -32,7 +32,7 @@ export async function openSimulationGateway(
   });
   const gateway = await runGateway(config, createLogger({ level: 'silent' }));
   try {
-    const request = { tenant: 'simulation', scopes: ['split:train', 'split:infer'] as const, ttlSeconds: TOKEN_SECONDS };
+    const request = { tenant: 'simulation', scopes: ['model:read', 'train', 'infer'] as const, ttlSeconds: TOKEN_SECONDS };
     const token = await issueToken(await KeyRing.open(stateDir), await openIdentity(stateDir), request, Date.now());
     const connection = await connect({ address: gateway.listen, insecure: true, token });
     return {

@@ -60,7 +60,7 @@ function concealing(handlers: HandlersOf<FederationDefinition>, log: Coordinator
 function federationHandlers(coordinator: CoordinatorApi, now: () => number, proofs: MemberProofs): HandlersOf<FederationDefinition> {
   /** The caller's key. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT, NOT_A_MEMBER */
   function memberKey(id: string, principal: Principal): Uint8Array {
-    requireScope(principal, 'federation:participate');
+    requireScope(principal, 'federate');
     return coordinator.memberKey(federationId(id), principal.tenant);
   }
 
@@ -76,13 +76,13 @@ function federationHandlers(coordinator: CoordinatorApi, now: () => number, proo
 
   /** The caller as founder, or as a member. @throws CutlayerError as {@link member} */
   async function reader(id: string, call: Call, message: Uint8Array): Promise<FederationReader> {
-    requireScope(call.principal, 'federation:participate', 'federation:admin');
+    requireScope(call.principal, 'federate', 'admin');
     return isFounder(call.principal) ? coordinator.reader(federationId(id)) : member(id, call, message);
   }
 
   return {
     async GetFederation({ federation }, { principal }) {
-      requireScope(principal, 'federation:participate', 'federation:admin');
+      requireScope(principal, 'federate', 'admin');
       const id = federationId(federation);
       // A member reads it before it knows the roster: no proof is asked for.
       const source = isFounder(principal) ? coordinator.reader(id) : coordinator.member(id, principal.tenant);
@@ -142,30 +142,30 @@ function federationHandlers(coordinator: CoordinatorApi, now: () => number, proo
     },
 
     async CreateFederation({ manifest, parameters }, { principal }) {
-      requireScope(principal, 'federation:admin');
+      requireScope(principal, 'admin');
       const { data } = decodeTensor(parameters, { name: 'parameters', shape: ['*'] });
       return { federation: await coordinator.create(signedCodec.value(manifest, 'manifest'), data) };
     },
 
     async ControlFederation(request, { principal }) {
-      requireScope(principal, 'federation:admin');
+      requireScope(principal, 'admin');
       const action = controlAction(request);
       return reportMessage(await coordinator.control(federationId(request.federation), action, founderOrder(request)));
     },
 
     async GetStatus({ federation }, { principal }) {
-      requireScope(principal, 'federation:admin');
+      requireScope(principal, 'admin');
       const reports = await coordinator.status(federation === '' ? undefined : federationId(federation));
       return { federations: reports.map(reportMessage) };
     },
 
     GetCoordinator(_request, { principal }) {
-      requireScope(principal, 'federation:admin');
+      requireScope(principal, 'admin');
       return { publicKey: coordinator.publicKey };
     },
   };
 }
 
 function isFounder({ scopes }: Principal): boolean {
-  return scopes.has('federation:admin');
+  return scopes.has('admin');
 }

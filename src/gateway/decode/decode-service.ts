@@ -54,7 +54,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
   }
 
   async answer(message: DecodeRequest__Output, context: AnswerContext): Promise<DecodeResponse> {
-    requireScope(this.#call.principal, 'split:infer', 'split:train');
+    requireScope(this.#call.principal, 'infer', 'train');
     const serving = this.#serving;
     if (serving === undefined) {
       throw new CutlayerError(

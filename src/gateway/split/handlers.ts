@@ -39,13 +39,13 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => n
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, maxDecodeRows });
   return {
     GetModel(_request, { principal }) {
-      requireScope(principal, 'split:train', 'split:infer');
+      requireScope(principal, 'model:read', 'train', 'infer');
       return card;
     },
 
     async Forward(request, call) {
       const { principal, outcome } = call;
-      requireScope(principal, ...(request.training ? (['split:train'] as const) : (['split:infer', 'split:train'] as const)));
+      requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
       const { step, answerDType, rows } = parseForward(request, artifact, limits);
       outcome.rows = rows;
       const output = await engine.forward({ ...step, ...engineCall(call, now) });
@@ -54,7 +54,7 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => n
 
     async Backward(request, call) {
       const { principal, outcome } = call;
-      requireScope(principal, 'split:train');
+      requireScope(principal, 'train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
       const { adapterCotangent, hiddenStatesCotangent } = await engine.backward({ ...step, ...engineCall(call, now) });
       outcome.rows = step.cotangent.shape[0]!;
@@ -68,7 +68,7 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => n
 
     async KeyValues(request, call) {
       const { principal, outcome } = call;
-      requireScope(principal, 'split:train');
+      requireScope(principal, 'train');
       // The policy comes first: a refused request is not checked.
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);

@@ -4,13 +4,13 @@ import { SignJWT } from 'jose';
 import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
-import { type Scope, TENANT_PATTERN } from './scopes.js';
+import { type ScopeName, scopeOf, TENANT_PATTERN } from './scopes.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
 /** The claims of a new token. */
 export interface TokenRequest {
   readonly tenant: string;
-  readonly scopes: readonly Scope[];
+  readonly scopes: readonly ScopeName[];
   readonly ttlSeconds: number;
 }
 
@@ -29,7 +29,7 @@ export async function issueToken(keyRing: KeyRing, identity: Identity, request: 
   }
   const { kid, key } = await keyRing.signingKey();
   const issuedAt = Math.floor(now / 1000);
-  return new SignJWT({ scope: scopes.join(' '), tenant })
+  return new SignJWT({ scope: scopes.map(scopeOf).join(' '), tenant, client_id: tenant })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid })
     .setIssuer(identity.issuer)
     .setAudience(identity.audience)

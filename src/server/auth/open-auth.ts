@@ -6,7 +6,7 @@ import type { ListeningConfig } from '../security.js';
 import { openIdentity } from './identity.js';
 import { KeyRing, type PublicJwks } from './key-ring.js';
 import { loggedVerifier } from './refusal-log.js';
-import { createVerifier, keyRingKeys, remoteKeys, type Verifier } from './verifier.js';
+import { createVerifier, externalAlgorithms, keyRingKeys, remoteKeys, type Verifier } from './verifier.js';
 
 /** How tokens are checked. */
 export interface Auth {
@@ -24,9 +24,10 @@ export async function openAuth(
 ): Promise<Auth> {
   const logged = (verify: Verifier): Verifier => (log === undefined ? verify : loggedVerifier(verify, log));
   if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
-    return { verify: logged(createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now)), jwks: undefined };
+    const options = { role, algorithms: externalAlgorithms };
+    return { verify: logged(createVerifier({ issuer, audience }, remoteKeys(new URL(jwksUrl)), now, options)), jwks: undefined };
   }
   const ring = await KeyRing.open(stateDir);
   const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
-  return { verify: logged(createVerifier(identity, keyRingKeys(ring, now), now)), jwks: () => ring.publicJwks() };
+  return { verify: logged(createVerifier(identity, keyRingKeys(ring, now), now, { role })), jwks: () => ring.publicJwks() };
 }

@@ -1,14 +1,40 @@
-/** Scopes of tokens. */
+/** Scopes of tokens: today's names, and the older names that still stand for them. */
 import { CutlayerError } from '../../errors.js';
 
 /** The closed list of scopes. */
-export const scopes = ['split:train', 'split:infer', 'federation:participate', 'federation:admin'] as const;
-
-/** The scopes of a gateway. */
-export const gatewayScopes = ['split:train', 'split:infer'] as const satisfies readonly Scope[];
+export const scopes = ['model:read', 'train', 'infer', 'federate', 'admin'] as const;
 
 /** One of {@link scopes}. */
 export type Scope = (typeof scopes)[number];
+
+/** Names of earlier tokens. */
+const olderNames = {
+  'split:train': 'train',
+  'split:infer': 'infer',
+  'federation:participate': 'federate',
+  'federation:admin': 'admin',
+} as const satisfies Readonly<Record<string, Scope>>;
+
+/** A scope, or its older name. */
+export type ScopeName = Scope | keyof typeof olderNames;
+
+/** The names that one kind of server reads in a token; it ignores all others. */
+interface ScopeList {
+  readonly scopes: readonly Scope[];
+  /** An older name gives a right at the kind of server only that has issued it. */
+  readonly older: readonly (keyof typeof olderNames)[];
+}
+
+const scopesOfRole = {
+  gateway: { scopes: ['model:read', 'train', 'infer', 'admin'], older: ['split:train', 'split:infer'] },
+  coordinator: { scopes: ['federate', 'admin'], older: ['federation:participate', 'federation:admin'] },
+} as const satisfies Readonly<Record<string, ScopeList>>;
+
+/** A server that checks scopes. */
+export type ScopedRole = keyof typeof scopesOfRole;
+
+/** What a tenant's token allows by default. */
+export const tenantScopes = ['model:read', 'train', 'infer'] as const satisfies readonly Scope[];
 
 /** The caller, as its verified token says. */
 export interface Principal {
@@ -16,6 +42,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** The token's id, for the log. */
   readonly tokenId: string;
+  /** When it was issued, in milliseconds since 1970. */
+  readonly issuedAt?: number;
   /** The end of the token, in milliseconds since 1970. */
   readonly expiresAt: number;
 }
@@ -23,24 +51,40 @@ export interface Principal {
 /** Tenants' names: 1 to 64 of [A-Za-z0-9._-], a letter or digit first. Used in keys and labels. */
 export const TENANT_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The known scopes of a space-separated list; unknown ones are left out (RFC 6749 sec. 3.3). */
-export function knownScopes(list: string): ReadonlySet<Scope> {
-  const words = new Set(list.split(' '));
-  return new Set(scopes.filter((scope) => words.has(scope)));
+/** Today's name of a scope. */
+export const scopeOf = (name: ScopeName): Scope => (isOlderName(name) ? olderNames[name] : name);
+
+const isOlderName = (name: string): name is keyof typeof olderNames => Object.hasOwn(olderNames, name);
+
+/** What a word of a token means to a server; undefined: nothing. */
+function meaning(word: string, { scopes: known, older }: ScopeList): Scope | undefined {
+  if (isOlderName(word)) return older.includes(word) ? olderNames[word] : undefined;
+  return known.find((scope) => scope === word);
 }
 
 /**
- * Parses a list of scopes.
- * @param known the scopes allowed here
+ * The scopes that a server knows of a space-separated list; others are left out (RFC 6749 sec.
+ * 3.3).
+ */
+export function knownScopes(list: string, role: ScopedRole = 'gateway'): ReadonlySet<Scope> {
+  const given = new Set(list.split(' ').map((word) => meaning(word, scopesOfRole[role])));
+  return new Set(scopes.filter((scope) => given.has(scope)));
+}
+
+/**
+ * Parses a list of scopes, older names included.
+ * @param role the server that must know them
  * @throws CutlayerError INVALID_ARGUMENT when it is empty or holds an unknown scope
  */
-export function parseScopes(list: string, known: readonly Scope[] = scopes): readonly Scope[] {
+export function parseScopes(list: string, role: ScopedRole = 'gateway'): readonly Scope[] {
   const words = list.split(/[\s,]+/).filter((word) => word !== '');
-  const unknown = words.find((word) => !(known as readonly string[]).includes(word));
+  const known = scopesOfRole[role];
+  const unknown = words.find((word) => meaning(word, known) === undefined);
   if (words.length === 0 || unknown !== undefined) {
-    throw new CutlayerError('INVALID_ARGUMENT', `scope: expected one or more of ${known.join(', ')}, got ${unknown ?? 'nothing'}`);
+    throw new CutlayerError('INVALID_ARGUMENT', `scope: expected one or more of ${known.scopes.join(', ')}, got ${unknown ?? 'nothing'}`);
   }
-  return known.filter((scope) => words.includes(scope));
+  const given = new Set(words.map((word) => meaning(word, known)));
+  return scopes.filter((scope) => given.has(scope));
 }
 
 /** @throws CutlayerError SCOPE_MISSING unless the principal has one of the scopes */

@@ -1,5 +1,5 @@
 /**
- * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): EdDSA only, exact issuer and audience,
+ * Verifies access tokens (RFC 9068 sec. 4, RFC 8725): listed algorithms, exact issuer and audience,
  * expiry, header type and own claims. A failure says only expired, invalid or scope. Where the
  * signature is right, it says the times too.
  */
@@ -15,7 +15,8 @@ import {
 import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
-import { knownScopes, type Principal, TENANT_PATTERN } from './scopes.js';
+import { knownScopes, type Principal, type ScopedRole, TENANT_PATTERN } from './scopes.js';
+import { requirePlainHeader } from './token-header.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
 /**
@@ -64,12 +65,28 @@ export function remoteKeys(jwksUrl: URL): JWTVerifyGetKey {
   };
 }
 
+/** What differs between verifiers. */
+export interface VerifierOptions {
+  /** The server that is called: it knows scopes of its own. Default: gateway. */
+  readonly role?: ScopedRole;
+  /** Signatures that are accepted. Default: those of the embedded issuer. */
+  readonly algorithms?: readonly string[];
+}
+
+/** Signatures of an external issuer: asymmetric ones only. @see RFC 8725 sec. 3.1 */
+export const externalAlgorithms = ['EdDSA', 'Ed25519', 'ES256', 'ES384', 'PS256', 'RS256'] as const;
+
 /** @param now milliseconds since 1970 */
-export function createVerifier(identity: Identity, getKey: JWTVerifyGetKey, now: () => number): Verifier {
+export function createVerifier(
+  identity: Identity,
+  getKey: JWTVerifyGetKey,
+  now: () => number,
+  { role = 'gateway', algorithms = ['EdDSA'] }: VerifierOptions = {},
+): Verifier {
   return async (token) => {
     if (token.length > MAX_TOKEN_CHARS) throw invalid(new Error(`longer than ${MAX_TOKEN_CHARS} characters`));
-    const payload = await verifyClaims(token, identity, getKey, now);
-    return principalOf(payload, now);
+    const payload = await verifyClaims(token, identity, getKey, algorithms, now);
+    return principalOf(payload, role, now);
   };
 }
 
@@ -77,11 +94,13 @@ async function verifyClaims(
   token: string,
   { issuer, audience }: Identity,
   getKey: JWTVerifyGetKey,
+  algorithms: readonly string[],
   now: () => number,
 ): Promise<JWTPayload> {
   try {
+    requirePlainHeader(token);
     const { payload } = await jwtVerify(token, getKey, {
-      algorithms: ['EdDSA'],
+      algorithms: [...algorithms],
       typ: 'at+jwt',
       issuer,
       audience,
@@ -104,7 +123,7 @@ async function verifyClaims(
 const time = (seconds: number): string => (Math.abs(seconds) < 8e12 ? new Date(1000 * seconds).toISOString() : String(seconds));
 const clock = (now: () => number): string => `while the server's clock says ${new Date(now()).toISOString()}`;
 
-function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, now: () => number): Principal {
+function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, role: ScopedRole, now: () => number): Principal {
   if (iat === undefined) throw invalid();
   if (iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
     const cause = new Error('issued in the future; compare the clocks of issuer and server');
@@ -114,5 +133,6 @@ function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, now: () => nu
   if (typeof tenant !== 'string' || !TENANT_PATTERN.test(tenant)) throw invalid();
   // jose has checked that exp is a number in the future.
   if (exp === undefined || exp > now() / 1000 + MAX_TTL_SECONDS + CLOCK_TOLERANCE_SECONDS) throw invalid();
-  return { tenant, scopes: knownScopes(scope), tokenId: jti.slice(0, 64), expiresAt: exp * 1000 };
+  if (exp <= iat) throw invalid(new Error('it ends before it was issued'));
+  return { tenant, scopes: knownScopes(scope, role), tokenId: jti.slice(0, 64), issuedAt: iat * 1000, expiresAt: exp * 1000 };
 }

@@ -58,7 +58,7 @@ describe('cutlayer client check', () => {
     assert.match(stdout, /^ok {2}address {6}127\.0\.0\.1:\d+ answers$/m);
     assert.match(stdout, /^ok {2}certificate {2}trusted; names .*127\.0\.0\.1.*; valid until \d{4}-\d\d-\d\d, \d+ days from now$/m);
     assert.match(stdout, /^ok {2}clock {8}as the gateway's, to a second$/m);
-    assert.match(stdout, /^ok {2}token {8}tenant acme; scopes split:train split:infer; valid until .* UTC, (59|60) min left$/m);
+    assert.match(stdout, /^ok {2}token {8}tenant acme; scopes train infer; valid until .* UTC, (59|60) min left$/m);
     assert.match(stdout, /^ok {2}access {7}the gateway takes the token, and serves .*llama/m);
     assert.match(stdout, /^ok {2}backbone {5}the bundle fits backbone [0-9a-f]{12}$/m);
     assert.match(
@@ -96,19 +96,19 @@ describe('cutlayer client check', () => {
   it('tells a token that has expired, that is none, and that is for a coordinator', async () => {
     const old = await tokenIn('old', await gateway.token({}, Date.now() - 120 * MINUTE_MS));
     const expired = await findings({ ...right(), tokenFile: old });
-    assert.match(expired.token.says, /^tenant acme; scopes split:train split:infer; expired at .* UTC; ask the vendor for a new one$/);
+    assert.match(expired.token.says, /^tenant acme; scopes train infer; expired at .* UTC; ask the vendor for a new one$/);
     assert.deepEqual([expired.token.code, expired.access.code], ['TOKEN_EXPIRED', 'TOKEN_EXPIRED']);
     const none = await findings({ ...right(), tokenFile: await tokenIn('none', 'Bearer abc') });
     assert.match(none.token.says, /it begins with Bearer; give the token alone/);
     const other = await findings({ ...right(), tokenFile: await tokenIn('other', await gateway.token({ scopes: ['federation:admin'] })) });
-    assert.match(other.token.says, /scopes federation:admin; a gateway wants split:train or split:infer/);
+    assert.match(other.token.says, /scopes admin; a gateway wants train or infer/);
     const missing = await findings({ ...right(), tokenFile: undefined });
     assert.deepEqual([missing.token.code, missing.access.state], ['TOKEN_MISSING', 'skipped']);
   });
 
   it('tells that a token may not train', async () => {
     const infer = await tokenIn('infer', await gateway.token({ scopes: ['split:infer'] }));
-    assert.match((await findings({ ...right(), tokenFile: infer })).token.says, /scopes split:infer, so that it may not train;/);
+    assert.match((await findings({ ...right(), tokenFile: infer })).token.says, /scopes infer, so that it may not train;/);
   });
 
   it('says whose clock is ahead, and fails where tokens would be refused for it', async () => {

@@ -210,7 +210,7 @@ describe('cutlayer coordinator', function () {
     await writeFile(admin, (await running.run('token', '--admin', 'alice')).stdout);
     await writeFile(member, (await running.run('token', '--member', 'north', '--ttl', '15m')).stdout);
     const claims = decodeJwt(await readFile(member, 'utf8'));
-    assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['north', 'federation:participate', 900]);
+    assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['north', 'federate', 900]);
     const elsewhere = (tokenFile: string) =>
       cutlayerHere([
         ...['coordinator', 'status', '--coordinator', running.ready.listen, '--ca', running.ready.caFile!],
@@ -219,7 +219,7 @@ describe('cutlayer coordinator', function () {
     assert.equal(JSON.parse((await elsewhere(admin)).stdout).federation, federation);
     const refused = await elsewhere(member);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /error SCOPE_MISSING: .*federation:admin\nhint: .*coordinator token --member or --admin/);
+    assert.match(refused.stderr, /error SCOPE_MISSING: .*scope admin\nhint: .*coordinator token --member or --admin/);
   });
 
   it('is steered with the key of its founder, and by no other admin token', async () => {

@@ -79,7 +79,7 @@ describe('an invite', function () {
     assert.equal(reached.ca, await readFile(coordinator.ready.caFile!, 'utf8'));
     assert.match(publicKey, /^[0-9a-f]{64}$/);
     const { tenant, scope, exp } = decodeJwt(token);
-    assert.deepEqual([tenant, scope], ['east', 'federation:participate']);
+    assert.deepEqual([tenant, scope], ['east', 'federate']);
     assert.ok(Math.abs(exp! * 1000 - expiresAt!) < 2000);
     assert.equal((await stat(fileOf('east'))).mode & 0o777, 0o600);
   });

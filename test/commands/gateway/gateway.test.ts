@@ -76,7 +76,7 @@ describe('cutlayer command', () => {
     ],
     ['a tenant with a space', ['gateway', 'token', '--tenant', 'a b'], 1, /error INVALID_ARGUMENT: tenant: /],
     ['a life without end', ['gateway', 'token', '--tenant', 'a', '--ttl', 'forever'], 1, /error INVALID_ARGUMENT: ttl: /],
-    ['a scope of a coordinator', ['gateway', 'token', '--tenant', 'a', '--scope', 'federation:admin'], 1, /scope: .*split:infer, got fed/],
+    ['a scope of a coordinator', ['gateway', 'token', '--tenant', 'a', '--scope', 'federation:admin'], 1, /scope: .*infer, admin, got fed/],
     ['an unknown scope', ['gateway', 'token', '--tenant', 'a', '--scope', 'root'], 1, /error INVALID_ARGUMENT: scope: /],
   ];
   for (const [what, args, exitCode, message] of failing) {
@@ -127,7 +127,7 @@ describe('cutlayer gateway', function () {
     const token = stdout.trim();
     assert.equal(decodeProtectedHeader(token).typ, 'at+jwt');
     const claims = decodeJwt(token);
-    assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['acme', 'split:train split:infer', 900]);
+    assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['acme', 'model:read train infer', 900]);
   });
 
   it('starts in a process of its own, says where in one JSON line, serves a token issued by another process, and ends on SIGTERM', async () => {

@@ -48,7 +48,7 @@ describe('the file of cutlayer gateway onboard', () => {
     const { token, bundle, ca } = await content();
     assert.ok(!`${stdout}${stderr}`.includes(token), 'a token in the output');
     const { tenant, exp, iat, scope } = decodeJwt(token);
-    assert.deepEqual([tenant, exp! - iat!, scope], ['acme', 30 * 24 * 3600, 'split:train split:infer']);
+    assert.deepEqual([tenant, exp! - iat!, scope], ['acme', 30 * 24 * 3600, 'model:read train infer']);
     assert.deepEqual([Object.keys(bundle as object), ca], [['url', 'manifestSha256'], gateway.ca.toString()]);
     const login = await client('login', '--from', out, '--bundle', packed.bundleDir);
     assert.equal(login.code, 0, login.stdout + login.stderr);
@@ -60,7 +60,7 @@ describe('the file of cutlayer gateway onboard', () => {
   it('names a bundle by its path on a shared disk, and takes scopes and lifetime of the token', async () => {
     assert.equal((await onboard('--bundle', packed.bundleDir, '--scope', 'split:infer', '--ttl', '2h')).code, 0);
     const { exp, iat, scope } = decodeJwt((await content()).token);
-    assert.deepEqual([exp! - iat!, scope], [7200, 'split:infer']);
+    assert.deepEqual([exp! - iat!, scope], [7200, 'infer']);
     const { code, stdout } = await client('login', '--from', out, '--profile', 'acme');
     assert.equal(code, 0, stdout);
     assert.match(stdout, /so that it may not train/);

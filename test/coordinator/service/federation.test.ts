@@ -100,7 +100,7 @@ describe('the federation service', () => {
   after(() => running.close());
 
   it("takes the token's tenant as the member's name", async () => {
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     const { manifest } = await acme.call('GetFederation', { federation: FEDERATION });
     assert.deepEqual([...manifest!.bytes, ...manifest!.signature], [1, 2, 3]);
     assert.deepEqual(lastAsked(), { as: 'acme', federation: FEDERATION, what: 'manifest', args: [] });
@@ -109,7 +109,7 @@ describe('the federation service', () => {
   });
 
   it('lets a founder read without being a member', async () => {
-    const founder = await channel('vendor', 'federation:admin');
+    const founder = await channel('vendor', 'admin');
     script.parameters = Float32Array.of(1, -2.5);
     const { parameters } = await founder.call('GetVersion', { federation: FEDERATION, version: 4 });
     assert.deepEqual([...decodeTensor(parameters, { name: 'parameters', shape: [2] }).data], [1, -2.5]);
@@ -119,28 +119,28 @@ describe('the federation service', () => {
   });
 
   it('refuses a token without the scope of a method', async () => {
-    const tenant = await channel('acme', 'split:train', 'split:infer');
-    const member = await channel('acme', 'federation:participate');
-    const founder = await channel('vendor', 'federation:admin');
+    const tenant = await channel('acme', 'train', 'infer');
+    const member = await channel('acme', 'federate');
+    const founder = await channel('vendor', 'admin');
     const federation = FEDERATION;
     const before = running.asked.length;
-    await refused(tenant.call('NextTask', { federation }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(tenant.call('GetFederation', { federation }), 'SCOPE_MISSING', /federation:participate or federation:admin/);
-    await refused(founder.call('NextTask', { federation }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(founder.call('Enlist', { federation, round: 1 }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(founder.call('ShareKeys', { federation, round: 1 }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(founder.call('Submit', { federation, round: 1 }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(founder.call('Confirm', { federation, round: 1 }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(founder.call('Unmask', { federation, round: 1 }), 'SCOPE_MISSING', /federation:participate/);
-    await refused(member.call('CreateFederation', {}), 'SCOPE_MISSING', /federation:admin/);
-    await refused(member.call('ControlFederation', { federation, start: true }), 'SCOPE_MISSING', /federation:admin/);
-    await refused(member.call('GetStatus', {}), 'SCOPE_MISSING', /federation:admin/);
-    await refused(member.call('GetCoordinator', {}), 'SCOPE_MISSING', /federation:admin/);
+    await refused(tenant.call('NextTask', { federation }), 'SCOPE_MISSING', /federate/);
+    await refused(tenant.call('GetFederation', { federation }), 'SCOPE_MISSING', /federate or admin/);
+    await refused(founder.call('NextTask', { federation }), 'SCOPE_MISSING', /federate/);
+    await refused(founder.call('Enlist', { federation, round: 1 }), 'SCOPE_MISSING', /federate/);
+    await refused(founder.call('ShareKeys', { federation, round: 1 }), 'SCOPE_MISSING', /federate/);
+    await refused(founder.call('Submit', { federation, round: 1 }), 'SCOPE_MISSING', /federate/);
+    await refused(founder.call('Confirm', { federation, round: 1 }), 'SCOPE_MISSING', /federate/);
+    await refused(founder.call('Unmask', { federation, round: 1 }), 'SCOPE_MISSING', /federate/);
+    await refused(member.call('CreateFederation', {}), 'SCOPE_MISSING', /admin/);
+    await refused(member.call('ControlFederation', { federation, start: true }), 'SCOPE_MISSING', /admin/);
+    await refused(member.call('GetStatus', {}), 'SCOPE_MISSING', /admin/);
+    await refused(member.call('GetCoordinator', {}), 'SCOPE_MISSING', /admin/);
     assert.equal(running.asked.length, before, 'nothing of it has reached the coordinator');
   });
 
   it("refuses each message that a member sends under another one's name", async () => {
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     const call = { federation: FEDERATION, round: 2 };
     const before = running.asked.length;
     const theirs = { participant: 'beta', survivors: ['acme', 'beta'], signature: bytes(64, 1) };
@@ -157,7 +157,7 @@ describe('the federation service', () => {
   });
 
   it("hands a member's messages on as they were sent", async () => {
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     const call = { federation: FEDERATION, round: 7 };
     const { purpose: _, ...rest } = enlistment('acme');
     await acme.call('Enlist', { ...call, enlistment: { ...rest, purpose: 'ROUND_PURPOSE_EVALUATE' } });
@@ -177,7 +177,7 @@ describe('the federation service', () => {
   });
 
   it('gives a payload memory of its own, at which a row of floats can begin', async () => {
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     for (const federation of [FEDERATION, 'f'.repeat(64)]) {
       await acme.call('Submit', { federation, round: 1, payload: bytes(8, 6) });
       const payload = lastAsked()!.args[1] as Uint8Array;
@@ -197,7 +197,7 @@ describe('the federation service', () => {
   for (const task of tasks) {
     it(`tells a member to ${task.kind}, with all that belongs to it`, async () => {
       script.nextTask = async () => ({ task, broadcasts: 6, remainingMs: 1234.5 });
-      const acme = await channel('acme', 'federation:participate');
+      const acme = await channel('acme', 'federate');
       const answer = await acme.call('NextTask', { federation: FEDERATION, doneRound: 2, doneStage: 'STAGE_SHARING', canEvaluate: true });
       const { kind, ...fields } = task;
       assert.equal(answer.task, kind);
@@ -211,7 +211,7 @@ describe('the federation service', () => {
   }
 
   it('cuts a wait so that the answer comes before the deadline', async () => {
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     script.nextTask = async () => ({ task: { kind: 'wait', reason: '' }, broadcasts: 0, remainingMs: 0 });
     const waitOf = async (waitMs: number, deadlineMs: number) => {
       await acme.call('NextTask', { federation: FEDERATION, waitMs }, { deadlineMs });
@@ -230,7 +230,7 @@ describe('the federation service', () => {
       script.nextTask = async () => {
         throw new CutlayerError(code, 'store /srv/secret/coordinator.db: the disk is full');
       };
-      const north = await running.as('north', 'federation:participate');
+      const north = await running.as('north', 'federate');
       const request = { federation: 'ab'.repeat(32), waitMs: 0, broadcastsKnown: 0 };
       await assert.rejects(north.call('NextTask', request), (error: unknown) => {
         assert.ok(error instanceof CutlayerError && error.code === 'UNAVAILABLE' && error.retry === 'same', String(error));
@@ -249,13 +249,13 @@ describe('the federation service', () => {
         waits += 1;
         if (waits === 4) waiting.resolve();
       });
-    const greedy = await channel('greedy', 'federation:participate');
+    const greedy = await channel('greedy', 'federate');
     const abort = new AbortController();
     const ask = () => greedy.call('NextTask', { federation: FEDERATION, waitMs: 30_000 }, { signal: abort.signal });
     const held = Array.from({ length: 4 }, () => refused(ask(), 'CANCELLED', /./));
     await waiting.promise;
     await refused(greedy.call('GetVersion', { federation: FEDERATION, version: 0 }), 'QUEUE_FULL', /4 calls of greedy are in flight/);
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     assert.equal((await acme.call('GetBroadcasts', { federation: FEDERATION, from: 0 })).broadcasts.length, 1);
     abort.abort();
     await Promise.all(held);
@@ -273,7 +273,7 @@ describe('the federation service', () => {
         });
         waiting.resolve();
       });
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     const abort = new AbortController();
     const call = acme.call('NextTask', { federation: FEDERATION, waitMs: 60_000 }, { signal: abort.signal });
     await waiting.promise;
@@ -292,17 +292,17 @@ describe('the federation service', () => {
   });
 
   it('is named when it refuses a token, for whoever holds tokens for two servers', async () => {
-    const tenant = await channel('acme', 'split:train');
+    const tenant = await channel('acme', 'train');
     await refused(
       tenant.call('NextTask', { federation: FEDERATION }),
       'SCOPE_MISSING',
-      /^coordinator 127\.0\.0\.1:\d+: token: this call needs the scope federation:participate/,
+      /^coordinator 127\.0\.0\.1:\d+: token: this call needs the scope federate/,
     );
   });
 
   it('says what is wrong with a request', async () => {
-    const acme = await channel('acme', 'federation:participate');
-    const founder = await channel('vendor', 'federation:admin');
+    const acme = await channel('acme', 'federate');
+    const founder = await channel('vendor', 'admin');
     const federation = FEDERATION;
     await refused(acme.call('GetFederation', { federation: 'ABC' }), 'INVALID_ARGUMENT', /federation: expected an id of 64 hex/);
     await refused(acme.call('NextTask', { federation, doneRound: 3 }), 'INVALID_ARGUMENT', /doneStage/);
@@ -326,7 +326,7 @@ describe('the federation service', () => {
 
   it('shows a founder everything of a report, and takes each of its orders', async () => {
     script.report = report;
-    const founder = await channel('vendor', 'federation:admin');
+    const founder = await channel('vendor', 'admin');
     const { federations } = await founder.call('GetStatus', {});
     assert.deepEqual(federations.map(reportOf), [report]);
     assert.equal(lastAsked()!.federation, 'all');
@@ -368,7 +368,7 @@ describe('the federation service', () => {
       waiting.resolve();
       return new Promise<TaskAnswer>((_, reject) => signal!.addEventListener('abort', () => reject(signal!.reason)));
     };
-    const acme = await channel('acme', 'federation:participate');
+    const acme = await channel('acme', 'federate');
     const call = acme.call('NextTask', { federation: FEDERATION, waitMs: 50_000 });
     await waiting.promise;
     const drained = running.server.drain(30_000);

@@ -25,7 +25,7 @@ const refuses = (code: ErrorCode, message: RegExp) => (error: unknown) => {
 
 describe("the proof of a member's call", () => {
   const key = generateIdentity();
-  const north: Principal = { tenant: 'north', scopes: new Set(['federation:participate']), tokenId: 'one', expiresAt: 0 };
+  const north: Principal = { tenant: 'north', scopes: new Set(['federate']), tokenId: 'one', expiresAt: 0 };
   const message = Buffer.from('message');
   let now = 0;
   let proofs: MemberProofs;
@@ -215,7 +215,7 @@ describe('the federation service, with a member that has a token', () => {
     await north.call('GetBroadcasts', { federation: A });
     running.later(600_001);
     await north.call('GetBroadcasts', { federation: A });
-    const south = await running.as('south', 'federation:participate');
+    const south = await running.as('south', 'federate');
     await Promise.all(Array.from({ length: 4 }, () => south.call('GetBroadcasts', { federation: A })));
   });
 });

@@ -69,7 +69,7 @@ describe('the decode service', () => {
     server = createRpcServer({
       role: 'gateway',
       services: [decodeService(without ? undefined : serving, 32)],
-      verify: async (token) => ({ ...principal(token), scopes: new Set<Scope>(token === 'nobody' ? [] : ['split:infer']) }),
+      verify: async (token) => ({ ...principal(token), scopes: new Set<Scope>(token === 'nobody' ? [] : ['infer']) }),
       limits: { maxMessageBytes: 2 ** 20, maxDeadlineMs: 60_000, maxInFlight: 4 },
       credentials: 'insecure',
       metrics: { observeCall: (call) => void observed.push(call) },

@@ -128,7 +128,7 @@ describe('keys and values over gRPC', () => {
 
   it('asks for the scope of training', async () => {
     const inferring = bearer(await running.token({ scopes: ['split:infer'] }));
-    await refused(calls.keyValues(request(), inferring), 'SCOPE_MISSING', /split:train/);
+    await refused(calls.keyValues(request(), inferring), 'SCOPE_MISSING', /scope train/);
   });
 
   it('refuses while it shuts down', async () => {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportSPKI } from 'jose';
+import { decodeJwt, exportSPKI } from 'jose';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { type Identity, openIdentity } from '../../../src/server/auth/identity.js';
 import { issueToken } from '../../../src/server/auth/issuer.js';
@@ -31,7 +31,7 @@ describe('access tokens', () => {
   let ring: KeyRing;
   let identity: Identity;
   let verify: Verifier;
-  const request = { tenant: 'acme', scopes: ['split:train', 'split:infer'], ttlSeconds: 3600 } as const;
+  const request = { tenant: 'acme', scopes: ['train', 'infer'], ttlSeconds: 3600 } as const;
 
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
@@ -48,7 +48,7 @@ describe('access tokens', () => {
   it('accepts its own token and tells tenant and scopes', async () => {
     const principal = await verify(await issueToken(ring, identity, request, NOW));
     assert.equal(principal.tenant, 'acme');
-    assert.deepEqual([...principal.scopes], ['split:train', 'split:infer']);
+    assert.deepEqual([...principal.scopes], ['train', 'infer']);
   });
 
   it('tolerates clocks that differ by a minute', async () => {
@@ -191,6 +191,11 @@ describe('access tokens', () => {
     ['of type JWT (an id token)', () => signed({ typ: 'JWT' }, claims())],
     ['without a type', () => signed({ typ: undefined }, claims())],
     ['with an unknown critical header', () => signed({ crit: ['x'], x: 1 }, claims())],
+    ['with a known critical header', () => signed({ crit: ['b64'], b64: true }, claims())],
+    ['with its own key in the header', () => signed({ jwk: ring.publicJwks().keys[0] }, claims())],
+    ['with the address of a key in the header', () => signed({ jku: 'https://evil.example/jwks.json' }, claims())],
+    ['with a certificate in the header', () => signed({ x5c: ['MIIB'] }, claims())],
+    ['that ends before it was issued', () => signed({}, { ...claims(), iat: NOW / 1000 + 40, exp: NOW / 1000 + 30 })],
     ['with an unknown key id', () => signed({ kid: 'nobody' }, claims())],
     ['without a key id', () => signed({ kid: undefined }, claims())],
     ['of algorithm none', async () => `${b64({ alg: 'none', typ: 'at+jwt' })}.${b64(claims())}.`],
@@ -255,9 +260,24 @@ describe('access tokens', () => {
   });
 
   it('names the scope that is missing', async () => {
-    const principal = await verify(await issueToken(ring, identity, { ...request, scopes: ['split:infer'] }, NOW));
-    assert.throws(() => requireScope(principal, 'split:train'), { code: 'SCOPE_MISSING', message: /split:train/ });
-    assert.doesNotThrow(() => requireScope(principal, 'split:train', 'split:infer'));
+    const principal = await verify(await issueToken(ring, identity, { ...request, scopes: ['infer'] }, NOW));
+    assert.throws(() => requireScope(principal, 'train'), { code: 'SCOPE_MISSING', message: /scope train/ });
+    assert.doesNotThrow(() => requireScope(principal, 'train', 'infer'));
+  });
+
+  it('reads the older names of scopes, at the kind of server only that issued them', async () => {
+    const all = { ...claims(), scope: 'split:train split:infer federation:participate federation:admin admin unknown' };
+    assert.deepEqual([...(await verify(await signed({}, all))).scopes], ['train', 'infer', 'admin']);
+    const noAdmin = { ...all, scope: 'split:train federation:admin' };
+    assert.deepEqual([...(await verify(await signed({}, noAdmin))).scopes], ['train']);
+    const keys = keyRingKeys(ring, () => NOW);
+    const coordinator = createVerifier(identity, keys, () => NOW, { role: 'coordinator' });
+    assert.deepEqual([...(await coordinator(await signed({}, noAdmin))).scopes], ['admin']);
+    assert.deepEqual([...(await coordinator(await signed({}, all))).scopes], ['federate', 'admin']);
+    const { scope } = decodeJwt(await issueToken(ring, identity, { ...request, scopes: ['split:train', 'federation:admin'] }, NOW));
+    assert.equal(scope, 'train admin');
+    assert.deepEqual(parseScopes('split:infer, train'), ['train', 'infer']);
+    assert.throws(() => parseScopes('federation:admin'), { code: 'INVALID_ARGUMENT', message: /got federation:admin/ });
   });
 
   it('does not issue tokens for bad tenants, lives or scopes', async () => {

@@ -29,14 +29,19 @@ function describe(token: string, now: number): Finding {
   const until = `${new Date(exp * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   const left = exp * 1000 - now;
   if (left <= 0) return failed('token', new CutlayerError('TOKEN_EXPIRED', `${what}; expired at ${until}; ask the vendor for a new one`));
-  if (!/\bsplit:/.test(scopes))
+  const words = scopes.split(' ');
+  if (!ofGateway.some((scope) => words.includes(scope)))
     return failed(
       'token',
-      new CutlayerError('SCOPE_MISSING', `${what}; a gateway wants split:train or split:infer: ask the vendor for a token of the gateway`),
+      new CutlayerError('SCOPE_MISSING', `${what}; a gateway wants train or infer: ask the vendor for a token of the gateway`),
     );
-  const note = scopes.includes('split:train') ? '' : ', so that it may not train';
+  const note = mayTrain.some((scope) => words.includes(scope)) ? '' : ', so that it may not train';
   return ok('token', `${what}${note}; valid until ${until}, ${timeText(left)} left`);
 }
+
+/** Scopes that allow training, and all that allow a call, with their older names. */
+const mayTrain = ['train', 'split:train'];
+const ofGateway = [...mayTrain, 'infer', 'split:infer'];
 
 /** `29 days`, `5 h`, `12 min` */
 function timeText(ms: number): string {
