@@ -15,7 +15,7 @@ import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
 import { gpt2Long, gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
-import { benchDecodeGateway, benchLongPrompt, type DecodeSizes } from './decode/gateway.js';
+import { benchDecodeGateway, benchLongPrompt, benchPrompts, type DecodeSizes } from './decode/gateway.js';
 import { benchGenerate } from './decode/generate.js';
 import { benchLanes } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
@@ -66,8 +66,8 @@ if (process.env.GLIBC_TUNABLES === undefined) {
   process.exit(again.status ?? 1);
 }
 
-const longDecode = { prompt: 1000, prefill: 4096, tokens: 16 };
-const tinyDecode = { prompt: 100, prefill: 128, tokens: 8 };
+const longDecode = { prompts: [1000, 4000], prefill: 4096, tokens: 16 };
+const tinyDecode = { prompts: [100], prefill: 128, tokens: 8 };
 
 const report = new Report();
 process.stdout.write(`${head()}\n`);
@@ -103,7 +103,8 @@ async function benchDecode(shape: ModelShape, pasts: readonly number[], sizes: D
   const model = await packed(shape);
   const backboneDir = join(model.packedDir, 'backbone');
   for (const past of pasts) await benchLanes(report, model.name, backboneDir, past, rounds);
-  await benchDecodeGateway(report, model, sizes, rounds);
+  await benchDecodeGateway(report, model, sizes);
+  await benchPrompts(report, model, sizes, rounds);
   await benchLongPrompt(report, model, sizes.prefill);
   await benchGenerate(report, model, 2 * sizes.tokens, rounds, python);
 }

@@ -1,7 +1,7 @@
 /**
  * Decode sessions through a gateway in its own process over TLS. Measured are tokens per second of
  * several sessions, and the time between tokens, alone and beside a tenant that trains. Then come
- * a prompt that the tenant has sent before, and a long one. Rows go in and out; no head runs.
+ * prompts that the tenant has sent before, and a long one. Rows go in and out; no head runs.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,8 +17,8 @@ import { type Model, openGatewayTrainer } from '../training-step.js';
 
 /** What is measured, in rows. */
 export interface DecodeSizes {
-  /** The prompt that is sent again. */
-  readonly prompt: number;
+  /** The prompts that are sent again. */
+  readonly prompts: readonly number[];
   /** The long prompt. */
   readonly prefill: number;
   /** Tokens of each session. */
@@ -29,7 +29,7 @@ export interface DecodeSizes {
 const SHORT = 48;
 
 /** Measures one gateway. */
-export async function benchDecodeGateway(report: Report, model: Model, sizes: DecodeSizes, rounds: number): Promise<void> {
+export async function benchDecodeGateway(report: Report, model: Model, sizes: DecodeSizes): Promise<void> {
   const trainer = await openGatewayTrainer(model, { batch: 4, sequence: 64, virtualTokens: 16 });
   const connection = await connectAs('decodes', model, trainer.gateway);
   try {
@@ -52,25 +52,36 @@ export async function benchDecodeGateway(report: Report, model: Model, sizes: De
       );
     training = false;
     await load;
-    await benchPrompts(report, model, sessions, sizes, rounds);
   } finally {
     connection.close();
     await trainer.close();
   }
 }
 
-/** A prompt sent twice, and a long one. */
-async function benchPrompts(report: Report, { name }: Model, sessions: Sessions, { prompt }: DecodeSizes, rounds: number): Promise<void> {
-  const times: [computed: number, copied: number][] = [];
-  for (let round = 0; round < rounds; round++) {
-    const rows = sessions.rows(prompt);
-    times.push([await sessions.prompt(rows), await sessions.prompt(rows)]);
+/** Prompts sent twice, in memory that has room for a session and for what is kept of it. */
+export async function benchPrompts(report: Report, model: Model, { prompts }: DecodeSizes, rounds: number): Promise<void> {
+  const room = ['--decode-memory', '2GiB', '--decode-cache', '512MiB'];
+  const { gateway, close } = await openGatewayTrainer(model, { batch: 1, sequence: 8, virtualTokens: 1 }, room);
+  const connection = await connectAs('decodes', model, gateway);
+  try {
+    const sessions = new Sessions(connection);
+    await sessions.together(1, 2); // opens the decoder
+    for (const count of prompts) {
+      const times: [computed: number, copied: number][] = [];
+      for (let round = 0; round < rounds; round++) {
+        const rows = sessions.rows(count);
+        times.push([await sessions.prompt(rows), await sessions.prompt(rows)]);
+      }
+      const computed = median(times.map(([ms]) => ms));
+      report.add(`prompt of ${count} rows that the tenant has sent before, ${model.name}`, median(times.map(([, ms]) => ms)), 'ms', {
+        baseline: `${computed.toFixed(0)} ms the first time`,
+        ratio: median(times.map(([first, again]) => again / first)),
+      });
+    }
+  } finally {
+    connection.close();
+    await close();
   }
-  const computed = median(times.map(([ms]) => ms));
-  report.add(`prompt of ${prompt} rows that the tenant has sent before, ${name}`, median(times.map(([, ms]) => ms)), 'ms', {
-    baseline: `${computed.toFixed(0)} ms the first time`,
-    ratio: median(times.map(([first, again]) => again / first)),
-  });
 }
 
 /** A long prompt: its time, and the memory of the gateway beside the prompt's keys and values. */

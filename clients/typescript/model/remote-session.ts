@@ -92,7 +92,7 @@ export class RemoteSession {
 
   /**
    * Appends rows [n, hiddenSize]; gives the outputs of the last `wanted` ones, at most
-   * {@link maxWanted}: [wanted, hiddenSize].
+   * {@link maxWanted} and maybe none: [wanted, hiddenSize].
    * @throws CutlayerError the gateway's; CANCELLED
    */
   async append(rows: Floats, wanted = 1, signal?: AbortSignal): Promise<Floats> {
@@ -216,7 +216,7 @@ export class RemoteSession {
     this.#tokenExpired = false;
     for (let at = length; at < this.#length; ) {
       const end = Math.min(this.#length, at + this.#messageRows);
-      await this.#send(stream, at, await this.#options.replay(at, end));
+      await this.#send(stream, at, await this.#options.replay(at, end), 0);
       at = end;
     }
     return stream;
@@ -236,7 +236,7 @@ export class RemoteSession {
   }
 
   /** Sends rows in messages; gives the outputs of the last `wanted` rows, which one message has. */
-  async #send(stream: DecodeStream, from: number, { shape, data }: Floats, wanted = 1): Promise<Floats> {
+  async #send(stream: DecodeStream, from: number, { shape, data }: Floats, wanted: number): Promise<Floats> {
     const { wireDtype, counters } = this.#connection;
     const [count, width] = shape as [number, number];
     for (let at = 0, end = 0; ; at = end) {
@@ -246,8 +246,11 @@ export class RemoteSession {
       const rows = encodeTensor(part, wireDtype, 'rows');
       counters.bytesUp += wireBytes(part.shape, wireDtype);
       const positions = end === count ? Array.from({ length: wanted }, (_, row) => end - at - wanted + row) : [];
-      const answer: DecodeResponse__Output = await stream.ask({ append: { from: from + at, rows, positions }, action: 'append' });
+      // A gateway that does not know `noRows` answers with the last row.
+      const append = { from: from + at, rows, positions, noRows: positions.length === 0 };
+      const answer: DecodeResponse__Output = await stream.ask({ append, action: 'append' });
       counters.bytesDown += (answer.rows?.data.length ?? 0) + (answer.rows?.scales.length ?? 0);
+      if (end === count && wanted === 0) return f32([0, width], []);
       if (end === count) return decodeTensor(answer.rows, { name: 'Decode.rows', shape: [wanted, width] });
     }
   }

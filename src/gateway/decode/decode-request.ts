@@ -63,12 +63,19 @@ export function parseAppend(request: AppendRows__Output, { backbone, limits }: D
   const { shape, dtype, elements } = checkTensor(request.rows, expected);
   const count = shape[0]!;
   checkLimit('rows', count, limits.maxTokens);
-  const positions = request.positions.length === 0 ? [count - 1] : checkPositions(request.positions, count);
+  const positions = wantedRows(request, count);
   return {
     input: { from: request.from, rows: decodeTensor(request.rows, expected), positions },
     answerDType: answerDType(request.responseDtype, dtype),
     bytes: elements * Float32Array.BYTES_PER_ELEMENT,
   };
+}
+
+function wantedRows({ positions, noRows }: Pick<AppendRows__Output, 'positions' | 'noRows'>, count: number): readonly number[] {
+  if (noRows && positions.length > 0)
+    throw wrong('noRows', `expected no positions with it, got ${positions.length}; leave out one of them`);
+  if (noRows) return [];
+  return positions.length === 0 ? [count - 1] : checkPositions(positions, count);
 }
 
 function checkPositions(positions: readonly number[], count: number): readonly number[] {

@@ -97,6 +97,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
       return this.#holding(bytes, handOver, async () => {
         const rows = await sessions.append(this.#sessionCall, session, input);
         this.#call.outcome.rows += input.rows.shape[0]!;
+        if (input.positions.length === 0) return { length: session.length };
         return { length: session.length, rows: encodeTensor(rows, answerDType, 'rows of the answer') };
       });
     },

@@ -58,7 +58,7 @@ export interface AppendInput {
   readonly from: number;
   /** [S, hiddenSize] */
   readonly rows: Tensor<'float32'>;
-  /** Rows wanted, as indexes of `rows`, strictly increasing; at least one. */
+  /** Rows wanted, as indexes of `rows`, strictly increasing; none: the rows are only kept. */
   readonly positions: readonly number[];
 }
 

@@ -39,6 +39,7 @@ export const target: Target = {
     example({ resume: { sessionId: 'one', length: 3 } }),
     example({ append: { from: 3, rows: tensor([5, 4]), positions: [0, 4], responseDtype: 'DTYPE_BF16' } }),
     example({ append: { rows: tensor([1, 4]) } }),
+    example({ append: { from: 5, rows: tensor([2, 4]), noRows: true } }),
     example({ rollback: { length: 2 } }),
     example({ fork: { sessionId: 'two' } }),
     example({ close: {} }),

@@ -136,6 +136,20 @@ describe('the decode service', () => {
     await assert.rejects(stream('other').ask({ resume: { sessionId: 'x', length: 4 } }), { code: 'SESSION_EVICTED' });
   });
 
+  it('answers without rows where none is wanted, and copies all that it has kept', async () => {
+    await start({ cacheBytes: 2 ** 16 });
+    const rows = rowsFrom(1, 8);
+    const append: DecodeRequest = { append: { from: 0, rows: message(rows), noRows: true } };
+    for (const id of ['x', 'y']) {
+      const one = stream();
+      await one.ask(opening(id));
+      assert.deepEqual(await one.ask(append), { length: 8, rows: null });
+      assert.deepEqual(rowsOf(await one.ask({ append: { from: 8, rows: message(rows.slice(0, 1)) } })), outputAfter([...rows, rows[0]!]));
+    }
+    const ran = decoder.runs.map((run) => run.map(([, from, count]) => [from, count]));
+    assert.deepEqual(ran.slice(-2), [[[8, 1]], [[8, 1]]], 'the second session computes its last row alone');
+  });
+
   for (const [way, stopping] of Object.entries({
     'is cancelled': ({ call }) => call.cancel(),
     'is past its deadline': () => undefined,
@@ -209,6 +223,7 @@ describe('the decode service', () => {
       [/^INVALID_ARGUMENT from: expected 0 to 0 rows/, opening('x'), { append: { rows, from: 1 } }],
       [/^INVALID_ARGUMENT positions: expected rows below 2, got 2/, opening('x'), { append: { rows, positions: [2] } }],
       [/^INVALID_ARGUMENT positions: expected a strictly increasing list/, opening('x'), { append: { rows, positions: [1, 1] } }],
+      [/^INVALID_ARGUMENT noRows: expected no positions with it, got 1/, opening('x'), { append: { rows, positions: [1], noRows: true } }],
       [/^LIMIT_EXCEEDED append.positions/, opening('x'), { append: { rows, positions: Array.from({ length: 33 }, (_, n) => n) } }],
       [/^INVALID_ARGUMENT length: expected 0 to 0/, opening('x'), { rollback: { length: 1 } }],
       [/^INVALID_ARGUMENT fork.sessionId/, opening('x'), { fork: { sessionId: '' } }],

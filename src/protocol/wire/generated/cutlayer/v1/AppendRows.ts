@@ -8,6 +8,7 @@ export interface AppendRows {
   'rows'?: (_cutlayer_v1_Tensor | null);
   'positions'?: (number)[];
   'responseDtype'?: (_cutlayer_v1_DType);
+  'noRows'?: (boolean);
 }
 
 export interface AppendRows__Output {
@@ -15,4 +16,5 @@ export interface AppendRows__Output {
   'rows': (_cutlayer_v1_Tensor__Output | null);
   'positions': (number)[];
   'responseDtype': (_cutlayer_v1_DType__Output);
+  'noRows': (boolean);
 }
