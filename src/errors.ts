@@ -63,6 +63,11 @@ export const errorTable = {
   TOKEN_INVALID: row(GRPC.UNAUTHENTICATED, 401),
   TOKEN_EXPIRED: row(GRPC.UNAUTHENTICATED, 401),
   SCOPE_MISSING: row(GRPC.PERMISSION_DENIED, 403),
+  // tenants
+  TENANT_UNKNOWN: row(GRPC.PERMISSION_DENIED, 403),
+  TENANT_SUSPENDED: row(GRPC.PERMISSION_DENIED, 403),
+  TENANT_DELETED: row(GRPC.PERMISSION_DENIED, 403),
+  RATE_LIMITED: row(GRPC.RESOURCE_EXHAUSTED, 429, 'same'),
   // capacity and life cycle
   QUEUE_FULL: row(GRPC.RESOURCE_EXHAUSTED, 429, 'same'),
   WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, 'same'),
@@ -159,6 +164,12 @@ export class CutlayerError extends Error {
   /** What the caller can do about it, by the table. */
   get retry(): Retry {
     return errorTable[this.code].retry;
+  }
+
+  /** How long a server asks its caller to wait before it repeats the call; undefined: not said. */
+  get retryAfterMs(): number | undefined {
+    const ms = Number(this.details.retryAfterMs);
+    return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
   }
 
   /** The part that may leave this thread. */

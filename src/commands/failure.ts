@@ -12,6 +12,7 @@ const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
     'tokens are void at every server but their own; a gateway takes those of cutlayer gateway token, a coordinator those of cutlayer coordinator token',
   SCOPE_MISSING:
     'the vendor issues one with cutlayer gateway token --scope "model:read train infer", the coordinator with cutlayer coordinator token --member or --admin',
+  TENANT_SUSPENDED: 'the vendor lets a tenant in again with cutlayer gateway tenant resume',
   BACKBONE_MISMATCH: 'bundle and backbone must come from the same run of cutlayer pack',
   DIGEST_MISMATCH: 'copy the artifact again, or pack it again with cutlayer pack',
   INVALID_OPTION: 'run the command with --help for its flags and examples',

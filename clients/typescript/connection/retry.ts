@@ -1,14 +1,25 @@
-/** Repeats a call by the error table, with exponential backoff and jitter, for a bounded time. */
+/**
+ * Repeats a call by the error table, with exponential backoff and jitter, for a bounded time. Where
+ * the server says when (google.rpc.RetryInfo), the call waits until then.
+ */
 import { CutlayerError } from '../../../src/errors.js';
 
 /** How long and how often a call is repeated. */
 export interface RetryPolicy {
-  /** Give up this long after the first failure. Default 5 minutes: a gateway may be restarted. */
+  /**
+   * Give up this long after the first failure in a row. Default 5 minutes: a gateway may be
+   * restarted.
+   */
   readonly retryForMs?: number;
   /** First delay. Default 200. */
   readonly initialDelayMs?: number;
   /** Longest delay. Default 5,000. */
   readonly maxDelayMs?: number;
+  /**
+   * Wait this long in all where the server says when to repeat the call, as at a limit of a tenant.
+   * This time is not part of `retryForMs`. Default 1 hour; 0: such errors are as others.
+   */
+  readonly waitForMs?: number;
 }
 
 /** Clock, sleep and randomness, so that tests need neither. */
@@ -48,27 +59,43 @@ export async function retrying<T>(
   } = {},
 ): Promise<T> {
   const { now, sleep: pause, random } = options.environment ?? systemEnvironment;
-  const { retryForMs = 300_000 } = policy;
+  const { retryForMs = 300_000, waitForMs = 3_600_000 } = policy;
   let firstFailure: number | undefined;
-  for (let repetition = 1; ; repetition++) {
+  let repetition = 0;
+  let askedMs = 0;
+  for (let count = 1; ; count++) {
     try {
       return await attempt();
     } catch (caught) {
       const error = CutlayerError.from(caught);
       if (error.retry !== 'same' || options.signal?.aborted) throw error;
-      firstFailure ??= now();
-      const delayMs = retryDelayMs(repetition, policy, random);
-      if (now() - firstFailure + delayMs > retryForMs) {
-        throw new CutlayerError(error.code, `${error.message} (gave up after repeating the call for ${Math.round(retryForMs / 1000)} s)`, {
-          details: error.details,
-          cause: error,
-        });
+      const asked = waitForMs === 0 ? undefined : error.retryAfterMs;
+      let delayMs: number;
+      if (asked === undefined) {
+        repetition += 1;
+        firstFailure ??= now();
+        delayMs = retryDelayMs(repetition, policy, random);
+        if (now() - firstFailure + delayMs > retryForMs)
+          throw gaveUp(error, `gave up after repeating the call for ${seconds(retryForMs)} s`);
+      } else {
+        // The server is there and has said when: this is no outage.
+        [firstFailure, repetition] = [undefined, 0];
+        // Callers that were told the same moment do not all come at it.
+        delayMs = asked + retryDelayMs(1, policy, random) * random();
+        askedMs += delayMs;
+        if (askedMs > waitForMs)
+          throw gaveUp(error, `the server asks to wait ${seconds(asked)} s; a call waits at most ${seconds(waitForMs)} s in all`);
       }
-      options.onRetry?.({ attempt: repetition, delayMs, error });
+      options.onRetry?.({ attempt: count, delayMs, error });
       await pause(delayMs, options.signal);
     }
   }
 }
+
+const seconds = (ms: number): number => Math.round(ms / 1000);
+
+const gaveUp = (error: CutlayerError, why: string): CutlayerError =>
+  new CutlayerError(error.code, `${error.message} (${why})`, { details: error.details, cause: error });
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -23,7 +23,8 @@ function safeMessage(message: string): string {
 
 /** A server's status; an unknown error becomes INTERNAL with a fixed public message. */
 export function toServiceError(caught: unknown): StatusObject {
-  const { code, message, details } = CutlayerError.from(caught).toRecord();
+  const error = CutlayerError.from(caught);
+  const { code, message, details } = error.toRecord();
   const metadata = new Metadata();
   const text = safeMessage(message);
   const entries = Object.entries(details).map(([key, value]) => [key, safeMessage(String(value))]);
@@ -34,6 +35,7 @@ export function toServiceError(caught: unknown): StatusObject {
       grpcStatus: errorTable[code].grpc,
       message: text,
       info: { reason: code, domain: DOMAIN, metadata: Object.fromEntries(entries) },
+      retryAfterMs: error.retryAfterMs,
     }),
   );
   return { code: errorTable[code].grpc, details: text, metadata };
@@ -76,7 +78,9 @@ export function fromServiceError(caught: unknown): CutlayerError {
   if (!isServiceError(caught)) return CutlayerError.from(caught);
   const rich = richStatusOf(caught);
   if (rich !== undefined && isErrorCode(rich.info.reason)) {
-    return new CutlayerError(rich.info.reason, rich.message, { details: rich.info.metadata, cause: caught });
+    const { info, retryAfterMs } = rich;
+    const details = { ...info.metadata, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+    return new CutlayerError(info.reason as ErrorCode, rich.message, { details, cause: caught }); // checked above
   }
   return new CutlayerError(foreignCode(caught), caught.details || caught.message, { cause: caught });
 }

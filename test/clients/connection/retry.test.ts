@@ -75,6 +75,41 @@ describe('retrying', () => {
     await assert.rejects(outage, { code: 'UNAVAILABLE', message: /gave up after repeating the call for 60 s/ });
   });
 
+  describe('of a call that the server says when to repeat', () => {
+    const asking = (times: number, retryAfterMs: number, then: ErrorCode = 'UNAVAILABLE') => {
+      let calls = 0;
+      return async () => {
+        calls += 1;
+        if (calls <= times) throw new CutlayerError('RATE_LIMITED', 'too fast', { details: { retryAfterMs } });
+        if (calls === times + 1) throw new CutlayerError(then, 'failure');
+        return calls;
+      };
+    };
+
+    it('waits as long as it is asked, and a little more', async () => {
+      const environment = frozen();
+      await retrying(asking(2, 30_000), { initialDelayMs: 100 }, { environment });
+      assert.deepEqual(environment.slept, [30_100, 30_100, 100]);
+    });
+
+    it('takes none of the time for outages', async () => {
+      const environment = frozen();
+      assert.equal(await retrying(asking(20, 60_000), { retryForMs: 1000 }, { environment }), 22);
+    });
+
+    it('gives up at once when the wait is longer than it may be, saying both', async () => {
+      const environment = frozen();
+      const work = retrying(asking(1, 7_200_000), {}, { environment });
+      await assert.rejects(work, { code: 'RATE_LIMITED', message: /asks to wait 7200 s; a call waits at most 3600 s in all/ });
+      assert.deepEqual(environment.slept, []);
+    });
+
+    it('bounds all waits of a call together', async () => {
+      const work = retrying(asking(1e9, 60_000), { waitForMs: 600_000 }, { environment: frozen() });
+      await assert.rejects(work, { code: 'RATE_LIMITED' });
+    });
+  });
+
   it('ends at once when it is cancelled while it waits', async () => {
     const controller = new AbortController();
     const work = retrying(failing(1e9, 'UNAVAILABLE').attempt, {}, { signal: controller.signal, onRetry: () => controller.abort() });

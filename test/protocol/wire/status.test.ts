@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode, errorTable } from '../../../src/errors.js';
 import { ERROR_CODE_TRAILER, fromServiceError, toServiceError } from '../../../src/protocol/wire/status.js';
+import { decodeStatus, encodeStatus } from '../../../src/protocol/wire/status-proto.js';
 
 /** What a grpc-js client raises for a status. */
 function raised({ code, details, metadata }: { code: number; details: string; metadata?: Metadata }): ServiceError {
@@ -21,6 +22,18 @@ describe('wire status codec', () => {
       assert.deepEqual({ ...got.details }, { field: 'x', limit: '1' });
     });
   }
+
+  it('says in RetryInfo when to repeat the call, to the millisecond', () => {
+    const status = toServiceError(new CutlayerError('RATE_LIMITED', 'too fast', { details: { retryAfterMs: 86_399_250 } }));
+    const [bytes] = status.metadata.get('grpc-status-details-bin');
+    assert.equal(decodeStatus(bytes as Buffer)?.retryAfterMs, 86_399_250);
+    const got = fromServiceError(raised(status));
+    assert.equal(got.retryAfterMs, 86_399_250);
+    assert.equal(
+      decodeStatus(encodeStatus({ grpcStatus: 8, message: '', info: { reason: '', domain: '', metadata: {} } }))?.retryAfterMs,
+      undefined,
+    );
+  });
 
   it('hides the message of an error that nobody foresaw', () => {
     const status = toServiceError(new Error('password is hunter2 at /srv/secret'));
