@@ -3,6 +3,7 @@ import {
   integerBetween,
   type OptionTable,
   optional,
+  parsed,
   path,
   required,
   toggle,
@@ -13,6 +14,7 @@ import {
 import { parseOptions } from '../options/parse-options.js';
 import { byteSize, seconds } from '../options/quantities.js';
 import { signerOption } from '../options/signer-option.js';
+import { isoDate } from '../protocol/wire/iso-date.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { defaultLimits } from './split/limits.js';
 
@@ -36,6 +38,14 @@ export const gatewayOptions = {
     backbone: required(path('dir', 'directory of a packed backbone (cutlayer pack)')),
     verify: toggle(true, 'skip the sha256 of the weights at start'),
     signer: signerOption("the backbone's"),
+    shutdownDate: optional(
+      parsed(
+        'date',
+        'day from which this backbone is no longer served, UTC; clients are told',
+        'expected a date such as 2027-03-01',
+        isoDate,
+      ),
+    ),
     allowPrefixInit: toggle(false, 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md'),
   }),
   ...listeningOptions(serverDefaults),

@@ -83,9 +83,11 @@ export async function runGateway(
     const decoding = source && openDecoding(source, engine, config);
     teardown.add(async () => decoding?.close());
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
+    if (Date.parse(config.shutdownDate ?? '') <= now())
+      log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
     const services = [
-      splitService(engine, limits, now, decoding?.maxRows),
+      splitService(engine, limits, now, { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate }),
       decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens),
     ];
     const server = createRpcServer({

@@ -42,6 +42,8 @@ describe('gateway configuration', () => {
       /^--jwks-url: expected an https address/,
     ],
     ['an unknown log level', { logLevel: 'loud' }, /^--log-level:/],
+    ['a day that no month has', { shutdownDate: '2027-02-30' }, /^--shutdown-date: expected a date such as 2027-03-01/],
+    ['a time of a day', { shutdownDate: '2027-03-01T10:00' }, /^--shutdown-date:/],
     ['no backbone', { backbone: '' }, /^--backbone:/],
   ];
   for (const [what, options, message] of refused) {

@@ -23,7 +23,14 @@ export interface Script {
 
 /** A model called `scripted`, of one token a character of its prompt. */
 export function scriptedModel({ pieces, before, template = '', stop, onEnd }: Script): TextModel {
-  const card = { id: 'scripted', created: 1, parent: undefined, backboneDigest: 'd'.repeat(64), method: undefined };
+  const card = {
+    id: 'scripted',
+    created: 1,
+    parent: undefined,
+    backboneDigest: 'd'.repeat(64),
+    shutdownDate: undefined,
+    method: undefined,
+  };
   const codes = (text: string) => Array.from(text, (character) => character.codePointAt(0)!);
   return {
     card,

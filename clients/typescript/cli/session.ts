@@ -4,6 +4,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { stderr } from '../../../src/files/output.js';
 import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
+import { shutdownOf } from '../connection/shutdown.js';
 import type { TokenOptions } from '../connection/token-source.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import { DraftModel } from '../model/draft-model.js';
@@ -61,6 +62,8 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       onRetry,
       signal,
     });
+    const shutdown = shutdownOf(connection.card, Date.now());
+    if (shutdown?.soon) stderr.line(`warning: ${shutdown.says}`);
     return {
       bundle,
       connection,

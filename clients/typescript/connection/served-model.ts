@@ -2,6 +2,7 @@
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
 import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
+import { isoDate } from '../../../src/protocol/wire/iso-date.js';
 import { type WireDType, wireDTypeNames, wireDTypes } from '../../../src/protocol/wire/wire-dtype.js';
 
 /** The adapters that put virtual tokens before the text: a gateway is sent a tensor for each. */
@@ -37,6 +38,8 @@ export interface ServedModel {
   readonly prefixInit: boolean;
   /** Rows of the longest decode session, virtual tokens among them; 0: it decodes nothing. */
   readonly maxDecodeRows: number;
+  /** The day from which the vendor no longer serves it, `2027-03-01`; undefined: not announced. */
+  readonly shutdownDate: string | undefined;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -47,11 +50,21 @@ export interface BundleIdentity {
   readonly cut: ServedModel['cut'];
 }
 
-/** Parses the answer of GetModel. @throws CutlayerError INVALID_ARGUMENT when parts are missing */
+/**
+ * Parses the answer of GetModel.
+ * @throws CutlayerError INVALID_ARGUMENT when parts are missing, or a date is none
+ */
 export function parseServedModel(answer: GetModelResponse__Output): ServedModel {
   const { dims, cut, limits } = answer;
   if (dims === null || cut === null || limits === null) {
     throw new CutlayerError('INVALID_ARGUMENT', 'the gateway answered GetModel without dims, cut or limits; is it a Cutlayer gateway?');
+  }
+  const shutdownDate = isoDate(answer.shutdownDate);
+  if (shutdownDate === undefined && answer.shutdownDate !== '') {
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `shutdown_date of the model card: expected a date such as 2027-03-01, got ${JSON.stringify(answer.shutdownDate.slice(0, 40))}; tell the vendor`,
+    );
   }
   return {
     name: answer.name,
@@ -64,6 +77,7 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     adapters: answer.adapters.flatMap((kind) => virtualTokenKinds[kind] ?? []),
     prefixInit: answer.prefixInit,
     maxDecodeRows: answer.maxDecodeRows,
+    shutdownDate,
   };
 }
 

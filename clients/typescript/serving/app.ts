@@ -133,13 +133,14 @@ function answered(endpoint: Endpoint, options: AppOptions): RequestHandler {
 }
 
 /** As OpenAI's API shows a model, with what this one adds. */
-function shownModel({ id, created, parent, backboneDigest, method }: ModelCard) {
+function shownModel({ id, created, parent, backboneDigest, shutdownDate, method }: ModelCard) {
   return {
     id,
     object: 'model',
     created,
     owned_by: parent === undefined ? 'vendor' : 'you',
     backbone_digest: backboneDigest,
+    ...(shutdownDate !== undefined && { shutdown_date: shutdownDate }),
     ...(parent !== undefined && { parent }),
     ...(method !== undefined && { adapter: method }),
   };

@@ -4,11 +4,20 @@ import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1
 import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
 import type { SplitLimits } from './limits.js';
 
+/** What a vendor states of a backbone beside its artifact. */
+export interface BackbonePolicy {
+  readonly prefixInit: boolean;
+  /** Of the longest decode session; 0: none. */
+  readonly maxDecodeRows: number;
+  /** `2027-03-01`; undefined: not announced. */
+  readonly shutdownDate: string | undefined;
+}
+
 /** The model card. */
 export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,
-  policy: { readonly prefixInit: boolean; readonly maxDecodeRows: number },
+  { prefixInit, maxDecodeRows, shutdownDate }: BackbonePolicy,
 ): GetModelResponse {
   const { name, family, dims, cut, graphs } = manifest;
   const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
@@ -21,7 +30,8 @@ export function modelResponse(
     limits: { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs },
     wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
     adapters: ['ADAPTER_KIND_SOFT_PROMPT', ...(graphs.prefix === undefined ? [] : ['ADAPTER_KIND_PREFIX' as const])],
-    prefixInit: policy.prefixInit,
-    maxDecodeRows: policy.maxDecodeRows,
+    prefixInit,
+    maxDecodeRows,
+    shutdownDate: shutdownDate ?? '',
   };
 }

@@ -10,23 +10,25 @@ import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/r
 import { type BackboneEngine, prefixInitRefused } from '../engine/engine.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
-import { modelResponse } from './get-model.js';
+import { type BackbonePolicy, modelResponse } from './get-model.js';
 import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
 
 /**
  * The split service over one engine, for a server to offer.
  * @param now milliseconds since 1970
- * @param maxDecodeRows of the longest decode session; 0: none
+ * @param stated what the vendor states beside the artifact
  */
-export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number, maxDecodeRows = 0): RpcService {
+export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number, stated: Stated): RpcService {
   return rpcService({
     name: SPLIT_SERVICE,
     definition: loadSplitService().service,
     layouts: splitRequestLayouts(limits.maxTokens),
-    handlers: splitHandlers(engine, limits, now, maxDecodeRows),
+    handlers: splitHandlers(engine, limits, now, stated),
   });
 }
+
+type Stated = Omit<BackbonePolicy, 'prefixInit'>;
 
 /** What the engine uses of a call. */
 function engineCall({ principal, signal, deadline, handOver }: Call, now: () => number) {
@@ -34,9 +36,9 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 }
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
-function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number, maxDecodeRows: number): HandlersOf<SplitDefinition> {
+function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number, stated: Stated): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
-  const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, maxDecodeRows });
+  const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
     GetModel(_request, { principal }) {
       requireScope(principal, 'model:read', 'train', 'infer');

@@ -131,12 +131,13 @@ describe('cutlayer client check', () => {
     assert.deepEqual([failing(none), none.backbone.state, none.access.state], [['bundle'], 'skipped', 'ok']);
   });
 
-  it('looks at a gateway without TLS, and tells when it has TLS', async () => {
-    const plain = await startTestGateway({ backboneDir: packed.backboneDir, start: { insecure: true } });
+  it('looks at a gateway without TLS, names its shutdown date, and tells when it has TLS', async () => {
+    const plain = await startTestGateway({ backboneDir: packed.backboneDir, start: { insecure: true, shutdownDate: '2999-12-31' } });
     try {
       const token = await tokenIn('plain', await plain.token());
       const found = await findings({ bundle: packed.bundleDir, gateway: plain.gateway.listen, insecure: true, tokenFile: token });
       assert.deepEqual([failing(found), found.certificate.says], [[], 'none: plain text, as --insecure says']);
+      assert.match(found.backbone.says, /^the bundle fits .*; the vendor stops serving this backbone on 2999-12-31, \d+ days from now$/);
       const tls = await findings({ ...right(), gateway: plain.gateway.listen });
       assert.match(tls.address.says, /does not speak TLS; use the address of --listen, and pass --insecure only/);
     } finally {

@@ -1,5 +1,6 @@
 /** `cutlayer client serve` as a process: what it prints, and how it ends. */
 import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,10 +17,11 @@ describe('cutlayer client serve', () => {
   let dir: string;
   let gateway: GatewayHere;
   let flags: readonly string[];
+  let child: ChildProcess | undefined;
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-serve-'));
     const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
-    gateway = await startGatewayHere({ backboneDir, insecure: true });
+    gateway = await startGatewayHere({ backboneDir, insecure: true, start: { shutdownDate: '2026-01-31' } });
     await writeFile(join(dir, 'token'), await gateway.token('acme'));
     flags = [
       'client',
@@ -36,18 +38,23 @@ describe('cutlayer client serve', () => {
     ];
   });
   after(async () => {
+    child?.kill('SIGKILL');
     await gateway?.stop();
     await rm(dir, { recursive: true });
   });
 
-  it('says where it answers and what crosses, makes its key, answers, and ends at SIGTERM', async () => {
+  it('says where it answers, what crosses and that the backbone has ended, makes its key, answers, and ends at SIGTERM', async () => {
     const env = { ...process.env, CUTLAYER_HOME: join(dir, 'home') };
     const improved = join(dir, 'improved');
     await mkdir(improved);
     await writeFile(join(improved, 'journal.jsonl'), '');
-    const child = startNode(join(packageRoot(), 'dist/src/main.js'), [...flags, '--json', '--base-name', 'base', '--feedback', improved], {
+    child = startNode(join(packageRoot(), 'dist/src/main.js'), [...flags, '--json', '--base-name', 'base', '--feedback', improved], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env,
+    });
+    let told = '';
+    child.stderr!.on('data', (chunk: Buffer) => {
+      told += chunk.toString();
     });
     const ready = await readyLine<{
       readonly url: string;
@@ -61,6 +68,9 @@ describe('cutlayer client serve', () => {
     const openai = new OpenAI({ baseURL: ready.url, apiKey: (await readFile(ready.keyFile, 'utf8')).trim(), maxRetries: 0 });
     const answer = await openai.completions.create({ model: 'base', prompt: 'The pump', max_tokens: 3 });
     assert.equal(answer.usage?.completion_tokens, 3);
+    const shown = await openai.models.retrieve('base');
+    assert.equal((shown as unknown as { readonly shutdown_date: string }).shutdown_date, '2026-01-31');
+    assert.match(told, /warning: the vendor no longer serves this backbone since 2026-01-31, by its model card; .*cutlayer client migrate/);
     const said = await openai.post('/feedback', { body: { prompt: 'The pump', completion: 'leaks', verdict: 'accepted' } });
     assert.deepEqual(said, { accepted: 1, duplicates: 0, rejected: 0, problems: [] });
     assert.equal((await readdir(join(improved, 'inbox'))).length, 1);
@@ -69,7 +79,7 @@ describe('cutlayer client serve', () => {
   });
 
   it('prints lines to try, and the sentence on what crosses', () => {
-    const models = [{ id: 'base', created: 1, parent: undefined, backboneDigest: 'd', method: undefined }];
+    const models = [{ id: 'base', created: 1, parent: undefined, backboneDigest: 'd', shutdownDate: undefined, method: undefined }];
     const lines = readyLines({ url: 'http://127.0.0.1:8788', models, keyFile: '/home/me/key', bottom: 0 }, false).join('\n');
     assert.match(lines, /curl http:\/\/127\.0\.0\.1:8788\/v1\/chat\/completions -H "Authorization: Bearer \$\(cat \/home\/me\/key\)"/);
     assert.match(lines, /not in any message[\s\S]*at each step[\s\S]*look the tokens up/);

@@ -26,7 +26,7 @@ export async function checkConnection(flags: CheckedConnection, signal: AbortSig
       ? 'not asked: there is no token'
       : undefined;
   const model =
-    cannotAsk === undefined ? await modelFindings(flags, artifact, signal) : [skipped('access', cannotAsk), ...unknown(cannotAsk)];
+    cannotAsk === undefined ? await modelFindings(flags, artifact, signal, now()) : [skipped('access', cannotAsk), ...unknown(cannotAsk)];
   return [bundle, ...server, token, ...model];
 }
 

@@ -4,6 +4,7 @@ import { byteText } from '../../../../src/files/byte-text.js';
 import type { WireDType } from '../../../../src/protocol/wire/wire-dtype.js';
 import { type Connection, connect } from '../../connection/connect.js';
 import { checkBundle, checkWireDType, type ServedModel } from '../../connection/served-model.js';
+import { shutdownOf } from '../../connection/shutdown.js';
 import { wireNote } from '../wire-range.js';
 import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
@@ -23,11 +24,13 @@ const judged = (name: CheckName, says: string, check: () => void): Finding => {
 /**
  * Asks for the model card with the token, and compares.
  * @param bundle Undefined when it cannot be read.
+ * @param now Milliseconds since 1970.
  */
 export async function modelFindings(
   flags: CheckedConnection,
   bundle: ClientBundleArtifact | undefined,
   signal: AbortSignal,
+  now: number,
 ): Promise<readonly Finding[]> {
   let connection: Connection;
   try {
@@ -47,7 +50,7 @@ export async function modelFindings(
   const { card } = connection;
   return [
     ok('access', `the gateway takes the token, and serves ${card.name} (${card.family})`),
-    backboneFinding(card, bundle, flags.gateway),
+    backboneFinding(card, bundle, flags.gateway, now),
     ok('limits', limitsText(card)),
     wireFinding(card, bundle, flags.wire),
   ];
@@ -66,10 +69,12 @@ function wireFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined
   }
 }
 
-function backboneFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, address: string): Finding {
+function backboneFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, address: string, now: number): Finding {
   if (bundle === undefined) return skipped('backbone', 'the bundle cannot be read');
   const { dir, manifest } = bundle;
-  return judged('backbone', `the bundle fits backbone ${card.backboneDigest.slice(0, 12)}`, () =>
+  const shutdown = shutdownOf(card, now);
+  const until = shutdown === undefined ? '' : `; ${shutdown.says}`;
+  return judged('backbone', `the bundle fits backbone ${card.backboneDigest.slice(0, 12)}${until}`, () =>
     checkBundle(card, { dir, backboneDigest: manifest.backboneDigest, dims: manifest.dims, cut: manifest.cut }, address),
   );
 }

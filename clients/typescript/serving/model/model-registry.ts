@@ -130,12 +130,13 @@ export class ModelRegistry implements TextModels {
   }
 
   #card(id: string): ModelCard {
-    const { backboneDigest } = this.#options.model.bundle.manifest;
+    const { bundle, remote } = this.#options.model;
     return {
       id,
       created: STARTED,
-      parent: this.#options.baseName ?? this.#options.model.bundle.manifest.name,
-      backboneDigest,
+      parent: this.#options.baseName ?? bundle.manifest.name,
+      backboneDigest: bundle.manifest.backboneDigest,
+      shutdownDate: remote.connection.card.shutdownDate,
       method: undefined,
     };
   }

@@ -12,6 +12,8 @@ export interface ModelCard {
   readonly parent: string | undefined;
   /** sha256 of the backbone's manifest. */
   readonly backboneDigest: string;
+  /** The day from which the vendor no longer serves the backbone; undefined: not announced. */
+  readonly shutdownDate: string | undefined;
   /** How the adapter was trained. */
   readonly method: string | undefined;
 }

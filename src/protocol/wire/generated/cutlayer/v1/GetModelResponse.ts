@@ -17,6 +17,7 @@ export interface GetModelResponse {
   'adapters'?: (_cutlayer_v1_AdapterKind)[];
   'prefixInit'?: (boolean);
   'maxDecodeRows'?: (number);
+  'shutdownDate'?: (string);
 }
 
 export interface GetModelResponse__Output {
@@ -30,4 +31,5 @@ export interface GetModelResponse__Output {
   'adapters': (_cutlayer_v1_AdapterKind__Output)[];
   'prefixInit': (boolean);
   'maxDecodeRows': (number);
+  'shutdownDate': (string);
 }
