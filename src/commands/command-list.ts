@@ -38,6 +38,12 @@ const gatewayCommands: CommandGroup = {
       load: async () => (await gateway()).tokenCommand,
     },
     {
+      name: 'cert',
+      description: 'issue a client certificate from the local authority',
+      word: ['<name>', 'its name: 1 to 64 of [A-Za-z0-9._-]'],
+      load: async () => (await gateway()).certCommand,
+    },
+    {
       name: 'onboard',
       description: 'write one file with which a customer logs in: address, CA, token, and which bundle',
       word: ['<tenant>', 'the customer: 1 to 64 of [A-Za-z0-9._-]'],

@@ -8,6 +8,7 @@ import type { LogLevel } from '../server/security.js';
 /** A server that answers. */
 interface Running {
   readonly server: RpcServer;
+  renew(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export async function serve<R extends Running>(
   setLogVerbosity(logVerbosity.NONE);
   const running = await start(log);
   for (const line of ready(running)) stdout.line(line);
+  process.on('SIGHUP', () => void running.renew());
   await untilSignalled((signal) => {
     log.info({ signal, inFlight: running.server.inFlight }, 'shutting down; a second signal exits at once');
     return running.close();

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
-import { listenAdmin } from '../server/admin/listen.js';
+import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
@@ -13,6 +13,7 @@ import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
+import { CertificateRenewal } from '../server/tls/renewal.js';
 import { CALLS_OF_A_MEMBER, type CoordinatorConfig } from './config.js';
 import { openCoordinator } from './coordinator.js';
 import type { CoordinatorApi } from './coordinator-api.js';
@@ -31,11 +32,14 @@ export interface RunningCoordinator {
   /** host:port, with the real port. */
   readonly listen: string;
   readonly admin: string;
+  readonly adminTls: boolean;
   /** Certificate authority for members; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
   readonly database: string;
   readonly coordinator: CoordinatorApi;
   readonly server: RpcServer;
+  /** Uses certificate files that have changed. */
+  renew(): Promise<void>;
   /** Finishes calls in flight within the configured grace; rounds resume at the next start. */
   close(): Promise<void>;
 }
@@ -47,7 +51,7 @@ export interface RunningCoordinator {
 export async function runCoordinator(config: CoordinatorConfig, log: Logger, now: () => number = Date.now): Promise<RunningCoordinator> {
   const { stateDir } = config;
   await openStateDir(stateDir);
-  const [{ credentials, caFile }, { verify, jwks }, signingKey] = await Promise.all([
+  const [tls, { verify, jwks }, signingKey] = await Promise.all([
     openTls(config, { secrets: 'updates and tokens', log, now }),
     openAuth(config, 'coordinator', now, log),
     openSigningKey(stateDir, 'coordinator'),
@@ -74,7 +78,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
         messageMemoryBytes: config.messageMemory,
       },
       bounds: boundsOf(config),
-      credentials,
+      credentials: tls.credentials,
       metrics,
       log,
       now,
@@ -91,13 +95,15 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
       hosts,
       page: federationsPage(coordinator, now),
     });
-    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
+    const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
+    teardown.add(async () => renewal.close());
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
     await writeLocalServer(stateDir, {
       address: showAddress({ host: localHost(config.listen.host), port }),
-      caFile: caFile ?? null,
+      caFile: tls.caFile ?? null,
       insecure: config.insecure,
       pid: process.pid,
     });
@@ -105,10 +111,12 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     return {
       listen: showAddress({ ...config.listen, port }),
       admin: showAddress({ ...config.admin, port: admin.port }),
-      caFile,
+      adminTls: adminCredentials(config, tls.credentials) !== 'insecure',
+      caFile: tls.caFile,
       database: path,
       coordinator,
       server,
+      renew: () => renewal.look(),
       close: () => teardown.run(),
     };
   } catch (error) {

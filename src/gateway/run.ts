@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { loadBackbone } from '../artifacts/store.js';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
-import { listenAdmin } from '../server/admin/listen.js';
+import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
@@ -13,6 +13,7 @@ import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
+import { CertificateRenewal } from '../server/tls/renewal.js';
 import type { GatewayConfig } from './config.js';
 import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
@@ -28,12 +29,15 @@ export interface RunningGateway {
   /** host:port, with the real port. */
   readonly listen: string;
   readonly admin: string;
+  readonly adminTls: boolean;
   /** Certificate authority for clients; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
   readonly model: string;
   readonly backboneDigest: string;
   readonly engine: BackboneEngine;
   readonly server: RpcServer;
+  /** Uses certificate files that have changed. */
+  renew(): Promise<void>;
   /** Finishes calls in flight within the configured grace, and frees everything. */
   close(): Promise<void>;
 }
@@ -55,7 +59,7 @@ export async function runGateway(
   log: Logger,
   { now = Date.now, warm, decoder }: RunOptions = {},
 ): Promise<RunningGateway> {
-  const [{ credentials, caFile }, { verify, jwks }] = await Promise.all([
+  const [tls, { verify, jwks }] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', log, now }),
     openAuth(config, 'gateway', now, log),
   ]);
@@ -101,7 +105,7 @@ export async function runGateway(
       },
       bounds: boundsOf(config),
       account: engine.messages,
-      credentials,
+      credentials: tls.credentials,
       metrics,
       log,
       now,
@@ -110,18 +114,22 @@ export async function runGateway(
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     const hosts = [config.admin.host, ...config.tlsNames];
     const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
-    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log);
+    const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
+    const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
+    teardown.add(async () => renewal.close());
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
     return {
       listen: showAddress({ ...config.listen, port }),
       admin: showAddress({ ...config.admin, port: admin.port }),
-      caFile,
+      adminTls: adminCredentials(config, tls.credentials) !== 'insecure',
+      caFile: tls.caFile,
       model: manifest.name,
       backboneDigest: digest,
       engine,
       server,
+      renew: () => renewal.look(),
       close: () => teardown.run(),
     };
   } catch (error) {

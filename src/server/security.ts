@@ -85,6 +85,10 @@ export const securityOptions = {
     tlsNames: withDefault(hostNames('names by which clients reach it, for the development certificate, comma-separated'), []),
     tlsCert: optional(path('file', 'certificate chain, PEM (default: a development certificate)')),
     tlsKey: optional(path('file', 'its private key, PEM')),
+    clientCa: optional(
+      path('file', 'authorities of client certificates, PEM: each token must be bound to the certificate of its connection'),
+    ),
+    adminTls: toggle(false, 'TLS on a loopback --admin too; every other address of it has TLS'),
     insecure: toggle(false, 'no TLS; loopback addresses only'),
   }),
   ...under('Output', {
@@ -94,7 +98,7 @@ export const securityOptions = {
 } satisfies OptionTable;
 
 /** The values from which TLS and tokens are opened. */
-export type ListeningConfig = Omit<ValuesOf<typeof securityOptions & ReturnType<typeof listeningOptions>>, 'admin' | 'logLevel' | 'json'>;
+export type ListeningConfig = Omit<ValuesOf<typeof securityOptions & ReturnType<typeof listeningOptions>>, 'logLevel' | 'json'>;
 
 /** The values of {@link callOptions}. */
 export type CallConfig = ValuesOf<ReturnType<typeof callOptions>>;
@@ -115,6 +119,8 @@ export function checkSecurity(config: ListeningConfig, secrets: string): void {
   };
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) refuse('tlsCert', 'expected --tls-cert and --tls-key together');
   if (config.insecure && config.tlsCert !== undefined) refuse('insecure', 'expected either --insecure or a certificate, got both');
+  if (config.insecure && config.clientCa !== undefined) refuse('clientCa', 'expected TLS: client certificates are a part of it');
+  if (config.insecure && config.adminTls) refuse('adminTls', 'expected either --insecure or --admin-tls, got both');
   if (config.insecure && !isLoopback(config.listen.host)) {
     refuse('insecure', `expected a loopback address with --insecure, got ${config.listen.host}; ${secrets} would travel in the clear`);
   }

@@ -1,4 +1,7 @@
-/** gRPC calls made frame by frame on a raw HTTP/2 connection: what a client library would refuse to send. */
+/**
+ * gRPC calls made frame by frame on a raw HTTP/2 connection: what a client library would refuse to
+ * send.
+ */
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
@@ -8,6 +11,8 @@ import tls from 'node:tls';
 export interface RawOptions {
   /** The authority of the server's certificate; without it the connection is in the clear. */
   readonly caFile?: string | undefined;
+  /** The client's certificate and key. */
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
   /** The receive window of each stream; a small one leaves answers unread. */
   readonly window?: number;
 }
@@ -51,12 +56,14 @@ export function framed(message: Buffer, compressed = 0): Buffer {
 }
 
 /** Opens a raw connection to `host:port`. */
-export function connectRaw(address: string, { caFile, window }: RawOptions = {}): RawConnection {
+export function connectRaw(address: string, { caFile, certificate, window }: RawOptions = {}): RawConnection {
   const settings = { enablePush: false, ...(window !== undefined && { initialWindowSize: window }) };
   const [host, port] = address.split(':');
   const socket = net.connect(Number(port), host);
   const createConnection = () =>
-    caFile === undefined ? socket : tls.connect({ socket, ca: readFileSync(caFile), servername: 'localhost', ALPNProtocols: ['h2'] });
+    caFile === undefined
+      ? socket
+      : tls.connect({ socket, ca: readFileSync(caFile), ...certificate, servername: 'localhost', ALPNProtocols: ['h2'] });
   const session = http2.connect(`http://${address}`, { settings, createConnection });
   session.on('error', () => undefined);
   const call = (path: string, headers: http2.OutgoingHttpHeaders = {}): RawCall => {

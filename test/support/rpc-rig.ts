@@ -1,6 +1,10 @@
-/** A server of one method, unary and as a stream, on loopback; a test chooses bounds, tokens and answers. */
+/**
+ * A server of one method, unary and as a stream, on loopback; a test chooses bounds, tokens and
+ * answers.
+ */
 import { CutlayerError } from '../../src/errors.js';
 import type { Principal } from '../../src/server/auth/scopes.js';
+import type { Verifier } from '../../src/server/auth/verifier.js';
 import { createLogger } from '../../src/server/observability/log.js';
 import type { CallObservation } from '../../src/server/observability/metrics.js';
 import type { Call } from '../../src/server/rpc/calls.js';
@@ -26,7 +30,7 @@ export interface RigOptions {
   /** Told of each stream that has ended. */
   readonly ended?: (call: Call) => void;
   /** Checks a token; by default the token is the tenant's name, and lasts an hour. */
-  readonly verify?: (token: string) => Promise<Principal>;
+  readonly verify?: Verifier;
   /** By default there is no TLS. */
   readonly credentials?: ServerCredentials;
 }

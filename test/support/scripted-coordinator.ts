@@ -99,7 +99,14 @@ export async function startScriptedCoordinator(script: Script): Promise<Scripted
   const asked: Asked[] = [];
   const observed: CallObservation[] = [];
   let passed = 0;
-  const config: ListeningConfig = { stateDir, listen: { host: '127.0.0.1', port: 0 }, insecure: false, tlsNames: [] };
+  const config: ListeningConfig = {
+    stateDir,
+    listen: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0 },
+    adminTls: false,
+    insecure: false,
+    tlsNames: [],
+  };
   const log = createLogger({ level: 'silent' });
   const [{ credentials, caFile }, { verify }] = await Promise.all([
     openTls(config, { secrets: 'nothing', log, now: Date.now }),

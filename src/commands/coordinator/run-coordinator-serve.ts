@@ -20,10 +20,23 @@ export async function runCoordinatorServe(config: CoordinatorConfig, { check }: 
   );
 }
 
-function readyLine({ listen, admin, caFile, database, coordinator }: RunningCoordinator, { json, insecure }: CoordinatorConfig): string {
+function readyLine(
+  { listen, admin, adminTls, caFile, database, coordinator }: RunningCoordinator,
+  { json, insecure }: CoordinatorConfig,
+): string {
   const publicKey = Buffer.from(coordinator.publicKey).toString('hex');
   if (json)
-    return JSON.stringify({ event: 'ready', listen, admin, tls: !insecure, caFile: caFile ?? null, database, publicKey, pid: process.pid });
+    return JSON.stringify({
+      event: 'ready',
+      listen,
+      admin,
+      adminTls,
+      tls: !insecure,
+      caFile: caFile ?? null,
+      database,
+      publicKey,
+      pid: process.pid,
+    });
   const trust = caFile === undefined ? '' : `, participants trust ${caFile}`;
-  return `ready: coordinator on ${listen}${insecure ? ' without TLS' : ''}, admin on http://${admin}${trust}`;
+  return `ready: coordinator on ${listen}${insecure ? ' without TLS' : ''}, admin on ${adminTls ? 'https' : 'http'}://${admin}${trust}`;
 }

@@ -1,7 +1,10 @@
-/** `cutlayer gateway start | config | token`: flags and help. Work is imported when it runs. */
+/**
+ * `cutlayer gateway start | config | token | cert | onboard`: flags and help. Work is imported when
+ * it runs.
+ */
 import { gatewayOptions } from '../../gateway/config.js';
 import { command } from '../../options/command-spec.js';
-import { required, text, withDefault } from '../../options/option.js';
+import { integerBetween, optional, path, required, text, withDefault } from '../../options/option.js';
 import { checkOption, configCommand } from '../config-command.js';
 import { onboardOptions } from './onboard-options.js';
 
@@ -40,6 +43,7 @@ export const tokenCommand = command({
     tenant: required(text('name', 'whose token: 1 to 64 of [A-Za-z0-9._-]')),
     scope: withDefault(text('scopes', 'what it allows'), 'model:read train infer'),
     ttl: withDefault(text('time', 'how long it lives: 90s, 15m, 24h or 30d'), '30d'),
+    clientCert: optional(path('file', 'client certificate, PEM, without which the token is void')),
     stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   },
   help: `
@@ -51,10 +55,27 @@ Examples:
     $ cutlayer gateway token --tenant acme --scope "model:read infer" --ttl 24h
 
 The token is printed bare. It is a secret: its holder is that tenant.`,
-  async run({ tenant, scope, ttl, stateDir }) {
+  async run({ tenant, scope, ttl, clientCert, stateDir }) {
     const [{ printToken }, { parseScopes }] = await Promise.all([import('../print-token.js'), import('../../server/auth/scopes.js')]);
-    await printToken('gateway', { tenant, scopes: parseScopes(scope), ttl, stateDir });
+    await printToken('gateway', { tenant, scopes: parseScopes(scope), ttl, clientCert, stateDir });
   },
+});
+
+export const certCommand = command({
+  options: {
+    out: required(path('file', 'the new files without their endings: FILE.pem, and FILE-key.pem for its owner only')),
+    days: withDefault(integerBetween(1, 825, 'n', 'how long it is good'), 90),
+    stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
+  },
+  help: `
+Examples:
+  A certificate for one customer, and a gateway that takes tokens over such connections only:
+    $ cutlayer gateway cert acme --out acme
+    $ cutlayer gateway start --backbone ./packed/backbone --client-ca ~/.cutlayer/gateway/ca.pem
+
+  A token that is void without it:
+    $ (umask 077; cutlayer gateway token --tenant acme --client-cert acme.pem > acme.token)`,
+  run: async (flags, { words }) => (await import('./run-cert.js')).runCert(words[0]!, flags),
 });
 
 export const onboardCommand = command({

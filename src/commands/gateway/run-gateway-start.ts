@@ -24,13 +24,14 @@ export async function runGatewayStart(config: GatewayConfig, { check }: { readon
 
 /** The first line says that it answers; the second, at the default cut, what that cut means. */
 export function readyLines(running: RunningGateway, { json, insecure }: GatewayConfig): readonly string[] {
-  const { listen, admin, caFile, model, backboneDigest, engine } = running;
+  const { listen, admin, adminTls, caFile, model, backboneDigest, engine } = running;
   const note = exposureNote(engine.artifact.manifest.cut.bottom);
   if (json) {
     const ready = {
       event: 'ready',
       listen,
       admin,
+      adminTls,
       tls: !insecure,
       caFile: caFile ?? null,
       model,
@@ -42,7 +43,7 @@ export function readyLines(running: RunningGateway, { json, insecure }: GatewayC
   }
   const trust = caFile ? `, clients trust ${caFile}` : '';
   return [
-    `ready: ${model} on ${listen}${insecure ? ' without TLS' : ''}, admin on http://${admin}${trust}`,
+    `ready: ${model} on ${listen}${insecure ? ' without TLS' : ''}, admin on ${adminTls ? 'https' : 'http'}://${admin}${trust}`,
     ...(note === undefined ? [] : [note]),
   ];
 }

@@ -1,6 +1,6 @@
 /** The admin port over HTTP: public keys, liveness for orchestrators, metrics for Prometheus. */
 import { isIP } from 'node:net';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Router } from 'express';
 import { CutlayerError, errorTable } from '../../errors.js';
 import type { PublicJwks } from '../auth/key-ring.js';
 import type { Logger } from '../observability/log.js';
@@ -15,6 +15,8 @@ export interface AdminOptions {
   readonly log: Logger;
   /** The name of the server in errors. */
   readonly role?: 'gateway' | 'coordinator';
+  /** More paths, each with its router. A path without one is `NOT_FOUND`. */
+  readonly routers?: Readonly<Record<`/${string}`, Router>>;
   /** A page for people, with the policy of its content. */
   readonly page?: AdminPage;
   /** Names under which it is asked, beside addresses and localhost. */
@@ -33,7 +35,7 @@ export interface AdminPage {
 const JWKS_MAX_AGE = 300;
 
 /** Builds the app; nothing listens yet. */
-export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway', page, hosts = [] }: AdminOptions): Express {
+export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway', page, routers = {}, hosts = [] }: AdminOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use((_request, response, next) => {
@@ -59,6 +61,7 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway',
   app.get('/metrics', async (_request, response) => {
     response.set('Content-Type', metrics.contentType).send(await metrics.text());
   });
+  for (const [path, router] of Object.entries(routers)) app.use(path, router);
   if (page !== undefined) {
     app.get(page.path, async (_request, response) => {
       response

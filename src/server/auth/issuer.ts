@@ -5,6 +5,7 @@ import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { type ScopeName, scopeOf, TENANT_PATTERN } from './scopes.js';
+import type { Confirmation } from './sender.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
 /** The claims of a new token. */
@@ -12,6 +13,10 @@ export interface TokenRequest {
   readonly tenant: string;
   readonly scopes: readonly ScopeName[];
   readonly ttlSeconds: number;
+  /** The client that asked for it. Default: the tenant, for tokens that the operator makes. */
+  readonly clientId?: string;
+  /** What the token is bound to. Default: nothing, its holder may use it. */
+  readonly cnf?: Confirmation | undefined;
 }
 
 /**
@@ -20,7 +25,7 @@ export interface TokenRequest {
  * @throws CutlayerError INVALID_ARGUMENT
  */
 export async function issueToken(keyRing: KeyRing, identity: Identity, request: TokenRequest, now: number): Promise<string> {
-  const { tenant, scopes, ttlSeconds } = request;
+  const { tenant, scopes, ttlSeconds, clientId = tenant, cnf } = request;
   if (!TENANT_PATTERN.test(tenant)) {
     throw new CutlayerError('INVALID_ARGUMENT', 'tenant: expected 1 to 64 of [A-Za-z0-9._-], a letter or digit first');
   }
@@ -29,11 +34,11 @@ export async function issueToken(keyRing: KeyRing, identity: Identity, request: 
   }
   const { kid, key } = await keyRing.signingKey();
   const issuedAt = Math.floor(now / 1000);
-  return new SignJWT({ scope: scopes.map(scopeOf).join(' '), tenant, client_id: tenant })
+  return new SignJWT({ scope: scopes.map(scopeOf).join(' '), tenant, client_id: clientId, ...(cnf !== undefined && { cnf }) })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid })
     .setIssuer(identity.issuer)
     .setAudience(identity.audience)
-    .setSubject(tenant)
+    .setSubject(clientId)
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + ttlSeconds)
     .setJti(randomUUID())

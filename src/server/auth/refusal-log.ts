@@ -10,9 +10,9 @@ const LINE_EVERY_MS = 1000;
 /** A verifier that logs its refusals. Tokens are never logged. @param now milliseconds */
 export function loggedVerifier(verify: Verifier, log: Pick<Logger, 'warn'>, now: () => number = () => performance.now()): Verifier {
   const line = new RareLine(LINE_EVERY_MS, now);
-  return async (token) => {
+  return async (token, sender) => {
     try {
-      return await verify(token);
+      return await verify(token, sender);
     } catch (caught) {
       const unsaid = line.due();
       if (unsaid !== undefined) {

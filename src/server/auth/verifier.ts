@@ -16,15 +16,17 @@ import { CutlayerError } from '../../errors.js';
 import type { Identity } from './identity.js';
 import type { KeyRing } from './key-ring.js';
 import { knownScopes, type Principal, type ScopedRole, TENANT_PATTERN } from './scopes.js';
+import { requireSender, type Sender } from './sender.js';
 import { requirePlainHeader } from './token-header.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
 /**
- * Checks a bearer token.
+ * Checks a token.
+ * @param sender what the request has shown beside it. Default: nothing
  * @throws CutlayerError TOKEN_INVALID; TOKEN_EXPIRED; UNAVAILABLE (an external issuer's keys cannot
  *   be fetched)
  */
-export type Verifier = (token: string) => Promise<Principal>;
+export type Verifier = (token: string, sender?: Sender) => Promise<Principal>;
 
 /** Tolerated difference between the clocks of issuer and server. */
 const CLOCK_TOLERANCE_SECONDS = 60;
@@ -83,10 +85,16 @@ export function createVerifier(
   now: () => number,
   { role = 'gateway', algorithms = ['EdDSA'] }: VerifierOptions = {},
 ): Verifier {
-  return async (token) => {
+  return async (token, sender = {}) => {
     if (token.length > MAX_TOKEN_CHARS) throw invalid(new Error(`longer than ${MAX_TOKEN_CHARS} characters`));
     const payload = await verifyClaims(token, identity, getKey, algorithms, now);
-    return principalOf(payload, role, now);
+    const principal = principalOf(payload, role, now);
+    try {
+      requireSender(payload.cnf, sender);
+    } catch (cause) {
+      throw invalid(cause);
+    }
+    return principal;
   };
 }
 

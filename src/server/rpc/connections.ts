@@ -3,6 +3,7 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node
 import type { Socket } from 'node:net';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
 import type { Logger } from '../observability/log.js';
+import { clientThumbprint } from '../tls/client-certificate.js';
 import type { ByteBudget } from './byte-budget.js';
 import { type ConnectionState, newConnectionState, tooManyResets, type Verdict, verdictOf } from './connection-policy.js';
 import type { AnyHttp2Server } from './http2-server.js';
@@ -18,6 +19,8 @@ const LOG_MS = 10_000;
 /** What a call needs of its connection. */
 export interface Connection {
   readonly budget: ByteBudget;
+  /** SHA-256 of its client certificate, of a trusted authority, base64url. */
+  certificate: string | undefined;
   watchers: number;
 }
 
@@ -76,7 +79,7 @@ export class Connections {
     }
     const key = keyOf(address, remotePort);
     const state = newConnectionState(performance.now(), Math.random(), limits);
-    this.#open.set(key, { ...state, socket, session: undefined, watchers: 0, budget: newBudget() });
+    this.#open.set(key, { ...state, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() });
     this.#ofAddress.set(address, ofAddress + 1);
     socket.once('close', () => this.#forget(key, address));
     server.emit('connection', socket);
@@ -129,6 +132,7 @@ export class Connections {
       return;
     }
     connection.session = session;
+    connection.certificate = clientThumbprint(session.socket);
     session.setLocalWindowSize(FLOW_CONTROL_WINDOW_BYTES);
     session.once('remoteSettings', () => {
       connection.greeted = true;

@@ -26,6 +26,8 @@ export interface ExchangeOptions {
   /** By path. */
   readonly methods: ReadonlyMap<string, Method>;
   readonly verify: Verifier;
+  /** Whether each token must be bound to its connection's client certificate. */
+  readonly mustBind: boolean;
   readonly calls: Calls;
   /** Of streams, whose places are their own. */
   readonly streams: Calls;
@@ -92,7 +94,7 @@ export class Exchanges {
       const body = new MessageBody(maxMessageBytes, held);
       const received = receiveMessage(stream, body, bounds.transfer, signal);
       received.catch(() => undefined); // awaited below, after the token
-      const opened = admit(await this.#verify(token), deadline, exchange);
+      const opened = admit(await this.#verify(token, connection), deadline, exchange);
       memory.verified(held, connection.budget, opened.principal.tenant, (reason) => life.abort(reason));
       body.reserve();
       const message = await received;
@@ -120,7 +122,7 @@ export class Exchanges {
       });
       signal.addEventListener('abort', () => inbox.close(), { once: true });
       try {
-        const opened = admit(await this.#verify(token), deadline, exchange);
+        const opened = admit(await this.#verify(token, connection), deadline, exchange);
         // A message may be refused while another is worked on.
         signal.addEventListener('abort', () => streams.abort(opened, signal.reason), { once: true });
         inbox.verified(opened.principal.tenant);
@@ -181,14 +183,14 @@ export class Exchanges {
   }
 
   /** @throws CutlayerError QUEUE_FULL, and what the verifier throws */
-  async #verify(token: string): ReturnType<Verifier> {
-    const { verify, bounds } = this.#options;
+  async #verify(token: string, { certificate }: Connection): ReturnType<Verifier> {
+    const { verify, bounds, mustBind } = this.#options;
     if (this.#verifying >= bounds.maxVerifying) {
       throw new CutlayerError('QUEUE_FULL', `token: ${bounds.maxVerifying} are being verified, which is the limit; try again in a moment`);
     }
     this.#verifying++;
     try {
-      return await verify(token);
+      return await verify(token, { certificate, mustBind });
     } finally {
       this.#verifying--;
     }

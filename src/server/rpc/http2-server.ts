@@ -2,6 +2,7 @@
 import http2 from 'node:http2';
 import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
+import { tlsOptions } from '../tls/server-context.js';
 import type { ConnectionLimits } from './limits.js';
 
 /** An HTTP/2 server in the clear, or over TLS. */
@@ -37,8 +38,7 @@ export function createHttp2Server(credentials: ServerCredentials, limits: Connec
     },
   };
   if (credentials === 'insecure') return http2.createServer(options);
-  const { cert, key } = credentials;
-  const server = http2.createSecureServer({ ...options, cert, key, minVersion: 'TLSv1.2', handshakeTimeout: limits.handshakeMs });
+  const server = http2.createSecureServer({ ...options, ...tlsOptions(credentials), handshakeTimeout: limits.handshakeMs });
   // A TLS connection that fails before it has a session ends here.
   server.on('secureConnection', (socket) => socket.on('error', () => undefined));
   return server;

@@ -4,6 +4,8 @@ import type { Verifier } from '../auth/verifier.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics } from '../observability/metrics.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
+import type { CertificateUser } from '../tls/renewal.js';
+import { secureContext } from '../tls/server-context.js';
 import type { MessageAccount } from './byte-budget.js';
 import { Calls, type ServerRole } from './calls.js';
 import { Connections } from './connections.js';
@@ -39,7 +41,7 @@ export interface RpcServerOptions {
 }
 
 /** A server that may be listening. */
-export interface RpcServer {
+export interface RpcServer extends CertificateUser {
   /** Listens at host:port, port 0 picks one; gives the port. @throws CutlayerError IO_ERROR */
   listen(address: string): Promise<number>;
   /** NOT_SERVING, no new calls; calls in flight after `graceMs` fail as DRAINING. */
@@ -76,7 +78,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const streams = new Calls({ role, what: 'streams', ...placesOfStreams, maxDeadlineMs, now, onEnd: observe });
   const health = new Health(services.map(({ name }) => name));
   const methods = new Map<string, Method>([health, ...services].flatMap((service) => [...service.methods(interceptors)]));
-  const exchanges = new Exchanges({ methods, verify, calls, streams, memory, maxMessageBytes, bounds, now, onRefusal: observe });
+  const mustBind = credentials !== 'insecure' && credentials.clientCa !== undefined;
+  const exchanges = new Exchanges({ methods, verify, calls, streams, memory, maxMessageBytes, bounds, now, mustBind, onRefusal: observe });
   const connections = new Connections({
     limits: bounds.connections,
     lastCallsMs: maxDeadlineMs,
@@ -114,6 +117,9 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       const one = await listenAt(address, (socket) => connections.accept(socket, http2Server));
       listening.push(one);
       return one.port;
+    },
+    useCertificate(files) {
+      if ('setSecureContext' in http2Server) http2Server.setSecureContext(secureContext(files));
     },
     drain(graceMs) {
       draining ??= drain(graceMs);

@@ -7,6 +7,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
+  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
@@ -65,25 +66,52 @@ export async function makeAuthority(now: number): Promise<Pair> {
 }
 
 /** A server certificate for `hosts`, signed by the authority. @param now milliseconds since 1970 */
-export async function makeServer(authority: Pair, hosts: readonly string[], now: number): Promise<Pair> {
+export function makeServer(authority: Pair, hosts: readonly string[], now: number): Promise<Pair> {
+  return issue(authority, {
+    subject: 'CN=Cutlayer server',
+    days: SERVER_DAYS,
+    usage: ExtendedKeyUsage.serverAuth,
+    extensions: [new SubjectAlternativeNameExtension(hosts.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value })))],
+    now,
+  });
+}
+
+/**
+ * A client certificate, signed by the authority.
+ * @param name its common name: 1 to 64 of [A-Za-z0-9._-]
+ * @param now milliseconds since 1970
+ */
+export function makeClient(authority: Pair, name: string, days: number, now: number): Promise<Pair> {
+  return issue(authority, { subject: `CN=${name}`, days, usage: ExtendedKeyUsage.clientAuth, extensions: [], now });
+}
+
+interface Issued {
+  readonly subject: string;
+  readonly days: number;
+  readonly usage: ExtendedKeyUsage;
+  readonly extensions: readonly Extension[];
+  readonly now: number;
+}
+
+async function issue(authority: Pair, { subject, days, usage, extensions, now }: Issued): Promise<Pair> {
   const keys = await makeKeys();
   const issuer = new X509Certificate(authority.cert);
   const signingKey = await webcrypto.subtle.importKey('pkcs8', PemConverter.decode(authority.key)[0]!, ALGORITHM, false, ['sign']);
   const cert = await X509CertificateGenerator.create(
     {
       serialNumber: serialNumber(),
-      subject: 'CN=Cutlayer server',
+      subject,
       issuer: issuer.subject,
       notBefore: new Date(now - DAY_MS),
-      notAfter: new Date(Math.min(now + SERVER_DAYS * DAY_MS, issuer.notAfter.getTime())),
+      notAfter: new Date(Math.min(now + days * DAY_MS, issuer.notAfter.getTime())),
       signingAlgorithm: ALGORITHM,
       publicKey: keys.publicKey,
       signingKey,
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension(hosts.map((value) => ({ type: isIP(value) === 0 ? 'dns' : 'ip', value }))),
+        new ExtendedKeyUsageExtension([usage]),
+        ...extensions,
         await AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, webcrypto),
       ],
     },

@@ -5,21 +5,36 @@ import { CutlayerError } from '../../errors.js';
 import type { Logger } from '../observability/log.js';
 import type { ListeningConfig } from '../security.js';
 
-/** A certificate chain and its private key, PEM; `insecure` for no TLS at all. */
-export type ServerCredentials = { readonly cert: Buffer; readonly key: Buffer } | 'insecure';
+/** PEM files of a TLS server. */
+export interface CertificateFiles {
+  /** The certificate chain. */
+  readonly cert: Buffer;
+  /** Its private key. */
+  readonly key: Buffer;
+  /** Authorities of client certificates; without them no client is asked for one. */
+  readonly clientCa?: Buffer;
+}
+
+/** What a server listens with; `insecure` for no TLS at all. */
+export type ServerCredentials = CertificateFiles | 'insecure';
 
 /** Credentials to listen with. */
 export interface Tls {
   readonly credentials: ServerCredentials;
   /** Certificate authority for clients; undefined with an own certificate, or without TLS. */
   readonly caFile: string | undefined;
+  /**
+   * Reads the files again, and renews a development certificate that ends soon.
+   * @throws CutlayerError IO_ERROR, INVALID_CONFIG
+   */
+  readonly load: () => Promise<ServerCredentials>;
 }
 
 /** What opening TLS needs beside the configuration. */
 export interface OpenTlsOptions {
   /** What would be sent unencrypted without TLS. */
   readonly secrets: string;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'warn'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -28,26 +43,46 @@ export interface OpenTlsOptions {
 export async function openTls(config: ListeningConfig, { secrets, log, now }: OpenTlsOptions): Promise<Tls> {
   if (config.insecure) {
     log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
-    return { credentials: 'insecure', caFile: undefined };
+    return { credentials: 'insecure', caFile: undefined, load: async () => 'insecure' };
   }
   const own = await openOwnCertificate(config);
-  if (own !== undefined) return { credentials: own, caFile: undefined };
-  const { openDevelopmentTls } = await import('./development-ca.js');
-  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, [config.listen.host, ...config.tlsNames], now());
+  if (own !== undefined) {
+    const load = async (): Promise<ServerCredentials> => (await openOwnCertificate(config)) ?? own;
+    return { credentials: own, caFile: undefined, load };
+  }
+  const { files, caFile, newAuthority } = await openDevelopmentCertificate(config, now);
   log.warn(
     { caFile },
     newAuthority
       ? 'DEVELOPMENT CERTIFICATE: made a new certificate authority; give its file to clients (--ca). For production pass --tls-cert and --tls-key'
       : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
   );
-  return { credentials: tlsCredentials(Buffer.from(cert), Buffer.from(key), caFile), caFile };
+  return { credentials: files, caFile, load: async () => (await openDevelopmentCertificate(config, now)).files };
+}
+
+async function openDevelopmentCertificate(config: ListeningConfig, now: () => number) {
+  const { openDevelopmentTls } = await import('./development-ca.js');
+  const names = [config.listen.host, config.admin.host, ...config.tlsNames];
+  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, names, now());
+  const files = checked({ cert: Buffer.from(cert), key: Buffer.from(key), ...(await clientAuthority(config)) }, caFile);
+  return { files, caFile, newAuthority };
 }
 
 /** Opens the configured certificate, if any. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
-export async function openOwnCertificate({ tlsCert, tlsKey }: ListeningConfig): Promise<ServerCredentials | undefined> {
+export async function openOwnCertificate(config: ListeningConfig): Promise<CertificateFiles | undefined> {
+  const { tlsCert, tlsKey } = config;
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
   const [cert, key] = await Promise.all([readPem(tlsCert), readPem(tlsKey)]);
-  return tlsCredentials(cert, key, tlsCert);
+  return checked({ cert, key, ...(await clientAuthority(config)) }, tlsCert);
+}
+
+/** The authorities of `--client-ca`. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
+async function clientAuthority({ clientCa: file }: ListeningConfig): Promise<{ readonly clientCa?: Buffer }> {
+  if (file === undefined) return {};
+  const clientCa = await readPem(file);
+  if (!clientCa.includes('-----BEGIN CERTIFICATE-----'))
+    throw new CutlayerError('INVALID_CONFIG', `${file}: expected a PEM file with the certificates of authorities`);
+  return { clientCa };
 }
 
 async function readPem(path: string): Promise<Buffer> {
@@ -58,11 +93,11 @@ async function readPem(path: string): Promise<Buffer> {
   }
 }
 
-function tlsCredentials(cert: Buffer, key: Buffer, what: string): ServerCredentials {
+function checked(files: CertificateFiles, what: string): CertificateFiles {
   try {
-    // This finds a wrong or mismatched pair before the server is built.
-    createSecureContext({ cert, key });
-    return { cert, key };
+    // This finds a wrong or mismatched pair before the server uses it.
+    createSecureContext({ cert: files.cert, key: files.key, ca: files.clientCa });
+    return files;
   } catch (cause) {
     throw new CutlayerError('INVALID_CONFIG', `${what}: expected a PEM certificate chain and its private key`, { cause });
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { reportFailure } from '../../../src/commands/failure.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import { GLIBC_TUNABLES } from '../../../src/runtime/malloc.js';
+import { makeAuthority } from '../../../src/server/tls/certificates.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { bearer, splitCalls } from '../../support/test-gateway.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
@@ -128,6 +130,22 @@ describe('cutlayer gateway', function () {
     assert.equal(decodeProtectedHeader(token).typ, 'at+jwt');
     const claims = decodeJwt(token);
     assert.deepEqual([claims.tenant, claims.scope, claims.exp! - claims.iat!], ['acme', 'model:read train infer', 900]);
+  });
+
+  it('issues a client certificate from its own authority, and tokens that are bound to it', async () => {
+    const authority = await makeAuthority(Date.now());
+    await Promise.all([writeFile(join(dir, 'ca.pem'), authority.cert), writeFile(join(dir, 'ca-key.pem'), authority.key, { mode: 0o600 })]);
+    const out = join(dir, 'acme');
+    const issue = () => cutlayer('gateway', 'cert', 'acme', '--out', out, '--days', '7', '--state-dir', dir);
+    assert.equal((await issue()).code, 0);
+    const certificate = new X509Certificate(await readFile(`${out}.pem`));
+    assert.ok(certificate.verify(new X509Certificate(authority.cert).publicKey));
+    assert.ok(certificate.checkPrivateKey(createPrivateKey(await readFile(`${out}-key.pem`))));
+    assert.equal((await stat(`${out}-key.pem`)).mode & 0o077, 0);
+    assert.match((await issue()).stderr, /ALREADY_EXISTS: /);
+    const { stdout } = await cutlayer('gateway', 'token', '--tenant', 'acme', '--client-cert', `${out}.pem`, '--state-dir', dir);
+    const thumbprint = createHash('sha256').update(certificate.raw).digest('base64url');
+    assert.deepEqual(decodeJwt(stdout.trim()).cnf, { 'x5t#S256': thumbprint });
   });
 
   it('starts in a process of its own, says where in one JSON line, serves a token issued by another process, and ends on SIGTERM', async () => {
