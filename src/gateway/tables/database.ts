@@ -1,11 +1,17 @@
 /** The gateway's store, and the tables of one of its transactions. */
 import type { Kysely } from 'kysely';
 import { type OpenOptions, openStore, type Store } from '../../server/store/store.js';
+import { Clients } from './clients.js';
+import { RevokedTokens } from './revoked-tokens.js';
 import { type GatewaySchema, migrations } from './schema.js';
 import { Tenants } from './tenants.js';
+import { UsedAssertions } from './used-assertions.js';
 
 const repositories = (db: Kysely<GatewaySchema>) => ({
   tenants: new Tenants(db),
+  clients: new Clients(db),
+  usedAssertions: new UsedAssertions(db),
+  revokedTokens: new RevokedTokens(db),
 });
 
 /** An open transaction. */

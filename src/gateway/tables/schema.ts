@@ -22,10 +22,40 @@ const tenantTables = {
   },
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const clientTables = {
+  clients: {
+    columns: {
+      id: 'text',
+      tenant: 'text',
+      /** Space-separated. */
+      scopes: 'text',
+      /** `key` or `secret`. */
+      kind: 'text',
+      /** JSON: public keys, or the secret's hash. */
+      credential: 'text',
+      created_at: 'integer',
+      /** Null unless it was disabled. */
+      disabled_at: 'integer?',
+    },
+    primaryKey: ['id'],
+  },
+  /** Assertions that have been used, until they end. */
+  used_assertions: {
+    columns: { client: 'text', id: 'text', ends_at: 'integer' },
+    primaryKey: ['client', 'id'],
+  },
+  /** Tokens that were revoked, until they end. */
+  revoked_tokens: {
+    columns: { id: 'text', revoked_at: 'integer', ends_at: 'integer' },
+    primaryKey: ['id'],
+  },
+} as const satisfies Readonly<Record<string, TableDefinition>>;
+
 /** Every table as kysely sees it. */
-export type GatewaySchema = SchemaOf<typeof tenantTables>;
+export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables>;
 
 /** Every migration, oldest first. */
 export const migrations: Migrations = {
   '0001-tenants': { up: (db) => createTables(db, tenantTables) },
+  '0002-clients': { up: (db) => createTables(db, clientTables) },
 };
