@@ -2,19 +2,27 @@
  * Runs the `cutlayer` command in this process, which is much sooner at its end than one of its own.
  * The calls that it makes to servers are the same.
  */
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { reportFailure } from '../../src/commands/failure.js';
 import { program } from '../../src/commands/program.js';
 import type { Finished } from './server-process.js';
 
-/** Runs a command that prints and ends; variables are set while it runs. One at a time. */
-export async function cutlayerHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+/**
+ * Runs a command that prints and ends; variables are set while it runs. One at a time.
+ * @param onPrinted told of what it prints to standard output
+ */
+export async function cutlayerHere(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  onPrinted?: (text: string) => void,
+): Promise<Finished> {
   const printed = { stdout: '', stderr: '' };
   const streams = ['stdout', 'stderr'] as const;
   const writes = streams.map((stream) => process[stream].write);
   for (const stream of streams) {
     process[stream].write = ((text: string | Uint8Array) => {
       printed[stream] += text.toString();
+      if (stream === 'stdout') onPrinted?.(text.toString());
       return true;
     }) as typeof process.stdout.write;
   }
@@ -39,5 +47,16 @@ export async function cutlayerHere(args: readonly string[], env: Readonly<Record
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
     }
+  }
+}
+
+/** The same with lines as its input. */
+export async function cutlayerAsked(args: readonly string[], lines: readonly string[]): Promise<Finished> {
+  const before = Object.getOwnPropertyDescriptor(process, 'stdin')!;
+  Object.defineProperty(process, 'stdin', { value: Readable.from(lines.map((line) => `${line}\n`)), configurable: true });
+  try {
+    return await cutlayerHere(args);
+  } finally {
+    Object.defineProperty(process, 'stdin', before);
   }
 }

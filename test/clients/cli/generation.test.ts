@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { cutlayerHere } from '../../support/command-here.js';
+import { cutlayerAsked, cutlayerHere } from '../../support/command-here.js';
 import { thorough } from '../../support/exhaustive.js';
 import { type GatewayHere, startGatewayHere } from '../../support/gateway-here.js';
 import { withoutDecodeGraphs } from '../../support/old-bundle.js';
@@ -110,15 +109,8 @@ describe('generation from the command line', () => {
   });
 
   /** Runs `chat` with these lines as its input. */
-  async function chat(input: readonly string[], ...args: readonly string[]) {
-    const before = Object.getOwnPropertyDescriptor(process, 'stdin')!;
-    Object.defineProperty(process, 'stdin', { value: Readable.from(input.map((line) => `${line}\n`)), configurable: true });
-    try {
-      return await cutlayerHere(['client', 'chat', ...flags, '--max-new-tokens', '2', ...args]);
-    } finally {
-      Object.defineProperty(process, 'stdin', before);
-    }
-  }
+  const chat = (input: readonly string[], ...args: readonly string[]) =>
+    cutlayerAsked(['client', 'chat', ...flags, '--max-new-tokens', '2', ...args], input);
 
   it('talks: each message is answered with those before it, and commands work', async () => {
     const file = join(dir, 'talk.json');

@@ -97,7 +97,12 @@ async function answersOf(
   }));
   const finishes = new Map<number, Answer['finish']>();
   const requests = group.map(({ index, ids }) => ({ ids, options: flags, number: index }));
-  for await (const piece of continueAll(model, adapter, requests, { task: flags.task, signal, batchSize: flags.batch })) {
+  for await (const piece of continueAll(model, adapter, requests, {
+    task: flags.task,
+    signal,
+    batchSize: flags.batch,
+    draftTokens: flags.draftTokens,
+  })) {
     const answer = made[piece.index]!;
     answer.text += piece.text;
     if (piece.token !== undefined) {

@@ -8,7 +8,7 @@ import type { ContinuationOptions } from '../../../../clients/typescript/inferen
 import { DraftModel } from '../../../../clients/typescript/model/draft-model.js';
 import { pack } from '../../../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../../../src/files/package-root.js';
-import { cutlayerHere } from '../../../support/command-here.js';
+import { cutlayerAsked, cutlayerHere } from '../../../support/command-here.js';
 import { type DelayProxy, startDelayProxy } from '../../../support/delay-proxy.js';
 import { depth } from '../../../support/exhaustive.js';
 import { type PackedFixture, packedFixture, packedOnce } from '../../../support/packed-fixture.js';
@@ -135,7 +135,41 @@ describe('a small model that drafts', () => {
     }
   });
 
-  it('is asked for at the command line', async () => {
+  /** The `begin`s of all drafters while a job runs. */
+  async function begunIn(job: () => Promise<void>): Promise<number> {
+    const { begin } = DraftModel.prototype;
+    let begun = 0;
+    DraftModel.prototype.begin = function (maxTokens) {
+      begun++;
+      return begin.call(this, maxTokens);
+    };
+    await job().finally(() => {
+      DraftModel.prototype.begin = begin;
+    });
+    return begun;
+  }
+
+  /** The answer of an endpoint of this process, which ends then. */
+  async function served(flags: readonly string[], prompt: string): Promise<string> {
+    let ready = (_url: string): void => undefined;
+    const url = new Promise<string>((resolve) => {
+      ready = resolve;
+    });
+    const serving = cutlayerHere(['client', 'serve', ...flags, '--port', '0', '--no-key', '--json'], {}, (line) =>
+      ready((JSON.parse(line) as { readonly url: string }).url),
+    );
+    try {
+      const body = JSON.stringify({ model: 'llama-tiny', prompt, max_tokens: 12, temperature: 0 });
+      const at = await Promise.race([url, serving.then(({ stderr }) => Promise.reject(new Error(stderr)))]);
+      const answer = await fetch(`${at}/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      return ((await answer.json()) as { readonly choices: readonly { readonly text: string }[] }).choices[0]!.text;
+    } finally {
+      process.emit('SIGTERM');
+      await serving;
+    }
+  }
+
+  it('is asked for at the command line, by generate, chat and serve', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-draft-'));
     try {
       await writeFile(join(dir, 'token'), await gateway.token());
@@ -146,6 +180,21 @@ describe('a small model that drafts', () => {
       assert.equal(drafted.code, 0, drafted.stderr);
       assert.equal(drafted.stdout, plain.stdout);
       assert.match((await generate('--draft-model', dir)).stderr, /NOT_FOUND: .*client-bundle/);
+
+      const flags = ['--bundle', bundle.dir, ...address];
+      const small = ['--draft-model', packDir(await other())];
+      const chat = (...more: readonly string[]) =>
+        cutlayerAsked(['client', 'chat', ...flags, '--max-new-tokens', '12', ...more], ['Which part?', 'And then?']);
+      const undrafted = await chat('--draft-tokens', '0');
+      assert.equal(await begunIn(async () => assert.deepEqual(await chat(...small), undrafted)), 2, 'a sequence for each answer');
+      // Standard output has no control characters of a model.
+      const shown = (text: string): string => text.replace(/\p{Cc}/gu, '');
+      assert.equal(await begunIn(async () => assert.equal(shown(await served([...flags, ...small], 'A valve')), shown(plain.stdout))), 1);
+      const alien = ['--draft-model', packDir(await packedWith('alien', {}, '\n'))];
+      for (const refused of [await chat(...alien), await cutlayerHere(['client', 'serve', ...flags, ...alien])]) {
+        assert.notEqual(refused.code, 0);
+        assert.match(refused.stderr, /INVALID_ARGUMENT: draft model: alien .* has another tokenizer than llama-tiny /);
+      }
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
