@@ -73,6 +73,7 @@ export const errorTable = {
   WORKER_CRASHED: row(GRPC.UNAVAILABLE, 503, 'same'),
   DRAINING: row(GRPC.UNAVAILABLE, 503, 'same'),
   UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, 'same'),
+  AUDIT_UNAVAILABLE: row(GRPC.UNAVAILABLE, 503, 'same'),
   OUT_OF_MEMORY: row(GRPC.RESOURCE_EXHAUSTED, 507),
   CERTIFICATE_REJECTED: row(GRPC.UNAVAILABLE, 502),
   // flags and files of settings
@@ -119,6 +120,8 @@ export const errorTable = {
   STORE_TOO_NEW: row(GRPC.FAILED_PRECONDITION, 412),
   STORE_TOO_OLD: row(GRPC.FAILED_PRECONDITION, 412),
   STORE_IN_USE: row(GRPC.FAILED_PRECONDITION, 409),
+  // the audit log is not as it was written
+  AUDIT_BROKEN: row(GRPC.DATA_LOSS, 500),
   // compiler
   INVALID_GRAPH: row(GRPC.INTERNAL, 500),
   NOT_DIFFERENTIABLE: row(GRPC.INTERNAL, 500),

@@ -6,6 +6,7 @@ import type { CommandEntry, CommandGroup } from '../options/command-entry.js';
 import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 
 const gateway = () => import('./gateway/gateway-command.js');
+const audit = () => import('./gateway/audit/audit-commands.js');
 const signer = () => import('./signer/signer-commands.js');
 const login = () => import('../../clients/typescript/cli/login/login-command.js');
 const coordinator = () => import('./coordinator/coordinator-command.js');
@@ -48,6 +49,26 @@ const gatewayCommands: CommandGroup = {
       description: 'write one file with which a customer logs in: address, CA, token, and which bundle',
       word: ['<tenant>', 'the customer: 1 to 64 of [A-Za-z0-9._-]'],
       load: async () => (await gateway()).onboardCommand,
+    },
+  ],
+  groups: [
+    {
+      name: 'audit',
+      description: 'read the log of every call and every change, and check that it is as it was written',
+      commands: [
+        {
+          name: 'verify',
+          description: 'check hashes, order and signatures of every entry; print the head',
+          word: ['[path]', 'a directory of the log, or one of its files'],
+          load: async () => (await audit()).verifyCommand,
+        },
+        {
+          name: 'tail',
+          description: 'show the last entries',
+          word: ['[path]', 'a directory of the log, or one of its files'],
+          load: async () => (await audit()).tailCommand,
+        },
+      ],
     },
   ],
 };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
 import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
+import { openAudit } from '../server/audit/open-audit.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
@@ -61,6 +62,8 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const path = config.database ?? join(stateDir, 'coordinator.db');
     const database = await openDatabase(path);
     teardown.add(() => database.close());
+    const audit = await openAudit({ ...config, role: 'coordinator', log, now });
+    teardown.add(() => audit.close());
     const rareLog = rareErrors(log);
     const latest = openLatestStates(path, config.latestFile);
     const coordinator = await openCoordinator({ database, latest, signingKey, now: steadyClock(now, log), log: rareLog });
@@ -79,12 +82,14 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
       },
       bounds: boundsOf(config),
       credentials: tls.credentials,
+      recorder: audit.recorder,
       metrics,
       log,
       now,
     });
     metrics.addGauges(serverGauges, () => server.gauges());
     addFederationGauges(metrics, coordinator);
+    audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
     const app = createAdminApp({
       jwks,
@@ -99,6 +104,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     teardown.add(() => admin.close());
     const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
     teardown.add(async () => renewal.close());
+    await audit.record('start', { role: 'coordinator', node: process.version });
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
     await writeLocalServer(stateDir, {

@@ -4,6 +4,7 @@ import { loadBackbone } from '../artifacts/store.js';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
 import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
+import { openAudit } from '../server/audit/open-audit.js';
 import { openAuth } from '../server/auth/open-auth.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
@@ -67,6 +68,8 @@ export async function runGateway(
   try {
     const database = await openGatewayDatabase(config.database ?? join(config.stateDir, 'gateway.db'));
     teardown.add(() => database.close());
+    const audit = await openAudit({ ...config, role: 'gateway', log, now });
+    teardown.add(() => audit.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
@@ -106,18 +109,21 @@ export async function runGateway(
       bounds: boundsOf(config),
       account: engine.messages,
       credentials: tls.credentials,
+      recorder: audit.recorder,
       metrics,
       log,
       now,
     });
     metrics.addGauges(serverGauges, () => server.gauges());
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
+    audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
     const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
     const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
     teardown.add(async () => renewal.close());
+    await audit.record('start', { role: 'gateway', model: manifest.name, backbone: digest, node: process.version });
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
     return {

@@ -16,6 +16,7 @@ import {
 } from '../options/option.js';
 import { byteSize, seconds } from '../options/quantities.js';
 import { isLoopback } from '../protocol/wire/loopback.js';
+import { auditOption } from './audit/audit-target.js';
 import { defaultBounds, type ServerBounds } from './rpc/limits.js';
 
 const HOUR = 3600;
@@ -51,6 +52,7 @@ export function listeningOptions({ listen, admin, stateDir }: ServerDefaults) {
     listen: withDefault(address('gRPC address; port 0 picks a free one'), listen),
     admin: withDefault(address('address of keys, health and metrics'), admin),
     stateDir: withDefault(path('dir', 'keys, certificates and other state'), stateDir),
+    audit: auditOption,
   });
 }
 

@@ -32,6 +32,8 @@ const samples = [
   'false',
   'lora',
   'k'.repeat(43),
+  '2030-01-01',
+  `7:${'0'.repeat(64)}`,
 ];
 
 /** A text that a row takes, other than its default. */
@@ -150,15 +152,14 @@ describe('a word that is no option', () => {
   };
 
   it('is refused after every command, with the nearest flag', async () => {
-    for (const [role, { name, word }] of commands) {
+    for (const [path, { word }] of [[[packEntry.name], packEntry] as const, ...commandsOf(commandGroups)]) {
       // A command of several words takes any.
       if (word?.[0].includes('...')) continue;
-      const path = role === name ? [role] : [role, name];
       const words = word === undefined ? [] : ['word'];
       await assert.rejects(
         run(...path, ...words, 'nonsense-word'),
         { code: 'INVALID_OPTION', message: /unexpected word nonsense-word/ },
-        name,
+        path.join(' '),
       );
     }
     await assert.rejects(run('client', 'train', 'bundel'), { message: 'train: unexpected word bundel; did you mean --bundle?' });

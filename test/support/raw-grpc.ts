@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
+import { decodeStatus } from '../../src/protocol/wire/status-proto.js';
 
 /** A raw connection's options. */
 export interface RawOptions {
@@ -24,6 +25,8 @@ export interface RawEnd {
   /** Our own error code. */
   readonly code: string | undefined;
   readonly message: string;
+  /** The details of our own error. */
+  readonly details: Readonly<Record<string, string>> | undefined;
   /** The HTTP/2 error code of the stream's end. */
   readonly reset: number;
   readonly bytes: number;
@@ -104,6 +107,7 @@ function endOf(stream: http2.ClientHttp2Stream): Promise<RawEnd> {
       resolve({
         status: status === undefined ? undefined : Number(status),
         code: trailers['cutlayer-error-code'] as string | undefined,
+        details: decodeStatus(Buffer.from(String(trailers['grpc-status-details-bin'] ?? ''), 'base64'))?.info.metadata,
         message: decodeURIComponent(String(trailers['grpc-message'] ?? '')),
         reset: stream.rstCode ?? 0,
         bytes,

@@ -7,6 +7,7 @@ import type { Principal } from '../../src/server/auth/scopes.js';
 import type { Verifier } from '../../src/server/auth/verifier.js';
 import { createLogger } from '../../src/server/observability/log.js';
 import type { CallObservation } from '../../src/server/observability/metrics.js';
+import type { CallRecorder } from '../../src/server/rpc/call-recorder.js';
 import type { Call } from '../../src/server/rpc/calls.js';
 import { intercepted } from '../../src/server/rpc/interceptor.js';
 import type { CallLimits, ServerBounds } from '../../src/server/rpc/limits.js';
@@ -31,6 +32,8 @@ export interface RigOptions {
   readonly ended?: (call: Call) => void;
   /** Checks a token; by default the token is the tenant's name, and lasts an hour. */
   readonly verify?: Verifier;
+  /** By default nothing is recorded. */
+  readonly recorder?: CallRecorder;
   /** By default there is no TLS. */
   readonly credentials?: ServerCredentials;
 }
@@ -57,7 +60,15 @@ export const principal = (tenant: string, lastsMs = 3_600_000): Principal => ({
 
 /** Starts one. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const { limits, bounds = {}, answer = async (request) => request, ended = () => undefined, verify, credentials = 'insecure' } = options;
+  const {
+    limits,
+    bounds = {},
+    answer = async (request) => request,
+    ended = () => undefined,
+    verify,
+    recorder,
+    credentials = 'insecure',
+  } = options;
   const observed: CallObservation[] = [];
   const server = createRpcServer({
     role: 'gateway',
@@ -65,7 +76,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       {
         name: 'test.Rig',
         methods: (interceptors) => {
-          const run: GuardedMethod['run'] = (request, call) => intercepted(interceptors, call, () => answer(request, call));
+          const run: GuardedMethod['run'] = (request, call) => {
+            call.outcome.bytesIn += request.length;
+            return intercepted(interceptors, call, () => answer(request, call));
+          };
           const open: StreamMethod['open'] = (call) => ({ answer: (request) => run(request, call), end: () => ended(call) });
           return new Map<string, Method>([
             [ECHO, { kind: 'guarded', name: 'Echo', run }],
@@ -82,6 +96,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       }),
     limits: { maxMessageBytes: 2 ** 20, maxDeadlineMs: 60_000, maxInFlight: 64, ...limits },
     bounds,
+    ...(recorder && { recorder }),
     credentials,
     metrics: { observeCall: (call) => void observed.push(call) },
     log: createLogger({ level: 'silent' }),

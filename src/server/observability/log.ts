@@ -2,27 +2,9 @@
 import { destination, type Logger, pino } from 'pino';
 import { escapeControls } from '../../files/output.js';
 import type { LogLevel } from '../security.js';
+import { secretFields } from './secret-fields.js';
 
 export type { Logger };
-
-/** Fields that are redacted all the same, at the top and one or two levels down. */
-const SECRET_FIELDS = [
-  'authorization',
-  'token',
-  'key',
-  'privateKey',
-  'data',
-  'scales',
-  'hiddenStates',
-  'softPrompt',
-  'prefix',
-  'cotangent',
-  'tokenIds',
-  'labels',
-  'text',
-  'prompt',
-  'completion',
-];
 
 /** @param fd file descriptor to write to; standard output is left to the command's own answer */
 export function createLogger({ level = 'info', fd = 2 }: { readonly level?: LogLevel; readonly fd?: number } = {}): Logger {
@@ -32,7 +14,8 @@ export function createLogger({ level = 'info', fd = 2 }: { readonly level?: LogL
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[struck out]' },
+      // Redacted all the same, at the top and one or two levels down.
+      redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]), censor: '[struck out]' },
     },
     // The logger leaves DEL, C1 and reordering marks as they are.
     { write: (line) => void file.write(escapeControls(line)) },

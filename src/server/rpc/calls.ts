@@ -12,6 +12,10 @@ import type { HeldBytes } from './byte-budget.js';
 /** A call from admission to its end. */
 export interface Call {
   readonly method: string;
+  /** Its id, for logs and errors. */
+  readonly request: string;
+  /** The address of its connection's other end. */
+  readonly address: string;
   readonly principal: Principal;
   /** The header that proves the caller beside its token; the service checks it. */
   readonly proof: Uint8Array | undefined;
@@ -49,7 +53,7 @@ export interface CallsOptions {
   readonly maxDeadlineMs: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly onEnd: (call: CallObservation) => void;
+  readonly onEnd: (call: CallObservation, ended: Call) => void;
 }
 
 /** What a call has beside its token. */
@@ -58,6 +62,10 @@ export interface OpenedWith {
   readonly held: Pick<HeldBytes, 'handOver'>;
   /** See {@link Call.proof}. */
   readonly proof: Uint8Array | undefined;
+  /** See {@link Call.request}. */
+  readonly request: string;
+  /** See {@link Call.address}. */
+  readonly address: string;
 }
 
 /** Time that a call may still take after its token has expired. */
@@ -91,7 +99,7 @@ export class Calls {
    * @param deadline milliseconds since 1970
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
-  open(method: string, principal: Principal, deadline: number, { held, proof }: OpenedWith): Call {
+  open(method: string, principal: Principal, deadline: number, { held, ...more }: OpenedWith): Call {
     const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role, what = 'calls' } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
@@ -114,7 +122,7 @@ export class Calls {
     const draining = this.#draining.signal;
     const times = { deadline: last, timer, startedAt, passed };
     const handOver = (): number => held.handOver();
-    const call: OpenCall = { method, principal, proof, signal, draining, outcome, handOver, controller, ...times };
+    const call: OpenCall = { ...more, method, principal, signal, draining, outcome, handOver, controller, ...times };
     this.#open.add(call);
     this.#places.add(tenant, 1);
     return call;
@@ -129,6 +137,11 @@ export class Calls {
     const { controller, passed } = call as OpenCall;
     if (this.#options.now() >= call.deadline) controller.abort(passed);
     call.signal.throwIfAborted();
+  }
+
+  /** Seconds since a call was admitted. */
+  secondsOf(call: Call): number {
+    return (this.#options.now() - (call as OpenCall).startedAt) / 1000;
   }
 
   /** Aborts work on a call whose exchange has failed. */
@@ -146,8 +159,7 @@ export class Calls {
     open.controller.abort(new CutlayerError('CANCELLED', 'call: the caller has gone'));
     if (this.#open.size === 0) this.#idle?.();
     const { code, ...amounts } = open.outcome;
-    const seconds = (this.#options.now() - open.startedAt) / 1000;
-    this.#options.onEnd({ method: call.method, tenant, code: code ?? 'TRANSPORT', seconds, ...amounts });
+    this.#options.onEnd({ method: call.method, tenant, code: code ?? 'TRANSPORT', seconds: this.secondsOf(call), ...amounts }, call);
   }
 
   /** Admits no more calls; resolves when the last one has ended. */

@@ -21,6 +21,8 @@ export interface Connection {
   readonly budget: ByteBudget;
   /** SHA-256 of its client certificate, of a trusted authority, base64url. */
   certificate: string | undefined;
+  /** The address of its other end. */
+  readonly address: string;
   watchers: number;
 }
 
@@ -79,7 +81,7 @@ export class Connections {
     }
     const key = keyOf(address, remotePort);
     const state = newConnectionState(performance.now(), Math.random(), limits);
-    this.#open.set(key, { ...state, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() });
+    this.#open.set(key, { ...state, address, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() });
     this.#ofAddress.set(address, ofAddress + 1);
     socket.once('close', () => this.#forget(key, address));
     server.emit('connection', socket);

@@ -10,6 +10,7 @@ import type { CallObservation } from '../observability/metrics.js';
 import { sendAnswer, sendFailure, sendUnsupported } from './answer.js';
 import { AnswerStream } from './answer-stream.js';
 import type { HeldBytes } from './byte-budget.js';
+import type { CallRecorder } from './call-recorder.js';
 import type { Call, Calls } from './calls.js';
 import type { Connection } from './connections.js';
 import type { ServerBounds } from './limits.js';
@@ -20,6 +21,7 @@ import type { Conversation, GuardedMethod, Method, OpenMethod, StreamMethod } fr
 import { OpenCalls } from './open-calls.js';
 import { receiveMessage } from './receive.js';
 import { bearerToken, type RequestHeaders, readRequestHeaders, requireTimeout } from './request-headers.js';
+import { requestIdOf, withRequestId } from './request-id.js';
 
 /** The parts of the exchanges of a server. */
 export interface ExchangeOptions {
@@ -37,6 +39,7 @@ export interface ExchangeOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly onRefusal: (call: CallObservation) => void;
+  readonly recorder: CallRecorder;
 }
 
 /** A stream, its connection, and the signal that ends the exchange. */
@@ -46,6 +49,8 @@ interface Exchange {
   readonly headers: RequestHeaders;
   readonly held: HeldBytes;
   readonly life: AbortController;
+  /** The call's id. */
+  readonly request: string;
 }
 
 /** Gives a call its place. @throws CutlayerError as {@link Calls.open} */
@@ -67,6 +72,7 @@ export class Exchanges {
     const { methods, memory, bounds } = this.#options;
     const life = new AbortController();
     const held = memory.newCall(connection.budget);
+    let request = requestIdOf(undefined);
     stream.on('error', () => undefined); // its close follows
     stream.once('close', () => life.abort(new CutlayerError('CANCELLED', 'call: the caller has gone')));
     try {
@@ -74,22 +80,23 @@ export class Exchanges {
       if (headers === undefined) return sendUnsupported(stream);
       const method = methods.get(headers.path);
       if (method === undefined) throw new CutlayerError('UNIMPLEMENTED', 'path: expected a method of this server');
-      const exchange = { stream, connection, headers, held, life };
+      request = requestIdOf(headers.requestId ?? request);
+      const exchange = { stream, connection, headers, held, life, request };
       if (method.kind === 'open') await this.#runOpen(method, exchange);
       else if (method.kind === 'stream') await this.#runStream(method, exchange);
       else await this.#runGuarded(method, exchange);
     } catch (caught) {
-      endWith(stream, caught);
+      endWith(stream, withRequestId(caught, request));
     } finally {
       held.release();
     }
   }
 
   async #runGuarded(method: GuardedMethod, exchange: Exchange): Promise<void> {
-    const { calls, memory, maxMessageBytes, bounds } = this.#options;
+    const { calls, memory, maxMessageBytes, bounds, recorder } = this.#options;
     const { stream, connection, headers, held, life } = exchange;
     const { signal } = life;
-    await this.#accounted(method.name, calls, async (admit) => {
+    await this.#accounted(method.name, calls, exchange, async (admit) => {
       const { deadline, token } = this.#admission(headers);
       const body = new MessageBody(maxMessageBytes, held);
       const received = receiveMessage(stream, body, bounds.transfer, signal);
@@ -103,16 +110,17 @@ export class Exchanges {
       const answer = await method.run(message, opened);
       calls.requireTime(opened);
       held.add(answer.length);
+      await recorder.answered(opened, calls.secondsOf(opened));
       await sendAnswer(stream, [answer], bounds.transfer, signal);
     });
   }
 
   async #runStream(method: StreamMethod, exchange: Exchange): Promise<void> {
-    const { streams, memory, maxMessageBytes, bounds } = this.#options;
-    const { stream, connection, headers, life } = exchange;
+    const { streams, memory, maxMessageBytes, bounds, recorder } = this.#options;
+    const { stream, connection, headers, life, request } = exchange;
     const { signal } = life;
     const answers = new AnswerStream(stream, bounds.transfer, signal);
-    const answered = this.#accounted(method.name, streams, async (admit) => {
+    const answered = this.#accounted(method.name, streams, exchange, async (admit) => {
       const { deadline, token } = this.#admission(headers);
       const fail = (reason: unknown): void => life.abort(reason);
       const inbox = new MessageInbox(stream, {
@@ -126,7 +134,8 @@ export class Exchanges {
         // A message may be refused while another is worked on.
         signal.addEventListener('abort', () => streams.abort(opened, signal.reason), { once: true });
         inbox.verified(opened.principal.tenant);
-        await converse({ conversation: method.open(opened), opened, streams, inbox, answers });
+        await recorder.opened(opened);
+        await converse({ conversation: method.open(opened), opened, streams, inbox, answers, recorder });
         signal.throwIfAborted();
         await answers.end();
         opened.outcome.code = 'OK';
@@ -135,7 +144,7 @@ export class Exchanges {
       }
     });
     await answered.catch((caught: unknown) => {
-      if (!answers.fail(caught)) throw caught;
+      if (!answers.fail(withRequestId(caught, request))) throw caught;
     });
   }
 
@@ -145,11 +154,20 @@ export class Exchanges {
   }
 
   /** Runs a call in a place among `calls`, which it gets when its token is verified. */
-  async #accounted(name: string, calls: Calls, run: (admit: Admit) => Promise<void>): Promise<void> {
+  async #accounted(
+    name: string,
+    calls: Calls,
+    { request, connection: { address } }: Exchange,
+    run: (admit: Admit) => Promise<void>,
+  ): Promise<void> {
+    const { recorder } = this.#options;
     let call: Call | undefined;
+    let tenant = '';
     const admit: Admit = (principal, deadline, { stream, headers, held, life }) => {
       life.signal.throwIfAborted();
-      const opened = calls.open(name, principal, deadline, { held, proof: headers.proof });
+      tenant = principal.tenant;
+      recorder.requireWritable();
+      const opened = calls.open(name, principal, deadline, { held, proof: headers.proof, request, address });
       call = opened;
       opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
       stream.once('close', () => calls.end(opened));
@@ -159,8 +177,11 @@ export class Exchanges {
       await run(admit);
     } catch (caught) {
       const { code } = CutlayerError.from(caught);
-      if (call === undefined) this.#options.onRefusal({ method: name, tenant: '', code, seconds: 0, bytesIn: 0, bytesOut: 0, rows: 0 });
-      else call.outcome.code = code;
+      if (call !== undefined) call.outcome.code = code;
+      else {
+        this.#options.onRefusal({ method: name, tenant: '', code, seconds: 0, bytesIn: 0, bytesOut: 0, rows: 0 });
+        recorder.refused({ method: name, tenant, code, request });
+      }
       throw caught;
     } finally {
       if (call !== undefined) calls.end(call);
@@ -204,13 +225,14 @@ interface OpenStream {
   readonly streams: Calls;
   readonly inbox: MessageInbox;
   readonly answers: AnswerStream;
+  readonly recorder: CallRecorder;
 }
 
 /**
  * Answers message after message, until the client has ended its side. A shutdown ends a stream when
  * no message waits for its answer.
  */
-async function converse({ conversation, opened, streams, inbox, answers }: OpenStream): Promise<void> {
+async function converse({ conversation, opened, streams, inbox, answers, recorder }: OpenStream): Promise<void> {
   try {
     for (;;) {
       const received = await inbox.next(opened.draining);
@@ -218,6 +240,7 @@ async function converse({ conversation, opened, streams, inbox, answers }: OpenS
       const { message, held } = received;
       try {
         opened.signal.throwIfAborted();
+        recorder.requireWritable();
         const answer = await conversation.answer(message, () => held.handOver());
         streams.requireTime(opened);
         held.add(answer.length);

@@ -32,12 +32,12 @@ export const noteOutcome: Interceptor = async ({ outcome }, next) => {
 
 /** Converts every failure to a CutlayerError, and logs the cause of an unforeseen one. */
 export function explainFailures(log: Logger): Interceptor {
-  return async ({ method }, next) => {
+  return async ({ method, request }, next) => {
     try {
       return await next();
     } catch (caught) {
       const error = CutlayerError.from(caught);
-      if (error.code === 'INTERNAL') log.error({ err: error.cause ?? error, method }, 'call failed');
+      if (error.code === 'INTERNAL') log.error({ err: error.cause ?? error, method, request }, 'call failed');
       throw error;
     }
   };

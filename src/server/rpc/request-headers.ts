@@ -5,6 +5,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { PROOF_HEADER } from '../../protocol/wire/proof-header.js';
+import { REQUEST_ID_HEADER } from './request-id.js';
 
 /** The headers that a server uses. */
 export interface RequestHeaders {
@@ -15,10 +16,15 @@ export interface RequestHeaders {
   readonly authorization: string | undefined;
   /** Of `cutlayer-proof-bin`; undefined when there is none. */
   readonly proof: Uint8Array | undefined;
+  /** Of `x-request-id`, as it came; undefined when there is none, or several. */
+  readonly requestId: string | undefined;
 }
 
 /** Headers that occur once at most. */
 const SINGLE = [':method', ':path', 'content-type', 'te', 'grpc-timeout', 'grpc-encoding', 'authorization', PROOF_HEADER] as const;
+
+/** Headers of which several count as none: a proxy may add one. */
+const OPTIONAL = [REQUEST_ID_HEADER] as const;
 
 /** Milliseconds of each unit of `grpc-timeout`. */
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
@@ -37,8 +43,10 @@ export function readRequestHeaders(raw: readonly string[], maxBytes: number): Re
   const bytes = raw.reduce((sum, text) => sum + text.length, (raw.length / 2) * ENTRY_BYTES);
   if (bytes > maxBytes) throw new CutlayerError('MESSAGE_TOO_LARGE', `headers: expected at most ${maxBytes} bytes, got ${bytes}`);
   const seen = new Map<string, string>();
+  const optional = new Map<string, string | undefined>();
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const name = raw[at]!;
+    if ((OPTIONAL as readonly string[]).includes(name)) optional.set(name, optional.has(name) ? undefined : raw[at + 1]!);
     if (!(SINGLE as readonly string[]).includes(name)) continue;
     if (seen.has(name)) {
       if (name === 'authorization') throw new CutlayerError('TOKEN_INVALID', 'authorization: expected one header, got several');
@@ -57,6 +65,7 @@ export function readRequestHeaders(raw: readonly string[], maxBytes: number): Re
     timeoutMs: timeoutMs(seen.get('grpc-timeout')),
     authorization: seen.get('authorization'),
     proof: proof === undefined ? undefined : Buffer.from(proof, 'base64'),
+    requestId: optional.get(REQUEST_ID_HEADER),
   };
 }
 

@@ -2,12 +2,13 @@
 import { CutlayerError } from '../../errors.js';
 import type { Verifier } from '../auth/verifier.js';
 import type { Logger } from '../observability/log.js';
-import type { CallMetrics } from '../observability/metrics.js';
+import type { CallMetrics, CallObservation } from '../observability/metrics.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
 import type { CertificateUser } from '../tls/renewal.js';
 import { secureContext } from '../tls/server-context.js';
 import type { MessageAccount } from './byte-budget.js';
-import { Calls, type ServerRole } from './calls.js';
+import { type CallRecorder, unrecorded } from './call-recorder.js';
+import { type Call, Calls, type ServerRole } from './calls.js';
 import { Connections } from './connections.js';
 import { Exchanges } from './exchange.js';
 import type { serverGauges } from './gauges.js';
@@ -36,6 +37,8 @@ export interface RpcServerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Bounds other than the defaults. */
   readonly bounds?: Partial<ServerBounds>;
+  /** Records calls, and refuses what it cannot record. Default: records nothing. */
+  readonly recorder?: CallRecorder;
   /** A wider memory that messages are a part of. Default: none, messages have their own alone. */
   readonly account?: MessageAccount;
 }
@@ -65,21 +68,37 @@ const LEAST_MESSAGES = 2;
  * @throws CutlayerError INVALID_OPTION when its memory is too small for two messages
  */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { role, services, verify, limits, credentials, metrics, log, now, account } = options;
+  const { role, services, verify, limits, credentials, metrics, log, now, account, recorder = unrecorded } = options;
   const bounds: ServerBounds = { ...defaultBounds, ...options.bounds };
   const interceptors = [noteOutcome, explainFailures(log), stopWhenAborted, ...(options.interceptors ?? [])];
   const observe = metrics.observeCall.bind(metrics);
+  const onEndOf = (kind: 'call' | 'stream') => (call: CallObservation, ended: Call) => {
+    observe(call);
+    recorder.ended({ call: ended, kind, code: call.code, seconds: call.seconds });
+  };
   const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
   const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
   const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes, account), account);
-  const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: observe });
+  const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: onEndOf('call') });
   const { maxOpen, maxOpenPerTenant } = bounds.streams;
   const placesOfStreams = { maxInFlight: maxOpen, maxInFlightPerTenant: maxOpenPerTenant };
-  const streams = new Calls({ role, what: 'streams', ...placesOfStreams, maxDeadlineMs, now, onEnd: observe });
+  const streams = new Calls({ role, what: 'streams', ...placesOfStreams, maxDeadlineMs, now, onEnd: onEndOf('stream') });
   const health = new Health(services.map(({ name }) => name));
   const methods = new Map<string, Method>([health, ...services].flatMap((service) => [...service.methods(interceptors)]));
   const mustBind = credentials !== 'insecure' && credentials.clientCa !== undefined;
-  const exchanges = new Exchanges({ methods, verify, calls, streams, memory, maxMessageBytes, bounds, now, mustBind, onRefusal: observe });
+  const exchanges = new Exchanges({
+    methods,
+    verify,
+    calls,
+    streams,
+    memory,
+    maxMessageBytes,
+    bounds,
+    now,
+    mustBind,
+    onRefusal: observe,
+    recorder,
+  });
   const connections = new Connections({
     limits: bounds.connections,
     lastCallsMs: maxDeadlineMs,

@@ -11,6 +11,8 @@ function callOf(signal = new AbortController().signal): Call {
   return {
     method: 'Forward',
     principal: { tenant: 'acme', scopes: new Set(), tokenId: 'id', expiresAt: 0 },
+    request: 'r-1',
+    address: '127.0.0.1',
     proof: undefined,
     deadline: 0,
     signal,
@@ -61,7 +63,7 @@ describe('interceptors', () => {
     const cause = new Error('a path of this machine');
     const failing = intercepted([explainFailures(log)], callOf(), () => Promise.reject(cause));
     await assert.rejects(failing, (error: CutlayerError) => error.code === 'INTERNAL' && !error.message.includes('path'));
-    assert.deepEqual(logged, [{ err: cause, method: 'Forward' }]);
+    assert.deepEqual(logged, [{ err: cause, method: 'Forward', request: 'r-1' }]);
   });
 
   it("answer with the signal's reason when it aborts, before or during the work", async () => {

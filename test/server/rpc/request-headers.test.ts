@@ -20,10 +20,15 @@ const raw = (changes: Readonly<Record<string, string | undefined>> = {}, ...more
 describe('headers of a request', () => {
   it('reads path, time and token', () => {
     const headers = readRequestHeaders(raw({ 'content-type': 'application/grpc+proto' }))!;
-    assert.deepEqual(headers, { path: '/a.B/C', timeoutMs: 5000, authorization: 'Bearer abc', proof: undefined });
+    assert.deepEqual(headers, { path: '/a.B/C', timeoutMs: 5000, authorization: 'Bearer abc', proof: undefined, requestId: undefined });
     const { proof } = readRequestHeaders(raw({ 'cutlayer-proof-bin': 'AQL/' }))!;
     assert.deepEqual([...proof!], [1, 2, 255]);
     assert.equal(bearerToken(headers), 'abc');
+  });
+
+  it('reads an id of the call, and takes two for none', () => {
+    assert.equal(readRequestHeaders(raw({ 'x-request-id': 'job-7' }))!.requestId, 'job-7');
+    assert.equal(readRequestHeaders(raw({ 'x-request-id': 'job-7' }, 'x-request-id', 'job-8'))!.requestId, undefined);
   });
 
   it('refuses a list that is too long', () => {

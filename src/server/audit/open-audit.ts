@@ -1,0 +1,102 @@
+/** Opens the audit log of a server: its chain, its sink, its calls. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { CutlayerError } from '../../errors.js';
+import type { Logger } from '../observability/log.js';
+import type { CallMetrics, GaugeTable } from '../observability/metrics.js';
+import { type CallRecorder, unrecorded } from '../rpc/call-recorder.js';
+import type { ServerRole } from '../rpc/calls.js';
+import { AuditLog, type AuditSink } from './audit-log.js';
+import type { AuditTarget } from './audit-target.js';
+import { CallAudit } from './call-audit.js';
+import { beforeFirst, type ChainHead } from './chain.js';
+import { keyText, openAuditKey } from './checkpoint.js';
+import type { Audit, AuditFields } from './event.js';
+import { FileSink } from './file-sink.js';
+import { SyslogSink } from './syslog-sink.js';
+
+/** The audit of a running server. */
+export interface ServerAudit extends Audit {
+  /** For the server of its calls. */
+  readonly recorder: CallRecorder;
+  addGauges(metrics: Pick<CallMetrics, 'addGauges'>): void;
+  /** Writes what waits, and the entry of the end. */
+  close(): Promise<void>;
+}
+
+/** The gauges of an audit log. */
+export const auditGauges = {
+  auditEntries: ['cutlayer_audit_entries', 'Entries of the audit log; a smaller number later means that its end was cut off.'],
+  auditWaiting: ['cutlayer_audit_waiting', 'Entries that wait to be written.'],
+  auditFailing: ['cutlayer_audit_failing', '1 while entries cannot be written and calls are refused, else 0.'],
+} as const satisfies GaugeTable<string>;
+
+/** What opens a log. */
+export interface AuditOptions {
+  readonly role: ServerRole;
+  readonly stateDir: string;
+  /** Default: the directory `audit` of the state directory. */
+  readonly audit?: AuditTarget | undefined;
+  readonly log: Pick<Logger, 'error' | 'warn' | 'info'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Where a server's log goes that names no place. */
+export const defaultAuditDir = (stateDir: string): string => join(stateDir, 'audit');
+
+const noAudit: ServerAudit = {
+  record: async () => undefined,
+  recorder: unrecorded,
+  addGauges: () => undefined,
+  close: async () => undefined,
+};
+
+/**
+ * Opens the log. Its entry of the start is written by `record`, when the server answers.
+ * @throws CutlayerError AUDIT_UNAVAILABLE when no entry can be written; AUDIT_BROKEN;
+ *   ALREADY_EXISTS; IO_ERROR
+ */
+export async function openAudit({ role, stateDir, audit, log, now }: AuditOptions): Promise<ServerAudit> {
+  const target = audit ?? { kind: 'directory', dir: defaultAuditDir(stateDir) };
+  if (target.kind === 'none') return noAudit;
+  const signer = await openAuditKey(stateDir);
+  const { sink, head, torn } = await openSink(target, now);
+  const auditLog = new AuditLog({ sink, head, signer, log, now });
+  try {
+    if (head.sequence < 0) await auditLog.record('chain', { chain: randomUUID(), version: 1, role, publicKey: keyText(signer) });
+    if (torn !== undefined) {
+      log.warn(torn, 'the audit log ended with an incomplete line, which was cut off: an earlier process was killed');
+      await auditLog.record('mended', torn);
+    }
+  } catch (caught) {
+    await auditLog.close();
+    const { cause } = CutlayerError.from(caught);
+    throw new CutlayerError('AUDIT_UNAVAILABLE', `audit: no entry can be written (${cause instanceof Error ? cause.message : caught})`, {
+      cause,
+    });
+  }
+  const calls = new CallAudit(auditLog);
+  return {
+    record: (event, fields: AuditFields = {}) => auditLog.record(event, fields),
+    recorder: calls,
+    addGauges: (metrics) => metrics.addGauges(auditGauges, () => auditLog.gauges()),
+    async close() {
+      calls.close();
+      auditLog.note('stop', { role });
+      await auditLog.close();
+    },
+  };
+}
+
+interface OpenedSink {
+  readonly sink: AuditSink;
+  readonly head: ChainHead;
+  readonly torn?: { readonly bytes: number; readonly sha256: string } | undefined;
+}
+
+/** With a collector each start begins a chain: what it keeps cannot be read back. */
+async function openSink(target: Exclude<AuditTarget, { kind: 'none' }>, now: () => number): Promise<OpenedSink> {
+  if (target.kind === 'syslog') return { sink: new SyslogSink(target.address, now), head: beforeFirst };
+  return FileSink.open(target.dir);
+}
