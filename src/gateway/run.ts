@@ -20,6 +20,7 @@ import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
+import { openLedger } from './ledger/open-ledger.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
@@ -87,14 +88,16 @@ export async function runGateway(
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
     const metrics = createCallMetrics();
     const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
-    const decoding = source && openDecoding(source, engine, config);
+    const { ledger, close: closeLedger } = openLedger({ database, log, model: digest, modelName: manifest.name, now });
+    teardown.add(closeLedger);
+    const decoding = source && openDecoding(source, engine, config, ledger);
     teardown.add(async () => decoding?.close());
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
     const services = [
-      splitService(engine, limits, now, { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate }),
+      splitService({ engine, limits, now, stated: { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate }, ledger }),
       decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens),
     ];
     const server = createRpcServer({

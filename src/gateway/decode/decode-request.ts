@@ -6,7 +6,7 @@ import { CutlayerError } from '../../errors.js';
 import type { AppendRows__Output } from '../../protocol/wire/generated/cutlayer/v1/AppendRows.js';
 import type { OpenSession__Output } from '../../protocol/wire/generated/cutlayer/v1/OpenSession.js';
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
-import type { WireDType } from '../../protocol/wire/wire-dtype.js';
+import { type WireDType, wireBytes } from '../../protocol/wire/wire-dtype.js';
 import { type AdapterInput, stepShapes, virtualTokensOf } from '../engine/step-inputs.js';
 import { answerDType, checkDigest, checkId, checkLimit } from '../split/fields.js';
 import type { SplitLimits } from '../split/limits.js';
@@ -48,10 +48,11 @@ export function parseOpen(request: OpenSession__Output, { backbone, limits, maxR
   if (kind === undefined) return { id, maxRows: request.maxRows, adapter: { kind: 'none' } };
   stepGraphsOf(manifest, kind);
   const expected: ExpectedTensor = { name: kind, shape: stepShapes[kind](manifest.dims) };
-  const virtualTokens = virtualTokensOf(kind, checkTensor(request[kind], expected).shape);
+  const { shape, dtype } = checkTensor(request[kind], expected);
+  const virtualTokens = virtualTokensOf(kind, shape);
   checkLimit(`${kind} virtual tokens`, virtualTokens, Math.min(limits.maxVirtualTokens, request.maxRows - 1));
   const adapter: AdapterInput = { kind, value: decodeTensor(request[kind], expected) };
-  return { id, maxRows: request.maxRows, adapter };
+  return { id, maxRows: request.maxRows, adapter, bytes: { bytesIn: wireBytes(shape, dtype), bytesOut: 0 } };
 }
 
 /**
@@ -64,9 +65,11 @@ export function parseAppend(request: AppendRows__Output, { backbone, limits }: D
   const count = shape[0]!;
   checkLimit('rows', count, limits.maxTokens);
   const positions = wantedRows(request, count);
+  const answer = answerDType(request.responseDtype, dtype);
+  const bytes = { bytesIn: wireBytes(shape, dtype), bytesOut: wireBytes([positions.length, shape[1]!], answer) };
   return {
-    input: { from: request.from, rows: decodeTensor(request.rows, expected), positions },
-    answerDType: answerDType(request.responseDtype, dtype),
+    input: { from: request.from, rows: decodeTensor(request.rows, expected), positions, bytes },
+    answerDType: answer,
     bytes: elements * Float32Array.BYTES_PER_ELEMENT,
   };
 }

@@ -3,6 +3,7 @@ import { decodeMaxRows } from '../../artifacts/decode-graph.js';
 import { CutlayerError } from '../../errors.js';
 import { ROWS_PER_RUN } from '../../runtime/decode/plan-runs.js';
 import type { BackboneEngine } from '../engine/engine.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { SplitLimits } from '../split/limits.js';
 import type { DecodeServing } from './decode-service.js';
 import { type Decoder, openDecoder } from './decoder.js';
@@ -74,8 +75,8 @@ export function decoderOf(engine: BackboneEngine): DecoderSource | undefined {
   return { maxRows, maxBatch: MAX_BATCH, open: () => openDecoder({ artifact, threads: engine.stats().threadsPerWorker }) };
 }
 
-/** Makes the decoding of an engine's backbone. */
-export function openDecoding(source: DecoderSource, engine: BackboneEngine, config: DecodingConfig): Decoding {
+/** Makes the decoding of an engine's backbone. @param ledger undefined: rows are not charged */
+export function openDecoding(source: DecoderSource, engine: BackboneEngine, config: DecodingConfig, ledger?: Ledger): Decoding {
   const bounds: SessionsOptions['bounds'] = {
     limitBytes: config.decodeMemory,
     tenantBytes: Math.floor(config.decodeMemory * TENANT_SHARE),
@@ -92,7 +93,7 @@ export function openDecoding(source: DecoderSource, engine: BackboneEngine, conf
 
   async function open(): Promise<DecodeSessions> {
     const decoder = await source.open();
-    opened = new DecodeSessions({ decoder, turns: engine, bounds, digest: engine.artifact.digest, now: () => performance.now() });
+    opened = new DecodeSessions({ decoder, turns: engine, bounds, digest: engine.artifact.digest, ledger, now: () => performance.now() });
     return opened;
   }
 

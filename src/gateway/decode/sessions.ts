@@ -9,11 +9,13 @@ import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
 import type { AdapterInput } from '../engine/step-inputs.js';
 import { KeyedTurns } from '../engine/turns.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { DecodeLoop, type TurnGiver } from './decode-loop.js';
 import type { TurnBounds } from './decode-turns.js';
 import type { Decoder, Lane } from './decoder.js';
 import type { GatheringBounds } from './gathering.js';
 import { type CachedSpan, RowCache, type RowCacheBounds, type RowCacheStats } from './row-cache.js';
+import { SessionMeter, type WireBytes } from './session-meter.js';
 import { type SessionBounds, SessionTable, type TableEntry, type TableStats } from './session-table.js';
 
 /** One session, held by one stream at a time. */
@@ -33,6 +35,8 @@ interface OwnSession extends TableEntry {
   lane: Lane | undefined;
   /** Undefined without a cache of rows. */
   span: CachedSpan | undefined;
+  /** Undefined without a ledger. */
+  meter: SessionMeter | undefined;
   /** The stream that holds it. */
   holder: object | undefined;
 }
@@ -50,6 +54,8 @@ export interface OpenInput {
   readonly id: string;
   readonly maxRows: number;
   readonly adapter: AdapterInput;
+  /** To be charged with its first rows. */
+  readonly bytes?: WireBytes;
 }
 
 /** Rows to append. */
@@ -60,6 +66,8 @@ export interface AppendInput {
   readonly rows: Tensor<'float32'>;
   /** Rows wanted, as indexes of `rows`, strictly increasing; none: the rows are only kept. */
   readonly positions: readonly number[];
+  /** To be charged with its rows. */
+  readonly bytes?: WireBytes;
 }
 
 /** The parts of the sessions. */
@@ -69,6 +77,8 @@ export interface SessionsOptions {
   readonly bounds: SessionBounds & TurnBounds & GatheringBounds & RowCacheBounds;
   /** Of the backbone. */
   readonly digest: string;
+  /** Undefined: rows are not charged. */
+  readonly ledger?: Ledger | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -102,9 +112,11 @@ export class DecodeSessions {
    * @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL, OUT_OF_MEMORY, CANCELLED, UNAVAILABLE, and
    *   what the decoder fails with
    */
-  async open(call: SessionCall, { id, maxRows, adapter }: OpenInput): Promise<Session> {
+  async open(call: SessionCall, { id, maxRows, adapter, bytes }: OpenInput): Promise<Session> {
+    const { ledger, digest } = this.#options;
     return this.#replacing(call, { id, maxRows }, async (session, lane) => {
       session.span = this.#cache.begin(call.tenant, adapter, maxRows);
+      session.meter = ledger && (await SessionMeter.open(ledger, { tenant: call.tenant, id, maxRows, adapter, bytes }, digest));
       if (adapter.kind === 'prefix') {
         session.virtualRows = adapter.value.shape[2]!;
         await this.#options.decoder.writePrefix(lane, adapter.value);
@@ -168,6 +180,7 @@ export class DecodeSessions {
       this.#replacing({ ...call, holder: {} }, { id, maxRows: own.maxRows }, async (copy, copyLane) => {
         await this.#options.decoder.copy(lane, copyLane, own.length);
         copy.span = own.span && { ...own.span, digests: own.span.digests.copy() };
+        copy.meter = await own.meter?.fork(id, own.length);
         copy.virtualRows = own.virtualRows;
         copy.length = own.length;
       }),
@@ -199,7 +212,7 @@ export class DecodeSessions {
     const { decoder } = this.#options;
     const session: OwnSession = {
       ...{ tenant, id, maxRows, holder, bytes: decoder.laneBytes(maxRows), usedAt: 0, busy: 0 },
-      ...{ mutex: new Mutex(), virtualRows: 0, length: 0, lane: undefined, span: undefined },
+      ...{ mutex: new Mutex(), virtualRows: 0, length: 0, lane: undefined, span: undefined, meter: undefined },
     };
     const victims = this.#table.add(session);
     // The decoder works in order: these lanes are free before the next one is allocated.
@@ -258,11 +271,12 @@ export class DecodeSessions {
   }
 
   async #appendRows(session: OwnSession, lane: Lane, input: AppendInput, signal?: AbortSignal): Promise<Tensor<'float32'>> {
-    const { from, rows, positions } = input;
+    const { from, rows, positions, bytes } = input;
     const [count, width] = rows.shape as readonly [number, number];
     const wanted = new Float32Array(positions.length * width);
     session.length = from;
-    const { span } = session;
+    const { span, meter } = session;
+    meter?.append(from, rows);
     const restored = span === undefined ? 0 : await this.#cache.restore(span, lane, from, rows, positions[0] ?? count);
     session.length = from + restored;
     let next = 0;
@@ -279,6 +293,7 @@ export class DecodeSessions {
       const left = f32([count - restored, width], rows.data.subarray(restored * width));
       await this.#loop.append({ tenant: session.tenant, lane, from: from + restored, rows: left, onOutput }, signal);
     }
+    await meter?.charge(from + count, { from, to: from + restored }, bytes);
     // A few rows may be a draft: they are kept once the session has gone on from them.
     if (span !== undefined) await this.#cache.keep(span, lane, count < this.#options.bounds.blockRows ? from : from + count);
     return f32([positions.length, width], wanted);

@@ -56,6 +56,8 @@ export interface ForwardStep extends EngineCall {
   readonly stepId: string;
   /** Keep what `backward` needs. */
   readonly training: boolean;
+  /** {@link stepDigest} of the inputs, where the caller has it already. */
+  readonly digest?: string;
 }
 
 /** The vjp of a step whose forward has run. */
@@ -65,6 +67,15 @@ export interface BackwardStep extends EngineCall {
   readonly cotangent: Tensor<'float32'>;
   /** Whether to return the cotangent of the hidden states too. */
   readonly wantHiddenStates: boolean;
+  /** Told of the step, before its vjp runs. */
+  readonly onStep?: (step: KeptStep) => void;
+}
+
+/** A step that the engine holds. */
+export interface KeptStep {
+  readonly inputs: CheckedInputs;
+  /** {@link stepDigest} of them. */
+  readonly digest: string;
 }
 
 /** The engine's state, for metrics. */
@@ -225,7 +236,7 @@ export class BackboneEngine {
       for (const slice of slices) this.#requireMemory(slice.inputs, this.#trainingBytes(slice.inputs, stepInputBytes(slice.inputs)));
       return this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(signal);
-        this.#steps.admit(step, stepDigest(inputs), inputs);
+        this.#steps.admit(step, step.digest ?? stepDigest(inputs), inputs);
         return forward(held, this.#residualsFit(step) ? this.#graphs(inputs).residuals : []);
       });
     });
@@ -242,6 +253,7 @@ export class BackboneEngine {
       this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(step.signal);
         const inputs = this.#steps.inputs(step);
+        step.onStep?.({ inputs, digest: this.#steps.digest(step) });
         expectShape('cotangent', step.cotangent.shape, [inputs.positions.length, this.artifact.manifest.dims.hiddenSize]);
         if (this.#wantedCotangents(step, inputs).length === 0) return {};
         const slices = sliceStep(inputs);

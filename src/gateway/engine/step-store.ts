@@ -149,14 +149,16 @@ export class StepStore<Inputs, Residuals> {
   inputs(key: StepKey): Inputs {
     this.#forgetIdle();
     const step = this.#find(key);
-    if (step?.inputs === undefined) {
-      throw new CutlayerError(
-        'STEP_EVICTED',
-        'stepId: the gateway does not hold this step (any more); send its Forward again, then Backward',
-      );
-    }
+    if (step?.inputs === undefined) throw evicted();
     this.#touch(step);
     return step.inputs;
+  }
+
+  /** The digest of a step that is held. @throws CutlayerError STEP_EVICTED */
+  digest(key: StepKey): string {
+    const step = this.#find(key);
+    if (step === undefined) throw evicted();
+    return step.digest;
   }
 
   /**
@@ -312,3 +314,6 @@ export class StepStore<Inputs, Residuals> {
     step.inputBytes = 0;
   }
 }
+
+const evicted = (): CutlayerError =>
+  new CutlayerError('STEP_EVICTED', 'stepId: the gateway does not hold this step (any more); send its Forward again, then Backward');

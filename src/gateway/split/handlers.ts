@@ -7,24 +7,35 @@ import { encodeTensor } from '../../protocol/wire/tensor-codec.js';
 import { requireScope } from '../../server/auth/scopes.js';
 import type { Call } from '../../server/rpc/calls.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
-import { type BackboneEngine, prefixInitRefused } from '../engine/engine.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import { type BackboneEngine, type KeptStep, prefixInitRefused } from '../engine/engine.js';
+import type { Ledger } from '../ledger/ledger.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
 import { type BackbonePolicy, modelResponse } from './get-model.js';
 import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
+import { cotangentDigest, type StepMeter, type StepSize, sizeOf, sizeOfKept, stepMeter, valuesDigest } from './step-meter.js';
 
-/**
- * The split service over one engine, for a server to offer.
- * @param now milliseconds since 1970
- * @param stated what the vendor states beside the artifact
- */
-export function splitService(engine: BackboneEngine, limits: SplitLimits, now: () => number, stated: Stated): RpcService {
+/** What the service is over. */
+export interface SplitServing {
+  readonly engine: BackboneEngine;
+  readonly limits: SplitLimits;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** What the vendor states beside the artifact. */
+  readonly stated: Stated;
+  /** Undefined: calls are not charged. */
+  readonly ledger: Ledger | undefined;
+}
+
+/** The split service over one engine, for a server to offer. */
+export function splitService(serving: SplitServing): RpcService {
   return rpcService({
     name: SPLIT_SERVICE,
     definition: loadSplitService().service,
-    layouts: splitRequestLayouts(limits.maxTokens),
-    handlers: splitHandlers(engine, limits, now, stated),
+    layouts: splitRequestLayouts(serving.limits.maxTokens),
+    handlers: splitHandlers(serving, stepMeter(serving.ledger, serving.engine.artifact.digest)),
   });
 }
 
@@ -36,7 +47,7 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 }
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
-function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => number, stated: Stated): HandlersOf<SplitDefinition> {
+function splitHandlers({ engine, limits, now, stated }: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
@@ -50,22 +61,33 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => n
       requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
       const { step, answerDType, rows } = parseForward(request, artifact, limits);
       outcome.rows = rows;
-      const output = await engine.forward({ ...step, ...engineCall(call, now) });
-      return { hiddenStates: encodeTensor(output, answerDType, 'hiddenStates of the answer') };
+      const size = sizeOf(step.inputs);
+      const output = await engine.forward({ ...step, digest: size.digest, ...engineCall(call, now) });
+      const hiddenStates = encodeTensor(output, answerDType, 'hiddenStates of the answer');
+      const crossed = { in: [request.hiddenStates, request.softPrompt, request.prefix], out: [hiddenStates] };
+      await meter.forward({ tenant: principal.tenant, stepId: step.stepId, ...crossed }, size);
+      return { hiddenStates };
     },
 
     async Backward(request, call) {
       const { principal, outcome } = call;
       requireScope(principal, 'train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
-      const { adapterCotangent, hiddenStatesCotangent } = await engine.backward({ ...step, ...engineCall(call, now) });
+      const digest = cotangentDigest(step.cotangent, step.wantHiddenStates);
       outcome.rows = step.cotangent.shape[0]!;
-      return {
-        ...(adapterCotangent && { adapterCotangent: encodeTensor(adapterCotangent, answerDType, 'adapterCotangent') }),
-        ...(hiddenStatesCotangent && {
-          hiddenStatesCotangent: encodeTensor(hiddenStatesCotangent, answerDType, 'hiddenStatesCotangent'),
-        }),
+      let size: StepSize | undefined;
+      const onStep = (kept: KeptStep): void => {
+        size = sizeOfKept(kept);
       };
+      const cotangents = await engine.backward({ ...step, onStep, ...engineCall(call, now) });
+      const encoded = (value: Tensor<'float32'> | undefined, name: string) => value && encodeTensor(value, answerDType, name);
+      const adapterCotangent = encoded(cotangents.adapterCotangent, 'adapterCotangent');
+      const hiddenStatesCotangent = encoded(cotangents.hiddenStatesCotangent, 'hiddenStatesCotangent');
+      const out = [adapterCotangent, hiddenStatesCotangent];
+      // A step with neither has no vjp: nothing was computed.
+      if (size !== undefined && out.some((tensor) => tensor !== undefined))
+        await meter.backward({ tenant: principal.tenant, stepId: step.stepId, in: [request.cotangent], out }, size, digest);
+      return { ...(adapterCotangent && { adapterCotangent }), ...(hiddenStatesCotangent && { hiddenStatesCotangent }) };
     },
 
     async KeyValues(request, call) {
@@ -75,8 +97,10 @@ function splitHandlers(engine: BackboneEngine, limits: SplitLimits, now: () => n
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
-      const keyValues = await engine.keyValues({ ...input, ...engineCall(call, now) });
-      return { keyValues: encodeTensor(keyValues, answerDType, 'keyValues') };
+      const digest = valuesDigest(input.hiddenStates);
+      const keyValues = encodeTensor(await engine.keyValues({ ...input, ...engineCall(call, now) }), answerDType, 'keyValues');
+      await meter.keyValues({ tenant: principal.tenant, in: [request.hiddenStates], out: [keyValues] }, rows, digest);
+      return { keyValues };
     },
   };
 }

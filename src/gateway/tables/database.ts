@@ -5,6 +5,7 @@ import { Clients } from './clients.js';
 import { RevokedTokens } from './revoked-tokens.js';
 import { type GatewaySchema, migrations } from './schema.js';
 import { Tenants } from './tenants.js';
+import { Usage } from './usage.js';
 import { UsedAssertions } from './used-assertions.js';
 
 const repositories = (db: Kysely<GatewaySchema>) => ({
@@ -12,6 +13,7 @@ const repositories = (db: Kysely<GatewaySchema>) => ({
   clients: new Clients(db),
   usedAssertions: new UsedAssertions(db),
   revokedTokens: new RevokedTokens(db),
+  usage: new Usage(db),
 });
 
 /** An open transaction. */

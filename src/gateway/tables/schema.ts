@@ -51,11 +51,53 @@ const clientTables = {
   },
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const usageTables = {
+  /** Sums of charged work. */
+  usage_hours: {
+    columns: {
+      tenant: 'text',
+      /** The hour's beginning. */
+      hour: 'integer',
+      /** Digest of the backbone. */
+      model: 'text',
+      adapter: 'text',
+      model_name: 'text',
+      forward: 'integer',
+      backward: 'integer',
+      decoded: 'integer',
+      cached: 'integer',
+      bytes_in: 'integer',
+      bytes_out: 'integer',
+      calls: 'integer',
+    },
+    primaryKey: ['tenant', 'hour', 'model', 'adapter'],
+  },
+  /** What has been charged, for as long as it may be repeated. */
+  usage_charges: {
+    columns: {
+      tenant: 'text',
+      kind: 'text',
+      id: 'text',
+      part: 'text',
+      at: 'integer',
+      /** Digests of a decode session's rows. */
+      content: 'bytes?',
+    },
+    primaryKey: ['tenant', 'kind', 'id', 'part'],
+  },
+} as const satisfies Readonly<Record<string, TableDefinition>>;
+
 /** Every table as kysely sees it. */
-export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables>;
+export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables & typeof usageTables>;
 
 /** Every migration, oldest first. */
 export const migrations: Migrations = {
   '0001-tenants': { up: (db) => createTables(db, tenantTables) },
   '0002-clients': { up: (db) => createTables(db, clientTables) },
+  '0003-usage': {
+    async up(db) {
+      await createTables(db, usageTables);
+      await db.schema.createIndex('usage_charges_at').on('usage_charges').column('at').execute();
+    },
+  },
 };
