@@ -17,6 +17,7 @@ import { signerOption } from '../options/signer-option.js';
 import { isoDate } from '../protocol/wire/iso-date.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { defaultLimits } from './split/limits.js';
+import { tenantOptions } from './tenants/options.js';
 
 const serverDefaults = {
   listen: '127.0.0.1:50051',
@@ -73,6 +74,7 @@ export const gatewayOptions = {
     decodeSessions: withDefault(integerBetween(1, 4096, 'n', 'decode sessions of one tenant'), 64),
     decodeIdle: withDefault(seconds(24 * 3600, 'time after which a decode session that is not used ends'), 300),
   }),
+  ...tenantOptions,
   ...under('Size of a step', {
     maxBatch: withDefault(integerBetween(1, 65_536, 'n', 'sequences of a step'), defaultLimits.maxBatch),
     maxTokens: withDefault(integerBetween(1, 2 ** 22, 'n', 'rows of a step'), defaultLimits.maxTokens),

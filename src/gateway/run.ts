@@ -25,6 +25,7 @@ import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 import { openGatewayDatabase } from './tables/database.js';
+import { openTenants, type Tenants } from './tenants/open-tenants.js';
 
 /** A gateway that answers calls. */
 export interface RunningGateway {
@@ -38,6 +39,7 @@ export interface RunningGateway {
   readonly backboneDigest: string;
   readonly engine: BackboneEngine;
   readonly server: RpcServer;
+  readonly tenants: Tenants;
   /** Uses certificate files that have changed. */
   renew(): Promise<void>;
   /** Finishes calls in flight within the configured grace, and frees everything. */
@@ -71,6 +73,8 @@ export async function runGateway(
     teardown.add(() => database.close());
     const audit = await openAudit({ ...config, role: 'gateway', log, now });
     teardown.add(() => audit.close());
+    const tenants = await openTenants({ config, database, verify, log, now });
+    teardown.add(() => tenants.directory.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
@@ -80,6 +84,7 @@ export async function runGateway(
       keyValues: config.allowPrefixInit,
       workers: config.workers,
       threadsPerWorker: config.threads,
+      tenantLimits: tenants.directory,
       ...(warm !== undefined && { warm }),
     });
     teardown.add(() => engine.close());
@@ -90,23 +95,26 @@ export async function runGateway(
     const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
     const { ledger, close: closeLedger } = openLedger({ database, log, model: digest, modelName: manifest.name, now });
     teardown.add(closeLedger);
-    const decoding = source && openDecoding(source, engine, config, ledger);
+    const decoding = source && openDecoding(source, engine, config, { limits: tenants.directory, ledger });
     teardown.add(async () => decoding?.close());
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
+    const stated = { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate };
     const services = [
-      splitService({ engine, limits, now, stated: { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate }, ledger }),
-      decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens),
+      splitService({ engine, limits, now, stated, ledger, takeRows: tenants.takeRows }),
+      decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens, tenants.takeRows),
     ];
     const server = createRpcServer({
       role: 'gateway',
       services: withReflection(config, services, ['cutlayer/v1/split.proto', 'cutlayer/v1/decode.proto']),
-      verify,
+      verify: tenants.verify,
+      interceptors: [tenants.interceptor],
       limits: {
         ...limits,
         maxInFlightPerTenant: config.maxInFlightPerTenant ?? Math.ceil(maxInFlight / 2),
+        maxInFlightOf: (tenant) => tenants.directory.of(tenant).concurrentSteps,
         messageMemoryBytes: config.messageMemory,
       },
       bounds: boundsOf(config),
@@ -117,6 +125,11 @@ export async function runGateway(
       log,
       now,
     });
+    tenants.directory.holdings.add(
+      { what: 'calls', end: (tenant, reason) => server.endTenant(tenant, reason) },
+      { what: 'kept steps', forget: (tenant) => engine.forgetTenant(tenant) },
+      { what: 'decode sessions', forget: (tenant) => decoding?.forgetTenant(tenant) },
+    );
     metrics.addGauges(serverGauges, () => server.gauges());
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
@@ -138,6 +151,7 @@ export async function runGateway(
       backboneDigest: digest,
       engine,
       server,
+      tenants,
       renew: () => renewal.look(),
       close: () => teardown.run(),
     };

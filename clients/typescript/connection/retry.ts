@@ -16,8 +16,8 @@ export interface RetryPolicy {
   /** Longest delay. Default 5,000. */
   readonly maxDelayMs?: number;
   /**
-   * Wait this long in all where the server says when to repeat the call, as at a limit of a tenant.
-   * This time is not part of `retryForMs`. Default 1 hour; 0: such errors are as others.
+   * Wait this long in all for the rates of a tenant (RATE_LIMITED), of which the server says when
+   * to repeat the call. This time is not part of `retryForMs`. Default 1 hour; 0: as for others.
    */
   readonly waitForMs?: number;
 }
@@ -69,12 +69,12 @@ export async function retrying<T>(
     } catch (caught) {
       const error = CutlayerError.from(caught);
       if (error.retry !== 'same' || options.signal?.aborted) throw error;
-      const asked = waitForMs === 0 ? undefined : error.retryAfterMs;
+      const asked = error.retryAfterMs ?? 0;
       let delayMs: number;
-      if (asked === undefined) {
+      if (error.code !== 'RATE_LIMITED' || waitForMs === 0) {
         repetition += 1;
         firstFailure ??= now();
-        delayMs = retryDelayMs(repetition, policy, random);
+        delayMs = Math.max(asked, retryDelayMs(repetition, policy, random));
         if (now() - firstFailure + delayMs > retryForMs)
           throw gaveUp(error, `gave up after repeating the call for ${seconds(retryForMs)} s`);
       } else {

@@ -102,6 +102,13 @@ export class BlockTable<Block extends TableBlock> {
     return old;
   }
 
+  /** Takes the blocks of a tenant out. */
+  clearTenant(tenant: string): readonly Block[] {
+    const own = [...(this.#blocks.get(tenant)?.values() ?? [])];
+    for (const block of own) this.remove(block);
+    return own;
+  }
+
   /** Takes every block out. */
   clear(): readonly Block[] {
     const all = this.#all();

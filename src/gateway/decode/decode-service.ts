@@ -9,6 +9,7 @@ import type { Call } from '../../server/rpc/calls.js';
 import type { RpcService } from '../../server/rpc/rpc-service.js';
 import { type AnswerContext, type StreamHandler, streamMethod } from '../../server/rpc/stream-method.js';
 import { checkId } from '../split/fields.js';
+import type { TakeRows } from '../tenants/gate.js';
 import { type DecodeChecks, parseAppend, parseOpen } from './decode-request.js';
 import type { DecodeSessions, Session, SessionCall } from './sessions.js';
 
@@ -22,13 +23,17 @@ export interface DecodeServing extends DecodeChecks {
 
 type Action = NonNullable<DecodeRequest__Output['action']>;
 
-/** The service. @param serving undefined where the backbone has no graph for decoding */
-export function decodeService(serving: DecodeServing | undefined, maxTokens: number): RpcService {
+/**
+ * The service.
+ * @param serving undefined where the backbone has no graph for decoding
+ * @param takeRows counts the rows of a message before they are computed
+ */
+export function decodeService(serving: DecodeServing | undefined, maxTokens: number, takeRows: TakeRows = () => undefined): RpcService {
   const parts = {
     name: 'Decode',
     definition: loadDecodeService().service.Decode,
     layout: decodeRequestLayout(maxTokens),
-    open: (call: Call) => new DecodeStream(call, serving),
+    open: (call: Call) => new DecodeStream(call, serving, takeRows),
   };
   return { name: DECODE_SERVICE, methods: (interceptors) => new Map([[parts.definition.path, streamMethod(parts, interceptors)]]) };
 }
@@ -45,10 +50,12 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
   readonly #call: Call;
   readonly #serving: DecodeServing | undefined;
   readonly #sessionCall: SessionCall;
+  readonly #takeRows: (rows: number) => void;
   #session: Session | undefined;
 
-  constructor(call: Call, serving: DecodeServing | undefined) {
+  constructor(call: Call, serving: DecodeServing | undefined, takeRows: TakeRows) {
     this.#call = call;
+    this.#takeRows = (rows) => takeRows(call, rows);
     this.#serving = serving;
     this.#sessionCall = { tenant: call.principal.tenant, holder: this, signal: call.signal };
   }
@@ -79,6 +86,8 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
       this.#requireNone();
       const input = parseOpen(message.open!, serving);
       const { adapter } = input;
+      // A prefix is written, not computed.
+      if (adapter.kind === 'softPrompt') this.#takeRows(adapter.value.shape[0]!);
       return this.#holding(adapter.kind === 'none' ? 0 : adapter.value.data.byteLength, handOver, async () => {
         this.#session = await sessions.open(this.#sessionCall, input);
         this.#call.outcome.rows += this.#session.virtualRows;
@@ -94,6 +103,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
     append: async ({ message, sessions, serving, handOver }) => {
       const session = this.#open();
       const { input, answerDType, bytes } = parseAppend(message.append!, serving);
+      this.#takeRows(input.rows.shape[0]!);
       return this.#holding(bytes, handOver, async () => {
         const rows = await sessions.append(this.#sessionCall, session, input);
         this.#call.outcome.rows += input.rows.shape[0]!;

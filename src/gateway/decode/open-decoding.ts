@@ -5,6 +5,7 @@ import { ROWS_PER_RUN } from '../../runtime/decode/plan-runs.js';
 import type { BackboneEngine } from '../engine/engine.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { SplitLimits } from '../split/limits.js';
+import { type LimitSource, noLimits } from '../tenants/limits.js';
 import type { DecodeServing } from './decode-service.js';
 import { type Decoder, openDecoder } from './decoder.js';
 import { DecodeSessions, type SessionsOptions } from './sessions.js';
@@ -29,9 +30,19 @@ export interface DecodingConfig {
   readonly decodeCache: number;
 }
 
+/** What is known of tenants. */
+export interface DecodingTenants {
+  /** Bytes and sessions of one tenant. Default: the shares of the configuration. */
+  readonly limits?: LimitSource;
+  /** Undefined: rows are not charged. */
+  readonly ledger?: Ledger;
+}
+
 /** The decoding of a gateway. */
 export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits'> {
   stats(): ReturnType<DecodeSessions['stats']>;
+  /** Ends the sessions of a tenant, and the rows that are kept for it. */
+  forgetTenant(tenant: string): void;
   close(): Promise<void>;
 }
 
@@ -75,12 +86,18 @@ export function decoderOf(engine: BackboneEngine): DecoderSource | undefined {
   return { maxRows, maxBatch: MAX_BATCH, open: () => openDecoder({ artifact, threads: engine.stats().threadsPerWorker }) };
 }
 
-/** Makes the decoding of an engine's backbone. @param ledger undefined: rows are not charged */
-export function openDecoding(source: DecoderSource, engine: BackboneEngine, config: DecodingConfig, ledger?: Ledger): Decoding {
+/** Makes the decoding of an engine's backbone. */
+export function openDecoding(
+  source: DecoderSource,
+  engine: BackboneEngine,
+  config: DecodingConfig,
+  { limits = noLimits, ledger }: DecodingTenants = {},
+): Decoding {
   const bounds: SessionsOptions['bounds'] = {
     limitBytes: config.decodeMemory,
     tenantBytes: Math.floor(config.decodeMemory * TENANT_SHARE),
     maxPerTenant: config.decodeSessions,
+    limits,
     idleMs: config.decodeIdle,
     restMs: Math.min(REST_MS, config.decodeIdle),
     cacheBytes: config.decodeCache,
@@ -109,6 +126,7 @@ export function openDecoding(source: DecoderSource, engine: BackboneEngine, conf
     },
     hold: (tenant, bytes) => engine.hold(tenant, bytes),
     stats: () => opened?.stats() ?? { ...noSessions, decodeLimitBytes: config.decodeMemory },
+    forgetTenant: (tenant) => opened?.forgetTenant(tenant),
     async close() {
       closed = true;
       await opening?.catch(() => undefined);

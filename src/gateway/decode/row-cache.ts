@@ -132,6 +132,11 @@ export class RowCache {
     this.#release(this.#table.expire());
   }
 
+  /** Ends the blocks of a tenant; one that is being copied ends with its copy. */
+  clearTenant(tenant: string): void {
+    this.#release(this.#table.clearTenant(tenant));
+  }
+
   clear(): void {
     this.#release(this.#table.clear());
   }

@@ -9,6 +9,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { Shares } from '../../server/shares.js';
+import type { LimitSource } from '../tenants/limits.js';
 
 /** The bounds of a table. */
 export interface SessionBounds {
@@ -18,6 +19,8 @@ export interface SessionBounds {
   readonly tenantBytes: number;
   /** Sessions of one tenant. */
   readonly maxPerTenant: number;
+  /** Limits of one tenant's own: sessions in place of those of all, bytes within them. */
+  readonly limits?: LimitSource;
   /** A session that is not used for this long ends. */
   readonly idleMs: number;
   /** A session that is not used for this long rests. */
@@ -112,6 +115,13 @@ export class SessionTable<Entry extends TableEntry> {
     return old;
   }
 
+  /** Takes the sessions of a tenant out. */
+  clearTenant(tenant: string): readonly Entry[] {
+    const own = [...this.#entries.values()].filter((entry) => entry.tenant === tenant);
+    for (const entry of own) this.remove(entry);
+    return own;
+  }
+
   /** Takes every session out. */
   clear(): readonly Entry[] {
     const all = [...this.#entries.values()];
@@ -121,8 +131,7 @@ export class SessionTable<Entry extends TableEntry> {
 
   /** Bytes that sessions leave of the budgets, to a tenant and to all. */
   left(tenant: string): { readonly total: number; readonly own: number } {
-    const { limitBytes, tenantBytes } = this.#bounds;
-    return { total: limitBytes - this.#bytes.total, own: tenantBytes - this.#bytes.of(tenant) };
+    return { total: this.#bounds.limitBytes - this.#bytes.total, own: this.#boundsOf(tenant).tenantBytes - this.#bytes.of(tenant) };
   }
 
   stats(): TableStats {
@@ -135,9 +144,16 @@ export class SessionTable<Entry extends TableEntry> {
     };
   }
 
+  #boundsOf(tenant: string): Pick<SessionBounds, 'tenantBytes' | 'maxPerTenant'> {
+    const { tenantBytes, maxPerTenant, limits } = this.#bounds;
+    const { keyValueBytes = tenantBytes, decodeSessions = maxPerTenant } = limits?.of(tenant) ?? {};
+    return { tenantBytes: Math.min(tenantBytes, keyValueBytes), maxPerTenant: decodeSessions };
+  }
+
   /** @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL */
   #victimsFor({ tenant, bytes }: Entry): readonly Entry[] {
-    const { limitBytes, tenantBytes, maxPerTenant } = this.#bounds;
+    const { limitBytes } = this.#bounds;
+    const { tenantBytes, maxPerTenant } = this.#boundsOf(tenant);
     const most = Math.min(limitBytes, tenantBytes);
     if (bytes > most) {
       throw new CutlayerError(
@@ -215,4 +231,8 @@ class Remaining<Entry extends TableEntry> {
 
 const keyOf = ({ tenant, id }: { readonly tenant: string; readonly id: string }): string => `${tenant} ${id}`;
 
-const full = (message: string, limit: number): CutlayerError => new CutlayerError('QUEUE_FULL', message, { details: { limit } });
+/** When a session may be opened again. */
+const RETRY_MS = 1000;
+
+const full = (message: string, limit: number): CutlayerError =>
+  new CutlayerError('QUEUE_FULL', message, { details: { limit, retryAfterMs: RETRY_MS } });

@@ -198,6 +198,12 @@ export class DecodeSessions {
     return { ...this.#table.stats(), ...this.#cache.stats(), decodeWaiting: this.#loop.waiting };
   }
 
+  /** Ends the sessions of a tenant, and the rows that are kept for it. */
+  forgetTenant(tenant: string): void {
+    for (const session of this.#table.clearTenant(tenant)) void this.#free(session);
+    this.#cache.clearTenant(tenant);
+  }
+
   /** Ends all sessions, and the decoder. */
   async shutDown(): Promise<void> {
     clearInterval(this.#timer);
@@ -295,7 +301,8 @@ export class DecodeSessions {
     }
     await meter?.charge(from + count, { from, to: from + restored }, bytes);
     // A few rows may be a draft: they are kept once the session has gone on from them.
-    if (span !== undefined) await this.#cache.keep(span, lane, count < this.#options.bounds.blockRows ? from : from + count);
+    if (span !== undefined && session.lane === lane)
+      await this.#cache.keep(span, lane, count < this.#options.bounds.blockRows ? from : from + count);
     return f32([positions.length, width], wanted);
   }
 

@@ -28,6 +28,7 @@ import { releaseTensors, tensorBytes } from '../../runtime/release.js';
 import type { MessageAccount } from '../../server/rpc/byte-budget.js';
 import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { type LimitSource, noLimits } from '../tenants/limits.js';
 import { type BudgetStats, MemoryBudget, UNVERIFIED_SHARE } from './memory-budget.js';
 import { OpTimes, type OpTiming } from './op-times.js';
 import { requireMemory, requireTime } from './refusals.js';
@@ -97,6 +98,8 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly residualMemoryBytes?: number;
   /** Bytes of calls, runs and kept steps together. Default: four times those of kept steps. */
   readonly memoryBytes?: number | undefined;
+  /** Bytes of one tenant's calls and steps. Default: what all may have. */
+  readonly tenantLimits?: LimitSource;
   /** Steps remembered at most, of all tenants. Default 4,096. */
   readonly maxSteps?: number;
   /** A step that is not touched for this long is forgotten. Default one hour. */
@@ -198,12 +201,19 @@ export class BackboneEngine {
     const now = options.now ?? (() => performance.now());
     const unverifiedBytes = Math.floor(limitBytes * UNVERIFIED_SHARE);
     this.#budget = new MemoryBudget({ limitBytes, keptBytes, unverifiedBytes }, (room) => this.#steps.resize(room));
-    this.#scheduler = new Scheduler({ workers: host.stats().workers, waitingLimit: options.queueLimit ?? 64, budget: this.#budget });
+    const { tenantLimits: limits = noLimits } = options;
+    this.#scheduler = new Scheduler({
+      workers: host.stats().workers,
+      waitingLimit: options.queueLimit ?? 64,
+      budget: this.#budget,
+      limits,
+    });
     this.#rates = new RowRates(now);
     this.#sizes = new WorkSizes(options.artifact.manifest.dims);
     this.#steps = new StepStore({
       budgetBytes: Math.min(keptBytes, limitBytes),
       answeredBytes: keptBytes * ANSWERED_SHARE,
+      limits,
       maxSteps: options.maxSteps ?? 4096,
       idleMs: options.stepIdleMs ?? 3_600_000,
       now,
@@ -333,6 +343,11 @@ export class BackboneEngine {
       take: (tenant, bytes) => scheduler.take(tenant, bytes),
       add: (tenant, bytes) => (tenant === undefined ? budget.addUnverified(bytes) : budget.addCall(tenant, bytes)),
     };
+  }
+
+  /** Drops the kept steps of a tenant; its running calls end by their signals. */
+  forgetTenant(tenant: string): void {
+    this.#steps.forgetTenant(tenant);
   }
 
   stats(): EngineStats {

@@ -10,6 +10,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
+import { type LimitSource, noLimits } from '../tenants/limits.js';
 import { displacedByBytes, displacedByPlace, type WaitingJob } from './displaced.js';
 import { FairQueue, type Turn } from './fair-queue.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -21,6 +22,8 @@ export interface SchedulerOptions {
   /** Jobs that may wait. */
   readonly waitingLimit: number;
   readonly budget: MemoryBudget;
+  /** Bytes that the calls of one tenant may hold. Default: what all may. */
+  readonly limits?: LimitSource;
 }
 
 /** Bytes that a call holds, until `release`; a second release does nothing. */
@@ -53,6 +56,9 @@ export interface SchedulerStats {
   /** Waiting jobs that made room for those of lighter tenants. */
   readonly displacedJobs: number;
 }
+
+/** When a tenant at its limit may try again. */
+const RETRY_MS = 250;
 
 interface Entry extends WaitingJob {
   readonly workBytes: number;
@@ -107,6 +113,7 @@ export class Scheduler {
         { details: { limit: budget.callLimit } },
       );
     }
+    this.#requireOwnRoom(tenant, bytes);
     const displaced = displacedByBytes(this.#queue, budget, tenant, bytes);
     if (displaced === undefined) {
       const { callBytes } = budget.stats();
@@ -188,6 +195,30 @@ export class Scheduler {
 
   stats(): SchedulerStats {
     return { queueLength: this.#queue.length, displacedJobs: this.#displaced };
+  }
+
+  /** @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL at a limit of the tenant */
+  #requireOwnRoom(tenant: string, bytes: number): void {
+    const { budget, limits = noLimits } = this.#options;
+    const { inFlightBytes: limit } = limits.of(tenant);
+    if (limit === undefined) return;
+    const held = budget.calls.of(tenant);
+    if (bytes > limit)
+      throw new CutlayerError(
+        'LIMIT_EXCEEDED',
+        `memory: the call holds ${bytes} bytes, those of ${tenant} may hold ${limit}; send smaller batches`,
+        {
+          details: { limit },
+        },
+      );
+    if (held + bytes > limit)
+      throw new CutlayerError(
+        'QUEUE_FULL',
+        `memory: calls of ${tenant} hold ${held} of ${limit} bytes, ${bytes} more do not fit; end one first`,
+        {
+          details: { limit, retryAfterMs: RETRY_MS },
+        },
+      );
   }
 
   /** @throws CutlayerError QUEUE_FULL */

@@ -12,6 +12,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { Shares } from '../../server/shares.js';
+import type { LimitSource } from '../tenants/limits.js';
 
 /** How to make a {@link StepStore}. */
 export interface StepStoreOptions<Inputs, Residuals> {
@@ -19,6 +20,8 @@ export interface StepStoreOptions<Inputs, Residuals> {
   readonly budgetBytes: number;
   /** Most of these for inputs of answered steps; the last answered step is always kept. */
   readonly answeredBytes: number;
+  /** Bytes that one tenant's steps may hold. Default: all of the budget. */
+  readonly limits?: LimitSource;
   /** Most steps remembered, evicted ones included. */
   readonly maxSteps: number;
   /** A step without a call for this long is forgotten. */
@@ -106,6 +109,11 @@ export class StepStore<Inputs, Residuals> {
         `step: its inputs are ${inputBytes} bytes, the gateway holds at most ${this.#options.budgetBytes} for all steps; send smaller batches`,
       );
     }
+    const own = this.#limitOf(key.tenant);
+    if (inputBytes > own) {
+      const message = `step: its inputs are ${inputBytes} bytes, those of ${key.tenant} may be ${own}; send smaller batches`;
+      throw new CutlayerError('LIMIT_EXCEEDED', message, { details: { limit: own } });
+    }
     const step = known ?? this.#remember(key, digest);
     if (step.inputs === undefined) {
       step.inputs = inputs;
@@ -115,7 +123,7 @@ export class StepStore<Inputs, Residuals> {
     this.#setAnswered(step, false);
     this.#touch(step);
     this.#forgetBeyondLimit();
-    this.#evict();
+    this.#evict(key.tenant);
   }
 
   /** Keeps residuals of a slice in place of older ones; releases those of an unknown step. */
@@ -129,7 +137,7 @@ export class StepStore<Inputs, Residuals> {
     step.residuals.set(slice, residuals);
     this.#addResidualBytes(step, this.#options.residualBytes(residuals));
     this.#touch(step);
-    this.#evict();
+    this.#evict(key.tenant);
   }
 
   /** Whether the residuals of a step's slice are held. */
@@ -139,7 +147,8 @@ export class StepStore<Inputs, Residuals> {
 
   /** Whether residuals of this size would be kept beside the inputs of their step. */
   fits(key: StepKey, residualBytes: number): boolean {
-    return this.#heldBytes.levelledTo(key.tenant, residualBytes + (this.#find(key)?.inputBytes ?? 0)) <= this.#budgetBytes;
+    const bytes = residualBytes + (this.#find(key)?.inputBytes ?? 0);
+    return bytes <= this.#limitOf(key.tenant) && this.#heldBytes.levelledTo(key.tenant, bytes) <= this.#budgetBytes;
   }
 
   /**
@@ -203,6 +212,11 @@ export class StepStore<Inputs, Residuals> {
     if (steps.size === 0) this.#tenants.delete(step.tenant);
   }
 
+  /** Drops the steps of a tenant. */
+  forgetTenant(tenant: string): void {
+    for (const step of [...(this.#tenants.get(tenant)?.values() ?? [])]) this.forget(step);
+  }
+
   /** Drops every step. */
   clear(): void {
     for (const step of this.#all()) this.forget(step);
@@ -264,17 +278,24 @@ export class StepStore<Inputs, Residuals> {
     while (this.#counts.total > this.#options.maxSteps) this.forget(this.#oldest(this.#counts.heaviest()!, () => true)!);
   }
 
-  #evict(): void {
-    while (this.#heldBytes.total > this.#budgetBytes) {
-      const tenant = this.#heldBytes.heaviest()!;
-      const withResiduals = this.#oldest(tenant, ({ residuals }) => residuals.size > 0);
-      if (withResiduals !== undefined) {
-        this.#dropResiduals(withResiduals);
-        this.#evictedResiduals++;
-      } else {
-        this.#dropInputs(this.#oldest(tenant, ({ inputs }) => inputs !== undefined)!);
-        this.#evictedInputs++;
-      }
+  #limitOf(tenant: string): number {
+    return this.#options.limits?.of(tenant).residualBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** @param changed the tenant that holds more than before; undefined after a change for all */
+  #evict(changed?: string): void {
+    while (changed !== undefined && this.#heldBytes.of(changed) > this.#limitOf(changed)) this.#evictOne(changed);
+    while (this.#heldBytes.total > this.#budgetBytes) this.#evictOne(this.#heldBytes.heaviest()!);
+  }
+
+  #evictOne(tenant: string): void {
+    const withResiduals = this.#oldest(tenant, ({ residuals }) => residuals.size > 0);
+    if (withResiduals !== undefined) {
+      this.#dropResiduals(withResiduals);
+      this.#evictedResiduals++;
+    } else {
+      this.#dropInputs(this.#oldest(tenant, ({ inputs }) => inputs !== undefined)!);
+      this.#evictedInputs++;
     }
   }
 

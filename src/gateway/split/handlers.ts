@@ -10,6 +10,7 @@ import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/r
 import type { Tensor } from '../../tensor/tensor.js';
 import { type BackboneEngine, type KeptStep, prefixInitRefused } from '../engine/engine.js';
 import type { Ledger } from '../ledger/ledger.js';
+import type { TakeRows } from '../tenants/gate.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
 import { type BackbonePolicy, modelResponse } from './get-model.js';
@@ -27,6 +28,8 @@ export interface SplitServing {
   readonly stated: Stated;
   /** Undefined: calls are not charged. */
   readonly ledger: Ledger | undefined;
+  /** Counts the rows of a call before they are computed. */
+  readonly takeRows?: TakeRows;
 }
 
 /** The split service over one engine, for a server to offer. */
@@ -47,7 +50,8 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 }
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
-function splitHandlers({ engine, limits, now, stated }: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
+function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
+  const { engine, limits, now, stated, takeRows = () => undefined } = serving;
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
@@ -61,6 +65,7 @@ function splitHandlers({ engine, limits, now, stated }: SplitServing, meter: Ste
       requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
       const { step, answerDType, rows } = parseForward(request, artifact, limits);
       outcome.rows = rows;
+      takeRows(call, rows);
       const size = sizeOf(step.inputs);
       const output = await engine.forward({ ...step, digest: size.digest, ...engineCall(call, now) });
       const hiddenStates = encodeTensor(output, answerDType, 'hiddenStates of the answer');
@@ -73,6 +78,7 @@ function splitHandlers({ engine, limits, now, stated }: SplitServing, meter: Ste
       const { principal, outcome } = call;
       requireScope(principal, 'train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
+      takeRows(call, step.cotangent.shape[0]!);
       const digest = cotangentDigest(step.cotangent, step.wantHiddenStates);
       outcome.rows = step.cotangent.shape[0]!;
       let size: StepSize | undefined;
@@ -97,6 +103,7 @@ function splitHandlers({ engine, limits, now, stated }: SplitServing, meter: Ste
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
+      takeRows(call, rows);
       const digest = valuesDigest(input.hiddenStates);
       const keyValues = encodeTensor(await engine.keyValues({ ...input, ...engineCall(call, now) }), answerDType, 'keyValues');
       await meter.keyValues({ tenant: principal.tenant, in: [request.hiddenStates], out: [keyValues] }, rows, digest);

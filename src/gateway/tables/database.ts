@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { type OpenOptions, openStore, type Store } from '../../server/store/store.js';
 import { Clients } from './clients.js';
+import { eraseTenant } from './owned-rows.js';
 import { RevokedTokens } from './revoked-tokens.js';
 import { type GatewaySchema, migrations } from './schema.js';
 import { Tenants } from './tenants.js';
@@ -14,6 +15,8 @@ const repositories = (db: Kysely<GatewaySchema>) => ({
   usedAssertions: new UsedAssertions(db),
   revokedTokens: new RevokedTokens(db),
   usage: new Usage(db),
+  /** Deletes what the tables hold of a tenant, but for its name. */
+  eraseTenant: (tenant: string) => eraseTenant(db, tenant),
 });
 
 /** An open transaction. */

@@ -1,5 +1,4 @@
 /** Tenants: name, status and limits. A deleted tenant keeps its row. */
-import { CutlayerError } from '../../errors.js';
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
 
@@ -46,21 +45,67 @@ export class Tenants extends Repository {
     return row && parsed(row);
   }
 
-  /** All tenants, deleted ones included, in the order of code units. */
-  async list(): Promise<TenantRow[]> {
-    const rows = await this.db.selectFrom('tenants').select(columns).execute();
+  /**
+   * All tenants, deleted ones included, in the order of code units.
+   * @param since those alone that have changed at or after this time
+   */
+  async list(since = 0): Promise<TenantRow[]> {
+    const rows = await this.db.selectFrom('tenants').select(columns).where('updated_at', '>=', since).execute();
     // Sorted here: the engines' collations differ.
     return rows.map(parsed).sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Replaces the status. @throws CutlayerError NOT_FOUND */
-  async setStatus(name: string, status: TenantStatus, at: number): Promise<void> {
+  /** Tenants, deleted ones included. */
+  async count(): Promise<number> {
+    const row = await this.db
+      .selectFrom('tenants')
+      .select(({ fn }) => fn.countAll().as('tenants'))
+      .executeTakeFirstOrThrow();
+    return Number(row.tenants);
+  }
+
+  /**
+   * Changes a tenant whose status is one of `from`; false when there is no such one. The time of a
+   * deletion stays when a tenant of the name is made again.
+   */
+  async change(
+    name: string,
+    from: readonly TenantStatus[],
+    { status, limits, at }: { readonly status?: TenantStatus; readonly limits?: unknown; readonly at: number },
+  ): Promise<boolean> {
     const { numUpdatedRows } = await this.db
       .updateTable('tenants')
-      .set({ status, updated_at: at, deleted_at: status === 'deleted' ? at : null })
+      .set((eb) => {
+        // Of two changes the later one has the later time, whatever the clocks of their processes
+        // say.
+        const time = () =>
+          eb
+            .case()
+            .when('updated_at', '>=', at)
+            .then(eb('updated_at', '+', 1))
+            .else(at)
+            .end();
+        return {
+          updated_at: time(),
+          ...(status !== undefined && { status }),
+          ...(status === 'deleted' && { deleted_at: time() }),
+          ...(limits !== undefined && { limits: toJsonColumn(limits, `limits of ${name}`) }),
+        };
+      })
       .where('name', '=', name)
+      .where('status', 'in', from)
       .executeTakeFirstOrThrow();
-    if (numUpdatedRows !== 1n) throw new CutlayerError('NOT_FOUND', `tenant ${name}: the store has none of this name`);
+    return numUpdatedRows === 1n;
+  }
+
+  /** Forgets tenants that were deleted before a time; returns their number. */
+  async forgetDeleted(before: number): Promise<number> {
+    const { numDeletedRows } = await this.db
+      .deleteFrom('tenants')
+      .where('status', '=', 'deleted')
+      .where('deleted_at', '<', before)
+      .executeTakeFirstOrThrow();
+    return Number(numDeletedRows);
   }
 }
 

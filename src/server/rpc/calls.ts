@@ -50,6 +50,8 @@ export interface CallsOptions {
   readonly role: ServerRole;
   readonly maxInFlight: number;
   readonly maxInFlightPerTenant?: number | undefined;
+  /** A limit of one tenant's own, in place of that of all; undefined without one. */
+  readonly maxInFlightOf?: ((tenant: string) => number | undefined) | undefined;
   readonly maxDeadlineMs: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -68,6 +70,8 @@ export interface OpenedWith {
   readonly address: string;
 }
 
+/** When a tenant at its limit may try again. */
+const RETRY_MS = 250;
 /** Time that a call may still take after its token has expired. */
 const TOKEN_GRACE_MS = 60_000;
 
@@ -100,14 +104,17 @@ export class Calls {
    * @throws CutlayerError DRAINING; DEADLINE_EXCEEDED when it has passed; QUEUE_FULL at a limit
    */
   open(method: string, principal: Principal, deadline: number, { held, ...more }: OpenedWith): Call {
-    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, role, what = 'calls' } = this.#options;
+    const { now, maxDeadlineMs, maxInFlightPerTenant = Number.POSITIVE_INFINITY, maxInFlightOf, role, what = 'calls' } = this.#options;
     if (this.#draining.signal.aborted) throw this.#shuttingDown();
     const startedAt = now();
     if (deadline <= startedAt) throw new CutlayerError('DEADLINE_EXCEEDED', 'deadline: had passed before the call began');
     const { tenant } = principal;
     const others = this.#places.of(tenant);
-    if (others >= maxInFlightPerTenant)
-      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} ${what} of ${tenant} are in flight, which is its limit; end one first`);
+    const limit = maxInFlightOf?.(tenant) ?? maxInFlightPerTenant;
+    if (others >= limit)
+      throw new CutlayerError('QUEUE_FULL', `${role}: ${others} ${what} of ${tenant} are in flight, which is its limit; end one first`, {
+        details: { limit, retryAfterMs: RETRY_MS },
+      });
     this.#makePlace(tenant);
     const tokenEnd = principal.expiresAt + TOKEN_GRACE_MS;
     const last = Math.min(deadline, startedAt + maxDeadlineMs, tokenEnd);
@@ -169,6 +176,11 @@ export class Calls {
     return new Promise((resolve) => {
       this.#idle = resolve;
     });
+  }
+
+  /** Fails every open call of a tenant. */
+  abortTenant(tenant: string, reason: CutlayerError): void {
+    for (const { principal, controller } of this.#open) if (principal.tenant === tenant) controller.abort(reason);
   }
 
   /** Fails every open call as retryable. */

@@ -9,6 +9,8 @@ export interface CallLimits {
   readonly maxInFlight: number;
   /** Concurrent calls of one tenant; more are refused as retryable. Default: all. */
   readonly maxInFlightPerTenant?: number | undefined;
+  /** A limit of one tenant's own, in place of that of all; undefined without one. */
+  readonly maxInFlightOf?: ((tenant: string) => number | undefined) | undefined;
   /**
    * Bytes of requests and answers that are held at once. Default: 1 GiB, or the account of
    * messages when that is less, or twice the largest message when that is more. One tenant and one

@@ -51,6 +51,8 @@ export interface RpcServer extends CertificateUser {
   drain(graceMs: number): Promise<void>;
   readonly draining: boolean;
   readonly inFlight: number;
+  /** Fails the calls and streams of a tenant. */
+  endTenant(tenant: string, reason: CutlayerError): void;
   /** Counts for the metrics. */
   gauges(): Readonly<Record<keyof typeof serverGauges, number>>;
 }
@@ -76,10 +78,10 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     observe(call);
     recorder.ended({ call: ended, kind, code: call.code, seconds: call.seconds });
   };
-  const { maxInFlight, maxInFlightPerTenant, maxDeadlineMs } = limits;
+  const { maxInFlight, maxInFlightPerTenant, maxInFlightOf, maxDeadlineMs } = limits;
   const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
   const memory = new MessageMemory(role, messageMemoryBytes(limits, maxMessageBytes, account), account);
-  const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxDeadlineMs, now, onEnd: onEndOf('call') });
+  const calls = new Calls({ role, maxInFlight, maxInFlightPerTenant, maxInFlightOf, maxDeadlineMs, now, onEnd: onEndOf('call') });
   const { maxOpen, maxOpenPerTenant } = bounds.streams;
   const placesOfStreams = { maxInFlight: maxOpen, maxInFlightPerTenant: maxOpenPerTenant };
   const streams = new Calls({ role, what: 'streams', ...placesOfStreams, maxDeadlineMs, now, onEnd: onEndOf('stream') });
@@ -149,6 +151,10 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     },
     get inFlight() {
       return calls.inFlight;
+    },
+    endTenant(tenant, reason) {
+      calls.abortTenant(tenant, reason);
+      streams.abortTenant(tenant, reason);
     },
     gauges: () => ({
       inFlightCalls: calls.inFlight,

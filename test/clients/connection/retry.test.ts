@@ -97,6 +97,15 @@ describe('retrying', () => {
       assert.equal(await retrying(asking(20, 60_000), { retryForMs: 1000 }, { environment }), 22);
     });
 
+    it('waits in its time for outages at a limit that is no rate', async () => {
+      const full = async () => {
+        throw new CutlayerError('QUEUE_FULL', 'full', { details: { retryAfterMs: 1000 } });
+      };
+      const environment = frozen();
+      await assert.rejects(retrying(full, { retryForMs: 5000 }, { environment }), { message: /gave up after repeating the call for 5 s/ });
+      assert.deepEqual(environment.slept.slice(0, 4), [1000, 1000, 1000, 1600]);
+    });
+
     it('gives up at once when the wait is longer than it may be, saying both', async () => {
       const environment = frozen();
       const work = retrying(asking(1, 7_200_000), {}, { environment });
