@@ -29,8 +29,8 @@ export function tenantGate(verify: Verifier, directory: Pick<TenantDirectory, 'a
   /** Rows of calls that are under way. */
   const charges = new WeakMap<Call, Charge[]>();
   return {
-    async verify(token): Promise<Principal> {
-      const principal = await verify(token);
+    async verify(token, sender): Promise<Principal> {
+      const principal = await verify(token, sender);
       await directory.admit(principal);
       return principal;
     },

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { CutlayerError } from '../../../src/errors.js';
+import { tenantGate } from '../../../src/gateway/tenants/gate.js';
+import { Rates } from '../../../src/gateway/tenants/rates.js';
+import type { Principal } from '../../../src/server/auth/scopes.js';
+import type { Sender } from '../../../src/server/auth/sender.js';
+import type { Call } from '../../../src/server/rpc/calls.js';
+
+const principal: Principal = { tenant: 'acme', scopes: new Set(), tokenId: 'x', expiresAt: 0 };
+const call = { principal } as Call;
+
+describe('the gate of tenants', () => {
+  const admitting = { admit: async () => {}, require: () => {} };
+
+  it('hands the sender of a token to the verifier, so that a bound token stays bound', async () => {
+    const seen: (Sender | undefined)[] = [];
+    const verify = async (_token: string, sender?: Sender) => {
+      seen.push(sender);
+      return principal;
+    };
+    const sender: Sender = { certificate: 'c'.repeat(43), mustBind: true };
+    await tenantGate(verify, admitting, new Rates({ of: () => ({}) }, () => 0)).verify('t', sender);
+    assert.deepEqual(seen, [sender]);
+  });
+
+  it('gives rows back where the gateway failed, and not where the caller did', async () => {
+    const rates = new Rates({ of: () => ({ tokensPerDay: 10 }) }, () => 0);
+    const { interceptor, takeRows } = tenantGate(async () => principal, admitting, rates);
+    const failing = (code: 'QUEUE_FULL' | 'CANCELLED') =>
+      interceptor(call, async () => {
+        takeRows(call, 4);
+        throw new CutlayerError(code, 'failed');
+      });
+    await assert.rejects(failing('QUEUE_FULL'));
+    assert.equal(rates.quotas('acme')[0]!.left, 10);
+    await assert.rejects(failing('CANCELLED'));
+    assert.equal(rates.quotas('acme')[0]!.left, 6);
+  });
+});
