@@ -20,7 +20,10 @@ import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
 import { gatewayGauges } from './gauges.js';
+import { openIdentityServer } from './identity/open-identity-server.js';
+import { RevocationList } from './identity/revocation-list.js';
 import { openLedger } from './ledger/open-ledger.js';
+import { announceAdmin } from './local-server.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
@@ -63,9 +66,10 @@ export async function runGateway(
   log: Logger,
   { now = Date.now, warm, decoder }: RunOptions = {},
 ): Promise<RunningGateway> {
-  const [tls, { verify, jwks }] = await Promise.all([
+  const revocations = new RevocationList(now);
+  const [tls, auth] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', log, now }),
-    openAuth(config, 'gateway', now, log),
+    openAuth(config, 'gateway', now, log, (ids) => revocations.has(ids)),
   ]);
   const teardown = new Teardown();
   try {
@@ -73,8 +77,10 @@ export async function runGateway(
     teardown.add(() => database.close());
     const audit = await openAudit({ ...config, role: 'gateway', log, now });
     teardown.add(() => audit.close());
-    const tenants = await openTenants({ config, database, verify, log, now });
+    const tenants = await openTenants({ config, database, verify: auth.verify, log, now });
     teardown.add(() => tenants.directory.close());
+    const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, log, now });
+    teardown.add(async () => revocations.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
@@ -134,7 +140,7 @@ export async function runGateway(
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
-    const app = createAdminApp({ jwks, metrics, draining: () => server.draining, log, hosts });
+    const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers: identity.routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
     const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
@@ -142,6 +148,7 @@ export async function runGateway(
     await audit.record('start', { role: 'gateway', model: manifest.name, backbone: digest, node: process.version });
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
+    teardown.add(await announceAdmin(config, admin.port, tls));
     return {
       listen: showAddress({ ...config.listen, port }),
       admin: showAddress({ ...config.admin, port: admin.port }),

@@ -25,7 +25,8 @@ interface ScopeList {
   readonly older: readonly (keyof typeof olderNames)[];
 }
 
-const scopesOfRole = {
+/** The scopes of each kind of server. */
+export const scopesOfRole = {
   gateway: { scopes: ['model:read', 'train', 'infer', 'admin'], older: ['split:train', 'split:infer'] },
   coordinator: { scopes: ['federate', 'admin'], older: ['federation:participate', 'federation:admin'] },
 } as const satisfies Readonly<Record<string, ScopeList>>;
@@ -42,6 +43,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<Scope>;
   /** The token's id, for the log. */
   readonly tokenId: string;
+  /** The client that asked for it, where the token says so. */
+  readonly clientId?: string;
   /** When it was issued, in milliseconds since 1970. */
   readonly issuedAt?: number;
   /** The end of the token, in milliseconds since 1970. */

@@ -73,6 +73,8 @@ export interface VerifierOptions {
   readonly role?: ScopedRole;
   /** Signatures that are accepted. Default: those of the embedded issuer. */
   readonly algorithms?: readonly string[];
+  /** Whether a token is void before its end. Default: none is. */
+  readonly revoked?: (ids: { readonly id: string; readonly clientId: string | undefined }) => boolean;
 }
 
 /** Signatures of an external issuer: asymmetric ones only. @see RFC 8725 sec. 3.1 */
@@ -83,7 +85,7 @@ export function createVerifier(
   identity: Identity,
   getKey: JWTVerifyGetKey,
   now: () => number,
-  { role = 'gateway', algorithms = ['EdDSA'] }: VerifierOptions = {},
+  { role = 'gateway', algorithms = ['EdDSA'], revoked = () => false }: VerifierOptions = {},
 ): Verifier {
   return async (token, sender = {}) => {
     if (token.length > MAX_TOKEN_CHARS) throw invalid(new Error(`longer than ${MAX_TOKEN_CHARS} characters`));
@@ -91,6 +93,7 @@ export function createVerifier(
     const principal = principalOf(payload, role, now);
     try {
       requireSender(payload.cnf, sender);
+      if (revoked({ id: principal.tokenId, clientId: principal.clientId })) throw new Error('it was revoked, or its client is disabled');
     } catch (cause) {
       throw invalid(cause);
     }
@@ -131,7 +134,7 @@ async function verifyClaims(
 const time = (seconds: number): string => (Math.abs(seconds) < 8e12 ? new Date(1000 * seconds).toISOString() : String(seconds));
 const clock = (now: () => number): string => `while the server's clock says ${new Date(now()).toISOString()}`;
 
-function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, role: ScopedRole, now: () => number): Principal {
+function principalOf({ exp, iat, jti, scope, tenant, client_id: clientId }: JWTPayload, role: ScopedRole, now: () => number): Principal {
   if (iat === undefined) throw invalid();
   if (iat > now() / 1000 + CLOCK_TOLERANCE_SECONDS) {
     const cause = new Error('issued in the future; compare the clocks of issuer and server');
@@ -142,5 +145,6 @@ function principalOf({ exp, iat, jti, scope, tenant }: JWTPayload, role: ScopedR
   // jose has checked that exp is a number in the future.
   if (exp === undefined || exp > now() / 1000 + MAX_TTL_SECONDS + CLOCK_TOLERANCE_SECONDS) throw invalid();
   if (exp <= iat) throw invalid(new Error('it ends before it was issued'));
-  return { tenant, scopes: knownScopes(scope, role), tokenId: jti.slice(0, 64), issuedAt: iat * 1000, expiresAt: exp * 1000 };
+  const client = typeof clientId === 'string' ? { clientId: clientId.slice(0, 128) } : {};
+  return { tenant, scopes: knownScopes(scope, role), tokenId: jti.slice(0, 64), ...client, issuedAt: iat * 1000, expiresAt: exp * 1000 };
 }
