@@ -54,6 +54,7 @@ export { createIdentity, readIdentity } from './federation/identity-file.js';
 export { MemberStore } from './federation/member-store.js';
 export { Participant, type ParticipantOptions } from './federation/participant.js';
 export type { ParticipantEvent, ParticipantSummary } from './federation/participant-events.js';
+export { type BeamOptions, type BeamText, searchBeams } from './inference/beams/search-beams.js';
 export { type Classification, type ClassifyOptions, classify } from './inference/classify.js';
 export type { ContinuationOptions, Finish, Piece } from './inference/continuation.js';
 export { type EvaluateOptions, type EvaluationResult, evaluate } from './inference/evaluate.js';

@@ -84,12 +84,9 @@ async function* continueGuided(
 ): AsyncGenerator<NumberedPiece> {
   refuseClassifier(adapter);
   const parts = await adapter?.parts(taskOf(adapter, task));
-  const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
-  const all = prompts.map(({ ids, options, number }, index) => {
-    const room = longest - ids.length;
-    if (ids.length > 0 && room > 0) return new Continuation(model, ids, room, options, number, guides.of(index));
-    throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${longest - 1} tokens, got ${ids.length}`);
-  });
+  const all = prompts.map(
+    ({ ids, options, number }, index) => new Continuation(model, ids, roomAfter(model, adapter, ids), options, number, guides.of(index)),
+  );
   const limits = batchLimits(model, adapter, { batchSize, maxTokensPerBatch });
   for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
   const decodes = DecodeSession.possible(model, parts ?? {});
@@ -156,6 +153,17 @@ export async function* generate(
 export function promptIds(tokenizer: TextTokenizer, prompt: Prompt): readonly number[] {
   if (typeof prompt !== 'string') return tokenizer.encode(tokenizer.renderChat(prompt, true));
   return [...tokenizer.leading, ...tokenizer.encode(prompt)];
+}
+
+/**
+ * Positions that the model has after a prompt.
+ * @throws CutlayerError INVALID_ARGUMENT (an empty or long prompt, or no adapter that generates)
+ */
+export function roomAfter(model: SplitModel, adapter: Adapter | undefined, ids: readonly number[]): number {
+  refuseClassifier(adapter);
+  const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
+  if (ids.length > 0 && ids.length < longest) return longest - ids.length;
+  throw new CutlayerError('INVALID_ARGUMENT', `generate: expected a prompt of 1 to ${longest - 1} tokens, got ${ids.length}`);
 }
 
 function refuseClassifier(adapter: Adapter | undefined): void {

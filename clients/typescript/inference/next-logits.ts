@@ -30,6 +30,11 @@ export type NextLogits = readonly Float32Array[];
 export interface LogitsSource {
   /** Of each text. @throws CutlayerError */
   next(texts: readonly Growing[]): Promise<readonly NextLogits[]>;
+  /**
+   * A text begins as a copy of another, with its tokens and before either grows: it goes on from
+   * its session.
+   */
+  fork(from: Growing, to: Growing): Promise<void>;
   /** A text has ended. */
   end(text: Growing): void;
   /** All have, also while logits are on their way. */
@@ -70,6 +75,7 @@ export function wholeSequences({ model, parts, limits, signal }: LogitsOptions):
       }
       return logits;
     },
+    fork: () => Promise.resolve(),
     end: () => undefined,
     close: () => undefined,
   };
@@ -168,6 +174,13 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
       const others = texts.filter((text) => !logits.has(text));
       if (others.length > 0) note(others, await whole.next(others));
       return texts.map((text) => logits.get(text)!);
+    },
+    async fork(from, to) {
+      await sessions
+        .get(from)
+        ?.fork(signal)
+        .then((fork) => void keep(to, fork), goWithout([to]));
+      if (!sessions.has(to)) without.add(to);
     },
     end(text) {
       sessions.get(text)?.close();

@@ -108,6 +108,36 @@ describe('generation from the command line', () => {
     assert.match((await toFile('other.jsonl', '--resume')).stderr, /other\.jsonl:1: expected the answer to prompt 0 of \d+ tokens/);
   });
 
+  it('searches with beams, of a prompt and of a file, and refuses beside them what they do not do', async () => {
+    const connection = flags.slice(0, flags.indexOf('--temperature'));
+    const beams = (...args: readonly string[]) => cutlayerHere(['client', 'generate', ...connection, '--num-beams', '3', ...args]);
+    const several = await beams('--prompt', 'The pump', '--num-return-sequences', '2');
+    assert.equal(several.code, 0, several.stderr);
+    const found = several.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { text: string; score: number; tokens: number });
+    assert.ok(found.length === 2 && found[0]!.score >= found[1]!.score && found.every(({ tokens }) => tokens <= 5));
+    const filed = await beams('--prompts', join(dir, 'prompts.jsonl'), '--out', join(dir, 'beams.jsonl'));
+    assert.equal(filed.code, 0, filed.stderr);
+    const [first] = (await lines('beams.jsonl')).map((line) => JSON.parse(line) as object);
+    assert.deepEqual(first, { index: 0, id: 'a', promptTokens: 5, finish: 'length', ...found[0] });
+    const refused: readonly (readonly [readonly string[], RegExp])[] = [
+      [['--temperature', '1'], /INVALID_OPTION: .*--temperature has no effect here: beam search draws no token; set --num-beams 1/],
+      [['--draft-model', dir], /--draft-model has no effect here: beam search drafts no tokens/],
+      [['--stop', 'x'], /--stop has no effect here: beam search ends at stop tokens alone/],
+      [['--regex', 'x'], /--regex has no effect here: beam search holds no text to a form/],
+      [['--num-return-sequences', '4'], /--num-return-sequences: expected at most --num-beams \(3\), got 4/],
+      [['--early-stopping', 'soon'], /--early-stopping: expected true, false or never/],
+      [['--num-beams', '1', '--length-penalty', '2'], /--length-penalty has no effect here: only beam search reads it/],
+    ];
+    for (const [more, message] of refused) {
+      const { code, stderr } = await beams('--prompt', 'a', ...more);
+      assert.notEqual(code, 0);
+      assert.match(stderr, message);
+    }
+  });
+
   /** Runs `chat` with these lines as its input. */
   const chat = (input: readonly string[], ...args: readonly string[]) =>
     cutlayerAsked(['client', 'chat', ...flags, '--max-new-tokens', '2', ...args], input);

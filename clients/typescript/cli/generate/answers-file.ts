@@ -16,6 +16,8 @@ export interface Answer {
   readonly finish: Finish;
   readonly promptTokens: number;
   readonly tokens: number;
+  /** Of beam search. */
+  readonly score?: number;
 }
 
 /**

@@ -18,6 +18,7 @@ Examples:
   $ cutlayer client generate … --messages conversation.json
   $ cutlayer client generate … --prompts tickets.jsonl --out answers.jsonl
   $ cutlayer client generate … --prompt "Ticket: printer is on fire" --json-schema ticket.schema.json
+  $ cutlayer client generate … --prompt "Ticket: printer is on fire" --num-beams 4 --num-return-sequences 2
   $ cutlayer client generate … --temperature 0.8 --top-p 0.95 --seed 7 < prompt.txt`,
   run: async (flags) => (await import('./run-generate.js')).runGenerate(flags),
 });

@@ -2,6 +2,7 @@
 import { optional, path, positiveInteger, text, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
 import { chatTemplate } from '../format-option.js';
+import { beamOptions, withoutBeams } from './beam-options.js';
 import { generationOptions } from './generation-options.js';
 
 export const generateOptions = {
@@ -16,7 +17,8 @@ export const generateOptions = {
     out: optional(path('file', 'the answers to --prompts, JSON lines in their order')),
     resume: toggle(false, 'go on with an --out that was begun'),
     batch: withDefault(positiveInteger('n', 'prompts of --prompts at a time'), 8),
-    ...generationOptions,
+    ...withoutBeams(generationOptions),
+    ...beamOptions,
   }),
 };
 

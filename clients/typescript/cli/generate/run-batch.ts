@@ -3,6 +3,7 @@ import { CutlayerError } from '../../../../src/errors.js';
 import { stderr, terminal } from '../../../../src/files/output.js';
 import { progressBar } from '../../../../src/files/progress-bar.js';
 import type { Adapter } from '../../adapters/adapter.js';
+import { searchBeams } from '../../inference/beams/search-beams.js';
 import type { ContinuationOptions } from '../../inference/continuation.js';
 import { continueAll, promptIds } from '../../inference/generate.js';
 import type { SplitModel } from '../../model/split-model.js';
@@ -62,8 +63,11 @@ export async function runBatch(
 }
 
 /** @throws CutlayerError INVALID_OPTION: flags of one prompt beside a file of them, or no file */
-export function checkBatchFlags({ prompts, prompt, messages, system, chat, out, resume }: GenerateFlags): void {
+export function checkBatchFlags(flags: GenerateFlags): void {
+  const { prompts, prompt, messages, system, chat, out, resume, numBeams, numReturnSequences } = flags;
   const wrong = (text: string) => new CutlayerError('INVALID_OPTION', text);
+  if (numReturnSequences > numBeams)
+    throw wrong(`--num-return-sequences: expected at most --num-beams (${numBeams}), got ${numReturnSequences}`);
   if (prompts === undefined) {
     if (out !== undefined || resume)
       throw wrong(`--${out === undefined ? 'resume' : 'out'}: goes with --prompts; one prompt is answered on standard output`);
@@ -71,6 +75,7 @@ export function checkBatchFlags({ prompts, prompt, messages, system, chat, out, 
   }
   if (prompt !== undefined || messages !== undefined)
     throw wrong(`--${prompt === undefined ? 'messages' : 'prompt'}: --prompts has them all; leave it out`);
+  if (numReturnSequences > 1) throw wrong('--num-return-sequences: --prompts has one answer to each prompt; leave it out');
   if (out === undefined) throw wrong('--prompts: pass --out, the file for the answers (JSON lines)');
   checkSystem({ system, chat });
 }
@@ -88,6 +93,16 @@ async function answersOf(
   signal: AbortSignal,
   onToken: () => void,
 ): Promise<readonly Answer[]> {
+  if (flags.numBeams > 1) {
+    const answers: Answer[] = [];
+    for (const { index, id, ids: prompt } of group) {
+      const [best] = await searchBeams(model, adapter, prompt, { ...flags, signal });
+      const { text, finish, score, ids } = best!; // a search finds one text at least
+      for (const _ of ids) onToken();
+      answers.push({ index, ...(id !== undefined && { id }), text, tokens: ids.length, promptTokens: prompt.length, finish, score });
+    }
+    return answers;
+  }
   const made = group.map(({ index, id, ids }) => ({
     index,
     ...(id !== undefined && { id }),

@@ -1,6 +1,7 @@
 /** The work of `cutlayer client generate`. */
 import { stderr, stdout } from '../../../../src/files/output.js';
-import { generate } from '../../inference/generate.js';
+import { searchBeams } from '../../inference/beams/search-beams.js';
+import { generate, promptIds } from '../../inference/generate.js';
 import { noteDecoding } from '../note-decoding.js';
 import { openAdapted } from '../open-adapted.js';
 import { withSession } from '../session.js';
@@ -22,6 +23,13 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
       );
     if (prompt === undefined) return runBatch(options, model, adapter, signal, learnedChats ? warnPlain : undefined);
     if (typeof prompt === 'string' && learnedChats) warnPlain();
+    if (flags.numBeams > 1) {
+      const found = await searchBeams(model, adapter, promptIds(bundle.tokenizer, prompt), { ...options, signal });
+      const { numReturnSequences: count } = flags;
+      if (count === 1) stdout.text(`${found[0]!.text}\n`);
+      else for (const { text, score, finish, ids } of found.slice(0, count)) stdout.json({ text, score, finish, tokens: ids.length });
+      return;
+    }
     for await (const piece of generate(model, adapter, prompt, { ...options, signal })) stdout.text(piece);
     stdout.text('\n');
   });
