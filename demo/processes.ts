@@ -76,9 +76,9 @@ export async function runProcess(
   return output;
 }
 
-/** Starts a gateway, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */
+/** Starts a gateway of several tenants, until ready. @throws UNAVAILABLE when it ends instead */
 export function startGateway(args: readonly string[]): Promise<GatewayProcess> {
-  return startServer('gateway', ['gateway', 'start', '--json', ...args]);
+  return startServer('gateway', ['gateway', 'start', '--json', '--accept-unpatched-node', ...args]);
 }
 
 /** Starts a coordinator, until ready. @throws CutlayerError UNAVAILABLE when it ends instead */

@@ -5,6 +5,7 @@ import { createAdminApp } from '../server/admin/app.js';
 import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
 import { openAudit } from '../server/audit/open-audit.js';
 import { openAuth } from '../server/auth/open-auth.js';
+import { nodeFault, nodeFaultWarning } from '../server/node-version.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
 import { serverGauges } from '../server/rpc/gauges.js';
@@ -57,6 +58,8 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     openAuth(config, 'coordinator', now, log),
     openSigningKey(stateDir, 'coordinator'),
   ]);
+  const fault = nodeFault();
+  if (fault.unpatched) log.warn({ node: fault.version }, nodeFaultWarning(fault));
   const teardown = new Teardown();
   try {
     const path = config.database ?? join(stateDir, 'coordinator.db');

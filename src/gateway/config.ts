@@ -81,6 +81,9 @@ export const gatewayOptions = {
     maxVirtualTokens: withDefault(integerBetween(1, 65_536, 'n', 'rows of a soft prompt or prefix'), defaultLimits.maxVirtualTokens),
   }),
   ...callOptions(serverDefaults),
+  ...under('Calls', {
+    acceptUnpatchedNode: toggle(false, 'serve several tenants on a Node with a published HTTP/2 fault; see docs/gateway.md'),
+  }),
   ...securityOptions,
 } satisfies OptionTable;
 

@@ -25,6 +25,7 @@ import { RevocationList } from './identity/revocation-list.js';
 import { openLedger } from './ledger/open-ledger.js';
 import { announceAdmin } from './local-server.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
+import { oneTenantOnUnpatched } from './one-tenant.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 import { openGatewayDatabase } from './tables/database.js';
@@ -115,7 +116,7 @@ export async function runGateway(
     const server = createRpcServer({
       role: 'gateway',
       services: withReflection(config, services, ['cutlayer/v1/split.proto', 'cutlayer/v1/decode.proto']),
-      verify: tenants.verify,
+      verify: oneTenantOnUnpatched(tenants.verify, { accepted: config.acceptUnpatchedNode, log }),
       interceptors: [tenants.interceptor],
       limits: {
         ...limits,

@@ -43,7 +43,17 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')));
   const listen = options.listen ?? '127.0.0.1:0';
   const args = ['gateway', 'start', '--backbone', options.backboneDir, '--listen', listen, '--admin', '127.0.0.1:0'];
-  args.push('--state-dir', stateDir, '--threads', '1', '--log-level', 'warn', '--json', ...(options.insecure ? ['--insecure'] : []));
+  args.push(
+    '--state-dir',
+    stateDir,
+    '--threads',
+    '1',
+    '--log-level',
+    'warn',
+    '--json',
+    '--accept-unpatched-node',
+    ...(options.insecure ? ['--insecure'] : []),
+  );
   const { ready, pid, end } = await startServer([...args, ...(options.flags ?? [])]);
   return {
     address: ready.listen,

@@ -65,6 +65,8 @@ export async function startTestGateway({ backboneDir, start = {}, warm = false, 
     grace: 5,
     // A flush for each call would slow tests that are not about the audit log.
     audit: 'none',
+    // Tests have several tenants, on any Node.
+    acceptUnpatchedNode: true,
     ...start,
     stateDir,
   });

@@ -5,6 +5,7 @@ import { stdout } from '../../files/output.js';
 import { checkGateway } from '../../gateway/check.js';
 import { checkGatewayConfig, type GatewayConfig } from '../../gateway/config.js';
 import { type RunningGateway, runGateway } from '../../gateway/run.js';
+import { nodeFault } from '../../server/node-version.js';
 import { serve } from '../serve.js';
 
 /** Serves until SIGTERM or SIGINT, or with `check` says that it could. @throws CutlayerError */
@@ -37,6 +38,7 @@ export function readyLines(running: RunningGateway, { json, insecure }: GatewayC
       model,
       backboneDigest,
       pid: process.pid,
+      unpatchedNode: nodeFault().unpatched,
       ...(note === undefined ? {} : { note }),
     };
     return [JSON.stringify(ready)];

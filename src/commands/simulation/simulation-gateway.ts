@@ -24,7 +24,17 @@ export async function openSimulationGateway(
 ): Promise<SimulationGateway> {
   const stateDir = join(directory, 'gateway');
   const anyPort = '127.0.0.1:0';
-  const options = { backbone, stateDir, listen: anyPort, admin: anyPort, insecure: true, logLevel: 'silent', queueLimit: 4096, grace: 5 };
+  const options = {
+    backbone,
+    stateDir,
+    listen: anyPort,
+    admin: anyPort,
+    insecure: true,
+    logLevel: 'silent',
+    queueLimit: 4096,
+    grace: 5,
+    audit: 'none',
+  };
   const config = parseGatewayConfig({
     ...options,
     ...(threads === undefined ? {} : { threads }),

@@ -1,6 +1,7 @@
 /** The gRPC server of gateway and coordinator: connections, admission, health, shutdown. */
 import { CutlayerError } from '../../errors.js';
 import type { Verifier } from '../auth/verifier.js';
+import { type CallLog, callLog } from '../observability/call-log.js';
 import type { Logger } from '../observability/log.js';
 import type { CallMetrics, CallObservation } from '../observability/metrics.js';
 import type { ServerCredentials } from '../tls/open-tls.js';
@@ -74,9 +75,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   const bounds: ServerBounds = { ...defaultBounds, ...options.bounds };
   const interceptors = [noteOutcome, explainFailures(log), stopWhenAborted, ...(options.interceptors ?? [])];
   const observe = metrics.observeCall.bind(metrics);
+  const lines = callLog(log);
   const onEndOf = (kind: 'call' | 'stream') => (call: CallObservation, ended: Call) => {
     observe(call);
-    recorder.ended({ call: ended, kind, code: call.code, seconds: call.seconds });
+    const told = { call: ended, kind, code: call.code, seconds: call.seconds };
+    lines.ended(told);
+    recorder.ended(told);
   };
   const { maxInFlight, maxInFlightPerTenant, maxInFlightOf, maxDeadlineMs } = limits;
   const maxMessageBytes = limits.maxMessageBytes + MESSAGE_OVERHEAD_BYTES;
@@ -99,7 +103,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     now,
     mustBind,
     onRefusal: observe,
-    recorder,
+    recorder: logged(recorder, lines),
   });
   const connections = new Connections({
     limits: bounds.connections,
@@ -164,6 +168,18 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     }),
   };
 }
+
+/** A recorder whose refusals have lines too. */
+const logged = (recorder: CallRecorder, lines: CallLog): CallRecorder => ({
+  requireWritable: () => recorder.requireWritable(),
+  opened: (call) => recorder.opened(call),
+  answered: (call, seconds) => recorder.answered(call, seconds),
+  ended: (call) => recorder.ended(call),
+  refused(call) {
+    lines.refused(call);
+    recorder.refused(call);
+  },
+});
 
 /** The configured memory of messages. @throws CutlayerError INVALID_OPTION */
 function messageMemoryBytes({ messageMemoryBytes: given }: CallLimits, maxMessageBytes: number, account?: MessageAccount): number {

@@ -199,7 +199,7 @@ describe('cutlayer gateway', function () {
   it('keeps its state for its owner alone', async function () {
     if (process.platform === 'win32') this.skip();
     for (const name of await readdir(dir)) {
-      const secret = /key|\.db/.test(name);
+      const secret = /audit|key|\.db/.test(name);
       assert.equal((await stat(join(dir, name))).mode & 0o077, secret ? 0 : 0o044, name);
     }
   });
