@@ -7,6 +7,7 @@ import type { FederationReport } from '../../src/coordinator/coordinator-api.js'
 import { CoordinatorRig, testManifest } from '../support/coordinator-rig.js';
 import { depth, thorough } from '../support/exhaustive.js';
 import { KilledCoordinator } from '../support/killed-coordinator.js';
+import { storeEngines } from '../support/store-engines.js';
 
 /** What a run has led to. */
 interface Result {
@@ -32,13 +33,13 @@ async function uninterrupted(settings: object): Promise<Result & { readonly writ
  * In every `stride`-th transaction it dies at every write once: first at its first write, then at
  * the second, …, and when it is committed but not answered.
  */
-async function crashedEverywhere(settings: object, stride: number): Promise<Result & { readonly crashes: number }> {
+async function crashedEverywhere(settings: object, stride: number, target: string): Promise<Result & { readonly crashes: number }> {
   let crashes = 0;
   let passed = 0;
   let allowed = 0;
   let commits = 0;
   let dead = false;
-  const rig = CoordinatorRig.bare({ manifest: testManifest(settings) });
+  const rig = CoordinatorRig.bare({ manifest: testManifest(settings), target });
   const onWrite = (name: string): void => {
     const committed = name === 'after commit';
     const spared = commits % stride !== 0;
@@ -108,21 +109,28 @@ describe('a coordinator that is killed', () => {
   };
 
   const stride = depth(1, 3);
-  for (const [name, settings] of Object.entries(cases)) {
-    it(`ends in the same aggregate, to the bit, wherever it died: ${name}`, async function () {
-      this.timeout(360_000);
-      const whole = await uninterrupted(settings);
-      const crashed = await crashedEverywhere(settings, stride);
-      assert.ok(crashed.crashes >= whole.writes / (stride === 1 ? 1 : 2 * stride), `${crashed.crashes} crashes at ${whole.writes} writes`);
-      assert.deepEqual(crashed.parameters, whole.parameters);
-      assert.equal(crashed.report.released, 1);
-      assert.equal(crashed.report.aborted, 0);
-      const judged = (result: Result) =>
-        result.report.versions.map(({ version, status, digest, current }) => ({ version, status, digest, current }));
-      assert.deepEqual(judged(crashed), judged(whole));
-      assert.deepEqual(crashed.report.privacy, whole.report.privacy);
-      assert.equal(crashed.report.broadcasts, whole.report.broadcasts);
-    });
+  for (const engine of storeEngines) {
+    for (const [name, settings] of Object.entries(cases)) {
+      it(`ends in the same aggregate, to the bit, wherever it died, on ${engine.name}: ${name}`, async function () {
+        this.timeout(360_000);
+        const place = engine.place();
+        const whole = await uninterrupted(settings);
+        const crashed = await crashedEverywhere(settings, stride, place.target);
+        assert.ok(
+          crashed.crashes >= whole.writes / (stride === 1 ? 1 : 2 * stride),
+          `${crashed.crashes} crashes at ${whole.writes} writes`,
+        );
+        assert.deepEqual(crashed.parameters, whole.parameters);
+        assert.equal(crashed.report.released, 1);
+        assert.equal(crashed.report.aborted, 0);
+        const judged = (result: Result) =>
+          result.report.versions.map(({ version, status, digest, current }) => ({ version, status, digest, current }));
+        assert.deepEqual(judged(crashed), judged(whole));
+        assert.deepEqual(crashed.report.privacy, whole.report.privacy);
+        assert.equal(crashed.report.broadcasts, whole.report.broadcasts);
+        await place.remove();
+      });
+    }
   }
 
   thorough('the same with SIGKILL to a process of its own, at writes of every stage', async function () {

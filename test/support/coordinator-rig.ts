@@ -63,6 +63,8 @@ export const plainPayload =
 export interface RigOptions {
   readonly manifest: OpenManifest;
   readonly path?: string;
+  /** The store, where it is no file at `path`. */
+  readonly target?: string | undefined;
   readonly time?: VirtualTime;
   readonly onWrite?: (name: string) => void;
   readonly log?: CoordinatorLog;
@@ -74,6 +76,7 @@ export class CoordinatorRig {
   readonly manifest: OpenManifest;
   readonly time: VirtualTime;
   readonly path: string;
+  readonly target: string;
   readonly members: readonly RoundMember[];
   onWrite: ((name: string) => void) | undefined;
   readonly log: CoordinatorLog;
@@ -83,10 +86,11 @@ export class CoordinatorRig {
   coordinator!: Coordinator;
   #opened = 0;
 
-  private constructor({ manifest, path, time, onWrite, log = silentLog, payloadOf = plainPayload }: RigOptions) {
+  private constructor({ manifest, path, target, time, onWrite, log = silentLog, payloadOf = plainPayload }: RigOptions) {
     this.manifest = manifest;
     this.time = time ?? new VirtualTime();
     this.path = path ?? join(mkdtempSync(join(tmpdir(), 'cutlayer-rounds-')), 'store.db');
+    this.target = target ?? this.path;
     this.onWrite = onWrite;
     this.log = log;
     this.members = manifest.manifest.members.map(
@@ -112,7 +116,7 @@ export class CoordinatorRig {
   }
 
   async open(): Promise<void> {
-    this.database = await openDatabase(this.path, { onWrite: (name) => this.onWrite?.(name) });
+    this.database = await openDatabase(this.target, { onWrite: (name) => this.onWrite?.(name) });
     await this.openCoordinator();
   }
 

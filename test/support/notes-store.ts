@@ -24,8 +24,8 @@ export type NotesStore = Store<ReturnType<typeof notes>>;
 
 /** Opens one. */
 export function openNotes(
-  file: string,
+  target: string,
   { migrations = notesMigrations, ...options }: OpenOptions & { migrations?: Migrations } = {},
 ): Promise<NotesStore> {
-  return openStore({ ...options, file, migrations, tables: notes });
+  return openStore({ ...options, target, schema: 'notes', migrations, tables: notes });
 }

@@ -35,5 +35,5 @@ export type Database = Store<Transaction>;
 
 /** Opens the store at `path`. @throws CutlayerError see {@link openStore} */
 export function openDatabase(path: string, options: OpenOptions = {}): Promise<Database> {
-  return openStore({ ...options, file: path, migrations, tables: repositories });
+  return openStore({ ...options, target: path, schema: 'cutlayer_coordinator', migrations, tables: repositories });
 }

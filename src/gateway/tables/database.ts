@@ -27,5 +27,5 @@ export type GatewayDatabase = Store<Transaction>;
 
 /** Opens the store at `target`, a path. @throws CutlayerError see {@link openStore} */
 export function openGatewayDatabase(target: string, options: OpenOptions = {}): Promise<GatewayDatabase> {
-  return openStore({ ...options, file: target, migrations, tables: repositories });
+  return openStore({ shared: true, ...options, target: target, schema: 'cutlayer_gateway', migrations, tables: repositories });
 }

@@ -5,17 +5,12 @@
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../errors.js';
+import { type ColumnValue, checkedValue, type Row } from './column-value.js';
 import { storeFailure } from './store-failure.js';
+import { nameOfWrite, type WriteHook } from './write-hook.js';
 
 /** Marks a database as a store of cutlayer: "CTLR". */
 const APPLICATION_ID = 0x43544c52;
-
-/** Called around each write, with a name like `before insert messages`, `after commit`. */
-export type WriteHook = (name: string) => void;
-
-/** A value of a column. */
-type ColumnValue = string | number | Uint8Array | null;
-type Row = Record<string, ColumnValue>;
 
 /** An open database file and its transaction. */
 export class StoreConnection implements SqliteDatabase {
@@ -56,6 +51,7 @@ export class StoreConnection implements SqliteDatabase {
     const executed =
       <Result>(execute: (values: ColumnValue[]) => Result) =>
       (parameters: readonly unknown[]): Result => {
+        // libsql ends the process on a value of an unknown type, so each value is checked.
         const values = parameters.map(checkedValue);
         if (write === null) return this.#checked(() => execute(values));
         this.#written = true;
@@ -152,24 +148,8 @@ export class StoreConnection implements SqliteDatabase {
   }
 }
 
-/** libsql ends the process on a value of an unknown type, so each value is checked. */
-function checkedValue(value: unknown): ColumnValue {
-  if (value === null || typeof value === 'string' || value instanceof Uint8Array) return value;
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
-  throw new CutlayerError(
-    'INTERNAL',
-    `store: expected text, a whole number, bytes or null, got ${typeof value === 'number' ? value : typeof value}`,
-  );
-}
-
 /** libsql gives blobs as ArrayBuffers. */
 function withBytes(row: Record<string, ColumnValue | ArrayBuffer>): Row {
   for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
   return row as Row; // no ArrayBuffer is left
-}
-
-/** `insert messages` and the like; null for a read. */
-function nameOfWrite(sql: string): string | null {
-  const match = /^(insert|update|delete|create|alter|drop)\b[^"]*"([^"]+)"/.exec(sql);
-  return match === null ? null : `${match[1]} ${match[2]}`;
 }

@@ -1,6 +1,7 @@
 /** Migrates a database to the program's schema in one transaction; refuses an unknown schema. */
 import { type Kysely, type Migration, Migrator } from 'kysely';
 import { CutlayerError } from '../../errors.js';
+import type { StoreEngine } from './engine.js';
 
 const TABLE = 'schema_migrations';
 const LOCK_TABLE = 'schema_migrations_lock';
@@ -9,17 +10,21 @@ const LOCK_TABLE = 'schema_migrations_lock';
 export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
- * @param path Named in errors.
  * @throws CutlayerError STORE_TOO_NEW or STORE_TOO_OLD when the database has a migration that is
  *   not among these; otherwise what the engine says
  */
-export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations, path: string): Promise<void> {
+export async function migrate<Schema>(
+  db: Kysely<Schema>,
+  migrations: Migrations,
+  { name, schema }: Pick<StoreEngine, 'name' | 'schema'>,
+): Promise<void> {
   const names = Object.keys(migrations);
-  const unknown = (await appliedMigrations(db)).findLast((name) => !names.includes(name));
-  if (unknown !== undefined) throw foreignSchema(unknown, names, path);
+  const unknown = (await appliedMigrations(db, schema)).findLast((applied) => !names.includes(applied));
+  if (unknown !== undefined) throw foreignSchema(unknown, names, name);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => ({ ...migrations }) },
+    ...(schema !== undefined && { migrationTableSchema: schema }),
     migrationTableName: TABLE,
     migrationLockTableName: LOCK_TABLE,
     // kysely orders them by the wall clock, which may be set back; names are checked above.
@@ -30,15 +35,15 @@ export async function migrate<Schema>(db: Kysely<Schema>, migrations: Migrations
 }
 
 /** Names of the migrations that the database has; none in a new one. */
-async function appliedMigrations<Schema>(db: Kysely<Schema>): Promise<string[]> {
+async function appliedMigrations<Schema>(db: Kysely<Schema>, schema: string | undefined): Promise<string[]> {
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === TABLE)) return [];
+  if (!tables.some((table) => table.name === TABLE && (schema === undefined || table.schema === schema))) return [];
   const rows = await (db as unknown as Kysely<{ [TABLE]: { name: string } }>) // kysely's Migrator makes this table, whatever the schema
     .selectFrom(TABLE)
     .select('name')
-    .orderBy('name')
     .execute();
-  return rows.map(({ name }) => name);
+  // Sorted here: the engines' collations differ.
+  return rows.map(({ name }) => name).sort();
 }
 
 function foreignSchema(unknown: string, names: readonly string[], path: string): CutlayerError {

@@ -1,19 +1,20 @@
 /**
- * A store: one SQLite file, one process, one writer. Its owner defines the tables. A transaction is
- * durable (flushed to the disk) before its promise resolves. After kill -9 at any moment the store
- * has each transaction as a whole, or not at all.
+ * A store: the tables of one owner in a SQLite file, or in a schema of a PostgreSQL server. The
+ * owner defines the tables. A transaction is durable before its promise resolves. After kill -9 at
+ * any moment, of this process or of the server, the store has each transaction as a whole, or not
+ * at all.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { Mutex } from 'async-mutex';
+import { Semaphore } from 'async-mutex';
 import { Kysely } from 'kysely';
 import { CutlayerError } from '../../errors.js';
-import { StoreConnection, type WriteHook } from './connection.js';
-import { StoreDialect } from './dialect.js';
+import type { StoreEngine } from './engine.js';
 import { type Migrations, migrate } from './migrate.js';
-import { storeFailure } from './store-failure.js';
-import { lockStore, makePrivateFile, requireDatabaseOrEmpty, type StoreLock } from './store-file.js';
+import { isPostgresUrl } from './postgres/postgres-url.js';
+import { openSqlite } from './sqlite-engine.js';
+import type { WriteHook } from './write-hook.js';
 
 /** Options that do not depend on the tables. */
 export interface OpenOptions {
@@ -21,11 +22,20 @@ export interface OpenOptions {
   readonly onWrite?: WriteHook;
   /** Most waiting transactions. */
   readonly waiting?: number;
+  /**
+   * On PostgreSQL several processes may have the store open, and transactions of one process run at
+   * the same time, as if one after the other. `work` may run more than once: it must do nothing
+   * that its transaction does not undo. A file has one process all the same.
+   */
+  readonly shared?: boolean;
 }
 
 /** A store of one owner. */
 export interface StoreOptions<Schema, Tables> extends OpenOptions {
-  readonly file: string;
+  /** A path, or `postgres://user@host:port/database`; see postgres-url.ts. */
+  readonly target: string;
+  /** The schema of PostgreSQL that holds the tables, unless the URL names one. */
+  readonly schema: string;
   /** The schema's history. */
   readonly migrations: Migrations;
   /** Makes the owner's view of the open transaction, which its work is given. */
@@ -35,44 +45,44 @@ export interface StoreOptions<Schema, Tables> extends OpenOptions {
 /**
  * Opens the store, makes a missing one, and migrates its schema.
  * @throws CutlayerError STORE_IN_USE when another process (or this one) serves it; STORE_TOO_NEW;
- *   STORE_TOO_OLD; STORE_CORRUPT when the file is damaged or no store; IO_ERROR when it cannot be
- *   written
+ *   STORE_TOO_OLD; STORE_CORRUPT when it is damaged or no store; IO_ERROR when it cannot be
+ *   written; of a server UNAVAILABLE, INVALID_OPTION, INVALID_CONFIG, UNSUPPORTED_CONFIG,
+ *   CERTIFICATE_REJECTED
  */
 export async function openStore<Schema, Tables>(options: StoreOptions<Schema, Tables>): Promise<Store<Tables>> {
-  const { onWrite, waiting = 4096, migrations, tables } = options;
-  const file = resolve(options.file);
-  const lock = lockStore(file);
-  let connection: StoreConnection | undefined;
+  const { waiting = 4096, migrations, tables } = options;
+  const engine = await openEngine(options);
   try {
-    makePrivateFile(file);
-    requireDatabaseOrEmpty(file);
-    connection = new StoreConnection(file, onWrite);
-    const db = new Kysely<Schema>({ dialect: new StoreDialect(connection) });
-    await migrate(db, migrations, file);
-    const run: Run<Tables> = (work) => db.transaction().execute((transaction) => work(tables(transaction)));
-    return new Store({ file, run, connection, lock, waiting });
+    const db = new Kysely<Schema>({ dialect: engine.dialect });
+    await engine.migrating(() => migrate(db, migrations, engine));
+    const run: Run<Tables> = (work) => engine.attempt(() => db.transaction().execute((transaction) => work(tables(transaction))));
+    return new Store({ run, engine, waiting });
   } catch (caught) {
-    connection?.close();
-    lock.release();
-    throw storeFailure(caught, file);
+    await engine.close();
+    throw engine.failure(caught);
   }
+}
+
+async function openEngine({ target, schema, shared = false, onWrite }: Omit<StoreOptions<never, never>, 'tables'>): Promise<StoreEngine> {
+  if (!isPostgresUrl(target)) return openSqlite(resolve(target), onWrite);
+  // Imported here: most stores are files.
+  const { openPostgres } = await import('./postgres/postgres-engine.js');
+  return openPostgres(target, { schema, shared, onWrite });
 }
 
 type Run<Tables> = <Result>(work: (tables: Tables) => Promise<Result>) => Promise<Result>;
 
 interface StoreParts<Tables> {
-  readonly file: string;
-  /** Runs a transaction; one at a time. */
+  /** Runs a transaction. */
   readonly run: Run<Tables>;
-  readonly connection: StoreConnection;
-  readonly lock: StoreLock;
+  readonly engine: StoreEngine;
   readonly waiting: number;
 }
 
 /** An open store; see {@link openStore}. */
 export class Store<Tables> {
   readonly #parts: StoreParts<Tables>;
-  readonly #turn = new Mutex();
+  readonly #turn: Semaphore;
   readonly #current = new AsyncLocalStorage<{ running: boolean }>();
   /** Transactions that run or wait. */
   #pending = 0;
@@ -80,22 +90,24 @@ export class Store<Tables> {
 
   constructor(parts: StoreParts<Tables>) {
     this.#parts = parts;
+    this.#turn = new Semaphore(parts.engine.parallel);
   }
 
   /**
-   * Runs `work` alone on the store. All its writes are durable when the promise resolves; none is
-   * kept when it rejects. Transactions run in the order of their calls. `work` should await only
-   * its own transaction.
+   * Runs `work` alone on the store, or as if alone on a shared one. All its writes are durable when
+   * the promise resolves; none is kept when it rejects. Transactions begin in the order of their
+   * calls. `work` should await only its own transaction.
    * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the
-   *   disk fails; UNAVAILABLE when the store is closed
+   *   disk fails; UNAVAILABLE when the store is closed or its server does not answer (only when it
+   *   goes away during a commit and stays away is the outcome unknown)
    */
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
-    const { file, run, waiting } = this.#parts;
-    if (this.#closing !== undefined) throw new CutlayerError('UNAVAILABLE', `store ${file}: it is closed`);
+    const { run, engine, waiting } = this.#parts;
+    if (this.#closing !== undefined) throw new CutlayerError('UNAVAILABLE', `store ${engine.name}: it is closed`);
     if (this.#current.getStore()?.running)
       throw new CutlayerError(
         'INTERNAL',
-        `store ${file}: a transaction inside a transaction would wait for itself; use the one that is open`,
+        `store ${engine.name}: a transaction inside a transaction would wait for itself; use the one that is open`,
       );
     if (this.#pending > waiting)
       throw new CutlayerError('QUEUE_FULL', `store: ${waiting} transactions are waiting already; try again later`);
@@ -116,10 +128,11 @@ export class Store<Tables> {
     }
   }
 
-  /** Waits for running and queued transactions, closes the file and releases the lock. */
+  /** Waits for running and queued transactions, closes the engine and releases the lock. */
   close(): Promise<void> {
-    const { connection, lock } = this.#parts;
-    this.#closing ??= this.#turn.runExclusive(() => connection.close()).finally(() => lock.release());
+    const { engine } = this.#parts;
+    // All places: it waits for the transactions that run.
+    this.#closing ??= this.#turn.runExclusive(() => engine.close(), engine.parallel);
     return this.#closing;
   }
 }

@@ -1,10 +1,12 @@
 /** Tables as data: one definition gives the SQL that creates them and kysely's types. */
-import type { ColumnDataType, CreateTableBuilder, Kysely } from 'kysely';
+import { type CreateTableBuilder, type Expression, type Kysely, PostgresAdapter, sql } from 'kysely';
 
-/** SQLite's name of each kind of column; a second engine would add its names here. */
-const columnTypes = { text: 'text', integer: 'bigint', bytes: 'blob' } as const satisfies Readonly<Record<string, ColumnDataType>>;
+type ColumnKind = keyof ColumnValues;
+type ColumnTypes = Readonly<Record<ColumnKind, Expression<unknown>>>;
 
-type ColumnKind = keyof typeof columnTypes;
+const sqliteTypes: ColumnTypes = { text: sql`text`, integer: sql`bigint`, bytes: sql`blob` };
+/** Text is compared by its bytes, as SQLite does it. */
+const postgresTypes: ColumnTypes = { text: sql`text collate "C"`, integer: sql`bigint`, bytes: sql`bytea` };
 
 /** Integers are whole numbers below 2^53. */
 interface ColumnValues {
@@ -37,11 +39,12 @@ export type SchemaOf<Tables extends TableDefinitions> = {
 
 /** Creates these tables, in their order: a step of a migration. */
 export async function createTables(db: Kysely<unknown>, tables: TableDefinitions): Promise<void> {
+  const types = db.getExecutor().adapter instanceof PostgresAdapter ? postgresTypes : sqliteTypes;
   for (const [table, { columns, primaryKey, references }] of Object.entries(tables)) {
     let create: CreateTableBuilder<string, string> = db.schema.createTable(table);
     for (const [name, column] of Object.entries(columns)) {
       const kind = column.replace('?', '') as ColumnKind; // a column is a kind, with or without the mark
-      create = create.addColumn(name, columnTypes[kind], (built) => (column === kind ? built.notNull() : built));
+      create = create.addColumn(name, types[kind], (built) => (column === kind ? built.notNull() : built));
     }
     create = create.addPrimaryKeyConstraint(`${table}_key`, [...primaryKey]);
     if (references !== undefined) {

@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type GatewayDatabase, openGatewayDatabase } from '../../../src/gateway/tables/database.js';
 import { migrations } from '../../../src/gateway/tables/schema.js';
+import { type StorePlace, storeEngines } from '../../support/store-engines.js';
 
-describe('gateway tables', () => {
-  let dir: string;
-  let database: GatewayDatabase;
-  beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'cutlayer-store-'));
-    database = await openGatewayDatabase(join(dir, 'gateway.db'));
-  });
-  afterEach(async () => {
-    await database.close();
-    await rm(dir, { recursive: true, force: true });
-  });
+for (const engine of storeEngines)
+  describe(`gateway tables on ${engine.name}`, () => {
+    let place: StorePlace;
+    let database: GatewayDatabase;
+    beforeEach(async () => {
+      place = engine.place();
+      database = await openGatewayDatabase(place.target);
+    });
+    afterEach(async () => {
+      await database.close();
+      await place.remove();
+    });
 
-  it('have migrations whose names are in alphabetical order, each once', () => {
-    const names = Object.keys(migrations);
-    assert.deepEqual(names, [...new Set(names)].sort());
-  });
+    it('have migrations whose names are in alphabetical order, each once', () => {
+      const names = Object.keys(migrations);
+      assert.deepEqual(names, [...new Set(names)].sort());
+    });
 
   it('keep tenants, each added once, in the order of code units', async () => {
     const add = (name: string, at: number) => database.transaction((tx) => tx.tenants.add({ name, limits: { steps: at }, at }));
@@ -36,4 +35,3 @@ describe('gateway tables', () => {
     assert.deepEqual(await database.transaction((tx) => tx.tenants.list(3)), [ben]);
     assert.equal(await database.transaction((tx) => tx.tenants.count()), 2);
   });
-});

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { migrations as coordinatorMigrations } from '../../../src/coordinator/tables/schema.js';
 import { StoreConnection } from '../../../src/server/store/connection.js';
 import type { Migrations } from '../../../src/server/store/migrate.js';
 import { createTables } from '../../../src/server/store/table-definition.js';
 import { notesMigrations, openNotes } from '../../support/notes-store.js';
+import { type StorePlace, storeEngines } from '../../support/store-engines.js';
 
 /** What a later version of the program might add. */
 const later: Migrations = {
@@ -28,13 +26,9 @@ function schemaOf(path: string): string[] {
 }
 
 describe('store migrations', () => {
-  let dir: string;
-  let path: string;
-  beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'cutlayer-store-'));
-    path = join(dir, 'store.db');
-  });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
+  const place = storeEngines[0]!.place();
+  const path = place.target;
+  after(() => place.remove());
 
   it('of the coordinator have names in alphabetical order, each once', () => {
     const names = Object.keys(coordinatorMigrations);
@@ -55,48 +49,58 @@ describe('store migrations', () => {
       ],
     );
   });
-
-  it('add what a later version brings and keep what is there', async () => {
-    const before = await openNotes(path);
-    await before.transaction((tx) => tx.add('a'));
-    await before.close();
-    const after = await openNotes(path, { migrations: later });
-    assert.deepEqual(await after.transaction((tx) => tx.ids()), ['a']);
-    await after.close();
-    const schema = schemaOf(path).join('\n');
-    assert.match(schema, /"tag" text/);
-    assert.match(schema, /CREATE TABLE "tags"/);
-  });
-
-  it('refuse a store that a newer program has written, by the name of what is too new', async () => {
-    await (await openNotes(path, { migrations: later })).close();
-    await assert.rejects(openNotes(path), {
-      code: 'STORE_TOO_NEW',
-      message: `store ${path}: expected a schema up to 0002-notes, got 9999-tags; a newer cutlayer has written it: run that one, or restore a backup`,
-    });
-    // It was not touched, and it is not held.
-    await (await openNotes(path, { migrations: later })).close();
-  });
-
-  it('refuse a store of an older format, which has no way to this one', async () => {
-    await (await openNotes(path, { migrations: { '0001-notes': notesMigrations['0002-notes']! } })).close();
-    await assert.rejects(openNotes(path), {
-      code: 'STORE_TOO_OLD',
-      message: `store ${path}: expected a schema from 0002-notes on, got 0001-notes; an older cutlayer has written it: run that one, or give a new path`,
-    });
-  });
-
-  it('leave nothing of an upgrade that fails on the way', async () => {
-    await (await openNotes(path)).close();
-    const schema = schemaOf(path);
-    const failing: Migrations[string] = {
-      up: async (db) => {
-        await later['9999-tags']!.up(db);
-        await notesMigrations['0002-notes']!.up(db);
-      },
-    };
-    await assert.rejects(openNotes(path, { migrations: { ...notesMigrations, '9999-again': failing } }));
-    assert.deepEqual(schemaOf(path), schema);
-    await (await openNotes(path)).close();
-  });
 });
+
+for (const engine of storeEngines)
+  describe(`store migrations on ${engine.name}`, () => {
+    let place: StorePlace;
+    let path: string;
+    beforeEach(() => {
+      place = engine.place();
+      path = place.target;
+    });
+    afterEach(() => place.remove());
+
+    it('add what a later version brings and keep what is there', async () => {
+      const before = await openNotes(path);
+      await before.transaction((tx) => tx.add('a'));
+      await before.close();
+      const after = await openNotes(path, { migrations: later });
+      assert.deepEqual(await after.transaction((tx) => tx.ids()), ['a']);
+      await after.close();
+      const schema = await place.schema();
+      for (const column of ['notes.tag text', 'tags.tag text', 'tags.text text']) assert.ok(schema.includes(column), column);
+    });
+
+    it('refuse a store that a newer program has written, by the name of what is too new', async () => {
+      await (await openNotes(path, { migrations: later })).close();
+      await assert.rejects(openNotes(path), {
+        code: 'STORE_TOO_NEW',
+        message: `store ${place.name}: expected a schema up to 0002-notes, got 9999-tags; a newer cutlayer has written it: run that one, or restore a backup`,
+      });
+      // It was not touched, and it is not held.
+      await (await openNotes(path, { migrations: later })).close();
+    });
+
+    it('refuse a store of an older format, which has no way to this one', async () => {
+      await (await openNotes(path, { migrations: { '0001-notes': notesMigrations['0002-notes']! } })).close();
+      await assert.rejects(openNotes(path), {
+        code: 'STORE_TOO_OLD',
+        message: `store ${place.name}: expected a schema from 0002-notes on, got 0001-notes; an older cutlayer has written it: run that one, or give a new path`,
+      });
+    });
+
+    it('leave nothing of an upgrade that fails on the way', async () => {
+      await (await openNotes(path)).close();
+      const schema = await place.schema();
+      const failing: Migrations[string] = {
+        up: async (db) => {
+          await later['9999-tags']!.up(db);
+          await notesMigrations['0002-notes']!.up(db);
+        },
+      };
+      await assert.rejects(openNotes(path, { migrations: { ...notesMigrations, '9999-again': failing } }));
+      assert.deepEqual(await place.schema(), schema);
+      await (await openNotes(path)).close();
+    });
+  });

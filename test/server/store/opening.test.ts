@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Libsql from 'libsql';
 import { openDatabase } from '../../../src/coordinator/tables/database.js';
 import { StoreConnection } from '../../../src/server/store/connection.js';
+import { type StorePlace, storeEngines } from '../../support/store-engines.js';
 import { bytesOf, contentOf, FEDERATION, runScript } from '../../support/store-script.js';
 
 describe('opening a store', () => {
@@ -26,32 +27,11 @@ describe('opening a store', () => {
     assert.equal((await stat(join(dir, 'empty.db'))).mode & 0o777, 0o600);
   });
 
-  it('finds what was written before', async () => {
-    const path = join(dir, 'store.db');
-    let database = await openDatabase(path);
-    await runScript(database);
-    const content = await contentOf(database);
-    await database.close();
-    database = await openDatabase(path);
-    assert.equal(await contentOf(database), content);
-    await database.close();
-  });
-
   it('flushes each commit and checks references', async () => {
     const connection = new StoreConnection(join(dir, 'store.db'));
     const pragma = (name: string): unknown => Object.values(connection.execute(`PRAGMA ${name}`)[0]!)[0];
     assert.deepEqual(['journal_mode', 'synchronous', 'foreign_keys', 'secure_delete'].map(pragma), ['wal', 2, 1, 1]);
     connection.close();
-  });
-
-  it('refuses a store that this process serves already', async () => {
-    const path = join(dir, 'store.db');
-    const database = await openDatabase(path);
-    await assert.rejects(openDatabase(path), { code: 'STORE_IN_USE' });
-    // The refused attempt has not given the lock away.
-    await assert.rejects(openDatabase(path), { code: 'STORE_IN_USE' });
-    await database.close();
-    await (await openDatabase(path)).close();
   });
 
   for (const [what, content] of [
@@ -112,6 +92,34 @@ describe('opening a store', () => {
     assert.ok(!(await stored(path)).includes(needle), 'an ended round is still there');
   });
 });
+
+for (const engine of storeEngines)
+  describe(`opening a store on ${engine.name}`, () => {
+    let place: StorePlace;
+    beforeEach(() => {
+      place = engine.place();
+    });
+    afterEach(() => place.remove());
+
+    it('finds what was written before', async () => {
+      let database = await openDatabase(place.target);
+      await runScript(database);
+      const content = await contentOf(database);
+      await database.close();
+      database = await openDatabase(place.target);
+      assert.equal(await contentOf(database), content);
+      await database.close();
+    });
+
+    it('refuses a store that this process serves already', async () => {
+      const database = await openDatabase(place.target);
+      await assert.rejects(openDatabase(place.target), { code: 'STORE_IN_USE' });
+      // The refused attempt has not given the lock away.
+      await assert.rejects(openDatabase(place.target), { code: 'STORE_IN_USE' });
+      await database.close();
+      await (await openDatabase(place.target)).close();
+    });
+  });
 
 /** The database and its log; the engine removes the log when it has no use for it. */
 async function stored(path: string): Promise<Buffer> {
