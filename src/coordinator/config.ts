@@ -2,6 +2,7 @@
 import { type OptionTable, optional, path, under, type ValuesOf, withDefault } from '../options/option.js';
 import { byteSize } from '../options/quantities.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
+import { databaseOption } from '../server/store/database-option.js';
 
 /** Concurrent calls of one member by default; it may be in several federations. */
 export const CALLS_OF_A_MEMBER = 64;
@@ -25,7 +26,7 @@ const serverDefaults = {
 export const coordinatorOptions = {
   ...listeningOptions(serverDefaults),
   ...under('Addresses and state', {
-    database: optional(path('file', 'the database (default: coordinator.db in the state directory)')),
+    database: optional(databaseOption('file or postgres:// URL of the database (default: coordinator.db in the state directory)')),
     latestFile: optional(
       path('file', 'a second file of how far federations have come, on other storage than the database; see docs/coordinator.md'),
     ),

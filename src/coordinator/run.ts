@@ -13,6 +13,7 @@ import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
+import { isPostgresUrl } from '../server/store/postgres/postgres-url.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
@@ -68,7 +69,8 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const audit = await openAudit({ ...config, role: 'coordinator', log, now });
     teardown.add(() => audit.close());
     const rareLog = rareErrors(log);
-    const latest = openLatestStates(path, config.latestFile);
+    // A server's database has its file in the state directory.
+    const latest = openLatestStates(isPostgresUrl(path) ? join(stateDir, 'coordinator.db') : path, config.latestFile);
     const coordinator = await openCoordinator({ database, latest, signingKey, now: steadyClock(now, log), log: rareLog });
     teardown.add(() => coordinator.close());
     const metrics = createCallMetrics();

@@ -16,6 +16,7 @@ import { byteSize, seconds } from '../options/quantities.js';
 import { signerOption } from '../options/signer-option.js';
 import { isoDate } from '../protocol/wire/iso-date.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
+import { databaseOption } from '../server/store/database-option.js';
 import { defaultLimits } from './split/limits.js';
 import { tenantOptions } from './tenants/options.js';
 
@@ -51,7 +52,9 @@ export const gatewayOptions = {
   }),
   ...listeningOptions(serverDefaults),
   ...under('Addresses and state', {
-    database: optional(path('file', 'the database of tenants and their use (default: gateway.db in the state directory)')),
+    database: optional(
+      databaseOption('file or postgres:// URL of the database of tenants and their use (default: gateway.db in the state directory)'),
+    ),
   }),
   ...under('Computation', {
     workers: withDefault(integerBetween(1, 256, 'n', 'steps computed at once'), 1),

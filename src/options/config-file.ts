@@ -3,9 +3,9 @@
  * (`weight-decay`); the camelCase spelling is understood too.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { CutlayerError } from '../errors.js';
-import { kebab, type OptionRow, type OptionTable } from './option.js';
+import { absolutePath, kebab, type OptionRow, type OptionTable } from './option.js';
 import { didYouMean, parseValue } from './parse-options.js';
 
 const MAX_BYTES = 1 << 20;
@@ -92,7 +92,7 @@ async function readText(file: string, text: string): Promise<unknown> {
 function readValue(file: string, key: string, row: OptionRow, value: unknown): unknown {
   const given = row.list === true && !Array.isArray(value) ? (typeof value === 'string' ? row.fromText(value) : [value]) : value;
   const checked = parseValue(row, given, `${file}: ${key}`, JSON.stringify(value) ?? String(value));
-  return row.path === true ? resolve(dirname(file), String(checked)) : given;
+  return row.path === true ? absolutePath(dirname(file), String(checked)) : given;
 }
 
 function unknownKey(file: string, key: string, spelled: string, known: readonly string[]): CutlayerError {

@@ -1,7 +1,6 @@
 /** Writes the options of a run as a configuration file, which config-file.ts reads again. */
-import { resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { kebab, type OptionTable } from './option.js';
+import { absolutePath, kebab, type OptionTable } from './option.js';
 
 /** A file that gives these values again, from any directory. Secrets are no options. */
 export function configText(table: OptionTable, values: Readonly<Record<string, unknown>>, heading: readonly string[]): string {
@@ -12,7 +11,7 @@ export function configText(table: OptionTable, values: Readonly<Record<string, u
     if (value === undefined || row.transient === true || (Array.isArray(value) && value.length === 0)) continue;
     if (row.group !== group) lines.push(`\n# ${row.group ?? 'Other'}\n`);
     group = row.group;
-    lines.push(stringify({ [kebab(name)]: row.path === true ? resolve(String(value)) : value }, { lineWidth: 0 }));
+    lines.push(stringify({ [kebab(name)]: row.path === true ? absolutePath('.', String(value)) : value }, { lineWidth: 0 }));
   }
   return lines.join('');
 }

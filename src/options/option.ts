@@ -4,7 +4,7 @@
  * (command-options.ts), configuration files (config-file.ts), and the tables in `docs/`.
  */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** What a parser makes of what was given: the value, or what it expects instead. */
 export type Parsed<Value> = { readonly value: Value } | { readonly expected: string };
@@ -140,6 +140,9 @@ export function path(argument: string, description: string): OptionRow<string> {
   };
   return { ...parsed(argument, description, 'expected a text', read), path: true };
 }
+
+/** A path of a row with `path`, from the directory of its file; a URL stays as it is. */
+export const absolutePath = (from: string, value: string): string => (/^[a-z]+:\/\//i.test(value) ? value : resolve(from, value));
 
 /** One of some words. */
 export function choice<const T extends string>(argument: string, choices: readonly T[], description: string): OptionRow<T> {

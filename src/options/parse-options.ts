@@ -18,8 +18,13 @@ export function didYouMean(word: string, known: readonly string[], prefix = ''):
 export function parseValue(row: OptionRow, given: unknown, place: string, shown: string): unknown {
   const result = row.parse(given);
   if ('value' in result) return result.value;
-  const got = result.expected.startsWith('there is no') ? '' : `, got ${shown.slice(0, 60)}`;
+  const got = result.expected.startsWith('there is no') ? '' : `, got ${withoutPassword(shown).slice(0, 60)}`;
   throw new CutlayerError('INVALID_OPTION', `${place}: ${result.expected}${got}`);
+}
+
+/** A text as an error may show it. The password of a URL may hold any character. */
+function withoutPassword(shown: string): string {
+  return shown.replace(/(:\/\/[^:@/]*:).*@/s, '$1…@').replace(/([?&]password=)[^&]*/i, '$1…');
 }
 
 /**

@@ -33,6 +33,7 @@ export class PostgresConnection implements DatabaseConnection {
   /** The first error of the transaction: PostgreSQL refuses every later statement. */
   #failed: CutlayerError | undefined;
   #broken = false;
+  #released = false;
 
   constructor(host: ConnectionHost, client: PoolClient) {
     this.#host = host;
@@ -65,8 +66,9 @@ export class PostgresConnection implements DatabaseConnection {
       await this.#beginOnce();
     } catch (caught) {
       if (!this.#broken) throw caught;
-      this.#client.release(true);
+      this.release();
       this.#client = await this.#host.connect();
+      this.#released = false;
       this.#broken = false;
       await this.#beginOnce();
     }
@@ -124,6 +126,8 @@ export class PostgresConnection implements DatabaseConnection {
   }
 
   release(): void {
+    if (this.#released) return;
+    this.#released = true;
     this.#client.release(this.#broken);
   }
 

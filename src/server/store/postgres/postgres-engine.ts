@@ -17,10 +17,10 @@ import { deleteOldCommits, makeStoreRow, readWriter, requireServer, writeWriter 
 
 /** Transactions of one process at a time in a shared store. */
 const PARALLEL = 4;
-/** Times that a transaction runs when others make it fail. */
-const ATTEMPTS = 12;
+/** Times that a transaction runs when others make it fail; one of them commits each time. */
+const ATTEMPTS = 30;
 /** Longest pause between two of them. */
-const PAUSE_MS = 200;
+const PAUSE_MS = 500;
 /** Time for which the answer to a commit is asked for, once a second. */
 const OUTCOME_SECONDS = 30;
 
@@ -70,7 +70,7 @@ export async function openPostgres(target: string, options: PostgresOptions): Pr
           if (found === writer) return;
           throw new CutlayerError('STORE_IN_USE', `store ${name}: another process has taken it over; stop this one`);
         },
-        hasCommitted: (id) => hasCommitted(pool, id, name),
+        hasCommitted: (id) => hasCommitted(config, id, name),
       }),
       migrating: async (work) => locked(await lock.held(), migrations, work),
       attempt: (transaction) => attempt(transaction),
@@ -92,8 +92,9 @@ export async function openPostgres(target: string, options: PostgresOptions): Pr
 
 function openPool(config: ClientConfig, max: number): pg.Pool {
   const pool = new pg.Pool({ ...config, max, idleTimeoutMillis: 60_000 });
-  // An idle connection that the server closes; the next transaction makes another.
+  // A connection that the server closes: an idle one is replaced, a used one fails its next statement.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
@@ -131,20 +132,22 @@ async function attempt<Result>(transaction: () => Promise<Result>): Promise<Resu
  * Whether the transaction that wrote this id was committed. It waits until the server has ended it.
  * @throws CutlayerError UNAVAILABLE when the server does not answer in time
  */
-async function hasCommitted(pool: pg.Pool, id: string, name: string): Promise<boolean> {
+async function hasCommitted(config: ClientConfig, id: string, name: string): Promise<boolean> {
   let last: unknown;
   for (let second = 0; second < OUTCOME_SECONDS; second += 1) {
     await pause(second === 0 ? 0 : 1000);
-    let client: PoolClient | undefined;
+    // Beside the pool, of which each transaction keeps its place.
+    const client = new pg.Client(config);
+    client.on('error', () => {});
     try {
-      client = await pool.connect();
+      await client.connect();
       await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))::text', [id]);
       const { rows } = await client.query('SELECT 1 FROM cutlayer_commits WHERE id = $1', [id]);
-      client.release(true); // and with it the lock
       return rows.length > 0;
     } catch (caught) {
-      client?.release(true);
       last = caught;
+    } finally {
+      await client.end().catch(() => {}); // it may never have been connected
     }
   }
   throw new CutlayerError(
