@@ -33,7 +33,10 @@ export type Transaction = Readonly<ReturnType<typeof repositories>>;
 /** The coordinator's store. */
 export type Database = Store<Transaction>;
 
-/** Opens the store at `path`. @throws CutlayerError see {@link openStore} */
-export function openDatabase(path: string, options: OpenOptions = {}): Promise<Database> {
-  return openStore({ ...options, target: path, schema: 'cutlayer_coordinator', migrations, tables: repositories });
+/**
+ * Opens the store at `target`, a path or a postgres:// URL. @throws CutlayerError see
+ * {@link openStore}
+ */
+export function openDatabase(target: string, options: OpenOptions = {}): Promise<Database> {
+  return openStore({ ...options, target, schema: 'cutlayer_coordinator', migrations, tables: repositories });
 }

@@ -25,7 +25,10 @@ export type Transaction = Readonly<ReturnType<typeof repositories>>;
 /** The gateway's store. */
 export type GatewayDatabase = Store<Transaction>;
 
-/** Opens the store at `target`, a path. @throws CutlayerError see {@link openStore} */
+/**
+ * Opens the store at `target`, a path or a postgres:// URL. @throws CutlayerError see
+ * {@link openStore}
+ */
 export function openGatewayDatabase(target: string, options: OpenOptions = {}): Promise<GatewayDatabase> {
-  return openStore({ shared: true, ...options, target: target, schema: 'cutlayer_gateway', migrations, tables: repositories });
+  return openStore({ shared: true, ...options, target, schema: 'cutlayer_gateway', migrations, tables: repositories });
 }

@@ -1,6 +1,6 @@
 /**
- * The engine of a PostgreSQL server: a schema for each store, SERIALIZABLE transactions, a bounded
- * pool, and a lock that only one process holds unless the store is shared.
+ * The engine of a PostgreSQL server: a schema for each store, SERIALIZABLE transactions and a
+ * bounded pool. Only one process holds the lock of a store that is not shared.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -92,7 +92,8 @@ export async function openPostgres(target: string, options: PostgresOptions): Pr
 
 function openPool(config: ClientConfig, max: number): pg.Pool {
   const pool = new pg.Pool({ ...config, max, idleTimeoutMillis: 60_000 });
-  // A connection that the server closes: an idle one is replaced, a used one fails its next statement.
+  // A connection that the server closes: an idle one is replaced, a used one fails its next
+  // statement.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;

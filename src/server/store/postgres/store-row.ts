@@ -1,7 +1,7 @@
 /**
  * The tables that the engine keeps beside the owner's. `cutlayer_store` marks the schema as a store
- * and names its writer: each transaction reads the name, so one whose process has lost the store to
- * another cannot commit. `cutlayer_commits` has a row for each commit that was asked for, so that a
+ * and names its writer. Each transaction reads the name, so a process that has lost the store
+ * commits nothing. `cutlayer_commits` has a row for each commit that was asked for, so that a
  * commit whose answer was lost is known.
  */
 import type { ClientBase } from 'pg';
@@ -34,7 +34,8 @@ export async function requireServer(client: ClientBase, name: string): Promise<v
 }
 
 /**
- * Makes the schema and these tables where they are missing. The caller holds the lock of migrations.
+ * Makes the schema and these tables where they are missing. The caller holds the lock of
+ * migrations.
  * @throws CutlayerError STORE_CORRUPT when the schema has tables of another program
  */
 export async function makeStoreRow(client: ClientBase, schema: string, name: string): Promise<void> {
