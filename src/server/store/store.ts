@@ -98,8 +98,8 @@ export class Store<Tables> {
    * the promise resolves; none is kept when it rejects. Transactions begin in the order of their
    * calls. `work` should await only its own transaction.
    * @throws CutlayerError what `work` throws; QUEUE_FULL when too many wait; IO_ERROR when the
-   *   disk fails; UNAVAILABLE when the store is closed or its server does not answer. When the
-   *   server goes away during a commit and stays away, the outcome is unknown.
+   *   disk fails; UNAVAILABLE when the store is closed, its server is away, or the outcome
+   *   of a commit is unknown
    */
   async transaction<Result>(work: (tables: Tables) => Promise<Result>): Promise<Result> {
     const { run, engine, waiting } = this.#parts;
