@@ -55,6 +55,7 @@ export const gatewayOptions = {
     database: optional(
       databaseOption('file or postgres:// URL of the database of tenants and their use (default: gateway.db in the state directory)'),
     ),
+    prices: optional(path('file', 'prices of work, YAML; see docs/metering.md (default: none)')),
   }),
   ...under('Computation', {
     workers: withDefault(integerBetween(1, 256, 'n', 'steps computed at once'), 1),

@@ -23,6 +23,8 @@ import { gatewayGauges } from './gauges.js';
 import { openIdentityServer } from './identity/open-identity-server.js';
 import { RevocationList } from './identity/revocation-list.js';
 import { openLedger } from './ledger/open-ledger.js';
+import { readPrices } from './ledger/price-file.js';
+import { usageRouters } from './ledger/usage-router.js';
 import { announceAdmin } from './local-server.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { oneTenantOnUnpatched } from './one-tenant.js';
@@ -72,6 +74,7 @@ export async function runGateway(
     openTls(config, { secrets: 'activations and tokens', log, now }),
     openAuth(config, 'gateway', now, log, (ids) => revocations.has(ids)),
   ]);
+  const prices = config.prices === undefined ? undefined : await readPrices(config.prices);
   const teardown = new Teardown();
   try {
     const database = await openGatewayDatabase(config.database ?? join(config.stateDir, 'gateway.db'));
@@ -108,7 +111,8 @@ export async function runGateway(
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
-    const stated = { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate: config.shutdownDate };
+    const { shutdownDate } = config;
+    const stated = { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate, prices: prices?.of(digest, manifest.name) };
     const services = [
       splitService({ engine, limits, now, stated, ledger, takeRows: tenants.takeRows }),
       decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens, tenants.takeRows),
@@ -141,7 +145,11 @@ export async function runGateway(
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
-    const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers: identity.routers });
+    const routers = {
+      ...identity.routers,
+      ...usageRouters({ database, authenticate: identity.authenticate, prices, now }, config, tls.credentials),
+    };
+    const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
     const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });

@@ -1,6 +1,7 @@
 /** The model card of a gateway, and whether a client bundle fits it. */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { isCurrency, isPrice, type PriceList, pricedNames } from '../../../src/protocol/metering/prices.js';
 import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { isoDate } from '../../../src/protocol/wire/iso-date.js';
 import { type WireDType, wireDTypeNames, wireDTypes } from '../../../src/protocol/wire/wire-dtype.js';
@@ -40,6 +41,8 @@ export interface ServedModel {
   readonly maxDecodeRows: number;
   /** The day from which the vendor no longer serves it, `2027-03-01`; undefined: not announced. */
   readonly shutdownDate: string | undefined;
+  /** Of counted work; undefined where the vendor states none. */
+  readonly prices: PriceList | undefined;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -78,7 +81,15 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     prefixInit: answer.prefixInit,
     maxDecodeRows: answer.maxDecodeRows,
     shutdownDate,
+    prices: pricesOf(answer.prices),
   };
+}
+
+/** @throws CutlayerError INVALID_ARGUMENT when they are no prices */
+function pricesOf(prices: GetModelResponse__Output['prices']): PriceList | undefined {
+  if (prices === null) return undefined;
+  if (isCurrency(prices.currency) && pricedNames.every((name) => isPrice(prices[name]))) return { ...prices };
+  throw new CutlayerError('INVALID_ARGUMENT', 'prices of the model card: expected decimals and a currency; tell the vendor');
 }
 
 /** @throws CutlayerError BACKBONE_MISMATCH saying what to do */

@@ -1,5 +1,6 @@
 /** The answer to GetModel: what a client needs to know of a backbone, without its weights. */
 import type { BackboneArtifact } from '../../artifacts/store.js';
+import type { PriceList } from '../../protocol/metering/prices.js';
 import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
 import type { SplitLimits } from './limits.js';
@@ -11,13 +12,15 @@ export interface BackbonePolicy {
   readonly maxDecodeRows: number;
   /** `2027-03-01`; undefined: not announced. */
   readonly shutdownDate: string | undefined;
+  /** Undefined: none are stated. */
+  readonly prices: PriceList | undefined;
 }
 
 /** The model card. */
 export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,
-  { prefixInit, maxDecodeRows, shutdownDate }: BackbonePolicy,
+  { prefixInit, maxDecodeRows, shutdownDate, prices }: BackbonePolicy,
 ): GetModelResponse {
   const { name, family, dims, cut, graphs } = manifest;
   const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
@@ -33,5 +36,6 @@ export function modelResponse(
     prefixInit,
     maxDecodeRows,
     shutdownDate: shutdownDate ?? '',
+    ...(prices && { prices: { ...prices } }),
   };
 }

@@ -8,20 +8,27 @@ import type { GatewaySchema } from './schema.js';
 /** Work of one tenant, hour, model and adapter. */
 export interface UsageHour extends Amounts {
   readonly tenant: string;
-  /** The hour's beginning, in milliseconds since 1970. */
+  /** The beginning of the hour or period, in milliseconds since 1970. */
   readonly hour: number;
   readonly model: string;
   readonly modelName: string;
   readonly adapter: SpanKind;
 }
 
-/** Which hours are read. */
-export interface UsageFilter {
+/** Which hours are read, and how they are put together. */
+export interface UsageQuery {
   /** Undefined: all. */
   readonly tenant?: string | undefined;
+  readonly model?: string | undefined;
+  readonly adapter?: string | undefined;
   /** Milliseconds since 1970: hours that begin in [from, to). */
   readonly from: number;
   readonly to: number;
+  /** Of a sum: an hour, or whole ones. Default: an hour. */
+  readonly periodMs?: number;
+  /** Sums to leave out, and most sums to give. */
+  readonly offset?: number;
+  readonly limit: number;
 }
 
 export const HOUR_MS = 3_600_000;
@@ -86,18 +93,31 @@ export class Usage extends Repository {
     for (const table of ['usage_charges', 'usage_hours'] as const) await this.db.deleteFrom(table).where('tenant', '=', tenant).execute();
   }
 
-  /** Sums, by hour, tenant, model and adapter. */
-  async hours({ tenant, from, to }: UsageFilter): Promise<UsageHour[]> {
-    let query = this.db.selectFrom('usage_hours').selectAll().where('hour', '>=', from).where('hour', '<', to);
-    if (tenant !== undefined) query = query.where('tenant', '=', tenant);
-    const rows = await query.execute();
-    // Sorted by the reader: the engines' collations differ.
-    return rows.map(({ model_name, bytes_in, bytes_out, adapter, ...row }) => ({
+  /** Sums by period, tenant, model and adapter, in an order that stays the same. */
+  async sums({ tenant, model, adapter, from, to, periodMs = HOUR_MS, offset = 0, limit }: UsageQuery): Promise<UsageHour[]> {
+    const of = Object.entries({ tenant, model, adapter }) as ['tenant' | 'model' | 'adapter', string | undefined][]; // the names above
+    let query = this.db.selectFrom('usage_hours').where('hour', '>=', from).where('hour', '<', to);
+    for (const [column, value] of of) if (value !== undefined) query = query.where(column, '=', value);
+    const rows = await query
+      .select((eb) => [
+        ...(['tenant', 'model', 'adapter'] as const),
+        eb('hour', '-', eb('hour', '%', periodMs)).as('period'),
+        eb.fn.max('model_name').as('modelName'),
+        ...amountNames.map((name) => eb.fn.sum<number | string>(columnOf[name]).as(name)),
+      ])
+      .groupBy(['period', 'tenant', 'model', 'adapter'])
+      .orderBy('period')
+      .orderBy('tenant')
+      .orderBy('model')
+      .orderBy('adapter')
+      .limit(limit)
+      .offset(offset)
+      .execute();
+    return rows.map(({ period, adapter: kind, ...row }) => ({
       ...row,
-      modelName: model_name,
-      adapter: adapter as SpanKind, // only this class writes the column
-      bytesIn: bytes_in,
-      bytesOut: bytes_out,
+      ...(Object.fromEntries(amountNames.map((name) => [name, Number(row[name])])) as Amounts), // one of each name
+      hour: Number(period),
+      adapter: kind as SpanKind, // only this class writes the column
     }));
   }
 

@@ -11,7 +11,7 @@ const charge = (id: string, more: Partial<Charge> = {}): Charge => ({
   ...{ tenant: 'acme', kind: 'forward', id, part: 'p', model: 'm', modelName: 'tiny', adapter: 'softPrompt', at: 5 },
   ...{ amounts: { forward: 3, bytesIn: 10, bytesOut: 7, calls: 1 }, ...more },
 });
-const all = { from: 0, to: Number.MAX_SAFE_INTEGER };
+const all = { from: 0, to: Number.MAX_SAFE_INTEGER, limit: 9 };
 
 describe('usage tables', () => {
   const dir = mkdtempSync(join(tmpdir(), 'cutlayer-usage-'));
@@ -34,7 +34,7 @@ describe('usage tables', () => {
     const later = charge('late', { at: HOUR + 1, adapter: 'none' });
     assert.deepEqual(await write([charge('a'), charge('b'), charge('a'), later]), [true, true, false, true]);
     assert.deepEqual(await write([charge('b'), charge('b', { kind: 'backward', amounts: { backward: 3, calls: 1 } })]), [false, true]);
-    const hours = await database.transaction(({ usage }) => usage.hours({ tenant: 'acme', ...all }));
+    const hours = await database.transaction(({ usage }) => usage.sums({ tenant: 'acme', ...all }));
     const of = { tenant: 'acme', model: 'm', modelName: 'tiny' };
     assert.deepEqual(
       hours.sort((a, b) => a.hour - b.hour),
@@ -43,7 +43,7 @@ describe('usage tables', () => {
         { ...of, hour: HOUR, adapter: 'none', ...nothing, forward: 3, bytesIn: 10, bytesOut: 7, calls: 1 },
       ],
     );
-    assert.deepEqual(await database.transaction(({ usage }) => usage.hours({ tenant: 'other', ...all })), []);
+    assert.deepEqual(await database.transaction(({ usage }) => usage.sums({ tenant: 'other', ...all })), []);
   });
 
   it('keeps the key and its sum together, wherever a write or a commit fails', async () => {
@@ -55,7 +55,7 @@ describe('usage tables', () => {
       await assert.rejects(write(one), { message: point });
       failAt = '';
       assert.deepEqual(await write(one), [point !== 'after commit'], point);
-      const [hour, ...others] = await database.transaction(({ usage }) => usage.hours({ tenant: `t${at}`, ...all }));
+      const [hour, ...others] = await database.transaction(({ usage }) => usage.sums({ tenant: `t${at}`, ...all }));
       assert.deepEqual([hour?.forward, others], [3, []], point);
     }
   });
@@ -69,7 +69,7 @@ describe('usage tables', () => {
     assert.deepEqual(await sessionLog('other', 'd', 2), { next: 0, content: [] });
     await forget(25);
     assert.deepEqual(await sessionLog('old', 'd', 9), { next: 11, content: [new Uint8Array([10])] });
-    const sum = async () => (await database.transaction(({ usage }) => usage.hours({ tenant: 'old', ...all })))[0]?.forward;
+    const sum = async () => (await database.transaction(({ usage }) => usage.sums({ tenant: 'old', ...all })))[0]?.forward;
     assert.equal(await sum(), 9);
     await database.transaction(({ usage }) => usage.deleteTenant('old'));
     assert.equal(await sum(), undefined);

@@ -5,6 +5,7 @@ import type { Cut as _cutlayer_v1_Cut, Cut__Output as _cutlayer_v1_Cut__Output }
 import type { Limits as _cutlayer_v1_Limits, Limits__Output as _cutlayer_v1_Limits__Output } from '../../cutlayer/v1/Limits.js';
 import type { DType as _cutlayer_v1_DType, DType__Output as _cutlayer_v1_DType__Output } from '../../cutlayer/v1/DType.js';
 import type { AdapterKind as _cutlayer_v1_AdapterKind, AdapterKind__Output as _cutlayer_v1_AdapterKind__Output } from '../../cutlayer/v1/AdapterKind.js';
+import type { Prices as _cutlayer_v1_Prices, Prices__Output as _cutlayer_v1_Prices__Output } from '../../cutlayer/v1/Prices.js';
 
 export interface GetModelResponse {
   'name'?: (string);
@@ -18,6 +19,7 @@ export interface GetModelResponse {
   'prefixInit'?: (boolean);
   'maxDecodeRows'?: (number);
   'shutdownDate'?: (string);
+  'prices'?: (_cutlayer_v1_Prices | null);
 }
 
 export interface GetModelResponse__Output {
@@ -32,4 +34,5 @@ export interface GetModelResponse__Output {
   'prefixInit': (boolean);
   'maxDecodeRows': (number);
   'shutdownDate': (string);
+  'prices': (_cutlayer_v1_Prices__Output | null);
 }
