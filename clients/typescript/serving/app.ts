@@ -13,7 +13,7 @@ import { readBody } from './http/json-body.js';
 import type { Place, Places } from './http/places.js';
 import { problemOf } from './http/problem.js';
 import { MESSAGES_PATH, messageProblem } from './messages/message-problem.js';
-import { messages } from './messages/messages.js';
+import { countTokens, messages } from './messages/messages.js';
 import type { GatewayHealth } from './model/gateway-health.js';
 import type { ModelCard } from './model/text-model.js';
 import { PLAYGROUND_POLICY, playgroundPage } from './playground/page.js';
@@ -41,6 +41,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/v1/embeddings': embeddings,
   '/v1/responses': responses,
   [MESSAGES_PATH]: messages,
+  [`${MESSAGES_PATH}/count_tokens`]: countTokens,
 };
 
 /** Builds the app; nothing listens yet. */

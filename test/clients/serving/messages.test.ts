@@ -20,6 +20,12 @@ describe('messages', () => {
       body: JSON.stringify(body),
       headers: { 'anthropic-version': '2023-06-01', ...headers },
     });
+  const count = (body: object) =>
+    fetch(`${server.url}/v1/messages/count_tokens`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'x-api-key': 'k'.repeat(24) },
+    });
   const ask = async (body: object) => (await (await post(body)).json()) as Record<string, unknown>;
   afterEach(() => server.close());
 
@@ -71,6 +77,31 @@ describe('messages', () => {
     await start(['It is'], ' the');
     const stopped = await ask({ ...asked, stop_sequences: [' the'] });
     assert.deepEqual([stopped.stop_reason, stopped.stop_sequence], ['stop_sequence', ' the']);
+  });
+
+  it('are counted as the prompt that they would have, without being answered', async () => {
+    await start(['a']);
+    const { max_tokens: _, ...counted } = { ...asked, system: 'Be short.', tools };
+    const { usage } = (await ask({ ...counted, max_tokens: 5 })) as { readonly usage: { readonly input_tokens: number } };
+    const answer = await count(counted);
+    assert.deepEqual([answer.status, await answer.json()], [200, { input_tokens: usage.input_tokens }]);
+    const without = (await (await count({ ...counted, tool_choice: { type: 'none' } })).json()) as typeof usage;
+    assert.ok(without.input_tokens < usage.input_tokens);
+    for (const [wrong, message] of [
+      [asked, 'max_tokens: not a field of messages/count_tokens'],
+      [{ ...counted, model: undefined }, 'model: expected a value, got none'],
+      [{ ...counted, messages: [] }, 'messages: expected a list'],
+    ] as const) {
+      const { error } = (await (await count(wrong)).json()) as { readonly error: { readonly message: string } };
+      assert.ok(error.message.startsWith(message), error.message);
+    }
+  });
+
+  it('take strict tools where the arguments are held to their schema', async () => {
+    await start([call]);
+    const strict = { ...asked, tools: [{ ...tools[0], strict: true }] };
+    for (const type of ['any', 'none']) assert.equal((await post({ ...strict, tool_choice: { type } })).status, 200, type);
+    for (const tool_choice of [undefined, { type: 'auto' }]) assert.equal((await post({ ...strict, tool_choice })).status, 400);
   });
 
   it('take blocks of text, calls and their results as turns of the chat template', async () => {

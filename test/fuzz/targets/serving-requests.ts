@@ -103,7 +103,7 @@ async function readBeyond(path: string, body: Body): Promise<void> {
   }
   if (path === '/v1/messages') {
     const { messages, system, tools, tool_choice } = readFields(messageFields, body, path);
-    functionsOf(tools);
+    functionsOf(tools, false);
     toolChoiceOf(tool_choice);
     if (messages !== undefined) turnMessages(messages, system);
   }

@@ -4,7 +4,7 @@ import { completionFields } from './completion-fields.js';
 import { embeddingFields } from './embedding-fields.js';
 import { feedbackFields } from './feedback-fields.js';
 import type { FieldTable } from './field.js';
-import { messageFields } from './message-fields.js';
+import { countFields, messageFields } from './message-fields.js';
 import { responseFields } from './response-fields.js';
 
 /** By path. */
@@ -13,6 +13,7 @@ export const fieldTables: Readonly<Record<string, FieldTable>> = {
   '/v1/completions': completionFields,
   '/v1/responses': responseFields,
   '/v1/messages': messageFields,
+  '/v1/messages/count_tokens': countFields,
   '/v1/embeddings': embeddingFields,
   '/v1/feedback': feedbackFields,
 };

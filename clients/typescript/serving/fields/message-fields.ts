@@ -24,7 +24,12 @@ export const messageFields = {
   temperature,
   top_p,
   top_k: { ...honoured(top_k.says, top_k.schema) },
-  tools: exact(honoured("tools of your own; a server's tools are refused by name", toolFields.tools.schema)),
+  tools: exact(
+    honoured(
+      "tools of your own; `strict` with `tool_choice` of `any` or `tool`; a server's tools are refused by name",
+      toolFields.tools.schema,
+    ),
+  ),
   tool_choice: honoured(
     '`auto`, `none`, `any` or `tool`; the last two hold the answer to one call with arguments that fit; `disable_parallel_tool_use` ends the answer after its first call',
     anyObject,
@@ -49,4 +54,13 @@ export const messageFields = {
   output_format: refused('write output_config.format'),
   inference_geo: refused('the backbone runs where the vendor has it'),
   speed: refused('there is one speed', z.literal('standard')),
+};
+
+const { model, messages, system, tools, tool_choice, output_config, cache_control, user_profile_id, workspace_id } = messageFields;
+const { chat_template_kwargs, thinking, mcp_servers, context_management, output_format, speed } = messageFields;
+
+/** Of `POST /v1/messages/count_tokens`: those that may change the prompt. */
+export const countFields = {
+  ...{ model, messages, system, tools, tool_choice, output_config, cache_control, user_profile_id, workspace_id },
+  ...{ chat_template_kwargs, thinking, mcp_servers, context_management, output_format, speed },
 };

@@ -5,15 +5,32 @@ import { badField } from '../http/problem.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Keys of a tool; the last two are hints. */
-const toolKeys: ReadonlySet<string> = new Set(['type', 'name', 'description', 'input_schema', 'cache_control', 'eager_input_streaming']);
+const toolKeys: ReadonlySet<string> = new Set([
+  'type',
+  'name',
+  'description',
+  'input_schema',
+  'strict',
+  'cache_control',
+  'eager_input_streaming',
+]);
 
-/** @throws CutlayerError INVALID_ARGUMENT naming the tool */
-export function functionsOf(tools: readonly Fields[] = []): readonly Fields[] {
-  return tools.map((tool, at) => {
+/**
+ * @param held The choice leaves no call whose arguments are free: `strict` is kept, or idle.
+ * @throws CutlayerError INVALID_ARGUMENT naming the tool
+ */
+export function functionsOf(tools: readonly Fields[] | undefined, held: boolean): readonly Fields[] {
+  return (tools ?? []).map((tool, at) => {
     const { type, name, description, input_schema: parameters } = tool;
     const where = `tools[${at}]`;
     if (type != null && type !== 'custom')
       throw badField(`${where}.type`, `not supported here: ${shownJson(type)?.slice(0, 60)} is a tool of a server; no tool runs here`);
+    if (tool.strict != null && typeof tool.strict !== 'boolean') throw badField(`${where}.strict`, 'expected true or false');
+    if (tool.strict === true && !held)
+      throw badField(
+        `${where}.strict`,
+        'not supported here beside tool_choice "auto"; "any" and "tool" hold the arguments to input_schema',
+      );
     const other = Object.keys(tool).find((key) => tool[key] != null && tool[key] !== false && !toolKeys.has(key));
     if (other !== undefined) throw badField(`${where}.${other.slice(0, 60)}`, `not supported here; expected ${[...toolKeys].join(', ')}`);
     if (typeof name !== 'string' || name === '') throw badField(`${where}.name`, 'expected a name');

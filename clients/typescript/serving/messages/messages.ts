@@ -1,15 +1,19 @@
-/** `POST /v1/messages`. @see https://docs.claude.com/en/api/messages */
+/**
+ * `POST /v1/messages` and `/v1/messages/count_tokens`.
+ * @see https://docs.claude.com/en/api/messages
+ */
 import type { ChatDelta, ChatFinish } from '../chat/chat-choice.js';
 import { chatPrompt } from '../chat/chat-prompt.js';
 import { type AskedAnswer, oneAnswer } from '../chat/one-answer.js';
 import { heldOptions } from '../chat/text-format.js';
 import type { Endpoint, EndpointCall, EndpointContext } from '../endpoint.js';
-import { readFields, required } from '../fields/field.js';
-import { messageFields } from '../fields/message-fields.js';
+import { type FieldValues, readFields, required } from '../fields/field.js';
+import { countFields, messageFields } from '../fields/message-fields.js';
 import { continuationOptions } from '../fields/sampling-fields.js';
 import { begun, EventStream } from '../http/event-stream.js';
 import { badField } from '../http/problem.js';
 import { newTokens, UsageCount } from '../model/answering.js';
+import type { TextModel } from '../model/text-model.js';
 import { MessageBlocks, type MessageEvent } from './message-blocks.js';
 import { functionsOf, toolChoiceOf } from './message-tools.js';
 import { turnMessages } from './message-turns.js';
@@ -30,10 +34,8 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
   const values = readFields(messageFields, body, 'messages');
   const model = await context.models.find(required(values.model, 'model'));
   const asked = required(values.max_tokens, 'max_tokens');
-  const turns = turnMessages(required(values.messages, 'messages'), values.system);
-  const { choice, parallelCalls } = toolChoiceOf(values.tool_choice);
-  const { chat_template_kwargs, stop_sequences: stop } = values;
-  const prompt = chatPrompt(model, turns, { tools: functionsOf(values.tools), tool_choice: choice, chat_template_kwargs });
+  const { prompt, parallelCalls } = promptOf(model, values);
+  const { stop_sequences: stop } = values;
   const { ids, form } = prompt;
   const wanted = { promptTokens: ids.length, param: 'messages', asked, askedBy: 'max_tokens', fallback: asked };
   const maxNewTokens = newTokens(model, wanted);
@@ -50,6 +52,22 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
     task: values.task,
     stream: values.stream ?? false,
   };
+}
+
+/** `POST /v1/messages/count_tokens`: those of the prompt that the same message would have. */
+export const countTokens: Endpoint = async ({ models }, { body, response }) => {
+  const values = readFields(countFields, body, 'messages/count_tokens');
+  const { prompt } = promptOf(await models.find(required(values.model, 'model')), values);
+  formatOf(values.output_config);
+  response.json({ input_tokens: prompt.ids.length });
+};
+
+function promptOf(model: TextModel, values: FieldValues<typeof countFields>) {
+  const turns = turnMessages(required(values.messages, 'messages'), values.system);
+  const { choice, parallelCalls } = toolChoiceOf(values.tool_choice);
+  const tools = functionsOf(values.tools, choice !== undefined && choice !== 'auto');
+  const { chat_template_kwargs } = values;
+  return { prompt: chatPrompt(model, turns, { tools, tool_choice: choice, chat_template_kwargs }), parallelCalls };
 }
 
 function formatOf(config: Readonly<Record<string, unknown>> = {}): unknown {
