@@ -67,16 +67,16 @@ async function openBare({
   const { file, lanes, keyBlock, keyShape, valueShape } = decodeGraphOf(manifest);
   const { hiddenSize, numLayers: layers, numHeads, numKvHeads } = manifest.dims;
   const session = await InferenceSession.create(join(dir, file), { intraOpNumThreads: THREADS, interOpNumThreads: 1, logSeverityLevel: 3 });
-  const layout = { layers, hiddenSize, group: numHeads / numKvHeads, lanes, keyBlock, keyShape, valueShape };
+  const layout = { layers, hiddenSize, group: numHeads / numKvHeads, lanes, hasRopeLength: false, keyBlock, keyShape, valueShape };
   const graph = new LaneGraph({ dir, weights: undefined, graph: file, threads: THREADS, ...layout }, session);
   return {
     async tokens({ shape, data }) {
       const rows = shape[0]!;
-      const memory = new LaneMemory(layout, Math.ceil((rows + TOKENS) / keyBlock) * keyBlock);
-      await graph.append([{ memory, from: 0, rows: data }]);
+      const lane = { memory: new LaneMemory(layout, Math.ceil((rows + TOKENS) / keyBlock) * keyBlock), ropeLength: 1 };
+      await graph.append([{ ...lane, from: 0, rows: data }]);
       const token = data.slice(0, hiddenSize);
       return async () => {
-        for (let at = rows; at < rows + TOKENS; at++) await graph.append([{ memory, from: at, rows: token }]);
+        for (let at = rows; at < rows + TOKENS; at++) await graph.append([{ ...lane, from: at, rows: token }]);
       };
     },
     close: () => session.release(),

@@ -14,7 +14,15 @@ export function decodeGraphOf({ graphs: { decode } }: Graphs): DecodeGraph {
   );
 }
 
-/** Longest span of rows that can be decoded; undefined without a decode graph. */
-export function decodeMaxRows({ graphs }: Graphs): number | undefined {
-  return graphs.decode?.maxRows;
+/**
+ * Longest spans of rows that can be decoded; `longRows` 0: none with the rope of long sequences.
+ */
+export interface SpanLimits {
+  readonly maxRows: number;
+  readonly longRows: number;
+}
+
+/** Those of a backbone; undefined without a decode graph. */
+export function spanLimits({ graphs: { decode } }: Graphs): SpanLimits | undefined {
+  return decode && { maxRows: decode.maxRows, longRows: decode.longRows ?? 0 };
 }

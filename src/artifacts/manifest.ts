@@ -144,8 +144,13 @@ const decodeGraphSchema = z.strictObject({
   file: relativePath,
   /** Lanes that one run serves. */
   lanes: size.max(64),
-  /** Longest span of rows. A rope whose frequencies depend on the length ends before that. */
+  /** Longest span of rows. It ends where a rope's frequencies begin to depend on the length. */
   maxRows: size,
+  /**
+   * Longest span with a rope's frequencies of long sequences, from its first row on; the graph has
+   * `ropeLength.b` then. Absent: no rope has one such set, or the pack is of before there were any.
+   */
+  longRows: size.optional(),
   /** Rows of a lane's memory are fed in multiples of this. */
   keyBlock: size.max(4096),
   /** Axes of a row's keys and of its values, after the axis of rows. */
@@ -321,8 +326,15 @@ function checkDecode(dims: Dims, decode: DecodeGraph | undefined, path: readonly
     if (wanted === 0 || elements !== wanted)
       fail(context, ['graphs', ...path, name], `expected ${wanted} elements, numKvHeads x headDim, got ${elements}`);
   }
-  if (decode.maxRows > dims.maxPositions)
-    fail(context, ['graphs', ...path, 'maxRows'], `expected at most dims.maxPositions ${dims.maxPositions}, got ${decode.maxRows}`);
+  const { maxRows, longRows } = decode;
+  if (maxRows > dims.maxPositions)
+    fail(context, ['graphs', ...path, 'maxRows'], `expected at most dims.maxPositions ${dims.maxPositions}, got ${maxRows}`);
+  if (longRows !== undefined && (longRows <= maxRows || longRows > dims.maxPositions))
+    fail(
+      context,
+      ['graphs', ...path, 'longRows'],
+      `expected more than maxRows ${maxRows}, and at most ${dims.maxPositions}, got ${longRows}`,
+    );
 }
 
 /** Blocks of a client need weights, a span and trained graphs; no other part may have them. */

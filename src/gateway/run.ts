@@ -112,7 +112,7 @@ export async function runGateway(
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
     const { shutdownDate } = config;
-    const stated = { maxDecodeRows: decoding?.maxRows ?? 0, shutdownDate, prices: prices?.of(digest, manifest.name) };
+    const stated = { spans: decoding, shutdownDate, prices: prices?.of(digest, manifest.name) };
     const services = [
       splitService({ engine, limits, now, stated, ledger, takeRows: tenants.takeRows }),
       decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens, tenants.takeRows),

@@ -98,6 +98,10 @@ Dynamic and longrope look at transformers' length: the padded length of the batc
 So for these two a sequence gives other values alone than in a longer batch, as in transformers.
 A transformers model also remembers the longest batch that it has seen.
 Cutlayer does not, so it gives what a freshly loaded model gives.
+Beyond its switch a longrope sequence keeps its rows as it grows, so a decode session is computed anew once, at the switch.
+\`generate\` of transformers does the same for Phi 3.
+Beyond \`max_position_embeddings\` a dynamic sequence changes all its rows with each token, so no session goes beyond it.
+\`generate\` of transformers keeps the keys of before there, and gives other logits than a whole sequence.
 
 ## Models that also read images
 

@@ -37,8 +37,8 @@ export function outputAfter(rows: readonly Float32Array[]): Float32Array {
   return state;
 }
 
-/** @param maxRows of the longest span */
-export function arithmeticDecoder(maxRows = 4096): ArithmeticDecoder {
+/** @param maxRows of the longest span @param longRows with the rope of long sequences */
+export function arithmeticDecoder(maxRows = 4096, longRows = 0): ArithmeticDecoder {
   const rowsOf = new Map<number, Float32Array[]>();
   const runs: Run[] = [];
   let ids = 0;
@@ -65,6 +65,7 @@ export function arithmeticDecoder(maxRows = 4096): ArithmeticDecoder {
   };
   return {
     maxRows,
+    longRows,
     bytesPerRow: ROW_BYTES,
     runs,
     get lanes() {

@@ -50,6 +50,7 @@ export function wholeSequenceDecoder(rowBytes = 64): WholeSequenceSource {
       };
       const decoder: Decoder = {
         maxRows: maxPositions,
+        longRows: 0,
         bytesPerRow: rowBytes,
         laneBytes: (rows) => rows * rowBytes,
         async allocate(rows) {
@@ -83,7 +84,7 @@ export function wholeSequenceDecoder(rowBytes = 64): WholeSequenceSource {
         },
         close: async () => undefined,
       };
-      return { maxRows: maxPositions, maxBatch: 8, open: async () => decoder };
+      return { maxRows: maxPositions, longRows: 0, maxBatch: 8, open: async () => decoder };
     },
   };
   return made;

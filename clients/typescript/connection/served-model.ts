@@ -43,6 +43,8 @@ export interface ServedModel {
   readonly shutdownDate: string | undefined;
   /** Of counted work; undefined where the vendor states none. */
   readonly prices: PriceList | undefined;
+  /** As `maxDecodeRows`, with the rope of long sequences; 0: there are no such sessions. */
+  readonly maxLongDecodeRows: number;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -82,6 +84,7 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     maxDecodeRows: answer.maxDecodeRows,
     shutdownDate,
     prices: pricesOf(answer.prices),
+    maxLongDecodeRows: answer.maxLongDecodeRows,
   };
 }
 

@@ -21,8 +21,8 @@ export interface Growing {
 }
 
 /**
- * The logits after a text's tokens, and after each token of its draft or none of them: [vocabulary]
- * each.
+ * The logits after a text's tokens, and after each token of its draft or of a part that it begins
+ * with: [vocabulary] each.
  */
 export type NextLogits = readonly Float32Array[];
 
@@ -98,8 +98,11 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
   /** The rows [1, hiddenSize] after texts of one prompt that have no session yet. */
   async function begin(texts: readonly Growing[]): Promise<readonly Float32Array[]> {
     const [first, ...others] = texts as [Growing, ...Growing[]];
-    const maxTokens = Math.max(...texts.map((text) => text.maxTokens));
-    const session = keep(first, await DecodeSession.open(model, parts, { maxTokens, signal }));
+    const promptTokens = first.ids.length;
+    // A text may outgrow its session, and goes on without.
+    const most = Math.min(DecodeSession.longest(model, parts), Math.max(...texts.map((text) => text.maxTokens)));
+    const maxTokens = Math.max(most, promptTokens);
+    const session = keep(first, await DecodeSession.open(model, parts, { maxTokens, promptTokens, signal }));
     const { data } = await session.append(first.ids, 1, signal);
     for (const other of others) {
       await session.fork(signal).then((fork) => keep(other, fork), goWithout([other]));
@@ -107,12 +110,15 @@ export function decodeSessions(options: LogitsOptions): LogitsSource {
     return texts.map(() => data);
   }
 
-  /** The rows after the text and each token of its draft, [1 + draft, hiddenSize]. */
+  /**
+   * The rows after the text and each token of its draft that costs no other, [1 + n, hiddenSize].
+   */
   async function step({ ids, draft }: Growing, session: DecodeSession): Promise<Float32Array> {
     // A draft that was wrong from some token on is taken back.
     const same = session.ids.findIndex((id, at) => id !== ids[at]);
     if (same !== -1) session.rollback(same);
-    return (await session.append([...ids.slice(session.ids.length), ...draft], 1 + draft.length, signal)).data;
+    const drafted = draft.slice(0, Math.max(0, session.reach(ids.length) - ids.length));
+    return (await session.append([...ids.slice(session.ids.length), ...drafted], 1 + drafted.length, signal)).data;
   }
 
   /** Remembers texts that go on without a session; other errors are thrown. */

@@ -31,6 +31,12 @@ export class BlockDecoders {
     return spans.every((span) => cut[span] === 0 || graphs.decode?.[span] !== undefined);
   }
 
+  /** Whether every span that has blocks can decode with the rope of long sequences. */
+  get haveLongRope(): boolean {
+    const { cut, graphs } = this.#artifact.manifest;
+    return spans.every((span) => cut[span] === 0 || graphs.decode?.[span]?.frozen.longRows !== undefined);
+  }
+
   /**
    * Opens a span's decoder, or gives the open one.
    * @param weights `trained`: each lane is given its weights

@@ -18,6 +18,19 @@ export function canDecode({ decoders }: ClientBundle, remote: RemoteModel, { cla
   return maxDecodeRows > 0 && decoders.complete && classifier === undefined && taken;
 }
 
+/** The longest sessions, in rows. */
+export interface SessionRows {
+  /** To where a rope begins to depend on the length, virtual tokens among them. */
+  readonly short: number;
+  /** With the rope of long sequences; 0: there are none. */
+  readonly long: number;
+}
+
+/** Those of a gateway and a bundle. */
+export function sessionRows({ decoders }: ClientBundle, { connection: { card } }: RemoteModel): SessionRows {
+  return { short: card.maxDecodeRows, long: decoders.haveLongRope ? card.maxLongDecodeRows : 0 };
+}
+
 /** What to tell of a bundle that keeps a gateway from decoding; undefined where it does not. */
 export function decodeNote({ decoders }: ClientBundle, remote: RemoteModel): string | undefined {
   if (decoders.complete || remote.connection.card.maxDecodeRows === 0) return undefined;

@@ -20,22 +20,29 @@ interface SpanLane {
   readonly weights: GivenWeights | undefined;
 }
 
+/** Room for one sequence. */
+export interface HeldRoom {
+  /** Most rows of the sequence, virtual ones among them. */
+  readonly rows: number;
+  /** Its rows have the rope of long sequences. */
+  readonly longRope: boolean;
+}
+
 export class HeldBlocks {
   readonly #lanes: readonly SpanLane[];
-  readonly #rows: number;
+  readonly #room: HeldRoom;
 
-  private constructor(lanes: readonly SpanLane[], rows: number) {
+  private constructor(lanes: readonly SpanLane[], room: HeldRoom) {
     this.#lanes = lanes;
-    this.#rows = rows;
+    this.#room = room;
   }
 
   /**
    * Makes room for a sequence, and puts an adapter's prefix at its start.
-   * @param rows most rows of the sequence, virtual ones among them
    * @throws CutlayerError LIMIT_EXCEEDED, OUT_OF_MEMORY, SESSION_EVICTED, INVALID_ARTIFACT,
    *   UNAVAILABLE
    */
-  static async open(bundle: ClientBundle, { prefix, blockWeights }: StepParts, rows: number): Promise<HeldBlocks> {
+  static async open(bundle: ClientBundle, { prefix, blockWeights }: StepParts, room: HeldRoom): Promise<HeldBlocks> {
     const { bottom, backbone, top } = bundle.dims;
     const first = { bottom: 0, top: bottom + backbone } as const;
     const counts = { bottom, top } as const;
@@ -44,10 +51,10 @@ export class HeldBlocks {
       // A bundle's weights are float32.
       const weights = trained ? ((await bundle.spanWeights(span, blockWeights!)) as GivenWeights) : undefined;
       const decoder = await bundle.decoders.decoder(span, trained ? 'trained' : 'frozen');
-      return { span, decoder, lane: await decoder.allocate(rows, weights), weights };
+      return { span, decoder, lane: await decoder.allocate(room.rows, { weights, longRope: room.longRope }), weights };
     };
     const held = (['bottom', 'top'] as const).filter((span) => counts[span] > 0);
-    return HeldBlocks.#of(rows, held, allocate, async ({ decoder, lane }, span) => {
+    return HeldBlocks.#of(room, held, allocate, async ({ decoder, lane }, span) => {
       if (prefix !== undefined) await decoder.writePrefix(lane, layersOf(prefix, first[span], counts[span]));
     });
   }
@@ -77,10 +84,11 @@ export class HeldBlocks {
 
   /** A copy of the first rows that goes on by itself. @throws CutlayerError as {@link open} */
   fork(rows: number): Promise<HeldBlocks> {
+    const { rows: most, longRope } = this.#room;
     return HeldBlocks.#of(
-      this.#rows,
+      this.#room,
       this.#lanes,
-      async (from) => ({ ...from, lane: await from.decoder.allocate(this.#rows, from.weights) }),
+      async (from) => ({ ...from, lane: await from.decoder.allocate(most, { weights: from.weights, longRope }) }),
       ({ decoder, lane }, from) => decoder.copy(from.lane, lane, rows),
     );
   }
@@ -93,7 +101,7 @@ export class HeldBlocks {
 
   /** Makes the lanes and fills them; where one cannot be, there are none. */
   static async #of<From>(
-    rows: number,
+    room: HeldRoom,
     of: readonly From[],
     allocate: (from: From) => Promise<SpanLane>,
     fill: (lane: SpanLane, from: From) => Promise<void>,
@@ -105,9 +113,9 @@ export class HeldBlocks {
         lanes.push(lane);
         await fill(lane, from);
       }
-      return new HeldBlocks(lanes, rows);
+      return new HeldBlocks(lanes, room);
     } catch (caught) {
-      new HeldBlocks(lanes, rows).close();
+      new HeldBlocks(lanes, room).close();
       throw lost(caught);
     }
   }

@@ -16,12 +16,18 @@ import type { VirtualTokenKind } from '../connection/served-model.js';
 
 type Floats = Tensor<'float32'>;
 
-/** What a session is of. */
-export interface RemoteSessionOptions {
+/** What a session begins with. */
+export interface SessionBeginning {
   /** Rows that it may have, virtual tokens among them. */
   readonly maxRows: number;
+  /** All its rows have the rope of long sequences. Default false. */
+  readonly longRope?: boolean | undefined;
   /** Soft prompt [P, hiddenSize], or prefix [backbone layers, 2, P, kvHeads, headDim]. */
   readonly adapter?: { readonly kind: VirtualTokenKind; readonly value: Floats } | undefined;
+}
+
+/** What a session is of. */
+export interface RemoteSessionOptions extends SessionBeginning {
   /** Gives rows again, [to - from, hiddenSize], for a replay: `from` counts virtual tokens. */
   readonly replay: (from: number, to: number) => Promise<Floats>;
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +43,7 @@ const FULL_RETRY_MS = 5000;
 /** A session. Its operations run one at a time. */
 export class RemoteSession {
   readonly #connection: Connection;
-  readonly #options: RemoteSessionOptions;
+  #options: RemoteSessionOptions;
   readonly #id: string;
   readonly #virtualRows: number;
   readonly #messageRows: number;
@@ -45,6 +51,8 @@ export class RemoteSession {
   #stream: DecodeStream | undefined;
   /** Whether the gateway has, or had, a session of this id. */
   #opened: boolean;
+  /** The next stream opens a session of this id, which replaces the one of before. */
+  #anew = false;
   #working = false;
   #tokenExpired = false;
 
@@ -108,6 +116,18 @@ export class RemoteSession {
       throw new CutlayerError('INVALID_ARGUMENT', `rollback: expected ${this.#virtualRows} to ${this.#length} rows, got ${length}`);
     // The gateway drops them at the next append, which says where it begins.
     this.#length = length;
+  }
+
+  /**
+   * Begins again, with its virtual tokens alone; the gateway frees what it had. A session of the
+   * same virtual tokens.
+   */
+  restart(beginning: SessionBeginning): void {
+    this.#options = { ...this.#options, ...beginning };
+    this.#stream?.end();
+    this.#stream = undefined;
+    this.#anew = true;
+    this.#length = this.#virtualRows;
   }
 
   /**
@@ -211,8 +231,9 @@ export class RemoteSession {
     if (this.#stream !== undefined) return this.#stream;
     const stream = await this.#connection.decodeStream(this.#tokenExpired);
     this.#stream = stream;
-    const { length } = await stream.ask(this.#opened ? this.#resuming(this.#length) : this.#opening());
+    const { length } = await stream.ask(this.#opened && !this.#anew ? this.#resuming(this.#length) : this.#opening());
     this.#opened = true;
+    this.#anew = false;
     this.#tokenExpired = false;
     for (let at = length; at < this.#length; ) {
       const end = Math.min(this.#length, at + this.#messageRows);
@@ -223,12 +244,12 @@ export class RemoteSession {
   }
 
   #opening(): DecodeRequest {
-    const { adapter, maxRows } = this.#options;
+    const { adapter, maxRows, longRope = false } = this.#options;
     const { card, wireDtype, counters } = this.#connection;
     if (adapter !== undefined) counters.bytesUp += wireBytes(adapter.value.shape, wireDtype);
     const parts =
       adapter === undefined ? {} : { [adapter.kind]: encodeTensor(adapter.value, wireDtype, adapter.kind), adapter: adapter.kind };
-    return { open: { sessionId: this.#id, backboneDigest: card.backboneDigest, maxRows, ...parts }, action: 'open' };
+    return { open: { sessionId: this.#id, backboneDigest: card.backboneDigest, maxRows, longRope, ...parts }, action: 'open' };
   }
 
   #resuming(length: number): DecodeRequest {

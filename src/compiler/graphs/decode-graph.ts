@@ -12,7 +12,7 @@ import { attendLane, type LaneRows, laneShapes } from '../models/lane-attention.
 import type { ModelDescription } from '../models/registry.js';
 import { type Rotation, rotation } from '../models/rope.js';
 import type { DecoderSpec } from '../models/spec.js';
-import { addDims, symbol } from '../onnx/dim.js';
+import { addDims, type Dim, symbol } from '../onnx/dim.js';
 import type { Graph } from '../onnx/graph.js';
 import type { Value } from '../onnx/value.js';
 import type { SpanWeights } from './client-graphs.js';
@@ -32,9 +32,11 @@ export interface DecodeSpan {
  * A part over the rows of its lanes. Inputs: `hiddenStates` [R,d], lane after lane; those of a
  * bottom are without learned positions. Of lane b: `positions.b` int64 [S_b]; R is the sum of all
  * S. `padding.b` int64 [0] or [1], of 0: a row of padding where the lane has fewer than two rows of
- * queries. Of block l, counted in the part, and lane b: `keys.l.b` and `values.l.b` [T_b, …],
- * {@link laneShapes}. Outputs: `output` [R,d]; `newKeys.l.b` and `newValues.l.b`
- * [S_b, numKvHeads * headDim], to be written into that memory.
+ * queries. `ropeLength.b` int64 [S_b], where {@link decodeRows} gives long ones: the length by
+ * which the lane's rope is chosen, the same for all rows of a sequence. Of block l, counted in the
+ * part, and lane b: `keys.l.b` and `values.l.b` [T_b, …], {@link laneShapes}. Outputs: `output`
+ * [R,d]; `newKeys.l.b` and `newValues.l.b` [S_b, numKvHeads * headDim], to be written into that
+ * memory.
  */
 export function compileDecode(model: ModelDescription, cut: Cut, { part, lanes: count, weights }: DecodeSpan): Graph {
   const decoder = new DecoderGraph(model, weights);
@@ -54,28 +56,48 @@ export function compileDecode(model: ModelDescription, cut: Cut, { part, lanes: 
     lanes.map((lane) => lane.positions),
     0,
   ); // [R]
+  const ropeLength =
+    decodeRows(spec).long === undefined
+      ? 1
+      : g.concat(
+          lanes.map(({ rows }, b) => g.input(`ropeLength.${b}`, 'int64', [rows])),
+          0,
+        ); // [R]
   const outputs: Record<string, Value> = {};
   let x = addsPositions(spec, part) ? addLearnedPositions(decoder, hiddenStates, positions) : hiddenStates;
   for (let layer = first; layer < end; layer++)
     x = block(decoder, layer, x, (normed) =>
-      attendAll(decoder, lanes, rotationOf(decoder, layer, positions), layer, layer - first, normed, outputs),
+      attendAll(decoder, lanes, rotationOf(decoder, layer, positions, ropeLength), layer, layer - first, normed, outputs),
     );
   return g.build({ outputs: { output: x, ...outputs } });
 }
 
-/** The longest span of rows: to where a rope's frequencies begin to depend on the length. */
-export function maxDecodeRows({ maxPositions, position }: DecoderSpec): number {
-  const ropes = position.kind === 'rope' ? [position.rope, position.windowRope] : [];
-  const limits = ropes.map((rope) => {
-    if (rope?.scaling === 'longrope') return rope.originalMaxPositions;
-    return rope?.scaling === 'dynamic' ? rope.trainedPositions : maxPositions;
-  });
-  return Math.min(maxPositions, ...limits);
+/** The longest spans of rows that can be decoded. */
+export interface DecodeRows {
+  /** To where a rope's frequencies begin to depend on the length. */
+  readonly short: number;
+  /**
+   * Of spans that have the frequencies beyond that, from their first row on; absent where there are
+   * none that stay. Those of dynamic scaling change with each further row, so keys of before are of
+   * no use there.
+   */
+  readonly long?: number;
 }
 
-function rotationOf({ g, spec }: DecoderGraph, layer: number, positions: Value): Rotation | undefined {
+/** The longest spans, by the model's ropes. */
+export function decodeRows({ maxPositions, position }: DecoderSpec): DecodeRows {
+  const ropes = position.kind === 'rope' ? [position.rope, ...(position.windowRope === undefined ? [] : [position.windowRope])] : [];
+  const end = Math.min(maxPositions, ...ropes.map((rope) => (rope.scaling === 'dynamic' ? rope.trainedPositions : maxPositions)));
+  const switches = [...new Set(ropes.flatMap((rope) => (rope.scaling === 'longrope' ? [rope.originalMaxPositions] : [])))]
+    .filter((at) => at < end)
+    .sort((a, b) => a - b);
+  const [first, second = end] = switches;
+  return first === undefined ? { short: end } : { short: first, long: second };
+}
+
+function rotationOf({ g, spec }: DecoderGraph, layer: number, positions: Value, length: Dim | Value): Rotation | undefined {
   const found = ropeOfBlock(spec, layer);
-  return found && rotation(g, found.rope, found.rotaryDim, positions, 1);
+  return found && rotation(g, found.rope, found.rotaryDim, positions, length);
 }
 
 /** Attention of one block, of all lanes' rows. @param x [R, hiddenSize] */

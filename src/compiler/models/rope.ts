@@ -21,9 +21,10 @@ export interface Rotation {
  * The rotation of every row.
  * @param rotaryDim how many of a head's values are rotated
  * @param positions int64 [R]
- * @param length P + S, virtual tokens and padding included; some scalings depend on it
+ * @param length P + S, virtual tokens and padding included; some scalings depend on it. Or int64
+ *   [R]: that of each row's own sequence
  */
-export function rotation(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, positions: Value, length: Dim): Rotation {
+export function rotation(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, positions: Value, length: Dim | Value): Rotation {
   return g.scoped('rope', () => {
     const angles = g.mul(g.unsqueeze(g.cast(positions, 'float32'), [1, 2]), frequencies(g, rope, rotaryDim, length)); // [R, 1, rotaryDim / 2]
     const factor = attentionFactor(rope);
@@ -32,10 +33,11 @@ export function rotation(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, pos
   });
 }
 
-/** The inverse frequencies of a batch of this length, [1, 1, rotaryDim / 2]. */
-function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length: Dim): Value {
+/** The inverse frequencies at this length, [1, 1, rotaryDim / 2], or [R, 1, rotaryDim / 2]. */
+function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length: Dim | Value): Value {
   const row = (values: Float32Array): Value => g.constant(f32([1, 1, rotaryDim / 2], values));
-  const longerThan = (limit: number): Value => g.less(g.scalar(limit, 'int64'), g.dim(length));
+  const lengths = typeof length === 'object' && 'node' in length ? g.unsqueeze(length, [1, 2]) : g.dim(length); // [R, 1, 1] or []
+  const longerThan = (limit: number): Value => g.less(g.scalar(limit, 'int64'), lengths);
   const usual = row(inverseFrequencies(rope, rotaryDim));
   switch (rope.scaling) {
     case 'longrope':
@@ -44,7 +46,7 @@ function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length:
       // base = theta (factor L / trained - (factor - 1)) ^ (dim / (dim - 2))
       // frequencies 1 / base ^ (2i / dim)
       const { theta, factor, trainedPositions } = rope;
-      const growth = g.sub(g.div(g.mul(g.cast(g.dim(length), 'float32'), factor), trainedPositions), factor - 1);
+      const growth = g.sub(g.div(g.mul(g.cast(lengths, 'float32'), factor), trainedPositions), factor - 1);
       const long = longerThan(trainedPositions);
       const base = g.mul(g.pow(g.where(long, growth, 1), rotaryDim / (rotaryDim - 2)), theta);
       const powers = g.pow(base, row(frequencyExponents(rotaryDim)));

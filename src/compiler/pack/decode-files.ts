@@ -1,6 +1,6 @@
 /** Writes the graphs of decoding: the backbone's, and those of the blocks that a client holds. */
 import type { ClientBundleManifest, ClientDecodeGraphs, Cut, DecodeGraph } from '../../artifacts/manifest.js';
-import { compileDecode, type DecodeSpan, maxDecodeRows } from '../graphs/decode-graph.js';
+import { compileDecode, type DecodeSpan, decodeRows } from '../graphs/decode-graph.js';
 import { KEY_BLOCK, laneShapes } from '../models/lane-attention.js';
 import type { ModelDescription } from '../models/registry.js';
 import type { GraphFiles } from './graph-files.js';
@@ -27,10 +27,12 @@ export function writeClientDecode(files: GraphFiles, model: ModelDescription, cu
 function writeDecode(files: GraphFiles, name: string, model: ModelDescription, cut: Cut, span: DecodeSpan): DecodeGraph {
   const { file } = files.write(name, compileDecode(model, cut, span));
   const { keys, values } = laneShapes(model.spec.attention);
+  const { short, long } = decodeRows(model.spec);
   return {
     file,
     lanes: span.lanes,
-    maxRows: maxDecodeRows(model.spec),
+    maxRows: short,
+    ...(long !== undefined && { longRows: long }),
     keyBlock: KEY_BLOCK,
     keyShape: [...keys],
     valueShape: [...values],

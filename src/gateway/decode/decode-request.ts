@@ -18,6 +18,8 @@ export interface DecodeChecks {
   readonly limits: Pick<SplitLimits, 'maxTokens' | 'maxVirtualTokens'>;
   /** Rows of the longest session. */
   readonly maxRows: number;
+  /** Rows of the longest session with the rope of long sequences; 0: there is none. */
+  readonly longRows: number;
 }
 
 /** A checked append, and how to answer. */
@@ -36,23 +38,29 @@ const wrong = (field: string, message: string): CutlayerError =>
  * @throws CutlayerError INVALID_ARGUMENT, INVALID_DTYPE, INVALID_SHAPE, LIMIT_EXCEEDED, NON_FINITE,
  *   BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED
  */
-export function parseOpen(request: OpenSession__Output, { backbone, limits, maxRows }: DecodeChecks): OpenInput {
+export function parseOpen(request: OpenSession__Output, { backbone, limits, maxRows, longRows }: DecodeChecks): OpenInput {
   const { manifest, digest } = backbone;
   const id = checkId('open.sessionId', request.sessionId);
   checkDigest(request.backboneDigest, digest);
   if (request.maxRows < 1) throw wrong('open.maxRows', 'expected at least 1, got 0');
-  checkLimit('open.maxRows', request.maxRows, maxRows);
+  const { longRope } = request;
+  if (longRope && longRows === 0)
+    throw wrong(
+      'open.longRope',
+      "this backbone has no sessions with the rope of long sequences: its rope has no such frequencies, or it was packed before they were known; see the model card's max_long_decode_rows",
+    );
+  checkLimit('open.maxRows', request.maxRows, longRope ? longRows : maxRows);
   const kinds = (['softPrompt', 'prefix'] as const).filter((kind) => request[kind] != null);
   if (kinds.length > 1) throw wrong('open.adapter', 'expected a soft prompt or a prefix, got both');
   const [kind] = kinds;
-  if (kind === undefined) return { id, maxRows: request.maxRows, adapter: { kind: 'none' } };
+  if (kind === undefined) return { id, maxRows: request.maxRows, longRope, adapter: { kind: 'none' } };
   stepGraphsOf(manifest, kind);
   const expected: ExpectedTensor = { name: kind, shape: stepShapes[kind](manifest.dims) };
   const { shape, dtype } = checkTensor(request[kind], expected);
   const virtualTokens = virtualTokensOf(kind, shape);
   checkLimit(`${kind} virtual tokens`, virtualTokens, Math.min(limits.maxVirtualTokens, request.maxRows - 1));
   const adapter: AdapterInput = { kind, value: decodeTensor(request[kind], expected) };
-  return { id, maxRows: request.maxRows, adapter, bytes: { bytesIn: wireBytes(shape, dtype), bytesOut: 0 } };
+  return { id, maxRows: request.maxRows, longRope, adapter, bytes: { bytesIn: wireBytes(shape, dtype), bytesOut: 0 } };
 }
 
 /**

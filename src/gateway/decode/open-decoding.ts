@@ -1,5 +1,5 @@
 /** Decoding at a gateway: its decoder, opened on the first use, and the sessions over it. */
-import { decodeMaxRows } from '../../artifacts/decode-graph.js';
+import { type SpanLimits, spanLimits } from '../../artifacts/decode-graph.js';
 import { CutlayerError } from '../../errors.js';
 import { ROWS_PER_RUN } from '../../runtime/decode/plan-runs.js';
 import type { BackboneEngine } from '../engine/engine.js';
@@ -11,9 +11,7 @@ import { type Decoder, openDecoder } from './decoder.js';
 import { DecodeSessions, type SessionsOptions } from './sessions.js';
 
 /** A decoder that can be opened. */
-export interface DecoderSource {
-  /** Rows of the longest span. */
-  readonly maxRows: number;
+export interface DecoderSource extends SpanLimits {
   /** Lanes of one run. */
   readonly maxBatch: number;
   /** @throws CutlayerError INVALID_ARTIFACT, UNAVAILABLE */
@@ -81,9 +79,9 @@ export const noSessions = {
  */
 export function decoderOf(engine: BackboneEngine): DecoderSource | undefined {
   const { artifact } = engine;
-  const maxRows = decodeMaxRows(artifact.manifest);
-  if (maxRows === undefined) return undefined;
-  return { maxRows, maxBatch: MAX_BATCH, open: () => openDecoder({ artifact, threads: engine.stats().threadsPerWorker }) };
+  const spans = spanLimits(artifact.manifest);
+  if (spans === undefined) return undefined;
+  return { ...spans, maxBatch: MAX_BATCH, open: () => openDecoder({ artifact, threads: engine.stats().threadsPerWorker }) };
 }
 
 /** Makes the decoding of an engine's backbone. */
@@ -116,6 +114,7 @@ export function openDecoding(
 
   return {
     maxRows: source.maxRows,
+    longRows: source.longRows,
     sessions() {
       if (closed) throw new CutlayerError('UNAVAILABLE', 'decoder: it has been closed');
       opening ??= open().catch((error: unknown) => {

@@ -71,11 +71,15 @@ export class RowCache {
   }
 
   /** A new session; undefined without a cache. */
-  begin(tenant: string, adapter: AdapterInput, maxRows: number): CachedSpan | undefined {
+  begin(
+    tenant: string,
+    adapter: AdapterInput,
+    { maxRows, longRope = false }: { readonly maxRows: number; readonly longRope?: boolean | undefined },
+  ): CachedSpan | undefined {
     const { bounds, digest } = this.#options;
     if (bounds.cacheBytes === 0) return undefined;
     const base = adapter.kind === 'prefix' ? adapter.value.shape[2]! : 0;
-    return { tenant, base, digests: RowDigests.begin(digest, adapter, maxRows - base), settled: base };
+    return { tenant, base, digests: RowDigests.begin({ backboneDigest: digest, longRope }, adapter, maxRows - base), settled: base };
   }
 
   /**

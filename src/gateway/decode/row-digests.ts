@@ -18,13 +18,18 @@ export class RowDigests {
   }
 
   /**
-   * A chain without rows. Its head has the backbone and the prefix's keys and values. The rows of a
-   * soft prompt are rows of the chain.
+   * A chain without rows. Its head has the backbone, its rope, and the prefix's keys and values.
+   * The rows of a soft prompt are rows of the chain.
    * @param maxRows rows that it may have
    */
-  static begin(backboneDigest: string, adapter: AdapterInput, maxRows: number): RowDigests {
+  static begin(
+    { backboneDigest, longRope }: { readonly backboneDigest: string; readonly longRope: boolean },
+    adapter: AdapterInput,
+    maxRows: number,
+  ): RowDigests {
     const digests = new Uint8Array(DIGEST_BYTES * (1 + maxRows));
-    const head = createHash('sha256').update(`rows ${backboneDigest} ${adapter.kind === 'prefix' ? 'prefix' : 'none'}`);
+    const kind = adapter.kind === 'prefix' ? 'prefix' : 'none';
+    const head = createHash('sha256').update(`rows ${backboneDigest} ${longRope ? 'long' : 'short'} ${kind}`);
     digests.set((adapter.kind === 'prefix' ? updated(head, adapter.value.data) : head).digest());
     return new RowDigests(digests);
   }

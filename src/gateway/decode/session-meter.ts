@@ -19,6 +19,8 @@ const noBytes: WireBytes = { bytesIn: 0, bytesOut: 0 };
 export interface MeteredSession extends SessionKey {
   readonly maxRows: number;
   readonly adapter: AdapterInput;
+  /** Its rows have other names with the rope of long sequences: they are other work. */
+  readonly longRope?: boolean | undefined;
   /** Of the opening. */
   readonly bytes?: WireBytes | undefined;
 }
@@ -65,11 +67,11 @@ export class SessionMeter {
    * @throws CutlayerError UNAVAILABLE
    */
   static async open(ledger: Ledger, session: MeteredSession, digest: string): Promise<SessionMeter> {
-    const { tenant, id, maxRows, adapter, bytes: opening = noBytes } = session;
+    const { tenant, id, maxRows, adapter, longRope = false, bytes: opening = noBytes } = session;
     const base = adapter.kind === 'prefix' ? adapter.value.shape[2]! : 0;
     const key = { tenant, id };
     const usage = await ledger.openSession(key, maxRows);
-    const names = RowDigests.begin(digest, adapter, maxRows - base);
+    const names = RowDigests.begin({ backboneDigest: digest, longRope }, adapter, maxRows - base);
     return new SessionMeter({ ledger, key, usage, names, adapter: adapter.kind, base, opening });
   }
 

@@ -28,6 +28,7 @@ export interface Session extends TableEntry {
 
 interface OwnSession extends TableEntry {
   readonly maxRows: number;
+  readonly longRope: boolean;
   readonly mutex: Mutex;
   virtualRows: number;
   length: number;
@@ -56,7 +57,11 @@ export interface OpenInput {
   readonly adapter: AdapterInput;
   /** To be charged with its first rows. */
   readonly bytes?: WireBytes;
+  /** Its rows have the rope of long sequences. Default false. */
+  readonly longRope?: boolean | undefined;
 }
+
+type SessionRoom = Omit<OpenInput, 'adapter' | 'bytes'>;
 
 /** Rows to append. */
 export interface AppendInput {
@@ -112,11 +117,11 @@ export class DecodeSessions {
    * @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL, OUT_OF_MEMORY, CANCELLED, UNAVAILABLE, and
    *   what the decoder fails with
    */
-  async open(call: SessionCall, { id, maxRows, adapter, bytes }: OpenInput): Promise<Session> {
+  async open(call: SessionCall, { adapter, bytes, ...room }: OpenInput): Promise<Session> {
     const { ledger, digest } = this.#options;
-    return this.#replacing(call, { id, maxRows }, async (session, lane) => {
-      session.span = this.#cache.begin(call.tenant, adapter, maxRows);
-      session.meter = ledger && (await SessionMeter.open(ledger, { tenant: call.tenant, id, maxRows, adapter, bytes }, digest));
+    return this.#replacing(call, room, async (session, lane) => {
+      session.span = this.#cache.begin(call.tenant, adapter, room);
+      session.meter = ledger && (await SessionMeter.open(ledger, { tenant: call.tenant, ...room, adapter, bytes }, digest));
       if (adapter.kind === 'prefix') {
         session.virtualRows = adapter.value.shape[2]!;
         await this.#options.decoder.writePrefix(lane, adapter.value);
@@ -177,7 +182,7 @@ export class DecodeSessions {
   async fork(call: SessionCall, session: Session, id: string): Promise<void> {
     if (id === session.id) throw new CutlayerError('INVALID_ARGUMENT', 'fork.sessionId: expected another id than the session has');
     await this.#using(session as OwnSession, call, (own, lane) =>
-      this.#replacing({ ...call, holder: {} }, { id, maxRows: own.maxRows }, async (copy, copyLane) => {
+      this.#replacing({ ...call, holder: {} }, { id, maxRows: own.maxRows, longRope: own.longRope }, async (copy, copyLane) => {
         await this.#options.decoder.copy(lane, copyLane, own.length);
         copy.span = own.span && { ...own.span, digests: own.span.digests.copy() };
         copy.meter = await own.meter?.fork(id, own.length);
@@ -213,11 +218,11 @@ export class DecodeSessions {
   }
 
   /** Reserves the bytes of a session, and then allocates its lane. */
-  async #reserve({ tenant, holder, signal }: SessionCall, id: string, maxRows: number): Promise<OwnSession> {
+  async #reserve({ tenant, holder, signal }: SessionCall, { id, maxRows, longRope = false }: SessionRoom): Promise<OwnSession> {
     throwIfCancelled(signal);
     const { decoder } = this.#options;
     const session: OwnSession = {
-      ...{ tenant, id, maxRows, holder, bytes: decoder.laneBytes(maxRows), usedAt: 0, busy: 0 },
+      ...{ tenant, id, maxRows, longRope, holder, bytes: decoder.laneBytes(maxRows), usedAt: 0, busy: 0 },
       ...{ mutex: new Mutex(), virtualRows: 0, length: 0, lane: undefined, span: undefined, meter: undefined },
     };
     const victims = this.#table.add(session);
@@ -226,7 +231,7 @@ export class DecodeSessions {
     this.#cache.giveWay(tenant);
     session.busy++;
     try {
-      session.lane = await decoder.allocate(maxRows);
+      session.lane = await decoder.allocate(maxRows, { longRope });
       return session;
     } catch (caught) {
       this.#table.remove(session);
@@ -237,15 +242,11 @@ export class DecodeSessions {
   }
 
   /** Begins a session in the place of one of the same id; it ends when that fails. */
-  #replacing<T>(
-    call: SessionCall,
-    { id, maxRows }: Pick<OpenInput, 'id' | 'maxRows'>,
-    begin: (session: OwnSession, lane: Lane) => Promise<T>,
-  ): Promise<T> {
-    return this.#ids.take(`${call.tenant} ${id}`, async () => {
-      const before = this.#table.find(call.tenant, id);
+  #replacing<T>(call: SessionCall, room: SessionRoom, begin: (session: OwnSession, lane: Lane) => Promise<T>): Promise<T> {
+    return this.#ids.take(`${call.tenant} ${room.id}`, async () => {
+      const before = this.#table.find(call.tenant, room.id);
       if (before !== undefined) await before.mutex.runExclusive(() => this.#end(before));
-      const session = await this.#reserve(call, id, maxRows);
+      const session = await this.#reserve(call, room);
       try {
         return await session.mutex.runExclusive(() => this.#busy(session, (lane) => begin(session, lane)));
       } catch (caught) {

@@ -1,4 +1,5 @@
 /** The answer to GetModel: what a client needs to know of a backbone, without its weights. */
+import type { SpanLimits } from '../../artifacts/decode-graph.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import type { PriceList } from '../../protocol/metering/prices.js';
 import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
@@ -8,8 +9,8 @@ import type { SplitLimits } from './limits.js';
 /** What a vendor states of a backbone beside its artifact. */
 export interface BackbonePolicy {
   readonly prefixInit: boolean;
-  /** Of the longest decode session; 0: none. */
-  readonly maxDecodeRows: number;
+  /** The longest decode sessions; undefined: there are none. */
+  readonly spans: SpanLimits | undefined;
   /** `2027-03-01`; undefined: not announced. */
   readonly shutdownDate: string | undefined;
   /** Undefined: none are stated. */
@@ -20,7 +21,7 @@ export interface BackbonePolicy {
 export function modelResponse(
   { manifest, digest }: BackboneArtifact,
   limits: SplitLimits,
-  { prefixInit, maxDecodeRows, shutdownDate, prices }: BackbonePolicy,
+  { prefixInit, spans, shutdownDate, prices }: BackbonePolicy,
 ): GetModelResponse {
   const { name, family, dims, cut, graphs } = manifest;
   const { maxMessageBytes, maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs } = limits;
@@ -34,7 +35,8 @@ export function modelResponse(
     wireDtypes: wireDTypeNames.map((dtype) => wireDTypes[dtype].proto),
     adapters: ['ADAPTER_KIND_SOFT_PROMPT', ...(graphs.prefix === undefined ? [] : ['ADAPTER_KIND_PREFIX' as const])],
     prefixInit,
-    maxDecodeRows,
+    maxDecodeRows: spans?.maxRows ?? 0,
+    maxLongDecodeRows: spans?.longRows ?? 0,
     shutdownDate: shutdownDate ?? '',
     ...(prices && { prices: { ...prices } }),
   };

@@ -29,21 +29,35 @@ export interface LaneRows {
 /** The values of weights that a graph has as inputs, by the inputs' names. They do not change. */
 export type GivenWeights = Readonly<Record<string, Tensor<'float32'>>>;
 
+/** What a lane is of, beside its rows. */
+export interface LaneOptions {
+  /**
+   * Those that the graph has as inputs, the same for all rows of the lane. Lanes with the same
+   * object share one copy.
+   */
+  readonly weights?: GivenWeights | undefined;
+  /**
+   * The lane's sequence is longer than `maxRows` in the end: all its rows, the first ones too, have
+   * the rope of long sequences. Default false.
+   */
+  readonly longRope?: boolean | undefined;
+}
+
 export interface Decoder {
   /** Bytes of keys and values of one row, all blocks. */
   readonly bytesPerRow: number;
   /** Rows of the longest span. */
   readonly maxRows: number;
+  /** Rows of the longest span with the rope of long sequences; 0: there is none. */
+  readonly longRows: number;
   /** Bytes that `allocate(rows)` takes: rows are rounded up. */
   laneBytes(rows: number): number;
   /**
    * Makes an empty lane. Starts the worker again if it has crashed.
-   * @param weights those that the graph has as inputs, the same for all rows of the lane; lanes
-   *   with the same object share one copy
-   * @throws CutlayerError LIMIT_EXCEEDED (more than `maxRows`), OUT_OF_MEMORY, WORKER_CRASHED,
-   *   UNAVAILABLE
+   * @throws CutlayerError LIMIT_EXCEEDED (more than `maxRows`, or `longRows`), OUT_OF_MEMORY,
+   *   WORKER_CRASHED, UNAVAILABLE
    */
-  allocate(rows: number, weights?: GivenWeights): Promise<Lane>;
+  allocate(rows: number, options?: LaneOptions): Promise<Lane>;
   /**
    * Appends rows to lanes, each at most once in a batch. A row's bits depend on its lane's content
    * alone: not on other lanes of the batch, not on how rows were cut into calls.
@@ -61,7 +75,7 @@ export interface Decoder {
   writePrefix(lane: Lane, keyValues: Tensor<'float32'>): Promise<void>;
   /**
    * Replaces a lane's rows from row `at` on, by default all, by the first rows of another, whose
-   * capacity may differ.
+   * capacity may differ, but not its rope.
    * @throws CutlayerError INVALID_ARGUMENT, LIMIT_EXCEEDED, QUEUE_FULL, WORKER_CRASHED, UNAVAILABLE
    */
   copy(from: Lane, to: Lane, rows: number, at?: number): Promise<void>;
@@ -77,8 +91,10 @@ export interface Decoder {
 }
 
 /** The graph, its lanes' layout, and the longest span. */
-export interface LaneDecoderOptions extends DecodeSettings {
+export interface LaneDecoderOptions extends Omit<DecodeSettings, 'hasRopeLength'> {
   readonly maxRows: number;
+  /** Of the rope of long sequences, where the graph has one. */
+  readonly longRows?: number | undefined;
   readonly numKvHeads: number;
   readonly headDim: number;
   readonly spawn?: SpawnDecodeWorker | undefined;
@@ -88,10 +104,12 @@ export interface LaneDecoderOptions extends DecodeSettings {
  * Opens a decode graph in a worker thread, which holds a copy of its weights.
  * @throws CutlayerError INVALID_ARTIFACT, UNSUPPORTED_OP, UNAVAILABLE
  */
-export async function openLaneDecoder({ maxRows, numKvHeads, headDim, spawn, ...settings }: LaneDecoderOptions): Promise<Decoder> {
+export async function openLaneDecoder(options: LaneDecoderOptions): Promise<Decoder> {
+  const { maxRows, longRows = 0, numKvHeads, headDim, spawn, ...layout } = options;
+  const settings = { ...layout, hasRopeLength: longRows > 0 };
   const worker = new DecodeWorker(settings, spawn);
   await worker.start();
-  return new LaneDecoder(worker, settings, maxRows, [settings.layers, 2, numKvHeads, headDim]);
+  return new LaneDecoder(worker, settings, { maxRows, longRows }, [settings.layers, 2, numKvHeads, headDim]);
 }
 
 type Layout = Pick<DecodeSettings, 'layers' | 'hiddenSize' | 'keyBlock'>;
@@ -99,6 +117,7 @@ type Layout = Pick<DecodeSettings, 'layers' | 'hiddenSize' | 'keyBlock'>;
 /** What is known of a lane on this side. */
 interface LaneState {
   readonly generation: number;
+  readonly longRope: boolean;
   readonly weights: GivenWeights | undefined;
   /** Rows that it holds. */
   rows: number;
@@ -115,6 +134,7 @@ interface HeldWeights {
 class LaneDecoder implements Decoder {
   readonly bytesPerRow: number;
   readonly maxRows: number;
+  readonly longRows: number;
   readonly #worker: DecodeWorker;
   readonly #layout: Layout;
   /** layers, 2, numKvHeads, headDim */
@@ -123,10 +143,16 @@ class LaneDecoder implements Decoder {
   readonly #weights = new Map<GivenWeights, HeldWeights>();
   #nextId = 1;
 
-  constructor(worker: DecodeWorker, layout: Layout, maxRows: number, rowShape: readonly [number, number, number, number]) {
+  constructor(
+    worker: DecodeWorker,
+    layout: Layout,
+    { maxRows, longRows }: { readonly maxRows: number; readonly longRows: number },
+    rowShape: readonly [number, number, number, number],
+  ) {
     this.#worker = worker;
     this.#layout = layout;
     this.maxRows = maxRows;
+    this.longRows = longRows;
     this.#rowShape = rowShape;
     this.bytesPerRow = rowShape.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
   }
@@ -135,21 +161,26 @@ class LaneDecoder implements Decoder {
     return this.#capacity(rows) * this.bytesPerRow;
   }
 
-  async allocate(rows: number, weights?: GivenWeights): Promise<Lane> {
-    if (!Number.isSafeInteger(rows) || rows < 1 || rows > this.maxRows)
-      throw new CutlayerError('LIMIT_EXCEEDED', `lane: expected 1 to ${this.maxRows} rows, got ${rows}`, {
-        details: { limit: this.maxRows },
-      });
+  async allocate(rows: number, { weights, longRope = false }: LaneOptions = {}): Promise<Lane> {
+    const limit = this.#limit(longRope);
+    if (!Number.isSafeInteger(rows) || rows < 1 || rows > limit)
+      throw new CutlayerError('LIMIT_EXCEEDED', `lane: expected 1 to ${limit} rows, got ${rows}`, { details: { limit } });
     await this.#worker.start();
     const { generation } = this.#worker;
     for (const [id, state] of this.#lanes) if (state.generation !== generation) this.#lanes.delete(id);
     for (const [given, held] of this.#weights) if (held.generation !== generation) this.#weights.delete(given);
     const lane = { id: this.#nextId++, capacity: this.#capacity(rows) };
-    this.#lanes.set(lane.id, { generation, weights, rows: 0 });
+    this.#lanes.set(lane.id, { generation, longRope, weights, rows: 0 });
     try {
       // Not awaited apart: the worker works in order.
       const sent = weights && this.#use(weights, generation);
-      const allocated = this.#worker.call({ type: 'allocate', lane: lane.id, capacity: lane.capacity, weights: sent?.id });
+      const allocated = this.#worker.call({
+        type: 'allocate',
+        lane: lane.id,
+        capacity: lane.capacity,
+        ropeLength: limit,
+        weights: sent?.id,
+      });
       await Promise.all([sent?.sending, allocated]);
       return lane;
     } catch (caught) {
@@ -209,7 +240,7 @@ class LaneDecoder implements Decoder {
         'INVALID_SHAPE',
         `prefix: expected [${layers}, 2, *, ${numKvHeads}, ${headDim}], got [${keyValues.shape.join(', ')}]`,
       );
-    this.#checkFits('prefix', lane, rows);
+    this.#checkFits('prefix', lane, state, rows);
     if (!allFinite(keyValues.data)) throw new CutlayerError('NON_FINITE', 'prefix: expected finite values, got NaN or infinity');
     const copy = keyValues.data.slice();
     state.rows = 0;
@@ -219,20 +250,22 @@ class LaneDecoder implements Decoder {
 
   async copy(from: Lane, to: Lane, rows: number, at = 0): Promise<void> {
     const [source, target] = [this.#state(from), this.#state(to)];
+    if (source.longRope !== target.longRope)
+      throw new CutlayerError('INVALID_ARGUMENT', 'copy: the lanes have other ropes, so keys of one are of no use in the other');
     checkHeld('copy', rows, source.rows);
     checkHeld('copy: at', at, target.rows);
-    this.#checkFits('copy', to, at + rows);
+    this.#checkFits('copy', to, target, at + rows);
     await this.#worker.call({ type: 'copy', from: from.id, to: to.id, rows, at });
     target.rows = at + rows;
   }
 
   async keep(lane: Lane, from: number, rows: number): Promise<Lane> {
-    const { generation, rows: held } = this.#state(lane);
+    const { generation, longRope, rows: held } = this.#state(lane);
     checkHeld('keep: from', from, held);
     checkHeld('keep', rows, held - from);
     const kept = { id: this.#nextId++, capacity: rows };
     await this.#worker.call({ type: 'keep', lane: kept.id, of: lane.id, from, rows });
-    this.#lanes.set(kept.id, { generation, weights: undefined, rows });
+    this.#lanes.set(kept.id, { generation, longRope, weights: undefined, rows });
     return kept;
   }
 
@@ -262,12 +295,16 @@ class LaneDecoder implements Decoder {
       throw new CutlayerError('INVALID_SHAPE', `rows: expected [1 or more, ${hiddenSize}], got [${rows.shape.join(', ')}]`);
     if (!Number.isSafeInteger(from) || from < 0 || from > state.rows)
       throw new CutlayerError('INVALID_ARGUMENT', `from: expected at most the ${state.rows} rows that the lane holds, got ${from}`);
-    this.#checkFits('rows', lane, from + count);
+    this.#checkFits('rows', lane, state, from + count);
     return state;
   }
 
-  #checkFits(what: string, { capacity }: Lane, rows: number): void {
-    const limit = Math.min(capacity, this.maxRows);
+  #limit(longRope: boolean): number {
+    return longRope ? this.longRows : this.maxRows;
+  }
+
+  #checkFits(what: string, { capacity }: Lane, { longRope }: LaneState, rows: number): void {
+    const limit = Math.min(capacity, this.#limit(longRope));
     if (rows > limit)
       throw new CutlayerError('LIMIT_EXCEEDED', `${what}: expected at most ${limit} rows in the lane, got ${rows}`, { details: { limit } });
   }

@@ -13,6 +13,8 @@ import type { DecodeSettings, OutputRows } from './protocol.js';
 export interface LaneInput {
   readonly memory: LaneMemory;
   readonly from: number;
+  /** The length by which its rope is chosen, where the graph has such an input. */
+  readonly ropeLength: number;
   /** [S, hiddenSize] */
   readonly rows: Float32Array;
   /** Those that the graph has as inputs. */
@@ -76,12 +78,13 @@ export class LaneGraph {
   }
 
   #bind(lane: number, input: LaneInput | undefined, feeds: Tensors, fetches: Record<string, OrtTensor | null>): void {
-    const { hiddenSize, group, keyBlock } = this.#settings;
+    const { hiddenSize, group, keyBlock, hasRopeLength } = this.#settings;
     const count = input === undefined ? 0 : input.rows.length / hiddenSize;
     const from = input?.from ?? 0;
-    feeds[`positions.${lane}`] = positions(from, count);
+    feeds[`positions.${lane}`] = int64s(count, (at) => from + at);
+    if (hasRopeLength) feeds[`ropeLength.${lane}`] = int64s(count, () => input!.ropeLength);
     // One row of one head would be a product of one row, which has other bits.
-    feeds[`padding.${lane}`] = positions(0, count * group < 2 ? 1 : 0);
+    feeds[`padding.${lane}`] = int64s(count * group < 2 ? 1 : 0, () => 0);
     const read = input?.memory.read(Math.ceil((from + count) / keyBlock) * keyBlock) ?? this.#idle.read;
     const written = input?.memory.written(from, count) ?? this.#idle.written;
     for (let layer = 0; layer < this.#settings.layers; layer++) {
@@ -97,9 +100,9 @@ function inputOf({ from, rows, ...lane }: LaneInput, { start, end }: Piece, hidd
   return { ...lane, from: from + start, rows: rows.subarray(start * hiddenSize, end * hiddenSize) };
 }
 
-const positions = (from: number, count: number): OrtTensor =>
+const int64s = (count: number, element: (at: number) => number): OrtTensor =>
   new OrtTensor(
     'int64',
-    BigInt64Array.from({ length: count }, (_, at) => BigInt(from + at)),
+    BigInt64Array.from({ length: count }, (_, at) => BigInt(element(at))),
     [count],
   );

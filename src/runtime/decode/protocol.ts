@@ -23,6 +23,8 @@ export interface DecodeSettings {
   readonly group: number;
   /** Rows of memory are fed in multiples of this. */
   readonly keyBlock: number;
+  /** Whether the graph has the length by which a lane's rope is chosen as an input. */
+  readonly hasRopeLength: boolean;
   /** Axes of a row's keys and of its values, after the axis of rows. */
   readonly keyShape: readonly number[];
   readonly valueShape: readonly number[];
@@ -44,7 +46,14 @@ export type DecodeCall =
   | { readonly type: 'hold'; readonly weights: number; readonly tensors: Readonly<Record<string, Tensor<'float32'>>> }
   | { readonly type: 'drop'; readonly weights: number }
   /** Makes a lane of so many rows, a multiple of the key block; its rows use these weights. */
-  | { readonly type: 'allocate'; readonly lane: number; readonly capacity: number; readonly weights?: number | undefined }
+  | {
+      readonly type: 'allocate';
+      readonly lane: number;
+      readonly capacity: number;
+      /** The length by which its rope is chosen. */
+      readonly ropeLength: number;
+      readonly weights?: number | undefined;
+    }
   | { readonly type: 'append'; readonly batch: readonly AppendedRows[] }
   /** Writes the first rows. `keyValues` is [layers, 2, rows, numKvHeads, headDim]. */
   | { readonly type: 'prefix'; readonly lane: number; readonly rows: number; readonly keyValues: Float32Array }

@@ -87,7 +87,7 @@ class Lanes {
         return [];
       case 'allocate': {
         const weights = call.weights === undefined ? undefined : ortTensors(this.#weights.get(call.weights)!);
-        this.#lanes.set(call.lane, { memory: new LaneMemory(this.#settings, call.capacity), weights });
+        this.#lanes.set(call.lane, { memory: new LaneMemory(this.#settings, call.capacity), ropeLength: call.ropeLength, weights });
         return [];
       }
       case 'append':
@@ -100,8 +100,9 @@ class Lanes {
         return [];
       case 'keep': {
         const kept = new LaneMemory(this.#settings, call.rows);
-        kept.copyFrom(this.#lane(call.of).memory, { from: call.from, rows: call.rows, at: 0 });
-        this.#lanes.set(call.lane, { memory: kept });
+        const { memory, ropeLength } = this.#lane(call.of);
+        kept.copyFrom(memory, { from: call.from, rows: call.rows, at: 0 });
+        this.#lanes.set(call.lane, { memory: kept, ropeLength });
         return [];
       }
       case 'release':

@@ -1,6 +1,7 @@
 /**
- * Generation over decode sessions: the tokens of whole sequences, whatever happens to streams and sessions on the way. Most tests have a
- * decoder that runs whole sequences itself, so that a test may look into it; the last ones have the backbone's own.
+ * Generation over decode sessions: the tokens of whole sequences, whatever happens to streams and
+ * sessions on the way. Most tests have a decoder that runs whole sequences itself, so that a test
+ * may look into it; the last ones have the backbone's own.
  */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
@@ -17,12 +18,16 @@ import {
   SoftPrompt,
   type StepParts,
 } from '../../../clients/typescript/index.js';
+import { batchLimits } from '../../../clients/typescript/inference/batch-limits.js';
 import { DecodeSession } from '../../../clients/typescript/inference/decode-session.js';
+import { decodeSessions, type Growing } from '../../../clients/typescript/inference/next-logits.js';
 import { BlockDecoders } from '../../../clients/typescript/model/block-decoders.js';
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import { loadClientBundle } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
+import { concatRows } from '../../../src/tensor/floats.js';
+import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { depth, every, thorough } from '../../support/exhaustive.js';
 import { withoutDecodeGraphs } from '../../support/old-bundle.js';
 import { packedFixture } from '../../support/packed-fixture.js';
@@ -33,15 +38,18 @@ import { type WholeSequenceSource, wholeSequenceDecoder } from '../../support/wh
 
 const PROMPTS = ['The pump lost pressure', 'A valve', 'The report says that the third sensor'];
 
-/** Families with learned positions, windows, two ropes, norms after blocks, caps, a rope that switches. */
+/**
+ * Families with learned positions, windows, two ropes, norms after blocks, caps, a rope that
+ * switches.
+ */
 const heldCuts = (
   [
     ['gpt2-tiny', 1, 0],
     ['llama-tiny', 0, 1],
     ['mistral-tiny', 1, 1],
-    ['phi3-longrope-tiny', 1, 1],
-    ['qwen3-tiny', 0, 2],
     ['gemma3_text-tiny', 1, 1],
+    ['qwen3-tiny', 0, 2],
+    ['phi3-longrope-tiny', 1, 1],
     ['gemma2-tiny', 1, 0],
     ['olmo2-tiny', 0, 1],
     ['gpt2-tiny', 0, 1],
@@ -321,6 +329,41 @@ describe('generation over decode sessions', () => {
     while (gateway.gateway.server.gauges().openStreams > 0) await delay(2);
   });
 
+  it('computes the rows of a text once more where its rope switches, and drafts to there', async () => {
+    const [model, plain] = await start('phi3-longrope-tiny', { own: true });
+    const { counters, card } = model.remote.connection;
+    const ids = Array.from({ length: 14 }, (_, n) => (n * 37 + 11) % model.bundle.vocabSize);
+    const rowBytes = 4 * card.dims.hiddenSize;
+    /**
+     * Grows two texts, whose drafts are right; the logits that each step gave, and the rows sent.
+     */
+    const grown = async (from: number) => {
+      const source = decodeSessions({ model, parts: {}, limits: batchLimits(model, undefined, {}) });
+      const counts: number[] = [];
+      const before = counters.bytesUp;
+      for (let length = from; length < ids.length; length += counts.at(-1)!) {
+        const drafted = { ids: ids.slice(0, length), draft: ids.slice(length, length + 2), maxTokens: 14 };
+        const [rows, other] = await source.next(growing.map((text) => Object.assign(text, drafted)));
+        assert.deepEqual(other, rows);
+        for (const [at, row] of rows!.entries()) {
+          const whole = await plain.nextLogits(unlabelledBatch([ids.slice(0, length + at)]), {});
+          assert.ok(maxRelativeError(f32([1, row.length], row), whole) < 1e-5, `after ${length + at} tokens`);
+        }
+        counts.push(rows!.length);
+      }
+      source.close();
+      return { counts, rows: (counters.bytesUp - before) / rowBytes };
+    };
+    const growing: Growing[] = [0, 1].map(() => ({ ids: [], draft: [], maxTokens: 14 }));
+    assert.deepEqual([card.maxDecodeRows, card.maxLongDecodeRows], [8, 64]);
+    // The prompt once, then per text one step to the switch, all rows beyond it, and steps.
+    assert.deepEqual(await grown(6), { counts: [1, 2, 3, 3], rows: 6 + 2 * (2 + 11 + 3) });
+    assert.deepEqual(await grown(10), { counts: [1, 3], rows: 10 + 2 * 3 });
+    // A gateway whose backbone has been packed before: whole sequences from the switch on.
+    Object.assign(card, { maxLongDecodeRows: 0 });
+    assert.deepEqual((await grown(6)).counts, [1, 2, 1, 1, 1, 1, 1]);
+  });
+
   const logits: readonly (readonly [fixture: string, own: boolean, cut?: Cut])[] = [
     ['gpt2-tiny', false],
     ['gemma3_text-tiny', true],
@@ -341,7 +384,9 @@ describe('generation over decode sessions', () => {
         Prefix.create(bundle, 3, { seed: 1 }),
         ...(blocks === '' ? [] : [await moved(await createAdapter({ bundle }, 'full', {}))]),
       ];
-      const longest = Math.min(40, model.remote.connection.card.maxDecodeRows || 40) - 3;
+      // A rope that switches has its whole sequences in two batches each time, and switches in few.
+      const switches = model.remote.connection.card.maxLongDecodeRows > 0;
+      const longest = Math.min(depth(40, switches ? 20 : 40), DecodeSession.longest(model, {})) - 3;
       for (const adapter of adapters) {
         const parts = (await adapter?.parts()) ?? {};
         const session = await DecodeSession.open(model, parts, { maxTokens: longest });
@@ -363,13 +408,20 @@ describe('generation over decode sessions', () => {
   }
 });
 
-/** Appends tokens to a session, and compares the logits after each with those of whole sequences. */
+/**
+ * Appends tokens to a session, and compares the logits after each with those of whole sequences.
+ */
 function logitsCheck(model: SplitModel, plain: SplitModel, parts: StepParts) {
   return async (session: DecodeSession, tokens: readonly number[]): Promise<void> => {
     const before = session.ids.length;
     const logits = await model.bundle.logits(await session.append(tokens, tokens.length), parts);
     const sequences = tokens.map((_, row) => session.ids.slice(0, before + row + 1));
-    assert.ok(maxRelativeError(logits, await plain.nextLogits(unlabelledBatch(sequences), parts)) < 1e-5);
+    // A rope that switches looks at the longest sequence of a batch.
+    const short = model.remote.connection.card.maxDecodeRows - (parts.softPrompt?.shape[0] ?? parts.prefix?.shape[2] ?? 0);
+    const batches = [sequences.filter(({ length }) => length <= short), sequences.filter(({ length }) => length > short)];
+    const wholes: Tensor<'float32'>[] = [];
+    for (const batch of batches) if (batch.length > 0) wholes.push(await plain.nextLogits(unlabelledBatch(batch), parts));
+    assert.ok(maxRelativeError(logits, concatRows(wholes)) < 1e-5);
   };
 }
 

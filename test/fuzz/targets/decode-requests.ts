@@ -12,7 +12,7 @@ import { methodMessage } from '../wire-messages.js';
 
 const { service } = loadDecodeService();
 const layout = decodeRequestLayout(64);
-const checks: DecodeChecks = { backbone: smallBackbone, limits: { maxTokens: 64, maxVirtualTokens: 4 }, maxRows: 32 };
+const checks: DecodeChecks = { backbone: smallBackbone, limits: { maxTokens: 64, maxVirtualTokens: 4 }, maxRows: 32, longRows: 48 };
 const tensor = (shape: readonly number[]) =>
   encodeTensor(
     f32(
@@ -36,6 +36,7 @@ export const target: Target = {
     example({ open }),
     example({ open: { ...open, softPrompt: tensor([2, 4]) } }),
     example({ open: { ...open, prefix: tensor([2, 2, 3, 2, 2]) } }),
+    example({ open: { ...open, maxRows: 40, longRope: true } }),
     example({ resume: { sessionId: 'one', length: 3 } }),
     example({ append: { from: 3, rows: tensor([5, 4]), positions: [0, 4], responseDtype: 'DTYPE_BF16' } }),
     example({ append: { rows: tensor([1, 4]) } }),

@@ -63,7 +63,7 @@ describe('the decode service', () => {
       return { release: () => (held -= bytes) };
     };
     const serving: DecodeServing = {
-      ...{ backbone, limits: { maxTokens: 32, maxVirtualTokens: 16 }, maxRows: decoder.maxRows },
+      ...{ backbone, limits: { maxTokens: 32, maxVirtualTokens: 16 }, maxRows: decoder.maxRows, longRows: decoder.longRows },
       ...{ sessions: async () => sessions, hold },
     };
     server = createRpcServer({
@@ -213,6 +213,7 @@ describe('the decode service', () => {
       [/^INVALID_ARGUMENT open.sessionId: expected 1 to 64/, opening('a b')],
       [/^INVALID_ARGUMENT open.maxRows: expected at least 1/, opening('x', { maxRows: 0 })],
       [/^LIMIT_EXCEEDED open.maxRows: expected at most 64, got 65/, opening('x', { maxRows: 65 })],
+      [/^INVALID_ARGUMENT open.longRope: this backbone has no sessions with the rope of long/, opening('x', { longRope: true })],
       [/^BACKBONE_MISMATCH/, opening('x', { backboneDigest: 'a'.repeat(64) })],
       [/^INVALID_ARGUMENT open.adapter: expected a soft prompt or a prefix, got both/, opening('x', { softPrompt: rows, prefix })],
       [/^INVALID_SHAPE softPrompt/, opening('x', { softPrompt: { ...rows, shape: [3, D] } })],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeGraphOf, decodeMaxRows } from '../../../src/artifacts/decode-graph.js';
+import { decodeGraphOf, spanLimits } from '../../../src/artifacts/decode-graph.js';
 import { loadBackbone } from '../../../src/artifacts/store.js';
 import { type Lane, openDecoder } from '../../../src/gateway/decode/decoder.js';
 import { f32 } from '../../../src/tensor/tensor.js';
@@ -160,8 +160,8 @@ describe('decoder: its worker', () => {
       const { decode, ...graphs } = manifest.graphs;
       await writeFile(join(dir, 'manifest.json'), JSON.stringify({ ...manifest, graphs }));
       const old = await loadBackbone(dir);
-      assert.equal(decodeMaxRows(old.manifest), undefined);
-      assert.equal(decodeMaxRows(model.backbone.manifest), 64);
+      assert.equal(spanLimits(old.manifest), undefined);
+      assert.deepEqual(spanLimits(model.backbone.manifest), { maxRows: 64, longRows: 0 });
       await assert.rejects(openDecoder({ artifact: old }), {
         code: 'UNIMPLEMENTED',
         message: /packs a checkpoint again with cutlayer pack/,

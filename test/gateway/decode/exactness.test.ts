@@ -1,6 +1,6 @@
 /** What a decoder gives is what the whole-sequence graph gives, in every family. */
 import assert from 'node:assert/strict';
-import { maxDecodeRows } from '../../../src/compiler/graphs/decode-graph.js';
+import { decodeRows } from '../../../src/compiler/graphs/decode-graph.js';
 import { describeModel } from '../../../src/compiler/models/registry.js';
 import type { Lane } from '../../../src/gateway/decode/decoder.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
@@ -58,22 +58,23 @@ describe('decoder: exactness', () => {
       const rig = await decodeRig(await PackedModel.fixture(fixture, bottom, top));
       try {
         const { numLayers, numKvHeads, headDim } = rig.model.backbone.manifest.dims;
-        const { maxRows } = rig.decoder;
+        const { maxRows, longRows } = rig.decoder;
         const random = seeded(5);
         const adapters: readonly Adapter[] = [
           { kind: 'none' },
           { kind: 'softPrompt', value: uniform('float32', [PROMPT, rig.hiddenSize], random) },
           { kind: 'prefix', value: uniform('float32', [numLayers, 2, PROMPT, numKvHeads, headDim], random) },
         ];
-        for (const adapter of adapters) {
+        const spans = [{ most: maxRows, longRope: false }, ...(longRows === 0 ? [] : [{ most: longRows, longRope: true }])];
+        for (const [adapter, { most, longRope }] of adapters.flatMap((adapter) => spans.map((span) => [adapter, span] as const))) {
           const virtual = adapter.kind === 'none' ? 0 : PROMPT;
-          const text = rig.rows(Math.min(ROWS, maxRows) - virtual, 9);
-          const lane = await rig.decoder.allocate(maxRows);
+          const text = rig.rows(Math.min(ROWS, most) - virtual, 9);
+          const lane = await rig.decoder.allocate(most, { longRope });
           if (adapter.kind === 'prefix') await rig.decoder.writePrefix(lane, adapter.value!);
           const rows = adapter.kind === 'softPrompt' ? stacked(adapter.value!, text) : text;
           const actual = await decoded(rig, lane, rows, adapter.kind === 'prefix' ? PROMPT : 0);
           const error = maxRelativeError(actual, await rig.whole(text, adapter));
-          assert.ok(error <= TOLERANCE, `${adapter.kind}: ${error}`);
+          assert.ok(error <= TOLERANCE, `${adapter.kind}, ${longRope ? 'long' : 'short'}: ${error}`);
           await rig.decoder.release(lane);
         }
       } finally {
@@ -82,8 +83,33 @@ describe('decoder: exactness', () => {
     });
   }
 
-  it('ends where a rope begins to depend on the length', () => {
-    for (const [fixture, maxRows] of [['phi3-longrope-tiny', 8], ['llama-dynamic-tiny', 8], ['llama-yarn-tiny', 64]] as const) // biome-ignore format: one fixture a pair
-      assert.equal(maxDecodeRows(describeModel(JSON.stringify(fixtureConfig(fixture))).spec), maxRows, fixture);
+  it('ends where a rope begins to depend on the length, and goes on where it then stays', () => {
+    const rows = (fixture: string) => decodeRows(specOf(fixture));
+    assert.deepEqual(rows('phi3-longrope-tiny'), { short: 8, long: 64 });
+    assert.deepEqual(rows('llama-dynamic-tiny'), { short: 8 });
+    assert.deepEqual(rows('llama-yarn-tiny'), { short: 64 });
+    const spec = specOf('phi3-longrope-tiny');
+    const { position } = spec;
+    assert.ok(position.kind === 'rope' && position.rope.scaling === 'longrope');
+    const windowRope = { ...position.rope, originalMaxPositions: 16 };
+    assert.deepEqual(decodeRows({ ...spec, position: { ...position, windowRope } }), { short: 8, long: 16 }, 'to the second switch');
+    assert.deepEqual(decodeRows({ ...spec, maxPositions: 8 }), { short: 8 });
   });
+
+  for (const [fixture, stays] of [['phi3-longrope-tiny', true], ['llama-dynamic-tiny', false]] as const) // biome-ignore format: one fixture a pair
+    it(`${stays ? 'keeps' : 'changes'} the earlier rows of a whole sequence that grows by one row beyond the switch: ${fixture}`, async () => {
+      const rig = await decodeRig(await PackedModel.fixture(fixture, 0, 0));
+      try {
+        const text = rig.rows(13, 9);
+        const change = async (from: number) =>
+          maxRelativeError(rowsOf(await rig.whole(rowsOf(text, 0, from + 1)), 0, from), await rig.whole(rowsOf(text, 0, from)));
+        assert.ok((await change(7)) <= TOLERANCE, 'up to it');
+        assert.ok((await change(8)) > 1e-3, 'at it');
+        assert.equal((await change(12)) <= TOLERANCE, stays, 'beyond it');
+      } finally {
+        await rig.close();
+      }
+    });
 });
+
+const specOf = (fixture: string) => describeModel(JSON.stringify(fixtureConfig(fixture))).spec;

@@ -31,7 +31,7 @@ describe('tenants at a gateway', () => {
   let acme: string;
 
   before(async () => {
-    const decoder = () => ({ maxRows: 64, maxBatch: 8, open: async () => arithmeticDecoder(64) });
+    const decoder = () => ({ maxRows: 64, longRows: 0, maxBatch: 8, open: async () => arithmeticDecoder(64) });
     running = await startTestGateway({ start: { maxTokens: 64, allowPrefixInit: true, insecure: true }, decoder });
     calls = splitCalls(running.connect());
     decode = new (loadDecodeService())(running.gateway.listen, credentials.createInsecure());

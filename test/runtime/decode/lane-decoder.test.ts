@@ -37,15 +37,15 @@ describe('a decoder of weights that are inputs', () => {
       },
     });
     const weights = { 'q.weight': f32([4, 4], new Float32Array(16).fill(2)) };
-    const lanes = [await decoder.allocate(8, weights), await decoder.allocate(8, weights), await decoder.allocate(8)];
+    const lanes = [await decoder.allocate(8, { weights }), await decoder.allocate(8, { weights }), await decoder.allocate(8)];
     assert.deepEqual(asked.splice(0), ['hold 2', 'allocate 2', 'allocate 2', 'allocate']);
     for (const lane of lanes) await decoder.release(lane);
     assert.deepEqual(asked.splice(0), ['release', 'release', 'drop 2', 'release']);
-    const lane = await decoder.allocate(8, weights);
+    const lane = await decoder.allocate(8, { weights });
     assert.deepEqual(asked.splice(0), ['hold 6', 'allocate 6']);
     workers[0]!.emit('exit');
     await decoder.release(lane);
-    await decoder.allocate(8, weights);
+    await decoder.allocate(8, { weights });
     assert.deepEqual(asked.splice(0), ['hold 8', 'allocate 8']);
     assert.equal(weights['q.weight'].data[15], 2, 'the values of the caller stay');
     await decoder.close();

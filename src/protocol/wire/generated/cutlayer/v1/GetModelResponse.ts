@@ -20,6 +20,7 @@ export interface GetModelResponse {
   'maxDecodeRows'?: (number);
   'shutdownDate'?: (string);
   'prices'?: (_cutlayer_v1_Prices | null);
+  'maxLongDecodeRows'?: (number);
 }
 
 export interface GetModelResponse__Output {
@@ -35,4 +36,5 @@ export interface GetModelResponse__Output {
   'maxDecodeRows': (number);
   'shutdownDate': (string);
   'prices': (_cutlayer_v1_Prices__Output | null);
+  'maxLongDecodeRows': (number);
 }

@@ -8,6 +8,7 @@ export interface OpenSession {
   'maxRows'?: (number);
   'softPrompt'?: (_cutlayer_v1_Tensor | null);
   'prefix'?: (_cutlayer_v1_Tensor | null);
+  'longRope'?: (boolean);
   'adapter'?: "softPrompt"|"prefix";
 }
 
@@ -17,5 +18,6 @@ export interface OpenSession__Output {
   'maxRows': (number);
   'softPrompt'?: (_cutlayer_v1_Tensor__Output | null);
   'prefix'?: (_cutlayer_v1_Tensor__Output | null);
+  'longRope': (boolean);
   'adapter'?: "softPrompt"|"prefix";
 }
