@@ -50,6 +50,9 @@ export const gatewayOptions = {
     ),
     allowPrefixInit: toggle(false, 'give out keys and values of real tokens, so that a prefix may begin from a text; see docs/privacy.md'),
   }),
+  ...under('Protection of the model', {
+    protection: optional(path('file', 'YAML with bounds on what a tenant may ask of the backbone; see docs/protection.md')),
+  }),
   ...listeningOptions(serverDefaults),
   ...under('Addresses and state', {
     database: optional(

@@ -28,6 +28,8 @@ import { usageRouters } from './ledger/usage-router.js';
 import { announceAdmin } from './local-server.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { oneTenantOnUnpatched } from './one-tenant.js';
+import { openProtection, protectionGauges } from './protection/open-protection.js';
+import type { Protection } from './protection/protection.js';
 import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 import { openGatewayDatabase } from './tables/database.js';
@@ -44,6 +46,7 @@ export interface RunningGateway {
   readonly model: string;
   readonly backboneDigest: string;
   readonly engine: BackboneEngine;
+  readonly protection: Protection;
   readonly server: RpcServer;
   readonly tenants: Tenants;
   /** Uses certificate files that have changed. */
@@ -111,11 +114,13 @@ export async function runGateway(
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
+    const { protection, ...guard } = await openProtection({ ...config, hiddenSize: manifest.dims.hiddenSize, log, now, audit });
+    teardown.add(() => guard.close());
     const { shutdownDate } = config;
     const stated = { spans: decoding, shutdownDate, prices: prices?.of(digest, manifest.name) };
     const services = [
-      splitService({ engine, limits, now, stated, ledger, takeRows: tenants.takeRows }),
-      decodeService(servingOf(decoding, engine.artifact, limits), limits.maxTokens, tenants.takeRows),
+      splitService({ engine, limits, protection, now, stated, ledger, takeRows: tenants.takeRows }),
+      decodeService(servingOf(decoding, { backbone: engine.artifact, limits, protection }), limits.maxTokens, tenants.takeRows),
     ];
     const server = createRpcServer({
       role: 'gateway',
@@ -139,9 +144,11 @@ export async function runGateway(
     tenants.directory.holdings.add(
       { what: 'calls', end: (tenant, reason) => server.endTenant(tenant, reason) },
       { what: 'kept steps', forget: (tenant) => engine.forgetTenant(tenant) },
+      { what: 'steps of the protection', forget: (tenant) => protection.forgetTenant(tenant) },
       { what: 'decode sessions', forget: (tenant) => decoding?.forgetTenant(tenant) },
     );
     metrics.addGauges(serverGauges, () => server.gauges());
+    metrics.addGauges(protectionGauges, () => protection.stats());
     metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
@@ -166,6 +173,7 @@ export async function runGateway(
       model: manifest.name,
       backboneDigest: digest,
       engine,
+      protection,
       server,
       tenants,
       renew: () => renewal.look(),

@@ -26,6 +26,8 @@ export interface DecodeChecks {
 export interface ParsedAppend {
   readonly input: AppendInput;
   readonly answerDType: WireDType;
+  /** Of the rows. */
+  readonly dtype: WireDType;
   /** Bytes of the decoded rows. */
   readonly bytes: number;
 }
@@ -78,6 +80,7 @@ export function parseAppend(request: AppendRows__Output, { backbone, limits }: D
   return {
     input: { from: request.from, rows: decodeTensor(request.rows, expected), positions, bytes },
     answerDType: answer,
+    dtype,
     bytes: elements * Float32Array.BYTES_PER_ELEMENT,
   };
 }

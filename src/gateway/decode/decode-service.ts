@@ -8,6 +8,7 @@ import { requireScope } from '../../server/auth/scopes.js';
 import type { Call } from '../../server/rpc/calls.js';
 import type { RpcService } from '../../server/rpc/rpc-service.js';
 import { type AnswerContext, type StreamHandler, streamMethod } from '../../server/rpc/stream-method.js';
+import type { Protection } from '../protection/protection.js';
 import { checkId } from '../split/fields.js';
 import type { TakeRows } from '../tenants/gate.js';
 import { type DecodeChecks, parseAppend, parseOpen } from './decode-request.js';
@@ -17,6 +18,7 @@ import type { DecodeSessions, Session, SessionCall } from './sessions.js';
 export interface DecodeServing extends DecodeChecks {
   /** The sessions; opened on the first use. @throws CutlayerError of the decoder's start */
   readonly sessions: () => Promise<DecodeSessions>;
+  readonly protection: Protection;
   /** Counts bytes of decoded rows and messages. @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL */
   readonly hold: (tenant: string, bytes: number) => { release(): void };
 }
@@ -90,6 +92,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
       if (adapter.kind === 'softPrompt') this.#takeRows(adapter.value.shape[0]!);
       return this.#holding(adapter.kind === 'none' ? 0 : adapter.value.data.byteLength, handOver, async () => {
         this.#session = await sessions.open(this.#sessionCall, input);
+        serving.protection.openSession(this.#sessionCall.tenant, input.id);
         this.#call.outcome.rows += this.#session.virtualRows;
         return { length: this.#session.length };
       });
@@ -102,10 +105,13 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
     },
     append: async ({ message, sessions, serving, handOver }) => {
       const session = this.#open();
-      const { input, answerDType, bytes } = parseAppend(message.append!, serving);
+      const { input, answerDType, dtype, bytes } = parseAppend(message.append!, serving);
       this.#takeRows(input.rows.shape[0]!);
+      const { tenant } = this.#sessionCall;
+      const place = { id: session.id, from: Math.min(input.from, session.maxRows) };
+      const seen = { method: 'Decode', tenant, dtype, rows: input.rows, answered: input.positions.length, session: place } as const;
       return this.#holding(bytes, handOver, async () => {
-        const rows = await sessions.append(this.#sessionCall, session, input);
+        const rows = await serving.protection.rows(seen, () => sessions.append(this.#sessionCall, session, input));
         this.#call.outcome.rows += input.rows.shape[0]!;
         if (input.positions.length === 0) return { length: session.length };
         return { length: session.length, rows: encodeTensor(rows, answerDType, 'rows of the answer') };
@@ -116,14 +122,17 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
       await sessions.rollback(this.#sessionCall, session, message.rollback!.length);
       return { length: session.length };
     },
-    fork: async ({ message, sessions }) => {
+    fork: async ({ message, sessions, serving }) => {
       const session = this.#open();
-      await sessions.fork(this.#sessionCall, session, checkId('fork.sessionId', message.fork!.sessionId));
+      const copy = checkId('fork.sessionId', message.fork!.sessionId);
+      await sessions.fork(this.#sessionCall, session, copy);
+      serving.protection.copySession(session.tenant, session.id, copy);
       return { length: session.length };
     },
-    close: async ({ sessions }) => {
+    close: async ({ sessions, serving }) => {
       const session = this.#open();
       this.#session = undefined;
+      serving.protection.endSession(session.tenant, session.id);
       await sessions.close(this.#sessionCall, session);
       return { length: 0 };
     },

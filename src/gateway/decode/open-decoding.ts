@@ -4,7 +4,6 @@ import { CutlayerError } from '../../errors.js';
 import { ROWS_PER_RUN } from '../../runtime/decode/plan-runs.js';
 import type { BackboneEngine } from '../engine/engine.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { SplitLimits } from '../split/limits.js';
 import { type LimitSource, noLimits } from '../tenants/limits.js';
 import type { DecodeServing } from './decode-service.js';
 import { type Decoder, openDecoder } from './decoder.js';
@@ -37,7 +36,7 @@ export interface DecodingTenants {
 }
 
 /** The decoding of a gateway. */
-export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits'> {
+export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits' | 'protection'> {
   stats(): ReturnType<DecodeSessions['stats']>;
   /** Ends the sessions of a tenant, and the rows that are kept for it. */
   forgetTenant(tenant: string): void;
@@ -137,6 +136,5 @@ export function openDecoding(
 /** What the service needs of it. */
 export const servingOf = (
   decoding: Decoding | undefined,
-  backbone: DecodeServing['backbone'],
-  limits: Pick<SplitLimits, 'maxTokens' | 'maxVirtualTokens'>,
-): DecodeServing | undefined => decoding && { ...decoding, backbone, limits };
+  rest: Pick<DecodeServing, 'backbone' | 'limits' | 'protection'>,
+): DecodeServing | undefined => decoding && { ...decoding, ...rest };

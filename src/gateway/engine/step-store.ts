@@ -158,7 +158,7 @@ export class StepStore<Inputs, Residuals> {
   inputs(key: StepKey): Inputs {
     this.#forgetIdle();
     const step = this.#find(key);
-    if (step?.inputs === undefined) throw evicted();
+    if (step?.inputs === undefined) throw stepEvicted();
     this.#touch(step);
     return step.inputs;
   }
@@ -166,7 +166,7 @@ export class StepStore<Inputs, Residuals> {
   /** The digest of a step that is held. @throws CutlayerError STEP_EVICTED */
   digest(key: StepKey): string {
     const step = this.#find(key);
-    if (step === undefined) throw evicted();
+    if (step === undefined) throw stepEvicted();
     return step.digest;
   }
 
@@ -336,5 +336,6 @@ export class StepStore<Inputs, Residuals> {
   }
 }
 
-const evicted = (): CutlayerError =>
+/** What a client can mend by sending the step's Forward again. */
+export const stepEvicted = (): CutlayerError =>
   new CutlayerError('STEP_EVICTED', 'stepId: the gateway does not hold this step (any more); send its Forward again, then Backward');

@@ -14,6 +14,10 @@ import type { SplitLimits } from './limits.js';
 export interface ParsedForward {
   readonly step: Pick<ForwardStep, 'stepId' | 'inputs' | 'training'>;
   readonly answerDType: WireDType;
+  /** Real tokens of each sequence. */
+  readonly lengths: readonly number[];
+  /** Of the hidden states. */
+  readonly dtype: WireDType;
   /** Rows that go through the backbone. */
   readonly rows: number;
 }
@@ -54,6 +58,8 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
     // The checks above are what the brand states.
     step: { stepId, inputs: inputs as CheckedInputs, training: request.training },
     answerDType: answerDType(request.responseDtype, hidden.dtype),
+    lengths: request.lengths,
+    dtype: hidden.dtype,
     rows: promptRows + batch * sequence,
   };
 }

@@ -3,7 +3,9 @@ import type { SpanLimits } from '../../artifacts/decode-graph.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import type { PriceList } from '../../protocol/metering/prices.js';
 import type { GetModelResponse } from '../../protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
+import type { Protection as ProtectionMessage } from '../../protocol/wire/generated/cutlayer/v1/Protection.js';
 import { wireDTypeNames, wireDTypes } from '../../protocol/wire/wire-dtype.js';
+import type { Policy } from '../protection/policy.js';
 import type { SplitLimits } from './limits.js';
 
 /** What a vendor states of a backbone beside its artifact. */
@@ -41,3 +43,17 @@ export function modelResponse(
     ...(prices && { prices: { ...prices } }),
   };
 }
+
+/** A tenant's protection policy as the model card states it; 0: no bound. */
+export const protectionOf = (policy: Policy): ProtectionMessage => ({
+  backwardsPerForward: policy.backwardsPerForward ?? 0,
+  directionsPerStep: policy.directionsPerStep ?? 0,
+  minTokens: policy.minTokens ?? 0,
+  directionsPerInput: policy.directionsPerInput ?? 0,
+  nearInputs: policy.nearInputs ?? 0,
+  minRowNorm: policy.minRowNorm ?? 0,
+  maxRowNorm: policy.maxRowNorm ?? 0,
+  maxPromptNorm: policy.maxPromptNorm ?? 0,
+  rowsPerDay: policy.rowsPerDay ?? 0,
+  alarmAt: policy.alarmAt,
+});

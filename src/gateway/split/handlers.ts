@@ -10,10 +10,11 @@ import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/r
 import type { Tensor } from '../../tensor/tensor.js';
 import { type BackboneEngine, type KeptStep, prefixInitRefused } from '../engine/engine.js';
 import type { Ledger } from '../ledger/ledger.js';
+import type { Protection } from '../protection/protection.js';
 import type { TakeRows } from '../tenants/gate.js';
 import { parseBackward } from './backward-request.js';
 import { parseForward } from './forward-request.js';
-import { type BackbonePolicy, modelResponse } from './get-model.js';
+import { type BackbonePolicy, modelResponse, protectionOf } from './get-model.js';
 import { parseKeyValues } from './key-values-request.js';
 import type { SplitLimits } from './limits.js';
 import { cotangentDigest, type StepMeter, type StepSize, sizeOf, sizeOfKept, stepMeter, valuesDigest } from './step-meter.js';
@@ -22,6 +23,7 @@ import { cotangentDigest, type StepMeter, type StepSize, sizeOf, sizeOfKept, ste
 export interface SplitServing {
   readonly engine: BackboneEngine;
   readonly limits: SplitLimits;
+  readonly protection: Protection;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** What the vendor states beside the artifact. */
@@ -51,23 +53,26 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
 function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
-  const { engine, limits, now, stated, takeRows = () => undefined } = serving;
+  const { engine, limits, protection, now, stated, takeRows = () => undefined } = serving;
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
     GetModel(_request, { principal }) {
       requireScope(principal, 'model:read', 'train', 'infer');
-      return card;
+      return { ...card, protection: protectionOf(protection.policyOf(principal.tenant)) };
     },
 
     async Forward(request, call) {
       const { principal, outcome } = call;
       requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
-      const { step, answerDType, rows } = parseForward(request, artifact, limits);
+      const { step, answerDType, rows, ...about } = parseForward(request, artifact, limits);
       outcome.rows = rows;
       takeRows(call, rows);
       const size = sizeOf(step.inputs);
-      const output = await engine.forward({ ...step, digest: size.digest, ...engineCall(call, now) });
+      const { digest } = size;
+      const output = await protection.forward({ ...step, ...about, digest, tenant: principal.tenant }, () =>
+        engine.forward({ ...step, digest, ...engineCall(call, now) }),
+      );
       const hiddenStates = encodeTensor(output, answerDType, 'hiddenStates of the answer');
       const crossed = { in: [request.hiddenStates, request.softPrompt, request.prefix], out: [hiddenStates] };
       await meter.forward({ tenant: principal.tenant, stepId: step.stepId, ...crossed }, size);
@@ -79,13 +84,16 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       requireScope(principal, 'train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
       takeRows(call, step.cotangent.shape[0]!);
-      const digest = cotangentDigest(step.cotangent, step.wantHiddenStates);
+      const ofCotangent = valuesDigest(step.cotangent);
+      const digest = cotangentDigest(ofCotangent, step.wantHiddenStates);
       outcome.rows = step.cotangent.shape[0]!;
       let size: StepSize | undefined;
       const onStep = (kept: KeptStep): void => {
         size = sizeOfKept(kept);
       };
-      const cotangents = await engine.backward({ ...step, onStep, ...engineCall(call, now) });
+      const cotangents = await protection.backward({ ...step, digest: ofCotangent, tenant: principal.tenant }, () =>
+        engine.backward({ ...step, onStep, ...engineCall(call, now) }),
+      );
       const encoded = (value: Tensor<'float32'> | undefined, name: string) => value && encodeTensor(value, answerDType, name);
       const adapterCotangent = encoded(cotangents.adapterCotangent, 'adapterCotangent');
       const hiddenStatesCotangent = encoded(cotangents.hiddenStatesCotangent, 'hiddenStatesCotangent');
@@ -101,11 +109,13 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       requireScope(principal, 'train');
       // The policy comes first: a refused request is not checked.
       if (!engine.answersKeyValues) throw prefixInitRefused();
-      const { input, answerDType, rows } = parseKeyValues(request, artifact, limits);
+      const { input, answerDType, dtype, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
       takeRows(call, rows);
       const digest = valuesDigest(input.hiddenStates);
-      const keyValues = encodeTensor(await engine.keyValues({ ...input, ...engineCall(call, now) }), answerDType, 'keyValues');
+      const seen = { method: 'KeyValues', tenant: principal.tenant, dtype, rows: input.hiddenStates, answered: rows } as const;
+      const values = await protection.rows(seen, () => engine.keyValues({ ...input, ...engineCall(call, now) }));
+      const keyValues = encodeTensor(values, answerDType, 'keyValues');
       await meter.keyValues({ tenant: principal.tenant, in: [request.hiddenStates], out: [keyValues] }, rows, digest);
       return { keyValues };
     },

@@ -13,6 +13,8 @@ import type { SplitLimits } from './limits.js';
 export interface ParsedKeyValues {
   readonly input: Pick<KeyValuesInput, 'hiddenStates'>;
   readonly answerDType: WireDType;
+  /** Of the hidden states. */
+  readonly dtype: WireDType;
   /** Rows that go through the backbone. */
   readonly rows: number;
 }
@@ -39,6 +41,7 @@ export function parseKeyValues(request: KeyValuesRequest__Output, backbone: Back
   return {
     input: { hiddenStates: decodeTensor(request.hiddenStates, expected) },
     answerDType: answerDType(request.responseDtype, dtype),
+    dtype,
     rows: sequence,
   };
 }

@@ -56,9 +56,8 @@ export function valuesDigest({ shape, data }: Tensor<'float32'>): string {
     .digest('base64');
 }
 
-/** The digest of a backward's request. */
-export const cotangentDigest = (cotangent: Tensor<'float32'>, wantHiddenStates: boolean): string =>
-  `${valuesDigest(cotangent)} ${wantHiddenStates}`;
+/** The digest of a backward's request. @param cotangent the digest of its values */
+export const cotangentDigest = (cotangent: string, wantHiddenStates: boolean): string => `${cotangent} ${wantHiddenStates}`;
 
 /** Charges calls of a backbone; without a ledger, none. @param model the backbone's digest */
 export function stepMeter(ledger: Ledger | undefined, model: string): StepMeter {

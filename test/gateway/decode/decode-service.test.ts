@@ -17,6 +17,7 @@ import { createRpcServer, type RpcServer } from '../../../src/server/rpc/server.
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { type ArithmeticDecoder, arithmeticDecoder, outputAfter, ROW_BYTES } from '../../support/arithmetic-decoder.js';
 import { openDecodeStream, type TestDecodeStream } from '../../support/decode-stream.js';
+import { protectionRig } from '../../support/protection-rig.js';
 import { principal } from '../../support/rpc-rig.js';
 import { bearer } from '../../support/test-gateway.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
@@ -64,7 +65,7 @@ describe('the decode service', () => {
     };
     const serving: DecodeServing = {
       ...{ backbone, limits: { maxTokens: 32, maxVirtualTokens: 16 }, maxRows: decoder.maxRows, longRows: decoder.longRows },
-      ...{ sessions: async () => sessions, hold },
+      ...{ sessions: async () => sessions, hold, protection: protectionRig({ hiddenSize: D }).protection },
     };
     server = createRpcServer({
       role: 'gateway',

@@ -13,6 +13,7 @@ import type { KeyValuesRequest as _cutlayer_v1_KeyValuesRequest, KeyValuesReques
 import type { KeyValuesResponse as _cutlayer_v1_KeyValuesResponse, KeyValuesResponse__Output as _cutlayer_v1_KeyValuesResponse__Output } from './cutlayer/v1/KeyValuesResponse.js';
 import type { Limits as _cutlayer_v1_Limits, Limits__Output as _cutlayer_v1_Limits__Output } from './cutlayer/v1/Limits.js';
 import type { Prices as _cutlayer_v1_Prices, Prices__Output as _cutlayer_v1_Prices__Output } from './cutlayer/v1/Prices.js';
+import type { Protection as _cutlayer_v1_Protection, Protection__Output as _cutlayer_v1_Protection__Output } from './cutlayer/v1/Protection.js';
 import type { SplitClient as _cutlayer_v1_SplitClient, SplitDefinition as _cutlayer_v1_SplitDefinition } from './cutlayer/v1/Split.js';
 import type { Tensor as _cutlayer_v1_Tensor, Tensor__Output as _cutlayer_v1_Tensor__Output } from './cutlayer/v1/Tensor.js';
 
@@ -37,6 +38,7 @@ export interface ProtoGrpcType {
       KeyValuesResponse: MessageTypeDefinition<_cutlayer_v1_KeyValuesResponse, _cutlayer_v1_KeyValuesResponse__Output>
       Limits: MessageTypeDefinition<_cutlayer_v1_Limits, _cutlayer_v1_Limits__Output>
       Prices: MessageTypeDefinition<_cutlayer_v1_Prices, _cutlayer_v1_Prices__Output>
+      Protection: MessageTypeDefinition<_cutlayer_v1_Protection, _cutlayer_v1_Protection__Output>
       Split: SubtypeConstructor<typeof grpc.Client, _cutlayer_v1_SplitClient> & { service: _cutlayer_v1_SplitDefinition }
       Tensor: MessageTypeDefinition<_cutlayer_v1_Tensor, _cutlayer_v1_Tensor__Output>
     }

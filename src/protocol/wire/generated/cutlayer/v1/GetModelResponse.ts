@@ -6,6 +6,7 @@ import type { Limits as _cutlayer_v1_Limits, Limits__Output as _cutlayer_v1_Limi
 import type { DType as _cutlayer_v1_DType, DType__Output as _cutlayer_v1_DType__Output } from '../../cutlayer/v1/DType.js';
 import type { AdapterKind as _cutlayer_v1_AdapterKind, AdapterKind__Output as _cutlayer_v1_AdapterKind__Output } from '../../cutlayer/v1/AdapterKind.js';
 import type { Prices as _cutlayer_v1_Prices, Prices__Output as _cutlayer_v1_Prices__Output } from '../../cutlayer/v1/Prices.js';
+import type { Protection as _cutlayer_v1_Protection, Protection__Output as _cutlayer_v1_Protection__Output } from '../../cutlayer/v1/Protection.js';
 
 export interface GetModelResponse {
   'name'?: (string);
@@ -21,6 +22,7 @@ export interface GetModelResponse {
   'shutdownDate'?: (string);
   'prices'?: (_cutlayer_v1_Prices | null);
   'maxLongDecodeRows'?: (number);
+  'protection'?: (_cutlayer_v1_Protection | null);
 }
 
 export interface GetModelResponse__Output {
@@ -37,4 +39,5 @@ export interface GetModelResponse__Output {
   'shutdownDate': (string);
   'prices': (_cutlayer_v1_Prices__Output | null);
   'maxLongDecodeRows': (number);
+  'protection': (_cutlayer_v1_Protection__Output | null);
 }

@@ -1,0 +1,70 @@
+/** The protection of a gateway: policies from its file, evidence to its log. */
+import { randomBytes } from 'node:crypto';
+import type { Audit } from '../../server/audit/event.js';
+import type { Logger } from '../../server/observability/log.js';
+import type { GaugeTable } from '../../server/observability/metrics.js';
+import { RareLine } from '../../server/observability/rare-line.js';
+import { ExtractionBudget, memoryLedger, type RowLedger } from './extraction-budget.js';
+import { type Policies, standardPolicy } from './policy.js';
+import { readPolicies } from './policy-file.js';
+import { Protection, type ProtectionStats } from './protection.js';
+import type { ProtectionEvent } from './refusal.js';
+
+/** What a gateway gives. */
+export interface OpenProtection {
+  /** Its file; undefined: the standard policy. */
+  readonly protection?: string | undefined;
+  readonly hiddenSize: number;
+  readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Rows that are counted durably; by default in this process alone. */
+  readonly ledger?: RowLedger;
+  readonly audit: Audit;
+}
+
+/** A protection that can be closed. */
+export interface OpenedProtection {
+  readonly protection: Protection;
+  /** Gives rows of the day back that were not spent. */
+  close(): Promise<void>;
+}
+
+/** Refusals of one policy have a line at most this often. */
+const LINE_EVERY_MS = 10_000;
+
+/** Reads the policies. @throws CutlayerError NOT_FOUND, INVALID_CONFIG */
+export async function openProtection(given: OpenProtection): Promise<OpenedProtection> {
+  const { protection: file, hiddenSize, log, now, ledger = memoryLedger(), audit } = given;
+  const standard = standardPolicy(hiddenSize);
+  const policies: Policies = file === undefined ? { standard, tenants: new Map() } : await readPolicies(file, standard);
+  const budget = new ExtractionBudget(ledger);
+  const say = eventLog(log, now);
+  const protection = new Protection({
+    ...{ policies, hiddenSize, budget, now, random: randomBytes },
+    onEvent(event) {
+      say(event);
+      // When entries cannot be written, the log of calls refuses service.
+      audit.record('alarm', { ...event }).catch(() => undefined);
+    },
+  });
+  return { protection, close: () => budget.close() };
+}
+
+/** Writes events to a log; of each policy's refusals, one line in a while with the number. */
+function eventLog(log: Logger, now: () => number): (event: ProtectionEvent) => void {
+  const lines = new Map<string, RareLine>();
+  return (event) => {
+    const line = lines.get(event.policy) ?? new RareLine(LINE_EVERY_MS, now);
+    lines.set(event.policy, line);
+    const unsaid = event.decision === 'alarm' ? 0 : line.due();
+    if (unsaid !== undefined) log.warn({ ...event, unsaid }, `protection: ${event.decision}`);
+  };
+}
+
+/** Gauges by their names in the protection's statistics. */
+export const protectionGauges = {
+  protectionRefused: ['cutlayer_protection_refused', 'Calls that a protection policy refused.'],
+  protectionAlarms: ['cutlayer_protection_alarms', 'Bounds of a protection policy that a tenant has come near, once a day.'],
+  protectionTenants: ['cutlayer_protection_tenants', 'Tenants whose recent steps are remembered.'],
+} as const satisfies GaugeTable<keyof ProtectionStats>;
