@@ -6,6 +6,7 @@ import type { CommandEntry, CommandGroup } from '../options/command-entry.js';
 import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 
 const gateway = () => import('./gateway/gateway-command.js');
+const identity = () => import('./gateway/identity-commands.js');
 const audit = () => import('./gateway/audit/audit-commands.js');
 const signer = () => import('./signer/signer-commands.js');
 const login = () => import('../../clients/typescript/cli/login/login-command.js');
@@ -52,6 +53,40 @@ const gatewayCommands: CommandGroup = {
     },
   ],
   groups: [
+    {
+      name: 'client',
+      description: 'register clients of tenants, which get their tokens by themselves',
+      commands: [
+        {
+          name: 'add',
+          description: 'register a client, and write the file with which it asks for tokens',
+          word: ['<tenant>', 'whose client: 1 to 64 of [A-Za-z0-9._-]'],
+          load: async () => (await identity()).addClientCommand,
+        },
+        {
+          name: 'list',
+          description: 'show the clients, disabled ones included',
+          load: async () => (await identity()).listClientsCommand,
+        },
+        {
+          name: 'disable',
+          description: 'disable a client for good; its tokens are void',
+          word: ['<id>', 'as client list shows it'],
+          load: async () => (await identity()).disableClientCommand,
+        },
+      ],
+    },
+    {
+      name: 'keys',
+      description: 'the keys that sign access tokens',
+      commands: [
+        {
+          name: 'rotate',
+          description: 'make a new key, also while the gateway runs',
+          load: async () => (await identity()).rotateKeysCommand,
+        },
+      ],
+    },
     {
       name: 'audit',
       description: 'read the log of every call and every change, and check that it is as it was written',

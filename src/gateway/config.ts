@@ -92,6 +92,9 @@ export const gatewayOptions = {
     acceptUnpatchedNode: toggle(false, 'serve several tenants on a Node with a published HTTP/2 fault; see docs/gateway.md'),
   }),
   ...securityOptions,
+  ...under('Tokens', {
+    keyRotation: withDefault(integerBetween(0, 3650, 'days', 'age of the signing key at which a new one follows; 0: never'), 90),
+  }),
 } satisfies OptionTable;
 
 /** The values of the options of `cutlayer gateway start`. */

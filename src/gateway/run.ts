@@ -87,7 +87,7 @@ export async function runGateway(
     const tenants = await openTenants({ config, database, verify: auth.verify, log, now });
     teardown.add(() => tenants.directory.close());
     const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, log, now });
-    teardown.add(async () => revocations.close());
+    teardown.add(async () => identity.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),

@@ -70,7 +70,13 @@ export async function startIdentityRig(): Promise<IdentityRig> {
   const now = (): number => Date.now() + passed;
   const log = createLogger({ level: 'silent' });
   const revocations = new RevocationList(now);
-  const config = { stateDir: dir, listen: { host: '127.0.0.1', port: 0 }, admin: { host: '127.0.0.1', port: 0 }, adminTls: false };
+  const config = {
+    stateDir: dir,
+    listen: { host: '127.0.0.1', port: 0 },
+    admin: { host: '127.0.0.1', port: 0 },
+    adminTls: false,
+    keyRotation: 0,
+  };
   const auth = await openAuth({ ...config, tlsNames: [], insecure: false }, 'gateway', now, undefined, (ids) => revocations.has(ids));
   const database = await openGatewayDatabase(join(dir, 'gateway.db'));
   const hasher = new SecretHasher({ work: 1024 });
@@ -106,7 +112,7 @@ export async function startIdentityRig(): Promise<IdentityRig> {
         headers,
       ),
     async close() {
-      revocations.close();
+      server.close();
       await admin.close();
       await database.close();
       await rm(dir, { recursive: true, force: true });

@@ -93,8 +93,12 @@ export class RpcChannel<Definition> {
         const error = CutlayerError.from(caught);
         const { code } = error;
         // Once each: another token for an expired one, another proof for a refused one.
-        const renews = (code === 'TOKEN_EXPIRED' && fixedToken === undefined) || (code === 'PROOF_REFUSED' && prover !== undefined);
+        const renews =
+          ((code === 'TOKEN_EXPIRED' || code === 'TOKEN_INVALID') && fixedToken === undefined) ||
+          (code === 'PROOF_REFUSED' && prover !== undefined);
         if (!renews || renewed.includes(code)) throw error;
+        // The server may have new keys: another token is worth a call, the same one is not.
+        if (code === 'TOKEN_INVALID' && (await this.#token(false)) === (await this.#token(true))) throw error;
         if (code === 'PROOF_REFUSED') prover?.renew();
         return attempt([...renewed, code]);
       }

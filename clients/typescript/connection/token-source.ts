@@ -1,12 +1,17 @@
 /** Where the bearer token of a call comes from. */
 import { readFile } from 'node:fs/promises';
 import { CutlayerError } from '../../../src/errors.js';
+import { parseClientCredentials } from './client-credentials.js';
+import { requestToken, type TimedToken } from './client-token.js';
 import type { Peer } from './unary-call.js';
 
 /** Exactly one way of getting a token; a provider is asked again when the token has expired. */
 export interface TokenOptions {
   readonly token?: string;
-  /** A file with the token alone; read again on expiry, so that it may be renewed during a job. */
+  /**
+   * A file with the token alone, read again on expiry, so that it may be renewed during a job. Or a
+   * file with a client's credentials: tokens are asked for, and renewed before they end.
+   */
   readonly tokenFile?: string;
   readonly tokenProvider?: () => Promise<string>;
 }
@@ -21,30 +26,73 @@ const issuers: Readonly<Record<Peer['role'], string>> = {
 };
 
 /** @throws CutlayerError INVALID_ARGUMENT unless exactly one option is given */
-export function tokenSource(options: TokenOptions, role: Peer['role'] = 'gateway'): TokenSource {
-  const { token, tokenFile, tokenProvider } = options;
+export function tokenSource(
+  options: TokenOptions & { readonly ca?: string | undefined },
+  role: Peer['role'] = 'gateway',
+  now: () => number = () => performance.now(),
+): TokenSource {
+  const { token, tokenFile, tokenProvider, ca } = options;
   const given = [token, tokenFile, tokenProvider].filter((value) => value !== undefined).length;
   if (given !== 1) {
     throw new CutlayerError('INVALID_ARGUMENT', `connect: expected exactly one of token, tokenFile and tokenProvider, got ${given}`);
   }
-  const fetchToken = tokenProvider ?? (tokenFile === undefined ? async () => token as string : () => readToken(tokenFile, role));
+  const provide = tokenProvider ?? (async () => token as string);
+  const fetchToken = tokenFile === undefined ? async () => untimed(await provide()) : () => readToken(tokenFile, role, ca);
   let held: Promise<string> | undefined;
+  let asking = false;
+  let renewAt = Number.POSITIVE_INFINITY;
+  /** One request at a time, whatever the number of calls that wait for it. */
+  const ask = (): Promise<string> => {
+    asking = true;
+    return fetchToken()
+      .then(({ token: fetched, lifeMs }) => {
+        renewAt = now() + lifeMs * RENEW_AT;
+        return checkToken(fetched);
+      })
+      .finally(() => {
+        asking = false;
+      });
+  };
   return (fresh) => {
+    // A request that is under way answers for a fresh token too.
+    if (asking && held !== undefined) return held;
     if (fresh || held === undefined) {
-      held = fetchToken().then(checkToken);
+      held = ask();
       held.catch(() => {
         held = undefined;
       });
+      return held;
+    }
+    if (now() >= renewAt) {
+      // The token in use is still good: calls go on with it while the next one is asked for.
+      const current = held;
+      renewAt = now() + RENEW_AGAIN_MS;
+      ask().then(
+        (next) => {
+          held = Promise.resolve(next);
+        },
+        () => undefined,
+      );
+      return current;
     }
     return held;
   };
 }
 
-async function readToken(file: string, role: Peer['role']): Promise<string> {
+/** The part of its life after which a token is renewed. */
+const RENEW_AT = 0.8;
+/** A renewal that failed is tried again after this time. */
+const RENEW_AGAIN_MS = 10_000;
+
+const untimed = (token: string): TimedToken => ({ token, lifeMs: Number.POSITIVE_INFINITY });
+
+async function readToken(file: string, role: Peer['role'], ca: string | undefined): Promise<TimedToken> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new CutlayerError('NOT_FOUND', `${file}: no token file; ${issuers[role]}`, { cause });
   });
-  return text.trim();
+  const content = text.trim();
+  const credentials = parseClientCredentials(content, file);
+  return credentials === undefined ? untimed(content) : requestToken(credentials, ca, role);
 }
 
 /** Anything else would break the header, and its error would print the token. */

@@ -12,13 +12,14 @@ import type { GatewayDatabase } from '../tables/database.js';
 import { ClientRegistry } from './client-registry.js';
 import { SecretHasher } from './client-secret.js';
 import { clientsRouter } from './clients-router.js';
+import { keepRotating } from './key-rotation.js';
 import { oauthRouter } from './oauth-router.js';
 import type { RevocationList } from './revocation-list.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
 /** What it is made of. */
 export interface IdentityServerOptions {
-  readonly config: Pick<GatewayConfig, 'admin' | 'adminTls'>;
+  readonly config: Pick<GatewayConfig, 'admin' | 'adminTls' | 'keyRotation'>;
   readonly auth: Auth;
   readonly credentials: ServerCredentials;
   readonly database: GatewayDatabase;
@@ -35,6 +36,7 @@ export interface IdentityServer {
   readonly routers: Readonly<Record<`/${string}`, Router>>;
   /** The caller of a request to the admin port. @throws CutlayerError TOKEN_*, PROOF_REFUSED */
   readonly authenticate: (request: Request) => Promise<Principal>;
+  readonly close: () => void;
 }
 
 /** @throws CutlayerError of the store */
@@ -43,10 +45,15 @@ export async function openIdentityServer(options: IdentityServerOptions): Promis
   await revocations.open(database, log);
   const { verify, embedded, identity } = auth;
   const proofs = new DpopProofs(now);
+  const stopRotating = embedded && keepRotating({ ring: embedded.ring, days: config.keyRotation, log, now });
+  const close = (): void => {
+    stopRotating?.();
+    revocations.close();
+  };
   const caller = (request: Request): Promise<Principal> => authenticate(request, { verify, proofs });
   if (!keepsSecrets(config.admin.host, adminCredentials(config, credentials))) {
     log.warn('the admin port has no TLS: it issues no tokens and takes no orders');
-    return { routers: {}, authenticate: caller };
+    return { routers: {}, authenticate: caller, close };
   }
   const registry = new ClientRegistry(database, now, hasher);
   const endpoint =
@@ -58,5 +65,6 @@ export async function openIdentityServer(options: IdentityServerOptions): Promis
       '/v1/clients': clientsRouter({ registry, revocations, authenticate: caller }),
     },
     authenticate: caller,
+    close,
   };
 }

@@ -13,6 +13,14 @@ export class UsedAssertions extends Repository {
     return numInsertedOrUpdatedRows === 1n;
   }
 
+  async count(): Promise<number> {
+    const { count } = await this.db
+      .selectFrom('used_assertions')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  }
+
   /** Forgets those that had ended before `now`. */
   async forget(now: number): Promise<void> {
     await this.db.deleteFrom('used_assertions').where('ends_at', '<', now).execute();

@@ -7,10 +7,13 @@ import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, imp
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { createStateFile, openStateDir, readStateFile, writeStateFile } from '../state-files.js';
+import { MAX_TTL_SECONDS } from './ttl.js';
 
 const FILE = 'signing-keys.json';
-/** Most keys; a rotation drops the oldest. */
-const MAX_KEYS = 4;
+/** Most keys; a rotation that would drop one whose tokens still live is refused. */
+const MAX_KEYS = 32;
+/** Tokens are accepted this long after their end. */
+const TOLERANCE_SECONDS = 60;
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 /** An Ed25519 key as a JWK, with its thumbprint as id. */
@@ -21,9 +24,16 @@ export const signingKeySchema = z.object({
   x: base64url,
   d: base64url,
 });
-const fileSchema = z.object({ keys: z.array(signingKeySchema).min(1).max(MAX_KEYS) });
+/** A key of the ring. Times in seconds since 1970. */
+const storedKeySchema = signingKeySchema.extend({
+  /** When it began to sign; absent in rings of before. */
+  since: z.int().optional(),
+  /** The end of its last token. Set when it stops signing. */
+  until: z.int().optional(),
+});
+const fileSchema = z.object({ keys: z.array(storedKeySchema).min(1).max(MAX_KEYS) });
 
-type StoredKey = z.infer<typeof signingKeySchema>;
+type StoredKey = z.infer<typeof storedKeySchema>;
 
 /** A key with its id. */
 export interface NamedKey {
@@ -37,7 +47,7 @@ export interface PublicJwks {
 }
 
 /** Makes a key. */
-export async function makeSigningKey(): Promise<StoredKey> {
+export async function makeSigningKey(): Promise<z.infer<typeof signingKeySchema>> {
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
   const jwk = await exportJWK(privateKey);
   return signingKeySchema.parse({ ...jwk, kid: await calculateJwkThumbprint(jwk) });
@@ -79,7 +89,9 @@ export class KeyRing {
     let keys = await load(dir);
     let isNew = false;
     if (keys === undefined) {
-      isNew = await createStateFile(dir, FILE, serialize([await makeSigningKey()]), { secret: true });
+      isNew = await createStateFile(dir, FILE, serialize([{ ...(await makeSigningKey()), since: Math.floor(Date.now() / 1000) }]), {
+        secret: true,
+      });
       keys = await load(dir);
     }
     if (keys === undefined) throw new CutlayerError('IO_ERROR', `${FILE} in ${dir}: was removed while it was being opened`);
@@ -97,10 +109,33 @@ export class KeyRing {
     this.#keys = (await load(this.#dir)) ?? this.#keys;
   }
 
-  /** Adds a key, which signs from now on, and drops the oldest beyond the limit. */
-  async rotate(): Promise<void> {
+  /**
+   * Adds a key, which signs from now on. Each earlier key verifies until the last token that it can
+   * have signed has ended; then it is dropped.
+   * @param now milliseconds since 1970
+   * @throws CutlayerError LIMIT_EXCEEDED when the ring is full of keys whose tokens still live
+   */
+  async rotate(now: number = Date.now()): Promise<void> {
     await this.reload();
-    const keys = [...this.#keys, await makeSigningKey()].slice(-MAX_KEYS);
+    const seconds = Math.floor(now / 1000);
+    const retired = this.#keys.map((key) => ({ ...key, until: key.until ?? seconds + MAX_TTL_SECONDS + TOLERANCE_SECONDS }));
+    await this.#replace([...retired.filter(({ until }) => until >= seconds), { ...(await makeSigningKey()), since: seconds }]);
+  }
+
+  /** Replaces every key, after a theft: each token of before is void. */
+  async renew(now: number = Date.now()): Promise<void> {
+    await this.#replace([{ ...(await makeSigningKey()), since: Math.floor(now / 1000) }]);
+  }
+
+  /** Whether the key that signs is older than a time; a key without a time is not. */
+  olderThan(seconds: number, now: number): boolean {
+    const { since } = this.#keys.at(-1)!;
+    return since !== undefined && now / 1000 - since > seconds;
+  }
+
+  async #replace(keys: readonly StoredKey[]): Promise<void> {
+    if (keys.length > MAX_KEYS)
+      throw new CutlayerError('LIMIT_EXCEEDED', `key ring: ${MAX_KEYS} keys have tokens that still live; rotate later, or drop them all`);
     await writeStateFile(this.#dir, FILE, serialize(keys), { secret: true });
     this.#keys = keys;
   }

@@ -36,6 +36,6 @@ export async function openAuth(
   }
   const ring = await KeyRing.open(stateDir);
   const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
-  const verify = logged(createVerifier(identity, keyRingKeys(ring, now), now, { role, ...(revoked && { revoked }) }));
+  const verify = logged(createVerifier(identity, keyRingKeys(ring), now, { role, ...(revoked && { revoked }) }));
   return { verify, jwks: () => ring.publicJwks(), embedded: { ring, identity }, identity };
 }

@@ -3,6 +3,7 @@
  * expiry, header type and own claims. A failure says only expired, invalid or scope. Where the
  * signature is right, it says the times too.
  */
+import { setTimeout } from 'node:timers/promises';
 import {
   createRemoteJWKSet,
   errors,
@@ -32,21 +33,35 @@ export type Verifier = (token: string, sender?: Sender) => Promise<Principal>;
 const CLOCK_TOLERANCE_SECONDS = 60;
 /** Longer tokens are not parsed. */
 const MAX_TOKEN_CHARS = 8192;
-/** An unknown key id reloads the key ring, at most once in this time. */
-const RELOAD_INTERVAL_MS = 1000;
+/**
+ * The key ring is read again at most once in this time; a token with an unknown key id waits for
+ * it.
+ */
+const RELOAD_INTERVAL_MS = 100;
 
 const invalid = (cause?: unknown): CutlayerError => new CutlayerError('TOKEN_INVALID', 'token: invalid', { cause });
 
-/** Finds keys in the ring; reloads its file at most once a second, after another's rotation. */
-export function keyRingKeys(ring: KeyRing, now: () => number): JWTVerifyGetKey {
-  let reloadedAt = Number.NEGATIVE_INFINITY;
+/**
+ * Finds keys in the ring. An unknown key id reads the file again, after another process's rotation.
+ * A burst of them shares one reading, which begins after the last of them came.
+ */
+export function keyRingKeys(ring: KeyRing): JWTVerifyGetKey {
+  let readAt = Number.NEGATIVE_INFINITY;
+  let next: Promise<void> | undefined;
+  const readAgain = async (): Promise<void> => {
+    await setTimeout(Math.max(0, readAt + RELOAD_INTERVAL_MS - performance.now()));
+    // What comes from here on may need a later state of the file.
+    next = undefined;
+    readAt = performance.now();
+    await ring.reload();
+  };
   return async (header: JWTHeaderParameters, _token: FlattenedJWSInput) => {
     const { kid } = header;
     if (kid === undefined) throw invalid();
     let key = await ring.publicKey(kid);
-    if (key === undefined && now() - reloadedAt >= RELOAD_INTERVAL_MS) {
-      reloadedAt = now();
-      await ring.reload();
+    if (key === undefined) {
+      next ??= readAgain();
+      await next;
       key = await ring.publicKey(kid);
     }
     if (key === undefined) throw invalid(new Error('signed with a key that is not in the key ring'));

@@ -72,7 +72,7 @@ describe('tokens bound to client certificates', () => {
     strangers['of a foreign authority'] = await makeClient(foreign, 'acme', 30, now);
     strangers['of the authority, expired'] = await makeClient(authority, 'acme', 1, now - 3 * 24 * 3600 * 1000);
     strangers["of the authority, a server's"] = await makeServer(authority, ['acme'], now);
-    const verify = createVerifier(identity, keyRingKeys(ring, Date.now), Date.now);
+    const verify = createVerifier(identity, keyRingKeys(ring), Date.now);
     const credentials = { cert: Buffer.from(tls.cert), key: Buffer.from(tls.key), clientCa: Buffer.from(authority.cert) };
     rig = await startRig({ verify, credentials });
   });

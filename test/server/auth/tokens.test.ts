@@ -37,11 +37,7 @@ describe('access tokens', () => {
     dir = await mkdtemp(join(tmpdir(), 'cutlayer-auth-'));
     ring = await KeyRing.open(dir);
     identity = await openIdentity(dir);
-    verify = createVerifier(
-      identity,
-      keyRingKeys(ring, () => NOW),
-      () => NOW,
-    );
+    verify = createVerifier(identity, keyRingKeys(ring), () => NOW);
   });
   after(() => rm(dir, { recursive: true, force: true }));
 
@@ -270,7 +266,7 @@ describe('access tokens', () => {
     assert.deepEqual([...(await verify(await signed({}, all))).scopes], ['train', 'infer', 'admin']);
     const noAdmin = { ...all, scope: 'split:train federation:admin' };
     assert.deepEqual([...(await verify(await signed({}, noAdmin))).scopes], ['train']);
-    const keys = keyRingKeys(ring, () => NOW);
+    const keys = keyRingKeys(ring);
     const coordinator = createVerifier(identity, keys, () => NOW, { role: 'coordinator' });
     assert.deepEqual([...(await coordinator(await signed({}, noAdmin))).scopes], ['admin']);
     assert.deepEqual([...(await coordinator(await signed({}, all))).scopes], ['federate', 'admin']);

@@ -8,7 +8,7 @@ import { type Finding, failed, ok, skipped } from './finding.js';
 /** @param now Milliseconds since 1970. */
 export async function tokenFinding(flags: CheckedConnection, now: number): Promise<Finding> {
   try {
-    const token = await tokenSource(flags.token())(false);
+    const token = await tokenSource({ ...flags.token(), ca: flags.ca })(false);
     return describe(token, now);
   } catch (caught) {
     return failed('token', caught);
