@@ -1,5 +1,6 @@
 /** The gauges of a gateway, read at each scrape. */
 import type { GaugeTable } from '../server/observability/metrics.js';
+import type { EngineStats } from './engine/engine.js';
 
 /** Gauges by their names in the engine's statistics. */
 export const gatewayGauges = {
@@ -15,6 +16,7 @@ export const gatewayGauges = {
   refusedBySize: ['cutlayer_refused_by_size', 'Steps refused before they ran: too large for their time, or for the memory of one run.'],
   evictedResiduals: ['cutlayer_evicted_residuals', 'Steps whose residuals had to make room; their backward computes them again.'],
   evictedInputs: ['cutlayer_evicted_inputs', 'Steps that had to make room altogether; their client sends them again.'],
+  residualHits: ['cutlayer_residual_hits', 'Runs of backward that found the residuals of their forward.'],
   recomputes: ['cutlayer_recomputes', 'Backwards that ran the forward again.'],
   decodeSessions: ['cutlayer_decode_sessions', 'Decode sessions whose keys and values are held.'],
   decodeBytes: ['cutlayer_decode_bytes', 'Memory reserved for their keys and values.'],
@@ -27,3 +29,9 @@ export const gatewayGauges = {
   expiredSessions: ['cutlayer_expired_sessions', 'Decode sessions that ended because nothing used them.'],
   workerRestarts: ['cutlayer_worker_restarts', 'Worker threads restarted after a crash.'],
 } as const satisfies GaugeTable<string>;
+
+/** The engine's statistics, with the hits among its runs of backward. */
+export function engineCounts(stats: EngineStats): EngineStats & { readonly residualHits: number } {
+  const { vjp, recompute } = stats.ops;
+  return { ...stats, residualHits: Math.max(0, vjp.count - recompute.count) };
+}

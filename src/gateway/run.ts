@@ -19,7 +19,7 @@ import type { GatewayConfig } from './config.js';
 import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
-import { gatewayGauges } from './gauges.js';
+import { engineCounts, gatewayGauges } from './gauges.js';
 import { openIdentityServer } from './identity/open-identity-server.js';
 import { RevocationList } from './identity/revocation-list.js';
 import { openLedger } from './ledger/open-ledger.js';
@@ -34,6 +34,7 @@ import { splitService } from './split/handlers.js';
 import { resolveLimits } from './split/limits.js';
 import { openGatewayDatabase } from './tables/database.js';
 import { openTenants, type Tenants } from './tenants/open-tenants.js';
+import { createWorkMetrics } from './work-metrics.js';
 
 /** A gateway that answers calls. */
 export interface RunningGateway {
@@ -89,6 +90,8 @@ export async function runGateway(
     const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, log, now });
     teardown.add(async () => identity.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
+    const metrics = createCallMetrics();
+    const work = createWorkMetrics(metrics);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
       residualMemoryBytes: config.residualMemory,
@@ -98,17 +101,17 @@ export async function runGateway(
       workers: config.workers,
       threadsPerWorker: config.threads,
       tenantLimits: tenants.directory,
+      observeRun: work.observeRun,
       ...(warm !== undefined && { warm }),
     });
     teardown.add(() => engine.close());
     const { manifest, digest } = engine.artifact;
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
-    const metrics = createCallMetrics();
     const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
     const { ledger, close: closeLedger } = openLedger({ database, log, model: digest, modelName: manifest.name, now });
     teardown.add(closeLedger);
-    const decoding = source && openDecoding(source, engine, config, { limits: tenants.directory, ledger });
+    const decoding = source && openDecoding(work.observed(source), engine, config, { limits: tenants.directory, ledger });
     teardown.add(async () => decoding?.close());
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     if (Date.parse(config.shutdownDate ?? '') <= now())
@@ -149,7 +152,7 @@ export async function runGateway(
     );
     metrics.addGauges(serverGauges, () => server.gauges());
     metrics.addGauges(protectionGauges, () => protection.stats());
-    metrics.addGauges(gatewayGauges, () => ({ ...engine.stats(), ...(decoding?.stats() ?? noSessions) }));
+    metrics.addGauges(gatewayGauges, () => ({ ...engineCounts(engine.stats()), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
     const routers = {

@@ -89,6 +89,19 @@ export interface EngineStats extends HostStats, StepStoreStats, BudgetStats, Sch
   readonly ops: Readonly<Record<'forward' | 'recompute' | 'vjp' | 'keyValues', OpTiming>>;
 }
 
+/** A run of a step that has ended, in a turn of its tenant. */
+export interface EngineRun {
+  readonly op: 'forward' | 'vjp' | 'keyValues';
+  readonly tenant: string;
+  readonly rows: number;
+  /** For its turn. */
+  readonly waitMs: number;
+  /** In the worker; of a vjp, with the forward that it had to run again. */
+  readonly computeMs: number;
+  /** Milliseconds since 1970. */
+  readonly endedAt: number;
+}
+
 /** How to open an engine. */
 export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit' | 'spawn' | 'restartPauseMs'> {
   readonly artifact: BackboneArtifact;
@@ -104,6 +117,8 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly maxSteps?: number;
   /** A step that is not touched for this long is forgotten. Default one hour. */
   readonly stepIdleMs?: number;
+  /** Told of each run, when its call has had all of them, in the call's async context. */
+  readonly observeRun?: (run: EngineRun) => void;
   /** The clock in milliseconds; monotonic. */
   readonly now?: () => number;
   /**
@@ -167,6 +182,7 @@ interface Run<T> {
 
 /** The runs of a call, in their order. */
 interface Runs<T> {
+  readonly op: EngineRun['op'];
   readonly call: EngineCall;
   readonly held: HeldCall;
   readonly runs: readonly Run<T>[];
@@ -182,6 +198,7 @@ export class BackboneEngine {
   readonly answersKeyValues: boolean;
   readonly #host: SessionHost;
   readonly #budget: MemoryBudget;
+  readonly #observeRun: EngineOptions['observeRun'];
   readonly #scheduler: Scheduler;
   readonly #steps: StepStore<CheckedInputs, NamedTensors>;
   readonly #turns = new KeyedTurns();
@@ -202,6 +219,7 @@ export class BackboneEngine {
     const unverifiedBytes = Math.floor(limitBytes * UNVERIFIED_SHARE);
     this.#budget = new MemoryBudget({ limitBytes, keptBytes, unverifiedBytes }, (room) => this.#steps.resize(room));
     const { tenantLimits: limits = noLimits } = options;
+    this.#observeRun = options.observeRun;
     this.#scheduler = new Scheduler({
       workers: host.stats().workers,
       waitingLimit: options.queueLimit ?? 64,
@@ -235,7 +253,7 @@ export class BackboneEngine {
     const slices = sliceStep(inputs);
     const forward = async (held: HeldCall, residuals: readonly string[]): Promise<Tensor<'float32'>> => {
       const runs = this.#forwardRuns(step, slices, residuals);
-      const parts = await this.#run({ call: step, held, runs, discard: ({ output }) => releaseTensors([output]) });
+      const parts = await this.#run({ op: 'forward', call: step, held, runs, discard: ({ output }) => releaseTensors([output]) });
       return joinOutputs(parts.map(({ output }) => output));
     };
     const rowBytes = this.artifact.manifest.dims.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
@@ -271,7 +289,7 @@ export class BackboneEngine {
         const runs = this.#vjpRuns(step, slices);
         const discard = (result: Cotangents): void => releaseTensors(Object.values(result));
         return this.#holding({ tenant: step.tenant }, joinedBytes, async () =>
-          joinCotangents(inputs, slices, await this.#run({ call: step, held, runs, priority: VJP_PRIORITY, discard })),
+          joinCotangents(inputs, slices, await this.#run({ op: 'vjp', call: step, held, runs, priority: VJP_PRIORITY, discard })),
         );
       }),
     );
@@ -306,7 +324,7 @@ export class BackboneEngine {
       },
     };
     const discard = (output: Tensor): void => releaseTensors([output]);
-    return this.#holding(call, inputBytes, async (held) => (await this.#run({ call, held, runs: [run], discard }))[0]!);
+    return this.#holding(call, inputBytes, async (held) => (await this.#run({ op: 'keyValues', call, held, runs: [run], discard }))[0]!);
   }
 
   /** Counts bytes of a call that is no step. @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL */
@@ -389,9 +407,11 @@ export class BackboneEngine {
    * Runs the runs of a call in turns of its tenant. They must end in time by now, and what is left
    * again in each turn.
    */
-  async #run<T>({ call, held, runs, priority = 0, discard }: Runs<T>): Promise<readonly T[]> {
+  async #run<T>({ op, call, held, runs, priority = 0, discard }: Runs<T>): Promise<readonly T[]> {
     const { tenant, signal, leftMs } = call;
     const results: T[] = [];
+    const timed: EngineRun[] = [];
+    let waitsSince = performance.now();
     const next = (): Run<T> => runs[results.length]!; // asked while the job waits: a run is left
     const check = (): void => {
       if (leftMs === undefined) return;
@@ -409,7 +429,15 @@ export class BackboneEngine {
       get workBytes() {
         return Math.min(next().workBytes, workLimit);
       },
-      work: () => next().work(),
+      work: async () => {
+        const from = performance.now();
+        const { rows } = next();
+        const result = await next().work();
+        const to = performance.now();
+        timed.push({ op, tenant, rows, waitMs: from - waitsSince, computeMs: to - from, endedAt: Date.now() });
+        waitsSince = to;
+        return result;
+      },
       keep: (result: T) => {
         next().keep?.(result);
         results.push(result);
@@ -418,6 +446,7 @@ export class BackboneEngine {
     };
     try {
       await this.#scheduler.run(job);
+      for (const run of timed) this.#observeRun?.(run);
       return results;
     } catch (caught) {
       for (const result of results) discard(result);

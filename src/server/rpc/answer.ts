@@ -25,6 +25,9 @@ const PREFIX_BYTES = 5;
 /** Larger answers are written in parts: what a peer does not read is never more than one part. */
 const PART_BYTES = 256 * 1024;
 
+/** Whether an answer has been sent whole: the end of its stream is then no failure. */
+export const sentWhole = (stream: ServerHttp2Stream): boolean => stream.writableFinished && stream.rstCode === NGHTTP2_NO_ERROR;
+
 /** The error of a call whose caller has gone. */
 export const gone = (cause?: unknown): CutlayerError => new CutlayerError('CANCELLED', 'call: the caller has gone', { cause });
 

@@ -3,11 +3,13 @@
  * limit of time and of bytes, and ends the stream with a status.
  */
 import type { ServerHttp2Stream } from 'node:http2';
+import type { Span } from '@opentelemetry/api';
 import { CutlayerError } from '../../errors.js';
 import type { Principal } from '../auth/scopes.js';
 import type { Verifier } from '../auth/verifier.js';
 import type { CallObservation } from '../observability/metrics.js';
-import { sendAnswer, sendFailure, sendUnsupported } from './answer.js';
+import { inCallSpan } from '../observability/traces.js';
+import { sendAnswer, sendFailure, sendUnsupported, sentWhole } from './answer.js';
 import { AnswerStream } from './answer-stream.js';
 import type { HeldBytes } from './byte-budget.js';
 import type { CallRecorder } from './call-recorder.js';
@@ -40,6 +42,8 @@ export interface ExchangeOptions {
   readonly now: () => number;
   readonly onRefusal: (call: CallObservation) => void;
   readonly recorder: CallRecorder;
+  /** Told how long the message of a call, or its answer, was on its way. */
+  readonly onTransfer: (method: string, direction: 'receive' | 'send', seconds: number) => void;
 }
 
 /** A stream, its connection, and the signal that ends the exchange. */
@@ -93,25 +97,29 @@ export class Exchanges {
   }
 
   async #runGuarded(method: GuardedMethod, exchange: Exchange): Promise<void> {
-    const { calls, memory, maxMessageBytes, bounds, recorder } = this.#options;
+    const { calls, memory, maxMessageBytes, bounds, recorder, onTransfer } = this.#options;
     const { stream, connection, headers, held, life } = exchange;
     const { signal } = life;
     await this.#accounted(method.name, calls, exchange, async (admit) => {
       const { deadline, token } = this.#admission(headers);
       const body = new MessageBody(maxMessageBytes, held);
+      const from = performance.now();
       const received = receiveMessage(stream, body, bounds.transfer, signal);
       received.catch(() => undefined); // awaited below, after the token
       const opened = admit(await this.#verify(token, connection), deadline, exchange);
       memory.verified(held, connection.budget, opened.principal.tenant, (reason) => life.abort(reason));
       body.reserve();
       const message = await received;
+      onTransfer(method.name, 'receive', (performance.now() - from) / 1000);
       held.arrived();
       signal.throwIfAborted();
       const answer = await method.run(message, opened);
       calls.requireTime(opened);
       held.add(answer.length);
       await recorder.answered(opened, calls.secondsOf(opened));
-      await sendAnswer(stream, [answer], bounds.transfer, signal);
+      const ready = performance.now();
+      await unlessSent(stream, sendAnswer(stream, [answer], bounds.transfer, signal));
+      onTransfer(method.name, 'send', (performance.now() - ready) / 1000);
     });
   }
 
@@ -137,7 +145,7 @@ export class Exchanges {
         await recorder.opened(opened);
         await converse({ conversation: method.open(opened), opened, streams, inbox, answers, recorder });
         signal.throwIfAborted();
-        await answers.end();
+        await unlessSent(stream, answers.end());
         opened.outcome.code = 'OK';
       } finally {
         inbox.close();
@@ -157,24 +165,27 @@ export class Exchanges {
   async #accounted(
     name: string,
     calls: Calls,
-    { request, connection: { address } }: Exchange,
+    { request, headers: { traceparent }, connection: { address } }: Exchange,
     run: (admit: Admit) => Promise<void>,
   ): Promise<void> {
     const { recorder } = this.#options;
     let call: Call | undefined;
     let tenant = '';
-    const admit: Admit = (principal, deadline, { stream, headers, held, life }) => {
-      life.signal.throwIfAborted();
-      tenant = principal.tenant;
-      recorder.requireWritable();
-      const opened = calls.open(name, principal, deadline, { held, proof: headers.proof, request, address });
-      call = opened;
-      opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
-      stream.once('close', () => calls.end(opened));
-      return opened;
-    };
+    const admitIn =
+      (span: Span): Admit =>
+      (principal, deadline, { stream, headers, held, life }) => {
+        life.signal.throwIfAborted();
+        tenant = principal.tenant;
+        span.setAttribute('cutlayer.tenant', tenant);
+        recorder.requireWritable();
+        const opened = calls.open(name, principal, deadline, { held, proof: headers.proof, request, address });
+        call = opened;
+        opened.signal.addEventListener('abort', () => life.abort(opened.signal.reason), { once: true });
+        stream.once('close', () => calls.end(opened));
+        return opened;
+      };
     try {
-      await run(admit);
+      await inCallSpan(name, { traceparent, request }, (span) => run(admitIn(span)));
     } catch (caught) {
       const { code } = CutlayerError.from(caught);
       if (call !== undefined) call.outcome.code = code;
@@ -216,6 +227,13 @@ export class Exchanges {
       this.#verifying--;
     }
   }
+}
+
+/** Waits for an answer to be sent; its stream may close before the wait has ended. */
+async function unlessSent(stream: ServerHttp2Stream, sending: Promise<void>): Promise<void> {
+  await sending.catch((error: unknown) => {
+    if (!sentWhole(stream)) throw error;
+  });
 }
 
 /** An admitted stream. */

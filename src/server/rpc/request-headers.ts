@@ -5,6 +5,7 @@
  */
 import { CutlayerError } from '../../errors.js';
 import { PROOF_HEADER } from '../../protocol/wire/proof-header.js';
+import { TRACEPARENT_HEADER } from '../observability/traces.js';
 import { REQUEST_ID_HEADER } from './request-id.js';
 
 /** The headers that a server uses. */
@@ -18,13 +19,15 @@ export interface RequestHeaders {
   readonly proof: Uint8Array | undefined;
   /** Of `x-request-id`, as it came; undefined when there is none, or several. */
   readonly requestId: string | undefined;
+  /** Of `traceparent`, as it came. */
+  readonly traceparent: string | undefined;
 }
 
 /** Headers that occur once at most. */
 const SINGLE = [':method', ':path', 'content-type', 'te', 'grpc-timeout', 'grpc-encoding', 'authorization', PROOF_HEADER] as const;
 
 /** Headers of which several count as none: a proxy may add one. */
-const OPTIONAL = [REQUEST_ID_HEADER] as const;
+const OPTIONAL = [REQUEST_ID_HEADER, TRACEPARENT_HEADER] as const;
 
 /** Milliseconds of each unit of `grpc-timeout`. */
 const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
@@ -66,6 +69,7 @@ export function readRequestHeaders(raw: readonly string[], maxBytes: number): Re
     authorization: seen.get('authorization'),
     proof: proof === undefined ? undefined : Buffer.from(proof, 'base64'),
     requestId: optional.get(REQUEST_ID_HEADER),
+    traceparent: optional.get(TRACEPARENT_HEADER),
   };
 }
 

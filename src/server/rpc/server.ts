@@ -30,7 +30,7 @@ export interface RpcServerOptions {
   readonly verify: Verifier;
   readonly limits: CallLimits;
   readonly credentials: ServerCredentials;
-  readonly metrics: Pick<CallMetrics, 'observeCall'>;
+  readonly metrics: Pick<CallMetrics, 'observeCall'> & Partial<Pick<CallMetrics, 'observeTransfer'>>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -104,6 +104,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     mustBind,
     onRefusal: observe,
     recorder: logged(recorder, lines),
+    onTransfer: (method, direction, seconds) => metrics.observeTransfer?.(method, direction, seconds),
   });
   const connections = new Connections({
     limits: bounds.connections,

@@ -20,7 +20,14 @@ const raw = (changes: Readonly<Record<string, string | undefined>> = {}, ...more
 describe('headers of a request', () => {
   it('reads path, time and token', () => {
     const headers = readRequestHeaders(raw({ 'content-type': 'application/grpc+proto' }))!;
-    assert.deepEqual(headers, { path: '/a.B/C', timeoutMs: 5000, authorization: 'Bearer abc', proof: undefined, requestId: undefined });
+    assert.deepEqual(headers, {
+      path: '/a.B/C',
+      timeoutMs: 5000,
+      authorization: 'Bearer abc',
+      proof: undefined,
+      requestId: undefined,
+      traceparent: undefined,
+    });
     const { proof } = readRequestHeaders(raw({ 'cutlayer-proof-bin': 'AQL/' }))!;
     assert.deepEqual([...proof!], [1, 2, 255]);
     assert.equal(bearerToken(headers), 'abc');
