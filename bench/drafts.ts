@@ -1,29 +1,61 @@
 /**
- * Generation through a link of 40 ms round trip, with drafts and without. A regular
- * expression makes one text repeat itself. In the other, which is drawn, no run of tokens comes
- * again.
+ * Generation through a link of 40 ms round trip, with drafts and without. Texts of an untrained
+ * model: a regular expression makes one repeat itself, and in another, which is drawn, no run of
+ * tokens comes again. The demo's trained model answers a note by the reply that its prompt has.
  */
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { connect, continueAll, DraftModel, RemoteModel, SplitModel } from '../clients/typescript/index.js';
 import { ClientBundle } from '../clients/typescript/model/client-bundle.js';
+import { pack } from '../src/compiler/pack/pack.js';
+import { packageRoot } from '../src/files/package-root.js';
 import { startDelayProxy } from '../test/support/delay-proxy.js';
-import { packedFixture } from '../test/support/packed-fixture.js';
+import { type PackedFixture, packedFixture, packedOnce } from '../test/support/packed-fixture.js';
 import { startTestGateway } from '../test/support/test-gateway.js';
 import { median } from './paired.js';
 import type { Report } from './report.js';
 
 const ROUND_TRIP_MS = 40;
-/** With the prompt, all that the model has positions for. */
+/** With the prompt, all that the untrained model has positions for. */
 const TOKENS = 40;
+/** Notes with their replies in a prompt of the trained model. */
+const NOTES = 4;
+const longest = { maxNewTokens: TOKENS, minTokens: TOKENS };
+
 const texts = {
-  'that repeats itself': { temperature: 0, constraint: { kind: 'regex', pattern: '(no; ){40}' } },
-  'of the most probable tokens': { temperature: 0 },
-  'without runs that come again': { temperature: 4, topK: 0x7fffffff },
+  'that repeats itself': { temperature: 0, constraint: { kind: 'regex', pattern: '(no; ){40}' }, ...longest },
+  'of the most probable tokens': { temperature: 0, ...longest },
+  'without runs that come again': { temperature: 4, topK: 0x7fffffff, ...longest },
 } as const;
+/** It ends where the model ends it. */
+const extracted = { 'that the prompt has': { temperature: 0, maxNewTokens: TOKENS } } as const;
+
+/** The ids of a round's prompt. */
+type PromptOf = (bundle: ClientBundle, round: number) => readonly number[];
 
 /** Medians of `rounds` texts in turns, with drafts and without. */
 export async function benchDrafts(report: Report, rounds: number): Promise<void> {
-  const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
+  await benchModel(report, rounds, await packedFixture('llama-tiny'), texts, ({ vocabSize }, round) =>
+    Array.from({ length: 24 }, (_, at) => (7 * at + 13 * round) % vocabSize),
+  );
+  const checkpointDir = join(packageRoot(), 'demo/backbone/checkpoint');
+  const trained = await packedOnce('bench-trained', (outDir) => pack({ checkpointDir, outDir, bottom: 0, top: 0 }));
+  const lines = (await readFile(join(packageRoot(), 'demo/data/reply-train.jsonl'), 'utf8')).split('\n', (rounds + 1) * NOTES);
+  const rows = lines.map((line) => JSON.parse(line) as { readonly prompt: string; readonly completion: string });
+  await benchModel(report, rounds, trained, extracted, ({ tokenizer }, round) => {
+    const answered = rows.slice(round * NOTES, (round + 1) * NOTES);
+    const text = answered.map(({ prompt, completion }) => `${prompt}${completion}</s>`).join('');
+    return tokenizer.encode(`${text}${answered[round % NOTES]!.prompt}`);
+  });
+}
+
+async function benchModel(
+  report: Report,
+  rounds: number,
+  { backboneDir, bundleDir }: PackedFixture,
+  settingsOf: Readonly<Record<string, object>>,
+  promptOf: PromptOf,
+): Promise<void> {
   const gateway = await startTestGateway({ backboneDir, start: { insecure: true } });
   const proxy = await startDelayProxy(Number(gateway.gateway.listen.split(':').at(-1)), ROUND_TRIP_MS / 2);
   const bundle = await ClientBundle.open(bundleDir);
@@ -34,16 +66,15 @@ export async function benchDrafts(report: Report, rounds: number): Promise<void>
   const withDrafter = new SplitModel(bundle, new RemoteModel(connection), drafter);
   /** Milliseconds of a token, the prompt's step left out. */
   const perToken = async (settings: object, seed: number, draftTokens: number, by = model): Promise<number> => {
-    const ids = Array.from({ length: 24 }, (_, at) => (7 * at + 13 * seed) % bundle.vocabSize);
-    const options = { maxNewTokens: TOKENS, minTokens: TOKENS, seed, ...settings };
+    const prompt = { ids: promptOf(bundle, seed), options: { seed, ...settings } };
     let [began, tokens] = [0, 0];
-    for await (const { token } of continueAll(by, undefined, [{ ids, options }], { draftTokens })) {
+    for await (const { token } of continueAll(by, undefined, [prompt], { draftTokens })) {
       if (token !== undefined && tokens++ === 0) began = performance.now();
     }
     return (performance.now() - began) / (tokens - 1);
   };
   try {
-    for (const [what, settings] of Object.entries(texts)) {
+    for (const [what, settings] of Object.entries(settingsOf)) {
       await perToken(settings, 0, 0);
       const times: { plain: number[]; drafted: number[]; modelled: number[] } = { plain: [], drafted: [], modelled: [] };
       for (let round = 1; round <= rounds; round++) {

@@ -61,7 +61,7 @@ export class DraftLength {
     // The first wrong token ends what a draft says of the others.
     const judged = Math.min(drafted, accepted + 1);
     for (let at = 0; at < judged; at++) {
-      const weight = Math.max(FRESH_TOKEN, 1 / (++this.#judged + 2));
+      const weight = Math.max(FRESH_TOKEN, 1 / (++this.#judged + 1));
       this.#right += weight * (Number(at < accepted) - this.#right);
     }
     if (this.#stepMs !== undefined) this.#rowMs = mean(this.#rowMs, Math.max(0, (ms - this.#stepMs) / drafted));

@@ -70,6 +70,13 @@ describe('the length of a draft', () => {
       assert.ok(drafted < 1.03 * plain, `${drafted} ms a token, ${plain} without drafts`);
   });
 
+  it('costs a text of 40 tokens less than 2 % to learn that drafts are never right', () => {
+    for (const rowMs of [1, 5]) {
+      const { plain, drafted } = simulate(0, 50, rowMs, 40);
+      assert.ok(drafted < 1.02 * plain, `${drafted} ms a token, ${plain} without drafts`);
+    }
+  });
+
   it('finds out that drafts are right by now', () => {
     const length = new DraftLength();
     for (let at = 0; at < 100; at++) length.note(length.next(), 0, 20);
