@@ -7,6 +7,7 @@ import type { DecodeResponse__Output } from '../../../src/protocol/wire/generate
 import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import { type ChargedWork, noWork } from './charged-work.js';
 import type { MessageStream } from './message-stream.js';
 import type { RetryNotice, RetryPolicy } from './retry.js';
 import { type ChannelOptions, type MethodsOf, openChannel, type RpcChannel } from './rpc-channel.js';
@@ -39,6 +40,8 @@ export class Connection {
   readonly card: ServedModel;
   readonly wireDtype: WireDType;
   readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0 };
+  /** Steps that were answered, each once, as the gateway charges them. */
+  charged: ChargedWork = noWork;
   /** One call, repeated by the error table; see `RpcChannel.call`. */
   readonly call: SplitChannel['call'];
   /** Opens a decode stream. @param fresh with a token that is asked for again */

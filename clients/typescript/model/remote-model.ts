@@ -11,6 +11,7 @@ import type { KeyValuesRequest } from '../../../src/protocol/wire/generated/cutl
 import { decodeTensor, encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import { addWork, type ChargedWork } from '../connection/charged-work.js';
 import type { Connection } from '../connection/connect.js';
 import type { VirtualTokenKind } from '../connection/served-model.js';
 
@@ -88,9 +89,14 @@ export class RemoteModel {
     const promptRows = adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0;
     const rows = positions.length || promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
     const payloadUp = wireBytes(hiddenStates.shape, wireDtype) + (adapter === undefined ? 0 : wireBytes(adapter.value.shape, wireDtype));
+    const work = { forward: promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]! };
+    let answered = false;
     const send = async (signal?: AbortSignal): Promise<Tensor<'float32'>> => {
       const response = await this.connection.call('Forward', request, { signal });
-      this.#count(payloadUp, response.hiddenStates?.data, response.hiddenStates?.scales);
+      const bytesOut = this.#count(payloadUp, response.hiddenStates?.data, response.hiddenStates?.scales);
+      // A step that is sent again is charged once.
+      if (!answered) this.#charge({ ...work, bytesIn: payloadUp, bytesOut });
+      answered = true;
       return decodeTensor(response.hiddenStates, { name: 'Forward.hiddenStates', shape: [rows, card.dims.hiddenSize] });
     };
     const output = await send(input.signal);
@@ -114,7 +120,8 @@ export class RemoteModel {
     const { backboneDigest, dims } = this.connection.card;
     const request: KeyValuesRequest = { backboneDigest, hiddenStates: encodeTensor(hiddenStates, 'f32', 'hiddenStates') };
     const { keyValues } = await this.connection.call('KeyValues', request, { signal });
-    this.#count(wireBytes(hiddenStates.shape, 'f32'), keyValues?.data);
+    const bytesIn = wireBytes(hiddenStates.shape, 'f32');
+    this.#charge({ forward: hiddenStates.shape[1]!, bytesIn, bytesOut: this.#count(bytesIn, keyValues?.data) });
     const shape = [dims.numLayers, 2, hiddenStates.shape[1]!, dims.numKvHeads, dims.headDim];
     return decodeTensor(keyValues, { name: 'KeyValues.keyValues', shape });
   }
@@ -136,8 +143,11 @@ export class RemoteModel {
     const send = async (): Promise<Cotangents> => {
       const response = await this.connection.call('Backward', request, { signal: options.signal });
       const { adapterCotangent, hiddenStatesCotangent } = response;
-      this.#count(payloadUp, adapterCotangent?.data, adapterCotangent?.scales, hiddenStatesCotangent?.data, hiddenStatesCotangent?.scales);
       const { adapter, hiddenStates } = input;
+      const tensors = [adapterCotangent, hiddenStatesCotangent];
+      const bytesOut = this.#count(payloadUp, ...tensors.flatMap((tensor) => [tensor?.data, tensor?.scales]));
+      const rows = (adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0) + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
+      if (bytesOut > 0) this.#charge({ backward: rows, bytesIn: payloadUp, bytesOut });
       return {
         ...(adapter === undefined
           ? {}
@@ -160,10 +170,17 @@ export class RemoteModel {
     });
   }
 
-  #count(up: number, ...received: readonly (Uint8Array | undefined)[]): void {
+  /** Counts payloads. @returns the bytes that were received */
+  #count(up: number, ...received: readonly (Uint8Array | undefined)[]): number {
     const { counters } = this.connection;
+    const down = received.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
     counters.bytesUp += up;
-    for (const bytes of received) counters.bytesDown += bytes?.length ?? 0;
+    counters.bytesDown += down;
+    return down;
+  }
+
+  #charge(work: Partial<ChargedWork>): void {
+    this.connection.charged = addWork(this.connection.charged, work);
   }
 }
 

@@ -5,12 +5,14 @@ import { Combined } from '../../adapters/combine.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
 import { settingReaders } from '../../adapters/setting-table.js';
+import type { ChargedWork } from '../../connection/charged-work.js';
 import { type Example, loadExamples } from '../../data/examples.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { schedule } from '../../optimizers/schedule.js';
+import { forecast } from '../../training/forecast.js';
 import type { StepPrivacy } from '../../training/privacy/private-gradient-sum.js';
 import type { RunPrivacy } from '../../training/privacy/run-ledger.js';
 import { stepsOfEpochs } from '../../training/train.js';
@@ -37,6 +39,8 @@ export interface PreparedTraining {
   readonly totalSteps: number;
   /** Trainable numbers of an adapter. */
   readonly parameters: number;
+  /** What the gateway will charge for a whole run; at most, where one may stop early. */
+  forecast(): Promise<ChargedWork>;
   /** Makes a new adapter and trains it. @throws CutlayerError with advice in its message */
   run(flags: ResolvedTrainFlags, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
 }
@@ -71,6 +75,12 @@ export async function prepareTraining(
   return {
     totalSteps,
     parameters,
+    async forecast() {
+      const { accumulation, seed, checkpointEvery, evalEvery = checkpointEvery, dpClipNorm, batch } = flags;
+      const expectedBatch = dpClipNorm === undefined ? undefined : batch * accumulation;
+      const own = adapter ?? (await newAdapter(flags, session, model, signal));
+      return forecast(model, own, { examples, validation, limits, totalSteps, accumulation, seed, evalEvery, expectedBatch });
+    },
     async run(chosen, onEvent) {
       // The first run takes the adapter that is there; each later one starts from the same values.
       const fresh = adapter ?? (await newAdapter(chosen, session, model, signal));

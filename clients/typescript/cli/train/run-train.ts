@@ -1,9 +1,11 @@
 /** The work of `cutlayer client train`. */
 
 import { exposureNote } from '../../../../src/artifacts/exposure.js';
-import { stderr } from '../../../../src/files/output.js';
+import { stderr, stdout } from '../../../../src/files/output.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
+import { labelled } from '../text-layout.js';
+import { chargedText, forecastLines } from './charged-text.js';
 import { withLabels } from './labels-of-data.js';
 import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import type { TrainFlags } from './train-options-table.js';
@@ -17,9 +19,15 @@ export async function runTrain(given: TrainFlags): Promise<void> {
     const eosNote = flags.eos ? session.bundle.eosNote : undefined;
     if (eosNote !== undefined) stderr.line(`note: ${eosNote}`);
     const training = await prepareTraining(flags, session, signal);
+    const { card } = session.connection;
+    if (flags.dryRun) {
+      for (const line of forecastLines(training.totalSteps, await training.forecast(), card.prices)) stdout.line(line);
+      return;
+    }
     const summary = await training.run(flags, progress.onEvent);
     progress.stop();
     for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) stderr.line(line);
+    stderr.line(labelled('charged', chargedText(session.connection.charged, card.prices)));
     if (summary.stopped === 'cancelled') process.exitCode = 130;
   });
 }

@@ -107,6 +107,7 @@ export const trainOptions = {
     patience: validating(optional(positiveInteger('n', 'stop after n validations without a better loss'))),
     tensorboard: toggle(true, 'write no event files for TensorBoard'),
     resume: { ...toggle(false, 'go on from the newest checkpoint in --out, as if the run had never stopped'), transient: true },
+    dryRun: { ...toggle(false, 'train nothing: say how many steps, tokens and bytes the run would take, and its price'), transient: true },
   }),
 } satisfies OptionTable;
 
