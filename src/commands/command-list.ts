@@ -46,6 +46,18 @@ const gatewayCommands: CommandGroup = {
       load: async () => (await gateway()).certCommand,
     },
     {
+      name: 'backup',
+      description: 'write tables and keys into one file, also while the gateway runs',
+      word: ['<file>', 'the new file'],
+      load: async () => (await gateway()).backupCommand,
+    },
+    {
+      name: 'restore',
+      description: 'put a backup back, or move it to another database',
+      word: ['<file>', 'what gateway backup has written'],
+      load: async () => (await gateway()).restoreCommand,
+    },
+    {
       name: 'onboard',
       description: 'write one file with which a customer logs in: address, CA, token, and which bundle',
       word: ['<tenant>', 'the customer: 1 to 64 of [A-Za-z0-9._-]'],

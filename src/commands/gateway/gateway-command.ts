@@ -4,7 +4,7 @@
  */
 import { gatewayOptions } from '../../gateway/config.js';
 import { command } from '../../options/command-spec.js';
-import { integerBetween, optional, path, required, text, withDefault } from '../../options/option.js';
+import { integerBetween, optional, path, required, text, toggle, withDefault } from '../../options/option.js';
 import { checkOption, configCommand } from '../config-command.js';
 import { onboardOptions } from './onboard-options.js';
 
@@ -76,6 +76,38 @@ Examples:
   A token that is void without it:
     $ (umask 077; cutlayer gateway token --tenant acme --client-cert acme.pem > acme.token)`,
   run: async (flags, { words }) => (await import('./run-cert.js')).runCert(words[0]!, flags),
+});
+
+const storeOptions = {
+  stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
+  database: { ...gatewayOptions.database, group: 'Options' },
+};
+
+export const backupCommand = command({
+  options: storeOptions,
+  help: `
+The file has the tables as they were at one moment, and keys and certificates of the state directory. It has mode 0600; no file is replaced.
+The gateway may run. The audit log is not in it: copy the directory audit/ too.
+
+Examples:
+  $ cutlayer gateway backup gateway-2026-01-31.backup
+  $ cutlayer gateway backup gateway.backup --database 'postgres://cutlayer@db.example/cutlayer'`,
+  run: async (flags, { words }) => (await import('./run-backup.js')).runBackup(words[0]!, flags),
+});
+
+export const restoreCommand = command({
+  options: { ...storeOptions, force: toggle(false, 'replace a database and files that are there') },
+  help: `
+The file is verified first. No gateway may run on the database. A backup of either engine can be restored into the other.
+
+Examples:
+  Put a backup back on a new machine:
+    $ cutlayer gateway restore gateway.backup
+
+  Move from the file to PostgreSQL:
+    $ cutlayer gateway backup gateway.backup
+    $ cutlayer gateway restore gateway.backup --force --database 'postgres://cutlayer@db.example/cutlayer'`,
+  run: async (flags, { words }) => (await import('./run-backup.js')).runRestore(words[0]!, flags),
 });
 
 export const onboardCommand = command({

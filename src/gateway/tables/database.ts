@@ -19,6 +19,9 @@ const repositories = (db: Kysely<GatewaySchema>) => ({
   eraseTenant: (tenant: string) => eraseTenant(db, tenant),
 });
 
+/** The schema on PostgreSQL, unless the URL names another. */
+export const GATEWAY_SCHEMA = 'cutlayer_gateway';
+
 /** An open transaction. */
 export type Transaction = Readonly<ReturnType<typeof repositories>>;
 
@@ -30,5 +33,5 @@ export type GatewayDatabase = Store<Transaction>;
  * {@link openStore}
  */
 export function openGatewayDatabase(target: string, options: OpenOptions = {}): Promise<GatewayDatabase> {
-  return openStore({ shared: true, ...options, target, schema: 'cutlayer_gateway', migrations, tables: repositories });
+  return openStore({ shared: true, ...options, target, schema: GATEWAY_SCHEMA, migrations, tables: repositories });
 }

@@ -16,3 +16,9 @@ export function checkedValue(value: unknown): ColumnValue {
     `store: expected text, a whole number, bytes or null, got ${typeof value === 'number' ? value : typeof value}`,
   );
 }
+
+/** libsql gives blobs as ArrayBuffers. */
+export function withBytes(row: Record<string, ColumnValue | ArrayBuffer>): Row {
+  for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
+  return row as Row; // no ArrayBuffer is left
+}

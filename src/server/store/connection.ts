@@ -5,7 +5,7 @@
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Libsql from 'libsql';
 import { CutlayerError } from '../../errors.js';
-import { type ColumnValue, checkedValue, type Row } from './column-value.js';
+import { type ColumnValue, checkedValue, type Row, withBytes } from './column-value.js';
 import { storeFailure } from './store-failure.js';
 import { nameOfWrite, type WriteHook } from './write-hook.js';
 
@@ -146,10 +146,4 @@ export class StoreConnection implements SqliteDatabase {
       throw storeFailure(caught, this.#path);
     }
   }
-}
-
-/** libsql gives blobs as ArrayBuffers. */
-function withBytes(row: Record<string, ColumnValue | ArrayBuffer>): Row {
-  for (const name in row) if (row[name] instanceof ArrayBuffer) row[name] = new Uint8Array(row[name]);
-  return row as Row; // no ArrayBuffer is left
 }
