@@ -1,7 +1,7 @@
 /**
- * The file of a backup: lines of JSON. The first says whose it is; then each table with its rows,
- * the parents of rows first, and the files of the state directory; the last has the sha256 of all
- * lines before it. The form is the same for both engines, so a backup moves a store between them.
+ * The file of a backup: lines of JSON. The first says whose it is. Each table follows with its
+ * rows, parents first, and then the files of the state directory. The last line has the sha256 of
+ * those before it. The form is the same for both engines, so a backup moves a store between them.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -61,7 +61,9 @@ export async function verifyBackup(path: string): Promise<BackupHeader> {
   throw noBackup(path);
 }
 
-/** The lines after the first, of a file that was verified. @throws CutlayerError INVALID_ARGUMENT */
+/**
+ * The lines after the first, of a file that was verified. @throws CutlayerError INVALID_ARGUMENT
+ */
 export async function* readBackup(path: string): AsyncGenerator<BackupLine> {
   let first = true;
   for await (const line of lines(path, await contentBytes(path))) {

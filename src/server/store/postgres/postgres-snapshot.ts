@@ -1,4 +1,6 @@
-/** All tables of a schema in one REPEATABLE READ transaction, in the order in which they were made. */
+/**
+ * All tables of a schema in one REPEATABLE READ transaction, in the order in which they were made.
+ */
 import pg from 'pg';
 import { CutlayerError } from '../../../errors.js';
 import type { ColumnValue } from '../column-value.js';
