@@ -238,7 +238,8 @@ describe('limits of a server', () => {
   it('ends a connection that resets its streams again and again', async () => {
     await start(connections({ resetBurst: 20, resetRate: 1 }));
     const { session, call } = rig.connect();
-    const closed = once(session, 'close');
+    // By a GOAWAY with an error too, where Node has bounds of its own.
+    const closed = new Promise((resolve) => session.once('close', resolve));
     const timer = setInterval(() => {
       if (session.destroyed) return;
       for (let n = 0; n < 10; n++) call(ECHO, as('acme')).stream.close(8);
