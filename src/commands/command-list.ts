@@ -7,6 +7,7 @@ import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 
 const gateway = () => import('./gateway/gateway-command.js');
 const identity = () => import('./gateway/identity-commands.js');
+const tenant = () => import('./gateway/tenant/tenant-commands.js');
 const audit = () => import('./gateway/audit/audit-commands.js');
 const signer = () => import('./signer/signer-commands.js');
 const login = () => import('../../clients/typescript/cli/login/login-command.js');
@@ -65,6 +66,53 @@ const gatewayCommands: CommandGroup = {
     },
   ],
   groups: [
+    {
+      name: 'tenant',
+      description: 'make, list, suspend and delete tenants, and bound them',
+      commands: [
+        {
+          name: 'create',
+          description: 'make a tenant, with limits of its own',
+          word: ['<tenant>', 'its name: 1 to 64 of [A-Za-z0-9._-]'],
+          load: async () => (await tenant()).createCommand,
+        },
+        {
+          name: 'list',
+          description: 'list tenants with their status and limits',
+          load: async () => (await tenant()).listCommand,
+        },
+        {
+          name: 'show',
+          description: 'show one tenant, and what is left of its rates',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).showCommand,
+        },
+        {
+          name: 'suspend',
+          description: 'refuse a tenant, and end its calls and streams; its data stays',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).suspendCommand,
+        },
+        {
+          name: 'resume',
+          description: 'let a suspended tenant in again',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).resumeCommand,
+        },
+        {
+          name: 'delete',
+          description: 'delete a tenant and its data; its tokens stay refused',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).deleteCommand,
+        },
+        {
+          name: 'limits',
+          description: 'change the limits of a tenant',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).limitsCommand,
+        },
+      ],
+    },
     {
       name: 'client',
       description: 'register clients of tenants, which get their tokens by themselves',

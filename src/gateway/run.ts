@@ -15,6 +15,7 @@ import { boundsOf } from '../server/security.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
+import { openAdminApi } from './admin/open-admin.js';
 import type { GatewayConfig } from './config.js';
 import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
@@ -158,6 +159,7 @@ export async function runGateway(
     const routers = {
       ...identity.routers,
       ...usageRouters({ database, authenticate: identity.authenticate, prices, now }, config, tls.credentials),
+      ...openAdminApi({ config, credentials: tls.credentials, authenticate: identity.authenticate, tenants, audit }),
     };
     const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));

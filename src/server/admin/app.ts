@@ -75,8 +75,9 @@ export function createAdminApp({ jwks, metrics, draining, log, role = 'gateway',
     throw new CutlayerError('NOT_FOUND', `path: expected ${known.join(', ')} or /metrics`);
   });
   const onError: ErrorRequestHandler = (caught: unknown, _request, response, _next) => {
-    const error = CutlayerError.from(isBadRequest(caught) ? new CutlayerError('INVALID_ARGUMENT', 'request: malformed') : caught);
+    const error = requestError(caught);
     if (error.code === 'INTERNAL') log.error({ err: error.cause }, 'admin request failed');
+    if (error.retryAfterMs !== undefined) response.set('Retry-After', String(Math.ceil(error.retryAfterMs / 1000)));
     response.status(errorTable[error.code].http).json({ error: error.toRecord() });
   };
   app.use(onError);
@@ -91,7 +92,11 @@ function hostName(host: string): string {
     .toLowerCase();
 }
 
-/** Whether express found the request malformed, such as a path that does not decode. */
-function isBadRequest(caught: unknown): boolean {
-  return caught instanceof Error && 'status' in caught && caught.status === 400;
+/** What express says of a request that it cannot read, as a typed error. */
+function requestError(caught: unknown): CutlayerError {
+  const status = caught instanceof Error && 'status' in caught ? caught.status : undefined;
+  if (status === 400) return new CutlayerError('INVALID_ARGUMENT', 'request: malformed');
+  if (status === 413) return new CutlayerError('MESSAGE_TOO_LARGE', 'body: larger than this path takes');
+  if (status === 415) return new CutlayerError('INVALID_ARGUMENT', 'body: expected UTF-8 without compression');
+  return CutlayerError.from(caught);
 }

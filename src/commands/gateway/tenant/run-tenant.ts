@@ -1,0 +1,114 @@
+/** The work of `cutlayer gateway tenant …`. */
+import { join } from 'node:path';
+import { CutlayerError } from '../../../errors.js';
+import { stdout } from '../../../files/output.js';
+import { listSchema, type TenantAnswer, tenantAnswer, tenantSchema } from '../../../gateway/admin/tenant-routes.js';
+import { openGatewayDatabase } from '../../../gateway/tables/database.js';
+import { type LimitChange, limitNames, storedLimits } from '../../../gateway/tenants/limits.js';
+import { type Tenant, TenantStore } from '../../../gateway/tenants/tenant-store.js';
+import { type AdminConnection, openAdminConnection } from '../admin-connection.js';
+import type { LimitFlags, TenantFlags } from './tenant-options.js';
+
+/** Tenants, of a running gateway or of its database. */
+interface TenantAdmin {
+  create(name: string, limits: LimitChange): Promise<TenantAnswer>;
+  list(deleted: boolean): Promise<readonly TenantAnswer[]>;
+  act(action: Action, name: string): Promise<TenantAnswer>;
+  limits(name: string, change: LimitChange): Promise<TenantAnswer>;
+}
+
+type Action = 'show' | 'suspend' | 'resume' | 'delete';
+
+/** `gateway tenant create`. @throws CutlayerError */
+export async function create(name: string, flags: TenantFlags & LimitFlags): Promise<void> {
+  await withTenants(flags, async (admin) => print([await admin.create(name, limitsOf(flags))], flags));
+}
+
+/** `gateway tenant list`. @throws CutlayerError */
+export async function list(flags: TenantFlags & { readonly deleted: boolean }): Promise<void> {
+  await withTenants(flags, async (admin) => print(await admin.list(flags.deleted), flags));
+}
+
+/** `gateway tenant show | suspend | resume | delete`. @throws CutlayerError */
+export async function act(action: Action, name: string, flags: TenantFlags): Promise<void> {
+  await withTenants(flags, async (admin) => print([await admin.act(action, name)], flags));
+}
+
+/** `gateway tenant limits`. @throws CutlayerError */
+export async function changeLimits(name: string, flags: TenantFlags & LimitFlags, clear: readonly string[]): Promise<void> {
+  const change: LimitChange = { ...Object.fromEntries(clear.map((limit) => [limit, null])), ...limitsOf(flags) };
+  if (Object.keys(change).length === 0) {
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      'limits: expected a limit to set, or --clear; cutlayer gateway tenant show says those that are set',
+    );
+  }
+  await withTenants(flags, async (admin) => print([await admin.limits(name, change)], flags));
+}
+
+function limitsOf(flags: LimitFlags): LimitChange {
+  const { sessions: decodeSessions, ...others } = flags;
+  const given: LimitChange = { ...others, decodeSessions };
+  return Object.fromEntries(limitNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+async function withTenants({ stateDir, database: path }: TenantFlags, run: (admin: TenantAdmin) => Promise<void>): Promise<void> {
+  const connection = await openAdminConnection(stateDir);
+  if (connection !== undefined) return run(overRest(connection));
+  const database = await openGatewayDatabase(path ?? join(stateDir, 'gateway.db'));
+  try {
+    await run(overDatabase(new TenantStore(database, Date.now)));
+  } finally {
+    await database.close();
+  }
+}
+
+function overRest(connection: AdminConnection): TenantAdmin {
+  const tenants = '/v1/admin/tenants';
+  const at = (name: string): `/${string}` => `${tenants}/${encodeURIComponent(name)}`;
+  const one = async (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: `/${string}`, body?: unknown): Promise<TenantAnswer> =>
+    tenantSchema.parse(await connection.request(method, path, body));
+  return {
+    create: (name, limits) => one('POST', tenants, { name, limits }),
+    async list(deleted) {
+      const all: TenantAnswer[] = [];
+      for (let after = ''; ; ) {
+        const query = `limit=1000${after === '' ? '' : `&after=${encodeURIComponent(after)}`}${deleted ? '&status=deleted' : ''}`;
+        const { tenants: page, next } = listSchema.parse(await connection.request('GET', `${tenants}?${query}`));
+        all.push(...page);
+        if (next === null) return all;
+        after = next;
+      }
+    },
+    act: (action, name) => {
+      if (action === 'show') return one('GET', at(name));
+      return action === 'delete' ? one('DELETE', at(name)) : one('POST', `${at(name)}/${action}`);
+    },
+    limits: (name, change) => one('PATCH', at(name), { limits: change }),
+  };
+}
+
+/** No gateway runs, so what it would give all tenants is not known. */
+function overDatabase(store: TenantStore): TenantAdmin {
+  const shown = (tenant: Tenant): TenantAnswer => tenantAnswer(tenant, tenant.limits, []);
+  return {
+    create: async (name, limits) => shown(await store.create(name, storedLimits(limits, name))),
+    list: async (deleted) => (await store.list()).filter(({ status }) => (status === 'deleted') === deleted).map(shown),
+    act: async (action, name) => shown(await store[action](name)),
+    limits: async (name, change) => shown(await store.setLimits(name, change)),
+  };
+}
+
+function print(tenants: readonly TenantAnswer[], { format }: TenantFlags): void {
+  if (format === 'text' && tenants.length === 0) stdout.line('no tenant');
+  for (const tenant of tenants) {
+    if (format === 'json') stdout.json(tenant);
+    else stdout.line(lineOf(tenant));
+  }
+}
+
+function lineOf({ name, status, limits, rates }: TenantAnswer): string {
+  const own = limitNames.flatMap((limit) => (limits[limit] === undefined ? [] : [`${limit} ${limits[limit]}`]));
+  const left = rates.map(({ name: rate, left: amount }) => `${amount} left of ${rate}`);
+  return [`${name}: ${status}`, ...own, ...left].join(', ');
+}

@@ -1,0 +1,39 @@
+/** Options of `cutlayer gateway tenant …`. */
+import { gatewayOptions } from '../../../gateway/config.js';
+import { choice, integerBetween, type OptionTable, optional, under, type ValuesOf, withDefault } from '../../../options/option.js';
+import { byteSize } from '../../../options/quantities.js';
+
+const MOST = Number.MAX_SAFE_INTEGER;
+const count = (description: string) => optional(integerBetween(1, MOST, 'n', description));
+const size = (description: string) => optional(byteSize(description));
+
+/**
+ * The flags of limits. Each has the name of its limit, but for one that is a variable of `gateway
+ * start` already.
+ */
+export const limitOptions = under('Limits', {
+  requestsPerSecond: count('calls, and messages of decode streams, in a second'),
+  tokensPerMinute: count('rows through the backbone in a minute'),
+  tokensPerDay: count('rows through the backbone in a day (UTC)'),
+  concurrentSteps: count('calls at once, waiting ones included'),
+  inFlightBytes: size('messages and decoded inputs of calls'),
+  residualBytes: size('steps between forward and backward'),
+  keyValueBytes: size('keys and values of decode sessions'),
+  sessions: count('decode sessions'),
+}) satisfies OptionTable;
+
+/** Their names as limits. */
+export const limitFlagNames = Object.keys(limitOptions).map((name) => (name === 'sessions' ? 'decodeSessions' : name));
+
+/** The flags that every command has. */
+export const common = {
+  format: withDefault(choice('form', ['text', 'json'], 'form of what is printed'), 'text'),
+  stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
+  database: { ...gatewayOptions.database, group: 'Options' },
+} satisfies OptionTable;
+
+/** The values of the flags that every command has. */
+export type TenantFlags = ValuesOf<typeof common>;
+
+/** The limits that flags name. */
+export type LimitFlags = Partial<ValuesOf<typeof limitOptions>>;

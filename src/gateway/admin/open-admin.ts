@@ -1,0 +1,29 @@
+/** The administrator's API of a gateway: all of its routes behind one router. */
+import type { Router } from 'express';
+import { adminCredentials, keepsSecrets } from '../../server/admin/listen.js';
+import type { Audit } from '../../server/audit/event.js';
+import type { ServerCredentials } from '../../server/tls/open-tls.js';
+import type { GatewayConfig } from '../config.js';
+import type { Tenants } from '../tenants/open-tenants.js';
+import type { ApiRoute } from './route.js';
+import { type ApiOptions, apiRouter } from './router.js';
+import { tenantRoutes } from './tenant-routes.js';
+
+/** What the API is over. */
+export interface AdminApiOptions extends Pick<ApiOptions, 'authenticate'> {
+  readonly config: Pick<GatewayConfig, 'admin' | 'adminTls'>;
+  readonly credentials: ServerCredentials;
+  readonly tenants: Pick<Tenants, 'directory' | 'rates'>;
+  readonly audit: Pick<Audit, 'record'>;
+  /** Routes of other parts. */
+  readonly routes?: readonly ApiRoute[];
+}
+
+/** The routers for the admin app; none where tokens would cross in the clear. */
+export function openAdminApi(options: AdminApiOptions): Readonly<Record<`/${string}`, Router>> {
+  const { config, credentials, authenticate, tenants, audit, routes = [] } = options;
+  if (!keepsSecrets(config.admin.host, adminCredentials(config, credentials))) return {};
+  const own = tenantRoutes(tenants, (fields) => audit.record('admin', fields));
+  const { directory, rates } = tenants;
+  return { '/v1': apiRouter([...own, ...routes], { authenticate, require: (principal) => directory.require(principal), rates }) };
+}

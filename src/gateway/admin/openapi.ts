@@ -1,0 +1,82 @@
+/** The OpenAPI 3.1 document of the administrator's API, made from its routes. */
+import { z } from 'zod';
+import { type ErrorCode, errorTable } from '../../errors.js';
+import type { ApiRoute } from './route.js';
+
+/** Errors of every route with a token. */
+const commonErrors: readonly ErrorCode[] = [
+  'INVALID_ARGUMENT',
+  'TOKEN_MISSING',
+  'TOKEN_INVALID',
+  'TOKEN_EXPIRED',
+  'SCOPE_MISSING',
+  'ORIGIN_REFUSED',
+  'RATE_LIMITED',
+  'INTERNAL',
+];
+
+const errorSchema = z.strictObject({
+  error: z.strictObject({
+    code: z.enum(Object.keys(errorTable) as [ErrorCode, ...ErrorCode[]]),
+    message: z.string(),
+    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  }),
+});
+
+/** A schema as JSON Schema 2020-12, the dialect of OpenAPI 3.1. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Readonly<Record<string, unknown>> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-2020-12', io });
+  return rest;
+}
+
+/** The document. */
+export function openApiDocument(routes: readonly ApiRoute[]): Readonly<Record<string, unknown>> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operation(route) };
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Cutlayer gateway, administration', version: '1' },
+    paths,
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      schemas: { Error: jsonSchema(errorSchema, 'output') },
+    },
+  };
+}
+
+function operation(route: ApiRoute): Readonly<Record<string, unknown>> {
+  const { operation: operationId, summary, scopes, params, query, body, status, answer, errors } = route;
+  const failures = new Map<number, ErrorCode[]>();
+  const own = body === undefined ? errors : [...errors, 'MESSAGE_TOO_LARGE' as const];
+  for (const code of [...commonErrors, ...own]) {
+    const { http } = errorTable[code];
+    failures.set(http, [...(failures.get(http) ?? []), code]);
+  }
+  return {
+    operationId,
+    summary,
+    security: [{ token: [...scopes] }],
+    parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
+    ...(body !== undefined && { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body, 'input') } } } }),
+    responses: {
+      [status]: { description: summary, content: { 'application/json': { schema: jsonSchema(answer, 'output') } } },
+      ...Object.fromEntries(
+        [...failures].map(([http, codes]) => [
+          http,
+          { description: codes.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+        ]),
+      ),
+    },
+  };
+}
+
+function parametersOf(schema: z.ZodObject | undefined, where: 'path' | 'query'): readonly unknown[] {
+  if (schema === undefined) return [];
+  return Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, of]) => ({
+    name,
+    in: where,
+    required: where === 'path',
+    ...(of.description !== undefined && { description: of.description }),
+    schema: jsonSchema(of, 'input'),
+  }));
+}
