@@ -36,8 +36,8 @@ export function rotation(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, pos
 /** The inverse frequencies at this length, [1, 1, rotaryDim / 2], or [R, 1, rotaryDim / 2]. */
 function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length: Dim | Value): Value {
   const row = (values: Float32Array): Value => g.constant(f32([1, 1, rotaryDim / 2], values));
-  const lengths = typeof length === 'object' && 'node' in length ? g.unsqueeze(length, [1, 2]) : g.dim(length); // [R, 1, 1] or []
-  const longerThan = (limit: number): Value => g.less(g.scalar(limit, 'int64'), lengths);
+  const lengths = (): Value => (typeof length === 'object' && 'node' in length ? g.unsqueeze(length, [1, 2]) : g.dim(length)); // [R, 1, 1] or []
+  const longerThan = (limit: number): Value => g.less(g.scalar(limit, 'int64'), lengths());
   const usual = row(inverseFrequencies(rope, rotaryDim));
   switch (rope.scaling) {
     case 'longrope':
@@ -46,7 +46,7 @@ function frequencies(g: GraphBuilder, rope: RopeSpec, rotaryDim: number, length:
       // base = theta (factor L / trained - (factor - 1)) ^ (dim / (dim - 2))
       // frequencies 1 / base ^ (2i / dim)
       const { theta, factor, trainedPositions } = rope;
-      const growth = g.sub(g.div(g.mul(g.cast(lengths, 'float32'), factor), trainedPositions), factor - 1);
+      const growth = g.sub(g.div(g.mul(g.cast(lengths(), 'float32'), factor), trainedPositions), factor - 1);
       const long = longerThan(trainedPositions);
       const base = g.mul(g.pow(g.where(long, growth, 1), rotaryDim / (rotaryDim - 2)), theta);
       const powers = g.pow(base, row(frequencyExponents(rotaryDim)));
