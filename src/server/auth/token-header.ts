@@ -7,15 +7,20 @@ import { decodeProtectedHeader } from 'jose';
  */
 const refusedMembers = ['crit', 'b64', 'zip', 'enc', 'jku', 'jwk', 'x5u', 'x5c'] as const;
 
+/** Three parts of base64url (RFC 7515 sec. 7.1). */
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
 /** A member of {@link refusedMembers}. */
 export type RefusedMember = (typeof refusedMembers)[number];
 
 /**
  * Refuses a JWT whose header has one of these members.
  * @param allowed a member that this kind of JWT needs
- * @throws Error saying which, or that the header does not parse
+ * @throws Error saying which, or that it does not parse
  */
 export function requirePlainHeader(token: string, allowed?: RefusedMember): void {
+  // Decoders of base64url skip blanks: one token would have several texts.
+  if (!COMPACT.test(token)) throw new Error('it is not of the form of a signed JWT');
   const header = decodeProtectedHeader(token);
   const found = refusedMembers.find((member) => member !== allowed && Object.hasOwn(header, member));
   if (found !== undefined) throw new Error(`its header has the member ${found}`);
