@@ -118,7 +118,7 @@ export async function runGateway(
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
-    const { protection, ...guard } = await openProtection({ ...config, hiddenSize: manifest.dims.hiddenSize, log, now, audit });
+    const { protection, ...guard } = await openProtection({ ...config, hiddenSize: manifest.dims.hiddenSize, log, now, audit, database });
     teardown.add(() => guard.close());
     const { shutdownDate } = config;
     const stated = { spans: decoding, shutdownDate, prices: prices?.of(digest, manifest.name) };

@@ -4,7 +4,8 @@ import type { Audit } from '../../server/audit/event.js';
 import type { Logger } from '../../server/observability/log.js';
 import type { GaugeTable } from '../../server/observability/metrics.js';
 import { RareLine } from '../../server/observability/rare-line.js';
-import { ExtractionBudget, memoryLedger, type RowLedger } from './extraction-budget.js';
+import type { GatewayDatabase } from '../tables/database.js';
+import { ExtractionBudget } from './extraction-budget.js';
 import { type Policies, standardPolicy } from './policy.js';
 import { readPolicies } from './policy-file.js';
 import { Protection, type ProtectionStats } from './protection.js';
@@ -18,8 +19,8 @@ export interface OpenProtection {
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Rows that are counted durably; by default in this process alone. */
-  readonly ledger?: RowLedger;
+  /** Counts the rows of a day. */
+  readonly database: GatewayDatabase;
   readonly audit: Audit;
 }
 
@@ -35,10 +36,13 @@ const LINE_EVERY_MS = 10_000;
 
 /** Reads the policies. @throws CutlayerError NOT_FOUND, INVALID_CONFIG */
 export async function openProtection(given: OpenProtection): Promise<OpenedProtection> {
-  const { protection: file, hiddenSize, log, now, ledger = memoryLedger(), audit } = given;
+  const { protection: file, hiddenSize, log, now, database, audit } = given;
   const standard = standardPolicy(hiddenSize);
   const policies: Policies = file === undefined ? { standard, tenants: new Map() } : await readPolicies(file, standard);
-  const budget = new ExtractionBudget(ledger);
+  const budget = new ExtractionBudget({
+    take: (tenant, day, rows, limit) => database.transaction(({ extraction }) => extraction.take({ tenant, day, rows, limit })),
+    give: (tenant, day, rows) => database.transaction(({ extraction }) => extraction.give(tenant, day, rows)),
+  });
   const say = eventLog(log, now);
   const protection = new Protection({
     ...{ policies, hiddenSize, budget, now, random: randomBytes },

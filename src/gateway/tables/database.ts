@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import { type OpenOptions, openStore, type Store } from '../../server/store/store.js';
 import { Clients } from './clients.js';
+import { Extraction } from './extraction.js';
 import { eraseTenant } from './owned-rows.js';
 import { RevokedTokens } from './revoked-tokens.js';
 import { type GatewaySchema, migrations } from './schema.js';
@@ -15,6 +16,7 @@ const repositories = (db: Kysely<GatewaySchema>) => ({
   usedAssertions: new UsedAssertions(db),
   revokedTokens: new RevokedTokens(db),
   usage: new Usage(db),
+  extraction: new Extraction(db),
   /** Deletes what the tables hold of a tenant, but for its name. */
   eraseTenant: (tenant: string) => eraseTenant(db, tenant),
 });

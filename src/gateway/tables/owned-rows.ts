@@ -12,6 +12,8 @@ export const ownedRows: { readonly [T in TablesOfTenants]: 'erase' | 'keep' } = 
   clients: 'erase',
   usage_hours: 'keep',
   usage_charges: 'erase',
+  // A tenant of the same name does not begin its day anew.
+  extraction: 'keep',
 };
 
 /** Deletes the rows of a tenant. */

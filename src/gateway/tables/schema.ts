@@ -87,8 +87,21 @@ const usageTables = {
   },
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const extractionTables = {
+  /** Rows answered to a tenant in a day, of those that a policy bounds. */
+  extraction: {
+    columns: {
+      tenant: 'text',
+      /** Days since 1970 (UTC). */
+      day: 'integer',
+      answered: 'integer',
+    },
+    primaryKey: ['tenant', 'day'],
+  },
+} as const satisfies Readonly<Record<string, TableDefinition>>;
+
 /** Every table as kysely sees it. */
-export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables & typeof usageTables>;
+export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables & typeof usageTables & typeof extractionTables>;
 
 /** Every migration, oldest first. */
 export const migrations: Migrations = {
@@ -100,4 +113,5 @@ export const migrations: Migrations = {
       await db.schema.createIndex('usage_charges_at').on('usage_charges').column('at').execute();
     },
   },
+  '0004-extraction': { up: (db) => createTables(db, extractionTables) },
 };

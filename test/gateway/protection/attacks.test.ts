@@ -1,9 +1,11 @@
 /** The attacks of docs/protection.md, over gRPC against a tiny gateway. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
-import { type Access, accessOf, type Outcome } from './attacks/access.js';
+import { type Access, accessOf, basis, collect, type Outcome } from './attacks/access.js';
 import { basisCotangents, finiteDifferences, firstRowJacobian, manyVjpsOfOneStep, oneTokenJacobian } from './attacks/jacobians.js';
 
 const HIDDEN_SIZE = 64;
@@ -29,6 +31,28 @@ describe('attacks on a model', () => {
   after(async () => {
     await gateway.close();
     await rm(dir, { recursive: true, force: true });
+  });
+
+  it('counts the rows of a day on after a restart', async () => {
+    const stateDir = await mkdtemp(join(tmpdir(), 'cutlayer-day-'));
+    const policies = join(stateDir, 'policies.yaml');
+    await writeFile(policies, 'tenants:\n  acme: { rows-per-day: 20, alarm-at: 0.5 }\n');
+    const start = { insecure: true, stateDir, protection: policies };
+    for (const [texts, refusals] of [
+      [2, 0],
+      [4, 1],
+    ] as const) {
+      const running = await startTestGateway({ backboneDir: dir, start });
+      const access = await accessOf(running, 'acme');
+      const { refusal } = await collect(texts, () => access.forward(Array.from({ length: 5 }, (_, i) => basis(HIDDEN_SIZE, i, 0.1))));
+      assert.equal(refusal?.details.policy, refusals === 0 ? undefined : 'rows-per-day');
+      assert.deepEqual(
+        [running.gateway.protection.stats().protectionRefused, running.gateway.protection.stats().protectionAlarms],
+        [refusals, 1],
+      );
+      await running.close();
+    }
+    await rm(stateDir, { recursive: true, force: true });
   });
 
   for (const [name, [run, policy, most]] of Object.entries(attacks)) {

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { policyOf, standardPolicy } from '../../../src/gateway/protection/policy.js';
+import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';
+
+const standard = standardPolicy(768);
+const parse = (text: string) => parsePolicies(text, 'policies.yaml', standard);
+
+describe('a file of protection policies', () => {
+  it('changes what it names, of all tenants and of one', () => {
+    const policies = parse(
+      'default:\n  rows-per-day: 1000\n  nearInputs: off\ntenants:\n  acme:\n    rows-per-day: 5\n    max-row-norm: 3.5\n',
+    );
+    assert.deepEqual(policyOf(policies, 'other'), { ...standard, rowsPerDay: 1000, nearInputs: undefined });
+    assert.deepEqual(policyOf(policies, 'acme'), { ...standard, rowsPerDay: 5, nearInputs: undefined, maxRowNorm: 3.5 });
+    assert.deepEqual(policyOf(parse(''), 'acme'), standard);
+  });
+
+  for (const [text, says] of [
+    ['defaults: {}', /expected default or tenants, got "defaults"/],
+    ['default: { rows: 1 }', /expected .*rows-per-day.*; got "rows"/],
+    ['default: { rows-per-day: 0 }', /default\.rows-per-day: .*got 0/],
+    ['default: { rows-per-day: many }', /default\.rows-per-day: .*got "many"/],
+    ['tenants: { acme: { alarm-at: 2 } }', /tenants\.acme\.alarm-at: .*got 2/],
+    ['default: { alarm-at: off }', /alarm-at/],
+    ['default: { min-row-norm: 3, max-row-norm: 1 }', /expected min-row-norm up to max-row-norm 1, got 3/],
+    ['tenants: [acme]', /tenants: expected keys/],
+    ['a: [', /policies\.yaml/],
+  ] as const) {
+    it(`refuses ${text}`, () => assert.throws(() => parse(text), { code: 'INVALID_CONFIG', message: says }));
+  }
+});
