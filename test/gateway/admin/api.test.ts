@@ -179,7 +179,7 @@ describe("the administrator's API", () => {
     for (const [token, code] of [
       ['', 'TOKEN_MISSING'],
       ['forged', 'TOKEN_INVALID'],
-      ['acme:train,infer', 'SCOPE_MISSING'],
+      ['bolt:train,infer', 'SCOPE_MISSING'],
     ] as const) {
       const answer = await ask('POST', '/tenants', { token, body: 'x'.repeat(2 * MAX_BODY_BYTES) });
       assert.equal(codeOf(answer), code);
