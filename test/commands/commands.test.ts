@@ -33,6 +33,7 @@ const samples = [
   'lora',
   'k'.repeat(43),
   '2030-01-01',
+  'tokensPerDay',
   `7:${'0'.repeat(64)}`,
 ];
 
