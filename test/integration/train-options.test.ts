@@ -144,7 +144,11 @@ describe('the options of training', () => {
 
   it('that ask more of the gateway than it has memory for fail with the flags that ask for less', async () => {
     const { backboneDir } = await packedFixture('llama-tiny', { bottom: 1, top: 1 });
-    const small = await startGatewayHere({ backboneDir, stateDir: gateway.stateDir, start: { residualMemory: '10KiB', database: join(dir, 'small.db') } });
+    const small = await startGatewayHere({
+      backboneDir,
+      stateDir: gateway.stateDir,
+      start: { residualMemory: '10KiB', database: join(dir, 'small.db') },
+    });
     const flags = await parse(...common, '--data', join(dir, 'notes.jsonl'), '--gateway', small.address, '--out', join(dir, 'small'));
     const cramped = await openSession(flags, new AbortController().signal, () => undefined);
     try {
