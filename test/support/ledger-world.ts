@@ -13,6 +13,8 @@ import { f32 } from '../../src/tensor/tensor.js';
 import { arithmeticDecoder, ROW_BYTES } from './arithmetic-decoder.js';
 
 const WIDTH = 2;
+/** Appends of fewer rows are charged while they are computed. */
+const BLOCK_ROWS = 4;
 const MAX_ROWS = 24;
 const TENANT = 'acme';
 
@@ -117,6 +119,8 @@ export class LedgerWorld {
   readonly expected = { forward: 0, backward: 0, rows: 0 };
   /** By session: the rows from its start, as texts, that it has had. */
   readonly #had = new Map<string, Set<string>>();
+  /** The same for appends of a few rows that were cancelled: these may have been charged. */
+  readonly #begun = new Map<string, Set<string>>();
   readonly #cacheRows: number;
   #at: Gateway | undefined;
   #ids = 0;
@@ -131,6 +135,13 @@ export class LedgerWorld {
   /** The process that does the present work is dead. */
   kill(): void {
     if (this.#at !== undefined) this.#at.alive = false;
+  }
+
+  /** Rows that may have been charged though they were never answered. */
+  get cancelledRows(): number {
+    let rows = 0;
+    for (const [id, names] of this.#begun) for (const name of names) if (!this.#had.get(id)?.has(name)) rows++;
+    return rows;
   }
 
   async run(history: readonly Action[]): Promise<void> {
@@ -251,6 +262,8 @@ export class LedgerWorld {
     await Promise.resolve();
     abort.abort();
     const done = await appended;
+    if (!done && fitting.length < BLOCK_ROWS)
+      this.#begun.set(client.id, new Set([...(this.#begun.get(client.id) ?? []), ...prefixes([...client.rows, ...fitting])]));
     if (done) {
       client.rows.push(...fitting);
       this.#count(client);
@@ -352,7 +365,7 @@ export class LedgerWorld {
       turns: { turn: ({ work }) => work() },
       bounds: {
         ...{ limitBytes: 4000 * ROW_BYTES, tenantBytes: 4000 * ROW_BYTES, maxPerTenant: 64, idleMs: 1e9, restMs: 1e9 },
-        ...{ chunkRows: 2, maxBatch: 8, share: 0, maxMs: 0, cacheBytes: this.#cacheRows * ROW_BYTES, blockRows: 4 },
+        ...{ chunkRows: 2, maxBatch: 8, share: 0, maxMs: 0, cacheBytes: this.#cacheRows * ROW_BYTES, blockRows: BLOCK_ROWS },
       },
       digest: 'backbone',
       ledger,

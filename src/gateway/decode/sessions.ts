@@ -296,14 +296,21 @@ export class DecodeSessions {
       }
       session.length = from + end;
     };
-    if (restored < count) {
+    const few = count < this.#options.bounds.blockRows;
+    const compute = async (): Promise<void> => {
+      if (restored === count) return;
       const left = f32([count - restored, width], rows.data.subarray(restored * width));
       await this.#loop.append({ tenant: session.tenant, lane, from: from + restored, rows: left, onOutput }, signal);
+    };
+    const charge = () => meter?.charge(from + count, { from, to: from + restored }, bytes);
+    // A token would take longer by a flush to the disk, so its charge is written meanwhile.
+    if (few) await both(compute(), charge());
+    else {
+      await compute();
+      await charge();
     }
-    await meter?.charge(from + count, { from, to: from + restored }, bytes);
     // A few rows may be a draft: they are kept once the session has gone on from them.
-    if (span !== undefined && session.lane === lane)
-      await this.#cache.keep(span, lane, count < this.#options.bounds.blockRows ? from : from + count);
+    if (span !== undefined && session.lane === lane) await this.#cache.keep(span, lane, few ? from : from + count);
     return f32([positions.length, width], wanted);
   }
 
@@ -345,6 +352,11 @@ function requireLength(field: string, length: number, { virtualRows, length: mos
   throw new CutlayerError('INVALID_ARGUMENT', `${field}: expected ${virtualRows} to ${most} rows, as the session has, got ${length}`, {
     details: { field },
   });
+}
+
+/** Waits for both, whatever becomes of them; then throws the first failure. */
+async function both(first: Promise<void>, second: Promise<void> | undefined): Promise<void> {
+  for (const outcome of await Promise.allSettled([first, second])) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 const evicted = (): CutlayerError =>

@@ -26,7 +26,10 @@ describe('ledger, over random histories', () => {
       try {
         await world.run(history);
         const { forward, backward, decoded, cached } = store.sums();
-        assert.deepEqual({ forward, backward, rows: decoded + cached }, world.expected);
+        const { rows, ...steps } = world.expected;
+        assert.deepEqual({ forward, backward }, steps);
+        const counted = decoded + cached;
+        assert.ok(counted >= rows && counted <= rows + world.cancelledRows, `${counted} rows, expected ${rows}`);
       } finally {
         await world.close();
       }
