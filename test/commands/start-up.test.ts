@@ -43,7 +43,7 @@ describe('start-up of a command', () => {
   });
 
   const commands: readonly (readonly string[])[] = [[packEntry.name], ...commandsOf(commandGroups).map(([words]) => words)];
-  for (const words of every(5, commands)) {
+  for (const words of every(11, commands)) {
     it(`imports only the options of ${words.join(' ')} for its help`, async () => {
       const { own, packages } = await importsOf(...words, '--help');
       assert.deepEqual(packages, ['commander', 'fastest-levenshtein']);

@@ -12,6 +12,7 @@ import type { SplitClient } from '../../src/protocol/wire/generated/cutlayer/v1/
 import { loadSplitService } from '../../src/protocol/wire/split-service.js';
 import { encodeTensor } from '../../src/protocol/wire/tensor-codec.js';
 import { f32 } from '../../src/tensor/tensor.js';
+import { thorough } from '../support/exhaustive.js';
 import { type GatewayProcess, startGateway } from '../support/gateway-process.js';
 import { peakBytes, residentBytes } from '../support/process-memory.js';
 import { connectRaw } from '../support/raw-grpc.js';
@@ -59,7 +60,7 @@ describe('gateway memory', () => {
     training,
   });
 
-  it('holds 64 messages of nearly the largest size within its bytes, and answers an honest client beside them', async function () {
+  thorough('holds 64 messages of nearly the largest size within its bytes, and answers an honest client beside them', async function () {
     if (!existsSync('/proc/self/status')) this.skip();
     const [honest, loud] = await Promise.all(['honest', 'loud'].map(async (name) => bearer(await gateway.token(name))));
     assert.equal(await codeOf(splitCalls(other).forward(step('first', 1, 8, true), honest!)), 'OK');

@@ -168,7 +168,7 @@ describe('kill -9', () => {
     assert.deepEqual(await adapterBytes('cli-stopped'), await adapterBytes('cli-whole'));
   });
 
-  it('of the gateway in the middle of a text: its session is replayed, and the tokens are the same', async () => {
+  thorough('of the gateway in the middle of a text: its session is replayed, and the tokens are the same', async () => {
     let repeated = 0;
     const connection = await open(() => {
       repeated += 1;

@@ -63,7 +63,7 @@ describe('client train', function () {
     ['alone', ['--no-tensorboard']],
     ['beside TensorBoard', []],
   ] as const;
-  for (const [where, more] of depth<readonly (typeof places)[number][]>(places, places.slice(1))) {
+  for (const [where, more] of depth<readonly (typeof places)[number][]>(places, [])) {
     it(`names ${file} (${where}) when it cannot grow, without a stack trace or a lock, and goes on when it can`, async () => {
       const kilobytes = more.length > 0 ? 8 : 2;
       const out = join(dir, `full-${kilobytes}`);

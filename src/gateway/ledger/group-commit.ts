@@ -3,7 +3,7 @@
  * So one call waits for one write, and many calls share one. An item's promise resolves when its
  * write is durable.
  */
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { CutlayerError } from '../../errors.js';
 
 /** The parts of a group commit. */
@@ -16,6 +16,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly maxWaiting: number;
   /** Most items of one write. */
   readonly maxItems: number;
+  /** How long the first item waits for others, in milliseconds; by default for those at hand. */
+  readonly gatherMs?: number;
 }
 
 interface Waiting<Item, Outcome> {
@@ -63,10 +65,10 @@ export class GroupCommit<Item, Outcome> {
   }
 
   async #run(): Promise<void> {
-    const { what, write, maxItems } = this.#options;
-    // Calls whose answers are ready together are written together.
-    await setImmediate();
+    const { what, write, maxItems, gatherMs } = this.#options;
     while (this.#waiting.length > 0) {
+      // Calls whose answers are ready together are written together.
+      await (gatherMs === undefined ? setImmediate() : setTimeout(gatherMs));
       const group = this.#waiting.splice(0, maxItems);
       try {
         const outcomes = await write(group.map(({ item }) => item));

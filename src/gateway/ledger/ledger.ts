@@ -43,6 +43,8 @@ export interface SessionKey {
 /** Most charges that wait for a write, and most of one write. */
 const MAX_WAITING = 4096;
 const MAX_GROUP = 256;
+/** How long a token's charge waits for those of other sessions: it is computed meanwhile. */
+const GATHER_ROWS_MS = 3;
 /** How long a key is kept: longer than any client repeats a call. */
 export const KEY_LIFE_MS = 24 * 3_600_000;
 /** Times that an entry of a session is tried, when other gateways write to the session too. */
@@ -51,17 +53,20 @@ const MAX_TRIES = 8;
 /** See the module's header. */
 export class Ledger {
   readonly #options: LedgerOptions;
-  readonly #commit: GroupCommit<Charge, boolean>;
+  readonly #steps: GroupCommit<Charge, boolean>;
+  readonly #rows: GroupCommit<Charge, boolean>;
 
   constructor(options: LedgerOptions) {
     const { store } = options;
     this.#options = options;
-    this.#commit = new GroupCommit({ what: 'ledger', write: (items) => store.write(items), maxWaiting: MAX_WAITING, maxItems: MAX_GROUP });
+    const parts = { what: 'ledger', write: (items: readonly Charge[]) => store.write(items), maxWaiting: MAX_WAITING, maxItems: MAX_GROUP };
+    this.#steps = new GroupCommit(parts);
+    this.#rows = new GroupCommit({ ...parts, gatherMs: GATHER_ROWS_MS });
   }
 
   /** Charges that wait for a write. */
   get waiting(): number {
-    return this.#commit.waiting;
+    return this.#steps.waiting + this.#rows.waiting;
   }
 
   /**
@@ -70,8 +75,7 @@ export class Ledger {
    * @throws CutlayerError UNAVAILABLE, QUEUE_FULL: the caller gets no answer, and may ask again
    */
   charge(work: Work): Promise<boolean> {
-    const { model, modelName, now } = this.#options;
-    return this.#commit.add({ ...work, model, modelName, at: now() });
+    return this.#steps.add(this.#chargeOf(work));
   }
 
   /** What a session of this id has paid for. @throws CutlayerError UNAVAILABLE */
@@ -102,8 +106,13 @@ export class Ledger {
   }
 
   /** Takes no more charges; resolves when those that wait are written. */
-  close(): Promise<void> {
-    return this.#commit.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#steps.close(), this.#rows.close()]);
+  }
+
+  #chargeOf(work: Work): Charge {
+    const { model, modelName, now } = this.#options;
+    return { ...work, model, modelName, at: now() };
   }
 
   async #write(
@@ -116,7 +125,7 @@ export class Ledger {
       const rows = due();
       if (rows === undefined) return;
       const { entry, content } = rows;
-      if (await this.charge({ ...key, ...workOf(rows), kind: 'decode', part: entryPart(entry), content })) {
+      if (await this.#rows.add(this.#chargeOf({ ...key, ...workOf(rows), kind: 'decode', part: entryPart(entry), content }))) {
         usage.paid(rows);
         return;
       }

@@ -100,7 +100,7 @@ describe('beam search', () => {
     ['too little room for its sessions', { decodeMemory: '4KiB', decodeCache: 0 }, {}],
     ['blocks of the client below and above', {}, { bottom: 1, top: 1 }],
   ] as const;
-  for (const [what, start, cut] of every(9, others))
+  for (const [what, start, cut] of others.slice(0, depth(others.length, 1)))
     it(`finds the same with ${what}`, () =>
       through(start, cut, async (model) => {
         for (const one of beams.slice(1, depth(3, 2))) await compare(model, one);

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Improvement, rollBack } from '../../../clients/typescript/improvement/improvement.js';
 import type { TrainingTask } from '../../../clients/typescript/improvement/trainer.js';
 import { type Adapter, type ClientBundle, generate, SoftPrompt } from '../../../clients/typescript/index.js';
+import { thorough } from '../../support/exhaustive.js';
 import { type ServingRig, startServingRig } from '../../support/serving-rig.js';
 import { FakeTrainer } from '../improvement/fake-trainer.js';
 
@@ -50,7 +51,7 @@ describe('a promotion while the endpoint answers', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('loses no request: each gets the version of its time, later ones the promoted one, also after a way back', async () => {
+  thorough('loses no request: each gets the version of its time, later ones the promoted one, also after a way back', async () => {
     rig = await startServingRig({ serving: { adapters: [], folder: dir } });
     const { openai, bundle, model } = rig;
     const adapter = (seed: number) => SoftPrompt.create(bundle as ClientBundle, 4, { init: 'SAMPLE_VOCAB', seed });

@@ -137,4 +137,11 @@ describe('tool calls of a chat', () => {
       param: 'response_format',
     });
   });
+
+  it('are refused as strict where nothing holds their arguments', async () => {
+    const [tool] = request.tools;
+    const strict = { ...request, tools: [{ ...tool!, function: { ...tool!.function, strict: true } }] };
+    await assert.rejects(openai.chat.completions.create(strict), { status: 400, param: 'tools', message: /"strict" of "find"/ });
+    assert.ok(await openai.chat.completions.create({ ...strict, tool_choice: 'none' }));
+  });
 });

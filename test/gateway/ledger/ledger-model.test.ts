@@ -6,7 +6,7 @@ import { actions, type Fate, LedgerWorld, SimulatedStore } from '../../support/l
 describe('ledger, over random histories', () => {
   it('counts each step and each decoded row once, wherever a gateway dies or a write fails', async function () {
     this.timeout(depth(1_200_000, 10_000));
-    const wanted = depth(100_000, 100);
+    const wanted = depth(20_000, 100);
     const fates = fc.array(fc.constantFrom<Fate>('done', 'done', 'dies before', 'dies after', 'fails before', 'fails after'), {
       minLength: 4,
       maxLength: 60,

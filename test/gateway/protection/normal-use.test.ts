@@ -63,12 +63,12 @@ describe('normal use under the standard policy', () => {
       ),
     );
 
-  for (const method of every(3, methodNames)) {
+  for (const method of every(7, methodNames)) {
     it(`${method}: trains and evaluates the same texts again and again`, async () => {
       const adapter = await createAdapter({ bundle }, method, Object.assign({ seed: 7 }, settings[method]) as MethodSettingsInput);
       const examples = examplesOf(adapter);
       const client = new TrainingClient(bundle, connection, adapter, { learningRate: 0.01 });
-      const steps = depth(300, 12);
+      const steps = depth(100, 12);
       for (let step = 0; step < steps; step++) {
         void client.forwardBackward(examples.slice(0, 2 + (step % 3)));
         await client.optimStep();

@@ -2,7 +2,7 @@
  * `--num-beams` and what goes with it; options that draw, draft or hold a text have no part in it.
  */
 import { integerBetween, number, type OptionRow, type OptionTable, parsed, withDefault } from '../../../../src/options/option.js';
-import { MOST_BEAMS } from '../../inference/beams/search-beams.js';
+import { MOST_BEAMS } from '../../inference/beams/beam-search.js';
 
 /** Given in files as booleans too. */
 const stopping: Readonly<Record<string, boolean | 'never'>> = { true: true, false: false, never: 'never' };

@@ -4,6 +4,9 @@
  */
 import { CutlayerError } from '../../../../src/errors.js';
 
+/** Most beams, and so most decode sessions of a search. */
+export const MOST_BEAMS = 64;
+
 export interface BeamSettings {
   /** Texts that grow side by side. */
   readonly numBeams: number;

@@ -10,10 +10,7 @@ import { decodeSessions, type Growing, type LogitsSource, wholeSequences } from 
 import { adjustLogits } from '../sampling/adjust.js';
 import { logprobsOf } from '../sampling/logprobs.js';
 import { type SamplingOptions, samplingSettings } from '../sampling/settings.js';
-import { type Beam, BeamSearch, type BeamSettings, type EndedBeam } from './beam-search.js';
-
-/** Most beams, and so most decode sessions of a search. */
-export const MOST_BEAMS = 64;
+import { type Beam, BeamSearch, type BeamSettings, type EndedBeam, MOST_BEAMS } from './beam-search.js';
 
 /** How texts are searched. What draws tokens has no part in it. */
 export interface BeamOptions

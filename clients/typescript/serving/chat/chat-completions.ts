@@ -41,7 +41,7 @@ export const chatCompletions: Endpoint = async (context, call) => {
 async function readRequest(context: EndpointContext, { body }: EndpointCall): Promise<ChatRequest> {
   const values = readFields(chatFields, body, 'chat completions');
   const model = await context.models.find(required(values.model, 'model'));
-  checkFunctions(values.tools ?? []);
+  checkFunctions(values.tools ?? [], values.tool_choice);
   const prompt = chatPrompt(model, requestMessages(required(values.messages, 'messages')), values);
   const { ids, form } = prompt;
   const { n = 1, stream = false, logprobs = false, top_logprobs: top = 0 } = values;

@@ -25,7 +25,12 @@ export const streamFields = {
 };
 
 export const toolFields = {
-  tools: exact(honoured('functions, through the chat template; calls are parsed back', listOf(anyObject, 'a list of tools', 128))),
+  tools: exact(
+    honoured(
+      'functions, through the chat template; calls are parsed back; `strict` is refused beside `auto`',
+      listOf(anyObject, 'a list of tools', 128),
+    ),
+  ),
   tool_choice: honoured(
     '`auto`, `none`, `required` or a named function; the last two hold the answer to one call with arguments that fit',
     z.unknown(),

@@ -29,7 +29,7 @@ export const responseFields = {
   top_p,
   max_output_tokens: honoured('longest answer in tokens (default: `--max-new-tokens`)', wholeBetween(1, 10_000_000)),
   ...toolFields,
-  tools: exact(honoured('functions; tools of other types are skipped', toolFields.tools.schema)),
+  tools: exact(honoured('functions; tools of other types are skipped; `strict` is refused beside `auto`', toolFields.tools.schema)),
   text: honoured('`format` is `text`, `json_object` or `json_schema`, as `response_format` of chat; `verbosity` is refused', z.unknown()),
   presence_penalty: { ...presence_penalty, ...beyond },
   frequency_penalty: { ...frequency_penalty, ...beyond },

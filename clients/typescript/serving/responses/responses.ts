@@ -46,7 +46,7 @@ async function readRequest(context: EndpointContext, { body }: EndpointCall): Pr
     );
   const messages = [...before.messages, ...inputMessages(required(values.input, 'input'))];
   const tools = functionsOf(values);
-  checkFunctions(tools);
+  checkFunctions(tools, values.tool_choice);
   const prompt = chatPrompt(model, withInstructions(values.instructions, messages), { ...values, tools });
   const { ids, form } = prompt;
   const maxNewTokens = newTokens(model, {

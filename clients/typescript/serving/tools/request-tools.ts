@@ -42,11 +42,19 @@ export function requestTools(
   return { tools, form, forced: free ? undefined : forcedCall(tools, choice, form) };
 }
 
-/** @throws CutlayerError INVALID_ARGUMENT for a tool that is no function with a name */
-export function checkFunctions(tools: readonly Readonly<Record<string, unknown>>[]): void {
+/**
+ * @param choice Of a tool; with `auto` a call's arguments are free, so no tool may be `strict`.
+ * @throws CutlayerError INVALID_ARGUMENT for a tool that is no function with a name, or strict here
+ */
+export function checkFunctions(tools: readonly Readonly<Record<string, unknown>>[], choice: unknown = 'auto'): void {
   for (const [at, { type, function: own }] of tools.entries()) {
     if (type !== 'function') throw badField(`tools[${at}].type`, `expected "function", got ${shownJson(type)?.slice(0, 60) ?? 'nothing'}`);
-    const { name } = (own ?? {}) as { readonly name?: unknown };
+    const { name, strict } = (own ?? {}) as { readonly name?: unknown; readonly strict?: unknown };
     if (typeof name !== 'string' || name === '') throw badField(`tools[${at}].function.name`, 'expected a name');
+    if (strict === true && choice === 'auto')
+      throw badField(
+        'tools',
+        `"strict" of ${shownJson(name)?.slice(0, 60)} is not supported here beside tool_choice "auto"; "required" or a function's name hold the arguments to their schema`,
+      );
   }
 }

@@ -107,7 +107,7 @@ describe('continuous improvement', function () {
     assert.ok(own[0]!.earlier.loss > own[0]!.current.loss, 'the earlier examples are those that suffer');
   });
 
-  it('forgets less with rehearsal', async () => {
+  thorough('forgets less with rehearsal', async () => {
     rehearsed = await twoPhases('rehearsed', { trainOn: 'new', rehearsal: 0.4 }, null);
     const [without, with_] = [plain, rehearsed].map(({ versions }) => versions[2]!.forgetting!.loss);
     assert.ok(with_! < 0.5 * without!, `${with_} nats with rehearsal, ${without} without`);

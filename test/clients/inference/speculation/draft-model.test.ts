@@ -10,7 +10,7 @@ import { pack } from '../../../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../../../src/files/package-root.js';
 import { cutlayerAsked, cutlayerHere } from '../../../support/command-here.js';
 import { type DelayProxy, startDelayProxy } from '../../../support/delay-proxy.js';
-import { depth } from '../../../support/exhaustive.js';
+import { depth, thorough } from '../../../support/exhaustive.js';
 import { type PackedFixture, packedFixture, packedOnce } from '../../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../../support/test-gateway.js';
 
@@ -169,7 +169,7 @@ describe('a small model that drafts', () => {
     }
   }
 
-  it('is asked for at the command line, by generate, chat and serve', async () => {
+  it('is asked for at the command line', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-draft-'));
     try {
       await writeFile(join(dir, 'token'), await gateway.token());
@@ -180,7 +180,27 @@ describe('a small model that drafts', () => {
       assert.equal(drafted.code, 0, drafted.stderr);
       assert.equal(drafted.stdout, plain.stdout);
       assert.match((await generate('--draft-model', dir)).stderr, /NOT_FOUND: .*client-bundle/);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
 
+  thorough('drafts in chat and serve, and is refused there', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'cutlayer-draft-'));
+    try {
+      await writeFile(join(dir, 'token'), await gateway.token());
+      const address = ['--gateway', `127.0.0.1:${proxy.port}`, '--insecure', '--token-file', join(dir, 'token'), '--threads', '1'];
+      const plain = await cutlayerHere([
+        'client',
+        'generate',
+        '--bundle',
+        bundle.dir,
+        ...address,
+        '--prompt',
+        'A valve',
+        '--max-new-tokens',
+        '12',
+      ]);
       const flags = ['--bundle', bundle.dir, ...address];
       const small = ['--draft-model', packDir(await other())];
       const chat = (...more: readonly string[]) =>
