@@ -119,9 +119,11 @@ export class DecodeSessions {
    */
   async open(call: SessionCall, { adapter, bytes, ...room }: OpenInput): Promise<Session> {
     const { ledger, digest } = this.#options;
+    // Read before the lane is there: a decoder may crash while the database is asked.
+    const meter = ledger && (await SessionMeter.open(ledger, { tenant: call.tenant, ...room, adapter, bytes }, digest));
     return this.#replacing(call, room, async (session, lane) => {
       session.span = this.#cache.begin(call.tenant, adapter, room);
-      session.meter = ledger && (await SessionMeter.open(ledger, { tenant: call.tenant, ...room, adapter, bytes }, digest));
+      session.meter = meter;
       if (adapter.kind === 'prefix') {
         session.virtualRows = adapter.value.shape[2]!;
         await this.#options.decoder.writePrefix(lane, adapter.value);
