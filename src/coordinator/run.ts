@@ -5,6 +5,7 @@ import { createAdminApp } from '../server/admin/app.js';
 import { adminCredentials, listenAdmin } from '../server/admin/listen.js';
 import { openAudit } from '../server/audit/open-audit.js';
 import { openAuth } from '../server/auth/open-auth.js';
+import { localHost } from '../server/local-server.js';
 import { nodeFault, nodeFaultWarning } from '../server/node-version.js';
 import type { Logger } from '../server/observability/log.js';
 import { createCallMetrics } from '../server/observability/metrics.js';
@@ -23,7 +24,7 @@ import type { CoordinatorApi } from './coordinator-api.js';
 import { federationsPage } from './federations-view.js';
 import { addFederationGauges } from './gauges.js';
 import { openLatestStates } from './latest-states.js';
-import { removeLocalServer, writeLocalServer } from './local-server.js';
+import { localCoordinator } from './local-server.js';
 import { rareErrors } from './rare-errors.js';
 import { federationService } from './service/handlers.js';
 import { openSigningKey } from './signing-keys.js';
@@ -112,13 +113,13 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     await audit.record('start', { role: 'coordinator', node: process.version });
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
-    await writeLocalServer(stateDir, {
+    const removeFile = await localCoordinator.write(stateDir, {
       address: showAddress({ host: localHost(config.listen.host), port }),
       caFile: tls.caFile ?? null,
       insecure: config.insecure,
       pid: process.pid,
     });
-    teardown.add(() => removeLocalServer(stateDir, process.pid));
+    teardown.add(removeFile);
     return {
       listen: showAddress({ ...config.listen, port }),
       admin: showAddress({ ...config.admin, port: admin.port }),
@@ -134,10 +135,4 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     await teardown.run();
     throw error;
   }
-}
-
-/** This machine's address of a server that listens on every interface. */
-function localHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  return host === '::' ? '::1' : host;
 }

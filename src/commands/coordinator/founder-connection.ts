@@ -1,7 +1,7 @@
 /** A founder's connection: by the state directory on its own machine, else by address and token. */
 import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/connection/rpc-channel.js';
 import type { FederationReport } from '../../coordinator/coordinator-api.js';
-import { readLocalServer } from '../../coordinator/local-server.js';
+import { localCoordinator } from '../../coordinator/local-server.js';
 import { reportOf } from '../../coordinator/service/reports.js';
 import { CutlayerError } from '../../errors.js';
 import { loadFederationService } from '../../protocol/wire/federation-service.js';
@@ -35,7 +35,7 @@ export async function openFounderConnection(flags: FounderFlags, now: () => numb
 }
 
 async function localServer(dir: string) {
-  const server = await readLocalServer(dir);
+  const server = await localCoordinator.read(dir);
   if (server !== undefined) return server;
   throw new CutlayerError(
     'NOT_FOUND',

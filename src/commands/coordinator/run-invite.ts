@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Invite, writeInvite } from '../../../clients/typescript/cli/federate/invite-file.js';
 import { readAuthority } from '../../../clients/typescript/connection/channel-credentials.js';
 import { checkAddress, hostOf } from '../../../clients/typescript/connection/server-address.js';
-import { readLocalServer } from '../../coordinator/local-server.js';
+import { localCoordinator } from '../../coordinator/local-server.js';
 import { CutlayerError } from '../../errors.js';
 import { stderr, stdout } from '../../files/output.js';
 import { type OpenManifest, openManifest } from '../../protocol/federation/manifest.js';
@@ -95,7 +95,7 @@ async function requireFree(files: readonly string[]): Promise<void> {
 
 /** The coordinator as members reach it. */
 async function reached({ address, coordinator, ca, insecure, stateDir }: InviteFlags): Promise<Invite['coordinator']> {
-  const local = coordinator === undefined ? await readLocalServer(stateDir) : undefined;
+  const local = coordinator === undefined ? await localCoordinator.read(stateDir) : undefined;
   const plain = local?.insecure ?? insecure;
   const authority = plain ? undefined : await pem(ca ?? local?.caFile ?? undefined, 'coordinator');
   const where = address ?? coordinator ?? local?.address;

@@ -10,7 +10,7 @@ import tls from 'node:tls';
 import { z } from 'zod';
 import { CutlayerError, isErrorCode } from '../../errors.js';
 import { parseJson } from '../../files/json-text.js';
-import { type LocalServer, readLocalServer } from '../../gateway/local-server.js';
+import { type LocalServer, localGateway } from '../../gateway/local-server.js';
 import { openIdentity } from '../../server/auth/identity.js';
 import { issueToken } from '../../server/auth/issuer.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
@@ -37,7 +37,7 @@ const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.st
  * @throws CutlayerError IO_ERROR, CERTIFICATE_REJECTED
  */
 export async function openAdminConnection(stateDir: string, now: () => number = Date.now): Promise<AdminConnection | undefined> {
-  const server = await readLocalServer(stateDir);
+  const server = await localGateway.read(stateDir);
   const ring = await KeyRing.openExisting(stateDir);
   if (server === undefined || ring === undefined) return undefined;
   const probe = await connect(server).catch((caught: unknown) => {
