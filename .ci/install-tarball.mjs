@@ -1,4 +1,4 @@
-// Packs the package, installs the tarball as a user would, with an empty home, and runs the command from there.
+// Installs the tarball of `npm run release` as a user would, with an empty home, and runs the command from there.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,9 +15,12 @@ mkdirSync(home);
 const env = { ...process.env, HOME: home, ONNXRUNTIME_NODE_INSTALL: 'skip' };
 
 try {
-  const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--silent', '--pack-destination', dir], { cwd: root }));
-  const names = new Set(files.map(({ path }) => path));
-  for (const wanted of ['README.md', 'CHANGELOG.md', 'LICENSE', 'docs/client.md', 'proto/cutlayer/v1/split.proto', 'dist/src/main.js'])
+  const release = join(root, '.build', 'release');
+  run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: release });
+  const tarball = join(release, `cutlayer-${version}.tgz`);
+  const files = run('tar', ['-tzf', tarball]).split('\n').filter(Boolean);
+  const names = new Set(files.map((path) => path.replace(/^package\//, '')));
+  for (const wanted of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE', 'docs/client.md', 'proto/cutlayer/v1/split.proto', 'dist/src/main.js'])
     check(names.has(wanted), `the tarball lacks ${wanted}`);
   const stray = [...names].find((name) => /^(?:dist\/(?:test|bench|demo)|test|demo|bench)\//.test(name));
   check(stray === undefined, `the tarball has ${stray}`);
@@ -25,7 +28,7 @@ try {
   // The user's own registry settings stay: they are of the machine, not of the user's home.
   const userconfig = join(process.env.HOME ?? home, '.npmrc');
   const config = existsSync(userconfig) ? ['--userconfig', userconfig] : [];
-  run('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', '--prefer-offline', ...config, join(dir, filename)]);
+  run('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', '--prefer-offline', ...config, tarball]);
 
   const bin = join(prefix, 'bin', 'cutlayer');
   check(run(bin, ['--version']).trim() === version, 'the installed command has another version');

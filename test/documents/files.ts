@@ -11,7 +11,7 @@ function filesOf(folders: readonly string[], ending: RegExp): string[] {
 }
 
 /** Everything in Markdown that people read. */
-export const documentFiles = (): string[] => ['README.md', 'CHANGELOG.md', ...filesOf(['docs', 'demo', 'clients'], /\.md$/)];
+export const documentFiles = (): string[] => ['README.md', 'CHANGELOG.md', 'SECURITY.md', ...filesOf(['docs', 'demo', 'clients'], /\.md$/)];
 
 /** Every file whose text ships, or prints, or renders. */
 export const shippedFiles = (): string[] => [
