@@ -130,7 +130,8 @@ export interface CoordinatorApi {
   /** Ed25519 public key that signs broadcasts; manifests name it. */
   readonly publicKey: Uint8Array;
   /**
-   * A member's key on the roster, 32 bytes. @throws CutlayerError NOT_FOUND, NOT_A_MEMBER
+   * A member's key on the roster, 32 bytes. @throws CutlayerError NOT_FOUND: no such federation, or
+   * none that has this name on its roster
    */
   memberKey(federation: string, name: string): Uint8Array;
   /** A federation for this member, which the caller has authenticated. */

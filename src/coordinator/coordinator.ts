@@ -74,11 +74,12 @@ export class Coordinator implements CoordinatorApi {
   }
 
   memberKey(federation: string, name: string): Uint8Array {
-    const found = this.#find(federation).context.manifest.members.find((member) => member.name === name);
+    const found = this.#federations.get(federation)?.context.manifest.members.find((member) => member.name === name);
     if (found !== undefined) return Buffer.from(found.publicKey, 'hex');
+    // The same without such a federation: a stranger does not learn which ids there are.
     throw new CutlayerError(
-      'NOT_A_MEMBER',
-      `federation ${federation}: ${name} is not on its roster; the token's tenant has to be a member's name`,
+      'NOT_FOUND',
+      `federation ${federation}: the coordinator has none of this id with ${name} on its roster; the token's tenant has to be a member's name`,
     );
   }
 

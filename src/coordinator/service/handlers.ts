@@ -58,7 +58,7 @@ function concealing(handlers: HandlersOf<FederationDefinition>, log: Coordinator
 
 /** The handlers of one coordinator. */
 function federationHandlers(coordinator: CoordinatorApi, now: () => number, proofs: MemberProofs): HandlersOf<FederationDefinition> {
-  /** The caller's key. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT, NOT_A_MEMBER */
+  /** The caller's key. @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT, NOT_FOUND */
   function memberKey(id: string, principal: Principal): Uint8Array {
     requireScope(principal, 'federate');
     return coordinator.memberKey(federationId(id), principal.tenant);
@@ -66,7 +66,8 @@ function federationHandlers(coordinator: CoordinatorApi, now: () => number, proo
 
   /**
    * The caller as a member that has proven its call.
-   * @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT, NOT_A_MEMBER, PROOF_REFUSED
+   * @throws CutlayerError SCOPE_MISSING, INVALID_ARGUMENT, NOT_FOUND, NOT_A_MEMBER (another key),
+   *   PROOF_REFUSED
    */
   async function member(id: string, call: Call, message: Uint8Array): Promise<FederationApi> {
     const { method, principal, proof } = call;

@@ -149,7 +149,7 @@ describe('cutlayer coordinator', function () {
     assert.ok(answer.broadcasts >= 1, `${answer.broadcasts} broadcasts`);
     north.close();
     const stranger = await channelOf('east');
-    await assert.rejects(stranger.call('NextTask', { federation }), { code: 'NOT_A_MEMBER' });
+    await assert.rejects(stranger.call('NextTask', { federation }), { code: 'NOT_FOUND' });
     stranger.close();
   });
 

@@ -20,8 +20,12 @@ describe('a coordinator refuses, and the round goes on', () => {
 
   it('who is not on the roster, and federations that it does not have', async () => {
     rig = await CoordinatorRig.start({ manifest: testManifest({}) });
-    await refuses(rig.coordinator.member(rig.id, 'mallory').manifest(), 'NOT_A_MEMBER', /mallory is not on its roster/);
-    await refuses(rig.coordinator.member('f'.repeat(64), 'member-000').manifest(), 'NOT_FOUND', /has none of this id/);
+    await refuses(rig.coordinator.member(rig.id, 'mallory').manifest(), 'NOT_FOUND', /none of this id with mallory on its roster/);
+    await refuses(
+      rig.coordinator.member('f'.repeat(64), 'member-000').manifest(),
+      'NOT_FOUND',
+      /none of this id with member-000 on its roster/,
+    );
   });
 
   it('enlistments with another name, key, purpose, chain head, count of examples, or signature', async () => {
