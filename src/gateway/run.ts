@@ -1,5 +1,6 @@
 /** Starts and stops a gateway: engine, tokens, TLS, gRPC server and admin port. */
 import { join } from 'node:path';
+import type { Express, Router } from 'express';
 import { loadBackbone } from '../artifacts/store.js';
 import { showAddress } from '../options/address.js';
 import { createAdminApp } from '../server/admin/app.js';
@@ -51,6 +52,9 @@ export interface RunningGateway {
   readonly protection: Protection;
   readonly server: RpcServer;
   readonly tenants: Tenants;
+  /** The admin port's app, and its routers by path. */
+  readonly adminApp: Express;
+  readonly adminRouters: Readonly<Record<`/${string}`, Router>>;
   /** Uses certificate files that have changed. */
   renew(): Promise<void>;
   /** Finishes calls in flight within the configured grace, and frees everything. */
@@ -181,6 +185,8 @@ export async function runGateway(
       protection,
       server,
       tenants,
+      adminApp: app,
+      adminRouters: routers,
       renew: () => renewal.look(),
       close: () => teardown.run(),
     };
