@@ -29,15 +29,21 @@ rmSync(out, { recursive: true, force: true });
 renameSync(building, out);
 process.stdout.write(`${name} ${version} in ${out}: ${filename}, ${materials}, SHA256SUMS\n`);
 
-/** What the lock file pins for users of the package: every entry with its version, licence and digest. */
+/**
+ * What the lock file pins for users of the package: every entry with its version, licence and digest.
+ * npm's `--omit dev` also leaves out what is both a dependency and a peer of a developers' one, so those of developers are taken out here.
+ */
 function bill() {
-  const text = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only']);
-  const { components } = JSON.parse(text);
-  const listed = new Set(components.map((component) => component.name));
-  for (const dependency of Object.keys(dependencies)) refuse(!listed.has(dependency), `the bill of materials lacks ${dependency}`);
+  const all = JSON.parse(run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only']));
+  const ofDevelopers = ({ properties }) => properties.some((property) => property.name === 'cdx:npm:package:development' && property.value === 'true');
+  const components = all.components.filter((component) => !ofDevelopers(component));
+  const kept = new Set([all.metadata.component, ...components].map((component) => component['bom-ref']));
+  const edges = all.dependencies.filter(({ ref }) => kept.has(ref)).map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((to) => kept.has(to)) }));
+  for (const [dependency, version] of Object.entries(dependencies))
+    refuse(!kept.has(`${dependency}@${version}`), `the bill of materials lacks ${dependency} ${version}`);
   const bare = components.find(({ hashes }) => !hashes?.length);
   refuse(bare !== undefined, `the bill of materials has no digest of ${bare?.name}`);
-  return text;
+  return `${JSON.stringify({ ...all, components, dependencies: edges }, null, 2)}\n`;
 }
 
 function run(command, args) {
