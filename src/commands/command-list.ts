@@ -8,6 +8,7 @@ import { coordinatorExamples } from './coordinator/coordinator-examples.js';
 const gateway = () => import('./gateway/gateway-command.js');
 const identity = () => import('./gateway/identity-commands.js');
 const tenant = () => import('./gateway/tenant/tenant-commands.js');
+const usage = () => import('./gateway/usage/usage-command.js');
 const audit = () => import('./gateway/audit/audit-commands.js');
 const signer = () => import('./signer/signer-commands.js');
 const login = () => import('../../clients/typescript/cli/login/login-command.js');
@@ -63,6 +64,11 @@ const gatewayCommands: CommandGroup = {
       description: 'write one file with which a customer logs in: address, CA, token, and which bundle',
       word: ['<tenant>', 'the customer: 1 to 64 of [A-Za-z0-9._-]'],
       load: async () => (await gateway()).onboardCommand,
+    },
+    {
+      name: 'usage',
+      description: 'show what tenants have used, by hour or day, and its price',
+      load: async () => (await usage()).usageCommand,
     },
   ],
   groups: [

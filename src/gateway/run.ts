@@ -26,7 +26,7 @@ import { openIdentityServer } from './identity/open-identity-server.js';
 import { RevocationList } from './identity/revocation-list.js';
 import { openLedger } from './ledger/open-ledger.js';
 import { readPrices } from './ledger/price-file.js';
-import { usageRouters } from './ledger/usage-router.js';
+import { usageRoute } from './ledger/usage-route.js';
 import { announceAdmin } from './local-server.js';
 import { logMemory, machineMemoryBytes } from './memory.js';
 import { oneTenantOnUnpatched } from './one-tenant.js';
@@ -162,8 +162,10 @@ export async function runGateway(
     const hosts = [config.admin.host, ...config.tlsNames];
     const routers = {
       ...identity.routers,
-      ...usageRouters({ database, authenticate: identity.authenticate, prices, now }, config, tls.credentials),
-      ...openAdminApi({ config, credentials: tls.credentials, authenticate: identity.authenticate, tenants, audit }),
+      ...openAdminApi({
+        ...{ config, credentials: tls.credentials, authenticate: identity.authenticate, tenants, audit },
+        routes: [usageRoute({ database, prices, now })],
+      }),
     };
     const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));

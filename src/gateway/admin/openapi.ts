@@ -10,6 +10,8 @@ const commonErrors: readonly ErrorCode[] = [
   'TOKEN_INVALID',
   'TOKEN_EXPIRED',
   'SCOPE_MISSING',
+  'TENANT_SUSPENDED',
+  'TENANT_DELETED',
   'ORIGIN_REFUSED',
   'RATE_LIMITED',
   'INTERNAL',
@@ -45,7 +47,7 @@ export function openApiDocument(routes: readonly ApiRoute[]): Readonly<Record<st
 }
 
 function operation(route: ApiRoute): Readonly<Record<string, unknown>> {
-  const { operation: operationId, summary, scopes, params, query, body, status, answer, errors } = route;
+  const { operation: operationId, summary, scopes, params, query, body, status, answer, errors, csv } = route;
   const failures = new Map<number, ErrorCode[]>();
   const own = body === undefined ? errors : [...errors, 'MESSAGE_TOO_LARGE' as const];
   for (const code of [...commonErrors, ...own]) {
@@ -59,7 +61,13 @@ function operation(route: ApiRoute): Readonly<Record<string, unknown>> {
     parameters: [...parametersOf(params, 'path'), ...parametersOf(query, 'query')],
     ...(body !== undefined && { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(body, 'input') } } } }),
     responses: {
-      [status]: { description: summary, content: { 'application/json': { schema: jsonSchema(answer, 'output') } } },
+      [status]: {
+        description: summary,
+        content: {
+          'application/json': { schema: jsonSchema(answer, 'output') },
+          ...(csv !== undefined && { 'text/csv': { schema: { type: 'string' } } }),
+        },
+      },
       ...Object.fromEntries(
         [...failures].map(([http, codes]) => [
           http,

@@ -15,6 +15,12 @@ export interface ApiRequest<Params, Query, Body> {
   readonly principal: Principal;
 }
 
+/** An answer as CSV, with headers of its own. */
+export interface CsvAnswer {
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
 /** One route. */
@@ -40,11 +46,17 @@ export interface RouteSpec<
   readonly answer: Answer;
   /** Errors of its own, beside those of every route. */
   readonly errors: readonly ErrorCode[];
+  /** The answer as CSV, for callers that ask for it by `format=csv` or by `Accept`. */
+  readonly csv?: (answer: z.input<Answer>) => CsvAnswer;
   readonly run: (request: ApiRequest<Parsed<Params>, Parsed<Query>, Parsed<Body>>) => Promise<z.input<Answer>>;
 }
 
 /** A route, as the router and the document see it. */
-export type ApiRoute = Omit<RouteSpec<z.ZodObject | undefined, z.ZodObject | undefined, z.ZodType | undefined, z.ZodType>, 'run'> & {
+export type ApiRoute = Omit<
+  RouteSpec<z.ZodObject | undefined, z.ZodObject | undefined, z.ZodType | undefined, z.ZodType>,
+  'run' | 'csv'
+> & {
+  readonly csv?: (answer: unknown) => CsvAnswer;
   readonly run: (request: ApiRequest<unknown, unknown, unknown>) => Promise<unknown>;
 };
 

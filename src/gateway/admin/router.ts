@@ -38,11 +38,20 @@ export function apiRouter(routes: readonly ApiRoute[], options: ApiOptions): Rou
         body: parsed(route.body, request.body, 'body'),
         principal: response.locals.principal as Principal, // set by the admission
       });
-      response.status(route.status).json(answer);
+      response.status(route.status);
+      if (route.csv === undefined || !wantsCsv(request)) {
+        response.json(answer);
+        return;
+      }
+      const { text, headers } = route.csv(answer);
+      response.set(headers).type('text/csv').send(text);
     });
   }
   return router;
 }
+
+const wantsCsv = (request: Request): boolean =>
+  request.query.format === 'csv' || (request.query.format === undefined && request.accepts(['json', 'csv']) === 'csv');
 
 /** Checks token, tenant, scope and rates. */
 function admission({ scopes }: ApiRoute, { authenticate, require, rates }: ApiOptions): RequestHandler {

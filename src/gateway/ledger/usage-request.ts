@@ -15,7 +15,19 @@ const DEFAULT_DAYS = 31;
 const DEFAULT_LIMIT = 1000;
 const MOST_SUMS = 10_000;
 const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?$/;
-const names = ['from', 'to', 'by', 'tenant', 'model', 'adapter', 'limit', 'cursor', 'format'] as const;
+
+/** The parameters, and what each is. */
+export const usageParameters = {
+  from: 'periods that begin at this time or later, as 2027-03-01 or 2027-03-01T12:00Z; default: 31 days ago',
+  to: 'periods that begin before this time; default: all',
+  by: 'hour (default) or day (UTC)',
+  tenant: 'only this one; another than its own only with the scope admin',
+  model: 'only this one: the digest of its backbone',
+  adapter: 'only this one: none, softPrompt or prefix',
+  limit: 'rows of a page, 1 to 10,000; default: 1,000',
+  cursor: 'the cursor of the page before',
+  format: 'json or csv; default: as the header Accept says',
+} as const;
 
 /**
  * @param query by name, as a URL or a command line gives it
@@ -23,8 +35,8 @@ const names = ['from', 'to', 'by', 'tenant', 'model', 'adapter', 'limit', 'curso
  * @throws CutlayerError INVALID_ARGUMENT naming the parameter
  */
 export function parseUsageRequest(query: Readonly<Record<string, unknown>>, now: number): UsageRequest {
-  const unknown = Object.keys(query).find((name) => !(names as readonly string[]).includes(name));
-  if (unknown !== undefined) throw wrong(unknown.slice(0, 40), `expected one of ${names.join(', ')}`);
+  const unknown = Object.keys(query).find((name) => !Object.hasOwn(usageParameters, name));
+  if (unknown !== undefined) throw wrong(unknown.slice(0, 40), `expected one of ${Object.keys(usageParameters).join(', ')}`);
   const by = textOf(query, 'by') ?? 'hour';
   if (by !== 'hour' && by !== 'day') throw wrong('by', 'expected hour or day');
   const to = timeOf(query, 'to') ?? now + HOUR_MS;
@@ -44,7 +56,7 @@ export function parseUsageRequest(query: Readonly<Record<string, unknown>>, now:
   };
 }
 
-function textOf(query: Readonly<Record<string, unknown>>, name: (typeof names)[number]): string | undefined {
+function textOf(query: Readonly<Record<string, unknown>>, name: keyof typeof usageParameters): string | undefined {
   const value = query[name];
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || value.length === 0 || value.length > 100) throw wrong(name, 'expected one text of 1 to 100 characters');

@@ -118,7 +118,7 @@ describe('a request for usage', () => {
   it('quotes fields of CSV, and defuses those that a spreadsheet would take as a formula', () => {
     const row = { tenant: '=cmd', from: '', model: 'a"b', modelName: 'x,y', adapter: 'none', cost: null };
     const amounts = { forward: 1, backward: 0, decoded: 0, cached: 0, bytesIn: 0, bytesOut: 0, calls: 1 };
-    const csv = usageCsv({ by: 'hour', currency: null, rows: [{ ...row, ...amounts }], cursor: null });
+    const csv = usageCsv({ currency: null, rows: [{ ...row, ...amounts }] });
     assert.equal(csv.split('\r\n')[1], `'=cmd,,"a""b","x,y",none,1,0,0,0,0,0,1,,`);
   });
 });
