@@ -19,15 +19,20 @@ export interface TokenFlags {
   /** The file of the client certificate that it is bound to. */
   readonly clientCert?: string | undefined;
   readonly stateDir: string;
+  /** Of the signing keys, where it is another. */
+  readonly keysDir?: string | undefined;
 }
 
 /** Issues it and prints it. @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND, IO_ERROR */
-export async function printToken(role: ServerRole, { tenant, scopes, ttl, clientCert, stateDir }: TokenFlags): Promise<void> {
+export async function printToken(
+  role: ServerRole,
+  { tenant, scopes, ttl, clientCert, stateDir, keysDir = stateDir }: TokenFlags,
+): Promise<void> {
   const cnf = clientCert === undefined ? undefined : { 'x5t#S256': await thumbprintOfFile(clientCert) };
   const request = { tenant, scopes, ttlSeconds: parseTtl(ttl), cnf };
-  const ring = await KeyRing.open(stateDir);
-  if (ring.isNew) stderr.line(`note: made new keys in ${stateDir}; only a ${role} started with this --state-dir takes the token`);
-  stdout.line(await issueToken(ring, await openIdentity(stateDir, {}, role), request, Date.now()));
+  const ring = await KeyRing.open(keysDir);
+  if (ring.isNew) stderr.line(`note: made new keys in ${keysDir}; only a ${role} started with this directory takes the token`);
+  stdout.line(await issueToken(ring, await openIdentity(keysDir, {}, role), request, Date.now()));
 }
 
 async function thumbprintOfFile(file: string): Promise<string> {

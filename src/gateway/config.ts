@@ -93,6 +93,9 @@ export const gatewayOptions = {
   }),
   ...securityOptions,
   ...under('Tokens', {
+    keysDir: optional(
+      path('dir', 'signing keys and names of its own tokens, which gateways of one database share (default: the state directory)'),
+    ),
     keyRotation: withDefault(integerBetween(0, 3650, 'days', 'age of the signing key at which a new one follows; 0: never'), 90),
   }),
 } satisfies OptionTable;

@@ -12,6 +12,8 @@ const localServerSchema = z.object({
   admin: z.string().min(1),
   /** The file with the certificate that it shows; null without TLS. */
   certFile: z.string().nullable(),
+  /** The directory of its signing keys; absent: the state directory. */
+  keysDir: z.string().optional(),
   pid: z.int(),
 });
 
@@ -27,8 +29,11 @@ export const localGateway = new LocalServerFile({ file: 'local-server.json', com
  * @throws CutlayerError IO_ERROR
  */
 export function announceAdmin(config: GatewayConfig, port: number, tls: Tls): Promise<() => Promise<void>> {
-  const { stateDir, admin } = config;
+  const { stateDir, admin, keysDir } = config;
   const withTls = adminCredentials(config, tls.credentials) !== 'insecure';
   const certFile = withTls ? resolve(config.tlsCert ?? join(stateDir, 'server.pem')) : null;
-  return localGateway.write(stateDir, { admin: showAddress({ host: localHost(admin.host), port }), certFile, pid: process.pid });
+  return localGateway.write(stateDir, {
+    ...{ admin: showAddress({ host: localHost(admin.host), port }), certFile, pid: process.pid },
+    ...(keysDir !== undefined && { keysDir: resolve(keysDir) }),
+  });
 }

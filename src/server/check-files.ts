@@ -4,13 +4,18 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { CutlayerError } from '../errors.js';
 import { KeyRing } from './auth/key-ring.js';
+import type { SharedKeys } from './auth/open-auth.js';
 import type { ListeningConfig } from './security.js';
 import { openStateDir } from './state-files.js';
 import { openOwnCertificate } from './tls/open-tls.js';
 
 /** Checks certificate, keys and state directory. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
-export async function checkServerFiles(config: ListeningConfig): Promise<void> {
+export async function checkServerFiles(config: ListeningConfig & SharedKeys): Promise<void> {
   if (!config.insecure) await openOwnCertificate(config);
+  if (config.keysDir !== undefined && (await exists(config.keysDir))) {
+    await openStateDir(config.keysDir);
+    await KeyRing.openExisting(config.keysDir);
+  }
   const stateDir = resolve(config.stateDir);
   if (await exists(stateDir)) {
     await openStateDir(stateDir);

@@ -1,5 +1,6 @@
 /** Files of a server's state directory, replaced atomically. Directory 0700, secrets 0600. */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CutlayerError } from '../errors.js';
 import { createFileAtomic, writeFileAtomic } from '../files/atomic-file.js';
@@ -18,13 +19,20 @@ export async function openStateDir(dir: string): Promise<void> {
     throw new CutlayerError('IO_ERROR', `state directory ${dir}: cannot be made; choose another with --state-dir`, { cause });
   }
   const { mode } = await stat(dir);
-  if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+  if (process.platform !== 'win32' && (mode & 0o022) !== 0 && !(await isReadOnly(dir))) {
     throw new CutlayerError(
       'IO_ERROR',
       `state directory ${dir}: expected one that only its owner may write, got mode ${(mode & 0o777).toString(8)}; run chmod 700`,
     );
   }
 }
+
+/** Whether its file system is mounted read-only, as secrets are: then no mode lets anyone write. */
+const isReadOnly = (dir: string): Promise<boolean> =>
+  access(dir, constants.W_OK).then(
+    () => false,
+    (caught: NodeJS.ErrnoException) => caught.code === 'EROFS',
+  );
 
 /**
  * The text of a state file; undefined when there is none.
@@ -34,8 +42,10 @@ export async function readStateFile(dir: string, name: string, { secret = false 
   const path = join(dir, name);
   try {
     if (secret && process.platform !== 'win32') {
-      const { mode } = await stat(path);
-      if ((mode & 0o077) !== 0) {
+      const { mode, uid } = await stat(path);
+      // A secret that an orchestrator mounts is root's, and its group is that of this process.
+      const others = uid === 0 && process.getuid?.() !== 0 ? 0o037 : 0o077;
+      if ((mode & others) !== 0) {
         throw new CutlayerError('IO_ERROR', `${path}: expected a secret of mode 600, got ${(mode & 0o777).toString(8)}; run chmod 600`);
       }
     }

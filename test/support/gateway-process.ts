@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openIdentity } from '../../src/server/auth/identity.js';
 import { issueToken } from '../../src/server/auth/issuer.js';
 import { KeyRing } from '../../src/server/auth/key-ring.js';
-import { startServer } from './server-process.js';
+import { type Ready, startServer } from './server-process.js';
 
 export { MAIN } from './server-process.js';
 
@@ -25,6 +25,8 @@ export interface GatewayProcessOptions {
 export interface GatewayProcess {
   /** `host:port` of gRPC. */
   readonly address: string;
+  /** `host:port` of the admin port. */
+  readonly admin: string;
   readonly caFile: string | undefined;
   readonly stateDir: string;
   readonly pid: number;
@@ -54,9 +56,10 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     '--accept-unpatched-node',
     ...(options.insecure ? ['--insecure'] : []),
   );
-  const { ready, pid, end } = await startServer([...args, ...(options.flags ?? [])]);
+  const { ready, pid, end } = await startServer<Ready & { readonly admin: string }>([...args, ...(options.flags ?? [])]);
   return {
     address: ready.listen,
+    admin: ready.admin,
     caFile: ready.caFile ?? undefined,
     stateDir,
     pid,

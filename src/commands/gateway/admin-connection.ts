@@ -38,8 +38,10 @@ const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.st
  */
 export async function openAdminConnection(stateDir: string, now: () => number = Date.now): Promise<AdminConnection | undefined> {
   const server = await localGateway.read(stateDir);
-  const ring = await KeyRing.openExisting(stateDir);
-  if (server === undefined || ring === undefined) return undefined;
+  if (server === undefined) return undefined;
+  const keysDir = server.keysDir ?? stateDir;
+  const ring = await KeyRing.openExisting(keysDir);
+  if (ring === undefined) return undefined;
   const probe = await connect(server).catch((caught: unknown) => {
     // A gateway that was killed leaves its file behind.
     if ((caught as NodeJS.ErrnoException).code === 'ECONNREFUSED') return undefined;
@@ -50,7 +52,7 @@ export async function openAdminConnection(stateDir: string, now: () => number = 
   return {
     url: `${server.certFile === null ? 'http' : 'https'}://${server.admin}`,
     async request(method, path, body) {
-      const identity = await openIdentity(stateDir, {}, 'gateway');
+      const identity = await openIdentity(keysDir, {}, 'gateway');
       const token = await issueToken(ring, identity, { tenant: 'operator', scopes: ['admin'], ttlSeconds: TOKEN_SECONDS }, now());
       return exchange(await connect(server), server.admin, { method, path, token, body });
     },

@@ -45,6 +45,7 @@ export const tokenCommand = command({
     ttl: withDefault(text('time', 'how long it lives: 90s, 15m, 24h or 30d'), '30d'),
     clientCert: optional(path('file', 'client certificate, PEM, without which the token is void')),
     stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
+    keysDir: { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' },
   },
   help: `
 Examples:
@@ -55,9 +56,9 @@ Examples:
     $ cutlayer gateway token --tenant acme --scope "model:read infer" --ttl 24h
 
 The token is printed bare. It is a secret: its holder is that tenant.`,
-  async run({ tenant, scope, ttl, clientCert, stateDir }) {
+  async run({ tenant, scope, ttl, clientCert, stateDir, keysDir }) {
     const [{ printToken }, { parseScopes }] = await Promise.all([import('../print-token.js'), import('../../server/auth/scopes.js')]);
-    await printToken('gateway', { tenant, scopes: parseScopes(scope), ttl, clientCert, stateDir });
+    await printToken('gateway', { tenant, scopes: parseScopes(scope), ttl, clientCert, stateDir, keysDir });
   },
 });
 

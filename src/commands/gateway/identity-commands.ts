@@ -8,6 +8,7 @@ const place = {
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, text: 'its database, where no gateway runs (default: gateway.db there)', group: 'Options' },
 };
+const keysDir = { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' };
 const format = withDefault(choice('format', ['text', 'json'], 'how it is printed'), 'text');
 
 export const addClientCommand = command({
@@ -18,6 +19,7 @@ export const addClientCommand = command({
     secret: toggle(false, 'a client secret in place of a key; for development'),
     scope: withDefault(text('scopes', 'what its tokens may allow'), 'model:read train infer'),
     ...place,
+    keysDir,
   },
   help: `
 Examples:
@@ -48,7 +50,7 @@ Examples:
 });
 
 export const rotateKeysCommand = command({
-  options: { dropOld: toggle(false, 'drop the earlier keys: every token of before is void'), stateDir: place.stateDir },
+  options: { dropOld: toggle(false, 'drop the earlier keys: every token of before is void'), stateDir: place.stateDir, keysDir },
   help: `
 Examples:
   A new key, while earlier tokens stay good:

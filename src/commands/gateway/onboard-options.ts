@@ -13,6 +13,7 @@ export const onboardOptions = {
   ca: optional(path('file', "PEM file of the certificate's authority (default: the development CA of --state-dir)")),
   publicCertificate: toggle(false, 'enclose no CA: an authority that systems trust has signed the certificate'),
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
+  keysDir: { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' },
 };
 
 export type OnboardFlags = ValuesOf<typeof onboardOptions>;

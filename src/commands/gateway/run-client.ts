@@ -16,6 +16,8 @@ import { type AdminConnection, openAdminConnection } from './admin-connection.js
 /** Where the gateway's state is. */
 interface Place {
   readonly stateDir: string;
+  /** Of the signing keys, where it is another. */
+  readonly keysDir?: string | undefined;
   readonly database?: string | undefined;
 }
 
@@ -64,7 +66,7 @@ export async function registerWithKey(
   place: Place & { readonly running: AdminConnection | undefined },
 ): Promise<ClientCredentials> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  const { issuer } = await openIdentity(place.stateDir, {}, 'gateway');
+  const { issuer } = await openIdentity(place.keysDir ?? place.stateDir, {}, 'gateway');
   const { client } = await register(place, place.running, { tenant, scopes, keys: await exportJWK(publicKey) });
   return { clientId: client.id, tokenUrl, issuer, key: await exportJWK(privateKey) };
 }

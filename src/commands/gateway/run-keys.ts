@@ -3,10 +3,18 @@ import { CutlayerError } from '../../errors.js';
 import { stdout } from '../../files/output.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
 
+/** Which keys, and what becomes of the earlier ones. */
+export interface RotateFlags {
+  readonly dropOld: boolean;
+  readonly stateDir: string;
+  readonly keysDir?: string | undefined;
+}
+
 /** @throws CutlayerError NOT_FOUND, LIMIT_EXCEEDED, IO_ERROR */
-export async function rotateKeys({ dropOld, stateDir }: { readonly dropOld: boolean; readonly stateDir: string }): Promise<void> {
-  const ring = await KeyRing.openExisting(stateDir);
-  if (ring === undefined) throw new CutlayerError('NOT_FOUND', `${stateDir}: holds no keys; start the gateway once with this --state-dir`);
+export async function rotateKeys({ dropOld, stateDir, keysDir = stateDir }: RotateFlags): Promise<void> {
+  const ring = await KeyRing.openExisting(keysDir);
+  if (ring === undefined)
+    throw new CutlayerError('NOT_FOUND', `${keysDir}: holds no keys; start the gateway once with this --state-dir or --keys-dir`);
   await (dropOld ? ring.renew() : ring.rotate());
   const { kid } = await ring.signingKey();
   stdout.line(`${kid} signs from now on; ${dropOld ? 'every earlier token is void' : 'earlier keys verify until their tokens end'}`);

@@ -15,15 +15,15 @@ import type { OnboardFlags } from './onboard-options.js';
 
 /** @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, INVALID_ARTIFACT, IO_ERROR */
 export async function runOnboard(tenant: string, flags: OnboardFlags): Promise<void> {
-  const { out, address, bundle, bundleUrl, scope, ttl, stateDir } = flags;
+  const { out, address, bundle, bundleUrl, scope, ttl, stateDir, keysDir = stateDir } = flags;
   checkAddress(address, 'gateway');
   const request = { tenant, scopes: parseScopes(scope), ttlSeconds: parseTtl(ttl) };
   const ca = await authority(flags);
   const artifact = bundle === undefined ? undefined : await loadClientBundle(bundle);
-  const ring = await KeyRing.open(stateDir);
-  if (ring.isNew) stderr.line(`note: made new keys in ${stateDir}; only a gateway started with this --state-dir takes the token`);
+  const ring = await KeyRing.open(keysDir);
+  if (ring.isNew) stderr.line(`note: made new keys in ${keysDir}; only a gateway started with this directory takes the token`);
   const now = Date.now();
-  const token = await issueToken(ring, await openIdentity(stateDir, {}, 'gateway'), request, now);
+  const token = await issueToken(ring, await openIdentity(keysDir, {}, 'gateway'), request, now);
   await writeOnboarding(out, {
     tenant,
     gateway: address,

@@ -19,9 +19,14 @@ export interface Auth {
   readonly identity: Identity;
 }
 
+/** Where a gateway has its keys, if it is not the state directory. */
+export interface SharedKeys {
+  readonly keysDir?: string | undefined;
+}
+
 /** @param now milliseconds since 1970. @throws CutlayerError IO_ERROR */
 export async function openAuth(
-  { stateDir, issuer, audience, jwksUrl }: ListeningConfig,
+  { stateDir, keysDir = stateDir, issuer, audience, jwksUrl }: ListeningConfig & SharedKeys,
   role: ServerRole,
   now: () => number,
   log?: Pick<Logger, 'warn'>,
@@ -34,8 +39,8 @@ export async function openAuth(
     const verify = logged(createVerifier(identity, remoteKeys(new URL(jwksUrl)), now, options));
     return { verify, jwks: undefined, embedded: undefined, identity };
   }
-  const ring = await KeyRing.open(stateDir);
-  const identity = await openIdentity(stateDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
+  const ring = await KeyRing.open(keysDir);
+  const identity = await openIdentity(keysDir, { ...(issuer && { issuer }), ...(audience && { audience }) }, role);
   const verify = logged(createVerifier(identity, keyRingKeys(ring), now, { role, ...(revoked && { revoked }) }));
   return { verify, jwks: () => ring.publicJwks(), embedded: { ring, identity }, identity };
 }
