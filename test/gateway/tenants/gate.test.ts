@@ -23,6 +23,28 @@ describe('the gate of tenants', () => {
     assert.deepEqual(seen, [sender]);
   });
 
+  it('looks again before each call, and runs nothing for a tenant that was suspended meanwhile', async () => {
+    let suspended = false;
+    const directory = {
+      admit: async () => {},
+      require: () => {
+        if (suspended) throw new CutlayerError('TENANT_SUSPENDED', 'suspended');
+      },
+    };
+    const { verify, interceptor } = tenantGate(async () => principal, directory, new Rates({ of: () => ({}) }, () => 0));
+    await verify('t');
+    let ran = 0;
+    const run = () =>
+      interceptor(call, async () => {
+        ran++;
+        return Buffer.alloc(0);
+      });
+    await run();
+    suspended = true;
+    await assert.rejects(run(), { code: 'TENANT_SUSPENDED' });
+    assert.equal(ran, 1);
+  });
+
   it('gives rows back where the gateway failed, and not where the caller did', async () => {
     const rates = new Rates({ of: () => ({ tokensPerDay: 10 }) }, () => 0);
     const { interceptor, takeRows } = tenantGate(async () => principal, admitting, rates);
