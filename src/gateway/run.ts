@@ -13,6 +13,7 @@ import { serverGauges } from '../server/rpc/gauges.js';
 import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
+import type { WriteHook } from '../server/store/write-hook.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
@@ -67,6 +68,8 @@ export interface RunOptions extends Pick<EngineOptions, 'warm'> {
   readonly now?: () => number;
   /** A decoder in place of the backbone's own, or none. */
   readonly decoder?: (engine: BackboneEngine) => DecoderSource | undefined;
+  /** Called around each write of the database. */
+  readonly onWrite?: WriteHook;
 }
 
 /**
@@ -76,7 +79,7 @@ export interface RunOptions extends Pick<EngineOptions, 'warm'> {
 export async function runGateway(
   config: GatewayConfig,
   log: Logger,
-  { now = Date.now, warm, decoder }: RunOptions = {},
+  { now = Date.now, warm, decoder, onWrite }: RunOptions = {},
 ): Promise<RunningGateway> {
   const revocations = new RevocationList(now);
   const [tls, auth] = await Promise.all([
@@ -86,7 +89,7 @@ export async function runGateway(
   const prices = config.prices === undefined ? undefined : await readPrices(config.prices);
   const teardown = new Teardown();
   try {
-    const database = await openGatewayDatabase(config.database ?? join(config.stateDir, 'gateway.db'));
+    const database = await openGatewayDatabase(config.database ?? join(config.stateDir, 'gateway.db'), onWrite && { onWrite });
     teardown.add(() => database.close());
     const audit = await openAudit({ ...config, role: 'gateway', log, now });
     teardown.add(() => audit.close());

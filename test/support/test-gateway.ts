@@ -35,6 +35,8 @@ export interface TestGatewayOptions {
   readonly warm?: boolean;
   /** A decoder in place of the backbone's own. */
   readonly decoder?: RunOptions['decoder'];
+  /** Called around each write of the database. */
+  readonly onWrite?: RunOptions['onWrite'];
 }
 
 /** A running gateway and what tests need around it. */
@@ -53,7 +55,8 @@ export interface TestGateway {
 }
 
 /** Starts one. */
-export async function startTestGateway({ backboneDir, start = {}, warm = false, decoder }: TestGatewayOptions = {}): Promise<TestGateway> {
+export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
+  const { backboneDir, start = {}, warm = false, decoder, onWrite } = options;
   const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
   const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
@@ -73,6 +76,7 @@ export async function startTestGateway({ backboneDir, start = {}, warm = false, 
   const gateway = await runGateway(config, createLogger({ level: 'silent' }), {
     ...(!warm && { warm: false }),
     ...(decoder && { decoder }),
+    ...(onWrite && { onWrite }),
   });
   const ca = gateway.caFile === undefined ? Buffer.alloc(0) : await readFile(gateway.caFile);
   const ring = await KeyRing.open(stateDir);
