@@ -23,9 +23,9 @@ export interface KeyRotationOptions {
  */
 export async function rotateIfDue({ ring, days, log, now }: KeyRotationOptions): Promise<void> {
   try {
-    await ring.reload();
-    if (days === 0 || !ring.olderThan(days * DAY_SECONDS, now())) return;
-    await ring.rotate(now());
+    // Read again where nothing is due too: a command may have changed the keys.
+    if (days === 0) await ring.reload();
+    if (days === 0 || !(await ring.rotateIfOlder(days * DAY_SECONDS, now()))) return;
     log.info({ days }, 'key ring: a new key signs from now on; earlier ones verify until their tokens end');
   } catch (caught) {
     log.error({ err: CutlayerError.from(caught) }, 'key ring: cannot be rotated');

@@ -1,15 +1,23 @@
 /**
  * The embedded issuer's Ed25519 signing keys, in one secret file. The last key signs. The others
  * verify, so that tokens stay valid after a rotation. Processes share the file: `gateway start`
- * verifies what `gateway token` signs.
+ * verifies what `gateway token` signs. A change holds a lock: none loses a key of another.
  */
+
+import { join } from 'node:path';
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
+import { lockWithin } from '../../files/process-lock.js';
 import { createStateFile, openStateDir, readStateFile, writeStateFile } from '../state-files.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
 const FILE = 'signing-keys.json';
+const LOCK_FILE = 'signing-keys.lock';
+/** A change takes milliseconds; it waits this long for those before it. */
+const LOCK_WAIT_MS = 10_000;
+/** A lock of another machine, over a shared directory, counts for this time. */
+const FOREIGN_LOCK_MS = 60_000;
 /** Most keys; a rotation that would drop one whose tokens still live is refused. */
 const MAX_KEYS = 32;
 /** Tokens are accepted this long after their end. */
@@ -113,22 +121,52 @@ export class KeyRing {
    * Adds a key, which signs from now on. Each earlier key verifies until the last token that it can
    * have signed has ended; then it is dropped.
    * @param now milliseconds since 1970
-   * @throws CutlayerError LIMIT_EXCEEDED when the ring is full of keys whose tokens still live
+   * @throws CutlayerError LIMIT_EXCEEDED when the ring is full of keys whose tokens still live;
+   *   UNAVAILABLE when other rotations do not end
    */
-  async rotate(now: number = Date.now()): Promise<void> {
+  rotate(now: number = Date.now()): Promise<void> {
+    return this.#alone(() => this.#rotate(now));
+  }
+
+  /**
+   * Rotates where the key that signs is older than a time, also after waiting for other rotations.
+   * @returns whether it did
+   * @throws CutlayerError as {@link KeyRing.rotate}
+   */
+  async rotateIfOlder(ageSeconds: number, now: number): Promise<boolean> {
     await this.reload();
+    if (!this.#olderThan(ageSeconds, now)) return false;
+    return this.#alone(async () => {
+      const older = this.#olderThan(ageSeconds, now);
+      if (older) await this.#rotate(now);
+      return older;
+    });
+  }
+
+  async #rotate(now: number): Promise<void> {
     const seconds = Math.floor(now / 1000);
     const retired = this.#keys.map((key) => ({ ...key, until: key.until ?? seconds + MAX_TTL_SECONDS + TOLERANCE_SECONDS }));
     await this.#replace([...retired.filter(({ until }) => until >= seconds), { ...(await makeSigningKey()), since: seconds }]);
   }
 
   /** Replaces every key, after a theft: each token of before is void. */
-  async renew(now: number = Date.now()): Promise<void> {
-    await this.#replace([{ ...(await makeSigningKey()), since: Math.floor(now / 1000) }]);
+  renew(now: number = Date.now()): Promise<void> {
+    return this.#alone(async () => this.#replace([{ ...(await makeSigningKey()), since: Math.floor(now / 1000) }]));
+  }
+
+  /** Changes the file as the only one who does, from its present state. */
+  async #alone<Result>(change: () => Promise<Result>): Promise<Result> {
+    const lock = await lockWithin(join(this.#dir, LOCK_FILE), LOCK_WAIT_MS, { foreignMs: FOREIGN_LOCK_MS });
+    try {
+      await this.reload();
+      return await change();
+    } finally {
+      await lock.release();
+    }
   }
 
   /** Whether the key that signs is older than a time; a key without a time is not. */
-  olderThan(seconds: number, now: number): boolean {
+  #olderThan(seconds: number, now: number): boolean {
     const { since } = this.#keys.at(-1)!;
     return since !== undefined && now / 1000 - since > seconds;
   }

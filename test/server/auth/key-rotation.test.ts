@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lockWithin } from '../../../src/files/process-lock.js';
 import { rotateIfDue } from '../../../src/gateway/identity/key-rotation.js';
 import { openIdentity } from '../../../src/server/auth/identity.js';
 import { issueToken } from '../../../src/server/auth/issuer.js';
 import { KeyRing } from '../../../src/server/auth/key-ring.js';
 import { createVerifier, keyRingKeys } from '../../../src/server/auth/verifier.js';
+import { thorough } from '../../support/exhaustive.js';
+import { cutlayer } from '../../support/server-process.js';
 
 const DAY = 24 * 3600 * 1000;
 
@@ -56,6 +59,72 @@ describe('the key ring', () => {
     await assert.rejects(ring.rotate(), { code: 'LIMIT_EXCEEDED' });
     await ring.renew();
     assert.equal(ring.publicJwks().keys.length, 1);
+  });
+
+  const kids = (ring: KeyRing): string[] => ring.publicJwks().keys.map(({ kid }) => kid!);
+
+  it('loses no key when several rotate it at once, and each of them takes what all of them sign', async () => {
+    const identity = await openIdentity(dir);
+    const rings = await Promise.all(Array.from({ length: 6 }, () => KeyRing.open(dir)));
+    const before = await issueToken(rings[0]!, identity, request, Date.now());
+    await Promise.all(rings.map((ring) => ring.rotate()));
+    const tokens = await Promise.all(rings.map((ring) => issueToken(ring, identity, request, Date.now())));
+    const found = await KeyRing.open(dir);
+    assert.equal(new Set(kids(found)).size, 7);
+    const verify = createVerifier(identity, keyRingKeys(found), Date.now);
+    for (const token of [before, ...tokens]) assert.equal((await verify(token)).tenant, 'acme');
+    assert.deepEqual((await readdir(dir)).sort(), ['identity.json', 'signing-keys.json']);
+  });
+
+  it('gets one new key of several schedules at once, beside that of a command', async () => {
+    const rings = await Promise.all(Array.from({ length: 4 }, () => KeyRing.open(dir)));
+    const [kid] = kids(rings[0]!);
+    const log = { info: () => undefined, error: (error: object) => assert.fail(JSON.stringify(error)) } as never;
+    const later = Date.now() + 91 * DAY;
+    await Promise.all([
+      ...rings.map((ring) => rotateIfDue({ ring, days: 90, log, now: () => later })),
+      (await KeyRing.open(dir)).rotate(later),
+    ]);
+    const after = kids(await KeyRing.open(dir));
+    // The command's key may come first: it is new, and then none is due.
+    assert.ok(after[0] === kid && (after.length === 2 || after.length === 3), `${after.length} keys`);
+  });
+
+  it('has no key of before once all are dropped, whatever rotates at the same time', async () => {
+    const rings = await Promise.all(Array.from({ length: 3 }, () => KeyRing.open(dir)));
+    const [kid] = kids(rings[0]!);
+    await Promise.all([rings[0]!.rotate(), rings[1]!.renew(), rings[2]!.rotate()]);
+    assert.ok(!kids(await KeyRing.open(dir)).includes(kid!));
+  });
+
+  it('is not held up by the lock of a process that has died, or of a machine that is long gone', async () => {
+    const ring = await KeyRing.open(dir);
+    const holder = { id: 'x', pid: 2 ** 22 + 1, host: hostname(), since: new Date().toISOString(), processStart: '' };
+    const hourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    for (const dead of [holder, { ...holder, host: 'elsewhere.example', since: hourAgo }]) {
+      await writeFile(join(dir, 'signing-keys.lock'), JSON.stringify(dead));
+      await ring.rotate();
+    }
+    assert.equal(kids(ring).length, 3);
+    await writeFile(join(dir, 'signing-keys.lock'), JSON.stringify({ ...holder, host: 'elsewhere.example' }));
+    await assert.rejects(lockWithin(join(dir, 'signing-keys.lock'), 0, { foreignMs: 60_000 }), {
+      code: 'UNAVAILABLE',
+      message: /process 4194305 on elsewhere\.example has held this lock/,
+    });
+  });
+
+  thorough('loses no key of commands in processes of their own', async function () {
+    this.timeout(60_000);
+    await KeyRing.open(dir);
+    const ended = await Promise.all(Array.from({ length: 4 }, () => cutlayer(['gateway', 'keys', 'rotate', '--state-dir', dir])));
+    assert.deepEqual(
+      ended.map(({ code }) => code),
+      [0, 0, 0, 0],
+    );
+    const signed = ended.map(({ stdout }) => stdout.split(' ')[0]!);
+    const found = kids(await KeyRing.open(dir));
+    assert.equal(found.length, 5);
+    assert.ok(signed.every((kid) => found.includes(kid)));
   });
 
   it('gets a new key when the one that signs is old, and not before', async () => {
