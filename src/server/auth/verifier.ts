@@ -6,7 +6,9 @@
 import { setTimeout } from 'node:timers/promises';
 import {
   createRemoteJWKSet,
+  customFetch,
   errors,
+  type FetchImplementation,
   type FlattenedJWSInput,
   type JWTHeaderParameters,
   type JWTPayload,
@@ -69,9 +71,31 @@ export function keyRingKeys(ring: KeyRing): JWTVerifyGetKey {
   };
 }
 
-/** Finds keys at another issuer's JWKS address; cached, fetched at most every 30 seconds. */
+/** An unknown key id does not fetch an external issuer's keys again before this time has passed. */
+export const FETCH_COOLDOWN_MS = 30_000;
+/** The same after a fetch that failed. */
+export const FAILED_FETCH_COOLDOWN_MS = 5000;
+
+/**
+ * Finds keys at another issuer's JWKS address. Tokens of unknown keys, whatever their number, cost
+ * that address one request per cooldown.
+ */
 export function remoteKeys(jwksUrl: URL): JWTVerifyGetKey {
-  const get = createRemoteJWKSet(jwksUrl, { timeoutDuration: 5000, cooldownDuration: 30_000 });
+  let failed: { readonly at: number; readonly cause: unknown } | undefined;
+  // Jose's own cooldown begins with an answer: without this, each token would try again.
+  const fetchOnce: FetchImplementation = async (url, options) => {
+    if (failed !== undefined && Date.now() < failed.at + FAILED_FETCH_COOLDOWN_MS) throw failed.cause;
+    try {
+      const response = await fetch(url, options);
+      if (response.status !== 200) throw new Error(`its issuer answered with status ${response.status}`);
+      failed = undefined;
+      return response;
+    } catch (cause) {
+      failed = { at: Date.now(), cause };
+      throw cause;
+    }
+  };
+  const get = createRemoteJWKSet(jwksUrl, { timeoutDuration: 5000, cooldownDuration: FETCH_COOLDOWN_MS, [customFetch]: fetchOnce });
   return async (header, token) => {
     try {
       return await get(header, token);
