@@ -30,6 +30,7 @@ export type { MethodSettings, MethodSettingsInput } from './adapters/setting-tab
 export { methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connection/connect.js';
+export { type Authorize, httpAuthorization } from './connection/http-authorization.js';
 export type { RetryNotice, RetryPolicy } from './connection/retry.js';
 export type { ServedModel, VirtualTokenKind } from './connection/served-model.js';
 export { type Batch, lossRows, makeBatch } from './data/batch.js';

@@ -17,6 +17,7 @@ import { signerOption } from '../options/signer-option.js';
 import { isoDate } from '../protocol/wire/iso-date.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { databaseOption } from '../server/store/database-option.js';
+import { ACCESS_TOKEN_SECONDS } from './identity/token-life.js';
 import { defaultLimits } from './split/limits.js';
 import { tenantOptions } from './tenants/options.js';
 
@@ -95,6 +96,10 @@ export const gatewayOptions = {
   ...under('Tokens', {
     keysDir: optional(
       path('dir', 'signing keys and names of its own tokens, which gateways of one database share (default: the state directory)'),
+    ),
+    tokenLife: withDefault(
+      integerBetween(1, ACCESS_TOKEN_SECONDS, 'seconds', 'life of a token of the token endpoint'),
+      ACCESS_TOKEN_SECONDS,
     ),
     keyRotation: withDefault(integerBetween(0, 3650, 'days', 'age of the signing key at which a new one follows; 0: never'), 90),
   }),

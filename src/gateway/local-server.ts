@@ -14,6 +14,8 @@ const localServerSchema = z.object({
   certFile: z.string().nullable(),
   /** The directory of its signing keys; absent: the state directory. */
   keysDir: z.string().optional(),
+  /** The external issuer whose tokens it takes; null where it issues its own. */
+  externalIssuer: z.string().nullable().default(null),
   pid: z.int(),
 });
 
@@ -29,11 +31,12 @@ export const localGateway = new LocalServerFile({ file: 'local-server.json', com
  * @throws CutlayerError IO_ERROR
  */
 export function announceAdmin(config: GatewayConfig, port: number, tls: Tls): Promise<() => Promise<void>> {
-  const { stateDir, admin, keysDir } = config;
+  const { stateDir, admin, keysDir, jwksUrl, issuer } = config;
   const withTls = adminCredentials(config, tls.credentials) !== 'insecure';
   const certFile = withTls ? resolve(config.tlsCert ?? join(stateDir, 'server.pem')) : null;
   return localGateway.write(stateDir, {
     ...{ admin: showAddress({ host: localHost(admin.host), port }), certFile, pid: process.pid },
+    externalIssuer: jwksUrl === undefined ? null : (issuer ?? null),
     ...(keysDir !== undefined && { keysDir: resolve(keysDir) }),
   });
 }

@@ -76,6 +76,7 @@ export async function startIdentityRig(): Promise<IdentityRig> {
     admin: { host: '127.0.0.1', port: 0 },
     adminTls: false,
     keyRotation: 0,
+    tokenLife: 600,
   };
   const auth = await openAuth({ ...config, tlsNames: [], insecure: false }, 'gateway', now, undefined, (ids) => revocations.has(ids));
   const database = await openGatewayDatabase(join(dir, 'gateway.db'));

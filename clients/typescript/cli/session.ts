@@ -55,6 +55,8 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       address: flags.gateway,
       ca: flags.ca,
       ...tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
+      clientCert: flags.clientCert,
+      clientKey: flags.clientKey,
       insecure: flags.insecure,
       wireDtype: flags.wire,
       deadlineMs: flags.deadline * 1000,

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
 import { CutlayerError } from '../../../src/errors.js';
+import type { ClientCertificate } from './client-certificate.js';
 import { hostOf } from './server-address.js';
 import type { Peer } from './unary-call.js';
 
@@ -14,6 +15,8 @@ export interface CredentialOptions {
   /** PEM text, or the path of a PEM file. */
   readonly ca?: string | undefined;
   readonly insecure?: boolean;
+  /** Shown to a server that asks for one. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 /**
@@ -32,17 +35,22 @@ export function nameOptions(address: string): ClientOptions {
  * @param role what to call the server in errors
  * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND
  */
-export async function channelCredentials({ ca, insecure, address }: CredentialOptions, role: Peer['role']): Promise<ChannelCredentials> {
+export async function channelCredentials(
+  { ca, insecure, address, certificate }: CredentialOptions,
+  role: Peer['role'],
+): Promise<ChannelCredentials> {
   if (insecure === true) {
     if (ca !== undefined) throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: either a CA or insecure, not both`);
+    if (certificate !== undefined)
+      throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: either a client certificate or insecure, not both`);
     return credentials.createInsecure();
   }
   const host = hostOf(address);
   const verify =
     isIP(host) === 0 ? {} : { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
-  if (ca === undefined) return credentials.createSsl(null, null, null, verify);
-  const pem = await readAuthority(ca, role);
-  return credentials.createSsl(pem, null, null, verify);
+  const pem = ca === undefined ? null : await readAuthority(ca, role);
+  if (certificate === undefined) return credentials.createSsl(pem, null, null, verify);
+  return credentials.createSsl(pem, Buffer.from(certificate.key), Buffer.from(certificate.cert), verify);
 }
 
 /**

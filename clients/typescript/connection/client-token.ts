@@ -8,7 +8,9 @@ import { CutlayerError } from '../../../src/errors.js';
 import { parseJson } from '../../../src/files/json-text.js';
 import { isLoopback } from '../../../src/protocol/wire/loopback.js';
 import { readAuthority } from './channel-credentials.js';
+import { type CertificateOptions, readClientCertificate } from './client-certificate.js';
 import type { ClientCredentials } from './client-credentials.js';
+import type { DpopKey } from './dpop-key.js';
 import type { ServerRole } from './server-address.js';
 
 /** A token, and how long it is good. */
@@ -25,13 +27,20 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const answerSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
 const refusalSchema = z.object({ error: z.string().max(64), error_description: z.string().max(512).optional() });
 
+/** What a token is asked for with, beside the credentials. */
+export interface TokenRequestOptions extends CertificateOptions {
+  /** Authority of the endpoint's certificate. Default: the system's. */
+  readonly ca?: string | undefined;
+  /** The key that the token is to be bound to. Default: none, as gRPC needs it. */
+  readonly dpop?: DpopKey | undefined;
+}
+
 /**
- * A new token.
- * @param ca authority of the endpoint's certificate. Default: the system's
+ * A new token. Where the endpoint asks for a client certificate, it is bound to the one given.
  * @throws CutlayerError TOKEN_INVALID (refused), UNAVAILABLE, CERTIFICATE_REJECTED,
  *   INVALID_ARGUMENT
  */
-export async function requestToken(credentials: ClientCredentials, ca: string | undefined, role: ServerRole): Promise<TimedToken> {
+export async function requestToken(credentials: ClientCredentials, options: TokenRequestOptions, role: ServerRole): Promise<TimedToken> {
   const url = new URL(credentials.tokenUrl);
   if (url.protocol !== 'https:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, '')))
     throw new CutlayerError('INVALID_ARGUMENT', 'token endpoint: expected an https address: a token would cross in the clear');
@@ -40,7 +49,10 @@ export async function requestToken(credentials: ClientCredentials, ca: string | 
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: await assertion(credentials),
   }).toString();
-  const { status, text } = await post(url, form, ca === undefined ? undefined : await readAuthority(ca, role));
+  const { ca, dpop } = options;
+  const tls = { ...(ca !== undefined && { ca: await readAuthority(ca, role) }), ...(await readClientCertificate(options)) };
+  const proof = dpop === undefined ? {} : { dpop: await dpop.prove({ method: 'POST', url }) };
+  const { status, text } = await post(url, form, { tls, proof });
   if (status === 200) {
     const found = answerSchema.safeParse(parsed(text));
     if (found.success) return { token: found.data.access_token, lifeMs: found.data.expires_in * 1000 };
@@ -65,14 +77,19 @@ async function assertion({ clientId, issuer, key }: ClientCredentials): Promise<
     .sign(await importJWK(key, alg));
 }
 
-async function post(url: URL, form: string, ca: Buffer | undefined): Promise<{ readonly status: number; readonly text: string }> {
+interface PostOptions {
+  readonly tls: { readonly ca?: Buffer; readonly cert?: string; readonly key?: string };
+  readonly proof: { readonly dpop?: string };
+}
+
+async function post(url: URL, form: string, { tls, proof }: PostOptions): Promise<{ readonly status: number; readonly text: string }> {
   const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(form) };
+  const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(form), ...proof };
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const signal = AbortSignal.timeout(TIMEOUT_MS);
       // No connection is kept: the next token is minutes away.
-      request(url, { method: 'POST', headers, agent: false, signal, ...(ca !== undefined && { ca }) }, resolve)
+      request(url, { method: 'POST', headers, agent: false, signal, ...tls }, resolve)
         .on('error', reject)
         .end(form);
     });

@@ -4,6 +4,7 @@ import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
 import type { CallProver } from './call-prover.js';
 import { channelCredentials, nameOptions } from './channel-credentials.js';
+import { type CertificateOptions, readClientCertificate } from './client-certificate.js';
 import { type MessageStream, openMessageStream } from './message-stream.js';
 import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
 import { checkAddress, isOwnMachine } from './server-address.js';
@@ -11,7 +12,7 @@ import { type TokenOptions, type TokenSource, tokenSource } from './token-source
 import { type Peer, type Unary, unaryCall } from './unary-call.js';
 
 /** How to reach a server. */
-export interface ChannelOptions extends TokenOptions {
+export interface ChannelOptions extends TokenOptions, CertificateOptions {
   /** `host:port` */
   readonly address: string;
   /** CA of the server's certificate: PEM text or a PEM file's path. Default: the system's. */
@@ -152,7 +153,8 @@ export class RpcChannel<Definition> {
  * Opens a channel; nothing is sent before the first call.
  * @param service the generated definition, as `loadSplitService().service`
  * @param role what to call the server in errors
- * @throws CutlayerError INVALID_ARGUMENT (address, CA, token options), NOT_FOUND (CA file)
+ * @throws CutlayerError INVALID_ARGUMENT (address, CA, client certificate, token options),
+ *   NOT_FOUND (their files)
  */
 export async function openChannel<Definition>(
   service: Definition,
@@ -161,8 +163,10 @@ export async function openChannel<Definition>(
 ): Promise<RpcChannel<MethodsOf<Definition>>> {
   const { address, insecure = false } = options;
   checkAddress(address, role);
-  const token = tokenSource(options, role);
-  const client = new Client(address, await channelCredentials(options, role), {
+  // Read once: a token is bound to the certificate that the channel shows.
+  const certificate = await readClientCertificate(options);
+  const token = tokenSource({ ...options, clientCert: certificate?.cert, clientKey: certificate?.key }, role);
+  const client = new Client(address, await channelCredentials({ ...options, certificate }, role), {
     ...clientChannelOptions(),
     ...nameOptions(address),
     ...(isOwnMachine(address) && { 'grpc.enable_http_proxy': 0 }),

@@ -1,8 +1,8 @@
 /** Where the bearer token of a call comes from. */
 import { readFile } from 'node:fs/promises';
 import { CutlayerError } from '../../../src/errors.js';
-import { parseClientCredentials } from './client-credentials.js';
-import { requestToken, type TimedToken } from './client-token.js';
+import { type ClientCredentials, parseClientCredentials } from './client-credentials.js';
+import { requestToken, type TimedToken, type TokenRequestOptions } from './client-token.js';
 import type { Peer } from './unary-call.js';
 
 /** Exactly one way of getting a token; a provider is asked again when the token has expired. */
@@ -14,6 +14,8 @@ export interface TokenOptions {
    */
   readonly tokenFile?: string;
   readonly tokenProvider?: () => Promise<string>;
+  /** A client's credentials themselves, as such a file has them. */
+  readonly credentials?: ClientCredentials;
 }
 
 /** Gives the token, from memory unless `fresh`. */
@@ -27,17 +29,23 @@ const issuers: Readonly<Record<Peer['role'], string>> = {
 
 /** @throws CutlayerError INVALID_ARGUMENT unless exactly one option is given */
 export function tokenSource(
-  options: TokenOptions & { readonly ca?: string | undefined },
+  options: TokenOptions & TokenRequestOptions,
   role: Peer['role'] = 'gateway',
   now: () => number = () => performance.now(),
 ): TokenSource {
-  const { token, tokenFile, tokenProvider, ca } = options;
-  const given = [token, tokenFile, tokenProvider].filter((value) => value !== undefined).length;
+  const { token, tokenFile, tokenProvider, credentials } = options;
+  const given = [token, tokenFile, tokenProvider, credentials].filter((value) => value !== undefined).length;
   if (given !== 1) {
-    throw new CutlayerError('INVALID_ARGUMENT', `connect: expected exactly one of token, tokenFile and tokenProvider, got ${given}`);
+    throw new CutlayerError(
+      'INVALID_ARGUMENT',
+      `connect: expected exactly one of token, tokenFile, tokenProvider and credentials, got ${given}`,
+    );
   }
-  const provide = tokenProvider ?? (async () => token as string);
-  const fetchToken = tokenFile === undefined ? async () => untimed(await provide()) : () => readToken(tokenFile, role, ca);
+  const fetchToken = async (): Promise<TimedToken> => {
+    if (credentials !== undefined) return requestToken(credentials, options, role);
+    if (tokenFile !== undefined) return readToken(tokenFile, role, options);
+    return untimed(tokenProvider === undefined ? (token as string) : await tokenProvider());
+  };
   let held: Promise<string> | undefined;
   let asking = false;
   let renewAt = Number.POSITIVE_INFINITY;
@@ -86,13 +94,13 @@ const RENEW_AGAIN_MS = 10_000;
 
 const untimed = (token: string): TimedToken => ({ token, lifeMs: Number.POSITIVE_INFINITY });
 
-async function readToken(file: string, role: Peer['role'], ca: string | undefined): Promise<TimedToken> {
+async function readToken(file: string, role: Peer['role'], options: TokenRequestOptions): Promise<TimedToken> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new CutlayerError('NOT_FOUND', `${file}: no token file; ${issuers[role]}`, { cause });
   });
   const content = text.trim();
   const credentials = parseClientCredentials(content, file);
-  return credentials === undefined ? untimed(content) : requestToken(credentials, ca, role);
+  return credentials === undefined ? untimed(content) : requestToken(credentials, options, role);
 }
 
 /** Anything else would break the header, and its error would print the token. */

@@ -114,12 +114,18 @@ Examples:
 export const onboardCommand = command({
   options: onboardOptions,
   help: `
-The file holds a token: send it over a channel that only the customer reads. It has mode 0600, and no file is replaced.
+Registers a client of the tenant, and encloses its key: with it the customer's programs ask for tokens of some minutes, and renew them.
+The file is a secret: send it over a channel that only the customer reads. It has mode 0600, and no file is replaced.
 Use it with the gateway's own tokens, not with those of --issuer.
 
 Examples:
   $ cutlayer gateway onboard acme --out acme.cutlayer --address vendor.example:443 \\
+      --token-url https://vendor.example:8080/oauth2/token \\
       --bundle ./packed/client-bundle --bundle-url https://vendor.example/client-bundle.tar.gz
+
+  For a gateway with --client-ca:
+    $ cutlayer gateway onboard acme --out acme.cutlayer --address vendor.example:443 \\
+      --token-url https://vendor.example:8080/oauth2/token --client-certificate
 
 The customer then runs:
     $ cutlayer client login --from acme.cutlayer --bundle ./client-bundle`,

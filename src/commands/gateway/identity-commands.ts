@@ -3,10 +3,12 @@ import { gatewayOptions } from '../../gateway/config.js';
 import { webAddress } from '../../options/address.js';
 import { command } from '../../options/command-spec.js';
 import { choice, optional, path, text, toggle, withDefault } from '../../options/option.js';
+import { adminTokenOption } from './admin-token-option.js';
 
 const place = {
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, text: 'its database, where no gateway runs (default: gateway.db there)', group: 'Options' },
+  tokenFile: adminTokenOption,
 };
 const keysDir = { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' };
 const format = withDefault(choice('format', ['text', 'json'], 'how it is printed'), 'text');

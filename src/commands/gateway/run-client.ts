@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair } from 'jose';
 import { z } from 'zod';
-import { type ClientCredentials, writeClientCredentials } from '../../../clients/typescript/connection/client-credentials.js';
+import { clientCredentialsSchema, writeClientCredentials } from '../../../clients/typescript/connection/client-credentials.js';
 import { CutlayerError } from '../../errors.js';
 import { parseJson } from '../../files/json-text.js';
 import { stderr, stdout } from '../../files/output.js';
@@ -11,11 +11,10 @@ import { type AddedClient, ClientRegistry, type ListedClient } from '../../gatew
 import { openGatewayDatabase } from '../../gateway/tables/database.js';
 import { openIdentity } from '../../server/auth/identity.js';
 import { parseScopes, type Scope } from '../../server/auth/scopes.js';
-import { type AdminConnection, openAdminConnection } from './admin-connection.js';
+import { type AdminConnection, type AdminPlace, openAdminConnection } from './admin-connection.js';
 
 /** Where the gateway's state is. */
-interface Place {
-  readonly stateDir: string;
+interface Place extends AdminPlace {
   /** Of the signing keys, where it is another. */
   readonly keysDir?: string | undefined;
   readonly database?: string | undefined;
@@ -31,11 +30,12 @@ interface AddFlags extends Place {
 
 /** @throws CutlayerError INVALID_OPTION, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, IO_ERROR */
 export async function addClient(tenant: string, flags: AddFlags): Promise<void> {
-  const { out, publicKey, secret, stateDir } = flags;
+  const { out, publicKey, secret } = flags;
   if ([out, publicKey, secret || undefined].filter((way) => way !== undefined).length !== 1)
     throw new CutlayerError('INVALID_OPTION', 'client: expected one of --out, --public-key and --secret');
   const scopes = parseScopes(flags.scope);
-  const running = await openAdminConnection(stateDir);
+  const running = await openAdminConnection(flags);
+  requireOwnIssuer(running);
   if (publicKey !== undefined) {
     const { client } = await register(flags, running, { tenant, scopes, keys: await readKey(publicKey) });
     stdout.line(client.id);
@@ -58,17 +58,27 @@ export async function addClient(tenant: string, flags: AddFlags): Promise<void> 
   stdout.line(`wrote ${out}: client ${credentials.clientId} of ${tenant}`);
 }
 
+/** A client of another issuer asks that one. @throws CutlayerError INVALID_OPTION */
+export function requireOwnIssuer(running: AdminConnection | undefined): void {
+  const issuer = running?.externalIssuer ?? null;
+  if (issuer !== null)
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      `client: the gateway takes tokens of ${issuer} alone (--jwks-url); register the client there`,
+    );
+}
+
 /** Registers a client with a new key, and gives what the client holds. @throws CutlayerError */
 export async function registerWithKey(
   tenant: string,
   scopes: readonly Scope[],
   tokenUrl: string,
   place: Place & { readonly running: AdminConnection | undefined },
-): Promise<ClientCredentials> {
+): Promise<z.output<typeof clientCredentialsSchema>> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
   const { issuer } = await openIdentity(place.keysDir ?? place.stateDir, {}, 'gateway');
   const { client } = await register(place, place.running, { tenant, scopes, keys: await exportJWK(publicKey) });
-  return { clientId: client.id, tokenUrl, issuer, key: await exportJWK(privateKey) };
+  return clientCredentialsSchema.parse({ clientId: client.id, tokenUrl, issuer, key: await exportJWK(privateKey) });
 }
 
 /** @throws CutlayerError IO_ERROR, and what the gateway said */
@@ -76,7 +86,7 @@ export async function listClients(
   flags: Place & { readonly tenant?: string | undefined; readonly format: 'text' | 'json' },
 ): Promise<void> {
   const { tenant, format } = flags;
-  const running = await openAdminConnection(flags.stateDir);
+  const running = await openAdminConnection(flags);
   const path = tenant === undefined ? '/v1/clients' : (`/v1/clients?tenant=${encodeURIComponent(tenant)}` as const);
   const clients = running
     ? listSchema.parse(await running.request('GET', path)).clients
@@ -87,7 +97,7 @@ export async function listClients(
 
 /** @throws CutlayerError NOT_FOUND, IO_ERROR */
 export async function disableClient(id: string, flags: Place): Promise<void> {
-  const running = await openAdminConnection(flags.stateDir);
+  const running = await openAdminConnection(flags);
   if (running) await running.request('POST', `/v1/clients/${encodeURIComponent(id)}/disable`);
   else await withRegistry(flags, (registry) => registry.disable(id));
   stdout.line(`disabled ${id}`);

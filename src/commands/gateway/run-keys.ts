@@ -1,6 +1,7 @@
 /** The work of `cutlayer gateway keys rotate`. A running gateway reads the file again by itself. */
 import { CutlayerError } from '../../errors.js';
 import { stdout } from '../../files/output.js';
+import { localGateway } from '../../gateway/local-server.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
 
 /** Which keys, and what becomes of the earlier ones. */
@@ -10,8 +11,11 @@ export interface RotateFlags {
   readonly keysDir?: string | undefined;
 }
 
-/** @throws CutlayerError NOT_FOUND, LIMIT_EXCEEDED, IO_ERROR */
+/** @throws CutlayerError INVALID_OPTION, NOT_FOUND, LIMIT_EXCEEDED, IO_ERROR */
 export async function rotateKeys({ dropOld, stateDir, keysDir = stateDir }: RotateFlags): Promise<void> {
+  const issuer = (await localGateway.read(stateDir))?.externalIssuer ?? null;
+  if (issuer !== null)
+    throw new CutlayerError('INVALID_OPTION', `keys: the gateway takes tokens of ${issuer} alone (--jwks-url), which rotates its own keys`);
   const ring = await KeyRing.openExisting(keysDir);
   if (ring === undefined)
     throw new CutlayerError('NOT_FOUND', `${keysDir}: holds no keys; start the gateway once with this --state-dir or --keys-dir`);

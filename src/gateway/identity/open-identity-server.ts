@@ -19,7 +19,7 @@ import { TokenEndpoint } from './token-endpoint.js';
 
 /** What it is made of. */
 export interface IdentityServerOptions {
-  readonly config: Pick<GatewayConfig, 'admin' | 'adminTls' | 'keyRotation'>;
+  readonly config: Pick<GatewayConfig, 'admin' | 'adminTls' | 'keyRotation' | 'tokenLife'>;
   readonly auth: Auth;
   readonly credentials: ServerCredentials;
   readonly database: GatewayDatabase;
@@ -57,7 +57,18 @@ export async function openIdentityServer(options: IdentityServerOptions): Promis
   }
   const registry = new ClientRegistry(database, now, hasher);
   const endpoint =
-    embedded && new TokenEndpoint({ ...embedded, registry, database, hasher, revocations, verify, issuer: identity.issuer, now });
+    embedded &&
+    new TokenEndpoint({
+      ...embedded,
+      registry,
+      database,
+      hasher,
+      revocations,
+      verify,
+      issuer: identity.issuer,
+      tokenSeconds: config.tokenLife,
+      now,
+    });
   const bindsCertificates = credentials !== 'insecure' && credentials.clientCa !== undefined;
   return {
     routers: {

@@ -12,15 +12,14 @@ import type { RegisteredClient } from './client-registry.js';
 import { OAuthError } from './oauth-error.js';
 import type { RevocationList } from './revocation-list.js';
 
-/** Longest life of an access token. */
-export const ACCESS_TOKEN_SECONDS = 600;
-
 /** The parts of the endpoint. */
 export interface TokenEndpointOptions extends AuthenticationOptions {
   readonly ring: KeyRing;
   readonly identity: Identity;
   readonly database: GatewayDatabase;
   readonly revocations: RevocationList;
+  /** Life of its tokens. */
+  readonly tokenSeconds: number;
   /** Checks the signature of a token that is to be revoked, whatever it is bound to. */
   readonly verify: Verifier;
 }
@@ -53,7 +52,7 @@ export class TokenEndpoint {
 
   /** @throws OAuthError; CutlayerError of the store */
   async token({ parameters, authorization, certificate, key }: TokenRequestParts): Promise<TokenAnswer> {
-    const { ring, identity, now } = this.#options;
+    const { ring, identity, tokenSeconds, now } = this.#options;
     const { grant_type, scope, resource } = parameters;
     if (grant_type === undefined) throw new OAuthError('invalid_request', 'grant_type: expected client_credentials, got none');
     if (grant_type !== 'client_credentials') throw new OAuthError('unsupported_grant_type', 'grant_type: expected client_credentials');
@@ -65,13 +64,13 @@ export class TokenEndpoint {
     const cnf: Confirmation = { ...(certificate !== undefined && { 'x5t#S256': certificate }), ...(key !== undefined && { jkt: key }) };
     await ring.reload();
     const request = {
-      ...{ tenant: client.tenant, clientId: client.id, scopes, ttlSeconds: ACCESS_TOKEN_SECONDS },
+      ...{ tenant: client.tenant, clientId: client.id, scopes, ttlSeconds: tokenSeconds },
       cnf: Object.keys(cnf).length === 0 ? undefined : cnf,
     };
     return {
       access_token: await issueToken(ring, identity, request, now()),
       token_type: key === undefined ? 'Bearer' : 'DPoP',
-      expires_in: ACCESS_TOKEN_SECONDS,
+      expires_in: tokenSeconds,
       scope: scopes.join(' '),
     };
   }

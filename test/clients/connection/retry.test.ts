@@ -129,7 +129,10 @@ describe('retrying', () => {
 describe('tokens', () => {
   it('come from exactly one place', () => {
     for (const options of [{}, { token: 'a', tokenFile: 'b' }]) {
-      assert.throws(() => tokenSource(options), { code: 'INVALID_ARGUMENT', message: /exactly one of token, tokenFile and tokenProvider/ });
+      assert.throws(() => tokenSource(options), {
+        code: 'INVALID_ARGUMENT',
+        message: /exactly one of token, tokenFile, tokenProvider and credentials/,
+      });
     }
   });
 

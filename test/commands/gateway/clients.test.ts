@@ -16,7 +16,7 @@ describe('cutlayer gateway client', function () {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-clients-'));
     const state = ['--state-dir', dir];
     await KeyRing.open(dir);
-    assert.equal(await openAdminConnection(dir), undefined);
+    assert.equal(await openAdminConnection({ stateDir: dir }), undefined);
     const key = join(dir, 'own.jwk');
     await writeFile(key, JSON.stringify((await newTestKey()).publicJwk));
     const added = await cutlayer('gateway', 'client', 'add', 'acme', '--public-key', key, ...state);

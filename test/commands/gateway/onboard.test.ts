@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
+import type { Onboarding } from '../../../clients/typescript/cli/login/onboarding-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { type PackedFixture, packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
@@ -38,28 +39,39 @@ describe('the file of cutlayer gateway onboard', () => {
       ...args,
     ]);
   const client = (...args: string[]) => cutlayerHere(['client', ...args], { CUTLAYER_HOME: join(dir, 'home'), CUTLAYER_TOKEN: '' });
-  const content = async () => JSON.parse(await readFile(out, 'utf8')) as Record<string, unknown> & { readonly token: string };
+  const content = async () => JSON.parse(await readFile(out, 'utf8')) as Onboarding;
 
   it('is all that a customer needs beside the bundle', async () => {
     const { code, stdout, stderr } = await onboard('--bundle', packed.bundleDir, '--bundle-url', 'https://vendor.example/b.tar.gz');
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /^wrote .*acme\.cutlayer for acme: its token is good until \d{4}-\d\d-\d\d$/m);
+    assert.match(
+      stdout,
+      /^wrote .*acme\.cutlayer for acme: client client_\w+ with a key, which gets its tokens at http:.*\/oauth2\/token$/m,
+    );
     assert.equal((await stat(out)).mode & 0o777, 0o600);
-    const { token, bundle, ca } = await content();
-    assert.ok(!`${stdout}${stderr}`.includes(token), 'a token in the output');
-    const { tenant, exp, iat, scope } = decodeJwt(token);
-    assert.deepEqual([tenant, exp! - iat!, scope], ['acme', 30 * 24 * 3600, 'model:read train infer']);
-    assert.deepEqual([Object.keys(bundle as object), ca], [['url', 'manifestSha256'], gateway.ca.toString()]);
+    const { token, client: credentials, bundle, ca } = await content();
+    assert.ok(credentials !== undefined);
+    const secret = credentials.key.d;
+    assert.ok(!`${stdout}${stderr}`.includes(secret), 'a key in the output');
+    assert.deepEqual([token, Object.keys(bundle as object), ca], [undefined, ['url', 'manifestSha256'], gateway.ca.toString()]);
     const login = await client('login', '--from', out, '--bundle', packed.bundleDir);
     assert.equal(login.code, 0, login.stdout + login.stderr);
-    assert.ok(!`${login.stdout}${login.stderr}`.includes(token), 'a token in the output');
-    assert.equal((await client('check')).code, 0);
+    assert.match(login.stdout, /^ok {2}token +tenant acme; scopes model:read train infer; valid until .*, (9|10) min left$/m);
+    const checked = await client('check');
+    assert.equal(checked.code, 0);
+    for (const text of [login.stdout, login.stderr, checked.stdout]) assert.ok(!text.includes(secret), 'a key in the output');
     assert.equal((await stat(join(dir, 'home/profiles/default/token'))).mode & 0o777, 0o600);
+    const listed = await cutlayerHere(['gateway', 'client', 'list', '--tenant', 'acme', '--state-dir', gateway.stateDir]);
+    assert.match(listed.stdout, new RegExp(`^${credentials.clientId} `, 'm'));
   });
 
-  it('names a bundle by its path on a shared disk, and takes scopes and lifetime of the token', async () => {
-    assert.equal((await onboard('--bundle', packed.bundleDir, '--scope', 'split:infer', '--ttl', '2h')).code, 0);
-    const { exp, iat, scope } = decodeJwt((await content()).token);
+  it('names a bundle by its path on a shared disk, and holds a token that ends where the vendor wants one', async () => {
+    const made = await onboard('--bundle', packed.bundleDir, '--scope', 'split:infer', '--static-token', '--ttl', '2h');
+    assert.match(made.stdout, /^wrote .*acme\.cutlayer for acme: its token is good until \d{4}-\d\d-\d\d$/m);
+    const { token = '', client: credentials } = await content();
+    assert.ok(!`${made.stdout}${made.stderr}`.includes(token), 'a token in the output');
+    assert.equal(credentials, undefined);
+    const { exp, iat, scope } = decodeJwt(token);
     assert.deepEqual([exp! - iat!, scope], [7200, 'infer']);
     const { code, stdout } = await client('login', '--from', out, '--profile', 'acme');
     assert.equal(code, 0, stdout);
@@ -70,6 +82,9 @@ describe('the file of cutlayer gateway onboard', () => {
     assert.equal((await onboard()).code, 0);
     assert.match((await onboard()).stderr, /ALREADY_EXISTS: .*acme\.cutlayer: there is a file already/);
     await rm(out);
+    assert.match((await onboard('--ttl', '2h')).stderr, /--ttl has no effect here: the file has no end without --static-token/);
+    const elsewhere = await onboard('--address', 'vendor.example:443');
+    assert.match(elsewhere.stderr, /--token-url: expected .* as acme reaches it, .*; http:\S+ is for this machine only/);
     assert.match((await onboard('--address', 'https://vendor.example')).stderr, /gateway address: expected host:port, without https:/);
     assert.match((await onboard('--scope', 'federation:admin')).stderr, /INVALID_ARGUMENT: scope: /);
     const key = join(gateway.stateDir, 'ca-key.pem');
@@ -101,7 +116,10 @@ describe('the file of cutlayer gateway onboard', () => {
     await writeFile(out, JSON.stringify({ kind: 'cutlayer-onboarding', version: 2 }));
     assert.match((await client('login', '--from', out)).stderr, /its version is 2, this program reads 1/);
     await writeFile(out, JSON.stringify({ kind: 'cutlayer-onboarding', version: 1, tenant: 'acme', bundle: {} }));
-    assert.match((await client('login', '--from', out)).stderr, /wrong or missing: gateway, token/);
+    assert.match((await client('login', '--from', out)).stderr, /wrong or missing: gateway/);
+    const neither = { kind: 'cutlayer-onboarding', version: 1, tenant: 'acme', gateway: 'localhost:1', bundle: {} };
+    await writeFile(out, JSON.stringify(neither));
+    assert.match((await client('login', '--from', out)).stderr, /expected either credentials or a token in the file/);
     assert.match(
       (await client('login', '--from', join(dir, 'no'))).stderr,
       /no such file; the vendor makes it with cutlayer gateway onboard/,

@@ -3,7 +3,7 @@ import type { TokenOptions } from '../../connection/token-source.js';
 import type { ConnectionFlags } from '../connection-options.js';
 import { tokenOptions } from '../session.js';
 
-type Checked = 'bundle' | 'gateway' | 'ca' | 'insecure' | 'wire' | 'deadline' | 'verify' | 'signer';
+type Checked = 'bundle' | 'gateway' | 'ca' | 'clientCert' | 'clientKey' | 'insecure' | 'wire' | 'deadline' | 'verify' | 'signer';
 
 export interface CheckedConnection extends Pick<ConnectionFlags, Checked> {
   /** Where the token comes from. @throws CutlayerError TOKEN_MISSING */

@@ -38,6 +38,8 @@ export async function modelFindings(
       address: flags.gateway,
       ca: flags.ca,
       ...flags.token(),
+      clientCert: flags.clientCert,
+      clientKey: flags.clientKey,
       insecure: flags.insecure,
       deadlineMs: flags.deadline * 1000,
       retry: { retryForMs: RETRY_FOR_MS },

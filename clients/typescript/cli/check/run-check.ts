@@ -15,8 +15,8 @@ export async function runCheck(flags: CheckFlags, options: GivenOptions): Promis
     const findings = await checkConnection(connectionOf(flags), signal);
     if (flags.json) stdout.json({ ok: allRight(findings), gateway: flags.gateway, bundle: flags.bundle, checks: findings });
     else {
-      const { bundle, gateway, ca, tokenFile } = connectionOptions;
-      stdout.text(`${explainText({ bundle, gateway, ca, tokenFile }, options)}\n`);
+      const { bundle, gateway, ca, tokenFile, clientCert, clientKey } = connectionOptions;
+      stdout.text(`${explainText({ bundle, gateway, ca, tokenFile, clientCert, clientKey }, options)}\n`);
       for (const line of findingLines(findings)) stdout.line(line);
     }
     if (!allRight(findings)) process.exitCode = 1;

@@ -7,8 +7,9 @@ import { type Finding, failed, ok, skipped } from './finding.js';
 
 /** @param now Milliseconds since 1970. */
 export async function tokenFinding(flags: CheckedConnection, now: number): Promise<Finding> {
+  const { ca, clientCert, clientKey } = flags;
   try {
-    const token = await tokenSource({ ...flags.token(), ca: flags.ca })(false);
+    const token = await tokenSource({ ...flags.token(), ca, clientCert, clientKey })(false);
     return describe(token, now);
   } catch (caught) {
     return failed('token', caught);

@@ -29,6 +29,10 @@ export const federateOptions = {
     coordinatorTokenFile: optional(
       path('file', 'file with your token for the coordinator (default: the environment variable CUTLAYER_COORDINATOR_TOKEN)'),
     ),
+    coordinatorClientCert: optional(
+      path('file', 'client certificate for a coordinator that takes tokens only with the one that they are bound to'),
+    ),
+    coordinatorClientKey: optional(path('file', 'its private key, PEM')),
     coordinatorInsecure: toggle(false, 'plain text instead of TLS; only for a coordinator on this machine'),
     identity: required(
       path(

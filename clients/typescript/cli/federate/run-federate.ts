@@ -101,6 +101,8 @@ function openConnection(flags: FederateFlags, identity: IdentityKey, token: Toke
     address: flags.coordinator,
     insecure: flags.coordinatorInsecure,
     ca: flags.coordinatorCa,
+    clientCert: flags.coordinatorClientCert,
+    clientKey: flags.coordinatorClientKey,
     ...token,
   });
 }

@@ -9,7 +9,7 @@ export const loginCommand = command({
   options: loginOptions,
   help: `
 Checks the connection, as cutlayer client check, and writes it into a profile. Commands take bundle, gateway, CA and token from it.
-The CA's certificates are copied; a token of CUTLAYER_TOKEN too. Of bundle and token file the paths are kept: a new token is read from the same file.
+The CA's certificates are copied; a token of CUTLAYER_TOKEN too. Of bundle, token file and client certificate the paths are kept: a new token is read from the same file.
 ${WHERE}
 
 Examples:
@@ -18,6 +18,10 @@ Examples:
 
   With the file that the vendor made for you:
     $ cutlayer client login --from acme.cutlayer --bundle model/client-bundle
+
+  With credentials, to a gateway that binds tokens to client certificates:
+    $ cutlayer client login --bundle model/client-bundle --gateway vendor.example:443 --ca ca.pem \\
+        --token-file acme.client --client-cert acme.pem --client-key acme-key.pem
 
   Then:
     $ cutlayer client check

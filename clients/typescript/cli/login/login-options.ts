@@ -3,7 +3,7 @@ import { type OptionRow, optional, path, toggle, under, type ValuesOf, withDefau
 import { connectionOptions } from '../connection-options.js';
 import { DEFAULT_PROFILE, profileName } from '../profile/profile-name.js';
 
-const { bundle, gateway, ca, tokenFile, insecure, signer, verify } = connectionOptions;
+const { bundle, gateway, ca, tokenFile, clientCert, clientKey, insecure, signer, verify } = connectionOptions;
 
 /** Rows that say what the vendor's file says. */
 function withoutFile<T>(row: OptionRow<T>): OptionRow<T> {
@@ -13,13 +13,15 @@ function withoutFile<T>(row: OptionRow<T>): OptionRow<T> {
 export const loginOptions = {
   ...under('Profile', {
     profile: withDefault(profileName('what to call it; commands without --profile take the one called default'), DEFAULT_PROFILE),
-    from: optional(path('file', 'file that the vendor made with cutlayer gateway onboard: gateway, CA, token, and which bundle')),
+    from: optional(path('file', 'file that the vendor made with cutlayer gateway onboard: gateway, CA, how to get in, and which bundle')),
     check: toggle(true, 'write it without trying it'),
   }),
   bundle: optional(bundle),
   gateway: withoutFile(optional(gateway)),
   ca: withoutFile(ca),
   tokenFile: withoutFile(tokenFile),
+  clientCert,
+  clientKey,
   insecure: withoutFile(insecure),
   verify,
   signer,

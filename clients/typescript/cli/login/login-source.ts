@@ -4,13 +4,14 @@ import { resolve } from 'node:path';
 import { loadClientBundle } from '../../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../../src/errors.js';
 import { readAuthority } from '../../connection/channel-credentials.js';
+import { type CertificateOptions, readClientCertificate } from '../../connection/client-certificate.js';
 import type { TokenOptions } from '../../connection/token-source.js';
 import { tokenOptions } from '../session.js';
 import type { LoginFlags } from './login-options.js';
 import { type Onboarding, readOnboarding } from './onboarding-file.js';
 
-/** A connection before it is checked and kept. */
-export interface LoginSource {
+/** A connection before it is checked and kept; its client certificate as PEM, or as paths. */
+export interface LoginSource extends CertificateOptions {
   /** Absolute path. */
   readonly bundle: string;
   readonly gateway: string;
@@ -25,7 +26,8 @@ export interface LoginSource {
  *   DIGEST_MISMATCH when the bundle is not the one that the vendor's file names
  */
 export async function loginSource(flags: LoginFlags): Promise<LoginSource> {
-  if (flags.from !== undefined) return fromFile(await readOnboarding(flags.from), flags);
+  const certificate = await ownCertificate(flags);
+  if (flags.from !== undefined) return { ...(await fromFile(await readOnboarding(flags.from), flags)), ...certificate };
   const { bundle, gateway, ca, insecure } = flags;
   if (bundle === undefined || gateway === undefined)
     throw new CutlayerError(
@@ -38,10 +40,17 @@ export async function loginSource(flags: LoginFlags): Promise<LoginSource> {
     gateway,
     ca: ca === undefined ? undefined : (await readAuthority(ca, 'gateway')).toString('utf8'),
     token: tokenOptions(flags.tokenFile, 'CUTLAYER_TOKEN', 'no access token: pass --token-file'),
+    ...certificate,
   };
 }
 
-async function fromFile({ bundle: named, gateway, ca, token }: Onboarding, flags: LoginFlags): Promise<LoginSource> {
+/** The flags' own pair, by paths that a profile can keep. */
+async function ownCertificate({ clientCert, clientKey }: LoginFlags): Promise<CertificateOptions> {
+  if ((await readClientCertificate({ clientCert, clientKey })) === undefined) return {};
+  return { clientCert: resolve(clientCert!), clientKey: resolve(clientKey!) };
+}
+
+async function fromFile({ bundle: named, gateway, ca, token, client, certificate }: Onboarding, flags: LoginFlags): Promise<LoginSource> {
   const bundle = resolve(flags.bundle ?? named.path ?? '');
   const given = flags.bundle !== undefined || named.path !== undefined;
   if (!given || (await stat(bundle).catch(() => undefined)) === undefined) {
@@ -58,5 +67,9 @@ async function fromFile({ bundle: named, gateway, ca, token }: Onboarding, flags
         `${bundle}: the vendor's file names the bundle with manifest ${manifestSha256.slice(0, 12)}, this one has ${digest.slice(0, 12)}; get that bundle`,
       );
   }
-  return { bundle, gateway, ca, token: { token } };
+  return {
+    ...{ bundle, gateway, ca },
+    token: client === undefined ? { token: token! } : { credentials: client }, // readOnboarding has one of them
+    ...(certificate !== undefined && { clientCert: certificate.cert, clientKey: certificate.key }),
+  };
 }

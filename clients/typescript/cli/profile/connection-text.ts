@@ -3,13 +3,15 @@ import { resolve } from 'node:path';
 import type { ConnectionFlags } from '../connection-options.js';
 import { profilePresets } from './profile-presets.js';
 
-type Shown = Pick<ConnectionFlags, 'profile' | 'bundle' | 'gateway' | 'ca' | 'tokenFile' | 'insecure'>;
+type Shown = Pick<ConnectionFlags, 'profile' | 'bundle' | 'gateway' | 'ca' | 'tokenFile' | 'clientCert' | 'clientKey' | 'insecure'>;
 
 const flagOf: readonly (readonly [name: Exclude<keyof Shown, 'profile'>, flag: string])[] = [
   ['bundle', '--bundle'],
   ['gateway', '--gateway'],
   ['ca', '--ca'],
   ['tokenFile', '--token-file'],
+  ['clientCert', '--client-cert'],
+  ['clientKey', '--client-key'],
   ['insecure', '--insecure'],
 ];
 

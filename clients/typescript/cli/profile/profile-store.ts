@@ -1,6 +1,7 @@
 /**
  * Profiles: connections that a person uses again. Each is a directory of mode 0700 with files of
- * mode 0600: profile.json, and where they were given as text, `ca.pem` and `token`.
+ * mode 0600. Beside profile.json they are `ca.pem`, `token`, `client.pem` and `client-key.pem`,
+ * where these were given as text.
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -8,6 +9,7 @@ import { z } from 'zod';
 import { CutlayerError } from '../../../../src/errors.js';
 import { syncDirectory, writeDirectoryAtomic, writeFileAtomic } from '../../../../src/files/atomic-file.js';
 import { parseJson } from '../../../../src/files/json-text.js';
+import type { ClientCertificate } from '../../connection/client-certificate.js';
 import { homeDir } from './home-dir.js';
 
 /** The version of profile.json. */
@@ -15,6 +17,8 @@ export const PROFILE_FORMAT = 1;
 const FILE = 'profile.json';
 const CA_FILE = 'ca.pem';
 const TOKEN_FILE = 'token';
+const CERTIFICATE_FILE = 'client.pem';
+const CERTIFICATE_KEY_FILE = 'client-key.pem';
 const MAX_BYTES = 64 * 1024;
 
 const text = z.string().min(1).max(4096);
@@ -24,6 +28,8 @@ const schema = z.strictObject({
   gateway: text,
   ca: text.optional(),
   tokenFile: text.optional(),
+  clientCert: text.optional(),
+  clientKey: text.optional(),
   insecure: z.literal(true).optional(),
   signer: text.optional(),
 });
@@ -35,8 +41,10 @@ export type Profile = Omit<z.infer<typeof schema>, 'format'>;
 export interface NewProfile extends Omit<Profile, 'ca'> {
   /** PEM. */
   readonly caText?: string | undefined;
-  /** Kept in the profile in place of `tokenFile`. */
+  /** Kept in the profile in place of `tokenFile`: a token, or a client's credentials. */
   readonly token?: string | undefined;
+  /** Kept in the profile in place of `clientCert` and `clientKey`. */
+  readonly certificate?: ClientCertificate | undefined;
 }
 
 /** Where profiles are. */
@@ -59,9 +67,9 @@ export async function findProfile(name: string): Promise<Profile | undefined> {
   try {
     if (!found.isFile() || found.size > MAX_BYTES) throw new Error(`expected a file of at most ${MAX_BYTES} bytes`);
     const { format: _, ...profile } = schema.parse(parseJson(await readFile(path, 'utf8')));
-    const { ca, tokenFile } = profile;
-    const absolute = (file: string | undefined) => (file === undefined ? undefined : resolve(dir, file));
-    return { ...profile, ca: absolute(ca), tokenFile: absolute(tokenFile) };
+    const absolute = (names: readonly ('ca' | 'tokenFile' | 'clientCert' | 'clientKey')[]) =>
+      Object.fromEntries(names.flatMap((name) => (profile[name] === undefined ? [] : [[name, resolve(dir, profile[name])]])));
+    return { ...profile, ...absolute(['ca', 'tokenFile', 'clientCert', 'clientKey']) };
   } catch (cause) {
     throw new CutlayerError('INVALID_OPTION', `${path}: not a profile of this version; write it again with cutlayer client login`, {
       cause,
@@ -77,17 +85,22 @@ export async function readProfile(name: string): Promise<Profile> {
 }
 
 /** Writes or replaces a profile. @returns its directory @throws CutlayerError IO_ERROR */
-export async function writeProfile(name: string, { caText, token, ...profile }: NewProfile): Promise<string> {
+export async function writeProfile(name: string, { caText, token, certificate, ...profile }: NewProfile): Promise<string> {
   const dir = join(profilesDir(), name);
   const content: z.input<typeof schema> = {
     format: PROFILE_FORMAT,
     ...profile,
     ...(caText !== undefined && { ca: CA_FILE }),
     ...(token !== undefined && { tokenFile: TOKEN_FILE }),
+    ...(certificate !== undefined && { clientCert: CERTIFICATE_FILE, clientKey: CERTIFICATE_KEY_FILE }),
   };
   await writeDirectoryAtomic(dir, async (temporary) => {
     if (caText !== undefined) await writeFileAtomic(join(temporary, CA_FILE), caText);
     if (token !== undefined) await writeFileAtomic(join(temporary, TOKEN_FILE), `${token}\n`);
+    if (certificate !== undefined) {
+      await writeFileAtomic(join(temporary, CERTIFICATE_KEY_FILE), certificate.key);
+      await writeFileAtomic(join(temporary, CERTIFICATE_FILE), certificate.cert);
+    }
     await writeFileAtomic(join(temporary, FILE), `${JSON.stringify(content, undefined, 2)}\n`);
   });
   return dir;

@@ -52,8 +52,9 @@ function limitsOf(flags: LimitFlags): LimitChange {
   return Object.fromEntries(limitNames.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
 }
 
-async function withTenants({ stateDir, database: path }: TenantFlags, run: (admin: TenantAdmin) => Promise<void>): Promise<void> {
-  const connection = await openAdminConnection(stateDir);
+async function withTenants(flags: TenantFlags, run: (admin: TenantAdmin) => Promise<void>): Promise<void> {
+  const { stateDir, database: path } = flags;
+  const connection = await openAdminConnection(flags);
   if (connection !== undefined) return run(overRest(connection));
   const database = await openGatewayDatabase(path ?? join(stateDir, 'gateway.db'));
   try {

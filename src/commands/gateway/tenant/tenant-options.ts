@@ -2,6 +2,7 @@
 import { gatewayOptions } from '../../../gateway/config.js';
 import { choice, integerBetween, type OptionTable, optional, under, type ValuesOf, withDefault } from '../../../options/option.js';
 import { byteSize } from '../../../options/quantities.js';
+import { adminTokenOption } from '../admin-token-option.js';
 
 const MOST = Number.MAX_SAFE_INTEGER;
 const count = (description: string) => optional(integerBetween(1, MOST, 'n', description));
@@ -30,6 +31,7 @@ export const common = {
   format: withDefault(choice('form', ['text', 'json'], 'form of what is printed'), 'text'),
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, group: 'Options' },
+  tokenFile: adminTokenOption,
 } satisfies OptionTable;
 
 /** The values of the flags that every command has. */

@@ -45,10 +45,10 @@ async function wholeReport(page: ReadPage, query: Readonly<Record<string, string
 
 /** Of the gateway that runs, or of its database. */
 async function withPages<Result>(
-  { stateDir, database: target, prices }: UsageFlags,
+  { stateDir, tokenFile, database: target, prices }: UsageFlags,
   run: (page: ReadPage) => Promise<Result>,
 ): Promise<Result> {
-  const connection = await openAdminConnection(stateDir);
+  const connection = await openAdminConnection({ stateDir, tokenFile });
   if (connection !== undefined)
     return run(async (query) => usageReportSchema.parse(await connection.request('GET', `/v1/usage?${new URLSearchParams(query)}`)));
   const book = prices === undefined ? undefined : await readPrices(prices);

@@ -1,6 +1,7 @@
 /** Options of `cutlayer gateway usage`. */
 import { gatewayOptions } from '../../../gateway/config.js';
 import { choice, type OptionTable, optional, text, type ValuesOf, withDefault } from '../../../options/option.js';
+import { adminTokenOption } from '../admin-token-option.js';
 
 /** See the module's header. */
 export const usageOptions = {
@@ -13,6 +14,7 @@ export const usageOptions = {
   format: withDefault(choice('form', ['table', 'json', 'csv'], 'form of what is printed'), 'table'),
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, group: 'Options' },
+  tokenFile: adminTokenOption,
   prices: { ...gatewayOptions.prices, text: 'prices of work, YAML, where no gateway runs (default: none)', group: 'Options' },
 } satisfies OptionTable;
 
