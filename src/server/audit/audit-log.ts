@@ -26,6 +26,8 @@ export interface AuditLogOptions {
   readonly log: Pick<Logger, 'error' | 'info'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Told of entries that are written. */
+  readonly written?: (entries: readonly Sealed[]) => void;
 }
 
 /** Entries that may wait. */
@@ -142,6 +144,7 @@ export class AuditLog implements Audit {
     this.#sinceCheckpoint = due ? 0 : this.#sinceCheckpoint + lines.length;
     if (due) this.#checkpointAt = this.#options.now();
     this.#recovered();
+    this.#options.written?.(lines);
     for (const { done } of group) done();
   }
 

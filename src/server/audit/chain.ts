@@ -37,6 +37,7 @@ const HASH = /^[0-9a-f]{64}$/;
 /** A line, without its end, and the head that it makes. */
 export interface Sealed {
   readonly line: string;
+  readonly event: AuditEventName;
   readonly head: ChainHead;
 }
 
@@ -45,7 +46,7 @@ export function seal(head: ChainHead, now: number, event: AuditEventName, fields
   const sequence = head.sequence + 1;
   const entry = { ...checkFields(fields), sequence, time: new Date(now).toISOString(), event, previous: head.hash };
   const hash = hashOf(entry);
-  return { line: canonicalJson({ ...entry, hash }), head: { sequence, hash } };
+  return { line: canonicalJson({ ...entry, hash }), event, head: { sequence, hash } };
 }
 
 /**

@@ -13,12 +13,17 @@ import { beforeFirst, type ChainHead } from './chain.js';
 import { keyText, openAuditKey } from './checkpoint.js';
 import type { Audit, AuditFields } from './event.js';
 import { FileSink } from './file-sink.js';
+import { RecentEntries } from './recent-entries.js';
 import { SyslogSink } from './syslog-sink.js';
 
 /** The audit of a running server. */
 export interface ServerAudit extends Audit {
   /** For the server of its calls. */
   readonly recorder: CallRecorder;
+  /** Its newest entries; undefined without a log. */
+  readonly recent: Pick<RecentEntries, 'newest' | 'kept'> | undefined;
+  /** Whether entries cannot be written now, and calls are refused. */
+  failing(): boolean;
   addGauges(metrics: Pick<CallMetrics, 'addGauges'>): void;
   /** Writes what waits, and the entry of the end. */
   close(): Promise<void>;
@@ -48,6 +53,8 @@ export const defaultAuditDir = (stateDir: string): string => join(stateDir, 'aud
 const noAudit: ServerAudit = {
   record: async () => undefined,
   recorder: unrecorded,
+  recent: undefined,
+  failing: () => false,
   addGauges: () => undefined,
   close: async () => undefined,
 };
@@ -62,7 +69,9 @@ export async function openAudit({ role, stateDir, audit, log, now }: AuditOption
   if (target.kind === 'none') return noAudit;
   const signer = await openAuditKey(stateDir);
   const { sink, head, torn } = await openSink(target, now);
-  const auditLog = new AuditLog({ sink, head, signer, log, now });
+  const recent = new RecentEntries();
+  if (target.kind === 'directory') await recent.readEnd(target.dir);
+  const auditLog = new AuditLog({ sink, head, signer, log, now, written: (entries) => recent.add(entries) });
   try {
     if (head.sequence < 0) await auditLog.record('chain', { chain: randomUUID(), version: 1, role, publicKey: keyText(signer) });
     if (torn !== undefined) {
@@ -80,6 +89,8 @@ export async function openAudit({ role, stateDir, audit, log, now }: AuditOption
   return {
     record: (event, fields: AuditFields = {}) => auditLog.record(event, fields),
     recorder: calls,
+    recent,
+    failing: () => auditLog.gauges().auditFailing === 1,
     addGauges: (metrics) => metrics.addGauges(auditGauges, () => auditLog.gauges()),
     async close() {
       calls.close();
