@@ -4,21 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { ChromiumPage, findChromium } from '../../support/chromium.js';
+import { contrast } from '../../support/contrast.js';
 import { thorough } from '../../support/exhaustive.js';
 import { type ScriptedServer, startScripted } from '../../support/scripted-model.js';
 
 /** Violations of the page's policy, told to the page itself. */
 const WATCH = `window.violations = []; document.addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective + ' ' + event.blockedURI));`;
-
-/** Contrast of two colours, from 1 to 21. @see WCAG 2.2, relative luminance */
-function contrast(one: readonly number[], other: readonly number[]): number {
-  const luminance = (rgb: readonly number[]) => {
-    const [r, g, b] = rgb.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-  };
-  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-  return (high! + 0.05) / (low! + 0.05);
-}
 
 describe('the playground in a browser', function () {
   this.timeout(120_000);
@@ -72,7 +63,7 @@ describe('the playground in a browser', function () {
         const colours = await page.value<readonly [string, string, string]>(
           `[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(document.querySelector('label')).color]`,
         );
-        const [paper, ink, soft] = colours.map((colour) => colour.match(/\d+/g)!.map(Number)) as [number[], number[], number[]];
+        const [paper, ink, soft] = colours;
         assert.ok(contrast(paper, ink) >= 7 && contrast(paper, soft) >= 4.5, `${theme}: ${colours.join('; ')}`);
         papers.push(colours[0]);
         for (const width of [390, 900]) {
