@@ -1,4 +1,5 @@
 /** The gateway's table of options: flags, file, environment and documentation come from it. */
+import { webAddress } from '../options/address.js';
 import {
   integerBetween,
   type OptionTable,
@@ -59,6 +60,7 @@ export const gatewayOptions = {
     database: optional(
       databaseOption('file or postgres:// URL of the database of tenants and their use (default: gateway.db in the state directory)'),
     ),
+    coordinator: optional(webAddress('admin port of a coordinator whose federations the page /admin shows, such as http://127.0.0.1:8081')),
     prices: optional(path('file', 'prices of work, YAML; see docs/metering.md (default: none)')),
   }),
   ...under('Computation', {

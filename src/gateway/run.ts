@@ -17,8 +17,12 @@ import type { WriteHook } from '../server/store/write-hook.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
+import { LoadMonitor } from './admin/load-monitor.js';
 import { openAdminApi } from './admin/open-admin.js';
+import { readNow } from './admin/read-now.js';
+import { watchRoutes } from './admin/watch-routes.js';
 import type { GatewayConfig } from './config.js';
+import { openDashboard } from './dashboard/open-dashboard.js';
 import { decodeService } from './decode/decode-service.js';
 import { type DecoderSource, decoderOf, noSessions, openDecoding, servingOf } from './decode/open-decoding.js';
 import { type BackboneEngine, createEngine, type EngineOptions } from './engine/engine.js';
@@ -51,6 +55,7 @@ export interface RunningGateway {
   readonly backboneDigest: string;
   readonly engine: BackboneEngine;
   readonly protection: Protection;
+  readonly monitor: LoadMonitor;
   readonly server: RpcServer;
   readonly tenants: Tenants;
   /** The admin port's app, and its routers by path. */
@@ -98,8 +103,10 @@ export async function runGateway(
     const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, log, now });
     teardown.add(async () => identity.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
-    const metrics = createCallMetrics();
-    const work = createWorkMetrics(metrics);
+    const monitor = new LoadMonitor(now);
+    teardown.add(async () => monitor.close());
+    const metrics = monitor.counted(createCallMetrics());
+    const work = createWorkMetrics(metrics, monitor);
     const engine = await createEngine({
       artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
       residualMemoryBytes: config.residualMemory,
@@ -163,12 +170,22 @@ export async function runGateway(
     metrics.addGauges(gatewayGauges, () => ({ ...engineCounts(engine.stats()), ...(decoding?.stats() ?? noSessions) }));
     audit.addGauges(metrics);
     const hosts = [config.admin.host, ...config.tlsNames];
+    const read = readNow({ engine, decoding, server, protection, audit, config });
+    monitor.begin(read);
+    const heldBy = (tenant: string) => ({
+      concurrentSteps: server.inFlightOf(tenant),
+      ...engine.heldBy(tenant),
+      ...(decoding?.heldBy(tenant) ?? noSessions),
+    });
+    const model = { artifact: engine.artifact, limits, protection, stated: { ...stated, prefixInit: config.allowPrefixInit } };
+    const watched = watchRoutes({ monitor, read, tenants, heldBy, database, prices, audit, model, coordinator: config.coordinator, now });
+    const routes = [usageRoute({ database, prices, now }), ...watched];
+    const { authenticate } = identity;
+    const dashboard = openDashboard({ authenticate, issuesTokens: auth.embedded !== undefined, tenants, revocations, audit, now });
+    teardown.add(async () => dashboard.close());
     const routers = {
       ...identity.routers,
-      ...openAdminApi({
-        ...{ config, credentials: tls.credentials, authenticate: identity.authenticate, tenants, audit },
-        routes: [usageRoute({ database, prices, now })],
-      }),
+      ...openAdminApi({ config, credentials: tls.credentials, authenticate, tenants, audit, routes, dashboard }),
     };
     const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
@@ -188,6 +205,7 @@ export async function runGateway(
       backboneDigest: digest,
       engine,
       protection,
+      monitor,
       server,
       tenants,
       adminApp: app,

@@ -17,8 +17,14 @@ export interface WorkMetrics {
   readonly observed: (source: DecoderSource) => DecoderSource;
 }
 
+/** Told of work besides. */
+export interface WorkCounts {
+  /** Rows that were computed. */
+  readonly countRows: (op: EngineRun['op'] | 'decode', rows: number) => void;
+}
+
 /** Registers the histograms. */
-export function createWorkMetrics(metrics: Pick<CallMetrics, 'addHistogram' | 'tenantLabel'>): WorkMetrics {
+export function createWorkMetrics(metrics: Pick<CallMetrics, 'addHistogram' | 'tenantLabel'>, counts?: WorkCounts): WorkMetrics {
   const queue = metrics.addHistogram('cutlayer_queue_seconds', 'Time that a run of a step waited for its turn.', ['tenant'], seconds);
   const compute = metrics.addHistogram('cutlayer_compute_seconds', 'Time of a run in a worker.', ['op', 'tenant'], seconds);
   const batchRows = metrics.addHistogram('cutlayer_batch_rows', 'Rows of a run of a step.', ['op'], rows);
@@ -30,21 +36,27 @@ export function createWorkMetrics(metrics: Pick<CallMetrics, 'addHistogram' | 't
       queue({ tenant: label }, waitMs / 1000);
       compute({ op, tenant: label }, computeMs / 1000);
       batchRows({ op }, count);
+      counts?.countRows(op, count);
       const startedAt = endedAt - computeMs;
       workSpan('queue', startedAt - waitMs, startedAt, {});
       workSpan('compute', startedAt, endedAt, { 'cutlayer.op': op, 'cutlayer.rows': count });
     },
-    observed: (source) => ({ ...source, open: async () => observedDecoder(await source.open(), decode, decodeLanes) }),
+    observed: (source) => ({ ...source, open: async () => observedDecoder(await source.open(), decode, decodeLanes, counts) }),
   };
 }
 
 type Observe = (labels: Readonly<Record<string, string>>, value: number) => void;
 
-function observedDecoder(decoder: Decoder, turn: Observe, sessions: Observe): Decoder {
+function observedDecoder(decoder: Decoder, turn: Observe, sessions: Observe, counts: WorkCounts | undefined): Decoder {
   const append: Decoder['append'] = async (appends) => {
     const from = performance.now();
     try {
-      return await decoder.append(appends);
+      const rows = await decoder.append(appends);
+      counts?.countRows(
+        'decode',
+        appends.reduce((sum, { rows: { shape } }) => sum + (shape[0] ?? 0), 0),
+      );
+      return rows;
     } finally {
       turn({}, (performance.now() - from) / 1000);
       sessions({}, appends.length);

@@ -17,13 +17,18 @@ export interface AdminApiOptions extends Pick<ApiOptions, 'authenticate'> {
   readonly audit: Pick<Audit, 'record'>;
   /** Routes of other parts. */
   readonly routes?: readonly ApiRoute[];
+  /** The page for people, over all routes. */
+  readonly dashboard?: { readonly router: (routes: readonly ApiRoute[]) => Router };
 }
 
 /** The routers for the admin app; none where tokens would cross in the clear. */
 export function openAdminApi(options: AdminApiOptions): Readonly<Record<`/${string}`, Router>> {
-  const { config, credentials, authenticate, tenants, audit, routes = [] } = options;
+  const { config, credentials, authenticate, tenants, audit, routes = [], dashboard } = options;
   if (!keepsSecrets(config.admin.host, adminCredentials(config, credentials))) return {};
-  const own = tenantRoutes(tenants, (fields) => audit.record('admin', fields));
+  const all = [...tenantRoutes(tenants, (fields) => audit.record('admin', fields)), ...routes];
   const { directory, rates } = tenants;
-  return { '/v1': apiRouter([...own, ...routes], { authenticate, require: (principal) => directory.require(principal), rates }) };
+  return {
+    '/v1': apiRouter(all, { authenticate, require: (principal) => directory.require(principal), rates }),
+    ...(dashboard !== undefined && { '/admin': dashboard.router(all) }),
+  };
 }

@@ -47,6 +47,11 @@ export class BlockTable<Block extends TableBlock> {
     return this.#bytes.total;
   }
 
+  /** Bytes of a tenant's blocks. */
+  heldBy(tenant: string): number {
+    return this.#bytes.of(tenant);
+  }
+
   find(tenant: string, digest: string): Block | undefined {
     return this.#blocks.get(tenant)?.get(digest);
   }

@@ -38,6 +38,7 @@ export interface DecodingTenants {
 /** The decoding of a gateway. */
 export interface Decoding extends Omit<DecodeServing, 'backbone' | 'limits' | 'protection'> {
   stats(): ReturnType<DecodeSessions['stats']>;
+  heldBy(tenant: string): ReturnType<DecodeSessions['heldBy']>;
   /** Ends the sessions of a tenant, and the rows that are kept for it. */
   forgetTenant(tenant: string): void;
   close(): Promise<void>;
@@ -124,6 +125,7 @@ export function openDecoding(
     },
     hold: (tenant, bytes) => engine.hold(tenant, bytes),
     stats: () => opened?.stats() ?? { ...noSessions, decodeLimitBytes: config.decodeMemory },
+    heldBy: (tenant) => opened?.heldBy(tenant) ?? { decodeSessions: 0, keyValueBytes: 0 },
     forgetTenant: (tenant) => opened?.forgetTenant(tenant),
     async close() {
       closed = true;

@@ -70,6 +70,11 @@ export class RowCache {
     this.#table = new BlockTable(options.bounds.idleMs, options.now);
   }
 
+  /** Bytes of the rows kept for a tenant. */
+  heldBy(tenant: string): number {
+    return this.#table.heldBy(tenant);
+  }
+
   /** A new session; undefined without a cache. */
   begin(
     tenant: string,

@@ -134,6 +134,11 @@ export class SessionTable<Entry extends TableEntry> {
     return { total: this.#bounds.limitBytes - this.#bytes.total, own: this.#boundsOf(tenant).tenantBytes - this.#bytes.of(tenant) };
   }
 
+  /** What the sessions of a tenant have of its limits. */
+  heldBy(tenant: string): { readonly decodeSessions: number; readonly keyValueBytes: number } {
+    return { decodeSessions: this.#counts.of(tenant), keyValueBytes: this.#bytes.of(tenant) };
+  }
+
   stats(): TableStats {
     return {
       decodeSessions: this.#entries.size,

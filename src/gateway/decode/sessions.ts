@@ -205,6 +205,12 @@ export class DecodeSessions {
     return { ...this.#table.stats(), ...this.#cache.stats(), decodeWaiting: this.#loop.waiting };
   }
 
+  /** What a tenant has of its limits: sessions, and bytes of them and of the rows kept for it. */
+  heldBy(tenant: string): { readonly decodeSessions: number; readonly keyValueBytes: number } {
+    const { decodeSessions, keyValueBytes } = this.#table.heldBy(tenant);
+    return { decodeSessions, keyValueBytes: keyValueBytes + this.#cache.heldBy(tenant) };
+  }
+
   /** Ends the sessions of a tenant, and the rows that are kept for it. */
   forgetTenant(tenant: string): void {
     for (const session of this.#table.clearTenant(tenant)) void this.#free(session);

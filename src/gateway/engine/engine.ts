@@ -363,6 +363,11 @@ export class BackboneEngine {
     };
   }
 
+  /** Bytes that a tenant's calls, and its kept steps, hold. */
+  heldBy(tenant: string): { readonly inFlightBytes: number; readonly residualBytes: number } {
+    return { inFlightBytes: this.#budget.calls.of(tenant), residualBytes: this.#steps.heldBy(tenant) };
+  }
+
   /** Drops the kept steps of a tenant; its running calls end by their signals. */
   forgetTenant(tenant: string): void {
     this.#steps.forgetTenant(tenant);

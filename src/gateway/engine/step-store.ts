@@ -212,6 +212,11 @@ export class StepStore<Inputs, Residuals> {
     if (steps.size === 0) this.#tenants.delete(step.tenant);
   }
 
+  /** Bytes of residuals and inputs of a tenant. */
+  heldBy(tenant: string): number {
+    return this.#heldBytes.of(tenant);
+  }
+
   /** Drops the steps of a tenant. */
   forgetTenant(tenant: string): void {
     for (const step of [...(this.#tenants.get(tenant)?.values() ?? [])]) this.forget(step);

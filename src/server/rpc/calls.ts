@@ -95,6 +95,11 @@ export class Calls {
     return this.#open.size;
   }
 
+  /** Those of one tenant. */
+  inFlightOf(tenant: string): number {
+    return this.#places.of(tenant);
+  }
+
   /**
    * Gives an authenticated call a place. Its deadline is the declared one, the server's longest, or
    * the token's end and a grace, whichever is first. When every place is taken, the tenant with

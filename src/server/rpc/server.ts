@@ -52,6 +52,8 @@ export interface RpcServer extends CertificateUser {
   drain(graceMs: number): Promise<void>;
   readonly draining: boolean;
   readonly inFlight: number;
+  /** Calls of a tenant, admitted and not yet ended. */
+  inFlightOf(tenant: string): number;
   /** Fails the calls and streams of a tenant. */
   endTenant(tenant: string, reason: CutlayerError): void;
   /** Counts for the metrics. */
@@ -157,6 +159,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     get inFlight() {
       return calls.inFlight;
     },
+    inFlightOf: (tenant) => calls.inFlightOf(tenant),
     endTenant(tenant, reason) {
       calls.abortTenant(tenant, reason);
       streams.abortTenant(tenant, reason);

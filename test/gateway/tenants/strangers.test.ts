@@ -164,6 +164,12 @@ describe("another tenant's ids at a gateway", () => {
       'GET /.well-known/jwks.json': {},
       'GET /.well-known/oauth-authorization-server': {},
       'GET /.well-known/oauth-protected-resource': {},
+      // The page of operators; below /admin/v1 it has the routes of /v1 again, for a cookie.
+      'GET /admin': {},
+      'GET /admin/assets/{name}': { name: 'a file of the package' },
+      'GET /admin/session': {},
+      'POST /admin/session': {},
+      'DELETE /admin/session': {},
       'GET /healthz': {},
       'GET /metrics': {},
       'GET /v1/openapi.json': {},
@@ -190,6 +196,15 @@ describe("another tenant's ids at a gateway", () => {
       'GET /v1/usage': {
         tenant: ofTenant('GET', (id) => `/v1/usage?tenant=${id}`),
         ...{ from: filter, to: filter, by: filter, model: filter, adapter: filter, limit: filter, cursor: filter, format: filter },
+      },
+      'GET /v1/admin/audit': { kind: filter, limit: filter },
+      'GET /v1/admin/federations': {},
+      'GET /v1/admin/load': { span: filter, after: 'a time' },
+      'GET /v1/admin/model': {},
+      'GET /v1/admin/use': {
+        after: ofTenant('GET', (id) => `/v1/admin/use?after=${id}`),
+        part: ofTenant('GET', (id) => `/v1/admin/use?part=${id}`),
+        limit: filter,
       },
       'GET /v1/admin/tenants': {
         after: ofTenant('GET', (id) => `/v1/admin/tenants?after=${id}`),
