@@ -56,7 +56,7 @@ export class SimulatedStore implements LedgerStore {
     return { next: newest.length === 0 ? 0 : Number(newest.at(-1)!.part) + 1, content: newest.map(({ content }) => content!) };
   }
 
-  async forget(): Promise<void> {}
+  async forget(_before: number): Promise<void> {}
 
   sums(): Amounts {
     const sums = sumAmounts(this.#sums);

@@ -38,6 +38,15 @@ describe('ledger', () => {
     assert.equal(store.sums().forward, 15);
   });
 
+  it('forgets keys that are a day old, and no younger one', async () => {
+    const store = new SimulatedStore();
+    const befores: number[] = [];
+    store.forget = async (before) => void befores.push(before);
+    await ledgerOver(store).forgetOld();
+    assert.deepEqual(befores, [7]);
+    assert.equal(KEY_LIFE_MS, 24 * 3_600_000);
+  });
+
   it('fails the call as retryable when a write fails, and bounds those that wait', async () => {
     const store = new SimulatedStore();
     store.fate = () => 'fails after';

@@ -58,6 +58,13 @@ async function refused(call: Promise<unknown>, policy: string): Promise<Cutlayer
 const rig = (policy: Partial<Policy> = {}) => protectionRig({ hiddenSize: D, policy });
 
 describe('protection of a backbone', () => {
+  it('forgets the oldest steps of a tenant beyond its share', async () => {
+    const { forward, backward } = caller(rig({ nearInputs: undefined }));
+    const row = rowsOf(1);
+    for (let id = 0; id <= 4096; id++) await forward(`${id}`, row);
+    await assert.rejects(backward('0', row), { code: 'STEP_EVICTED' });
+  });
+
   it('takes one cotangent a step, again and again, and also with that of the rows', async () => {
     const it = rig();
     const { forward, backward, ran } = caller(it);
