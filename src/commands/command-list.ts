@@ -70,6 +70,11 @@ const gatewayCommands: CommandGroup = {
       description: 'show what tenants have used, by hour or day, and its price',
       load: async () => (await usage()).usageCommand,
     },
+    {
+      name: 'audit-extraction',
+      description: "measure what a student learns of the model from a tenant's quota, with protection and without",
+      load: async () => (await import('./gateway/extraction/extraction-command.js')).extractionCommand,
+    },
   ],
   groups: [
     {

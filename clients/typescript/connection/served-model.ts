@@ -5,6 +5,7 @@ import { isCurrency, isPrice, type PriceList, pricedNames } from '../../../src/p
 import type { GetModelResponse__Output } from '../../../src/protocol/wire/generated/cutlayer/v1/GetModelResponse.js';
 import { isoDate } from '../../../src/protocol/wire/iso-date.js';
 import { type WireDType, wireDTypeNames, wireDTypes } from '../../../src/protocol/wire/wire-dtype.js';
+import { type ServedProtection, servedProtection } from './served-protection.js';
 
 /** The adapters that put virtual tokens before the text: a gateway is sent a tensor for each. */
 export type VirtualTokenKind = Exclude<SpanKind, 'none'>;
@@ -45,6 +46,8 @@ export interface ServedModel {
   readonly prices: PriceList | undefined;
   /** As `maxDecodeRows`, with the rope of long sequences; 0: there are no such sessions. */
   readonly maxLongDecodeRows: number;
+  /** What the vendor allows this tenant. */
+  readonly protection: ServedProtection;
 }
 
 /** What of a client bundle's manifest has to agree with the card. */
@@ -85,6 +88,7 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     shutdownDate,
     prices: pricesOf(answer.prices),
     maxLongDecodeRows: answer.maxLongDecodeRows,
+    protection: servedProtection(answer.protection),
   };
 }
 
