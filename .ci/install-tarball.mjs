@@ -20,7 +20,7 @@ try {
   const tarball = join(release, `cutlayer-${version}.tgz`);
   const files = run('tar', ['-tzf', tarball]).split('\n').filter(Boolean);
   const names = new Set(files.map((path) => path.replace(/^package\//, '')));
-  for (const wanted of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE', 'docs/client.md', 'proto/cutlayer/v1/split.proto', 'dist/src/main.js'])
+  for (const wanted of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE', 'docs/client.md', 'proto/cutlayer/v1/split.proto', 'dist/src/main.js', 'dist/src/gateway/dashboard/page/dashboard.js'])
     check(names.has(wanted), `the tarball lacks ${wanted}`);
   const stray = [...names].find((name) => /^(?:dist\/(?:test|bench|demo)|test|demo|bench)\//.test(name));
   check(stray === undefined, `the tarball has ${stray}`);
