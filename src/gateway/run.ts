@@ -17,6 +17,7 @@ import type { WriteHook } from '../server/store/write-hook.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
+import { identityPaths } from './admin/identity-paths.js';
 import { LoadMonitor } from './admin/load-monitor.js';
 import { openAdminApi } from './admin/open-admin.js';
 import { readNow } from './admin/read-now.js';
@@ -185,7 +186,10 @@ export async function runGateway(
     teardown.add(async () => dashboard.close());
     const routers = {
       ...identity.routers,
-      ...openAdminApi({ config, credentials: tls.credentials, authenticate, tenants, audit, routes, dashboard }),
+      ...openAdminApi({
+        ...{ config, credentials: tls.credentials, authenticate, tenants, audit, routes, dashboard },
+        paths: identityPaths(auth.embedded !== undefined),
+      }),
     };
     const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));

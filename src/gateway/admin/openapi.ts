@@ -4,7 +4,7 @@ import { type ErrorCode, errorTable } from '../../errors.js';
 import type { ApiRoute } from './route.js';
 
 /** Errors of every route with a token. */
-const commonErrors: readonly ErrorCode[] = [
+export const commonErrors: readonly ErrorCode[] = [
   'INVALID_ARGUMENT',
   'TOKEN_MISSING',
   'TOKEN_INVALID',
@@ -26,21 +26,27 @@ const errorSchema = z.strictObject({
 });
 
 /** A schema as JSON Schema 2020-12, the dialect of OpenAPI 3.1. */
-function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Readonly<Record<string, unknown>> {
+export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Readonly<Record<string, unknown>> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-2020-12', io });
   return rest;
 }
 
-/** The document. */
-export function openApiDocument(routes: readonly ApiRoute[]): Readonly<Record<string, unknown>> {
-  const paths: Record<string, Record<string, unknown>> = {};
+/** The document. @param others paths that are no rows */
+export function openApiDocument(
+  routes: readonly ApiRoute[],
+  others: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
+): Readonly<Record<string, unknown>> {
+  const paths: Record<string, Record<string, unknown>> = { ...others };
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operation(route) };
   return {
     openapi: '3.1.0',
     info: { title: 'Cutlayer gateway, administration', version: '1' },
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        client: { type: 'http', scheme: 'basic' },
+      },
       schemas: { Error: jsonSchema(errorSchema, 'output') },
     },
   };
@@ -48,12 +54,7 @@ export function openApiDocument(routes: readonly ApiRoute[]): Readonly<Record<st
 
 function operation(route: ApiRoute): Readonly<Record<string, unknown>> {
   const { operation: operationId, summary, scopes, params, query, body, status, answer, errors, csv } = route;
-  const failures = new Map<number, ErrorCode[]>();
   const own = body === undefined ? errors : [...errors, 'MESSAGE_TOO_LARGE' as const];
-  for (const code of [...commonErrors, ...own]) {
-    const { http } = errorTable[code];
-    failures.set(http, [...(failures.get(http) ?? []), code]);
-  }
   return {
     operationId,
     summary,
@@ -68,14 +69,24 @@ function operation(route: ApiRoute): Readonly<Record<string, unknown>> {
           ...(csv !== undefined && { 'text/csv': { schema: { type: 'string' } } }),
         },
       },
-      ...Object.fromEntries(
-        [...failures].map(([http, codes]) => [
-          http,
-          { description: codes.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
-        ]),
-      ),
+      ...failureResponses([...commonErrors, ...own]),
     },
   };
+}
+
+/** The responses of errors, by their HTTP status. */
+export function failureResponses(codes: readonly ErrorCode[]): Readonly<Record<string, unknown>> {
+  const failures = new Map<number, ErrorCode[]>();
+  for (const code of codes) {
+    const { http } = errorTable[code];
+    failures.set(http, [...(failures.get(http) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...failures].map(([http, found]) => [
+      http,
+      { description: found.join(', '), content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } },
+    ]),
+  );
 }
 
 function parametersOf(schema: z.ZodObject | undefined, where: 'path' | 'query'): readonly unknown[] {

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { type Principal, requireScope } from '../../server/auth/scopes.js';
 import type { Quota, Rates } from '../tenants/rates.js';
+import type { Paths } from './identity-paths.js';
 import { openApiDocument } from './openapi.js';
 import type { ApiRoute } from './route.js';
 
@@ -20,12 +21,14 @@ export interface ApiOptions {
   /** Refuses a tenant that is suspended or deleted. @throws CutlayerError */
   readonly require: (principal: Principal) => void;
   readonly rates: Pick<Rates, 'take' | 'quotas'>;
+  /** Paths of other routers, for the document. */
+  readonly paths?: Paths;
 }
 
 /** The router, for the path `/v1` of the admin app. */
 export function apiRouter(routes: readonly ApiRoute[], options: ApiOptions): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const document = openApiDocument(routes);
+  const document = openApiDocument(routes, options.paths);
   router.get('/openapi.json', (_request, response) => void response.json(document));
   const parseBody = express.json({ limit: MAX_BODY_BYTES, strict: true, inflate: false });
   for (const route of routes) {

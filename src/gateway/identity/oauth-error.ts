@@ -19,6 +19,9 @@ const statuses = {
 /** A code of an answer that refuses. */
 export type OAuthErrorCode = keyof typeof statuses;
 
+/** All of them. */
+export const oauthErrorCodes = Object.keys(statuses) as [OAuthErrorCode, ...OAuthErrorCode[]]; // the keys of a closed table
+
 /** A refusal. Its message goes to the caller; its cause goes to the log. */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError';

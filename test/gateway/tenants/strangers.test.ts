@@ -174,11 +174,15 @@ describe("another tenant's ids at a gateway", () => {
       'GET /metrics': {},
       'GET /v1/openapi.json': {},
       'POST /oauth2/token': {
+        ...{ grant_type: 'a word', scope: 'names of rights', resource: 'the name of the gateway', DPoP: 'a proof of a key' },
+        ...{ client_assertion_type: 'a word', client_assertion: 'a secret, which client_id tries' },
         client_id: byAssertion('/oauth2/token', { grant_type: 'client_credentials' }),
         client_secret: (id) =>
           http('POST', '/oauth2/token', { form: { grant_type: 'client_credentials', client_id: id, client_secret: 's'.repeat(43) } }),
       },
       'POST /oauth2/revoke': {
+        ...{ client_secret: 'a secret, which the token endpoint tries', token_type_hint: 'a word' },
+        ...{ client_assertion_type: 'a word', client_assertion: 'a secret, which client_id tries' },
         client_id: byAssertion('/oauth2/revoke', { token: 'x' }),
         token: 'no id but a secret: who holds it can verify it with the published keys',
       },
@@ -237,7 +241,7 @@ describe("another tenant's ids at a gateway", () => {
 function statedFields({ paths }: { paths: Record<string, Record<string, Operation>> }): [string, string[]][] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters, requestBody }]): [string, string[]] => {
-      const body = Object.keys(requestBody?.content['application/json'].schema.properties ?? {});
+      const body = Object.values(requestBody?.content ?? {}).flatMap(({ schema }) => Object.keys(schema.properties ?? {}));
       return [`${method.toUpperCase()} ${path}`, [...parameters.map(({ name }) => name), ...body].sort()];
     }),
   );
@@ -245,5 +249,5 @@ function statedFields({ paths }: { paths: Record<string, Record<string, Operatio
 
 interface Operation {
   readonly parameters: readonly { readonly name: string }[];
-  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: { readonly properties?: object } } } };
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: { readonly properties?: object } }>> };
 }
