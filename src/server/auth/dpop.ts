@@ -86,6 +86,7 @@ async function check(proof: string, { method, url, token }: ProvenRequest, now: 
   const { iat = 0, jti, htm, htu, ath } = payload; // jose has checked that iat is a number
   const { jwk } = protectedHeader;
   if (jwk === undefined || 'd' in jwk || 'k' in jwk) throw new Error('its header has no public key');
+  if (![jwk.x, jwk.y].every(isCoordinate)) throw new Error('its key has another text than keys have');
   if (Math.abs(now / 1000 - iat) > WINDOW_SECONDS) throw new Error(`it was not issued within ${WINDOW_SECONDS} s`);
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_ID_CHARS) throw new Error('its id is not a short text');
   if (htm !== method) throw new Error('it is for another method');
@@ -94,6 +95,10 @@ async function check(proof: string, { method, url, token }: ProvenRequest, now: 
   if (ath !== expected) throw new Error('it is for another token');
   return { key: await calculateJwkThumbprint(jwk), id: jti, issuedAt: iat };
 }
+
+/** Decoders take other texts for the same 32 bytes: one key would have several thumbprints. */
+const isCoordinate = (text: string | undefined): boolean =>
+  text === undefined || (text.length === 43 && Buffer.from(text, 'base64url').toString('base64url') === text);
 
 /** A URL without query and fragment, normalised (RFC 3986 sec. 6.2). */
 function plainUrl(text: string): string {
