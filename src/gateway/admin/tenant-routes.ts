@@ -18,6 +18,9 @@ const limitChange = z.strictObject(
   Object.fromEntries(limitNames.map((one) => [one, limit.describe(limitTable[one].text)])) as Record<LimitName, typeof limit>,
 );
 
+/** A body that changes limits. */
+export const limitBodySchema = z.strictObject({ limits: limitChange });
+
 const time = z.iso.datetime();
 
 /** A tenant as JSON. */
@@ -113,7 +116,7 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
     apiRoute({
       ...one,
       ...{ method: 'patch', path: '/v1/admin/tenants/{name}', operation: 'changeTenant', summary: 'Changes limits of a tenant' },
-      body: z.strictObject({ limits: limitChange }),
+      body: limitBodySchema,
       run: ({ params, body, principal }) => changing('limits', params.name, principal, () => store.setLimits(params.name, body.limits)),
     }),
     apiRoute({

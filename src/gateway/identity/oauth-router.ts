@@ -12,8 +12,9 @@ import { scopesOfRole } from '../../server/auth/scopes.js';
 import type { Logger } from '../../server/observability/log.js';
 import { RareLine } from '../../server/observability/rare-line.js';
 import { clientThumbprint } from '../../server/tls/client-certificate.js';
-import { authenticationMethods, type Parameters } from './client-authentication.js';
+import { authenticationMethods } from './client-authentication.js';
 import { assertionAlgorithms } from './client-keys.js';
+import { formParameters, MAX_PARAMETERS } from './form-parameters.js';
 import { OAuthError } from './oauth-error.js';
 import type { TokenEndpoint, TokenRequestParts } from './token-endpoint.js';
 
@@ -31,7 +32,6 @@ export interface OAuthRouterOptions {
 }
 
 const BODY_BYTES = 16 * 1024;
-const MAX_PARAMETERS = 32;
 /** One line of refused clients in this time. */
 const LINE_EVERY_MS = 1000;
 
@@ -109,22 +109,10 @@ export function oauthRouter(options: OAuthRouterOptions): Router {
 
 function partsOf(request: Request): Omit<TokenRequestParts, 'key'> {
   return {
-    parameters: parametersOf(request),
+    parameters: formParameters(request.body),
     authorization: request.headers.authorization,
     certificate: clientThumbprint(request.socket),
   };
-}
-
-/** @throws OAuthError invalid_request unless it is a form with each parameter once */
-function parametersOf(request: Request): Parameters {
-  const { body } = request as { readonly body: unknown }; // express gives a parsed form, or nothing
-  if (typeof body !== 'object' || body === null)
-    throw new OAuthError('invalid_request', 'body: expected application/x-www-form-urlencoded');
-  const entries = Object.entries(body as Readonly<Record<string, unknown>>);
-  const repeated = entries.find(([, value]) => typeof value !== 'string');
-  if (repeated !== undefined) throw new OAuthError('invalid_request', 'body: a parameter is given more than once');
-  // A parameter without a value counts as left out (RFC 6749 sec. 3.2).
-  return Object.fromEntries(entries.filter(([, value]) => value !== '')) as Parameters;
 }
 
 async function takenProof(proofs: DpopProofs, proof: string, request: Request): Promise<string> {

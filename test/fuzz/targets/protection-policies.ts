@@ -1,0 +1,32 @@
+/** Files of protection: policies that read back the same. */
+import assert from 'node:assert/strict';
+import { type Policies, type Policy, policyNames, standardPolicy } from '../../../src/gateway/protection/policy.js';
+import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';
+import { kebab } from '../../../src/options/option.js';
+import { editedJson } from '../json-edits.js';
+import type { Target } from '../target.js';
+import { yamlWords } from '../yaml-words.js';
+
+const documents = [
+  { default: { 'rows-per-day': 1000000, 'min-row-norm': 0.1, 'max-row-norm': 10, 'alarm-at': 0.5 } },
+  { default: { 'near-inputs': 'off', 'min-tokens': null }, tenants: { acme: { 'rows-per-day': 50 }, bolt: {} } },
+];
+const base = standardPolicy(64);
+const written = (policy: Policy) =>
+  Object.fromEntries([...policyNames, 'alarmAt' as const].map((name) => [kebab(name), policy[name] ?? 'off']));
+/** All of them, in full. */
+const textOf = ({ standard, tenants }: Policies): string =>
+  JSON.stringify({
+    default: written(standard),
+    tenants: Object.fromEntries([...tenants].map(([tenant, policy]) => [tenant, written(policy)])),
+  });
+
+export const target: Target = {
+  examples: documents.map((document) => Buffer.from(JSON.stringify(document))),
+  made: editedJson(documents),
+  words: [...yamlWords, 'default:', 'tenants:', ...policyNames.map((name) => `${kebab(name)}: `), 'off', '.nan', '-1'],
+  run(input) {
+    const text = textOf(parsePolicies(Buffer.from(input).toString(), 'policies', base));
+    assert.equal(textOf(parsePolicies(text, 'again', base)), text);
+  },
+};
