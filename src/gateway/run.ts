@@ -101,7 +101,7 @@ export async function runGateway(
     teardown.add(() => audit.close());
     const tenants = await openTenants({ config, database, verify: auth.verify, log, now });
     teardown.add(() => tenants.directory.close());
-    const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, log, now });
+    const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, audit, log, now });
     teardown.add(async () => identity.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);
     const monitor = new LoadMonitor(now);
@@ -196,7 +196,8 @@ export async function runGateway(
     teardown.add(() => admin.close());
     const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
     teardown.add(async () => renewal.close());
-    await audit.record('start', { role: 'gateway', model: manifest.name, backbone: digest, node: process.version });
+    const kid = (await auth.embedded?.ring.signingKey())?.kid;
+    await audit.record('start', { role: 'gateway', model: manifest.name, backbone: digest, kid, node: process.version });
     const port = await server.listen(showAddress(config.listen));
     teardown.add(() => server.drain(config.grace));
     teardown.add(await announceAdmin(config, admin.port, tls));

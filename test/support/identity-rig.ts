@@ -11,6 +11,7 @@ import { RevocationList } from '../../src/gateway/identity/revocation-list.js';
 import { type GatewayDatabase, openGatewayDatabase } from '../../src/gateway/tables/database.js';
 import { createAdminApp } from '../../src/server/admin/app.js';
 import { listenAdmin } from '../../src/server/admin/listen.js';
+import type { AuditFields } from '../../src/server/audit/event.js';
 import type { Identity } from '../../src/server/auth/identity.js';
 import type { KeyRing } from '../../src/server/auth/key-ring.js';
 import { openAuth } from '../../src/server/auth/open-auth.js';
@@ -46,6 +47,8 @@ export interface IdentityRig {
   readonly registry: ClientRegistry;
   readonly revocations: RevocationList;
   readonly verify: Verifier;
+  /** What was audited. */
+  readonly audited: readonly AuditFields[];
   now(): number;
   later(ms: number): void;
   /** Posts a form. */
@@ -81,7 +84,9 @@ export async function startIdentityRig(): Promise<IdentityRig> {
   const auth = await openAuth({ ...config, tlsNames: [], insecure: false }, 'gateway', now, undefined, (ids) => revocations.has(ids));
   const database = await openGatewayDatabase(join(dir, 'gateway.db'));
   const hasher = new SecretHasher({ work: 1024 });
-  const server = await openIdentityServer({ config, auth, credentials: 'insecure', database, revocations, log, now, hasher });
+  const audited: AuditFields[] = [];
+  const audit = { record: async (event: string, fields: AuditFields = {}) => void audited.push({ event, ...fields }) };
+  const server = await openIdentityServer({ config, auth, credentials: 'insecure', database, revocations, audit, log, now, hasher });
   const metrics = createCallMetrics({ process: false });
   const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => false, log, routers: server.routers });
   const admin = await listenAdmin(app, '127.0.0.1', 0, log);
@@ -101,7 +106,7 @@ export async function startIdentityRig(): Promise<IdentityRig> {
       .sign(privateKey);
   };
   return {
-    ...{ url, dir, identity, ring, database, revocations, now, post, assertion, verify: auth.verify },
+    ...{ url, dir, audited, identity, ring, database, revocations, now, post, assertion, verify: auth.verify },
     registry: new ClientRegistry(database, now, hasher),
     later: (ms) => {
       passed += ms;

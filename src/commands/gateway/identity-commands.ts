@@ -9,6 +9,7 @@ const place = {
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, text: 'its database, where no gateway runs (default: gateway.db there)', group: 'Options' },
   tokenFile: adminTokenOption,
+  audit: { ...gatewayOptions.audit, text: "the gateway's --audit, where none runs", group: 'Options' },
 };
 const keysDir = { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' };
 const format = withDefault(choice('format', ['text', 'json'], 'how it is printed'), 'text');
@@ -52,7 +53,12 @@ Examples:
 });
 
 export const rotateKeysCommand = command({
-  options: { dropOld: toggle(false, 'drop the earlier keys: every token of before is void'), stateDir: place.stateDir, keysDir },
+  options: {
+    dropOld: toggle(false, 'drop the earlier keys: every token of before is void'),
+    stateDir: place.stateDir,
+    audit: place.audit,
+    keysDir,
+  },
   help: `
 Examples:
   A new key, while earlier tokens stay good:

@@ -30,6 +30,7 @@ export const onboardOptions = {
   keysDir: { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' },
   database: { ...gatewayOptions.database, text: 'its database, where no gateway runs (default: gateway.db there)', group: 'Options' },
   tokenFile: adminTokenOption,
+  audit: { ...gatewayOptions.audit, text: "the gateway's --audit, where none runs", group: 'Options' },
 };
 
 export type OnboardFlags = ValuesOf<typeof onboardOptions>;

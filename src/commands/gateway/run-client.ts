@@ -12,9 +12,10 @@ import { openGatewayDatabase } from '../../gateway/tables/database.js';
 import { openIdentity } from '../../server/auth/identity.js';
 import { parseScopes, type Scope } from '../../server/auth/scopes.js';
 import { type AdminConnection, type AdminPlace, openAdminConnection } from './admin-connection.js';
+import { type AuditPlace, auditOrder } from './audit-order.js';
 
 /** Where the gateway's state is. */
-interface Place extends AdminPlace {
+interface Place extends AdminPlace, AuditPlace {
   /** Of the signing keys, where it is another. */
   readonly keysDir?: string | undefined;
   readonly database?: string | undefined;
@@ -99,7 +100,11 @@ export async function listClients(
 export async function disableClient(id: string, flags: Place): Promise<void> {
   const running = await openAdminConnection(flags);
   if (running) await running.request('POST', `/v1/clients/${encodeURIComponent(id)}/disable`);
-  else await withRegistry(flags, (registry) => registry.disable(id));
+  else
+    await withRegistry(flags, async (registry) => {
+      await auditOrder(flags, 'admin', { action: 'client disable', client: id });
+      await registry.disable(id);
+    });
   stdout.line(`disabled ${id}`);
 }
 
@@ -118,7 +123,11 @@ interface NewClientFlags {
 
 /** By the running gateway, which has the database open; else in the database itself. */
 async function register(place: Place, running: AdminConnection | undefined, client: NewClientFlags): Promise<AddedClient> {
-  if (running === undefined) return withRegistry(place, (registry) => registry.add(client));
+  if (running === undefined)
+    return withRegistry(place, async (registry) => {
+      await auditOrder(place, 'admin', { action: 'client add', tenant: client.tenant });
+      return registry.add(client);
+    });
   const added = addedSchema.parse(await running.request('POST', '/v1/clients', client));
   return { client: added.client, secret: added.secret };
 }

@@ -2,6 +2,7 @@
 import type { Request, Router } from 'express';
 import { authenticate } from '../../server/admin/authenticate.js';
 import { adminCredentials, keepsSecrets } from '../../server/admin/listen.js';
+import type { Audit } from '../../server/audit/event.js';
 import { DpopProofs } from '../../server/auth/dpop.js';
 import type { Auth } from '../../server/auth/open-auth.js';
 import type { Principal } from '../../server/auth/scopes.js';
@@ -24,6 +25,7 @@ export interface IdentityServerOptions {
   readonly credentials: ServerCredentials;
   readonly database: GatewayDatabase;
   readonly revocations: RevocationList;
+  readonly audit: Pick<Audit, 'record'>;
   readonly log: Logger;
   readonly hasher?: SecretHasher;
   /** Milliseconds since 1970. */
@@ -41,11 +43,11 @@ export interface IdentityServer {
 
 /** @throws CutlayerError of the store */
 export async function openIdentityServer(options: IdentityServerOptions): Promise<IdentityServer> {
-  const { config, auth, credentials, database, revocations, log, now, hasher = new SecretHasher() } = options;
+  const { config, auth, credentials, database, revocations, audit, log, now, hasher = new SecretHasher() } = options;
   await revocations.open(database, log);
   const { verify, embedded, identity } = auth;
   const proofs = new DpopProofs(now);
-  const stopRotating = embedded && keepRotating({ ring: embedded.ring, days: config.keyRotation, log, now });
+  const stopRotating = embedded && keepRotating({ ring: embedded.ring, days: config.keyRotation, audit, log, now });
   const close = (): void => {
     stopRotating?.();
     revocations.close();
@@ -73,7 +75,7 @@ export async function openIdentityServer(options: IdentityServerOptions): Promis
   return {
     routers: {
       '/': oauthRouter({ identity, endpoint, proofs, bindsCertificates, log }),
-      '/v1/clients': clientsRouter({ registry, revocations, authenticate: caller }),
+      '/v1/clients': clientsRouter({ registry, revocations, audit, authenticate: caller }),
     },
     authenticate: caller,
     close,

@@ -11,7 +11,7 @@ import type { AuditTarget } from './audit-target.js';
 import { CallAudit } from './call-audit.js';
 import { beforeFirst, type ChainHead } from './chain.js';
 import { keyText, openAuditKey } from './checkpoint.js';
-import type { Audit, AuditFields } from './event.js';
+import type { Audit, AuditEventName, AuditFields } from './event.js';
 import { FileSink } from './file-sink.js';
 import { RecentEntries } from './recent-entries.js';
 import { SyslogSink } from './syslog-sink.js';
@@ -60,13 +60,53 @@ const noAudit: ServerAudit = {
 };
 
 /**
- * Opens the log. Its entry of the start is written by `record`, when the server answers.
+ * Opens the log of a server. Its entry of the start is written by `record`, when the server
+ * answers.
+ * @throws CutlayerError see {@link openAuditLog}
+ */
+export async function openAudit(options: AuditOptions): Promise<ServerAudit> {
+  const opened = await openAuditLog(options);
+  if (opened === undefined) return noAudit;
+  const { auditLog, recent } = opened;
+  const calls = new CallAudit(auditLog);
+  return {
+    record: (event, fields: AuditFields = {}) => auditLog.record(event, fields),
+    recorder: calls,
+    recent,
+    failing: () => auditLog.gauges().auditFailing === 1,
+    addGauges: (metrics) => metrics.addGauges(auditGauges, () => auditLog.gauges()),
+    async close() {
+      calls.close();
+      auditLog.note('stop', { role: options.role });
+      await auditLog.close();
+    },
+  };
+}
+
+/**
+ * Records one event of a command, while no server writes to the log; its entry is durable when it
+ * resolves.
+ * @throws CutlayerError see {@link openAuditLog}
+ */
+export async function recordOnce(options: AuditOptions, event: AuditEventName, fields: AuditFields): Promise<void> {
+  const opened = await openAuditLog(options);
+  if (opened === undefined) return;
+  const { auditLog } = opened;
+  try {
+    await auditLog.record(event, fields);
+  } finally {
+    await auditLog.close();
+  }
+}
+
+/**
+ * The log with its chain; undefined where there is to be none.
  * @throws CutlayerError AUDIT_UNAVAILABLE when no entry can be written; AUDIT_BROKEN;
  *   ALREADY_EXISTS; IO_ERROR
  */
-export async function openAudit({ role, stateDir, audit, log, now }: AuditOptions): Promise<ServerAudit> {
+async function openAuditLog({ role, stateDir, audit, log, now }: AuditOptions): Promise<OpenedLog | undefined> {
   const target = audit ?? { kind: 'directory', dir: defaultAuditDir(stateDir) };
-  if (target.kind === 'none') return noAudit;
+  if (target.kind === 'none') return undefined;
   const signer = await openAuditKey(stateDir);
   const { sink, head, torn } = await openSink(target, now);
   const recent = new RecentEntries();
@@ -85,19 +125,12 @@ export async function openAudit({ role, stateDir, audit, log, now }: AuditOption
       cause,
     });
   }
-  const calls = new CallAudit(auditLog);
-  return {
-    record: (event, fields: AuditFields = {}) => auditLog.record(event, fields),
-    recorder: calls,
-    recent,
-    failing: () => auditLog.gauges().auditFailing === 1,
-    addGauges: (metrics) => metrics.addGauges(auditGauges, () => auditLog.gauges()),
-    async close() {
-      calls.close();
-      auditLog.note('stop', { role });
-      await auditLog.close();
-    },
-  };
+  return { auditLog, recent };
+}
+
+interface OpenedLog {
+  readonly auditLog: AuditLog;
+  readonly recent: RecentEntries;
 }
 
 interface OpenedSink {

@@ -130,16 +130,19 @@ export class KeyRing {
 
   /**
    * Rotates where the key that signs is older than a time, also after waiting for other rotations.
+   * @param before called where it will; its error leaves the keys as they are
    * @returns whether it did
    * @throws CutlayerError as {@link KeyRing.rotate}
    */
-  async rotateIfOlder(ageSeconds: number, now: number): Promise<boolean> {
+  async rotateIfOlder(ageSeconds: number, now: number, before: () => Promise<void> = async () => {}): Promise<boolean> {
     await this.reload();
     if (!this.#olderThan(ageSeconds, now)) return false;
     return this.#alone(async () => {
       const older = this.#olderThan(ageSeconds, now);
-      if (older) await this.#rotate(now);
-      return older;
+      if (!older) return false;
+      await before();
+      await this.#rotate(now);
+      return true;
     });
   }
 

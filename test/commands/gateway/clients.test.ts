@@ -59,6 +59,11 @@ describe('cutlayer gateway client', function () {
       assert.equal((await cutlayer('gateway', 'client', 'disable', clientId!, ...state)).code, 0);
       await assert.rejects(tokenSource({ tokenFile: out })(false), { code: 'TOKEN_INVALID' });
       assert.match((await cutlayer('gateway', 'client', 'disable', 'client_none', ...state)).stderr, /error NOT_FOUND/);
+      assert.deepEqual(rig.audited, [
+        { event: 'admin', action: 'client add', tenant: 'acme', by: 'operator' },
+        { event: 'admin', action: 'client disable', client: clientId, by: 'operator' },
+        { event: 'admin', action: 'client disable', client: 'client_none', by: 'operator' },
+      ]);
     } finally {
       await rig.close();
     }

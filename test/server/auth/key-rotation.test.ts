@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockWithin } from '../../../src/files/process-lock.js';
-import { rotateIfDue } from '../../../src/gateway/identity/key-rotation.js';
+import { rotateIfDue, SeenKeys } from '../../../src/gateway/identity/key-rotation.js';
 import { openIdentity } from '../../../src/server/auth/identity.js';
 import { issueToken } from '../../../src/server/auth/issuer.js';
 import { KeyRing } from '../../../src/server/auth/key-ring.js';
@@ -82,7 +82,7 @@ describe('the key ring', () => {
     const log = { info: () => undefined, error: (error: object) => assert.fail(JSON.stringify(error)) } as never;
     const later = Date.now() + 91 * DAY;
     await Promise.all([
-      ...rings.map((ring) => rotateIfDue({ ring, days: 90, log, now: () => later })),
+      ...rings.map((ring) => rotateIfDue({ ring, days: 90, audit: { record: async () => {} }, log, now: () => later })),
       (await KeyRing.open(dir)).rotate(later),
     ]);
     const after = kids(await KeyRing.open(dir));
@@ -132,14 +132,38 @@ describe('the key ring', () => {
     const { kid } = await ring.signingKey();
     const logged: string[] = [];
     const log = { info: (_: object, text: string) => logged.push(text), error: (_: object, text: string) => logged.push(text) } as never;
-    const at = (days: number, after: number) => rotateIfDue({ ring, days, log, now: () => Date.now() + after * DAY });
+    const audited: unknown[] = [];
+    const audit = { record: async (...entry: unknown[]) => void audited.push(entry) };
+    const at = (days: number, after: number) => rotateIfDue({ ring, days, audit, log, now: () => Date.now() + after * DAY });
     await at(90, 89);
     await at(0, 1000);
     assert.equal((await ring.signingKey()).kid, kid);
     await at(90, 91);
     assert.notEqual((await ring.signingKey()).kid, kid);
     assert.equal(logged.length, 1);
+    assert.deepEqual(audited, [['keys', { action: 'rotate', by: 'age', days: 90 }]]);
     await at(90, 91);
     assert.equal(logged.length, 1);
+  });
+
+  it('has an entry of each change that another process has made, also when the first try fails', async () => {
+    const [ring, other] = [await KeyRing.open(dir), await KeyRing.open(dir)];
+    const audited: unknown[] = [];
+    let fails = true;
+    const audit = {
+      async record(...entry: unknown[]) {
+        if (fails) throw new Error('full');
+        audited.push(entry);
+      },
+    };
+    const seen = new SeenKeys({ ring, audit, log: { info() {}, error() {} } as never });
+    await seen.look();
+    await other.renew();
+    await ring.reload();
+    await seen.look();
+    fails = false;
+    await seen.look();
+    await seen.look();
+    assert.deepEqual(audited, [['keys', { action: 'changed', kid: (await other.signingKey()).kid, keys: 1 }]]);
   });
 });

@@ -7,6 +7,7 @@ import { openGatewayDatabase } from '../../../gateway/tables/database.js';
 import { type LimitChange, limitNames, storedLimits } from '../../../gateway/tenants/limits.js';
 import { type Tenant, TenantStore } from '../../../gateway/tenants/tenant-store.js';
 import { type AdminConnection, openAdminConnection } from '../admin-connection.js';
+import { type AuditPlace, auditOrder } from '../audit-order.js';
 import type { LimitFlags, TenantFlags } from './tenant-options.js';
 
 /** Tenants, of a running gateway or of its database. */
@@ -53,12 +54,12 @@ function limitsOf(flags: LimitFlags): LimitChange {
 }
 
 async function withTenants(flags: TenantFlags, run: (admin: TenantAdmin) => Promise<void>): Promise<void> {
-  const { stateDir, database: path } = flags;
+  const { stateDir, audit, database: path } = flags;
   const connection = await openAdminConnection(flags);
   if (connection !== undefined) return run(overRest(connection));
   const database = await openGatewayDatabase(path ?? join(stateDir, 'gateway.db'));
   try {
-    await run(overDatabase(new TenantStore(database, Date.now)));
+    await run(overDatabase(new TenantStore(database, Date.now), { stateDir, audit }));
   } finally {
     await database.close();
   }
@@ -90,13 +91,23 @@ function overRest(connection: AdminConnection): TenantAdmin {
 }
 
 /** No gateway runs, so what it would give all tenants is not known. */
-function overDatabase(store: TenantStore): TenantAdmin {
+function overDatabase(store: TenantStore, place: AuditPlace): TenantAdmin {
+  const record = (action: string, tenant: string) => auditOrder(place, 'admin', { action: `tenant ${action}`, tenant });
   const shown = (tenant: Tenant): TenantAnswer => tenantAnswer(tenant, tenant.limits, []);
   return {
-    create: async (name, limits) => shown(await store.create(name, storedLimits(limits, name))),
+    async create(name, limits) {
+      await record('create', name);
+      return shown(await store.create(name, storedLimits(limits, name)));
+    },
     list: async (deleted) => (await store.list()).filter(({ status }) => (status === 'deleted') === deleted).map(shown),
-    act: async (action, name) => shown(await store[action](name)),
-    limits: async (name, change) => shown(await store.setLimits(name, change)),
+    async act(action, name) {
+      if (action !== 'show') await record(action, name);
+      return shown(await store[action](name));
+    },
+    async limits(name, change) {
+      await record('limits', name);
+      return shown(await store.setLimits(name, change));
+    },
   };
 }
 

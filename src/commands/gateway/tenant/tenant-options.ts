@@ -32,6 +32,7 @@ export const common = {
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, group: 'Options' },
   tokenFile: adminTokenOption,
+  audit: { ...gatewayOptions.audit, text: "the gateway's --audit, where none runs", group: 'Options' },
 } satisfies OptionTable;
 
 /** The values of the flags that every command has. */
