@@ -22,7 +22,15 @@ describe('the end of a backbone', () => {
 
   it('is no text of a gateway that is no date: it would be shown on a terminal', () => {
     // The fields that the parser reads before the date.
-    const card = { dims: {}, cut: {}, limits: {}, wireDtypes: [], adapters: [], prices: null } as unknown as GetModelResponse__Output;
+    const card = {
+      dims: {},
+      cut: {},
+      limits: {},
+      wireDtypes: [],
+      adapters: [],
+      prices: null,
+      protection: null,
+    } as unknown as GetModelResponse__Output;
     assert.equal(parseServedModel({ ...card, shutdownDate: '' }).shutdownDate, undefined);
     assert.equal(parseServedModel({ ...card, shutdownDate: '2027-03-01' }).shutdownDate, '2027-03-01');
     for (const shutdownDate of ['\u001b[2J', '2027-13-01', '2027-02-29', 'soon'])
