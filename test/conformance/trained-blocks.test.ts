@@ -25,7 +25,7 @@ describe('conformance: trained blocks', () => {
     );
   });
 
-  for (const { name: fixture, dir, document } of every(3, fixtures)) {
+  for (const { name: fixture, dir, document } of every(5, fixtures)) {
     describe(`${fixture} cut at bottom 1, top 1`, () => {
       let model: PackedModel;
       let value: (key: string) => Tensor<'float32'>;

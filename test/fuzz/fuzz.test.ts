@@ -12,7 +12,7 @@ import { judge, type Target } from './target.js';
 import { targetModule, targetNames } from './targets.js';
 
 const planted = fileURLToPath(new URL('../support/planted-faults.js', import.meta.url));
-const INPUTS = depth(400, 40);
+const INPUTS = depth(400, 25);
 
 async function moduleOf(path: string): Promise<Target> {
   return ((await import(pathToFileURL(path).href)) as { readonly target: Target }).target;

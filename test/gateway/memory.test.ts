@@ -109,7 +109,7 @@ describe('gateway memory', () => {
     assert.equal(await codeOf(splitCalls(client).forward(step('large', 32, 1024, true), token)), 'OK');
   });
 
-  it('refuses with the numbers a training step of which one sequence needs more than one run may have, before it runs', async () => {
+  thorough('refuses with the numbers a training step of which one sequence needs more than one run may have, before it runs', async () => {
     const flags = ['--memory', '4MiB', '--residual-memory', '1MiB', '--max-tokens', '8192', '--max-virtual-tokens', '8'];
     const small = await startGateway({ backboneDir: backbone.dir, insecure: true, flags });
     const other = new (loadSplitService())(small.address, credentials.createInsecure(), clientChannelOptions());

@@ -219,7 +219,7 @@ describe('kill -9', () => {
   });
 
   // The last one: it leaves no gateway.
-  it('of the gateway for good: the client gives up after its time', async () => {
+  thorough('of the gateway for good: the client gives up after its time', async () => {
     const connection = await connect({
       address: gateway.address,
       ca: gateway.caFile!,

@@ -99,7 +99,7 @@ describe('the client as a user runs it', () => {
     assert.notEqual(one.stdout, other.stdout);
   });
 
-  it('a classification head is trained, measured and asked from the command line', async () => {
+  thorough('a classification head is trained, measured and asked from the command line', async () => {
     const data = join(dir, 'classes.jsonl');
     const texts = ['the pump runs hot', 'the valve leaks oil'];
     await writeFile(data, texts.map((text, at) => `${JSON.stringify({ text, label: ['pump', 'valve'][at] })}\n`).join(''));

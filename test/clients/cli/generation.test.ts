@@ -108,7 +108,7 @@ describe('generation from the command line', () => {
     assert.match((await toFile('other.jsonl', '--resume')).stderr, /other\.jsonl:1: expected the answer to prompt 0 of \d+ tokens/);
   });
 
-  it('searches with beams, of a prompt and of a file, and refuses beside them what they do not do', async () => {
+  thorough('searches with beams, of a prompt and of a file, and refuses beside them what they do not do', async () => {
     const connection = flags.slice(0, flags.indexOf('--temperature'));
     const beams = (...args: readonly string[]) => cutlayerHere(['client', 'generate', ...connection, '--num-beams', '3', ...args]);
     const several = await beams('--prompt', 'The pump', '--num-return-sequences', '2');

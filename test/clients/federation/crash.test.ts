@@ -151,7 +151,7 @@ describe('a participant that is killed', function () {
     assert.ok((await survives({ secureAggregation: null }, depth(2, 23))) > 50);
   });
 
-  it('goes on with its training from the last checkpoint', async () => {
+  thorough('goes on with its training from the last checkpoint', async () => {
     const federation = await rig.found(settings);
     const killer = new Killer(Number.POSITIVE_INFINITY);
     let over = false;
@@ -202,7 +202,7 @@ describe('a participant that is killed', function () {
     await Promise.all(others);
   });
 
-  it('counts its privacy before the payload leaves, and refuses what goes over the budget', async () => {
+  thorough('counts its privacy before the payload leaves, and refuses what goes over the budget', async () => {
     const privacy = { noiseMultiplier: 1, clip: { kind: 'fixed', norm: 0.5 }, delta: 1e-5, maxEpsilon: 9 };
     const federation = await rig.found({ ...settings, privacy, rounds: { ...settings.rounds, count: 5 } });
     const disk = MemberStore.memory();

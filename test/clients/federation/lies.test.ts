@@ -10,6 +10,7 @@ import type { FederationApi, Task } from '../../../src/protocol/federation/feder
 import { type OrderPlace, signOrder } from '../../../src/protocol/federation/founder-order.js';
 import { signPlainAdvertisement } from '../../../src/protocol/secagg/messages.js';
 import { generateIdentity, type IdentityKey } from '../../../src/protocol/secagg/signature.js';
+import { thorough } from '../../support/exhaustive.js';
 import { type FederationRig, federationRig, type TestFederation } from '../../support/federation-rig.js';
 import { anyOrder } from '../../support/founder-orders.js';
 
@@ -217,13 +218,14 @@ describe('a participant, told by its coordinator', () => {
       ['enlist', 'shareKeys', 'submit'],
     ));
 
-  it('a list of two survivors, refuses to confirm', () =>
+  thorough('a list of two survivors, refuses to confirm', () =>
     refuses(
       taskLie('confirm', (task) => ({ ...task, survivors: ['site0', 'site1'] })),
       'SECAGG_REFUSED',
       /survivors: 2, at least 3 have to be in a sum/,
       ['enlist', 'shareKeys', 'submit'],
-    ));
+    ),
+  );
 
   it('a sum that differs from the one before by fewer members than its raised floor, refuses to confirm', () =>
     refuses(
@@ -453,7 +455,7 @@ describe('a participant, told by its coordinator', () => {
     await assert.rejects(wanted.participant(0, { api: other.api(0) }), code);
   });
 
-  it('fewer broadcasts than it has, says that the coordinator went backwards, and goes on when it has them again', async () => {
+  thorough('fewer broadcasts than it has, says that the coordinator went backwards, and goes on when it has them again', async () => {
     const federation = await rig.found({ ...short, evaluation: null, rounds: { ...short.rounds, count: 2 } });
     const real = federation.api(0);
     let asked = 0;
@@ -494,7 +496,7 @@ describe('a participant, told by its coordinator', () => {
     await assert.rejects(federation.participant(1, { floors: { minCohort: 4 } }), most);
   });
 
-  it('of an earlier round again, goes on with the one it is in', async () => {
+  thorough('of an earlier round again, goes on with the one it is in', async () => {
     const federation = await rig.found({ ...short, rounds: { ...short.rounds, count: 2 } });
     const real = federation.api(0);
     const events: ParticipantEvent[] = [];

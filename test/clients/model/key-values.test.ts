@@ -56,7 +56,7 @@ describe('keys and values of the whole model', () => {
     'llama3-tiny': depth(one, []),
     'qwen3-tiny': depth<readonly (readonly [number, number])[]>(everyCut, [everyCut[3]]),
     'olmo2-tiny': depth(one, []),
-    'phi3-tiny': [[1, 1]],
+    'phi3-tiny': depth(one, []),
     'granite-tiny': depth(one, []),
     'gemma3_text-tiny': [[1, 1]],
   };

@@ -26,6 +26,7 @@ import {
   TrainingClient,
   toExamples,
 } from '../../../clients/typescript/index.js';
+import { every } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
 
@@ -79,7 +80,7 @@ describe('adapters in training', () => {
     );
   const bytesOf = (adapter: Adapter) => adapter.parameters.map(({ value }) => value.data.slice());
 
-  for (const method of methodNames) {
+  for (const method of every(3, methodNames)) {
     it(`${method}: begins with the same bytes for the same seed, and its names are distinct`, async () => {
       const [one, two] = [await create(method), await create(method)];
       assert.ok(one.parameters.length > 0);

@@ -25,6 +25,7 @@ import { PRIVACY_LEDGER_FILE } from '../../../clients/typescript/training/privac
 import { epsilonOf } from '../../../src/privacy/accountant.js';
 import { clipByNorm } from '../../../src/privacy/clip.js';
 import { gaussianEvent } from '../../../src/privacy/event.js';
+import { every } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { seededBytes } from '../../support/seeded-bytes.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
@@ -107,7 +108,7 @@ describe('private training', () => {
 
   it('lets one example more change the sum by no more than the clip norm, and by as much when it is clipped', async () => {
     const privacy = { clipNorm: 0.01, noiseMultiplier: 0, expectedBatch: 4 };
-    for (const [at, extra] of examples.entries()) {
+    for (const [at, extra] of every(3, [...examples.entries()])) {
       const without = examples.filter((_, other) => other !== at);
       const moved = distance(await gradientOf(examples, privacy), await gradientOf(without, privacy)) * 4;
       assert.ok(moved <= 0.01 * (1 + 1e-5) && moved > 0.0099, `${moved} for example ${at} of ${extra.tokenIds.length} tokens`);

@@ -106,7 +106,7 @@ describe('simulated federations', function () {
     await assert.rejects(run([], { participants: 40 }), { code: 'INVALID_ARGUMENT', message: /at least 80 records for 40/ });
   });
 
-  const many = depth(100, 20);
+  const many = depth(100, 12);
 
   it(`run a round of ${many} participants under secure aggregation, each with a part of the others for neighbours`, async () => {
     const data = join(dir, 'many.jsonl');

@@ -8,7 +8,7 @@ import { type PackRequest, pack } from '../../../src/compiler/pack/pack.js';
 import { encodeTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, tensor } from '../../../src/tensor/tensor.js';
 import { type Variant, withVariant } from '../../support/checkpoint-variant.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { fixtureDir } from '../../support/packed-model.js';
 
 describe('pack', () => {
@@ -136,7 +136,7 @@ describe('pack', () => {
     });
   });
 
-  it('reads the names that training wrappers and bases without a head give to tensors', async () => {
+  thorough('reads the names that training wrappers and bases without a head give to tensors', async () => {
     const renamings: readonly ((name: string) => string)[] = [
       (name) => `_orig_mod.${name}`,
       (name) => `module.${name}`,

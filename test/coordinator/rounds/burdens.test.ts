@@ -142,7 +142,7 @@ describe('a member that means harm', () => {
     };
     await toggle(100);
     const before = pages();
-    const many = depth(2000, 300);
+    const many = depth(2000, 100);
     await toggle(many);
     assert.deepEqual(pages(), before);
     assert.equal(commits, 100 + many);

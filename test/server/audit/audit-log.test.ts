@@ -11,6 +11,7 @@ import { MAX_WAITING } from '../../../src/server/audit/audit-log.js';
 import { FileSink } from '../../../src/server/audit/file-sink.js';
 import { verifyAudit } from '../../../src/server/audit/verify-audit.js';
 import { auditLogOver, MemorySink, writeAudit } from '../../support/audit-rig.js';
+import { thorough } from '../../support/exhaustive.js';
 import { hasCode } from '../../support/has-code.js';
 
 const built = (path: string): string => pathToFileURL(join(packageRoot(), 'dist', path)).href;
@@ -55,7 +56,7 @@ describe('the audit log', () => {
     await log.close();
   });
 
-  it('bounds the entries that wait', async () => {
+  thorough('bounds the entries that wait', async () => {
     const { log } = auditLogOver(new MemorySink());
     const waiting = Array.from({ length: MAX_WAITING }, () => log.record('call'));
     await assert.rejects(log.record('call'), hasCode('AUDIT_UNAVAILABLE'));

@@ -8,7 +8,7 @@ import { continueAll, promptIds } from '../../../../clients/typescript/inference
 import type { Constraint } from '../../../../clients/typescript/inference/grammar/constraint.js';
 import { leaseGrammar } from '../../../../clients/typescript/inference/grammar/grammar-cache.js';
 import { cutlayerHere } from '../../../support/command-here.js';
-import { thorough } from '../../../support/exhaustive.js';
+import { depth, thorough } from '../../../support/exhaustive.js';
 import { packedFixture } from '../../../support/packed-fixture.js';
 import { type ServingRig, startServingRig } from '../../../support/serving-rig.js';
 import { dataOfStreams, startTapProxy, type TapProxy } from '../../../support/tap-proxy.js';
@@ -61,7 +61,7 @@ describe('generation under a constraint', () => {
       [{ kind: 'choice', choices: ['yes', 'no', ' perhaps'] }, (text) => ['yes', 'no', ' perhaps'].includes(text)],
     ];
     for (const [constraint, fits] of constraints) {
-      for (const { text, finish } of await texts({ constraint, seed: 4 }, 3)) {
+      for (const { text, finish } of await texts({ constraint, seed: 4 }, depth(3, 1))) {
         assert.equal(finish, 'stop');
         assert.ok(fits(text), text);
       }
@@ -112,7 +112,7 @@ describe('generation under a constraint', () => {
     assert.ok(performance.now() - began < 30_000);
   });
 
-  it('is asked for at the command line, one constraint at a time', async () => {
+  thorough('is asked for at the command line, one constraint at a time', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'cutlayer-constraint-'));
     try {
       await writeFile(join(dir, 'schema.json'), JSON.stringify(schema));
