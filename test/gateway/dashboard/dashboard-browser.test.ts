@@ -351,6 +351,8 @@ thoroughSuite('the page /admin in a browser', function () {
         papers.add(texts[0]![2]);
         const wide: number = await page.value('document.documentElement.scrollWidth');
         assert.ok(wide <= width, `${theme}, ${width} px: ${wide} px wide`);
+        const name: number = await page.value(`document.querySelector('#dashboard h1').getBoundingClientRect().height`);
+        assert.ok(name < 40, `${theme}, ${width} px: the name of the model takes ${name} px`);
         await shot(`${theme}-${width}`);
       }
     }
