@@ -20,6 +20,7 @@ import { benchGenerate } from './decode/generate.js';
 import { benchLanes } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
+import { benchHostile } from './hostile/hostile.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { head, Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
@@ -38,6 +39,7 @@ const sections = [
   'decode',
   'drafts',
   'soak',
+  'hostile',
 ] as const;
 
 const program = new Command('npm run bench --')
@@ -47,6 +49,7 @@ const program = new Command('npm run bench --')
   .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
   .option('--small', 'GPT-2-small shape only')
   .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
+  .option('--connections <n>', 'hostile connections; the section runs only when it is named', Number, 1000)
   .option('--tiny', 'methods, wire dtypes and decode at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
@@ -54,8 +57,16 @@ for (const word of program.args) {
   const guess = didYouMean(word, sections) || `; expected some of ${sections.join(', ')}`;
   if (!(sections as readonly string[]).includes(word)) program.error(`error: there is no section ${word}${guess}`);
 }
-const options = program.opts<{ rounds: number; python: string; small?: boolean; tiny?: boolean; minutes: number; dir: string }>();
-const wanted = new Set(program.args.length > 0 ? program.args : sections.filter((section) => section !== 'soak'));
+const options = program.opts<{
+  rounds: number;
+  python: string;
+  small?: boolean;
+  tiny?: boolean;
+  minutes: number;
+  connections: number;
+  dir: string;
+}>();
+const wanted = new Set(program.args.length > 0 ? program.args : sections.filter((section) => section !== 'soak' && section !== 'hostile'));
 
 // The allocator reads its settings at process start, so this process restarts with them.
 if (process.env.GLIBC_TUNABLES === undefined) {
@@ -73,6 +84,7 @@ const report = new Report();
 process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
 if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
+if (wanted.delete('hostile')) await benchHostile(report, await packed(gpt2Tiny), options.connections);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('decode'))

@@ -1,5 +1,6 @@
-/** What a gateway's own budgets count, from the metrics of its admin port. */
+/** What a gateway's own budgets count and what is open, from the metrics of its admin port. */
 import { gatewayGauges } from '../../src/gateway/gauges.js';
+import { serverGauges } from '../../src/server/rpc/gauges.js';
 
 /** Kept steps, calls with their messages, and running jobs. */
 const COUNTED = ['residualBytes', 'inputBytes', 'callBytes', 'workBytes'] as const satisfies readonly (keyof typeof gatewayGauges)[];
@@ -12,9 +13,26 @@ const TIMEOUT_MS = 5000;
  * @param admin host:port of its admin port
  */
 export async function accountedBytes(admin: string): Promise<number> {
-  const response = await fetch(`http://${admin}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  const text = await response.text();
+  const text = await metricsOf(admin);
   return COUNTED.reduce((sum, name) => sum + gauge(text, gatewayGauges[name][0]), 0);
+}
+
+/** What is open at a gateway now. */
+export interface Open {
+  readonly connections: number;
+  /** Calls admitted and not yet answered. */
+  readonly calls: number;
+}
+
+/** Connections and calls that a gateway has now. @param admin host:port of its admin port */
+export async function openAt(admin: string): Promise<Open> {
+  const text = await metricsOf(admin);
+  return { connections: gauge(text, serverGauges.connections[0]), calls: gauge(text, serverGauges.inFlightCalls[0]) };
+}
+
+async function metricsOf(admin: string): Promise<string> {
+  const response = await fetch(`http://${admin}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  return response.text();
 }
 
 /** A gauge without labels, in the text format of Prometheus. */

@@ -1,6 +1,6 @@
 /** What a soak has measured so far: a line a minute, and one table at the end. */
 import { residentBytes } from '../../test/support/process-memory.js';
-import { median } from '../paired.js';
+import { median, quantile } from '../paired.js';
 import type { Report } from '../report.js';
 import { accountedBytes } from './accounted.js';
 
@@ -147,11 +147,6 @@ const quantiles = [
   [0.5, 'median'],
   [0.99, 'p99'],
 ] as const;
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
-}
 
 /** The slope of the line that fits values at 0, 1, 2, ... best, by least squares. */
 function slope(values: readonly number[]): number {

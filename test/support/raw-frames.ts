@@ -48,10 +48,19 @@ export const pingFrame = (): Buffer => frame(FRAME.ping, Buffer.alloc(8));
 export const responseFrame = (stream: number): Buffer =>
   frame(FRAME.headers, Buffer.of(0x88), { flags: END_STREAM_OR_ACK | END_HEADERS, stream });
 
-/** HEADERS of a request; its stream stays open. Names and values below 127 bytes. */
+/** A string of header fields, not compressed, of less than 16 KiB (RFC 7541 sec. 5.1 and 5.2). */
+function headerText(value: string): Buffer {
+  const over = value.length - 127;
+  const length = over < 0 ? [value.length] : [127, (over & 127) | 128, over >> 7];
+  return Buffer.concat([Buffer.from(length), Buffer.from(value)]);
+}
+
+/** A RST_STREAM: the caller cancels. */
+export const resetFrame = (stream: number): Buffer => frame(FRAME.reset, Buffer.of(0, 0, 0, 8), { stream });
+
+/** HEADERS of a request; its stream stays open. */
 export function requestFrame(stream: number, headers: readonly (readonly [string, string])[]): Buffer {
-  const text = (value: string): Buffer => Buffer.concat([Buffer.of(value.length), Buffer.from(value)]);
-  const payload = Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), text(name), text(value)]));
+  const payload = Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), headerText(name), headerText(value)]));
   return frame(FRAME.headers, payload, { flags: END_HEADERS, stream });
 }
 

@@ -16,6 +16,8 @@ export interface RawOptions {
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined;
   /** The receive window of each stream; a small one leaves answers unread. */
   readonly window?: number;
+  /** The address that the connection comes from. */
+  readonly localAddress?: string;
 }
 
 /** How a call ended. */
@@ -59,10 +61,10 @@ export function framed(message: Buffer, compressed = 0): Buffer {
 }
 
 /** Opens a raw connection to `host:port`. */
-export function connectRaw(address: string, { caFile, certificate, window }: RawOptions = {}): RawConnection {
+export function connectRaw(address: string, { caFile, certificate, window, localAddress }: RawOptions = {}): RawConnection {
   const settings = { enablePush: false, ...(window !== undefined && { initialWindowSize: window }) };
   const [host, port] = address.split(':');
-  const socket = net.connect(Number(port), host);
+  const socket = net.connect({ port: Number(port), host, ...(localAddress !== undefined && { localAddress }) });
   const createConnection = () =>
     caFile === undefined
       ? socket
