@@ -3,6 +3,8 @@ import { loadBackbone } from '../artifacts/store.js';
 import { checkServerFiles } from '../server/check-files.js';
 import type { GatewayConfig } from './config.js';
 import { readPrices } from './ledger/price-file.js';
+import { standardPolicy } from './protection/policy.js';
+import { readPolicies } from './protection/policy-file.js';
 
 /**
  * @throws CutlayerError NOT_FOUND, INVALID_ARTIFACT, DIGEST_MISMATCH, SIGNATURE_REJECTED, IO_ERROR,
@@ -11,5 +13,6 @@ import { readPrices } from './ledger/price-file.js';
 export async function checkGateway(config: GatewayConfig): Promise<void> {
   await checkServerFiles(config);
   if (config.prices !== undefined) await readPrices(config.prices);
-  await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer });
+  const { manifest } = await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer });
+  if (config.protection !== undefined) await readPolicies(config.protection, standardPolicy(manifest.dims.hiddenSize));
 }

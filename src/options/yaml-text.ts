@@ -1,5 +1,5 @@
 /** YAML from outside, as plain values. */
-import { parseDocument } from 'yaml';
+import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 
 const MAX_DEPTH = 64;
 /** Levels that a text may seem to have before it is parsed: brackets in strings are counted too. */
@@ -29,6 +29,25 @@ export function parseYaml(text: string): unknown {
   }
   requireShallow(value, 0);
   return value;
+}
+
+/**
+ * The line of a text, counted from 1, in which the value at a path of keys begins, or its key.
+ * Undefined where there is none.
+ * @param text that {@link parseYaml} has taken
+ */
+export function lineInYaml(text: string, path: readonly string[]): number | undefined {
+  const lines = new LineCounter();
+  let node: unknown = parseDocument(text, { logLevel: 'error', lineCounter: lines }).contents;
+  let at: number | undefined;
+  for (const key of path) {
+    if (!isMap(node)) break;
+    const pair = node.items.find(({ key: name }) => isScalar(name) && String(name.value) === key);
+    if (pair === undefined) break;
+    at = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
+    node = pair.value;
+  }
+  return at === undefined ? undefined : lines.linePos(at).line;
 }
 
 /** Most open brackets, or indentations and indicators of a line, at any place; in linear time. */

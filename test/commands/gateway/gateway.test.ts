@@ -245,12 +245,15 @@ describe('the configuration of a gateway', () => {
     assert.deepEqual([good.code, good.stdout], [0, 'configuration is valid\n'], good.stderr);
     await assert.rejects(stat(stateDir), { code: 'ENOENT' });
 
+    const policies = join(dir, 'policies.yaml');
+    await writeFile(policies, 'default:\n  rows-per-day: 0\n');
     const bad: readonly (readonly [string[], number, RegExp])[] = [
       [['--backbone', join(dir, 'nothing')], 1, /error NOT_FOUND: /],
       [['--tls-cert', file, '--tls-key', file], 1, /error INVALID_CONFIG: .*PEM certificate chain/],
       [['--tls-cert', join(dir, 'a.pem'), '--tls-key', join(dir, 'b.pem')], 1, /error IO_ERROR: .*cannot be read/],
       [['--tls-cert', file], 2, /error INVALID_OPTION: --tls-cert: expected --tls-cert and --tls-key together/],
       [['--state-dir', join(file, 'below-a-file')], 1, /error IO_ERROR: state directory /],
+      [['--protection', policies], 1, /error INVALID_CONFIG: .*policies\.yaml:2: default\.rows-per-day: .*got 0/],
     ];
     for (const [args, exitCode, message] of bad) {
       const { code, stdout, stderr } = await check(...args);

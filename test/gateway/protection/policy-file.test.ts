@@ -28,4 +28,16 @@ describe('a file of protection policies', () => {
   ] as const) {
     it(`refuses ${text}`, () => assert.throws(() => parse(text), { code: 'INVALID_CONFIG', message: says }));
   }
+
+  for (const [text, line] of [
+    ['default:\n  rows-per-day: 5\n  near-inputs: -1\n', 3],
+    ['\n# bounds\ntenants:\n  acme:\n    rows: 1\n', 5],
+    ['default: {}\ntenants:\n  acme: { min-row-norm: 3,\n    max-row-norm: 1 }\n', 3],
+    ['tenants: {}\nothers: {}\n', 2],
+    ['default:\n  - rows-per-day\n', 1],
+  ] as const) {
+    it(`names line ${line} of ${JSON.stringify(text)}`, () => {
+      assert.throws(() => parse(text), { code: 'INVALID_CONFIG', message: new RegExp(`^policies\\.yaml:${line}: `) });
+    });
+  }
 });
