@@ -73,7 +73,7 @@ describe('the work of a training run', () => {
         assert.ok(charged.backward > 0 && charged.forward > charged.backward);
         const text = chargedText(connection.charged, connection.card.prices);
         assert.match(text, new RegExp(`; EUR ${rows[0]!.cost}$`));
-        assert.ok(forecastLines(3, expected, connection.card.prices).some((line) => line.includes(text)));
+        assert.ok(forecastLines(3, expected, connection.card, connection.wireDtype).some((line) => line.includes(text)));
       } finally {
         connection.close();
       }

@@ -8,6 +8,7 @@ import { shutdownOf } from '../../connection/shutdown.js';
 import { wireNote } from '../wire-range.js';
 import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
+import { protectionText } from './protection-text.js';
 
 /** A gateway that answered the probe answers a call soon, or not at all. */
 const RETRY_FOR_MS = 3000;
@@ -54,12 +55,14 @@ export async function modelFindings(
     ok('access', `the gateway takes the token, and serves ${card.name} (${card.family})`),
     backboneFinding(card, bundle, flags.gateway, now),
     ok('limits', limitsText(card)),
+    ok('protection', protectionText(card.protection)),
     wireFinding(card, bundle, flags.wire),
   ];
 }
 
 /** The checks that need the model card. */
-export const unknown = (why: string): readonly Finding[] => (['backbone', 'limits', 'wire'] as const).map((name) => skipped(name, why));
+export const unknown = (why: string): readonly Finding[] =>
+  (['backbone', 'limits', 'protection', 'wire'] as const).map((name) => skipped(name, why));
 
 function wireFinding(card: ServedModel, bundle: ClientBundleArtifact | undefined, wire: WireDType): Finding {
   try {

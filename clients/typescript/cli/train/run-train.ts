@@ -21,7 +21,8 @@ export async function runTrain(given: TrainFlags): Promise<void> {
     const training = await prepareTraining(flags, session, signal);
     const { card } = session.connection;
     if (flags.dryRun) {
-      for (const line of forecastLines(training.totalSteps, await training.forecast(), card.prices)) stdout.line(line);
+      for (const line of forecastLines(training.totalSteps, await training.forecast(), card, session.connection.wireDtype))
+        stdout.line(line);
       return;
     }
     const summary = await training.run(flags, progress.onEvent);
