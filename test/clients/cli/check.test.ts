@@ -58,7 +58,10 @@ describe('cutlayer client check', () => {
     assert.match(stdout, /^ok {2}address {6}127\.0\.0\.1:\d+ answers$/m);
     assert.match(stdout, /^ok {2}certificate {2}trusted; names .*127\.0\.0\.1.*; valid until \d{4}-\d\d-\d\d, \d+ days from now$/m);
     assert.match(stdout, /^ok {2}clock {8}as the gateway's, to a second$/m);
-    assert.match(stdout, /^ok {2}protection {3}texts of at least 2 tokens, virtual ones among them; 8 directions .*; 16 near inputs in a day$/m);
+    assert.match(
+      stdout,
+      /^ok {2}protection {3}texts of at least 2 tokens, virtual ones among them; 8 directions .*; 16 near inputs in a day$/m,
+    );
     assert.match(stdout, /^ok {2}token {8}tenant acme; scopes train infer; valid until .* UTC, (59|60) min left$/m);
     assert.match(stdout, /^ok {2}access {7}the gateway takes the token, and serves .*llama/m);
     assert.match(stdout, /^ok {2}backbone {5}the bundle fits backbone [0-9a-f]{12}$/m);
