@@ -77,7 +77,7 @@ describe('cutlayer gateway audit-extraction', () => {
     assert.match((await audit('none', '--held-out', join(dir, 'none.jsonl'))).stderr, /--held-out|completion/);
   });
 
-  thorough("recovers a part of the demo's model from answers, and is stopped and alarmed by the bound of rows", async function () {
+  thorough("attacks the demo's model, and is stopped, alarmed and audited at the bound of rows", async function () {
     this.timeout(3_600_000);
     const demo = join(packageRoot(), 'demo');
     const { backboneDir, bundleDir } = await packedOnce('packed-demo', (outDir) =>
@@ -89,16 +89,18 @@ describe('cutlayer gateway audit-extraction', () => {
     const { code, stdout, stderr } = await cutlayerHere([
       ...['gateway', 'audit-extraction', '--backbone', backboneDir, '--bundle', bundleDir, '--out', out],
       ...['--student', join(demo, 'backbone/checkpoint/config.json'), '--protection', join(dir, 'demo-policies.yaml')],
-      ...['--data', join(dir, 'demo-train.jsonl'), '--held-out', join(dir, 'demo-test.jsonl'), '--rows', '100000', '--steps', '400'],
+      ...['--data', join(dir, 'demo-train.jsonl'), '--held-out', join(dir, 'demo-test.jsonl'), '--rows', '20000', '--steps', '60'],
     ]);
     assert.equal(code, 0, stderr);
     const { model, students, taken } = await reportIn(out);
     assert.ok(model.accuracy > 0.99, stdout);
-    assert.ok(taken.protected.rows <= 2000 && taken.protected.audited.alarms.includes('rowsPerDay'), stdout);
-    const { protected: guarded, unprotected } = students;
-    // How far a student of a small quota comes is measured, not bounded: docs/protection.md.
-    assert.ok(unprotected.recovery!.ratio > 0.2, stdout);
-    assert.ok(guarded.recovery!.ratio < unprotected.recovery!.ratio + 0.1, stdout);
+    assert.deepEqual(taken.protected.refused, { policy: 'rows-per-day', allowed: 2000 }, stdout);
+    assert.ok(taken.protected.rows <= 2000, stdout);
+    assert.deepEqual(taken.protected.audited.alarms, ['rowsPerDay'], stdout);
+    assert.ok(taken.protected.audited.refusals.length >= 1, stdout);
+    assert.ok(taken.unprotected.rows > 19_000 && taken.unprotected.refused === null, stdout);
+    // How far a student comes is measured, not bounded: docs/protection.md.
+    for (const { loss, accuracy } of Object.values(students)) assert.ok(loss > model.loss && accuracy <= model.accuracy, stdout);
   });
 });
 
