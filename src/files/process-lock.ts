@@ -64,14 +64,22 @@ export async function tryLock(path: string, terms: LockTerms = {}): Promise<Proc
  *   IO_ERROR
  */
 export async function lockWithin(path: string, ms: number, terms: LockTerms = {}): Promise<ProcessLock> {
+  const found = await tryLockWithin(path, ms, terms);
+  if (found !== undefined && 'release' in found) return found;
+  const who = found === undefined ? 'other processes have' : `process ${found.pid} on ${found.host} has`;
+  throw new CutlayerError('UNAVAILABLE', `${path}: ${who} held this lock for ${ms / 1000} s; try again`);
+}
+
+/**
+ * Takes a lock, and waits for it.
+ * @returns as {@link tryLock}, `ms` later where others hold it
+ * @throws CutlayerError IO_ERROR
+ */
+export async function tryLockWithin(path: string, ms: number, terms: LockTerms = {}): Promise<ProcessLock | Holder | undefined> {
   const until = performance.now() + ms;
   for (;;) {
     const found = await tryLock(path, terms);
-    if (found !== undefined && 'release' in found) return found;
-    if (performance.now() >= until) {
-      const who = found === undefined ? 'other processes have' : `process ${found.pid} on ${found.host} has`;
-      throw new CutlayerError('UNAVAILABLE', `${path}: ${who} held this lock for ${ms / 1000} s; try again`);
-    }
+    if ((found !== undefined && 'release' in found) || performance.now() >= until) return found;
     await setTimeout(POLL_MS);
   }
 }

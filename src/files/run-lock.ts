@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { CutlayerError } from '../errors.js';
-import { type Holder, type ProcessLock, tryLock } from './process-lock.js';
+import { type Holder, type ProcessLock, tryLockWithin } from './process-lock.js';
 
 const LOCK_FILE = 'run.lock';
 
@@ -16,6 +16,8 @@ export interface LockPurpose {
   readonly flag: string;
   /** What the holder has been doing. */
   readonly activity: string;
+  /** How long it is waited for, in milliseconds. Default: not at all. */
+  readonly waitMs?: number | undefined;
 }
 
 const TRAINING_RUN: LockPurpose = { flag: '--out', activity: 'writing a run here' };
@@ -28,13 +30,13 @@ export type RunLock = ProcessLock;
  * @throws CutlayerError ALREADY_EXISTS naming the process that holds it; IO_ERROR for the directory
  */
 export async function lockRun(dir: string, purpose: LockPurpose = TRAINING_RUN): Promise<RunLock> {
-  const { flag } = purpose;
+  const { flag, waitMs = 0 } = purpose;
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
     const reason = cause.code === 'EEXIST' || cause.code === 'ENOTDIR' ? 'a file is in the way' : (cause.code ?? 'it failed');
     throw new CutlayerError('IO_ERROR', `${dir}: cannot be made a directory (${reason}); choose another ${flag}`, { cause });
   });
   const path = join(dir, LOCK_FILE);
-  const found = await tryLock(path).catch((cause: unknown) => {
+  const found = await tryLockWithin(path, waitMs).catch((cause: unknown) => {
     throw new CutlayerError('IO_ERROR', `${CutlayerError.from(cause).message}; choose another ${flag}`, { cause });
   });
   if (found === undefined) throw new CutlayerError('ALREADY_EXISTS', `${dir}: another run is being started here; choose another ${flag}`);

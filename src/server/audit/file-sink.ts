@@ -25,6 +25,12 @@ export interface OpenedFiles {
   readonly torn: FileEnd['torn'];
 }
 
+/** How a directory is opened. */
+export interface FileSinkOptions {
+  readonly maxBytes?: number;
+  readonly waitMs?: number;
+}
+
 /** Files of one directory, of which the last one grows. */
 export class FileSink implements AuditSink {
   readonly #dir: string;
@@ -44,12 +50,13 @@ export class FileSink implements AuditSink {
 
   /**
    * Opens a directory, made when missing, for one process.
+   * @param options.waitMs how long another process is waited for that writes to it
    * @throws CutlayerError ALREADY_EXISTS for one that another process writes to; AUDIT_BROKEN when
    *   its last entry cannot be continued; IO_ERROR
    */
-  static async open(dir: string, { maxBytes = FILE_BYTES }: { readonly maxBytes?: number } = {}): Promise<OpenedFiles> {
+  static async open(dir: string, { maxBytes = FILE_BYTES, waitMs }: FileSinkOptions = {}): Promise<OpenedFiles> {
     await mkdir(dir, { recursive: true, mode: 0o700 }).catch(() => undefined); // the lock says why
-    const lock = await lockRun(dir, { flag: '--audit', activity: 'writing the audit log here' });
+    const lock = await lockRun(dir, { flag: '--audit', activity: 'writing the audit log here', waitMs });
     try {
       const sink = new FileSink(dir, lock, maxBytes);
       return { sink, ...(await sink.#continue()) };

@@ -16,6 +16,9 @@ import { FileSink } from './file-sink.js';
 import { RecentEntries } from './recent-entries.js';
 import { SyslogSink } from './syslog-sink.js';
 
+/** A command holds the log for the time of an entry: several at once take turns. */
+const LOCK_WAIT_MS = 5_000;
+
 /** The audit of a running server. */
 export interface ServerAudit extends Audit {
   /** For the server of its calls. */
@@ -142,5 +145,5 @@ interface OpenedSink {
 /** With a collector each start begins a chain: what it keeps cannot be read back. */
 async function openSink(target: Exclude<AuditTarget, { kind: 'none' }>, now: () => number): Promise<OpenedSink> {
   if (target.kind === 'syslog') return { sink: new SyslogSink(target.address, now), head: beforeFirst };
-  return FileSink.open(target.dir);
+  return FileSink.open(target.dir, { waitMs: LOCK_WAIT_MS });
 }

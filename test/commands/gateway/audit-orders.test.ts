@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { auditOrder } from '../../../src/commands/gateway/audit-order.js';
 import { filesAt } from '../../../src/server/audit/audit-files.js';
 import { verifyAudit } from '../../../src/server/audit/verify-audit.js';
 import { KeyRing } from '../../../src/server/auth/key-ring.js';
@@ -41,6 +42,24 @@ describe('orders of commands while no gateway runs', () => {
       'keys,drop all, and make one,,command',
     ]);
     assert.ok((await verifyAudit(join(dir, 'audit'))).checkpoints > 0);
+  });
+
+  it('take turns in the log when several are given at once', async () => {
+    const place = { stateDir: dir };
+    await Promise.all(Array.from({ length: 8 }, (_, order) => auditOrder(place, 'keys', { action: `order ${order}` })));
+    const [file] = await filesAt(join(dir, 'audit'));
+    const text = await readFile(file!, 'utf8');
+    assert.deepEqual([...text.matchAll(/order \d/g)].map(String).sort(), [
+      'order 0',
+      'order 1',
+      'order 2',
+      'order 3',
+      'order 4',
+      'order 5',
+      'order 6',
+      'order 7',
+    ]);
+    await verifyAudit(join(dir, 'audit'));
   });
 
   it('change nothing when they cannot be audited, and are not audited with --audit none', async () => {

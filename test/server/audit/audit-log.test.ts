@@ -155,7 +155,9 @@ describe('files of the audit log', () => {
   it('belongs to one process', async () => {
     const { sink } = await FileSink.open(dir);
     await assert.rejects(FileSink.open(dir), hasCode('ALREADY_EXISTS', /writing the audit log here.*choose another --audit/));
+    const next = FileSink.open(dir, { waitMs: 60_000 });
     await sink.close();
+    await (await next).sink.close();
     await (await FileSink.open(dir)).sink.close();
   });
 });
