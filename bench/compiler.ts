@@ -5,6 +5,7 @@ import { openGraphs, type SessionHost } from '../src/runtime/graphs.js';
 import type { NamedTensors } from '../src/runtime/protocol.js';
 import { openSafetensors } from '../src/safetensors/reader.js';
 import { elementCount, f32, type Tensor } from '../src/tensor/tensor.js';
+import { checkFloor } from './floor-check.js';
 import { type WeightLayout, writeGemmFloor } from './gemm-floor.js';
 import { elapsedMs, median, paired } from './paired.js';
 import type { Report } from './report.js';
@@ -44,6 +45,16 @@ export async function benchCompiler(
     const heads = (length: number, seed: number): Tensor<'float32'> => random([batch, dims.numHeads, length, dims.headDim], seed);
     const rows = { rows: random([virtualTokens + batch * sequence, dims.hiddenSize], 3) };
     const products = { queries: heads(sequence, 5), keys: heads(virtualTokens + sequence, 6), values: heads(virtualTokens + sequence, 7) };
+    const title = `${name}, ${batch} x ${sequence} + ${virtualTokens}`;
+    const steady = await checkFloor(
+      { dir: backboneDir, weightsFile: manifest.weightsFile },
+      { ...rows, ...products },
+      { dims, layout, vjp: true, attention: true },
+    );
+    report.note(
+      `floor of ${title}: no denormal among ${(steady.count / 1e6).toFixed(0)} million numbers; ` +
+        `root mean squares of its products from ${steady.smallest.toFixed(2)} to ${steady.greatest.toFixed(2)}`,
+    );
     const cotangent = random([batch * sequence, dims.hiddenSize], 4);
     const vjpTimes: number[] = [];
     const forward = (): Promise<NamedTensors> => host.run(graphs.forward.file, inputs);
@@ -51,7 +62,6 @@ export async function benchCompiler(
       const kept = await forward();
       vjpTimes.push(await elapsedMs(() => runVjp(host, graphs, inputs, kept, cotangent)));
     };
-    const title = `${name}, ${batch} x ${sequence} + ${virtualTokens}`;
     const forwardPair = await paired(forward, () => host.run(floors.forward, rows), rounds);
     report.add(`forward, ${title}`, forwardPair.aMs, 'ms', { baseline: 'its weight GEMMs alone', ratio: forwardPair.ratio });
     const pair = await paired(both, () => host.run(floors.both, rows), rounds);

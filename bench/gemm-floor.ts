@@ -1,8 +1,10 @@
 /**
- * The floor of a backbone's time: only its weight GEMMs, at the same shapes and over the same
- * weights file. They are chained so that none can be dropped. Forward runs each weight once; with
- * `vjp` each weight runs again, transposed. With `attention`, the products of attention (scores,
- * values, and their cotangents) run too, once each.
+ * The floor of a backbone's time: only its GEMMs, at the same shapes and over the same weights
+ * file. Forward runs each weight once; with `vjp` each weight runs again, transposed. With
+ * `attention`, the products of attention (scores, values, and their cotangents) run too.
+ *
+ * Every layer starts from the graph's inputs and every product is scaled, so numbers stay near 1.
+ * A long chain of products would end in denormals, which are slow.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,45 +25,34 @@ export interface Dims {
 /** How the family stores a linear layer: `inOut` is GPT-2's Conv1D; other families are `outIn`. */
 export type WeightLayout = 'inOut' | 'outIn';
 
+/** Which floor. */
+export interface FloorOptions {
+  readonly dims: Dims;
+  readonly layout: WeightLayout;
+  readonly vjp: boolean;
+  readonly attention: boolean;
+  /** Every product is an output, to look at; else one small number of all. */
+  readonly results?: boolean;
+}
+
+/** The deviation of the weights that a checkpoint of the benchmark has. */
+const WEIGHT_DEVIATION = 0.02;
+
 /**
  * Writes the floor's graph beside the weights. Inputs `rows` [R, hiddenSize] and, with attention,
- * `queries` [B, numHeads, S, headDim], `keys` and `values` [B, numHeads, T, headDim].
+ * `queries` [B, numHeads, S, headDim], `keys` and `values` [B, numHeads, T, headDim], all with
+ * numbers near 1.
  * @returns the graph's file name
  */
-export function writeGemmFloor(
-  dir: string,
-  weightsFile: string,
-  header: SafetensorsHeader,
-  options: { readonly dims: Dims; readonly layout: WeightLayout; readonly vjp: boolean; readonly attention: boolean },
-): string {
-  const { dims, layout, vjp, attention } = options;
-  const { hiddenSize } = dims;
+export function writeGemmFloor(dir: string, weightsFile: string, header: SafetensorsHeader, options: FloorOptions): string {
+  const { vjp, attention, results = false } = options;
   const g = new GraphBuilder();
-  const matrices = [...header.tensors].filter(([, info]) => info.shape.length === 2);
-  const widths = new Set(matrices.map(([, { shape }]) => (layout === 'inOut' ? shape[0]! : shape[1]!)));
-  const current = new Map<number, Value>([[hiddenSize, g.input('rows', 'float32', [symbol('R'), hiddenSize])]]);
-  const sinks: Value[] = [];
-  const used = new Set<Value>();
-  for (const [name, { shape }] of matrices) {
-    const [inputWidth, outputWidth] = layout === 'inOut' ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!];
-    const W = g.weight(name, 'float32', shape);
-    const x = current.get(inputWidth)!;
-    used.add(x);
-    const y = g.gemm({ A: x, B: W }, { transB: layout === 'inOut' ? 0 : 1, alpha: steady(inputWidth) }); // [R, outputWidth]
-    if (vjp) {
-      current.set(inputWidth, g.gemm({ A: y, B: W }, { transB: layout === 'inOut' ? 1 : 0, alpha: steady(outputWidth) })); // [R, inputWidth]
-      if (widths.has(outputWidth) && !current.has(outputWidth)) current.set(outputWidth, y);
-    } else if (widths.has(outputWidth)) {
-      const waiting = current.get(outputWidth);
-      if (waiting !== undefined && !used.has(waiting)) sinks.push(g.reduceMax(waiting, [1])); // Llama's gate, beside its up
-      current.set(outputWidth, y);
-    } else if (outputWidth > hiddenSize) current.set(hiddenSize, g.slice(y, 1, 0, hiddenSize));
-    else sinks.push(g.reduceMax(y, [1]));
-  }
-  for (const [width, value] of current) if (width !== hiddenSize) sinks.push(g.reduceMax(value, [1]));
-  const sink = sinks.reduce((sum, value) => g.add(sum, value), current.get(hiddenSize)!);
-  const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}${attention ? '-attention' : ''}.onnx`;
-  const outputs = attention ? { sink, attentionSink: attentionProducts(g, dims, vjp) } : { sink };
+  const rows = weightProducts(g, header, options);
+  const heads = attention ? attentionProducts(g, options) : [];
+  const outputs = results
+    ? Object.fromEntries([...rows, ...heads].map((value, at) => [`product.${at}`, value]))
+    : { sink: sumOfCorners(g, rows), ...(attention ? { attentionSink: sumOfCorners(g, heads) } : {}) };
+  const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}${attention ? '-attention' : ''}${results ? '-results' : ''}.onnx`;
   const bytes = encodeModel(g.build({ outputs }), {
     externalData: (weight) => {
       const info = header.tensors.get(weight)!;
@@ -72,27 +63,64 @@ export function writeGemmFloor(
   return file;
 }
 
-/** Keeps numbers near 1 through a product with weights of N(0, 0.02²): denormals are slow. */
-const steady = (width: number): number => 1 / (0.02 * Math.sqrt(width));
+/** x W for every matrix, and with `vjp` (x W) Wᵀ. Wider inputs are the product before them. */
+function weightProducts(g: GraphBuilder, header: SafetensorsHeader, { dims, layout, vjp }: FloorOptions): readonly Value[] {
+  const inputs = new Map<number, Value>([[dims.hiddenSize, g.input('rows', 'float32', [symbol('R'), dims.hiddenSize])]]);
+  const products: Value[] = [];
+  for (const [name, { shape }] of header.tensors) {
+    if (shape.length !== 2) continue;
+    const [inputWidth, outputWidth] = layout === 'inOut' ? [shape[0]!, shape[1]!] : [shape[1]!, shape[0]!];
+    const x = inputs.get(inputWidth);
+    if (x === undefined) throw new Error(`floor: no product of width ${inputWidth} comes before the weight ${name}`);
+    const W = g.weight(name, 'float32', shape);
+    const transposed = layout === 'inOut' ? 0 : 1;
+    const y = g.gemm({ A: x, B: W }, { transB: transposed, alpha: steady(inputWidth) }); // [R, outputWidth]
+    products.push(y);
+    if (vjp) products.push(g.gemm({ A: y, B: W }, { transB: 1 - transposed, alpha: steady(outputWidth) })); // [R, inputWidth]
+    if (outputWidth !== dims.hiddenSize) inputs.set(outputWidth, y);
+  }
+  return products;
+}
+
+/** Keeps numbers near 1 through a product with the checkpoint's weights. */
+const steady = (width: number): number => 1 / (WEIGHT_DEVIATION * Math.sqrt(width));
 
 /** Attention's products, by layer: scores and values; with `vjp` also their four cotangents. */
-function attentionProducts(g: GraphBuilder, { numLayers, numHeads, headDim }: Dims, vjp: boolean): Value {
+function attentionProducts(g: GraphBuilder, { dims: { numLayers, numHeads, headDim }, vjp }: FloorOptions): readonly Value[] {
   const [B, S, T] = [symbol('B'), symbol('S'), symbol('T')];
-  const alpha = 1 / 64; // keeps the numbers small
-  let queries = g.input('queries', 'float32', [B, numHeads, S, headDim]);
-  let keys = g.input('keys', 'float32', [B, numHeads, T, headDim]);
-  let values = g.input('values', 'float32', [B, numHeads, T, headDim]);
+  const queries = g.input('queries', 'float32', [B, numHeads, S, headDim]);
+  const keys = g.input('keys', 'float32', [B, numHeads, T, headDim]);
+  const values = g.input('values', 'float32', [B, numHeads, T, headDim]);
+  const products: Value[] = [];
   for (let layer = 0; layer < numLayers; layer++) {
-    const scores = g.fusedMatMul(queries, keys, { transB: 1, alpha }); // [B, numHeads, S, T]
-    const mixed = g.fusedMatMul(scores, values, { alpha }); // [B, numHeads, S, headDim]
-    if (vjp) {
-      const scoresCotangent = g.fusedMatMul(mixed, values, { transB: 1, alpha }); // [B, numHeads, S, T]
-      values = g.fusedMatMul(scores, mixed, { transA: 1, alpha }); // [B, numHeads, T, headDim]
-      const queriesCotangent = g.fusedMatMul(scoresCotangent, keys, { alpha }); // [B, numHeads, S, headDim]
-      keys = g.fusedMatMul(scoresCotangent, queries, { transA: 1, alpha }); // [B, numHeads, T, headDim]
-      queries = queriesCotangent;
-    } else queries = mixed;
+    // For operands that are uniform in [-1, 1). Each layer has its own: equal products would be
+    // computed once.
+    const scale = (3 * (1 + layer / 64)) / Math.sqrt(headDim);
+    const scores = g.fusedMatMul(queries, keys, { transB: 1, alpha: scale }); // [B, numHeads, S, T]
+    const mixed = g.fusedMatMul(scores, values, { alpha: OVER_ROWS }); // [B, numHeads, S, headDim]
+    products.push(scores, mixed);
+    if (!vjp) continue;
+    // The mixed values stand in for their own cotangent.
+    const scoresCotangent = g.fusedMatMul(mixed, values, { transB: 1, alpha: scale }); // [B, numHeads, S, T]
+    products.push(
+      scoresCotangent,
+      g.fusedMatMul(scores, mixed, { transA: 1, alpha: OVER_ROWS }), // values: [B, numHeads, T, headDim]
+      g.fusedMatMul(scoresCotangent, keys, { alpha: OVER_ROWS }), // queries: [B, numHeads, S, headDim]
+      g.fusedMatMul(scoresCotangent, queries, { transA: 1, alpha: OVER_ROWS }), // keys: [B, numHeads, T, headDim]
+    );
   }
-  const sinks = vjp ? [queries, keys, values] : [queries];
-  return sinks.map((value) => g.reduceMax(value, [2])).reduce((sum, value) => g.add(sum, value));
+  return products;
+}
+
+/** The scale of a product over a few hundred rows. */
+const OVER_ROWS = 1 / 16;
+
+/** One number that needs every product, at the cost of none: the sum of their first elements. */
+function sumOfCorners(g: GraphBuilder, products: readonly Value[]): Value {
+  const corner = (data: Value): Value => {
+    const axes = data.shape.map((_, axis) => axis);
+    const [starts, ends] = [g.ints(axes.map(() => 0)), g.ints(axes.map(() => 1))];
+    return g.reshape(g.apply('Slice', { data, starts, ends, axes: g.ints(axes) }), [1]);
+  };
+  return products.map(corner).reduce((sum, value) => g.add(sum, value));
 }

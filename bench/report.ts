@@ -1,8 +1,10 @@
 /** Collects measured figures, prints them as a table and writes them to `bench/out/latest.json`. */
 import { mkdirSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../src/files/atomic-file.js';
 import { packageRoot } from '../src/files/package-root.js';
+import { type Machine, machineText, thisMachine } from './machine.js';
 
 /** One measured figure. `ratio` is `value / baseline` of the same run; null without a baseline. */
 export interface Figure {
@@ -13,9 +15,16 @@ export interface Figure {
   readonly ratio: number | null;
 }
 
-/** The figures of all sections. */
+/** The figures of all sections, and the machine that they are of. */
 export class Report {
   readonly figures: Figure[] = [];
+  readonly #machine: Machine;
+
+  /** Prints the table's head: the machine and the columns. */
+  constructor(machine: Machine = thisMachine()) {
+    this.#machine = machine;
+    process.stdout.write(`${machineText(machine)}\n${head()}\n`);
+  }
 
   /** Adds a figure and prints it at once, so that a long run shows its progress. */
   add(name: string, value: number, unit: string, against?: { readonly baseline: string; readonly ratio: number }): void {
@@ -34,13 +43,13 @@ export class Report {
     const dir = join(packageRoot(), 'bench', 'out');
     mkdirSync(dir, { recursive: true });
     const path = join(dir, 'latest.json');
-    await writeFileAtomic(path, `${JSON.stringify(this.figures, null, 2)}\n`);
+    await writeFileAtomic(path, `${JSON.stringify({ machine: this.#machine, loadAtEnd: loadavg()[0], figures: this.figures }, null, 2)}\n`);
     return path;
   }
 }
 
-/** The table's head. */
-export function head(): string {
+/** The columns. */
+function head(): string {
   return `${'figure'.padEnd(62)} ${'value'.padStart(12)} ${'unit'.padEnd(10)} ${'ratio'.padStart(8)}  baseline`;
 }
 

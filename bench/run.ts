@@ -22,7 +22,7 @@ import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
 import { benchHostile } from './hostile/hostile.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
-import { head, Report } from './report.js';
+import { Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
 import { benchSoak } from './soak/soak.js';
 import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
@@ -81,7 +81,6 @@ const longDecode = { prompts: [1000, 4000], prefill: 4096, tokens: 16 };
 const tinyDecode = { prompts: [100], prefill: 128, tokens: 8 };
 
 const report = new Report();
-process.stdout.write(`${head()}\n`);
 const { rounds, python } = options;
 if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
 if (wanted.delete('hostile')) await benchHostile(report, await packed(gpt2Tiny), options.connections);

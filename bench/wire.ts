@@ -5,8 +5,11 @@
  */
 import { startDelayProxy } from '../test/support/delay-proxy.js';
 import { connectEcho, startEchoServer } from '../test/support/echo-server.js';
+import { machineText, thisMachine } from './machine.js';
 
 const MB = 1e6;
+
+process.stdout.write(`${machineText(thisMachine())}\n`);
 
 async function measure(
   name: string,
