@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
-import { FRAME, frame, requestFrame, resetFrame, responseFrame } from '../../test/support/raw-frames.js';
+import { callFrame, FRAME, frame, resetFrame, responseFrame } from '../../test/support/raw-frames.js';
 import { connectRaw, framed } from '../../test/support/raw-grpc.js';
 
 /** Whom a connection attacks, and from where. */
@@ -38,14 +38,6 @@ const FORWARD = '/cutlayer.v1.Split/Forward';
 const GET_MODEL = '/cutlayer.v1.Split/GetModel';
 /** What a connection begins with. */
 const opening = [Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(FRAME.settings, Buffer.alloc(0))];
-const requestHeaders = [
-  [':method', 'POST'],
-  [':scheme', 'https'],
-  [':path', FORWARD],
-  [':authority', 'localhost'],
-  ['content-type', 'application/grpc'],
-  ['te', 'trailers'],
-] as const;
 /** More streams than the server counts as a burst. */
 const RESETS = 300;
 /** More than the server's 100 invalid frames. */
@@ -65,9 +57,8 @@ export const attacks = {
   // A client of HTTP/2 opens no more streams than the server allows: these are frames.
   'reset burst': (target) =>
     bytesOf(target, 'tls', () => {
-      const headers = [...requestHeaders, ['authorization', `Bearer ${target.token}`]] as const;
       const streams = Array.from({ length: RESETS }, (_, at) => 2 * at + 1);
-      return [...opening, ...streams.flatMap((stream) => [requestFrame(stream, headers), resetFrame(stream)])];
+      return [...opening, ...streams.flatMap((stream) => [callFrame(stream, FORWARD, target.token), resetFrame(stream)])];
     }),
   'unknown key': (target, refused) =>
     callsOf(target, refused, { path: FORWARD, calls: CALLS, token: undefined, body: framed(randomBytes(100)), forged: true }),

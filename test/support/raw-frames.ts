@@ -9,6 +9,9 @@ import tls from 'node:tls';
 /** Types of frames. */
 export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7 } as const;
 
+/** The code of a GOAWAY or RST_STREAM to a peer that asks too much. */
+export const ENHANCE_YOUR_CALM = 11;
+
 /** Flags of frames; the first one ends a stream of HEADERS and acknowledges SETTINGS and PING. */
 const END_STREAM_OR_ACK = 1;
 const END_HEADERS = 4;
@@ -62,6 +65,20 @@ export const resetFrame = (stream: number): Buffer => frame(FRAME.reset, Buffer.
 export function requestFrame(stream: number, headers: readonly (readonly [string, string])[]): Buffer {
   const payload = Buffer.concat(headers.flatMap(([name, value]) => [Buffer.of(0), headerText(name), headerText(value)]));
   return frame(FRAME.headers, payload, { flags: END_HEADERS, stream });
+}
+
+/** HEADERS of a call, with a token or without one; its stream stays open. */
+export function callFrame(stream: number, path: string, token?: string): Buffer {
+  return requestFrame(stream, [
+    [':method', 'POST'],
+    [':scheme', 'https'],
+    [':authority', 'localhost'],
+    [':path', path],
+    ['content-type', 'application/grpc'],
+    ['te', 'trailers'],
+    ['grpc-timeout', '20S'],
+    ...(token === undefined ? [] : ([['authorization', `Bearer ${token}`]] as const)),
+  ]);
 }
 
 /** A connection that has shaken hands; it acknowledges the server's settings and pings. */

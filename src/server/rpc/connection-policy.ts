@@ -14,8 +14,17 @@ export interface ConnectionState {
   lastBusyAt: number;
   lastPingAt: number;
   awaitsPong: boolean;
-  resets: number;
-  resetsAt: number;
+  /** Streams that were reset. */
+  readonly resets: Tally;
+  /** Calls that were refused before they had a place. */
+  readonly refusals: Tally;
+}
+
+/** Events that are forgiven with time. */
+export interface Tally {
+  count: number;
+  /** When the count was made. */
+  at: number;
 }
 
 /** What to do: nothing, ask whether the peer is there, take no new streams, or end it. */
@@ -33,8 +42,8 @@ export function newConnectionState(now: number, random: number, { ageMs }: Conne
     lastBusyAt: now,
     lastPingAt: now,
     awaitsPong: false,
-    resets: 0,
-    resetsAt: now,
+    resets: { count: 0, at: now },
+    refusals: { count: 0, at: now },
   };
 }
 
@@ -50,9 +59,13 @@ export function verdictOf(state: ConnectionState, now: number, limits: Connectio
   return !state.awaitsPong && sincePing > limits.keepaliveMs ? 'ping' : 'keep';
 }
 
-/** Counts a stream that was reset. @returns whether there are too many */
-export function tooManyResets(state: ConnectionState, now: number, { resetBurst, resetRate }: ConnectionLimits): boolean {
-  state.resets = Math.max(0, state.resets - ((now - state.resetsAt) / 1000) * resetRate) + 1;
-  state.resetsAt = now;
-  return state.resets > resetBurst;
+/**
+ * Counts one more.
+ * @param rate those forgiven in a second
+ * @returns whether there are more than `burst`
+ */
+export function exceeds(tally: Tally, now: number, burst: number, rate: number): boolean {
+  tally.count = Math.max(0, tally.count - ((now - tally.at) / 1000) * rate) + 1;
+  tally.at = now;
+  return tally.count > burst;
 }

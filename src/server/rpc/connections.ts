@@ -5,7 +5,7 @@ import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
 import type { Logger } from '../observability/log.js';
 import { clientThumbprint } from '../tls/client-certificate.js';
 import type { ByteBudget } from './byte-budget.js';
-import { type ConnectionState, newConnectionState, tooManyResets, type Verdict, verdictOf } from './connection-policy.js';
+import { type ConnectionState, exceeds, newConnectionState, type Verdict, verdictOf } from './connection-policy.js';
 import type { AnyHttp2Server } from './http2-server.js';
 import type { ConnectionLimits } from './limits.js';
 
@@ -13,7 +13,7 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 const MAX_STREAM_ID = 2 ** 31 - 1;
 /** How often idle, old and silent connections are looked for. */
 const LOOK_MS = 1000;
-/** Refused connections are logged once in this time. */
+/** Refused and ended connections are logged once in this time. */
 const LOG_MS = 10_000;
 
 /** What a call needs of its connection. */
@@ -24,6 +24,8 @@ export interface Connection {
   /** The address of its other end. */
   readonly address: string;
   watchers: number;
+  /** Counts a call that was refused before it had a place; ends the connection at too many. */
+  readonly refused: () => void;
 }
 
 interface OpenConnection extends Connection, ConnectionState {
@@ -81,7 +83,11 @@ export class Connections {
     }
     const key = keyOf(address, remotePort);
     const state = newConnectionState(performance.now(), Math.random(), limits);
-    this.#open.set(key, { ...state, address, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() });
+    const connection: OpenConnection = {
+      ...{ ...state, address, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() },
+      refused: () => this.#callRefused(connection),
+    };
+    this.#open.set(key, connection);
     this.#ofAddress.set(address, ofAddress + 1);
     socket.once('close', () => this.#forget(key, address));
     server.emit('connection', socket);
@@ -112,10 +118,14 @@ export class Connections {
 
   #refuse(socket: Socket, address: string): void {
     socket.destroy();
+    this.#warn(address, 'connection refused: too many in all or of this address');
+  }
+
+  #warn(address: string, message: string): void {
     const now = performance.now();
     if (now - this.#loggedAt < LOG_MS) return;
     this.#loggedAt = now;
-    this.#options.log.warn({ address, connections: this.#open.size }, 'connection refused: too many in all or of this address');
+    this.#options.log.warn({ address, connections: this.#open.size }, message);
   }
 
   #forget(key: string, address: string): void {
@@ -155,9 +165,20 @@ export class Connections {
     const now = performance.now();
     connection.streams--;
     connection.lastBusyAt = now;
-    if (rstCode !== NGHTTP2_NO_ERROR && tooManyResets(connection, now, this.#options.limits)) {
-      connection.session?.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
-    }
+    const { resetBurst, resetRate } = this.#options.limits;
+    if (rstCode !== NGHTTP2_NO_ERROR && exceeds(connection.resets, now, resetBurst, resetRate)) this.#hangUp(connection, 'resets');
+  }
+
+  #callRefused(connection: OpenConnection): void {
+    const { refusedBurst, refusedRate } = this.#options.limits;
+    if (exceeds(connection.refusals, performance.now(), refusedBurst, refusedRate)) this.#hangUp(connection, 'refused calls');
+  }
+
+  #hangUp(connection: OpenConnection, tooMany: string): void {
+    const { session, address } = connection;
+    if (session?.destroyed === false) session.goaway(NGHTTP2_ENHANCE_YOUR_CALM);
+    destroy(connection);
+    this.#warn(address, `connection ended: too many ${tooMany}`);
   }
 
   #look(now: number): void {

@@ -77,6 +77,7 @@ export class Exchanges {
     const life = new AbortController();
     const held = memory.newCall(connection.budget);
     let request = requestIdOf(undefined);
+    let found = false; // its method
     stream.on('error', () => undefined); // its close follows
     stream.once('close', () => life.abort(new CutlayerError('CANCELLED', 'call: the caller has gone')));
     try {
@@ -84,6 +85,7 @@ export class Exchanges {
       if (headers === undefined) return sendUnsupported(stream);
       const method = methods.get(headers.path);
       if (method === undefined) throw new CutlayerError('UNIMPLEMENTED', 'path: expected a method of this server');
+      found = true;
       request = requestIdOf(headers.requestId ?? request);
       const exchange = { stream, connection, headers, held, life, request };
       if (method.kind === 'open') await this.#runOpen(method, exchange);
@@ -93,6 +95,7 @@ export class Exchanges {
       endWith(stream, withRequestId(caught, request));
     } finally {
       held.release();
+      if (!found) connection.refused();
     }
   }
 
@@ -165,10 +168,11 @@ export class Exchanges {
   async #accounted(
     name: string,
     calls: Calls,
-    { request, headers: { traceparent }, connection: { address } }: Exchange,
+    { request, headers: { traceparent }, connection }: Exchange,
     run: (admit: Admit) => Promise<void>,
   ): Promise<void> {
     const { recorder } = this.#options;
+    const { address } = connection;
     let call: Call | undefined;
     let tenant = '';
     const admitIn =
@@ -192,6 +196,7 @@ export class Exchanges {
       else {
         this.#options.onRefusal({ method: name, tenant: '', code, seconds: 0, bytesIn: 0, bytesOut: 0, rows: 0 });
         recorder.refused({ method: name, tenant, code, request });
+        connection.refused();
       }
       throw caught;
     } finally {

@@ -28,8 +28,9 @@ export function createHttp2Server(credentials: ServerCredentials, limits: Connec
     maxDeflateDynamicTableSize: 4096,
     peerMaxConcurrentStreams: limits.maxStreams,
     unknownProtocolTimeout: limits.handshakeMs,
-    streamResetBurst: limits.resetBurst,
-    streamResetRate: limits.resetRate,
+    // Beyond those of connections.ts: at these Node leaves the socket open, until the next ping.
+    streamResetBurst: 2 * limits.resetBurst,
+    streamResetRate: 2 * limits.resetRate,
     settings: {
       enablePush: false,
       initialWindowSize: FLOW_CONTROL_WINDOW_BYTES,

@@ -40,6 +40,12 @@ export interface ConnectionLimits {
   /** Streams that a peer may reset at once, and per second. */
   readonly resetBurst: number;
   readonly resetRate: number;
+  /**
+   * Calls that a peer may make to be refused before they have a place, at once and per second. With
+   * backoff all `maxStreams` of an honest one stay below it.
+   */
+  readonly refusedBurst: number;
+  readonly refusedRate: number;
   /** Megabytes that Node may hold for one connection. */
   readonly maxSessionMemoryMb: number;
 }
@@ -97,6 +103,8 @@ export const defaultBounds: ServerBounds = {
     maxRejectedStreams: 100,
     resetBurst: 256,
     resetRate: 32,
+    refusedBurst: 768,
+    refusedRate: 128,
     maxSessionMemoryMb: 256,
   },
   transfer: { graceMs: 20_000, bytesPerSecond: 32 * 1024 },

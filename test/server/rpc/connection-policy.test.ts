@@ -1,7 +1,9 @@
 /** What becomes of a connection, by its state and the time. */
 import assert from 'node:assert/strict';
-import { newConnectionState, tooManyResets, verdictOf } from '../../../src/server/rpc/connection-policy.js';
+import { retryDelayMs } from '../../../clients/typescript/connection/retry.js';
+import { exceeds, newConnectionState, verdictOf } from '../../../src/server/rpc/connection-policy.js';
 import { defaultBounds } from '../../../src/server/rpc/limits.js';
+import { seeded } from '../../support/random.js';
 
 const limits = defaultBounds.connections;
 const LAST_CALLS = 60_000;
@@ -41,11 +43,37 @@ describe('the end of a connection', () => {
     assert.equal(verdict(state({ endedAt: 5 }), limits.keepaliveTimeoutMs + 6), 'destroy');
   });
 
-  it('comes with a burst of resets, and not with the same number over time', () => {
-    const flooding = state();
-    const flood = Array.from({ length: limits.resetBurst + 1 }, () => tooManyResets(flooding, 0, limits));
-    assert.equal(flood.indexOf(true), limits.resetBurst);
-    const patient = state();
-    for (let n = 0; n < 10 * limits.resetBurst; n++) assert.equal(tooManyResets(patient, (n * 1000) / limits.resetRate, limits), false);
-  });
+  for (const [what, burst, rate] of [
+    ['resets', limits.resetBurst, limits.resetRate],
+    ['refused calls', limits.refusedBurst, limits.refusedRate],
+  ] as const) {
+    it(`comes with a burst of ${what}, and not with the same number over time`, () => {
+      const flooding = { count: 0, at: 0 };
+      const flood = Array.from({ length: burst + 1 }, () => exceeds(flooding, 0, burst, rate));
+      assert.equal(flood.indexOf(true), burst);
+      const patient = { count: 0, at: 0 };
+      for (let n = 0; n < 10 * burst; n++) assert.equal(exceeds(patient, (n * 1000) / rate, burst, rate), false);
+    });
+  }
+
+  for (const [jitter, random] of [
+    ['the shortest', () => 0],
+    ['the longest', () => 1],
+    ['seeded', seeded(1)],
+  ] as const) {
+    it(`does not come when all calls of a client are refused for minutes; it repeats them, by its backoff of ${jitter} delays`, () => {
+      const refused = Array.from({ length: limits.maxStreams }, () => refusedAt(5 * 60_000, random)).flat();
+      const tally = { count: 0, at: 0 };
+      const { refusedBurst, refusedRate } = limits;
+      for (const at of refused.sort((a, b) => a - b)) assert.equal(exceeds(tally, at, refusedBurst, refusedRate), false);
+      assert.ok(refused.length > 10 * refusedBurst, `only ${refused.length} calls`);
+    });
+  }
 });
+
+/** When one call is refused, as the client library repeats it. */
+function refusedAt(lastMs: number, random: () => number): readonly number[] {
+  const times: number[] = [];
+  for (let at = 0; at < lastMs; at += retryDelayMs(times.length, {}, random)) times.push(at);
+  return times;
+}

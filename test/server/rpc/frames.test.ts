@@ -14,12 +14,13 @@ import { defaultBounds } from '../../../src/server/rpc/limits.js';
 import { openDevelopmentTls, type TlsFiles } from '../../../src/server/tls/development-ca.js';
 import type { ServerCredentials } from '../../../src/server/tls/open-tls.js';
 import {
+  callFrame,
   connectFrames,
+  ENHANCE_YOUR_CALM,
   FRAME,
   type FrameConnection,
   frame,
   pingFrame,
-  requestFrame,
   responseFrame,
   settingsFrame,
 } from '../../support/raw-frames.js';
@@ -28,7 +29,6 @@ import { as, ECHO, type Rig, type RigOptions, startRig } from '../../support/rpc
 const { maxInvalidFrames, maxStreams } = defaultBounds.connections;
 /** nghttp2's own bound of acknowledgements that wait; Node has no option for it. */
 const MOST_WAITING_ANSWERS = 1000;
-const ENHANCE_YOUR_CALM = 11;
 
 describe('frames of a connection', () => {
   const dir = mkdtempSync(join(tmpdir(), 'cutlayer-frames-'));
@@ -67,17 +67,7 @@ describe('frames of a connection', () => {
     assert.ok(!(await connection.answers()));
     await connection.ended;
   }
-  const request = (stream: number): Buffer =>
-    requestFrame(stream, [
-      [':method', 'POST'],
-      [':scheme', 'https'],
-      [':authority', 'localhost'],
-      [':path', ECHO],
-      ['content-type', 'application/grpc'],
-      ['te', 'trailers'],
-      ['grpc-timeout', '20S'],
-      ['authorization', 'Bearer acme'],
-    ]);
+  const request = (stream: number): Buffer => callFrame(stream, ECHO, 'acme');
   const streams = (count: number): number[] => Array.from({ length: count }, (_, at) => 2 * at + 1);
   const resets = ({ frames }: FrameConnection, code: number): number =>
     frames.filter(({ type, payload }) => type === FRAME.reset && payload.readUInt32BE() === code).length;
