@@ -100,7 +100,7 @@ export async function runGateway(
     const audit = await openAudit({ ...config, role: 'gateway', log, now });
     teardown.add(() => audit.close());
     const tenants = await openTenants({ config, database, verify: auth.verify, log, now });
-    teardown.add(() => tenants.directory.close());
+    teardown.add(() => tenants.close());
     const identity = await openIdentityServer({ config, auth, credentials: tls.credentials, database, revocations, audit, log, now });
     teardown.add(async () => identity.close());
     const memoryBytes = config.memory ?? Math.floor(machineMemoryBytes() / 2);

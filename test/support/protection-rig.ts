@@ -1,22 +1,23 @@
 /** A protection without a gateway: its clock stands still, and its events are collected. */
-import { ExtractionBudget, memoryLedger, type RowLedger } from '../../src/gateway/protection/extraction-budget.js';
 import { type Policy, standardPolicy } from '../../src/gateway/protection/policy.js';
 import { Protection } from '../../src/gateway/protection/protection.js';
 import type { ProtectionEvent } from '../../src/gateway/protection/refusal.js';
+import { DayBudget, type DayLedger } from '../../src/gateway/tenants/day-budget.js';
 import { seeded } from '../../src/tensor/random.js';
+import { memoryLedger } from './memory-ledger.js';
 
 /** What a test asks for. */
 export interface ProtectionRigOptions {
   readonly hiddenSize: number;
   /** In place of parts of the standard policy. */
   readonly policy?: Partial<Policy>;
-  readonly ledger?: RowLedger;
+  readonly ledger?: DayLedger;
 }
 
 /** A protection and what it said. */
 export interface ProtectionRig {
   readonly protection: Protection;
-  readonly budget: ExtractionBudget;
+  readonly budget: DayBudget;
   readonly events: ProtectionEvent[];
   readonly clock: { now: number };
 }
@@ -26,7 +27,7 @@ export function protectionRig({ hiddenSize, policy, ledger = memoryLedger() }: P
   const events: ProtectionEvent[] = [];
   const clock = { now: Date.parse('2026-03-01T10:00:00Z') };
   const random = seeded(1);
-  const budget = new ExtractionBudget(ledger);
+  const budget = new DayBudget(ledger, () => clock.now);
   const protection = new Protection({
     policies: { standard: { ...standardPolicy(hiddenSize), ...policy }, tenants: new Map() },
     ...{ hiddenSize, budget },

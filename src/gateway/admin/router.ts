@@ -6,7 +6,8 @@ import express, { type Request, type RequestHandler, type Response, Router } fro
 import type { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { type Principal, requireScope } from '../../server/auth/scopes.js';
-import type { Quota, Rates } from '../tenants/rates.js';
+import type { Quota } from '../tenants/rate-window.js';
+import type { TenantRates } from '../tenants/tenant-rates.js';
 import type { Paths } from './identity-paths.js';
 import { openApiDocument } from './openapi.js';
 import type { ApiRoute } from './route.js';
@@ -14,13 +15,19 @@ import type { ApiRoute } from './route.js';
 /** Most bytes of a body. */
 export const MAX_BODY_BYTES = 16 * 1024;
 
+/** Counts requests of a tenant, and says what is left. */
+export interface RequestRates {
+  take(tenant: string, counts: 'requests', amount: 1): Promise<unknown>;
+  quotas: TenantRates['quotas'];
+}
+
 /** What stands in front of every route. */
 export interface ApiOptions {
   /** The caller, by its token alone: an administrator is no tenant, and is not made one. */
   readonly authenticate: (request: Request) => Promise<Principal>;
   /** Refuses a tenant that is suspended or deleted. @throws CutlayerError */
   readonly require: (principal: Principal) => void;
-  readonly rates: Pick<Rates, 'take' | 'quotas'>;
+  readonly rates: RequestRates;
   /** Paths of other routers, for the document. */
   readonly paths?: Paths;
 }
@@ -66,9 +73,10 @@ function admission({ scopes }: ApiRoute, { authenticate, require, rates }: ApiOp
     requireScope(principal, ...scopes);
     response.removeHeader('WWW-Authenticate');
     try {
-      rates.take(principal.tenant, 'requests', 1);
+      await rates.take(principal.tenant, 'requests', 1);
     } finally {
-      response.set(rateHeaders(rates.quotas(principal.tenant)));
+      // Headers of a day need the database, which not every route does.
+      response.set(rateHeaders(await rates.quotas(principal.tenant).catch(() => [])));
     }
     response.locals.principal = principal;
     next();

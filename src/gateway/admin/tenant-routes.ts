@@ -4,7 +4,7 @@ import type { Principal } from '../../server/auth/scopes.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';
 import { type LimitName, limitNames, limitsSchema, limitTable, type TenantLimits } from '../tenants/limits.js';
 import type { Tenants } from '../tenants/open-tenants.js';
-import type { Quota } from '../tenants/rates.js';
+import type { Quota } from '../tenants/rate-window.js';
 import type { Tenant } from '../tenants/tenant-store.js';
 import { type ApiRoute, apiRoute } from './route.js';
 
@@ -41,7 +41,7 @@ export const tenantSchema = z.strictObject({
         resetMs: z.number(),
       }),
     )
-    .describe('what is left of its rates at this gateway'),
+    .describe('what is left of its rates: of a second and a minute at this gateway, of a day at all gateways of the database'),
 });
 
 /** A tenant as JSON. */
@@ -72,7 +72,11 @@ export function tenantAnswer(tenant: Tenant, effective: TenantLimits, quotas: re
 /** The routes over a gateway's tenants. */
 export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | 'rates'>, record: RecordChange): readonly ApiRoute[] {
   const { store } = directory;
-  const shown = (tenant: Tenant): TenantAnswer => tenantAnswer(tenant, directory.of(tenant.name), rates.quotas(tenant.name));
+  const shownAll = async (tenants: readonly Tenant[]): Promise<TenantAnswer[]> => {
+    const quotas = await rates.quotasOf(tenants.map(({ name: one }) => one));
+    return tenants.map((tenant) => tenantAnswer(tenant, directory.of(tenant.name), quotas.get(tenant.name) ?? []));
+  };
+  const shown = async (tenant: Tenant): Promise<TenantAnswer> => (await shownAll([tenant]))[0]!; // one each
   const changing = async (action: string, tenant: string, by: Principal, change: () => Promise<Tenant>): Promise<TenantAnswer> => {
     await record({ action: `tenant ${action}`, tenant, by: by.tenant });
     return shown(await directory.changed(await change()));
@@ -96,7 +100,7 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
           (tenant) => tenant.name > after && (status === undefined ? tenant.status !== 'deleted' : tenant.status === status),
         );
         const page = wanted.slice(0, most);
-        return { tenants: page.map(shown), next: wanted.length > most ? page.at(-1)!.name : null };
+        return { tenants: await shownAll(page), next: wanted.length > most ? page.at(-1)!.name : null };
       },
     }),
     apiRoute({

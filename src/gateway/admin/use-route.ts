@@ -7,6 +7,7 @@ import type { GatewayDatabase } from '../tables/database.js';
 import { HOUR_MS, type UsageHour } from '../tables/usage.js';
 import { type LimitName, limitNames } from '../tenants/limits.js';
 import type { Tenants } from '../tenants/open-tenants.js';
+import type { Quota } from '../tenants/rate-window.js';
 import { Cached } from './cached.js';
 import { type ApiRoute, apiRoute } from './route.js';
 import { type TenantUse, useSchema } from './use-answer.js';
@@ -40,11 +41,9 @@ export function useRoute({ tenants: { directory, rates }, heldBy, database, pric
     const query = { from, to: from + DAY_MS, periodMs: DAY_MS, limit: MOST_SUMS };
     return byTenant(await database.transaction(({ usage }) => usage.sums(query)), prices);
   });
-  const used = (tenant: string): TenantUse['limits'] => {
+  const used = (tenant: string, rated: readonly Quota[]): TenantUse['limits'] => {
     const limits = directory.of(tenant);
-    const quotas = new Map<string, { readonly left: number; readonly max: number; readonly resetMs: number }>(
-      rates.quotas(tenant).map((quota) => [quota.name, quota]),
-    );
+    const quotas = new Map<LimitName, Quota>(rated.map((quota) => [quota.name, quota]));
     const held = heldBy(tenant);
     return limitNames.map((name) => {
       const quota = quotas.get(name);
@@ -67,10 +66,15 @@ export function useRoute({ tenants: { directory, rates }, heldBy, database, pric
       const rest = all.filter(({ name }) => name > after);
       const page = rest.slice(0, limit);
       const today = await sums.get();
+      const quotas = await rates.quotasOf(page.map(({ name }) => name));
       return {
         at: now(),
         currency: prices?.currency ?? null,
-        tenants: page.map(({ name, status }) => ({ name, status, limits: used(name), today: today.get(name) ?? nothing(prices) })),
+        tenants: page.map(({ name, status }) => ({
+          ...{ name, status },
+          limits: used(name, quotas.get(name) ?? []),
+          today: today.get(name) ?? nothing(prices),
+        })),
         total: all.length,
         next: rest.length > limit ? page.at(-1)!.name : null,
       };

@@ -73,7 +73,11 @@ export function dashboardRouter(options: DashboardOptions): Router {
   const authenticate = async (request: Request): Promise<Principal> => requireSession(sessions, request).principal;
   router.use(
     '/v1',
-    apiRouter(routes, { authenticate, require: options.require, rates: { take: rates.take.bind(rates), quotas: () => [] } }),
+    apiRouter(routes, {
+      authenticate,
+      require: options.require,
+      rates: { take: async (...charge) => rates.take(...charge), quotas: async () => [] },
+    }),
   );
   return router;
 }

@@ -30,7 +30,11 @@ type Action = NonNullable<DecodeRequest__Output['action']>;
  * @param serving undefined where the backbone has no graph for decoding
  * @param takeRows counts the rows of a message before they are computed
  */
-export function decodeService(serving: DecodeServing | undefined, maxTokens: number, takeRows: TakeRows = () => undefined): RpcService {
+export function decodeService(
+  serving: DecodeServing | undefined,
+  maxTokens: number,
+  takeRows: TakeRows = async () => undefined,
+): RpcService {
   const parts = {
     name: 'Decode',
     definition: loadDecodeService().service.Decode,
@@ -52,7 +56,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
   readonly #call: Call;
   readonly #serving: DecodeServing | undefined;
   readonly #sessionCall: SessionCall;
-  readonly #takeRows: (rows: number) => void;
+  readonly #takeRows: (rows: number) => Promise<void>;
   #session: Session | undefined;
 
   constructor(call: Call, serving: DecodeServing | undefined, takeRows: TakeRows) {
@@ -89,7 +93,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
       const input = parseOpen(message.open!, serving);
       const { adapter } = input;
       // A prefix is written, not computed.
-      if (adapter.kind === 'softPrompt') this.#takeRows(adapter.value.shape[0]!);
+      if (adapter.kind === 'softPrompt') await this.#takeRows(adapter.value.shape[0]!);
       return this.#holding(adapter.kind === 'none' ? 0 : adapter.value.data.byteLength, handOver, async () => {
         this.#session = await sessions.open(this.#sessionCall, input);
         serving.protection.openSession(this.#sessionCall.tenant, input.id);
@@ -106,7 +110,7 @@ class DecodeStream implements StreamHandler<DecodeRequest__Output, DecodeRespons
     append: async ({ message, sessions, serving, handOver }) => {
       const session = this.#open();
       const { input, answerDType, dtype, bytes } = parseAppend(message.append!, serving);
-      this.#takeRows(input.rows.shape[0]!);
+      await this.#takeRows(input.rows.shape[0]!);
       const { tenant } = this.#sessionCall;
       const place = { id: session.id, from: Math.min(input.from, session.maxRows) };
       const seen = { method: 'Decode', tenant, dtype, rows: input.rows, answered: input.positions.length, session: place } as const;

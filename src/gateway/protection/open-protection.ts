@@ -5,7 +5,8 @@ import type { Logger } from '../../server/observability/log.js';
 import type { GaugeTable } from '../../server/observability/metrics.js';
 import { RareLine } from '../../server/observability/rare-line.js';
 import type { GatewayDatabase } from '../tables/database.js';
-import { ExtractionBudget } from './extraction-budget.js';
+import { DayBudget } from '../tenants/day-budget.js';
+import { dayLedger } from '../tenants/day-ledger.js';
 import { type Policies, standardPolicy } from './policy.js';
 import { readPolicies } from './policy-file.js';
 import { Protection, type ProtectionStats } from './protection.js';
@@ -39,10 +40,7 @@ export async function openProtection(given: OpenProtection): Promise<OpenedProte
   const { protection: file, hiddenSize, log, now, database, audit } = given;
   const standard = standardPolicy(hiddenSize);
   const policies: Policies = file === undefined ? { standard, tenants: new Map() } : await readPolicies(file, standard);
-  const budget = new ExtractionBudget({
-    take: (tenant, day, rows, limit) => database.transaction(({ extraction }) => extraction.take({ tenant, day, rows, limit })),
-    give: (tenant, day, rows) => database.transaction(({ extraction }) => extraction.give(tenant, day, rows)),
-  });
+  const budget = new DayBudget(dayLedger(database, 'extraction'), now);
   const say = eventLog(log, now);
   const protection = new Protection({
     ...{ policies, hiddenSize, budget, now, random: randomBytes },

@@ -10,7 +10,7 @@ import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { CheckedInputs } from '../engine/step-inputs.js';
 import { stepEvicted } from '../engine/step-store.js';
-import type { ExtractionBudget } from './extraction-budget.js';
+import { DAY_MS, type DayBudget } from '../tenants/day-budget.js';
 import { type Policies, type Policy, type PolicyName, policyOf } from './policy.js';
 import type { RandomBytes } from './projection.js';
 import { Recent } from './recent.js';
@@ -22,7 +22,8 @@ import { type RecordBounds, type StepRecord, TenantRecord } from './tenant-recor
 export interface ProtectionOptions {
   readonly policies: Policies;
   readonly hiddenSize: number;
-  readonly budget: ExtractionBudget;
+  /** Of the rows answered in a day. */
+  readonly budget: DayBudget;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly random: RandomBytes;
@@ -82,7 +83,6 @@ export interface ProtectionStats {
   readonly protectionTenants: number;
 }
 
-const DAY_MS = 86_400_000;
 const MOST_TENANTS = 256;
 /** Tenants whose shares of the totals are set aside from the first one on. */
 const LEAST_TENANTS = 8;
@@ -247,15 +247,15 @@ export class Protection {
     if (rowsPerDay === undefined || rows === 0) return run();
     const { budget } = this.#options;
     const { tenant } = where;
-    const day = this.#day();
-    const { taken, seen } = await budget.charge(tenant, day, rows, rowsPerDay);
+    const charge = await budget.charge(tenant, rows, rowsPerDay);
+    const { taken, seen } = charge;
     if (!taken) throw this.#refuse('rowsPerDay', seen, rowsPerDay, where);
     this.#note('rowsPerDay', seen / rowsPerDay);
     this.#alarm(policy, 'rowsPerDay', seen, rowsPerDay, where);
     try {
       return await run();
     } catch (caught) {
-      budget.refund(tenant, day, rows);
+      budget.refund(charge);
       throw caught;
     }
   }

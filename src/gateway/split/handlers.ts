@@ -53,7 +53,7 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
 function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
-  const { engine, limits, protection, now, stated, takeRows = () => undefined } = serving;
+  const { engine, limits, protection, now, stated, takeRows = async () => undefined } = serving;
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
@@ -67,7 +67,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
       const { step, answerDType, rows, ...about } = parseForward(request, artifact, limits);
       outcome.rows = rows;
-      takeRows(call, rows);
+      await takeRows(call, rows);
       const size = sizeOf(step.inputs);
       const { digest } = size;
       const output = await protection.forward({ ...step, ...about, digest, tenant: principal.tenant }, () =>
@@ -83,7 +83,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       const { principal, outcome } = call;
       requireScope(principal, 'train');
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
-      takeRows(call, step.cotangent.shape[0]!);
+      await takeRows(call, step.cotangent.shape[0]!);
       const ofCotangent = valuesDigest(step.cotangent);
       const digest = cotangentDigest(ofCotangent, step.wantHiddenStates);
       outcome.rows = step.cotangent.shape[0]!;
@@ -111,7 +111,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       if (!engine.answersKeyValues) throw prefixInitRefused();
       const { input, answerDType, dtype, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
-      takeRows(call, rows);
+      await takeRows(call, rows);
       const digest = valuesDigest(input.hiddenStates);
       const seen = { method: 'KeyValues', tenant: principal.tenant, dtype, rows: input.hiddenStates, answered: rows } as const;
       const values = await protection.rows(seen, () => engine.keyValues({ ...input, ...engineCall(call, now) }));

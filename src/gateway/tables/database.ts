@@ -2,7 +2,7 @@
 import type { Kysely } from 'kysely';
 import { type OpenOptions, openStore, type Store } from '../../server/store/store.js';
 import { Clients } from './clients.js';
-import { Extraction } from './extraction.js';
+import { DayRows } from './day-rows.js';
 import { eraseTenant } from './owned-rows.js';
 import { RevokedTokens } from './revoked-tokens.js';
 import { type GatewaySchema, migrations } from './schema.js';
@@ -16,7 +16,8 @@ const repositories = (db: Kysely<GatewaySchema>) => ({
   usedAssertions: new UsedAssertions(db),
   revokedTokens: new RevokedTokens(db),
   usage: new Usage(db),
-  extraction: new Extraction(db),
+  extraction: new DayRows(db, 'extraction'),
+  tokenDays: new DayRows(db, 'token_days'),
   /** Deletes what the tables hold of a tenant, but for its name. */
   eraseTenant: (tenant: string) => eraseTenant(db, tenant),
 });

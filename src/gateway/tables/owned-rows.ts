@@ -14,6 +14,7 @@ export const ownedRows: { readonly [T in TablesOfTenants]: 'erase' | 'keep' } = 
   usage_charges: 'erase',
   // A tenant of the same name does not begin its day anew.
   extraction: 'keep',
+  token_days: 'keep',
 };
 
 /** Deletes the rows of a tenant. */

@@ -100,8 +100,15 @@ const extractionTables = {
   },
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const tokenDayTables = {
+  /** Rows of a tenant in a day, of those that its limit `tokensPerDay` bounds. */
+  token_days: extractionTables.extraction,
+} as const satisfies Readonly<Record<string, TableDefinition>>;
+
 /** Every table as kysely sees it. */
-export type GatewaySchema = SchemaOf<typeof tenantTables & typeof clientTables & typeof usageTables & typeof extractionTables>;
+export type GatewaySchema = SchemaOf<
+  typeof tenantTables & typeof clientTables & typeof usageTables & typeof extractionTables & typeof tokenDayTables
+>;
 
 /** Every migration, oldest first. */
 export const migrations: Migrations = {
@@ -114,4 +121,5 @@ export const migrations: Migrations = {
     },
   },
   '0004-extraction': { up: (db) => createTables(db, extractionTables) },
+  '0005-token-days': { up: (db) => createTables(db, tokenDayTables) },
 };

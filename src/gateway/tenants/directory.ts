@@ -143,6 +143,13 @@ export class TenantDirectory implements LimitSource {
     // Another process may have made it anew since.
     if (deletedAt !== null && deletedAt !== (before?.deletedAt ?? null)) return this.#forget(name);
     if (status === 'suspended' && before?.status !== 'suspended') this.holdings.end(name, suspended(name));
+    if (updatedAt !== before?.updatedAt) await this.#change(name);
+  }
+
+  async #change(tenant: string): Promise<void> {
+    await this.holdings.change(tenant).catch((error: unknown) => {
+      this.#options.log.warn({ err: error, tenant }, 'tenants: what is left of a day at this gateway could not be given back; it is lost');
+    });
   }
 
   async #forget(tenant: string): Promise<void> {

@@ -9,13 +9,13 @@ import type { Verifier } from '../../server/auth/verifier.js';
 import type { Call } from '../../server/rpc/calls.js';
 import type { Interceptor } from '../../server/rpc/interceptor.js';
 import type { TenantDirectory } from './directory.js';
-import type { Charge, Rates } from './rates.js';
+import type { TenantCharge, TenantRates } from './tenant-rates.js';
 
 /**
  * Counts the rows of a call before they are computed. @throws CutlayerError RATE_LIMITED,
- * LIMIT_EXCEEDED
+ * LIMIT_EXCEEDED, and of the database
  */
-export type TakeRows = (call: Call, rows: number) => void;
+export type TakeRows = (call: Call, rows: number) => Promise<void>;
 
 /** The gate. */
 export interface TenantGate {
@@ -25,9 +25,13 @@ export interface TenantGate {
 }
 
 /** The gate over a gateway's tenants. @param verify says whose token it is */
-export function tenantGate(verify: Verifier, directory: Pick<TenantDirectory, 'admit' | 'require'>, rates: Rates): TenantGate {
+export function tenantGate(
+  verify: Verifier,
+  directory: Pick<TenantDirectory, 'admit' | 'require'>,
+  rates: Pick<TenantRates, 'take' | 'giveBack'>,
+): TenantGate {
   /** Rows of calls that are under way. */
-  const charges = new WeakMap<Call, Charge[]>();
+  const charges = new WeakMap<Call, TenantCharge[]>();
   return {
     async verify(token, sender): Promise<Principal> {
       const principal = await verify(token, sender);
@@ -36,8 +40,8 @@ export function tenantGate(verify: Verifier, directory: Pick<TenantDirectory, 'a
     },
     async interceptor(call, next) {
       directory.require(call.principal);
-      rates.take(call.principal.tenant, 'requests', 1);
-      const own: Charge[] = [];
+      await rates.take(call.principal.tenant, 'requests', 1);
+      const own: TenantCharge[] = [];
       charges.set(call, own);
       try {
         return await next();
@@ -48,9 +52,8 @@ export function tenantGate(verify: Verifier, directory: Pick<TenantDirectory, 'a
         throw caught;
       }
     },
-    takeRows(call, rows) {
-      const charge = rates.take(call.principal.tenant, 'tokens', rows);
-      if (charge.parts.length > 0) charges.get(call)?.push(charge);
+    async takeRows(call, rows) {
+      charges.get(call)?.push(await rates.take(call.principal.tenant, 'tokens', rows));
     },
   };
 }

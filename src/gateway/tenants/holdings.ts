@@ -10,6 +10,8 @@ export interface Holding {
   readonly what: string;
   /** Ends what a tenant does now, at a suspension and a deletion. */
   readonly end?: (tenant: string, reason: CutlayerError) => void;
+  /** Takes changed limits of a tenant in. */
+  readonly change?: (tenant: string) => Promise<void>;
   /** Frees what is held of a tenant, at its deletion. */
   readonly forget?: (tenant: string) => void | Promise<void>;
 }
@@ -27,11 +29,21 @@ export class Holdings {
     for (const { end } of this.#all) end?.(tenant, reason);
   }
 
+  /** Takes changed limits of a tenant in. @throws the first failure, after all */
+  change(tenant: string): Promise<void> {
+    return allOf(this.#all.map(({ change }) => change?.(tenant)));
+  }
+
   /** Ends what a tenant does, and frees what is held of it. @throws the first failure, after all */
   async forget(tenant: string, reason: CutlayerError): Promise<void> {
     this.end(tenant, reason);
-    const results = await Promise.allSettled(this.#all.map(async ({ forget }) => forget?.(tenant)));
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await allOf(this.#all.map(async ({ forget }) => forget?.(tenant)));
   }
+}
+
+/** Waits for all. @throws the first failure */
+async function allOf(works: readonly (Promise<void> | undefined)[]): Promise<void> {
+  const results = await Promise.allSettled(works);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

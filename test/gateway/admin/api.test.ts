@@ -79,7 +79,7 @@ describe("the administrator's API", () => {
   });
   after(async () => {
     await admin.close();
-    await tenants.directory.close();
+    await tenants.close();
     await database.close();
     await rm(dir, { recursive: true, force: true });
   });

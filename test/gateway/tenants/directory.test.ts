@@ -123,6 +123,24 @@ for (const engine of storeEngines)
       await assert.rejects(tenants.admit(principal(acme)), code('TENANT_DELETED'));
     });
 
+    it('say once to what is held of a tenant that another process has changed its limits', async () => {
+      const warned: object[] = [];
+      const tenants = await directory({ log: { warn: (fields: object) => void warned.push(fields) } });
+      await tenants.admit(principal(acme));
+      const changed: unknown[] = [];
+      tenants.holdings.add({
+        what: 'counts',
+        async change(tenant) {
+          changed.push([tenant, tenants.of(tenant)]);
+          throw new Error('disk');
+        },
+      });
+      await store().setLimits(acme, { tokensPerDay: 5 });
+      for (const _ of [1, 2]) await tenants.look();
+      assert.deepEqual(changed, [[acme, { tokensPerDay: 5 }]]);
+      assert.equal(warned.length, 1, 'its failure is logged, and the view stays');
+    });
+
     it('do not go back to what a slow look has seen', async () => {
       const tenants = await directory();
       await tenants.admit(principal(acme));

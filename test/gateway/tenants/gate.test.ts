@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { CutlayerError } from '../../../src/errors.js';
 import { tenantGate } from '../../../src/gateway/tenants/gate.js';
-import { Rates } from '../../../src/gateway/tenants/rates.js';
+import type { TenantLimits } from '../../../src/gateway/tenants/limits.js';
+import { TenantRates } from '../../../src/gateway/tenants/tenant-rates.js';
 import type { Principal } from '../../../src/server/auth/scopes.js';
 import type { Sender } from '../../../src/server/auth/sender.js';
 import type { Call } from '../../../src/server/rpc/calls.js';
+import { memoryLedger } from '../../support/memory-ledger.js';
 
 const principal: Principal = { tenant: 'acme', scopes: new Set(), tokenId: 'x', expiresAt: 0 };
 const call = { principal } as Call;
+const ratesOf = (limits: TenantLimits) => new TenantRates({ of: () => limits }, memoryLedger(), () => 0);
 
 describe('the gate of tenants', () => {
   const admitting = { admit: async () => {}, require: () => {} };
@@ -19,7 +22,7 @@ describe('the gate of tenants', () => {
       return principal;
     };
     const sender: Sender = { certificate: 'c'.repeat(43), mustBind: true };
-    await tenantGate(verify, admitting, new Rates({ of: () => ({}) }, () => 0)).verify('t', sender);
+    await tenantGate(verify, admitting, ratesOf({})).verify('t', sender);
     assert.deepEqual(seen, [sender]);
   });
 
@@ -31,7 +34,7 @@ describe('the gate of tenants', () => {
         if (suspended) throw new CutlayerError('TENANT_SUSPENDED', 'suspended');
       },
     };
-    const { verify, interceptor } = tenantGate(async () => principal, directory, new Rates({ of: () => ({}) }, () => 0));
+    const { verify, interceptor } = tenantGate(async () => principal, directory, ratesOf({}));
     await verify('t');
     let ran = 0;
     const run = () =>
@@ -46,16 +49,16 @@ describe('the gate of tenants', () => {
   });
 
   it('gives rows back where the gateway failed, and not where the caller did', async () => {
-    const rates = new Rates({ of: () => ({ tokensPerDay: 10 }) }, () => 0);
+    const rates = ratesOf({ tokensPerDay: 10 });
     const { interceptor, takeRows } = tenantGate(async () => principal, admitting, rates);
     const failing = (code: 'QUEUE_FULL' | 'CANCELLED') =>
       interceptor(call, async () => {
-        takeRows(call, 4);
+        await takeRows(call, 4);
         throw new CutlayerError(code, 'failed');
       });
     await assert.rejects(failing('QUEUE_FULL'));
-    assert.equal(rates.quotas('acme')[0]!.left, 10);
+    assert.equal((await rates.quotas('acme'))[0]!.left, 10);
     await assert.rejects(failing('CANCELLED'));
-    assert.equal(rates.quotas('acme')[0]!.left, 6);
+    assert.equal((await rates.quotas('acme'))[0]!.left, 6);
   });
 });
