@@ -4,20 +4,16 @@
  * that a step sends. Methods that train blocks use a model cut at (1, 1), the others one that is
  * not cut.
  */
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { AdapterContext, AdapterModel } from '../clients/typescript/adapters/context.js';
 import { createAdapter } from '../clients/typescript/adapters/registry.js';
 import type { MethodSettingsInput } from '../clients/typescript/adapters/setting-table.js';
-import { ClientBundle, type Connection, connect, TrainingClient } from '../clients/typescript/index.js';
-import { runProcess, startGateway } from '../demo/processes.js';
-import type { WireDType } from '../src/protocol/wire/wire-dtype.js';
+import { type ClientBundle, TrainingClient } from '../clients/typescript/index.js';
 import type { StepSize } from './compiler.js';
 import { elapsedMs, median, paired } from './paired.js';
 import { startPeft } from './peft.js';
 import { type ExampleExtras, randomExamples } from './random-examples.js';
 import type { Report } from './report.js';
-import type { Model } from './training-step.js';
+import { type Model, openOwnSession, type Session } from './session.js';
 
 /** Sizes shared by both sides. */
 const [ENCODER, TASKS, TOKENS, CLASSES] = [768, 2, 16, 4];
@@ -68,7 +64,7 @@ export async function benchMethods(
     [uncut, uncutRows],
     [held, heldRows],
   ] as const) {
-    const session = await openSession(model, 'f32');
+    const session = await openOwnSession(model);
     try {
       for (const row of rows) await benchMethod(report, session, model, row, size, rounds, python);
     } finally {
@@ -138,7 +134,7 @@ export async function benchWireDtypes(report: Report, model: Model, size: StepSi
   const title = `${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`;
   let exact: WireCurve | undefined;
   for (const dtype of ['f32', 'f16', 'bf16', 'int8'] as const) {
-    const session = await openSession(model, dtype);
+    const session = await openOwnSession(model, { wireDtype: dtype });
     const curve = await wireCurve(session, size, steps).finally(() => session.close());
     exact ??= curve;
     const reference = exact;
@@ -171,34 +167,6 @@ async function wireCurve({ bundle, connection }: Session, size: StepSize, steps:
     losses.push((await client.optimStep()).loss);
   }
   return { losses, bytes: (connection.counters.bytesUp + connection.counters.bytesDown) / steps };
-}
-
-/** A gateway of its own, and a client of it. */
-interface Session {
-  readonly bundle: ClientBundle;
-  readonly connection: Connection;
-  close(): Promise<void>;
-}
-
-async function openSession(model: Model, wireDtype: WireDType): Promise<Session> {
-  const gateway = await startGateway([
-    ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir],
-    ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'],
-  ]);
-  const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', 'bench', '--state-dir', model.stateDir])).trim();
-  // The client's own graphs get the whole machine, as the gateway's do: the two alternate within a
-  // step.
-  const bundle = await ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: availableParallelism(), verify: false });
-  const connection = await connect({ address: gateway.ready.listen, ca: gateway.ready.caFile, token, wireDtype });
-  return {
-    bundle,
-    connection,
-    async close() {
-      connection.close();
-      await bundle.close();
-      await gateway.stop();
-    },
-  };
 }
 
 /** The bundle with token ids instead of texts: random checkpoints have no tokenizer. */

@@ -24,8 +24,9 @@ import { benchHostile } from './hostile/hostile.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
+import type { Model } from './session.js';
 import { benchSoak } from './soak/soak.js';
-import { benchGatewayMemory, benchTrainingStep, type Model } from './training-step.js';
+import { benchGatewayMemory, benchTrainingStep } from './training-step.js';
 
 const sections = [
   'compiler',

@@ -4,40 +4,22 @@
  * on every token, and AdamW on the prompt alone.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Batch, ClientBundle, connect, lossRows, makeBatch, SoftPrompt, TrainingClient } from '../clients/typescript/index.js';
+import { type Batch, lossRows, SoftPrompt } from '../clients/typescript/index.js';
 import { rowLosses } from '../clients/typescript/model/row-losses.js';
 import { AdamW } from '../clients/typescript/optimizers/adamw.js';
-import { type GatewayProcess, runProcess, startGateway } from '../demo/processes.js';
 import { loadBackbone } from '../src/artifacts/store.js';
 import { createEngine } from '../src/gateway/engine/engine.js';
 import type { Tensor } from '../src/tensor/tensor.js';
 import { checkInputs } from '../test/support/checked-inputs.js';
+import { residentBytes } from '../test/support/process-memory.js';
 import type { StepSize } from './compiler.js';
+import { openGatewayTrainer, randomBatch } from './gateway-trainer.js';
 import { median, paired, type Work } from './paired.js';
 import { startPeft } from './peft.js';
-import { randomExamples } from './random-examples.js';
 import type { Report } from './report.js';
-
-/** A checkpoint and what was packed from it. */
-export interface Model {
-  readonly name: string;
-  readonly checkpointDir: string;
-  readonly packedDir: string;
-  readonly stateDir: string;
-}
-
-/** A trainer through a gateway of its own. */
-export interface GatewayTrainer {
-  readonly gateway: GatewayProcess;
-  /** Milliseconds from process start to ready. */
-  readonly startMs: number;
-  readonly bytes: () => number;
-  readonly step: Work;
-  close(): Promise<void>;
-}
+import { type Model, openBundle } from './session.js';
+import { addParts, type StepParts } from './step-parts.js';
 
 /** Measures the three steps in pairs, and the bytes of a step against the formula. */
 export async function benchTrainingStep(
@@ -50,7 +32,7 @@ export async function benchTrainingStep(
   const title = `${model.name}, ${size.batch} x ${size.sequence} + ${size.virtualTokens}`;
   const tokens = size.batch * size.sequence;
   const trainer = await openGatewayTrainer(model, size);
-  report.add(`start-up of the gateway, ${model.name}`, trainer.startMs, 'ms');
+  report.add(`start-up of the gateway, ${model.name}`, trainer.gateway.startMs, 'ms');
   try {
     const before = trainer.bytes();
     await trainer.step();
@@ -81,6 +63,9 @@ export async function benchTrainingStep(
         ratio: 1 / pair.ratio,
       });
     }
+    const steps: StepParts[] = [];
+    for (let round = 0; round < rounds; round++) steps.push(await trainer.parts());
+    addParts(report, title, steps);
   } finally {
     await trainer.close();
   }
@@ -93,7 +78,7 @@ export async function benchGatewayMemory(report: Report, model: Model, size: Ste
     const resident: number[] = [];
     for (let step = 0; step < steps; step++) {
       await trainer.step();
-      resident.push(residentMiB(trainer.gateway.pid));
+      resident.push(residentBytes(trainer.gateway.pid) / 2 ** 20);
     }
     const fifth = (index: number): number => median(resident.slice(Math.floor((steps * index) / 5), Math.floor((steps * (index + 1)) / 5)));
     const [, early, , , late] = [0, 1, 2, 3, 4].map(fifth) as [number, number, number, number, number];
@@ -112,40 +97,9 @@ export async function benchGatewayMemory(report: Report, model: Model, size: Ste
   }
 }
 
-/** Starts a gateway, and a trainer of the tenant `bench`. @param more flags of the gateway */
-export async function openGatewayTrainer(model: Model, size: StepSize, more: readonly string[] = []): Promise<GatewayTrainer> {
-  const start = performance.now();
-  const gateway = await startGateway([
-    ...['--backbone', join(model.packedDir, 'backbone'), '--state-dir', model.stateDir],
-    ...['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--log-level', 'warn'],
-    ...more,
-  ]);
-  const startMs = performance.now() - start;
-  const token = (await runProcess('cutlayer', ['gateway', 'token', '--tenant', 'bench', '--state-dir', model.stateDir])).trim();
-  const bundle = await openBundle(model);
-  const connection = await connect({ address: gateway.ready.listen, ca: gateway.ready.caFile, token });
-  const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
-  const client = new TrainingClient(bundle, connection, adapter, { learningRate: 1e-3 });
-  const batch = randomBatch(bundle.vocabSize, size);
-  return {
-    gateway,
-    startMs,
-    bytes: () => connection.counters.bytesUp + connection.counters.bytesDown,
-    async step() {
-      await client.forwardBackward(batch);
-      await client.optimStep();
-    },
-    async close() {
-      connection.close();
-      await bundle.close();
-      await gateway.stop();
-    },
-  };
-}
-
 async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonly step: Work; close(): Promise<void> }> {
   const engine = await createEngine({ artifact: await loadBackbone(join(model.packedDir, 'backbone'), { verify: false }) });
-  const bundle = await openBundle(model);
+  const bundle = await openBundle(model.packedDir);
   const adapter = await SoftPrompt.create(bundle, size.virtualTokens, { init: 'SAMPLE_VOCAB', seed: 1 });
   const optimizer = new AdamW(adapter.parameters[0].value.data.length);
   const batch = randomBatch(bundle.vocabSize, size);
@@ -176,26 +130,11 @@ async function openLocalTrainer(model: Model, size: StepSize): Promise<{ readonl
   };
 }
 
-/** Client graphs get the whole machine, as the gateway's do: they alternate within a step. */
-function openBundle(model: Model): Promise<ClientBundle> {
-  return ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: availableParallelism(), verify: false });
-}
-
 async function formulaInputs(model: Model, size: StepSize): Promise<{ readonly batch: Batch; readonly d: number }> {
-  const bundle = await openBundle(model);
+  const bundle = await openBundle(model.packedDir);
   try {
     return { batch: randomBatch(bundle.vocabSize, size), d: bundle.dims.hiddenSize };
   } finally {
     await bundle.close();
   }
-}
-
-function randomBatch(vocabSize: number, size: StepSize): Batch {
-  return makeBatch(randomExamples(vocabSize, size));
-}
-
-/** Resident memory of a process, file-backed weights included. */
-function residentMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
 }

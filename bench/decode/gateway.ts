@@ -11,9 +11,10 @@ import { type GatewayProcess, runProcess } from '../../demo/processes.js';
 import { loadBackbone } from '../../src/artifacts/store.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { seeded, uniform } from '../../test/support/random.js';
+import { openGatewayTrainer } from '../gateway-trainer.js';
 import { elapsedMs, median } from '../paired.js';
 import type { Report } from '../report.js';
-import { type Model, openGatewayTrainer } from '../training-step.js';
+import type { Model } from '../session.js';
 
 /** What is measured, in rows. */
 export interface DecodeSizes {

@@ -5,9 +5,10 @@ import { ClientBundle, RemoteModel, SplitModel } from '../../clients/typescript/
 import { DecodeSession } from '../../clients/typescript/inference/decode-session.js';
 import { seeded } from '../../test/support/random.js';
 import { startBaseline } from '../baseline.js';
+import { openGatewayTrainer } from '../gateway-trainer.js';
 import { paired } from '../paired.js';
 import type { Report } from '../report.js';
-import { type Model, openGatewayTrainer } from '../training-step.js';
+import type { Model } from '../session.js';
 import { connectAs } from './gateway.js';
 
 /** Tokens of the prompt: less than a block, so that nothing is kept of it. */

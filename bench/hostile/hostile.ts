@@ -12,7 +12,7 @@ import { peakBytes, residentBytes } from '../../test/support/process-memory.js';
 import { quantile } from '../paired.js';
 import { randomExamples } from '../random-examples.js';
 import type { Report } from '../report.js';
-import type { Model } from '../training-step.js';
+import type { Model } from '../session.js';
 import { startAttackers } from './attacker-process.js';
 import { HonestClient } from './honest.js';
 

@@ -1,11 +1,10 @@
 /** What a gateway's own budgets count and what is open, from the metrics of its admin port. */
 import { gatewayGauges } from '../../src/gateway/gauges.js';
 import { serverGauges } from '../../src/server/rpc/gauges.js';
+import { metricsOf, seriesOf } from '../gateway-metrics.js';
 
 /** Kept steps, calls with their messages, and running jobs. */
 const COUNTED = ['residualBytes', 'inputBytes', 'callBytes', 'workBytes'] as const satisfies readonly (keyof typeof gatewayGauges)[];
-
-const TIMEOUT_MS = 5000;
 
 /**
  * Bytes that a gateway's budgets count now. Inputs of a training step in flight are counted twice:
@@ -30,14 +29,9 @@ export async function openAt(admin: string): Promise<Open> {
   return { connections: gauge(text, serverGauges.connections[0]), calls: gauge(text, serverGauges.inFlightCalls[0]) };
 }
 
-async function metricsOf(admin: string): Promise<string> {
-  const response = await fetch(`http://${admin}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  return response.text();
-}
-
-/** A gauge without labels, in the text format of Prometheus. */
+/** A gauge without labels. */
 function gauge(text: string, name: string): number {
-  const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(text);
-  if (found === null) throw new Error(`soak: the gateway's metrics have no ${name}`);
-  return Number(found[1]);
+  const [found] = seriesOf(text, name);
+  if (found === undefined) throw new Error(`soak: the gateway's metrics have no ${name}`);
+  return found;
 }

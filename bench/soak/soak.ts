@@ -17,7 +17,7 @@ import { TrainingClient } from '../../clients/typescript/training/training-clien
 import { runProcess, startGateway } from '../../demo/processes.js';
 import { randomExamples } from '../random-examples.js';
 import type { Report } from '../report.js';
-import type { Model } from '../training-step.js';
+import type { Model } from '../session.js';
 import { SoakProgress } from './progress.js';
 
 const HONEST = ['acme', 'birch', 'cedar', 'dogwood', 'elm'];
