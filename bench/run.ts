@@ -21,6 +21,8 @@ import { benchLanes } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
 import { benchHostile } from './hostile/hostile.js';
+import { benchInstructions } from './instructions/instructions.js';
+import type { InstructionSize } from './instructions/workload.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
@@ -32,6 +34,7 @@ const sections = [
   'compiler',
   'prompt-once',
   'step',
+  'instructions',
   'methods',
   'wire-dtypes',
   'memory',
@@ -51,7 +54,7 @@ const program = new Command('npm run bench --')
   .option('--small', 'GPT-2-small shape only')
   .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
   .option('--connections <n>', 'hostile connections; the section runs only when it is named', Number, 1000)
-  .option('--tiny', 'methods, wire dtypes and decode at a tiny shape only, to see that they run')
+  .option('--tiny', 'instructions, methods, wire dtypes and decode at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
 for (const word of program.args) {
@@ -78,6 +81,8 @@ if (process.env.GLIBC_TUNABLES === undefined) {
   process.exit(again.status ?? 1);
 }
 
+const instructionSize: InstructionSize = { batch: 8, instruction: 128, input: [16, 160], completion: [8, 32], virtualTokens: 16 };
+const tinyInstructions: InstructionSize = { batch: 3, instruction: 24, input: [4, 40], completion: [2, 8], virtualTokens: 8 };
 const longDecode = { prompts: [1000, 4000], prefill: 4096, tokens: 16 };
 const tinyDecode = { prompts: [100], prefill: 128, tokens: 8 };
 
@@ -90,8 +95,10 @@ if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('decode'))
   await (options.tiny === true ? benchDecode(gpt2Tiny, [64], tinyDecode) : benchDecode(gpt2Long, [64, 900], longDecode));
 if (wanted.delete('fairness')) await benchFairness(report, 20 * rounds);
-if (options.tiny === true) await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
-else if (wanted.size > 0) await benchAll();
+if (options.tiny === true) {
+  if (wanted.has('instructions')) await benchInstructions(report, await packed(gpt2Tiny), tinyInstructions, rounds, python);
+  await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
+} else if (wanted.size > 0) await benchAll();
 process.stdout.write(`\nwritten to ${await report.write()}\n`);
 
 async function benchAll(): Promise<void> {
@@ -102,6 +109,7 @@ async function benchAll(): Promise<void> {
   if (wanted.has('prompt-once'))
     await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);
+  if (wanted.has('instructions')) await benchInstructions(report, gpt2, instructionSize, rounds, python);
   await benchMethodSections(gpt2Small, { ...size, sequence: 128 });
   if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);
   if (options.small === true) return;
@@ -109,6 +117,7 @@ async function benchAll(): Promise<void> {
   const llamaSize = { batch: 2, sequence: 128, virtualTokens: 16 };
   if (wanted.has('compiler')) await benchCompiler(report, llama.name, join(llama.packedDir, 'backbone'), 'outIn', llamaSize, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, llama, llamaSize, rounds, python);
+  if (wanted.has('instructions')) await benchInstructions(report, llama, { ...instructionSize, batch: 4 }, rounds, python);
 }
 
 async function benchDecode(shape: ModelShape, pasts: readonly number[], sizes: DecodeSizes): Promise<void> {

@@ -11,7 +11,7 @@ import type { Report } from './report.js';
 /** The parts of a step in the order of a step, in milliseconds. */
 export const stepParts = ['embedding', 'gateway forward', 'head and loss', 'gateway vjp', 'optimizer', 'wire', 'wait', 'rest'] as const;
 
-/** Milliseconds of each part. `wire` is all of the calls that is not the gateway's graphs or queue. */
+/** Milliseconds of each part. `wire` is what is left of the calls without graphs and queue. */
 export type StepParts = Readonly<Record<(typeof stepParts)[number], number>>;
 
 /** What the client's clock measures, in milliseconds. */
