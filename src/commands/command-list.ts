@@ -122,6 +122,12 @@ const gatewayCommands: CommandGroup = {
           word: ['<tenant>', 'its name'],
           load: async () => (await tenant()).limitsCommand,
         },
+        {
+          name: 'protection',
+          description: 'change or show the bounds by which the model is protected from a tenant',
+          word: ['<tenant>', 'its name'],
+          load: async () => (await tenant()).protectionCommand,
+        },
       ],
     },
     {

@@ -133,7 +133,10 @@ export async function runGateway(
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
-    const { protection, ...guard } = await openProtection({ ...config, hiddenSize: manifest.dims.hiddenSize, log, now, audit, database });
+    const { protection, policies, ...guard } = await openProtection({
+      ...{ ...config, hiddenSize: manifest.dims.hiddenSize, rows: tenants.directory },
+      ...{ log, now, audit, database },
+    });
     teardown.add(() => guard.close());
     const { shutdownDate } = config;
     const stated = { spans: decoding, shutdownDate, prices: prices?.of(digest, manifest.name) };
@@ -187,7 +190,7 @@ export async function runGateway(
     const routers = {
       ...identity.routers,
       ...openAdminApi({
-        ...{ config, credentials: tls.credentials, authenticate, tenants, audit, routes, dashboard },
+        ...{ config, credentials: tls.credentials, authenticate, tenants, policies, audit, routes, dashboard },
         paths: identityPaths(auth.embedded !== undefined),
       }),
     };

@@ -34,6 +34,7 @@ const samples = [
   'k'.repeat(43),
   '2030-01-01',
   'tokensPerDay',
+  'rows-per-day',
   `7:${'0'.repeat(64)}`,
 ];
 

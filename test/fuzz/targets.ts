@@ -21,7 +21,7 @@ export const targets = {
   'token-requests': 'forms that ask for a token',
   'revocation-requests': 'forms that revoke a token',
   'client-registrations': 'bodies that register a client, and its keys',
-  'tenant-limits': "bodies that change a tenant's limits",
+  'tenant-limits': 'bodies that change what bounds a tenant',
   'price-files': 'YAML files of prices',
   'protection-policies': 'YAML files of protection policies',
   'invite-files': 'files of cutlayer coordinator invite',

@@ -29,7 +29,7 @@ export function protectionRig({ hiddenSize, policy, ledger = memoryLedger() }: P
   const random = seeded(1);
   const budget = new DayBudget(ledger, () => clock.now);
   const protection = new Protection({
-    policies: { standard: { ...standardPolicy(hiddenSize), ...policy }, tenants: new Map() },
+    policies: { of: () => ({ ...standardPolicy(hiddenSize), ...policy }) },
     ...{ hiddenSize, budget },
     now: () => clock.now,
     random: (count) => Uint8Array.from({ length: count }, () => random.integer(256)),

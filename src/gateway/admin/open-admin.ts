@@ -4,6 +4,7 @@ import { adminCredentials, keepsSecrets } from '../../server/admin/listen.js';
 import type { Audit } from '../../server/audit/event.js';
 import type { ServerCredentials } from '../../server/tls/open-tls.js';
 import type { GatewayConfig } from '../config.js';
+import type { Policies } from '../protection/policies.js';
 import type { Tenants } from '../tenants/open-tenants.js';
 import type { Paths } from './identity-paths.js';
 import type { ApiRoute } from './route.js';
@@ -15,6 +16,7 @@ export interface AdminApiOptions extends Pick<ApiOptions, 'authenticate'> {
   readonly config: Pick<GatewayConfig, 'admin' | 'adminTls'>;
   readonly credentials: ServerCredentials;
   readonly tenants: Pick<Tenants, 'directory' | 'rates'>;
+  readonly policies: Pick<Policies, 'placed' | 'requireSound'>;
   readonly audit: Pick<Audit, 'record'>;
   /** Routes of other parts. */
   readonly routes?: readonly ApiRoute[];
@@ -26,9 +28,9 @@ export interface AdminApiOptions extends Pick<ApiOptions, 'authenticate'> {
 
 /** The routers for the admin app; none where tokens would cross in the clear. */
 export function openAdminApi(options: AdminApiOptions): Readonly<Record<`/${string}`, Router>> {
-  const { config, credentials, authenticate, tenants, audit, routes = [], paths = {}, dashboard } = options;
+  const { config, credentials, authenticate, tenants, policies, audit, routes = [], paths = {}, dashboard } = options;
   if (!keepsSecrets(config.admin.host, adminCredentials(config, credentials))) return {};
-  const all = [...tenantRoutes(tenants, (fields) => audit.record('admin', fields)), ...routes];
+  const all = [...tenantRoutes(tenants, policies, (fields) => audit.record('admin', fields)), ...routes];
   const { directory, rates } = tenants;
   return {
     '/v1': apiRouter(all, { authenticate, require: (principal) => directory.require(principal), rates, paths }),

@@ -1,86 +1,43 @@
 /** The routes of tenants. A change is audited before it is made. */
 import { z } from 'zod';
+import type { AuditFields } from '../../server/audit/event.js';
 import type { Principal } from '../../server/auth/scopes.js';
-import { TENANT_PATTERN } from '../../server/auth/scopes.js';
-import { type LimitName, limitNames, limitsSchema, limitTable, type TenantLimits } from '../tenants/limits.js';
+import type { Policies } from '../protection/policies.js';
+import { limitsSchema } from '../tenants/limits.js';
 import type { Tenants } from '../tenants/open-tenants.js';
-import type { Quota } from '../tenants/rate-window.js';
 import type { Tenant } from '../tenants/tenant-store.js';
 import { type ApiRoute, apiRoute } from './route.js';
+import { boundBodySchema, boundEntry, listSchema, type TenantAnswer, tenantAnswer, tenantName, tenantSchema } from './tenant-answer.js';
 
 const MOST_LISTED = 1000;
-const name = z.string().regex(TENANT_PATTERN, 'expected 1 to 64 of [A-Za-z0-9._-], a letter or digit first').describe('name of the tenant');
-const ofTenant = z.strictObject({ name });
-const limit = z.int().min(1).max(Number.MAX_SAFE_INTEGER).nullable().optional();
-
-/** A change of limits: null takes one away. @see RFC 7396 */
-const limitChange = z.strictObject(
-  Object.fromEntries(limitNames.map((one) => [one, limit.describe(limitTable[one].text)])) as Record<LimitName, typeof limit>,
-);
-
-/** A body that changes limits. */
-export const limitBodySchema = z.strictObject({ limits: limitChange });
-
-const time = z.iso.datetime();
-
-/** A tenant as JSON. */
-export const tenantSchema = z.strictObject({
-  name,
-  status: z.enum(['active', 'suspended', 'deleted']),
-  limits: limitsSchema.describe('its own limits'),
-  effectiveLimits: limitsSchema.describe('its own limits, and those that the gateway has for every tenant'),
-  createdAt: time,
-  updatedAt: time,
-  deletedAt: time.nullable(),
-  rates: z
-    .array(
-      z.strictObject({
-        name: z.enum(['requestsPerSecond', 'tokensPerMinute', 'tokensPerDay']),
-        max: z.int(),
-        left: z.int(),
-        resetMs: z.number(),
-      }),
-    )
-    .describe('what is left of its rates: of a second and a minute at this gateway, of a day at all gateways of the database'),
-});
-
-/** A tenant as JSON. */
-export type TenantAnswer = z.output<typeof tenantSchema>;
-
-/** A page of tenants as JSON. */
-export const listSchema = z.strictObject({
-  tenants: z.array(tenantSchema),
-  next: name.nullable().describe('the parameter after of the next page'),
-});
+const ofTenant = z.strictObject({ name: tenantName });
 
 /** Records a change; without its entry there is none. @throws CutlayerError AUDIT_UNAVAILABLE */
-export type RecordChange = (fields: Readonly<Record<string, string>>) => Promise<void>;
-
-/** A tenant as the API shows it. */
-export function tenantAnswer(tenant: Tenant, effective: TenantLimits, quotas: readonly Quota[]): TenantAnswer {
-  const { createdAt, updatedAt, deletedAt, status } = tenant;
-  return {
-    ...tenant,
-    effectiveLimits: status === 'deleted' ? {} : effective,
-    createdAt: iso(createdAt),
-    updatedAt: iso(updatedAt),
-    deletedAt: deletedAt === null ? null : iso(deletedAt),
-    rates: quotas.map(({ name: rate, max, left, resetMs }) => ({ name: rate, max, left, resetMs })),
-  };
-}
+export type RecordChange = (fields: AuditFields) => Promise<void>;
 
 /** The routes over a gateway's tenants. */
-export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | 'rates'>, record: RecordChange): readonly ApiRoute[] {
+export function tenantRoutes(
+  { directory, rates }: Pick<Tenants, 'directory' | 'rates'>,
+  policies: Pick<Policies, 'placed' | 'requireSound'>,
+  record: RecordChange,
+): readonly ApiRoute[] {
   const { store } = directory;
-  const shownAll = async (tenants: readonly Tenant[]): Promise<TenantAnswer[]> => {
-    const quotas = await rates.quotasOf(tenants.map(({ name: one }) => one));
-    return tenants.map((tenant) => tenantAnswer(tenant, directory.of(tenant.name), quotas.get(tenant.name) ?? []));
+  const known = async (tenants: readonly Tenant[]) => {
+    const quotas = await rates.quotasOf(tenants.map(({ name }) => name));
+    return tenants.map((tenant) => ({ tenant, at: { limits: directory.of(tenant.name), quotas: quotas.get(tenant.name) ?? [] } }));
   };
-  const shown = async (tenant: Tenant): Promise<TenantAnswer> => (await shownAll([tenant]))[0]!; // one each
-  const changing = async (action: string, tenant: string, by: Principal, change: () => Promise<Tenant>): Promise<TenantAnswer> => {
-    await record({ action: `tenant ${action}`, tenant, by: by.tenant });
+  const listed = async (tenants: readonly Tenant[]): Promise<TenantAnswer[]> =>
+    (await known(tenants)).map(({ tenant, at }) => tenantAnswer(tenant, at));
+  const shown = async (tenant: Tenant): Promise<TenantAnswer> => {
+    const { at } = (await known([tenant]))[0]!; // one each
+    return tenantAnswer(tenant, { ...at, protection: policies.placed(tenant.name) });
+  };
+  const recorded = async (entry: AuditFields, tenant: string, by: Principal, change: () => Promise<Tenant>): Promise<TenantAnswer> => {
+    await record({ ...entry, tenant, by: by.tenant });
     return shown(await directory.changed(await change()));
   };
+  const changing = (action: string, tenant: string, by: Principal, change: () => Promise<Tenant>): Promise<TenantAnswer> =>
+    recorded({ action: `tenant ${action}` }, tenant, by, change);
   const admin = { scopes: ['admin'], status: 200 } as const;
   const one = { ...admin, params: ofTenant, answer: tenantSchema, errors: ['NOT_FOUND', 'AUDIT_UNAVAILABLE'] } as const;
   return [
@@ -89,7 +46,7 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
       ...{ method: 'get', path: '/v1/admin/tenants', operation: 'listTenants', summary: 'Lists tenants by name, page by page' },
       query: z.strictObject({
         limit: z.coerce.number().int().min(1).max(MOST_LISTED).default(100).describe('tenants of a page'),
-        after: name.optional().describe('names after this one'),
+        after: tenantName.optional().describe('names after this one'),
         status: z.enum(['active', 'suspended', 'deleted']).optional().describe('default: active and suspended'),
       }),
       answer: listSchema,
@@ -100,14 +57,14 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
           (tenant) => tenant.name > after && (status === undefined ? tenant.status !== 'deleted' : tenant.status === status),
         );
         const page = wanted.slice(0, most);
-        return { tenants: await shownAll(page), next: wanted.length > most ? page.at(-1)!.name : null };
+        return { tenants: await listed(page), next: wanted.length > most ? page.at(-1)!.name : null };
       },
     }),
     apiRoute({
       ...admin,
       ...{ method: 'post', path: '/v1/admin/tenants', operation: 'createTenant', summary: 'Makes a tenant' },
       status: 201,
-      body: z.strictObject({ name, limits: limitsSchema.optional() }),
+      body: z.strictObject({ name: tenantName, limits: limitsSchema.optional() }),
       answer: tenantSchema,
       errors: ['ALREADY_EXISTS', 'LIMIT_EXCEEDED', 'AUDIT_UNAVAILABLE'],
       run: ({ body, principal }) => changing('create', body.name, principal, () => store.create(body.name, defined(body.limits ?? {}))),
@@ -119,9 +76,17 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
     }),
     apiRoute({
       ...one,
-      ...{ method: 'patch', path: '/v1/admin/tenants/{name}', operation: 'changeTenant', summary: 'Changes limits of a tenant' },
-      body: limitBodySchema,
-      run: ({ params, body, principal }) => changing('limits', params.name, principal, () => store.setLimits(params.name, body.limits)),
+      ...{
+        method: 'patch',
+        path: '/v1/admin/tenants/{name}',
+        operation: 'changeTenant',
+        summary: 'Changes limits and protection of a tenant',
+      },
+      body: boundBodySchema,
+      run: ({ params, body, principal }) =>
+        recorded(boundEntry(body), params.name, principal, () =>
+          store.bound(params.name, body, (protection) => policies.requireSound(params.name, protection)),
+        ),
     }),
     apiRoute({
       ...one,
@@ -150,8 +115,6 @@ export function tenantRoutes({ directory, rates }: Pick<Tenants, 'directory' | '
     }),
   ];
 }
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 const defined = <T extends object>(values: T) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {

@@ -7,7 +7,8 @@ import { RareLine } from '../../server/observability/rare-line.js';
 import type { GatewayDatabase } from '../tables/database.js';
 import { DayBudget } from '../tenants/day-budget.js';
 import { dayLedger } from '../tenants/day-ledger.js';
-import { type Policies, standardPolicy } from './policy.js';
+import { noFile, type OwnPolicySource, Policies } from './policies.js';
+import { standardPolicy } from './policy.js';
 import { readPolicies } from './policy-file.js';
 import { Protection, type ProtectionStats } from './protection.js';
 import type { ProtectionEvent } from './refusal.js';
@@ -16,6 +17,8 @@ import type { ProtectionEvent } from './refusal.js';
 export interface OpenProtection {
   /** Its file; undefined: the standard policy. */
   readonly protection?: string | undefined;
+  /** What the rows of tenants name. */
+  readonly rows: OwnPolicySource;
   readonly hiddenSize: number;
   readonly log: Logger;
   /** Milliseconds since 1970. */
@@ -28,6 +31,7 @@ export interface OpenProtection {
 /** A protection that can be closed. */
 export interface OpenedProtection {
   readonly protection: Protection;
+  readonly policies: Policies;
   /** Gives rows of the day back that were not spent. */
   close(): Promise<void>;
 }
@@ -37,9 +41,9 @@ const LINE_EVERY_MS = 10_000;
 
 /** Reads the policies. @throws CutlayerError NOT_FOUND, INVALID_CONFIG */
 export async function openProtection(given: OpenProtection): Promise<OpenedProtection> {
-  const { protection: file, hiddenSize, log, now, database, audit } = given;
+  const { protection: file, rows, hiddenSize, log, now, database, audit } = given;
   const standard = standardPolicy(hiddenSize);
-  const policies: Policies = file === undefined ? { standard, tenants: new Map() } : await readPolicies(file, standard);
+  const policies = new Policies(standard, file === undefined ? noFile : await readPolicies(file, standard), rows);
   const budget = new DayBudget(dayLedger(database, 'extraction'), now);
   const say = eventLog(log, now);
   const protection = new Protection({
@@ -50,7 +54,7 @@ export async function openProtection(given: OpenProtection): Promise<OpenedProte
       audit.record('alarm', { ...event }).catch(() => undefined);
     },
   });
-  return { protection, close: () => budget.close() };
+  return { protection, policies, close: () => budget.close() };
 }
 
 /** Writes events to a log; of each policy's refusals, one line in a while with the number. */

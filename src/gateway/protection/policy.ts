@@ -28,13 +28,6 @@ export type Policy = Readonly<Record<PolicyName, number | undefined>> & {
   readonly alarmAt: number;
 };
 
-/** The policies of a gateway. */
-export interface Policies {
-  readonly standard: Policy;
-  /** By tenant. */
-  readonly tenants: ReadonlyMap<string, Policy>;
-}
-
 /** Most that the bounds which follow the width of the model's rows are. */
 const MOST_DIRECTIONS = 64;
 const MOST_NEAR_INPUTS = 128;
@@ -58,6 +51,3 @@ export const standardPolicy = (hiddenSize: number): Policy => ({
 });
 
 const within = (least: number, most: number, value: number): number => Math.max(least, Math.min(most, Math.floor(value)));
-
-/** The policy of a tenant. */
-export const policyOf = ({ standard, tenants }: Policies, tenant: string): Policy => tenants.get(tenant) ?? standard;

@@ -11,7 +11,8 @@ import type { Tensor } from '../../tensor/tensor.js';
 import type { CheckedInputs } from '../engine/step-inputs.js';
 import { stepEvicted } from '../engine/step-store.js';
 import { DAY_MS, type DayBudget } from '../tenants/day-budget.js';
-import { type Policies, type Policy, type PolicyName, policyOf } from './policy.js';
+import type { PolicySource } from './policies.js';
+import type { Policy, PolicyName } from './policy.js';
 import type { RandomBytes } from './projection.js';
 import { Recent } from './recent.js';
 import { leastPolicies, type ProtectedMethod, type ProtectionEvent, protectionRefused } from './refusal.js';
@@ -20,7 +21,7 @@ import { type RecordBounds, type StepRecord, TenantRecord } from './tenant-recor
 
 /** The parts of a protection. */
 export interface ProtectionOptions {
-  readonly policies: Policies;
+  readonly policies: PolicySource;
   readonly hiddenSize: number;
   /** Of the rows answered in a day. */
   readonly budget: DayBudget;
@@ -114,7 +115,7 @@ export class Protection {
 
   /** What a tenant is told of its policy. */
   policyOf(tenant: string): Policy {
-    return policyOf(this.#options.policies, tenant);
+    return this.#options.policies.of(tenant);
   }
 
   stats(): ProtectionStats {

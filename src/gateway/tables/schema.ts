@@ -3,7 +3,7 @@
  * migration is never changed; a new one is appended, its name in alphabetical order.
  */
 import type { Migrations } from '../../server/store/migrate.js';
-import { createTables, type SchemaOf, type TableDefinition } from '../../server/store/table-definition.js';
+import { addColumns, createTables, type SchemaOf, type TableDefinition } from '../../server/store/table-definition.js';
 
 const tenantTables = {
   tenants: {
@@ -105,10 +105,20 @@ const tokenDayTables = {
   token_days: extractionTables.extraction,
 } as const satisfies Readonly<Record<string, TableDefinition>>;
 
+const protectionColumns = {
+  tenants: {
+    columns: {
+      /** JSON: bounds of the protection; null: the tenant has none of its own. */
+      protection: 'text?',
+    },
+  },
+} as const satisfies Readonly<Record<string, Pick<TableDefinition, 'columns'>>>;
+
 /** Every table as kysely sees it. */
 export type GatewaySchema = SchemaOf<
   typeof tenantTables & typeof clientTables & typeof usageTables & typeof extractionTables & typeof tokenDayTables
->;
+> &
+  SchemaOf<typeof protectionColumns>;
 
 /** Every migration, oldest first. */
 export const migrations: Migrations = {
@@ -122,4 +132,5 @@ export const migrations: Migrations = {
   },
   '0004-extraction': { up: (db) => createTables(db, extractionTables) },
   '0005-token-days': { up: (db) => createTables(db, tokenDayTables) },
+  '0006-protection': { up: (db) => addColumns(db, protectionColumns) },
 };

@@ -1,4 +1,4 @@
-/** Tenants: name, status and limits. A deleted tenant keeps its row. */
+/** Tenants: name, status, limits and protection. A deleted tenant keeps its row. */
 import { fromJsonColumn, toJsonColumn } from '../../server/store/json-column.js';
 import { Repository } from './repository.js';
 
@@ -11,13 +11,30 @@ export interface TenantRow {
   readonly status: TenantStatus;
   /** JSON. */
   readonly limits: unknown;
+  /** JSON; null: none of its own. */
+  readonly protection: unknown;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Null unless it was deleted. */
   readonly deletedAt: number | null;
 }
 
-const columns = ['name', 'status', 'limits', 'created_at as createdAt', 'updated_at as updatedAt', 'deleted_at as deletedAt'] as const;
+const columns = [
+  'name',
+  'status',
+  'limits',
+  'protection',
+  'created_at as createdAt',
+  'updated_at as updatedAt',
+  'deleted_at as deletedAt',
+] as const;
+
+/** What a change sets; undefined: it stays. */
+export interface TenantChange {
+  readonly status?: TenantStatus;
+  readonly limits?: unknown;
+  readonly protection?: unknown;
+}
 
 /** Within one transaction. */
 export class Tenants extends Repository {
@@ -71,7 +88,7 @@ export class Tenants extends Repository {
   async change(
     name: string,
     from: readonly TenantStatus[],
-    { status, limits, at }: { readonly status?: TenantStatus; readonly limits?: unknown; readonly at: number },
+    { status, limits, protection, at }: TenantChange & { readonly at: number },
   ): Promise<boolean> {
     const { numUpdatedRows } = await this.db
       .updateTable('tenants')
@@ -90,6 +107,7 @@ export class Tenants extends Repository {
           ...(status !== undefined && { status }),
           ...(status === 'deleted' && { deleted_at: time() }),
           ...(limits !== undefined && { limits: toJsonColumn(limits, `limits of ${name}`) }),
+          ...(protection !== undefined && { protection: protection === null ? null : toJsonColumn(protection, `protection of ${name}`) }),
         };
       })
       .where('name', '=', name)
@@ -109,8 +127,11 @@ export class Tenants extends Repository {
   }
 }
 
-const parsed = <Row extends { readonly name: string; readonly status: string; readonly limits: string }>(row: Row) => ({
+type StoredRow = { readonly name: string; readonly status: string; readonly limits: string; readonly protection: string | null };
+
+const parsed = <Row extends StoredRow>(row: Row) => ({
   ...row,
   status: row.status as TenantStatus, // only this class writes the column
   limits: fromJsonColumn(row.limits, `limits of ${row.name}`),
+  protection: row.protection === null ? null : fromJsonColumn(row.protection, `protection of ${row.name}`),
 });

@@ -10,6 +10,8 @@ import { CutlayerError, type ErrorCode } from '../../errors.js';
 import type { Principal } from '../../server/auth/scopes.js';
 import type { Logger } from '../../server/observability/log.js';
 import { RareLine } from '../../server/observability/rare-line.js';
+import type { OwnPolicy } from '../protection/own-policy.js';
+import type { OwnPolicySource } from '../protection/policies.js';
 import { deleted, refusalOf, suspended, unknown } from './admission.js';
 import { Holdings } from './holdings.js';
 import { effectiveLimits, type LimitSource, type TenantLimits } from './limits.js';
@@ -43,7 +45,7 @@ interface Known extends Tenant {
 }
 
 /** The tenants. Use {@link openDirectory}. */
-export class TenantDirectory implements LimitSource {
+export class TenantDirectory implements LimitSource, OwnPolicySource {
   /** What this process holds of tenants. */
   readonly holdings = new Holdings();
   readonly store: TenantStore;
@@ -76,6 +78,11 @@ export class TenantDirectory implements LimitSource {
   /** The limits of a tenant: its own, before the defaults. */
   of(tenant: string): TenantLimits {
     return this.#known.get(tenant)?.effective ?? this.#options.defaults;
+  }
+
+  /** The bounds of the protection that a tenant's row names; null: none. */
+  protectionOf(tenant: string): OwnPolicy | null {
+    return this.#known.get(tenant)?.protection ?? null;
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
+import { type ValueChange, valuesAfter } from './value-change.js';
 
 /** What a rate counts: calls and messages of streams, or rows that go through the backbone. */
 export type Counted = 'requests' | 'tokens';
@@ -68,23 +69,19 @@ export const limitsSchema = z.strictObject(
 export function storedLimits(value: unknown, tenant: string): TenantLimits {
   const { success, data } = limitsSchema.safeParse(value);
   // Without the undefined values that zod's type allows.
-  if (success) return present(data);
+  if (success) return valuesAfter<TenantLimits>(data, {});
   throw new CutlayerError('STORE_CORRUPT', `limits of ${tenant}: expected limits in the store, got something else; restore a backup`);
 }
 
 /** A change of limits: a number sets one, null takes it away. @see RFC 7396 */
-export type LimitChange = { readonly [L in LimitName]?: number | null | undefined };
+export type LimitChange = ValueChange<TenantLimits>;
 
 /** The limits after a change. */
 export function changedLimits(limits: TenantLimits, change: LimitChange): TenantLimits {
-  return present({ ...limits, ...Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) });
+  return valuesAfter<TenantLimits>(limits, change);
 }
 
 /** A tenant's own limits before the defaults of the gateway. */
 export function effectiveLimits(own: TenantLimits, defaults: TenantLimits): TenantLimits {
   return { ...defaults, ...own };
-}
-
-function present(limits: LimitChange): TenantLimits {
-  return Object.fromEntries(limitNames.flatMap((name) => (limits[name] == null ? [] : [[name, limits[name]]])));
 }

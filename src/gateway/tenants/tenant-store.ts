@@ -5,8 +5,9 @@
 import { CutlayerError } from '../../errors.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';
 import { MAX_TTL_SECONDS } from '../../server/auth/ttl.js';
+import { changedPolicy, type OwnPolicy, type OwnPolicyChange, storedPolicy } from '../protection/own-policy.js';
 import type { GatewayDatabase, Transaction } from '../tables/database.js';
-import type { TenantRow, TenantStatus } from '../tables/tenants.js';
+import type { TenantChange, TenantRow, TenantStatus } from '../tables/tenants.js';
 import { changedLimits, type LimitChange, storedLimits, type TenantLimits } from './limits.js';
 
 /** Tenants of one database, deleted ones that are still remembered included. */
@@ -16,8 +17,16 @@ export const MAX_TENANTS = 10_000;
 const REMEMBER_DELETED_MS = (MAX_TTL_SECONDS + 3600) * 1000;
 
 /** A tenant. Times in milliseconds since 1970. */
-export interface Tenant extends Omit<TenantRow, 'limits'> {
+export interface Tenant extends Omit<TenantRow, 'limits' | 'protection'> {
   readonly limits: TenantLimits;
+  /** Bounds of its own; null: none. */
+  readonly protection: OwnPolicy | null;
+}
+
+/** A change of what bounds a tenant; null takes a value away, and as `protection` all of them. */
+export interface BoundChange {
+  readonly limits?: LimitChange | undefined;
+  readonly protection?: OwnPolicyChange | null | undefined;
 }
 
 /** Tenants in a database. */
@@ -84,17 +93,25 @@ export class TenantStore {
    */
   delete(name: string): Promise<Tenant> {
     return this.#database.transaction(async (tx) => {
-      await this.#change(tx, name, { status: 'deleted', limits: {} });
+      await this.#change(tx, name, { status: 'deleted', limits: {}, protection: null });
       await tx.eraseTenant(name);
       return existing(tx, name);
     });
   }
 
-  /** Changes limits by a merge. @throws CutlayerError NOT_FOUND */
-  setLimits(name: string, change: LimitChange): Promise<Tenant> {
+  /**
+   * Changes bounds by a merge. @param check looks at the protection that there would be
+   * @throws CutlayerError NOT_FOUND, and of `check`
+   */
+  bound(name: string, change: BoundChange, check: (protection: OwnPolicy | null) => void = () => undefined): Promise<Tenant> {
     return this.#database.transaction(async (tx) => {
-      const { limits } = await existing(tx, name);
-      await this.#change(tx, name, { limits: changedLimits(limits, change) });
+      const { limits, protection } = await existing(tx, name);
+      const after = change.protection === undefined ? undefined : changedPolicy(protection, change.protection);
+      if (after !== undefined) check(after);
+      await this.#change(tx, name, {
+        ...(change.limits !== undefined && { limits: changedLimits(limits, change.limits) }),
+        ...(after !== undefined && { protection: after }),
+      });
       return existing(tx, name);
     });
   }
@@ -108,7 +125,7 @@ export class TenantStore {
   }
 
   /** @throws CutlayerError NOT_FOUND for a tenant that is not there, or is deleted */
-  async #change(tx: Transaction, name: string, change: { readonly status?: TenantStatus; readonly limits?: TenantLimits }): Promise<void> {
+  async #change(tx: Transaction, name: string, change: TenantChange): Promise<void> {
     if (await tx.tenants.change(name, ['active', 'suspended'], { ...change, at: this.#now() })) return;
     await existing(tx, name);
     throw new CutlayerError('NOT_FOUND', `tenant ${name}: it has been deleted; create it again`);
@@ -137,4 +154,8 @@ async function existing(tx: Transaction, name: string): Promise<Tenant> {
   throw new CutlayerError('NOT_FOUND', `tenant ${name}: there is none of this name`);
 }
 
-const tenantOf = ({ limits, ...row }: TenantRow): Tenant => ({ ...row, limits: storedLimits(limits, row.name) });
+const tenantOf = ({ limits, protection, ...row }: TenantRow): Tenant => ({
+  ...row,
+  limits: storedLimits(limits, row.name),
+  protection: storedPolicy(protection, row.name),
+});

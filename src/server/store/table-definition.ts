@@ -25,6 +25,7 @@ export interface TableDefinition {
 }
 
 type TableDefinitions = Readonly<Record<string, TableDefinition>>;
+type ColumnDefinitions = Readonly<Record<string, Pick<TableDefinition, 'columns'>>>;
 
 type ValueOf<Column> = Column extends `${infer Kind extends ColumnKind}?`
   ? ColumnValues[Kind] | null
@@ -33,19 +34,17 @@ type ValueOf<Column> = Column extends `${infer Kind extends ColumnKind}?`
     : never;
 
 /** The rows of these tables, for kysely. */
-export type SchemaOf<Tables extends TableDefinitions> = {
+export type SchemaOf<Tables extends ColumnDefinitions> = {
   [Name in keyof Tables]: { -readonly [Column in keyof Tables[Name]['columns']]: ValueOf<Tables[Name]['columns'][Column]> };
 };
 
 /** Creates these tables, in their order: a step of a migration. */
 export async function createTables(db: Kysely<unknown>, tables: TableDefinitions): Promise<void> {
-  const types = db.getExecutor().adapter instanceof PostgresAdapter ? postgresTypes : sqliteTypes;
+  const types = typesOf(db);
   for (const [table, { columns, primaryKey, references }] of Object.entries(tables)) {
     let create: CreateTableBuilder<string, string> = db.schema.createTable(table);
-    for (const [name, column] of Object.entries(columns)) {
-      const kind = column.replace('?', '') as ColumnKind; // a column is a kind, with or without the mark
-      create = create.addColumn(name, types[kind], (built) => (column === kind ? built.notNull() : built));
-    }
+    for (const [name, column] of Object.entries(columns))
+      create = create.addColumn(name, types[kindOf(column)], (built) => (column === kindOf(column) ? built.notNull() : built));
     create = create.addPrimaryKeyConstraint(`${table}_key`, [...primaryKey]);
     if (references !== undefined) {
       const { columns: own, table: parent, key } = references;
@@ -54,3 +53,16 @@ export async function createTables(db: Kysely<unknown>, tables: TableDefinitions
     await create.execute();
   }
 }
+
+/** Adds columns, which allow null, to tables that there are: a step of a migration. */
+export async function addColumns(db: Kysely<unknown>, tables: ColumnDefinitions): Promise<void> {
+  const types = typesOf(db);
+  for (const [table, { columns }] of Object.entries(tables))
+    for (const [name, column] of Object.entries(columns))
+      await db.schema.alterTable(table).addColumn(name, types[kindOf(column)]).execute();
+}
+
+const typesOf = (db: Kysely<unknown>): ColumnTypes => (db.getExecutor().adapter instanceof PostgresAdapter ? postgresTypes : sqliteTypes);
+
+/** A column is a kind, with or without the mark. */
+const kindOf = (column: string): ColumnKind => column.replace('?', '') as ColumnKind;

@@ -21,6 +21,15 @@ describe('cutlayer gateway tenant', () => {
     try {
       assert.match((await tenant('create', 'acme', '--tokens-per-day', '500')).stdout, /^acme: active, tokensPerDay 500\n$/);
       assert.match((await tenant('create', 'acme')).stderr, /ALREADY_EXISTS/);
+      assert.equal(
+        (await tenant('protection', 'acme', '--rows-per-day', '700', '--near-inputs', 'off')).stdout,
+        'acme: active, tokensPerDay 500\n  near-inputs off (of acme itself)\n  rows-per-day 700 (of acme itself)\n',
+      );
+      assert.match((await tenant('protection', 'acme', '--rows-per-day', '0')).stderr, /--rows-per-day.*expected a whole number from 1/);
+      assert.match(
+        (await tenant('protection', 'acme', '--min-row-norm', '3', '--max-row-norm', '1')).stderr,
+        /up to max-row-norm 1, got 3/,
+      );
       const running = await startTestGateway({ start: { stateDir, insecure: true } });
       try {
         assert.deepEqual(
@@ -42,7 +51,17 @@ describe('cutlayer gateway tenant', () => {
             code: 'TENANT_SUSPENDED',
           },
         );
-        assert.match((await tenant('show', 'acme')).stdout, /^acme: suspended, tokensPerDay 500, 500 left of tokensPerDay\n$/);
+        const shown = (await tenant('show', 'acme')).stdout;
+        assert.match(
+          shown,
+          /^acme: suspended, tokensPerDay 500, 500 left of tokensPerDay\n {2}backwards-per-forward 2 \(no place names it\)\n/,
+        );
+        assert.match(shown, /\n {2}near-inputs off \(of acme itself\)\n.*\n {2}rows-per-day 700 \(of acme itself\)\n {2}alarm-at 0.8 /s);
+        assert.equal((await tenant('protection', 'acme')).stdout, shown);
+        assert.match((await tenant('protection', 'acme', '--clear', 'rows-per-day')).stdout, /rows-per-day off \(no place names it\)/);
+        assert.equal(running.gateway.protection.policyOf('acme').rowsPerDay, undefined);
+        assert.match((await tenant('protection', 'acme', '--clear', 'all,rows-per-day')).stderr, /INVALID_OPTION/);
+        assert.match((await tenant('protection', 'acme', '--clear', 'all')).stdout, /near-inputs 16 \(no place names it\)/);
         const [changed] = json(
           (await tenant('limits', 'acme', '--clear', 'tokensPerDay', '--in-flight-bytes', '1MiB', '--format', 'json')).stdout,
         );
@@ -51,9 +70,19 @@ describe('cutlayer gateway tenant', () => {
         await tenant('resume', 'acme');
         assert.match((await tenant('delete', 'acme')).stdout, /^acme: deleted\n$/);
         assert.equal((await tenant('list')).stdout, 'no tenant\n');
+        await tenant('create', 'kept');
+        await tenant('protection', 'kept', '--min-row-norm', '0.5');
       } finally {
         await running.close();
       }
+      const [backup, elsewhere] = [join(stateDir, 'backup'), ['--state-dir', join(stateDir, 'restored')]];
+      for (const words of [
+        ['backup', backup, '--state-dir', stateDir],
+        ['restore', backup, ...elsewhere],
+      ])
+        assert.equal((await cutlayerHere(['gateway', ...words])).code, 0);
+      const restored = await cutlayerHere(['gateway', 'tenant', 'show', 'kept', ...elsewhere]);
+      assert.equal(restored.stdout, 'kept: active\n  min-row-norm 0.5 (of kept itself)\n', 'a backup has the bounds');
       assert.match((await tenant('list', '--deleted')).stdout, /^acme: deleted\n$/);
       assert.match((await tenant('resume', 'acme')).stderr, /NOT_FOUND/);
     } finally {

@@ -1,6 +1,8 @@
 /** Files of protection: policies that read back the same. */
 import assert from 'node:assert/strict';
-import { type Policies, type Policy, policyNames, standardPolicy } from '../../../src/gateway/protection/policy.js';
+import type { OwnPolicy } from '../../../src/gateway/protection/own-policy.js';
+import type { FilePolicies } from '../../../src/gateway/protection/policies.js';
+import { policyNames, standardPolicy } from '../../../src/gateway/protection/policy.js';
 import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';
 import { kebab } from '../../../src/options/option.js';
 import { editedJson } from '../json-edits.js';
@@ -12,10 +14,9 @@ const documents = [
   { default: { 'near-inputs': 'off', 'min-tokens': null }, tenants: { acme: { 'rows-per-day': 50 }, bolt: {} } },
 ];
 const base = standardPolicy(64);
-const written = (policy: Policy) =>
-  Object.fromEntries([...policyNames, 'alarmAt' as const].map((name) => [kebab(name), policy[name] ?? 'off']));
-/** All of them, in full. */
-const textOf = ({ standard, tenants }: Policies): string =>
+const written = (own: OwnPolicy) => Object.fromEntries(Object.entries(own).map(([name, bound]) => [kebab(name), bound]));
+/** All that is named, in full. */
+const textOf = ({ standard, tenants }: FilePolicies): string =>
   JSON.stringify({
     default: written(standard),
     tenants: Object.fromEntries([...tenants].map(([tenant, policy]) => [tenant, written(policy)])),

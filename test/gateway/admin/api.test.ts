@@ -7,6 +7,8 @@ import type { Router } from 'express';
 import { CutlayerError } from '../../../src/errors.js';
 import { openAdminApi } from '../../../src/gateway/admin/open-admin.js';
 import { MAX_BODY_BYTES } from '../../../src/gateway/admin/router.js';
+import { noFile, Policies } from '../../../src/gateway/protection/policies.js';
+import { standardPolicy } from '../../../src/gateway/protection/policy.js';
 import { type GatewayDatabase, openGatewayDatabase } from '../../../src/gateway/tables/database.js';
 import { openTenants, type Tenants } from '../../../src/gateway/tenants/open-tenants.js';
 import { createAdminApp } from '../../../src/server/admin/app.js';
@@ -60,7 +62,9 @@ describe("the administrator's API", () => {
       return token === undefined ? Promise.reject(new CutlayerError('TOKEN_MISSING', 'no token')) : verify(token);
     };
     const where = { admin: { host: '127.0.0.1', port: 0 }, adminTls: false };
-    const api = { authenticate, tenants, audit: { record }, credentials: 'insecure' } as const;
+    const file = { ...noFile, standard: { maxRowNorm: 9 } };
+    const policies = new Policies(standardPolicy(64), file, tenants.directory);
+    const api = { authenticate, tenants, policies, audit: { record }, credentials: 'insecure' } as const;
     assert.deepEqual(
       openAdminApi({ ...api, config: { ...where, admin: { host: '0.0.0.0', port: 0 } } }),
       {},
@@ -150,6 +154,55 @@ describe("the administrator's API", () => {
       { action: 'tenant create', tenant: 'acme', by: 'operator' },
       { action: 'tenant suspend', tenant: 'acme', by: 'operator' },
     ]);
+  });
+
+  it('sets, shows and clears the bounds of the protection, audited with what was set', async () => {
+    const at = '/tenants/bound';
+    await ask('POST', '/tenants', { body: { name: 'bound' } });
+    assert.deepEqual((await ask('GET', at)).body.protection, null);
+    audited.length = 0;
+    const body = { protection: { rowsPerDay: 500, nearInputs: 'off' } };
+    const { protection, effectiveProtection } = (await ask('PATCH', at, { body })).body;
+    assert.deepEqual(protection, body.protection);
+    const { rowsPerDay, nearInputs, maxRowNorm, minTokens } = effectiveProtection as unknown as Record<string, object>;
+    assert.deepEqual(rowsPerDay, { bound: 500, from: 'tenant' });
+    assert.deepEqual(nearInputs, { bound: null, from: 'tenant' });
+    assert.deepEqual(maxRowNorm, { bound: 9, from: 'fileDefault' });
+    assert.deepEqual(minTokens, { bound: 2, from: 'standard' });
+    assert.equal(tenants.directory.protectionOf('bound')?.rowsPerDay, 500, 'the next call sees it');
+    const merged = await ask('PATCH', at, { body: { protection: { rowsPerDay: null, minTokens: 4 }, limits: { tokensPerDay: 9 } } });
+    assert.deepEqual([merged.body.protection, merged.body.limits], [{ nearInputs: 'off', minTokens: 4 }, { tokensPerDay: 9 }]);
+    assert.equal((await ask('PATCH', at, { body: { protection: null } })).body.protection, null);
+    const who = { tenant: 'bound', by: 'operator' };
+    assert.deepEqual(audited, [
+      { action: 'tenant protection', rowsPerDay: 500, nearInputs: 'off', ...who },
+      { action: 'tenant limits and protection', rowsPerDay: 'cleared', minTokens: 4, ...who },
+      { action: 'tenant protection', protection: 'cleared', ...who },
+    ]);
+    assert.equal((await ask('PATCH', '/tenants/nobody', { body })).status, 404);
+    const { body: page } = await ask('GET', '/tenants?after=bound&limit=1');
+    assert.ok((page.tenants as unknown as { effectiveProtection: unknown }[]).every((tenant) => tenant.effectiveProtection === null));
+    await ask('PATCH', at, { body });
+    assert.deepEqual((await ask('DELETE', at)).body.protection, null);
+    assert.equal((await ask('POST', '/tenants', { body: { name: 'bound' } })).body.protection, null);
+  });
+
+  it('refuses bounds that the file could not have either, naming the field', async () => {
+    await ask('POST', '/tenants', { body: { name: 'guarded' } });
+    const cases: readonly (readonly [unknown, RegExp])[] = [
+      [{ protection: { rowsPerDay: 0 } }, /^body\.protection\.rowsPerDay: expected a whole number from 1 to \d+, or off$/],
+      [{ protection: { minTokens: 1.5 } }, /^body\.protection\.minTokens: expected a whole number from 1 to 2147483647, or off$/],
+      [{ protection: { alarmAt: 'off' } }, /^body\.protection\.alarmAt: expected a number above 0, and at most 1$/],
+      [{ protection: { rows: 3 } }, /^body\.protection: expected backwardsPerForward, .*; got rows$/],
+      [{ protection: { minRowNorm: 10 } }, /^protection\.minRowNorm: expected a number up to max-row-norm 9, got 10$/],
+      [{}, /^body: expected limits or protection$/],
+    ];
+    for (const [body, message] of cases) {
+      const answer = await ask('PATCH', '/tenants/guarded', { body });
+      assert.equal(answer.status, 400);
+      assert.match((answer.body.error as unknown as { message: string }).message, message);
+    }
+    assert.equal((await ask('GET', '/tenants/guarded')).body.protection, null);
   });
 
   it('changes nothing when the change cannot be audited', async () => {

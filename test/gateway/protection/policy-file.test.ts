@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
-import { policyOf, standardPolicy } from '../../../src/gateway/protection/policy.js';
+import { Policies } from '../../../src/gateway/protection/policies.js';
+import { standardPolicy } from '../../../src/gateway/protection/policy.js';
 import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';
 
 const standard = standardPolicy(768);
-const parse = (text: string) => parsePolicies(text, 'policies.yaml', standard);
+const parse = (text: string) => new Policies(standard, parsePolicies(text, 'policies.yaml', standard), { protectionOf: () => null });
 
 describe('a file of protection policies', () => {
   it('changes what it names, of all tenants and of one', () => {
     const policies = parse(
       'default:\n  rows-per-day: 1000\n  nearInputs: off\ntenants:\n  acme:\n    rows-per-day: 5\n    max-row-norm: 3.5\n',
     );
-    assert.deepEqual(policyOf(policies, 'other'), { ...standard, rowsPerDay: 1000, nearInputs: undefined });
-    assert.deepEqual(policyOf(policies, 'acme'), { ...standard, rowsPerDay: 5, nearInputs: undefined, maxRowNorm: 3.5 });
-    assert.deepEqual(policyOf(parse(''), 'acme'), standard);
+    assert.deepEqual(policies.of('other'), { ...standard, rowsPerDay: 1000, nearInputs: undefined });
+    assert.deepEqual(policies.of('acme'), { ...standard, rowsPerDay: 5, nearInputs: undefined, maxRowNorm: 3.5 });
+    assert.deepEqual(parse('').of('acme'), standard);
   });
 
   for (const [text, says] of [

@@ -99,7 +99,7 @@ for (const engine of storeEngines)
       for (const issuedAt of [now - 5000, now - (now % SECOND)])
         await assert.rejects(tenants.admit(principal(acme, issuedAt)), code('TENANT_DELETED'));
       await assert.rejects(store().suspend(acme), code('NOT_FOUND'));
-      await assert.rejects(store().setLimits(acme, { decodeSessions: 1 }), code('NOT_FOUND'));
+      await assert.rejects(store().bound(acme, { limits: { decodeSessions: 1 } }), code('NOT_FOUND'));
       const fresh = now + SECOND;
       await tenants.admit(principal(acme, fresh));
       await assert.rejects(tenants.admit(principal(acme, now - 5000)), code('TENANT_DELETED'));
@@ -135,7 +135,7 @@ for (const engine of storeEngines)
           throw new Error('disk');
         },
       });
-      await store().setLimits(acme, { tokensPerDay: 5 });
+      await store().bound(acme, { limits: { tokensPerDay: 5 } });
       for (const _ of [1, 2]) await tenants.look();
       assert.deepEqual(changed, [[acme, { tokensPerDay: 5 }]]);
       assert.equal(warned.length, 1, 'its failure is logged, and the view stays');
@@ -155,8 +155,37 @@ for (const engine of storeEngines)
       assert.deepEqual(tenants.of(acme), { decodeSessions: 3, tokensPerDay: 9 });
       await tenants.changed(await store().create(acme, { tokensPerDay: 100 }));
       assert.deepEqual(tenants.of(acme), { decodeSessions: 3, tokensPerDay: 100 });
-      await tenants.changed(await store().setLimits(acme, { tokensPerDay: null, residualBytes: 5 }));
+      await tenants.changed(await store().bound(acme, { limits: { tokensPerDay: null, residualBytes: 5 } }));
       assert.deepEqual(tenants.of(acme), { decodeSessions: 3, tokensPerDay: 9, residualBytes: 5 });
+    });
+
+    it('tell the bounds of the protection of their own, also as another process has changed them', async () => {
+      const tenants = await directory();
+      await tenants.admit(principal(acme));
+      assert.equal(tenants.protectionOf(acme), null);
+      await store().bound(acme, { protection: { rowsPerDay: 5, nearInputs: 'off' }, limits: { decodeSessions: 2 } });
+      await tenants.look();
+      assert.deepEqual(tenants.protectionOf(acme), { rowsPerDay: 5, nearInputs: 'off' });
+      assert.deepEqual((await directory()).protectionOf(acme), { rowsPerDay: 5, nearInputs: 'off' });
+      await store().bound(acme, { protection: null });
+      await tenants.look();
+      assert.equal(tenants.protectionOf(acme), null);
+      assert.deepEqual(tenants.of(acme), { decodeSessions: 2 }, 'limits stay');
+      assert.equal(tenants.protectionOf('nobody'), null);
+    });
+
+    it('keep their bounds of the protection where a check refuses others, and lose them with a deletion', async () => {
+      await store().create(acme, {});
+      await store().bound(acme, { protection: { minTokens: 4 } });
+      const refuse = () => {
+        throw new Error('no');
+      };
+      await assert.rejects(store().bound(acme, { protection: { minTokens: 9 }, limits: { decodeSessions: 2 } }, refuse));
+      const { protection, limits } = await store().show(acme);
+      assert.deepEqual([protection, limits], [{ minTokens: 4 }, {}]);
+      assert.equal((await store().delete(acme)).protection, null);
+      assert.equal((await store().create(acme, {})).protection, null);
+      await assert.rejects(store().bound('nobody', { protection: null }), code('NOT_FOUND'));
     });
 
     it('keep the view when the database has a fault, and admit nobody new', async () => {

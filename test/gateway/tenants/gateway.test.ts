@@ -62,7 +62,7 @@ describe('tenants at a gateway', () => {
   };
   const limits = async (tenant: string, change: object) => {
     await directory().admit({ tenant, scopes: new Set(), tokenId: '', issuedAt: Date.now(), expiresAt: 0 });
-    await directory().changed(await directory().store.setLimits(tenant, change));
+    await directory().changed(await directory().store.bound(tenant, { limits: change }));
   };
 
   it('ends the calls and the streams of a suspended tenant, and of no other', async () => {

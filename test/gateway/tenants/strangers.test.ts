@@ -223,7 +223,7 @@ describe("another tenant's ids at a gateway", () => {
         limits: 'numbers',
       },
       'GET /v1/admin/tenants/{name}': one('GET'),
-      'PATCH /v1/admin/tenants/{name}': { ...one('PATCH', '', { limits: {} }), limits: 'numbers' },
+      'PATCH /v1/admin/tenants/{name}': { ...one('PATCH', '', { limits: {} }), limits: 'numbers', protection: 'numbers' },
       'DELETE /v1/admin/tenants/{name}': one('DELETE'),
       'POST /v1/admin/tenants/{name}/suspend': one('POST', '/suspend'),
       'POST /v1/admin/tenants/{name}/resume': one('POST', '/resume'),

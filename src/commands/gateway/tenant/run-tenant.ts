@@ -2,20 +2,23 @@
 import { join } from 'node:path';
 import { CutlayerError } from '../../../errors.js';
 import { stdout } from '../../../files/output.js';
-import { listSchema, type TenantAnswer, tenantAnswer, tenantSchema } from '../../../gateway/admin/tenant-routes.js';
+import { boundEntry, listSchema, type TenantAnswer, tenantAnswer, tenantSchema } from '../../../gateway/admin/tenant-answer.js';
+import { type OwnPolicyChange, ownPolicyNames } from '../../../gateway/protection/own-policy.js';
+import { policyAfter, requireSound } from '../../../gateway/protection/policies.js';
 import { openGatewayDatabase } from '../../../gateway/tables/database.js';
 import { type LimitChange, limitNames, storedLimits } from '../../../gateway/tenants/limits.js';
-import { type Tenant, TenantStore } from '../../../gateway/tenants/tenant-store.js';
+import { type BoundChange, type Tenant, TenantStore } from '../../../gateway/tenants/tenant-store.js';
 import { type AdminConnection, openAdminConnection } from '../admin-connection.js';
 import { type AuditPlace, auditOrder } from '../audit-order.js';
-import type { LimitFlags, TenantFlags } from './tenant-options.js';
+import type { BoundFlags, LimitFlags, TenantFlags } from './tenant-options.js';
+import { lineOf, protectionLines } from './tenant-text.js';
 
 /** Tenants, of a running gateway or of its database. */
 interface TenantAdmin {
   create(name: string, limits: LimitChange): Promise<TenantAnswer>;
   list(deleted: boolean): Promise<readonly TenantAnswer[]>;
   act(action: Action, name: string): Promise<TenantAnswer>;
-  limits(name: string, change: LimitChange): Promise<TenantAnswer>;
+  bound(name: string, change: BoundChange): Promise<TenantAnswer>;
 }
 
 type Action = 'show' | 'suspend' | 'resume' | 'delete';
@@ -30,9 +33,14 @@ export async function list(flags: TenantFlags & { readonly deleted: boolean }): 
   await withTenants(flags, async (admin) => print(await admin.list(flags.deleted), flags));
 }
 
-/** `gateway tenant show | suspend | resume | delete`. @throws CutlayerError */
+/** `gateway tenant suspend | resume | delete`. @throws CutlayerError */
 export async function act(action: Action, name: string, flags: TenantFlags): Promise<void> {
   await withTenants(flags, async (admin) => print([await admin.act(action, name)], flags));
+}
+
+/** `gateway tenant show`. @throws CutlayerError */
+export async function show(name: string, flags: TenantFlags): Promise<void> {
+  await withTenants(flags, async (admin) => print([await admin.act('show', name)], flags, protectionLines));
 }
 
 /** `gateway tenant limits`. @throws CutlayerError */
@@ -44,7 +52,23 @@ export async function changeLimits(name: string, flags: TenantFlags & LimitFlags
       'limits: expected a limit to set, or --clear; cutlayer gateway tenant show says those that are set',
     );
   }
-  await withTenants(flags, async (admin) => print([await admin.limits(name, change)], flags));
+  await withTenants(flags, async (admin) => print([await admin.bound(name, { limits: change })], flags));
+}
+
+/**
+ * `gateway tenant protection`; without a change it shows what there is.
+ * @param clear names of bounds, or `all`
+ * @throws CutlayerError
+ */
+export async function changeProtection(name: string, flags: TenantFlags & BoundFlags, clear: readonly string[]): Promise<void> {
+  const given = ownPolicyNames.flatMap((bound) => (flags[bound] === undefined ? [] : [[bound, flags[bound]]]));
+  const all = clear.includes('all');
+  if (all && (clear.length > 1 || given.length > 0))
+    throw new CutlayerError('INVALID_OPTION', '--clear all: expected no other bound beside it; set bounds in a second command');
+  const cleared = clear.map((bound) => [bound, null]);
+  const change: OwnPolicyChange | null = all ? null : Object.fromEntries([...cleared, ...given]);
+  if (change !== null && Object.keys(change).length === 0) return show(name, flags);
+  await withTenants(flags, async (admin) => print([await admin.bound(name, { protection: change })], flags, protectionLines));
 }
 
 function limitsOf(flags: LimitFlags): LimitChange {
@@ -86,14 +110,14 @@ function overRest(connection: AdminConnection): TenantAdmin {
       if (action === 'show') return one('GET', at(name));
       return action === 'delete' ? one('DELETE', at(name)) : one('POST', `${at(name)}/${action}`);
     },
-    limits: (name, change) => one('PATCH', at(name), { limits: change }),
+    bound: (name, change) => one('PATCH', at(name), change),
   };
 }
 
-/** No gateway runs, so what it would give all tenants is not known. */
+/** No gateway runs, so what it and its file would give all tenants is not known. */
 function overDatabase(store: TenantStore, place: AuditPlace): TenantAdmin {
   const record = (action: string, tenant: string) => auditOrder(place, 'admin', { action: `tenant ${action}`, tenant });
-  const shown = (tenant: Tenant): TenantAnswer => tenantAnswer(tenant, tenant.limits, []);
+  const shown = (tenant: Tenant): TenantAnswer => tenantAnswer(tenant, { limits: tenant.limits });
   return {
     async create(name, limits) {
       await record('create', name);
@@ -104,23 +128,21 @@ function overDatabase(store: TenantStore, place: AuditPlace): TenantAdmin {
       if (action !== 'show') await record(action, name);
       return shown(await store[action](name));
     },
-    async limits(name, change) {
-      await record('limits', name);
-      return shown(await store.setLimits(name, change));
+    async bound(name, change) {
+      await auditOrder(place, 'admin', { ...boundEntry(change), tenant: name });
+      return shown(await store.bound(name, change, (protection) => requireSound(policyAfter({}, [protection ?? {}]))));
     },
   };
 }
 
-function print(tenants: readonly TenantAnswer[], { format }: TenantFlags): void {
+function print(
+  tenants: readonly TenantAnswer[],
+  { format }: TenantFlags,
+  more: (tenant: TenantAnswer) => readonly string[] = () => [],
+): void {
   if (format === 'text' && tenants.length === 0) stdout.line('no tenant');
   for (const tenant of tenants) {
     if (format === 'json') stdout.json(tenant);
-    else stdout.line(lineOf(tenant));
+    else for (const line of [lineOf(tenant), ...more(tenant)]) stdout.line(line);
   }
-}
-
-function lineOf({ name, status, limits, rates }: TenantAnswer): string {
-  const own = limitNames.flatMap((limit) => (limits[limit] === undefined ? [] : [`${limit} ${limits[limit]}`]));
-  const left = rates.map(({ name: rate, left: amount }) => `${amount} left of ${rate}`);
-  return [`${name}: ${status}`, ...own, ...left].join(', ');
 }

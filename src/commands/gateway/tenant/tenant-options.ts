@@ -1,6 +1,18 @@
 /** Options of `cutlayer gateway tenant …`. */
 import { gatewayOptions } from '../../../gateway/config.js';
-import { choice, integerBetween, type OptionTable, optional, under, type ValuesOf, withDefault } from '../../../options/option.js';
+import { type OwnPolicyName, ownPolicyNames, policyText, readBound } from '../../../gateway/protection/own-policy.js';
+import {
+  choice,
+  integerBetween,
+  kebab,
+  type OptionRow,
+  type OptionTable,
+  optional,
+  type Parsed,
+  under,
+  type ValuesOf,
+  withDefault,
+} from '../../../options/option.js';
 import { byteSize } from '../../../options/quantities.js';
 import { adminTokenOption } from '../admin-token-option.js';
 
@@ -26,6 +38,28 @@ export const limitOptions = under('Limits', {
 /** Their names as limits. */
 export const limitFlagNames = Object.keys(limitOptions).map((name) => (name === 'sessions' ? 'decodeSessions' : name));
 
+type BoundRow = OptionRow<number | 'off' | undefined>;
+
+/** The flag of a bound; a file of the command may hold it too. */
+function boundRow(name: OwnPolicyName): BoundRow {
+  const parse = (given: unknown): Parsed<number | 'off'> => {
+    const read = readBound(name, given);
+    return 'wrong' in read ? { expected: read.wrong } : { value: read.bound };
+  };
+  const fromText = (given: string) => (given === 'off' || given.trim() === '' ? given : Number(given));
+  return optional({ argument: name === 'alarmAt' ? 'share' : 'n|off', text: policyText(name), parse, fromText });
+}
+
+/** The flags of bounds of the protection. */
+export const boundOptions = under(
+  'Protection',
+  Object.fromEntries(ownPolicyNames.map((name) => [name, boundRow(name)])) as Record<OwnPolicyName, BoundRow>,
+) satisfies OptionTable;
+
+/** A bound's name as its flag or as the API has it, or `all`. */
+export const readBoundName = (given: unknown): OwnPolicyName | 'all' | undefined =>
+  given === 'all' ? given : ownPolicyNames.find((name) => name === given || kebab(name) === given);
+
 /** The flags that every command has. */
 export const common = {
   format: withDefault(choice('form', ['text', 'json'], 'form of what is printed'), 'text'),
@@ -40,3 +74,6 @@ export type TenantFlags = ValuesOf<typeof common>;
 
 /** The limits that flags name. */
 export type LimitFlags = Partial<ValuesOf<typeof limitOptions>>;
+
+/** The bounds of the protection that flags name. */
+export type BoundFlags = Partial<ValuesOf<typeof boundOptions>>;
