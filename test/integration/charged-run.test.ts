@@ -70,6 +70,8 @@ describe('the work of a training run', () => {
         const charged = { forward: sum('forward'), backward: sum('backward'), bytesIn: sum('bytesIn'), bytesOut: sum('bytesOut') };
         assert.deepEqual(connection.charged, charged);
         assert.deepEqual(expected, charged);
+        // What the notes begin with was sent once a batch; not beside a prefix.
+        assert.equal(connection.counters.rowsShared > 0, method === SoftPrompt);
         assert.ok(charged.backward > 0 && charged.forward > charged.backward);
         const text = chargedText(connection.charged, connection.card.prices);
         assert.match(text, new RegExp(`; EUR ${rows[0]!.cost}$`));

@@ -31,6 +31,7 @@ export const connectionOptions = under('Model and gateway', {
     choice<WireDType>('type', wireDTypeNames, 'numbers on the wire: f32 is exact; f16 and bf16 halve the bytes, int8 quarters them'),
     'f32',
   ),
+  shareText: toggle(true, 'send text that all sequences of a batch begin with again in each of them'),
   deadline: withDefault(positiveNumber('seconds', 'deadline of each call'), 120),
   retryFor: withDefault(positiveNumber('seconds', 'how long to wait for a gateway that has gone away'), 300),
   threads: optional(positiveInteger('n', "threads for the client's own graphs (default: all cores)")),

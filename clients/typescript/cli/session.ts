@@ -59,6 +59,7 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       clientKey: flags.clientKey,
       insecure: flags.insecure,
       wireDtype: flags.wire,
+      shareText: flags.shareText,
       deadlineMs: flags.deadline * 1000,
       retry: { retryForMs: flags.retryFor * 1000 },
       onRetry,

@@ -17,6 +17,8 @@ import { checkWireDType, parseServedModel, type ServedModel } from './served-mod
 export interface ConnectOptions extends ChannelOptions {
   /** Element type of tensors on the wire. Default f32. */
   readonly wireDtype?: WireDType;
+  /** Text that all sequences of a batch begin with is sent once. Default true. */
+  readonly shareText?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -25,6 +27,8 @@ export interface WireCounters {
   bytesUp: number;
   bytesDown: number;
   retries: number;
+  /** Rows that were not sent, because another sequence of the batch begins with them too. */
+  rowsShared: number;
 }
 
 /** The services of a gateway. */
@@ -39,7 +43,8 @@ export class Connection {
   readonly address: string;
   readonly card: ServedModel;
   readonly wireDtype: WireDType;
-  readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0 };
+  readonly shareText: boolean;
+  readonly counters: WireCounters = { bytesUp: 0, bytesDown: 0, retries: 0, rowsShared: 0 };
   /** Steps that were answered, each once, as the gateway charges them. */
   charged: ChargedWork = noWork;
   /** One call, repeated by the error table; see `RpcChannel.call`. */
@@ -57,6 +62,7 @@ export class Connection {
     this.address = options.address;
     this.card = card;
     this.wireDtype = options.wireDtype ?? 'f32';
+    this.shareText = options.shareText ?? true;
     this.#channel = channel;
     const deadlineMs = Math.min(options.deadlineMs ?? 120_000, card.limits.maxDeadlineMs);
     this.retry = options.retry ?? {};

@@ -1,6 +1,7 @@
 /**
- * A right-padded batch and the rows that carry its loss. Rows are numbered as in `split.proto`:
- * first the soft prompt's P rows, then token s of sequence b at P + b * S + s.
+ * A right-padded batch and the rows that carry its loss. Rows are numbered as in `split.proto`.
+ * First come the rows that lead every sequence: a soft prompt's, then the shared text's, L in all.
+ * Token s of sequence b has row L + b * S + s.
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { type Tensor, tensor } from '../../../src/tensor/tensor.js';
@@ -10,8 +11,10 @@ import type { Example } from './examples.js';
 export interface Batch {
   /** int64 [batch, sequence], right-padded with 0; outputs of padded rows are never read. */
   readonly tokenIds: Tensor<'int64'>;
-  /** Real tokens of each sequence. */
+  /** Real tokens of each sequence, without the shared ones. */
   readonly lengths: readonly number[];
+  /** int64 [1, C]: tokens before each sequence, the same for all. See {@link shareText}. */
+  readonly shared?: Tensor<'int64'>;
   readonly targets: readonly Target[];
   /** Class of each sequence, where the examples have one. */
   readonly classLabels?: readonly number[];
@@ -22,7 +25,7 @@ export interface Batch {
 /** One token that carries loss. */
 export interface Target {
   readonly sequence: number;
-  /** Index of the labelled token within its sequence. */
+  /** Index of the labelled token within its sequence: from -C for a shared one. */
   readonly token: number;
   readonly label: number;
 }
@@ -88,15 +91,22 @@ export function tasksApart(
   return [...groups.values()];
 }
 
+/** Rows that lead every sequence: P of a soft prompt and C of shared text. */
+export function leadingRows({ shared }: Pick<Batch, 'shared'>, promptRows: number): number {
+  return promptRows + (shared?.shape[1] ?? 0);
+}
+
 /**
- * The rows that predict the targets: row s - 1 for token s. A soft prompt's last row, asked for
- * once, predicts every sequence's first token (PEFT's convention); else that token carries no loss.
+ * The rows that predict the targets: row s - 1 for token s. A leading row, asked for once, predicts
+ * a token of every sequence: so a soft prompt's last row predicts the first token (PEFT's
+ * convention). With no row before it, a token carries no loss.
  * @param promptRows Rows of the soft prompt; 0 without one.
  */
 export function lossRows(batch: Batch, promptRows: number): LossRows {
   const sequence = batch.tokenIds.shape[1]!;
-  const used = batch.targets.filter((target) => target.token > 0 || promptRows > 0);
-  const rows = used.map((t) => (t.token === 0 ? promptRows - 1 : promptRows + t.sequence * sequence + t.token - 1));
+  const lead = leadingRows(batch, promptRows);
+  const used = batch.targets.filter(({ token }) => lead + token > 0);
+  const rows = used.map((t) => lead + t.token - 1 + (t.token > 0 ? t.sequence * sequence : 0));
   const positions = [...new Set(rows)].sort((a, b) => a - b);
   const indexOf = new Map(positions.map((row, index) => [row, index]));
   return {
@@ -108,12 +118,13 @@ export function lossRows(batch: Batch, promptRows: number): LossRows {
 }
 
 /** The last real row of every sequence: it predicts what follows; a classifier reads it. */
-export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
+export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths' | 'shared'>, promptRows: number): Pick<LossRows, 'positions'> {
   const sequence = batch.tokenIds.shape[1]!;
-  return { positions: batch.lengths.map((length, b) => promptRows + b * sequence + length - 1) };
+  const lead = leadingRows(batch, promptRows);
+  return { positions: batch.lengths.map((length, b) => lead + b * sequence + length - 1) };
 }
 
-/** The rows of all real tokens, one sequence after another. */
+/** The rows of all real tokens of a batch without shared text, one sequence after another. */
 export function tokenRowsOf(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
   const sequence = batch.tokenIds.shape[1]!;
   return {

@@ -6,7 +6,8 @@ import { CutlayerError } from '../../../src/errors.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { StepCotangents, StepParts } from '../adapters/adapter.js';
 import { checkBundle } from '../connection/served-model.js';
-import { type Batch, classRows, lastRows, lossRows, tokenRowsOf } from '../data/batch.js';
+import { type Batch, classRows, lastRows, leadingRows, lossRows, tokenRowsOf } from '../data/batch.js';
+import { savedRows, shareText } from '../data/shared-text.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { DraftModel } from './draft-model.js';
 import { wholeKeyValues } from './key-values.js';
@@ -125,7 +126,20 @@ export class SplitModel {
     }
   }
 
-  async #lastLogits(batch: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+  /**
+   * A batch as it is sent: text that all its sequences begin with goes through the model once. A
+   * prefix's keys and values have no rows before them, so its text is not shared.
+   */
+  sharing(batch: Batch, parts: StepParts): Batch {
+    const { shareText: wanted, card } = this.remote.connection;
+    const { adapters, limits, protection } = card;
+    // A vendor that bounds a soft prompt's rows has not thought of text among them.
+    if (!wanted || parts.prefix !== undefined || !adapters.includes('softPrompt') || protection.maxPromptNorm !== undefined) return batch;
+    return shareText(batch, limits.maxVirtualTokens - promptRowsOf(parts));
+  }
+
+  async #lastLogits(whole: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {
+    const batch = this.sharing(whole, parts);
     const { positions } = lastRows(batch, promptRowsOf(parts));
     const { rows } = await splitStep(this.bundle, this.remote, { batch, parts, positions, training: false, signal });
     const [count, d] = rows.shape as [number, number];
@@ -139,7 +153,8 @@ export class SplitModel {
     return f32([count, width], logits);
   }
 
-  async #loss(batch: Batch, parts: StepParts, training: boolean, signal?: AbortSignal) {
+  async #loss(whole: Batch, parts: StepParts, training: boolean, signal?: AbortSignal) {
+    const batch = this.sharing(whole, parts);
     const [count, sequence] = batch.tokenIds.shape as [number, number];
     const promptRows = promptRowsOf(parts);
     const targets = parts.classifier === undefined ? lossRows(batch, promptRows) : classRows(batch, promptRows, parts.classifier.shape[0]!);
@@ -149,9 +164,10 @@ export class SplitModel {
       exact[sequence] = true;
       sequences[sequence]!.targets += 1;
     }
-    const rows = promptRows + count * sequence;
+    const rows = leadingRows(batch, promptRows) + count * sequence;
     if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, sequences, rows } };
     const step = await splitStep(this.bundle, this.remote, { batch, parts, positions: targets.positions, training, signal });
+    this.remote.connection.counters.rowsShared += savedRows(batch);
     const chunkRows = chunkOf(parts.classifier?.shape[0] ?? this.bundle.vocabSize);
     const losses = await rowLosses(this.bundle, step.rows, targets, { chunkRows, wantCotangent: training, head: parts, signal });
     let lossSum = 0;

@@ -4,11 +4,11 @@
  */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { CutlayerError } from '../../../src/errors.js';
-import { concatRows, zeros } from '../../../src/tensor/floats.js';
+import { addFloats, concatRows, zeros } from '../../../src/tensor/floats.js';
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import type { Feeds, FloatFeeds, StepCotangents, StepParts } from '../adapters/adapter.js';
 import type { VirtualTokenKind } from '../connection/served-model.js';
-import type { Batch } from '../data/batch.js';
+import { type Batch, leadingRows } from '../data/batch.js';
 import type { ClientBundle, ClientSpan, SpanVariant } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
 import { replaceTokenRows, tokenRowsCotangent } from './token-rows.js';
@@ -42,17 +42,18 @@ export function promptRowsOf(parts: StepParts): number {
 export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input: StepInput): Promise<SplitStep> {
   const { batch, parts, positions, training, signal } = input;
   const { softPrompt, prefix, tokenRows, blockWeights } = parts;
-  const kind = spanKindOf(parts);
+  const trainedKind = spanKindOf(parts);
+  const kind = batch.shared === undefined ? trainedKind : sharedKindOf(trainedKind);
   const promptRows = promptRowsOf(parts);
   const { bottom: bottomBlocks, backbone: backboneBlocks, top: topBlocks } = bundle.dims;
   const variant = (span: ClientSpan): SpanVariant => ({ span, kind, trained: bundle.holdsSome(span, blockWeights) });
   const [bottomVariant, topVariant] = [variant('bottom'), variant('top')];
 
-  const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds, signal);
-  if (tokenRows !== undefined) replaceTokenRows(inputsEmbeds, batch, tokenRows, bundle.embedScale);
+  const inputsEmbeds = await embedded(bundle, batch, tokenRows, signal);
+  const leading = await leadingEmbeds(bundle, input);
   const bottomFeeds: Feeds = {
     inputsEmbeds,
-    ...(softPrompt === undefined ? {} : { softPrompt }),
+    ...(leading === undefined ? {} : { softPrompt: leading }),
     // A bottom without blocks (GPT-2's positions alone) only needs to know where text begins.
     ...(prefix === undefined
       ? {}
@@ -63,10 +64,9 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
   };
   const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal) : {};
   const hiddenStates = bottom.hiddenStates ?? inputsEmbeds;
-  const sent =
-    softPrompt === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? softPrompt);
+  const sent = leading === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? leading);
 
-  const trainsBelowTop = kind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
+  const trainsBelowTop = trainedKind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
   const hasTop = bundle.has('top');
   const step = await remote.forward({
     hiddenStates,
@@ -78,7 +78,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
   });
   const topFeeds: Feeds | undefined = hasTop
     ? {
-        ...partRows(step.output, promptRows, hiddenStates.shape),
+        ...partRows(step.output, leadingRows(batch, promptRows), hiddenStates.shape),
         ...(prefix === undefined ? {} : { prefix: layersOf(prefix, bottomBlocks + backboneBlocks, topBlocks) }),
         positions: tensor('int64', [positions.length], BigInt64Array.from(positions, BigInt)),
         ...(topVariant.trained ? await bundle.spanWeights('top', blockWeights!) : {}),
@@ -94,7 +94,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
         : undefined;
     if (!trainsBelowTop) return weightCotangents(blockWeights, { ...above });
 
-    const trainsBottom = bottomVariant.trained || tokenRows !== undefined || (kind !== 'none' && bottomBlocks > 0);
+    const trainsBottom = bottomVariant.trained || tokenRows !== undefined || (trainedKind !== 'none' && bottomBlocks > 0);
     const back = await step.backward(above === undefined ? cotangent : joinRows(above, step.output.shape), {
       wantHiddenStates: trainsBottom,
       signal,
@@ -107,20 +107,59 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
       ...(back.adapter === undefined ? {} : { softPromptHiddenCotangent: back.adapter }),
     };
     const below: FloatFeeds =
-      bundle.has('bottom') && (trainsBottom || kind === 'softPrompt')
+      bundle.has('bottom') && (trainsBottom || trainedKind === 'softPrompt')
         ? await bundle.spanVjp(bottomVariant, { ...bottomFeeds, ...bottomCotangents }, vjpOptions)
         : {};
     const embeddings = below.inputsEmbedsCotangent ?? back.hiddenStates;
+    const lead = below.softPromptCotangent ?? back.adapter;
     // Of bottom, backbone and top, those that have blocks.
     const layers = [below.prefixCotangent, back.adapter, above?.prefixCotangent].filter((part) => part !== undefined);
     return {
-      ...(softPrompt === undefined ? {} : { softPrompt: below.softPromptCotangent ?? back.adapter! }),
+      ...(softPrompt === undefined ? {} : { softPrompt: rowsOf(lead!, 0, promptRows) }),
       ...(prefix === undefined ? {} : { prefix: concatRows(layers) }),
-      ...(tokenRows === undefined ? {} : { tokenRows: tokenRowsCotangent(embeddings!, batch, tokenRows, bundle.embedScale) }),
+      ...(tokenRows === undefined ? {} : { tokenRows: tokenCotangent(bundle, batch, tokenRows, embeddings!, lead) }),
       ...weightCotangents(blockWeights, { ...above, ...below }),
     };
   };
   return { rows, backward };
+}
+
+type TokenRows = NonNullable<StepParts['tokenRows']>;
+type Tokens = Pick<Batch, 'tokenIds' | 'lengths'>;
+
+/** Embeddings with the trained tokens' own rows: [batch, sequence, d]. */
+async function embedded(bundle: ClientBundle, tokens: Tokens, tokenRows: TokenRows | undefined, signal?: AbortSignal): Promise<Floats> {
+  const embeds = await bundle.inputsEmbeds(tokens.tokenIds, signal);
+  if (tokenRows !== undefined) replaceTokenRows(embeds, tokens, tokenRows, bundle.embedScale);
+  return embeds;
+}
+
+/** The rows that lead every sequence: the soft prompt's, then those of shared text; [L, d]. */
+async function leadingEmbeds(bundle: ClientBundle, { batch, parts, signal }: StepInput): Promise<Floats | undefined> {
+  const { softPrompt, tokenRows } = parts;
+  if (batch.shared === undefined) return softPrompt;
+  const { shape, data } = await embedded(bundle, sharedTokens(batch.shared), tokenRows, signal);
+  const text = f32(shape.slice(1), data);
+  return softPrompt === undefined ? text : concatRows([softPrompt, text]);
+}
+
+/** Shared text as a batch of one sequence. */
+const sharedTokens = (shared: Tensor<'int64'>): Tokens => ({ tokenIds: shared, lengths: [shared.shape[1]!] });
+
+/** Of trained token rows: over the text's embeddings, and over those of the rows that lead it. */
+function tokenCotangent(bundle: ClientBundle, batch: Batch, rows: TokenRows, text: Floats, lead: Floats | undefined): Floats {
+  const sum = tokenRowsCotangent(text, batch, rows, bundle.embedScale);
+  if (batch.shared === undefined) return sum;
+  const count = batch.shared.shape[1]!;
+  const { shape, data } = rowsOf(lead!, lead!.shape[0]! - count, count);
+  addFloats(sum.data, tokenRowsCotangent(f32([1, ...shape], data), sharedTokens(batch.shared), rows, bundle.embedScale).data);
+  return sum;
+}
+
+/** The kind of graphs that take shared text: it goes where a soft prompt does. */
+function sharedKindOf(kind: SpanKind): SpanKind {
+  if (kind === 'prefix') throw new CutlayerError('INVALID_ARGUMENT', 'a step with a prefix takes no shared text');
+  return 'softPrompt';
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT when both would put virtual tokens before the text */
@@ -132,7 +171,12 @@ function spanKindOf({ softPrompt, prefix }: StepParts): SpanKind {
 }
 
 /** A copy of some layers of a prefix: [count, 2, P, numKvHeads, headDim]. */
-export function layersOf({ shape, data }: Floats, first: number, count: number): Floats {
+export function layersOf(prefix: Floats, first: number, count: number): Floats {
+  return rowsOf(prefix, first, count);
+}
+
+/** A copy of a part along the first axis. */
+function rowsOf({ shape, data }: Floats, first: number, count: number): Floats {
   const size = data.length / shape[0]!;
   return f32([count, ...shape.slice(1)], data.slice(first * size, (first + count) * size));
 }

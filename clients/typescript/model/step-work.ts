@@ -2,7 +2,7 @@
 import { wireBytes } from '../../../src/protocol/wire/wire-dtype.js';
 import type { StepParts } from '../adapters/adapter.js';
 import type { ChargedWork } from '../connection/charged-work.js';
-import type { Batch } from '../data/batch.js';
+import { type Batch, leadingRows } from '../data/batch.js';
 import type { SplitModel } from './split-model.js';
 import { promptRowsOf } from './split-step.js';
 
@@ -22,11 +22,12 @@ export function stepWork({ bundle, remote }: Pick<SplitModel, 'bundle' | 'remote
   const { hiddenSize } = card.dims;
   const [count, sequence] = batch.tokenIds.shape as [number, number];
   const { softPrompt, prefix, tokenRows, blockWeights } = parts;
-  const rows = promptRowsOf(parts) + count * sequence;
+  const lead = leadingRows(batch, promptRowsOf(parts));
+  const rows = lead + count * sequence;
   const text = wireBytes([count, sequence, hiddenSize], wireDtype);
   const virtual =
-    softPrompt !== undefined
-      ? wireBytes([softPrompt.shape[0]!, hiddenSize], wireDtype)
+    lead > 0
+      ? wireBytes([lead, hiddenSize], wireDtype)
       : prefix !== undefined
         ? wireBytes([bundle.dims.backbone, ...prefix.shape.slice(1)], wireDtype)
         : 0;

@@ -4,11 +4,14 @@ import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { TrainedTokenRows } from '../adapters/adapter.js';
 import type { Batch } from '../data/batch.js';
 
+/** Token ids, right-padded. */
+type Tokens = Pick<Batch, 'tokenIds' | 'lengths'>;
+
 /**
  * Replaces the rows of trained tokens in `inputsEmbeds` [batch, sequence, d], in place.
  * @param embedScale Factor from the table's rows to the embeddings.
  */
-export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, trained: TrainedTokenRows, embedScale: number): void {
+export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Tokens, trained: TrainedTokenRows, embedScale: number): void {
   const d = inputsEmbeds.shape[2]!;
   const scale = Math.fround(embedScale);
   const { data: rows } = trained.rows;
@@ -23,7 +26,7 @@ export function replaceTokenRows(inputsEmbeds: Tensor<'float32'>, batch: Batch, 
  */
 export function tokenRowsCotangent(
   inputsEmbedsCotangent: Tensor<'float32'>,
-  batch: Batch,
+  batch: Tokens,
   trained: TrainedTokenRows,
   embedScale: number,
 ): Tensor<'float32'> {
@@ -39,7 +42,7 @@ export function tokenRowsCotangent(
 }
 
 /** Visits (flat token index, trained row) of real tokens only; padding's outputs are not read. */
-function forEachOccurrence(batch: Batch, { tokenIds }: TrainedTokenRows, visit: (at: number, row: number) => void): void {
+function forEachOccurrence(batch: Tokens, { tokenIds }: TrainedTokenRows, visit: (at: number, row: number) => void): void {
   const rowOf = new Map(tokenIds.map((id, row) => [BigInt(id), row]));
   const sequence = batch.tokenIds.shape[1]!;
   batch.lengths.forEach((length, b) => {

@@ -69,7 +69,8 @@ const batchOf = (examples: readonly Example[], indexes: readonly number[]): Batc
 const partsOf = (adapter: Adapter, examples: readonly Example[], group: readonly number[]): Promise<StepParts> =>
   adapter.parts(taskOf(adapter, examples[group[0] ?? 0]?.task));
 
-function workOf(model: SplitModel, parts: StepParts, batch: Batch, training: boolean): ChargedWork {
+function workOf(model: SplitModel, parts: StepParts, whole: Batch, training: boolean): ChargedWork {
+  const batch = model.sharing(whole, parts);
   const promptRows = parts.softPrompt?.shape[0] ?? 0;
   const { positions } =
     parts.classifier === undefined ? lossRows(batch, promptRows) : classRows(batch, promptRows, parts.classifier.shape[0]!);

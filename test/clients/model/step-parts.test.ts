@@ -78,6 +78,9 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
     let bundle: ClientBundle;
     let connection: Connection;
     let model: SplitModel;
+    /** Sends shared text in each sequence. */
+    let unshared: SplitModel;
+    let plain: Connection;
     let batch: Batch;
     let classes: Batch;
 
@@ -85,8 +88,11 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
       const packed = await packedFixture(fixture, { bottom, top });
       gateway = await startTestGateway({ backboneDir: packed.backboneDir });
       bundle = await ClientBundle.open(packed.bundleDir, { threads: 1 });
-      connection = await connect({ address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token() });
+      const reach = { address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token() };
+      connection = await connect(reach);
       model = new SplitModel(bundle, new RemoteModel(connection));
+      plain = await connect({ ...reach, shareText: false });
+      unshared = new SplitModel(bundle, new RemoteModel(plain));
       // Sequences of different lengths: the padding is token 0, which is trained too.
       const ids = [
         [5, 9, 0, 7, 5],
@@ -103,6 +109,7 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
 
     after(async () => {
       connection?.close();
+      plain?.close();
       await bundle?.close();
       await gateway?.close();
     });
@@ -183,6 +190,44 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
           const found = (8 * near - far) / (12 * STEP);
           const error = Math.abs(found - expected) / Math.max(Math.abs(expected), 0.02 * norm);
           assert.ok(error < TOLERANCE, `${place}: derivative ${found}, cotangent says ${expected}`);
+        }
+      });
+    }
+
+    /** Sequences that begin with the same `common` tokens, and have loss at every third one. */
+    const beginAlike = (common: number): Batch => {
+      const lead = [5, 9, 0, 7, 3, 5, 1, 2, 9, 4, 6, 8].slice(0, common);
+      const own = [
+        [1, 0, 9, 2, 4, 3, 5, 6, 7, 8, 9],
+        [0, 9, 1, 5, 4, 9, 6, 8],
+        [9, 9, 2, 5, 0, 3, 6, 8, 1],
+      ];
+      return makeBatch(
+        own.map((rest, at) => ({
+          tokenIds: Int32Array.from([...lead, ...rest]),
+          labelMask: Uint8Array.from([...lead, ...rest], (_, s) => (s % 3 === 0 ? 1 : 0)),
+          classLabel: at,
+        })),
+      );
+    };
+
+    for (const { name, parts: make } of every(2, cases)) {
+      it(`has the same loss and cotangents with shared text sent once, for ${name}`, async () => {
+        const parts = await make();
+        const data = beginAlike(12);
+        const { rowsShared } = connection.counters;
+        const [once, apart] = [await model.gradient(data, parts), await unshared.gradient(data, parts)];
+        assert.equal(connection.counters.rowsShared - rowsShared, parts.prefix === undefined ? 24 : 0);
+        assert.ok(Math.abs(once.lossSum - apart.lossSum) < 1e-5 * apart.lossSum, `${once.lossSum} against ${apart.lossSum}`);
+        assert.deepEqual([once.targets, once.exact], [apart.targets, apart.exact]);
+        assert.equal((await model.evaluate(data, parts)).lossSum, once.lossSum);
+        const [found, wanted] = [tensorsOf(once.cotangents), tensorsOf(apart.cotangents)];
+        assert.deepEqual(Object.keys(found), Object.keys(wanted));
+        for (const [place, { data: values, shape }] of Object.entries(wanted)) {
+          assert.deepEqual(found[place]!.shape, shape, place);
+          const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          const error = values.reduce((most, value, i) => Math.max(most, Math.abs(value - found[place]!.data[i]!)), 0);
+          assert.ok(error < 1e-5 * largest, `${place}: ${error} of ${largest}`);
         }
       });
     }

@@ -27,7 +27,9 @@ export async function runTrain(given: TrainFlags): Promise<void> {
     }
     const summary = await training.run(flags, progress.onEvent);
     progress.stop();
-    for (const line of await summaryLines(summary, flags, training.parameters, terminalShowsUnicode())) stderr.line(line);
+    const { rowsShared } = session.connection.counters;
+    const context = { parameters: training.parameters, rowsShared, unicode: terminalShowsUnicode() };
+    for (const line of await summaryLines(summary, flags, context)) stderr.line(line);
     stderr.line(labelled('charged', chargedText(session.connection.charged, card.prices)));
     if (summary.stopped === 'cancelled') process.exitCode = 130;
   });

@@ -17,12 +17,20 @@ import type { ResolvedTrainFlags } from './prepare-training.js';
 /** Characters of the loss curve. */
 const CURVE_WIDTH = 40;
 
-/** The lines of the summary. @param parameters Trainable numbers of the adapter. */
+/** What of the run the summary does not have. */
+export interface SummaryContext {
+  /** Trainable numbers of the adapter. */
+  readonly parameters: number;
+  /** Rows that were not sent again. */
+  readonly rowsShared: number;
+  readonly unicode: boolean;
+}
+
+/** The lines of the summary. */
 export async function summaryLines(
   summary: TrainSummary,
   flags: ResolvedTrainFlags,
-  parameters: number,
-  unicode: boolean,
+  { parameters, rowsShared, unicode }: SummaryContext,
 ): Promise<readonly string[]> {
   const records = await readMetrics(join(flags.out, METRICS_FILE));
   const lossesOf = (type: string) => records.filter((record) => record.type === type).map(({ loss }) => Number(loss));
@@ -32,6 +40,10 @@ export async function summaryLines(
     labelled('method', `${flags.method}, ${parameters.toLocaleString('en')} trained parameters, learning rate ${flags.lr}`),
     labelled('cost', cost(summary)),
   ];
+  if (rowsShared > 0)
+    lines.push(
+      labelled('shared text', `${rowsShared.toLocaleString('en')} rows less: what a batch begins with went through the model once`),
+    );
   if (losses.length > 0) lines.push(labelled('training loss', `${curve(losses, unicode)}${epochMean(summary)}`));
   const trouble = lossTrouble(losses);
   if (trouble !== undefined && summary.privacy === undefined) lines.push(labelled('mind', advice[trouble]));
