@@ -316,6 +316,18 @@ const coordinatorCommands: CommandGroup = {
       load: async () => (await coordinator()).showCommand,
     },
     {
+      name: 'backup',
+      description: 'write tables and keys into one file, also while the coordinator runs',
+      word: ['<file>', 'the new file'],
+      load: async () => (await coordinator()).backupCommand,
+    },
+    {
+      name: 'restore',
+      description: 'put a backup back, or move it to another database',
+      word: ['<file>', 'what coordinator backup has written'],
+      load: async () => (await coordinator()).restoreCommand,
+    },
+    {
       name: 'create',
       description: 'found a federation: print the id that participants pin',
       load: async () => (await coordinator()).createCommand,

@@ -10,7 +10,7 @@ import type { IdentityKey } from '../protocol/secagg/signature.js';
 import type { CoordinatorApi, FederationReader, FederationReport } from './coordinator-api.js';
 import { FederationRecords } from './federation-reader.js';
 import { federationReport } from './federation-report.js';
-import { type LatestStates, noLatestStates, older } from './latest-states.js';
+import { type LatestStates, noLatestStates } from './latest-states.js';
 import { appendBroadcast } from './rounds/append-broadcast.js';
 import { DurableFederation } from './rounds/durable-federation.js';
 import { type CoordinatorLog, type FederationContext, processSchedule, type Schedule, silentLog } from './rounds/federation-context.js';
@@ -20,6 +20,7 @@ import { bytesOf } from './rounds/payload-bytes.js';
 import { roundPolicy } from './rounds/round-policy.js';
 import { newFederation } from './rounds/round-state.js';
 import { requireRollbackTarget, type VersionDetails } from './rounds/version-registry.js';
+import { storedManifests } from './stored-federations.js';
 import type { Database } from './tables/database.js';
 
 /** The dependencies of a coordinator. */
@@ -46,13 +47,8 @@ type Surroundings = Pick<FederationContext, 'database' | 'latest' | 'signingKey'
 export async function openCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { database, signingKey, latest = noLatestStates, now = Date.now, random = cryptoRandom, log = silentLog } = options;
   const surroundings: Surroundings = { database, latest, signingKey, now, random, log, schedule: options.schedule ?? processSchedule(now) };
-  const ids = await database.transaction(({ federations }) => federations.ids());
-  const missing = latest.ids.find((id) => !ids.includes(id));
-  if (missing !== undefined) throw older(missing, 'it does not have this federation');
   const open: DurableFederation[] = [];
-  for (const id of ids) {
-    const row = await database.transaction(({ federations }) => federations.read(id));
-    const manifest = openManifest({ bytes: row!.manifest, signature: row!.signature }, id); // it was on the list
+  for (const manifest of await storedManifests(database, latest)) {
     requireOwnKey(manifest, signingKey);
     open.push(await DurableFederation.open(contextOf(surroundings, manifest)));
   }

@@ -4,10 +4,12 @@
  * and before members are told, so it is never ahead of its own database.
  */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { z } from 'zod';
 import { CutlayerError } from '../errors.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
+import { isPostgresUrl } from '../server/store/postgres/postgres-url.js';
 
 const stateSchema = z.strictObject({
   /** Newest broadcast: its number, and the sha256 of its bytes in hex. */
@@ -39,12 +41,19 @@ export interface LatestStates {
 export const noLatestStates: LatestStates = { ids: [], of: () => undefined, record: async () => undefined };
 
 /**
- * Opens the file that belongs to a database; there may be none yet.
+ * The file that belongs to a database. A server's database has it in the state directory.
+ * @param database A path or URL.
+ */
+export const latestFileOf = (database: string, stateDir: string): string =>
+  `${isPostgresUrl(database) ? join(stateDir, 'coordinator.db') : database}.latest`;
+
+/**
+ * Opens the file of a database; there may be none yet.
  * @param second Another such file, on other storage: it knows when both of the others are old.
  * @throws CutlayerError STORE_CORRUPT, IO_ERROR
  */
-export function openLatestStates(database: string, second?: string): LatestStates {
-  const own = openFile(`${database}.latest`);
+export function openLatestStates(first: string, second?: string): LatestStates {
+  const own = openFile(first);
   if (second === undefined) return own;
   const other = openFile(second);
   return {

@@ -14,7 +14,6 @@ import { withReflection } from '../server/rpc/reflection.js';
 import { createRpcServer, type RpcServer } from '../server/rpc/server.js';
 import { boundsOf } from '../server/security.js';
 import { openStateDir } from '../server/state-files.js';
-import { isPostgresUrl } from '../server/store/postgres/postgres-url.js';
 import { Teardown } from '../server/teardown.js';
 import { openTls } from '../server/tls/open-tls.js';
 import { CertificateRenewal } from '../server/tls/renewal.js';
@@ -23,7 +22,7 @@ import { openCoordinator } from './coordinator.js';
 import type { CoordinatorApi } from './coordinator-api.js';
 import { federationsPage } from './federations-view.js';
 import { addFederationGauges } from './gauges.js';
-import { openLatestStates } from './latest-states.js';
+import { latestFileOf, openLatestStates } from './latest-states.js';
 import { localCoordinator } from './local-server.js';
 import { rareErrors } from './rare-errors.js';
 import { federationService } from './service/handlers.js';
@@ -70,8 +69,7 @@ export async function runCoordinator(config: CoordinatorConfig, log: Logger, now
     const audit = await openAudit({ ...config, role: 'coordinator', log, now });
     teardown.add(() => audit.close());
     const rareLog = rareErrors(log);
-    // A server's database has its file in the state directory.
-    const latest = openLatestStates(isPostgresUrl(path) ? join(stateDir, 'coordinator.db') : path, config.latestFile);
+    const latest = openLatestStates(latestFileOf(path, stateDir), config.latestFile);
     const coordinator = await openCoordinator({ database, latest, signingKey, now: steadyClock(now, log), log: rareLog });
     teardown.add(() => coordinator.close());
     const metrics = createCallMetrics();

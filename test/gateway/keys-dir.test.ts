@@ -1,6 +1,7 @@
 /** Gateways that share signing keys (`--keys-dir`) and have state directories of their own. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openIdentity } from '../../src/server/auth/identity.js';
@@ -46,5 +47,59 @@ describe('the directory of signing keys', () => {
     assert.equal((await cutlayerHere([...client, '--keys-dir', keysDir])).code, 0);
     const { issuer } = JSON.parse(await readFile(join(keysDir, 'beta.client'), 'utf8')) as { issuer: string };
     assert.equal(issuer, (await openIdentity(keysDir)).issuer);
+  });
+
+  describe('in a backup', () => {
+    let dir: string;
+    let file: string;
+    before(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'cutlayer-keys-backup-'));
+      file = join(dir, 'a.backup');
+      const stale = join(gateways[0]!.stateDir, 'signing-keys.json');
+      await writeFile(stale, 'of another time', { mode: 0o600 });
+      const { code, stderr } = await cutlayerHere(['gateway', 'backup', file, '--state-dir', gateways[0]!.stateDir]);
+      assert.equal(code, 0, stderr);
+      await rm(stale);
+    });
+    after(() => rm(dir, { recursive: true, force: true }));
+
+    const restore = (stateDir: string, ...more: string[]) => cutlayerHere(['gateway', 'restore', file, '--state-dir', stateDir, ...more]);
+    const keyFiles = ['signing-keys.json', 'identity.json'];
+    const sameKeys = async (at: string): Promise<void> => {
+      for (const name of keyFiles) {
+        assert.deepEqual(await readFile(join(at, name)), await readFile(join(keysDir, name)), name);
+        assert.equal((await stat(join(at, name))).mode & 0o777, 0o600, name);
+      }
+    };
+
+    it('is found by itself while a gateway runs, and comes back where it is wanted', async () => {
+      const [stateDir, keys] = [join(dir, 'state'), join(dir, 'keys')];
+      const { code, stderr } = await restore(stateDir, '--keys-dir', keys);
+      assert.equal(code, 0, stderr);
+      await sameKeys(keys);
+      for (const name of keyFiles) assert.ok(!existsSync(join(stateDir, name)), name);
+      const without = join(dir, 'whole');
+      assert.equal((await restore(without)).code, 0);
+      await sameKeys(without);
+    });
+
+    it('is not replaced without force, and a directory that cannot be made is refused before anything', async () => {
+      const refused = await restore(join(dir, 'other'), '--keys-dir', keysDir);
+      assert.match(refused.stderr, /error ALREADY_EXISTS: .*signing-keys\.json: is there already; --force replaces it/);
+      const none = await restore(join(dir, 'other'), '--keys-dir', join(file, 'keys'));
+      assert.match(none.stderr, /error IO_ERROR: state directory .*keys: cannot be made/);
+      assert.ok(!existsSync(join(dir, 'other', 'gateway.db')));
+    });
+
+    it('is given for a gateway that does not run, and has keys', async () => {
+      const stateDir = join(dir, 'stopped');
+      assert.equal((await restore(stateDir)).code, 0);
+      const backup = (name: string, keys: string) =>
+        cutlayerHere(['gateway', 'backup', join(dir, name), '--state-dir', stateDir, '--keys-dir', keys]);
+      const missing = await backup('b.backup', join(dir, 'nowhere'));
+      assert.match(missing.stderr, /error NOT_FOUND: .*nowhere: holds no signing keys; is --keys-dir right\?/);
+      assert.equal((await backup('b.backup', keysDir)).code, 0);
+      assert.equal((await backup('c.backup', stateDir)).code, 0);
+    });
   });
 });

@@ -125,7 +125,7 @@ export class CoordinatorRig {
     const { now, schedule } = this.time;
     this.#opened += 1;
     const random = seededBytes(new Uint8Array(32).fill(this.#opened));
-    const latest = openLatestStates(this.path, this.latestFile);
+    const latest = openLatestStates(`${this.path}.latest`, this.latestFile);
     const { database, log } = this;
     this.coordinator = await openCoordinator({ database, latest, signingKey: coordinatorKey, now, schedule, random, log });
   }

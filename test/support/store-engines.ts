@@ -3,7 +3,7 @@
  * server, as `postgres://user@127.0.0.1:5432/database`; `.ci/postgres` starts one.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -26,6 +26,8 @@ export interface StorePlace {
   readonly name: string;
   /** Columns with their types, `table.column type`, by the engine's own account. */
   schema(): Promise<string[]>;
+  /** What a restore has left beside the store. */
+  beside(): Promise<string[]>;
   remove(): Promise<void>;
 }
 
@@ -45,6 +47,7 @@ const sqlite: TestEngine = {
         connection.close();
         return rows.map(({ t, c, k }) => `${t}.${c} ${k}`.toLowerCase());
       },
+      beside: async () => readdirSync(dir).filter((name) => name.includes('.restoring')),
       remove: async () => rmSync(dir, { recursive: true, force: true }),
     };
   },
@@ -64,6 +67,10 @@ const postgres = (server: string): TestEngine => ({
           WHERE table_schema = '${schema}' AND table_name NOT IN ('cutlayer_store', 'cutlayer_commits') ORDER BY 1`,
         );
         return rows.map(({ c }) => String(c));
+      },
+      async beside() {
+        const { rows } = await onServer(`SELECT nspname FROM pg_namespace WHERE nspname = '${schema}_restoring'`);
+        return rows.map(({ nspname }) => String(nspname));
       },
       async remove() {
         await onServer(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);

@@ -8,9 +8,11 @@ import {
   createOptions,
   exportOptions,
   federationOptions,
+  restoreOptions,
   rollbackOptions,
   statusOptions,
   stopOptions,
+  storeOptions,
   tokenOptions,
 } from './founder-options.js';
 import { inviteOptions } from './invite-options.js';
@@ -25,6 +27,18 @@ export const serveCommand = command({
   configFile: true,
   help: coordinatorExamples.serve,
   run: async ({ check, ...config }) => (await import('./run-coordinator-serve.js')).runCoordinatorServe(config, { check }),
+});
+
+export const backupCommand = command({
+  options: storeOptions,
+  help: coordinatorExamples.backup,
+  run: async (flags, { words }) => (await import('./run-backup.js')).backupCoordinator(words[0]!, flags), // commander requires it
+});
+
+export const restoreCommand = command({
+  options: restoreOptions,
+  help: coordinatorExamples.restore,
+  run: async (flags, { words }) => (await import('./run-backup.js')).restoreCoordinator(words[0]!, flags), // as above
 });
 
 export const createCommand = command({

@@ -34,6 +34,30 @@ Examples:
 Participants need the address, a token (cutlayer coordinator token) and, with a development certificate, the file ca.pem of the state directory.
 Every step of a round is on disk before it is told: after a crash the same command goes on. SIGTERM and SIGINT finish what is in flight and exit.`,
 
+  backup: `
+The file has the tables as they were at one moment, and keys and certificates of the state directory. It has mode 0600; no file is replaced.
+The coordinator may run. The audit log is not in it: copy the directory audit/ too. Nor is coordinator.db.latest, which says how far federations have come.
+A federation that has gone on since can not go back to a backup: see restore.
+
+Examples:
+  $ cutlayer coordinator backup coordinator-2026-01-31.backup
+  $ cutlayer coordinator backup coordinator.backup --database 'postgres://cutlayer@db.example/cutlayer'`,
+
+  restore: `
+The file is verified first. No coordinator may run on the database. A backup of either engine can be restored into the other.
+A federation goes on where nothing has happened in it since the backup, also in the middle of a round. Where it has gone on, the backup is too old:
+coordinator.db.latest or --latest-file tells, and restore and serve refuse it as STORE_TOO_OLD. --force does not change those files.
+Where neither file is left, members that have seen more answer nothing. To move a coordinator, stop it before its backup, and never run both copies.
+
+Examples:
+  Move to another machine:
+    $ cutlayer coordinator backup coordinator.backup
+    $ cutlayer coordinator restore coordinator.backup
+
+  Move from the file to PostgreSQL:
+    $ cutlayer coordinator backup coordinator.backup
+    $ cutlayer coordinator restore coordinator.backup --force --database 'postgres://cutlayer@db.example/cutlayer'`,
+
   create: `
 Examples:
   Three members, secure aggregation, a soft prompt of 16 tokens (the defaults):

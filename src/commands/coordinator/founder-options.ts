@@ -93,6 +93,19 @@ export const tokenOptions = {
   stateDir: { ...stateDir, group: 'Options' },
 } satisfies OptionTable;
 
+/** Options of `backup`. */
+export const storeOptions = {
+  stateDir: { ...stateDir, group: 'Options' },
+  database: { ...coordinatorOptions.database, group: 'Options' },
+} satisfies OptionTable;
+
+/** Options of `restore`. */
+export const restoreOptions = {
+  ...storeOptions,
+  latestFile: { ...coordinatorOptions.latestFile, text: "the coordinator's --latest-file, where it has one", group: 'Options' },
+  force: toggle(false, 'replace a database and files that are there'),
+} satisfies OptionTable;
+
 /** Values of the tables above. */
 export type CreateFlags = ValuesOf<typeof createOptions>;
 export type StatusFlags = ValuesOf<typeof statusOptions>;

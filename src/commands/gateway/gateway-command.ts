@@ -82,24 +82,26 @@ Examples:
 const storeOptions = {
   stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
   database: { ...gatewayOptions.database, group: 'Options' },
+  keysDir: { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' },
 };
 
 export const backupCommand = command({
   options: storeOptions,
   help: `
 The file has the tables as they were at one moment, and keys and certificates of the state directory. It has mode 0600; no file is replaced.
-The gateway may run. The audit log is not in it: copy the directory audit/ too.
+Signing keys of --keys-dir are in it too; the directory is known while the gateway runs, else it is given. The gateway may run. The audit log is not in it: copy the directory audit/ too.
 
 Examples:
   $ cutlayer gateway backup gateway-2026-01-31.backup
   $ cutlayer gateway backup gateway.backup --database 'postgres://cutlayer@db.example/cutlayer'`,
-  run: async (flags, { words }) => (await import('./run-backup.js')).runBackup(words[0]!, flags),
+  run: async (flags, { words }) => (await import('./run-backup.js')).backupGateway(words[0]!, flags),
 });
 
 export const restoreCommand = command({
   options: { ...storeOptions, force: toggle(false, 'replace a database and files that are there') },
   help: `
 The file is verified first. No gateway may run on the database. A backup of either engine can be restored into the other.
+Signing keys go to --keys-dir, or without it to the state directory.
 
 Examples:
   Put a backup back on a new machine:
@@ -108,7 +110,7 @@ Examples:
   Move from the file to PostgreSQL:
     $ cutlayer gateway backup gateway.backup
     $ cutlayer gateway restore gateway.backup --force --database 'postgres://cutlayer@db.example/cutlayer'`,
-  run: async (flags, { words }) => (await import('./run-backup.js')).runRestore(words[0]!, flags),
+  run: async (flags, { words }) => (await import('./run-backup.js')).restoreGateway(words[0]!, flags),
 });
 
 export const onboardCommand = command({

@@ -1,32 +1,44 @@
 /** The work of `cutlayer gateway backup` and `cutlayer gateway restore`. */
-import { join, resolve } from 'node:path';
-import { stdout } from '../../files/output.js';
+import { resolve } from 'node:path';
+import { CutlayerError } from '../../errors.js';
+import { localGateway } from '../../gateway/local-server.js';
 import { GATEWAY_SCHEMA } from '../../gateway/tables/database.js';
 import { migrations } from '../../gateway/tables/schema.js';
-import { restoreBackup } from '../../server/backup/restore-backup.js';
-import { type BackupSource, writeBackup } from '../../server/backup/write-backup.js';
+import { IDENTITY_FILE } from '../../server/auth/identity.js';
+import { KeyRing, SIGNING_KEYS_FILE } from '../../server/auth/key-ring.js';
+import type { BackupSource, FilesApart } from '../../server/backup/write-backup.js';
+import { type BackupFlags, backupPlace, runBackup, runRestore } from '../run-backup.js';
 
-/** Where a gateway keeps what it keeps. */
-export interface BackupFlags {
-  readonly stateDir: string;
-  readonly database?: string | undefined;
+/** Where a gateway keeps what it keeps, and its signing keys where they are elsewhere. */
+export interface GatewayBackupFlags extends BackupFlags {
+  readonly keysDir?: string | undefined;
 }
 
-/** @throws CutlayerError see {@link writeBackup} */
-export async function runBackup(file: string, flags: BackupFlags): Promise<void> {
-  const { rows, files } = await writeBackup(file, sourceOf(flags), Date.now());
-  stdout.line(`wrote ${resolve(file)}: ${rows} rows and ${files} files; it holds keys, so keep it as you keep them`);
+/** @throws CutlayerError NOT_FOUND without keys in `keysDir`; see {@link runBackup} */
+export async function backupGateway(file: string, flags: GatewayBackupFlags): Promise<void> {
+  await runBackup(file, sourceOf(flags, await keysDirOf(flags)));
 }
 
-/** @throws CutlayerError see {@link restoreBackup} */
-export async function runRestore(file: string, { force, ...flags }: BackupFlags & { readonly force: boolean }): Promise<void> {
-  const { rows, files } = await restoreBackup(file, { ...sourceOf(flags), migrations, force });
-  stdout.line(`restored ${rows} rows and ${files} files from ${resolve(file)}`);
+/** @throws CutlayerError see {@link runRestore} */
+export async function restoreGateway(file: string, { force, ...flags }: GatewayBackupFlags & { readonly force: boolean }): Promise<void> {
+  await runRestore(file, { ...sourceOf(flags, flags.keysDir), migrations, force });
 }
 
-const sourceOf = ({ stateDir, database }: BackupFlags): BackupSource => ({
-  role: 'gateway',
-  target: database ?? join(stateDir, 'gateway.db'),
+const sourceOf = (flags: BackupFlags, keysDir: string | undefined): BackupSource => ({
+  ...backupPlace('gateway', flags),
   schema: GATEWAY_SCHEMA,
-  stateDir,
+  apart: keysDir === undefined ? undefined : keysIn(keysDir),
 });
+
+const keysIn = (dir: string): FilesApart => ({ dir, files: [SIGNING_KEYS_FILE, IDENTITY_FILE] });
+
+/** The directory of the keys: as given, or as the gateway that runs has said. */
+async function keysDirOf({ stateDir, keysDir: given }: GatewayBackupFlags): Promise<string | undefined> {
+  const server = await localGateway.read(stateDir);
+  const dir = given ?? server?.keysDir;
+  if (dir === undefined || resolve(dir) === resolve(stateDir)) return undefined;
+  if ((await KeyRing.openExisting(dir)) !== undefined) return dir;
+  // Tokens of an external issuer need no keys here.
+  if (given === undefined && typeof server?.externalIssuer === 'string') return undefined;
+  throw new CutlayerError('NOT_FOUND', `${dir}: holds no signing keys; is --keys-dir right?`);
+}

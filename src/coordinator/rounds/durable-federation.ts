@@ -8,19 +8,18 @@
 import { Mutex } from 'async-mutex';
 import { CutlayerError, type ErrorCode } from '../../errors.js';
 import type { ChainHead } from '../../protocol/federation/chain.js';
-import { type LatestState, requireLatest } from '../latest-states.js';
 import type { Transaction } from '../tables/database.js';
 import type { FederationContext } from './federation-context.js';
-import { privacySpent } from './privacy-ledger.js';
 import { loadCohort, type RoundCohort } from './round-cohort.js';
 import type { RoundEvent } from './round-event.js';
 import { wakeAt, withNearDeadlines } from './round-machine.js';
 import { releaseRound } from './round-release.js';
-import { currentMemory, type FederationMemory, type RoundState } from './round-state.js';
+import type { FederationMemory, RoundState } from './round-state.js';
 import { SealedInboxes } from './sealed-inboxes.js';
 import { SeenMembers } from './seen-members.js';
 import { writeTransition } from './transition-writer.js';
 import { WaitingMembers } from './waiting-members.js';
+import { latestOf, newestBroadcast, readNewest, readWritten, spentOf, type Written } from './written-state.js';
 
 /** Time after which a failed write of a timer or an aggregate is tried again. */
 const RETRY_MS = 1000;
@@ -34,13 +33,6 @@ const roundFailures: readonly ErrorCode[] = [
   'INVALID_SHAPE',
   'INVALID_CONFIG',
 ];
-
-/** The state in the store, or after the commit of the running transaction. */
-interface Written {
-  readonly memory: FederationMemory;
-  readonly head: ChainHead;
-  readonly spent: Pick<LatestState, 'spentRounds' | 'epsilon'>;
-}
 
 /** See the module's header. */
 export class DurableFederation {
@@ -68,13 +60,10 @@ export class DurableFederation {
 
   /** Resumes from the stored state. */
   static async open(context: FederationContext): Promise<DurableFederation> {
-    const known = context.latest.of(context.id);
-    const { written, hash, seen } = await context.database.transaction(async (transaction) => ({
-      written: await read(transaction, context),
+    const { written, seen } = await context.database.transaction(async (transaction) => ({
+      written: await readNewest(transaction, context),
       seen: new SeenMembers(await transaction.lastSeen.read(context.id)),
-      hash: known && (await transaction.broadcasts.list(context.id, known.seq, 1))[0]?.hash,
     }));
-    requireLatest(context.id, known, latestOf(written), hash);
     await context.latest.record(context.id, latestOf(written));
     const memory = withNearDeadlines(written.memory, context.now(), context.policy);
     const federation = new DurableFederation(context, { ...written, memory }, seen);
@@ -255,7 +244,7 @@ export class DurableFederation {
       if (this.#closed) throw new CutlayerError('DRAINING', 'the coordinator is stopping; connect again');
       if (this.#stale) {
         const { context } = this;
-        const written = await context.database.transaction((transaction) => read(transaction, context));
+        const written = await context.database.transaction((transaction) => readWritten(transaction, context));
         await context.latest.record(context.id, latestOf(written));
         this.#written = written;
         this.#stale = false;
@@ -264,29 +253,4 @@ export class DurableFederation {
       return work();
     });
   }
-}
-
-async function read(transaction: Transaction, context: FederationContext): Promise<Written> {
-  const { id } = context;
-  const row = await transaction.federations.read(id);
-  if (row === undefined) throw new CutlayerError('NOT_FOUND', `federation ${id}: the store has none of this id`);
-  const memory = currentMemory(row.state as FederationMemory, context.now()); // only this file writes it
-  if (memory === undefined)
-    throw new CutlayerError('STORE_TOO_NEW', `federation ${id}: its state is of another program version; run that one`);
-  return { memory, head: await newestBroadcast(transaction, id), spent: await spentOf(transaction, context) };
-}
-
-async function spentOf(transaction: Transaction, context: FederationContext): Promise<Written['spent']> {
-  const spent = await privacySpent(transaction, context);
-  return { spentRounds: spent?.rounds ?? 0, epsilon: spent?.epsilon ?? 0 };
-}
-
-function latestOf({ memory, head, spent }: Written): LatestState {
-  return { seq: head.seq, hash: head.hash, round: memory.rounds, ...spent };
-}
-
-async function newestBroadcast({ broadcasts }: Transaction, id: string): Promise<ChainHead> {
-  const newest = await broadcasts.head(id);
-  if (newest === undefined) throw new CutlayerError('STORE_CORRUPT', `federation ${id}: its chain is empty; restore a backup`);
-  return { seq: newest.seq, hash: newest.hash };
 }

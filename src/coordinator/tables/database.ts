@@ -27,6 +27,9 @@ const repositories = (db: Kysely<CoordinatorSchema>) => ({
   },
 });
 
+/** The schema on PostgreSQL, unless the URL names another. */
+export const COORDINATOR_SCHEMA = 'cutlayer_coordinator';
+
 /** An open transaction. */
 export type Transaction = Readonly<ReturnType<typeof repositories>>;
 
@@ -38,5 +41,5 @@ export type Database = Store<Transaction>;
  * {@link openStore}
  */
 export function openDatabase(target: string, options: OpenOptions = {}): Promise<Database> {
-  return openStore({ ...options, target, schema: 'cutlayer_coordinator', migrations, tables: repositories });
+  return openStore({ ...options, target, schema: COORDINATOR_SCHEMA, migrations, tables: repositories });
 }

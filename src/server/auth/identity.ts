@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { createStateFile, openStateDir, readStateFile, writeStateFile } from '../state-files.js';
 
-const FILE = 'identity.json';
+/** The file of the names. */
+export const IDENTITY_FILE = 'identity.json';
 
 const identitySchema = z.object({ issuer: z.string().min(1).max(512), audience: z.string().min(1).max(512) });
 
@@ -12,14 +13,18 @@ const identitySchema = z.object({ issuer: z.string().min(1).max(512), audience: 
 export type Identity = z.infer<typeof identitySchema>;
 
 async function load(dir: string): Promise<Identity | undefined> {
-  const text = await readStateFile(dir, FILE);
+  const text = await readStateFile(dir, IDENTITY_FILE);
   if (text === undefined) return undefined;
   try {
     return identitySchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new CutlayerError('IO_ERROR', `${FILE} in ${dir}: expected {issuer, audience}, got something else; restore or remove it`, {
-      cause,
-    });
+    throw new CutlayerError(
+      'IO_ERROR',
+      `${IDENTITY_FILE} in ${dir}: expected {issuer, audience}, got something else; restore or remove it`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -38,12 +43,12 @@ export async function openIdentity(
   if (stored === undefined) {
     const id = randomUUID();
     const fresh: Identity = { issuer: `urn:cutlayer:issuer:${id}`, audience: `urn:cutlayer:${role}:${id}`, ...given };
-    await createStateFile(dir, FILE, `${JSON.stringify(fresh)}\n`);
+    await createStateFile(dir, IDENTITY_FILE, `${JSON.stringify(fresh)}\n`);
     stored = (await load(dir)) ?? fresh;
   }
   const wanted: Identity = { ...stored, ...given };
   if (wanted.issuer !== stored.issuer || wanted.audience !== stored.audience) {
-    await writeStateFile(dir, FILE, `${JSON.stringify(wanted)}\n`);
+    await writeStateFile(dir, IDENTITY_FILE, `${JSON.stringify(wanted)}\n`);
   }
   return wanted;
 }

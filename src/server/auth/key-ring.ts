@@ -12,7 +12,8 @@ import { lockWithin } from '../../files/process-lock.js';
 import { createStateFile, openStateDir, readStateFile, writeStateFile } from '../state-files.js';
 import { MAX_TTL_SECONDS } from './ttl.js';
 
-const FILE = 'signing-keys.json';
+/** The file of the keys. */
+export const SIGNING_KEYS_FILE = 'signing-keys.json';
 const LOCK_FILE = 'signing-keys.lock';
 /** A change takes milliseconds; it waits this long for those before it. */
 const LOCK_WAIT_MS = 10_000;
@@ -64,7 +65,7 @@ export async function makeSigningKey(): Promise<z.infer<typeof signingKeySchema>
 const serialize = (keys: readonly StoredKey[]): string => `${JSON.stringify({ keys }, null, 2)}\n`;
 
 async function load(dir: string): Promise<readonly StoredKey[] | undefined> {
-  const text = await readStateFile(dir, FILE, { secret: true });
+  const text = await readStateFile(dir, SIGNING_KEYS_FILE, { secret: true });
   if (text === undefined) return undefined;
   try {
     return fileSchema.parse(JSON.parse(text)).keys;
@@ -72,7 +73,7 @@ async function load(dir: string): Promise<readonly StoredKey[] | undefined> {
     // The cause would quote the file, and the file is secret.
     throw new CutlayerError(
       'IO_ERROR',
-      `${FILE} in ${dir}: expected a key ring, got something else; restore it, or remove it to make new keys`,
+      `${SIGNING_KEYS_FILE} in ${dir}: expected a key ring, got something else; restore it, or remove it to make new keys`,
     );
   }
 }
@@ -97,12 +98,17 @@ export class KeyRing {
     let keys = await load(dir);
     let isNew = false;
     if (keys === undefined) {
-      isNew = await createStateFile(dir, FILE, serialize([{ ...(await makeSigningKey()), since: Math.floor(Date.now() / 1000) }]), {
-        secret: true,
-      });
+      isNew = await createStateFile(
+        dir,
+        SIGNING_KEYS_FILE,
+        serialize([{ ...(await makeSigningKey()), since: Math.floor(Date.now() / 1000) }]),
+        {
+          secret: true,
+        },
+      );
       keys = await load(dir);
     }
-    if (keys === undefined) throw new CutlayerError('IO_ERROR', `${FILE} in ${dir}: was removed while it was being opened`);
+    if (keys === undefined) throw new CutlayerError('IO_ERROR', `${SIGNING_KEYS_FILE} in ${dir}: was removed while it was being opened`);
     return new KeyRing(dir, keys, isNew);
   }
 
@@ -177,7 +183,7 @@ export class KeyRing {
   async #replace(keys: readonly StoredKey[]): Promise<void> {
     if (keys.length > MAX_KEYS)
       throw new CutlayerError('LIMIT_EXCEEDED', `key ring: ${MAX_KEYS} keys have tokens that still live; rotate later, or drop them all`);
-    await writeStateFile(this.#dir, FILE, serialize(keys), { secret: true });
+    await writeStateFile(this.#dir, SIGNING_KEYS_FILE, serialize(keys), { secret: true });
     this.#keys = keys;
   }
 

@@ -15,6 +15,15 @@ import type { ColumnValue } from '../store/column-value.js';
 const FOOTER_BYTES = 78;
 
 const name = z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/);
+
+/**
+ * Whether a file of a state directory belongs in a backup. Databases, locks and addresses are made
+ * again. A coordinator's newest state must not become older with its database.
+ */
+export const isStateFile = (file: string): boolean =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(file) &&
+  !/\.db(-wal|-shm|\.lock|\.latest|\.restoring.*)?$|\.(tmp|lock)$|^(local-)?server\.json$/.test(file);
+
 const value = z.union([z.string(), z.int(), z.null(), z.strictObject({ base64: z.string() })]);
 
 const headerSchema = z.strictObject({
@@ -27,7 +36,7 @@ const headerSchema = z.strictObject({
 const lineSchema = z.union([
   z.strictObject({ table: name, columns: z.array(name).max(100) }),
   z.strictObject({ row: z.array(value).max(100) }),
-  z.strictObject({ file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/), mode: z.int().min(0).max(0o777), base64: z.string() }),
+  z.strictObject({ file: z.string().refine(isStateFile), mode: z.int().min(0).max(0o777), base64: z.string() }),
 ]);
 const footerSchema = z.strictObject({ sha256: z.string().length(64) });
 

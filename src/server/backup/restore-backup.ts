@@ -1,5 +1,6 @@
 /** Restores a backup: the store is replaced as a whole, then the files of the state directory. */
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Kysely } from 'kysely';
 import { CutlayerError } from '../../errors.js';
@@ -26,12 +27,14 @@ export interface RestoreTarget extends BackupSource {
   readonly migrations: Migrations;
   /** Replaces a store and files that are there. */
   readonly force: boolean;
+  /** Looks at the new store, at this path or URL, before it replaces one; its error stops it. */
+  check?(target: string): Promise<void>;
 }
 
 /**
  * Verifies the file first; nothing is changed when it is refused.
- * @throws CutlayerError INVALID_ARGUMENT, DIGEST_MISMATCH, STORE_TOO_NEW, ALREADY_EXISTS without
- *   `force`, STORE_IN_USE while a server runs, IO_ERROR, UNAVAILABLE
+ * @throws CutlayerError what `check` throws; INVALID_ARGUMENT, DIGEST_MISMATCH, STORE_TOO_NEW;
+ *   ALREADY_EXISTS without `force`, STORE_IN_USE while a server runs, IO_ERROR, UNAVAILABLE
  */
 export async function restoreBackup(path: string, into: RestoreTarget): Promise<BackupReport> {
   const header = await verifyBackup(path);
@@ -39,19 +42,22 @@ export async function restoreBackup(path: string, into: RestoreTarget): Promise<
     throw new CutlayerError('INVALID_ARGUMENT', `${path}: expected a backup of a ${into.role}, got one of a ${header.role}`);
   const migrations = migrationsOf(path, header, into.migrations);
   if (!into.force) await requireNothing(path, into);
-  await openStateDir(into.stateDir);
+  for (const dir of [into.stateDir, into.apart?.dir]) if (dir !== undefined) await openWritable(dir);
   const fill = async (target: string): Promise<number> => {
     const store = await openStore({ target, schema: into.schema, migrations, tables: (db: Kysely<Record<string, AnyRow>>) => db });
+    let rows: number;
     try {
-      return await insertRows(path, store);
+      rows = await insertRows(path, store);
     } finally {
       await store.close();
     }
+    await into.check?.(target);
+    return rows;
   };
   const rows = isPostgresUrl(into.target)
     ? await (await import('../store/postgres/replace-schema.js')).replaceSchema(into.target, into, fill)
     : await replaceFileStore(resolve(into.target), into.force, fill);
-  return { rows, files: await writeStateFiles(path, into.stateDir) };
+  return { rows, files: await writeStateFiles(path, into) };
 }
 
 /** The migrations that the backup has had; the next start of a server runs the later ones. */
@@ -65,11 +71,22 @@ function migrationsOf(path: string, { migrations: had }: BackupHeader, all: Migr
   return Object.fromEntries(Object.entries(all).filter(([name]) => had.includes(name)));
 }
 
-async function requireNothing(path: string, { stateDir }: RestoreTarget): Promise<void> {
+async function requireNothing(path: string, into: RestoreTarget): Promise<void> {
   for await (const line of readBackup(path)) {
-    if (!('file' in line) || !existsSync(join(stateDir, line.file))) continue;
-    throw new CutlayerError('ALREADY_EXISTS', `${join(stateDir, line.file)}: is there already; --force replaces it`);
+    if (!('file' in line) || !existsSync(placeOf(line.file, into))) continue;
+    throw new CutlayerError('ALREADY_EXISTS', `${placeOf(line.file, into)}: is there already; --force replaces it`);
   }
+}
+
+const placeOf = (file: string, { stateDir, apart }: RestoreTarget): string =>
+  join(apart?.files.includes(file) ? apart.dir : stateDir, file);
+
+/** Before anything is replaced: a mounted directory of keys may be read-only. */
+async function openWritable(dir: string): Promise<void> {
+  await openStateDir(dir);
+  await access(dir, constants.W_OK).catch((cause: unknown) => {
+    throw new CutlayerError('IO_ERROR', `${dir}: cannot be written, and the backup has files for it; give another directory`, { cause });
+  });
 }
 
 /** In one transaction. */
@@ -107,11 +124,11 @@ function insertRows(path: string, store: Store<Kysely<Record<string, AnyRow>>>):
   });
 }
 
-async function writeStateFiles(path: string, dir: string): Promise<number> {
+async function writeStateFiles(path: string, into: RestoreTarget): Promise<number> {
   let files = 0;
   for await (const line of readBackup(path)) {
     if (!('file' in line)) continue;
-    await writeFileAtomic(join(dir, line.file), Buffer.from(line.base64, 'base64'), { mode: line.mode & ~0o022 });
+    await writeFileAtomic(placeOf(line.file, into), Buffer.from(line.base64, 'base64'), { mode: line.mode & ~0o022 });
     files += 1;
   }
   return files;

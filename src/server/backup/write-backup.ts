@@ -1,14 +1,23 @@
 /** Writes a backup of a store and of its state directory, while a server runs. */
 import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CutlayerError } from '../../errors.js';
 import { syncDirectory, writeFailure } from '../../files/atomic-file.js';
-import { type BackupHeader, type BackupLine, footer, toJsonValue } from './backup-format.js';
+import { type BackupHeader, type BackupLine, footer, isStateFile, toJsonValue } from './backup-format.js';
 import { withSnapshot } from './table-reader.js';
 
 /** Most bytes of a file of the state directory; larger ones are no keys. */
 const MAX_FILE_BYTES = 2 ** 20;
+
+type FileLine = Extract<BackupLine, { readonly file: string }>;
+
+/** Files that are in a directory of their own, not in the state directory. */
+export interface FilesApart {
+  readonly dir: string;
+  readonly files: readonly string[];
+}
 
 /** What is backed up. */
 export interface BackupSource {
@@ -18,6 +27,7 @@ export interface BackupSource {
   /** PostgreSQL's schema, unless the URL names one. */
   readonly schema: string;
   readonly stateDir: string;
+  readonly apart?: FilesApart | undefined;
 }
 
 /** Counts of what was written. */
@@ -30,7 +40,8 @@ export interface BackupReport {
  * Writes the file, mode 0600; no file is replaced.
  * @throws CutlayerError NOT_FOUND, ALREADY_EXISTS, IO_ERROR, UNAVAILABLE, STORE_CORRUPT
  */
-export async function writeBackup(path: string, { role, target, schema, stateDir }: BackupSource, now: number): Promise<BackupReport> {
+export async function writeBackup(path: string, source: BackupSource, now: number): Promise<BackupReport> {
+  const { role, target, schema } = source;
   const temporary = `${resolve(path)}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);
@@ -56,7 +67,7 @@ export async function writeBackup(path: string, { role, target, schema, stateDir
           }
         }
       });
-      const files = await stateFiles(stateDir);
+      const files = await stateFiles(source);
       for (const line of files) await write(line);
       await file.writeFile(footer(hash.digest('hex')));
       await file.sync();
@@ -82,21 +93,23 @@ async function put(temporary: string, path: string): Promise<void> {
   await syncDirectory(dirname(resolve(path)));
 }
 
-/** Keys and certificates: the files of the directory itself, without databases and addresses. */
-async function stateFiles(dir: string): Promise<Extract<BackupLine, { file: string }>[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new CutlayerError('NOT_FOUND', `${dir}: no such state directory; is --state-dir right?`, { cause });
+/** Keys and certificates: the files of the directory itself, and those that are kept apart. */
+async function stateFiles({ stateDir, apart = { dir: stateDir, files: [] } }: BackupSource): Promise<FileLine[]> {
+  const entries = await readdir(stateDir, { withFileTypes: true }).catch((cause: unknown) => {
+    throw new CutlayerError('NOT_FOUND', `${stateDir}: no such state directory; is --state-dir right?`, { cause });
   });
-  const files = [];
-  for (const { name } of entries.filter((entry) => entry.isFile() && isStateFile(entry.name))) {
-    const path = join(dir, name);
-    const { mode, size } = await stat(path);
-    if (size > MAX_FILE_BYTES) continue;
-    files.push({ file: name, mode: mode & 0o777, base64: (await readFile(path)).toString('base64') });
-  }
-  return files;
+  const own = entries.filter((entry) => entry.isFile() && isStateFile(entry.name) && !apart.files.includes(entry.name));
+  const lines = await Promise.all([
+    ...own.map(({ name }) => fileLine(stateDir, name)),
+    // Where an orchestrator mounts them, their mode is not that of a file of one's own.
+    ...apart.files.filter((name) => existsSync(join(apart.dir, name))).map((name) => fileLine(apart.dir, name, 0o600)),
+  ]);
+  return lines.filter((line) => line !== undefined);
 }
 
-/** Files with these names are made again, or are the database. */
-const isStateFile = (name: string): boolean =>
-  /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) && !/\.db(-wal|-shm|\.lock|\.restoring.*)?$|\.tmp$|^(local-)?server\.json$/.test(name);
+async function fileLine(dir: string, file: string, as?: number): Promise<FileLine | undefined> {
+  const path = join(dir, file);
+  const { mode, size } = await stat(path);
+  if (size > MAX_FILE_BYTES) return undefined;
+  return { file, mode: as ?? mode & 0o777, base64: (await readFile(path)).toString('base64') };
+}

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDatabase } from '../../../src/coordinator/tables/database.js';
 import { migrations } from '../../../src/coordinator/tables/schema.js';
+import { CutlayerError } from '../../../src/errors.js';
 import { restoreBackup } from '../../../src/server/backup/restore-backup.js';
 import { writeBackup } from '../../../src/server/backup/write-backup.js';
 import { type StorePlace, storeEngines, type TestEngine } from '../../support/store-engines.js';
@@ -96,6 +97,24 @@ describe('a backup', () => {
       assert.equal(await contentAt(place), other);
       await restoreBackup(file, into(place, true));
       assert.equal(await contentAt(place), content);
+    });
+
+  for (const engine of storeEngines)
+    it(`is looked at before it replaces a store on ${engine.name}, and leaves nothing when it is refused`, async function () {
+      this.timeout(60_000);
+      const content = await backedUp();
+      const place = newPlace(engine);
+      await (await openDatabase(place.target)).close();
+      const empty = await contentAt(place);
+      const seen: string[] = [];
+      const check = async (target: string): Promise<void> => {
+        seen.push(await contentAt({ ...place, target }));
+        throw new CutlayerError('STORE_TOO_OLD', 'as the test says');
+      };
+      await assert.rejects(restoreBackup(file, { ...into(place, true), check }), { code: 'STORE_TOO_OLD', message: 'as the test says' });
+      assert.deepEqual([seen, await contentAt(place)], [[content], empty]);
+      assert.ok(!existsSync(join(dir, 'restored', 'key.hex')));
+      assert.deepEqual(await place.beside(), []);
     });
 
   it('is refused when it is damaged, cut off or something else, and nothing is made', async () => {

@@ -25,10 +25,14 @@ export async function replaceSchema<Result>(
     const { rows } = await client.query('SELECT 1 FROM pg_tables WHERE schemaname = $1 LIMIT 1', [schema]);
     if (rows.length > 0 && !force)
       throw new CutlayerError('ALREADY_EXISTS', `store ${name}: the schema ${schema} has tables already; --force replaces them`);
-    await client.query(`DROP SCHEMA IF EXISTS ${beside} CASCADE`);
+    const removeBeside = () => client.query(`DROP SCHEMA IF EXISTS ${beside} CASCADE`);
+    await removeBeside();
     const filled = new URL(target);
     filled.searchParams.set('schema', beside);
-    const result = await fill(filled.href);
+    const result = await fill(filled.href).catch(async (caught: unknown) => {
+      await removeBeside().catch(() => undefined); // the next restore removes it
+      throw caught;
+    });
     await client.query(`BEGIN; DROP SCHEMA IF EXISTS ${schema} CASCADE; ALTER SCHEMA ${beside} RENAME TO ${schema}; COMMIT`);
     return result;
   } catch (caught) {
