@@ -94,7 +94,7 @@ if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('decode'))
   await (options.tiny === true ? benchDecode(gpt2Tiny, [64], tinyDecode) : benchDecode(gpt2Long, [64, 900], longDecode));
-if (wanted.delete('fairness')) await benchFairness(report, 20 * rounds);
+if (wanted.delete('fairness')) await benchFairness(report, rounds);
 if (options.tiny === true) {
   if (wanted.has('instructions')) await benchInstructions(report, await packed(gpt2Tiny), tinyInstructions, rounds, python);
   await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
