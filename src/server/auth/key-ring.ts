@@ -82,6 +82,8 @@ async function load(dir: string): Promise<readonly StoredKey[] | undefined> {
 export class KeyRing {
   readonly #dir: string;
   #keys: readonly StoredKey[];
+  /** Public parts: importing one takes longer than a verification. */
+  readonly #imported = new WeakMap<StoredKey, Promise<CryptoKey>>();
 
   /** Whether opening the ring made its first key. */
   readonly isNew: boolean;
@@ -196,7 +198,10 @@ export class KeyRing {
   /** The public key of an id; undefined when the ring has none. */
   async publicKey(kid: string): Promise<CryptoKey | undefined> {
     const stored = this.#keys.find((key) => key.kid === kid);
-    return stored === undefined ? undefined : importKey(publicPart(stored));
+    if (stored === undefined) return undefined;
+    const imported = this.#imported.get(stored) ?? importKey(publicPart(stored));
+    this.#imported.set(stored, imported);
+    return imported;
   }
 
   /** All public keys. */
