@@ -58,8 +58,8 @@ function headerText(value: string): Buffer {
   return Buffer.concat([Buffer.from(length), Buffer.from(value)]);
 }
 
-/** A RST_STREAM: the caller cancels. */
-export const resetFrame = (stream: number): Buffer => frame(FRAME.reset, Buffer.of(0, 0, 0, 8), { stream });
+/** A RST_STREAM: by default the caller cancels. */
+export const resetFrame = (stream: number, code = 8): Buffer => frame(FRAME.reset, Buffer.of(0, 0, 0, code), { stream });
 
 /** HEADERS of a request; its stream stays open. */
 export function requestFrame(stream: number, headers: readonly (readonly [string, string])[]): Buffer {

@@ -155,18 +155,20 @@ export class Connections {
     // Node's types leave the raw list out of this event.
     const onStream = (stream: ServerHttp2Stream, _headers: unknown, _flags: unknown, rawHeaders: readonly string[]): void => {
       connection.streams++;
-      stream.once('close', () => this.#streamClosed(connection, stream.rstCode));
+      stream.once('close', () => this.#streamClosed(connection, stream));
       this.#options.onStream(stream, rawHeaders, connection);
     };
     session.on('stream', onStream as (stream: ServerHttp2Stream) => void);
   }
 
-  #streamClosed(connection: OpenConnection, rstCode: number | undefined): void {
+  #streamClosed(connection: OpenConnection, { rstCode, headersSent }: ServerHttp2Stream): void {
     const now = performance.now();
     connection.streams--;
     connection.lastBusyAt = now;
     const { resetBurst, resetRate } = this.#options.limits;
-    if (rstCode !== NGHTTP2_NO_ERROR && exceeds(connection.resets, now, resetBurst, resetRate)) this.#hangUp(connection, 'resets');
+    // Without an answer it was reset, whatever the code says.
+    const reset = rstCode !== NGHTTP2_NO_ERROR || !headersSent;
+    if (reset && exceeds(connection.resets, now, resetBurst, resetRate)) this.#hangUp(connection, 'resets');
   }
 
   #callRefused(connection: OpenConnection): void {

@@ -101,7 +101,7 @@ export const defaultBounds: ServerBounds = {
     maxHeaderBytes: 32 * 1024,
     maxInvalidFrames: 100,
     maxRejectedStreams: 100,
-    resetBurst: 256,
+    resetBurst: 128,
     resetRate: 32,
     refusedBurst: 768,
     refusedRate: 128,

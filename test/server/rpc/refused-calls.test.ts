@@ -17,6 +17,8 @@ const { connections } = defaultBounds;
 const ONE_WRITE = 900;
 /** Below the streams that a connection may have open and refused. */
 const BATCH = 100;
+const NO_ERROR = 0;
+const streams = (from: number, count: number): number[] => Array.from({ length: count }, (_, at) => 2 * (from + at) + 1);
 
 describe('calls that are refused before they have a place', () => {
   let rig: Rig;
@@ -43,31 +45,40 @@ describe('calls that are refused before they have a place', () => {
     ['a path that is no method', (stream: number) => callFrame(stream, '/none', 'acme')],
     ['a type that is not of gRPC', (stream: number) => requestFrame(stream, [...httpHeaders, ['content-type', 'text/plain']])],
   ] as const) {
-    const resetCalls = (from: number, count: number): Buffer[] =>
-      Array.from({ length: count }, (_, at) => 2 * (from + at) + 1).flatMap((stream) => [call(stream), resetFrame(stream)]);
+    const calls = (from: number, count: number): Buffer[] => streams(from, count).map(call);
 
     it(`are opened and reset in one write, with ${what}: the socket closes`, async () => {
       await start({ bounds: { connections: { ...connections, refusedRate: 0 } } }); // a busy machine is slow
       const attacker = await connect();
-      attacker.send(...resetCalls(0, ONE_WRITE));
+      attacker.send(...streams(0, ONE_WRITE).flatMap((stream) => [call(stream), resetFrame(stream)]));
       assert.ok(!(await attacker.answers()));
       await attacker.ended;
       assert.equal(rig.server.gauges().connections, 0);
     });
 
-    it(`are opened and reset in many writes, with ${what}: the socket closes at the bound`, async () => {
+    it(`are made again and again, with ${what}: the socket closes at the bound`, async () => {
       await start({ bounds: { connections: { ...connections, refusedBurst: 2 * BATCH, refusedRate: 0 } } });
       const attacker = await connect();
       for (const from of [0, BATCH]) {
-        attacker.send(...resetCalls(from, BATCH));
+        attacker.send(...calls(from, BATCH));
         assert.ok(await attacker.answers());
       }
-      attacker.send(...resetCalls(2 * BATCH, 1));
+      attacker.send(...calls(2 * BATCH, 1));
       await attacker.ended;
       const goaway = attacker.frames.find(({ type }) => type === FRAME.goaway);
       assert.equal(goaway?.payload.readUInt32BE(4), ENHANCE_YOUR_CALM);
     });
   }
+
+  it('or not, and are reset with a code that says no error: the socket closes at the bound of resets', async () => {
+    await start({ bounds: { connections: { ...connections, resetBurst: BATCH, resetRate: 0 } } });
+    const attacker = await connect();
+    const resetCall = (stream: number): Buffer[] => [callFrame(stream, ECHO, 'acme'), resetFrame(stream, NO_ERROR)];
+    attacker.send(...streams(0, BATCH).flatMap(resetCall));
+    assert.ok(await attacker.answers());
+    attacker.send(...streams(BATCH, 1).flatMap(resetCall));
+    await attacker.ended;
+  });
 
   it('and reset when their streams have closed: HTTP/2 ends, and the socket closes at the next keepalive', async () => {
     await start({ bounds: { connections: { ...connections, keepaliveMs: 200, keepaliveTimeoutMs: 200 } } });
