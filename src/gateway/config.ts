@@ -69,6 +69,9 @@ export const gatewayOptions = {
     memory: optional(
       byteSize('memory for calls, running steps and kept steps, weights not counted (default: half of the memory of the machine)'),
     ),
+    packedMemory: optional(
+      byteSize('copies of the weights that make steps faster, beside --memory; 0: none (default: half of what the machine has left)'),
+    ),
     residualMemory: withDefault(byteSize('part of it for steps between forward and backward'), '1GiB'),
     queueLimit: withDefault(integerBetween(1, 4096, 'n', 'steps that may wait; more are refused as retryable'), 64),
   }),

@@ -4,6 +4,7 @@ import type { BackboneManifest } from '../artifacts/manifest.js';
 import type { Logger } from '../server/observability/log.js';
 import type { GatewayConfig } from './config.js';
 import { VERIFIED_SHARE } from './engine/memory-budget.js';
+import { packedGraphs, weightsBytesOf } from './engine/packed-graphs.js';
 import { WorkSizes } from './engine/work-size.js';
 import type { SplitLimits } from './split/limits.js';
 
@@ -20,34 +21,52 @@ export function machineMemoryBytes(total = totalmem(), constrained = process.con
 export interface MemoryLimits {
   readonly config: Pick<GatewayConfig, 'residualMemory' | 'workers'> & Partial<Pick<GatewayConfig, 'messageMemory' | 'decodeMemory'>>;
   readonly memoryBytes: number;
-  readonly manifest: Pick<BackboneManifest, 'dims' | 'files' | 'weightsFile'>;
+  readonly manifest: Pick<BackboneManifest, 'dims' | 'graphs' | 'files' | 'weightsFile'>;
   readonly limits: Pick<SplitLimits, 'maxTokens' | 'maxMessageBytes'>;
+  /** For copies of the weights; see {@link packedMemoryBytes}. Default 0. */
+  readonly packedBytes?: number;
   readonly machineBytes?: number;
+}
+
+/** Without a setting, copies of the weights have half of what the machine has beside the rest. */
+export function packedMemoryBytes(given: Omit<MemoryLimits, 'limits' | 'packedBytes'>): number {
+  const { machineBytes = machineMemoryBytes() } = given;
+  return Math.max(0, Math.floor((machineBytes - neededWithoutCopies(given)) / 2));
+}
+
+function neededWithoutCopies({ config: { decodeMemory = 0 }, memoryBytes, manifest }: Omit<MemoryLimits, 'limits'>): number {
+  const weightsBytes = weightsBytesOf(manifest);
+  // The decoder has a copy of the weights.
+  const decodingBytes = decodeMemory === 0 ? 0 : decodeMemory + weightsBytes;
+  return memoryBytes + decodingBytes + weightsBytes + PROCESS_BYTES;
 }
 
 /** Says what the limits add up to, and warns of each that the machine or the budget cannot hold. */
 export function logMemory(given: MemoryLimits, log: Pick<Logger, 'info' | 'warn'>): void {
-  const { config, memoryBytes, manifest, limits, machineBytes = machineMemoryBytes() } = given;
+  const { config, memoryBytes, manifest, limits, packedBytes = 0, machineBytes = machineMemoryBytes() } = given;
   const { residualMemory, workers, decodeMemory = 0, messageMemory = 0 } = config;
   const callBytes = Math.floor(memoryBytes * VERIFIED_SHARE);
-  const weightsBytes = manifest.files.find(({ path }) => path === manifest.weightsFile)?.bytes ?? 0;
-  // The decoder has a copy of the weights.
-  const decodingBytes = decodeMemory === 0 ? 0 : decodeMemory + weightsBytes;
-  const neededBytes = memoryBytes + decodingBytes + weightsBytes + PROCESS_BYTES;
+  const packed = packedGraphs(manifest, { bytes: packedBytes, workers });
+  const neededBytes = neededWithoutCopies(given) + packed.bytes;
   const largestStepBytes = new WorkSizes(manifest.dims).withResiduals('none', limits.maxTokens, limits.maxMessageBytes);
   const numbers = {
     machineBytes,
     neededBytes,
     memoryBytes,
     decodeMemoryBytes: decodeMemory,
-    weightsBytes,
+    weightsBytes: weightsBytesOf(manifest),
+    packedGraphs: packed.files.length,
+    packedBytes: packed.bytes,
     residualMemoryBytes: residualMemory,
     largestStepBytes,
     workers,
   };
   log.info(numbers, 'memory: limits of this gateway and its machine');
   if (neededBytes > machineBytes)
-    log.warn(numbers, 'memory: --memory, --decode-memory, weights and the process itself are more than the machine has; lower --memory');
+    log.warn(
+      numbers,
+      'memory: --memory, --decode-memory, --packed-memory, weights and the process itself are more than the machine has; lower --memory',
+    );
   if (residualMemory > memoryBytes)
     log.warn(numbers, 'memory: --residual-memory is more than --memory, which bounds it; lower it, or raise --memory');
   if (messageMemory > callBytes)

@@ -34,7 +34,7 @@ import { openLedger } from './ledger/open-ledger.js';
 import { readPrices } from './ledger/price-file.js';
 import { usageRoute } from './ledger/usage-route.js';
 import { announceAdmin } from './local-server.js';
-import { logMemory, machineMemoryBytes } from './memory.js';
+import { logMemory, machineMemoryBytes, packedMemoryBytes } from './memory.js';
 import { oneTenantOnUnpatched } from './one-tenant.js';
 import { openProtection, protectionGauges } from './protection/open-protection.js';
 import type { Protection } from './protection/protection.js';
@@ -108,8 +108,11 @@ export async function runGateway(
     teardown.add(async () => monitor.close());
     const metrics = monitor.counted(createCallMetrics());
     const work = createWorkMetrics(metrics, monitor);
+    const artifact = await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer });
+    const packedBytes = config.packedMemory ?? packedMemoryBytes({ config, memoryBytes, manifest: artifact.manifest });
     const engine = await createEngine({
-      artifact: await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer }),
+      artifact,
+      packedBytes,
       residualMemoryBytes: config.residualMemory,
       memoryBytes,
       queueLimit: config.queueLimit,
@@ -132,7 +135,7 @@ export async function runGateway(
     const decodeMemory = decoding === undefined ? 0 : config.decodeMemory;
     if (Date.parse(config.shutdownDate ?? '') <= now())
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
-    logMemory({ config: { ...config, decodeMemory }, memoryBytes, manifest, limits }, log);
+    logMemory({ config: { ...config, decodeMemory }, memoryBytes, packedBytes, manifest, limits }, log);
     const { protection, policies, ...guard } = await openProtection({
       ...{ ...config, hiddenSize: manifest.dims.hiddenSize, rows: tenants.directory },
       ...{ log, now, audit, database },

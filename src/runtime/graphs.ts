@@ -30,6 +30,8 @@ export interface HostOptions extends Pick<PoolOptions, 'spawn' | 'restartPauseMs
    * (false), or these. The others open when a worker is idle, or on first use.
    */
   readonly warm?: boolean | readonly string[];
+  /** Graphs whose weights are copied into the order of their products. Default: none. */
+  readonly packed?: readonly string[];
   /** Graphs that each worker keeps open. Default 16. */
   readonly maxOpenGraphs?: number | undefined;
 }
@@ -81,7 +83,7 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
   const pool = new WorkerPool({
     workers,
     queueLimit,
-    settings: { dir, weights, threads, maxOpenGraphs, warm, warmLater: wanted === false ? [] : warmLater },
+    settings: { dir, weights, threads, maxOpenGraphs, packed: options.packed ?? [], warm, warmLater: wanted === false ? [] : warmLater },
     spawn: options.spawn,
     restartPauseMs: options.restartPauseMs,
   });

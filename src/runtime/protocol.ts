@@ -19,6 +19,8 @@ export interface WorkerSettings {
   readonly threads: number;
   /** Graphs kept open at a time; the least recently used one is closed first. */
   readonly maxOpenGraphs: number;
+  /** Graph files that are opened with weights of their own, in the order of their products. */
+  readonly packed: readonly string[];
   /** Graph files opened before the worker says that it is ready. */
   readonly warm: readonly string[];
   /** Graph files opened after that, one by one, when idle. */

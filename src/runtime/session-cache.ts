@@ -25,7 +25,7 @@ export class SessionCache {
       this.#sessions.set(graph, known);
       return known;
     }
-    const session = await openSession(this.#settings, graph, 'shared');
+    const session = await openSession(this.#settings, graph, this.#settings.packed.includes(graph) ? 'packed' : 'shared');
     this.#sessions.set(graph, session);
     for (const [oldest, evicted] of this.#sessions) {
       if (this.#sessions.size <= this.#settings.maxOpenGraphs) break;

@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { credentials } from '@grpc/grpc-js';
 import type { BackboneArtifact } from '../../src/artifacts/store.js';
 import type { CutlayerError } from '../../src/errors.js';
-import { logMemory, machineMemoryBytes } from '../../src/gateway/memory.js';
+import { packedGraphs } from '../../src/gateway/engine/packed-graphs.js';
+import { logMemory, machineMemoryBytes, packedMemoryBytes } from '../../src/gateway/memory.js';
 import { clientChannelOptions } from '../../src/protocol/wire/channel.js';
 import type { ForwardRequest } from '../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
 import type { SplitClient } from '../../src/protocol/wire/generated/cutlayer/v1/Split.js';
@@ -136,10 +137,13 @@ describe('gateway memory', () => {
 
 describe('gateway memory at the start', () => {
   const dims = { hiddenSize: 768, numLayers: 12, numHeads: 12, numKvHeads: 12, headDim: 64, maxPositions: 1024 };
+  const graphsOf = (kind: string) =>
+    Object.fromEntries(['forward', 'infer', 'vjp'].map((name) => [name, { file: `${kind}-${name}.onnx` }])) as never;
+  const stepGraphs = { none: graphsOf('none'), softPrompt: graphsOf('softPrompt'), prefix: graphsOf('prefix') };
   const given = {
     config: { residualMemory: 1024 * MiB, workers: 1 },
     memoryBytes: 8192 * MiB,
-    manifest: { dims, weightsFile: 'w', files: [{ path: 'w', bytes: 324 * MiB, sha256: '' }] },
+    manifest: { dims, graphs: stepGraphs, weightsFile: 'w', files: [{ path: 'w', bytes: 324 * MiB, sha256: '' }] },
     limits: { maxTokens: 4096, maxMessageBytes: 16 * MiB },
     machineBytes: 16_384 * MiB,
   };
@@ -167,6 +171,25 @@ describe('gateway memory at the start', () => {
       lines({ limits: large }).warned.map((text) => /lower (--[a-z-]+)/.exec(text)![1]),
       ['--max-tokens', '--max-tokens'],
     );
+  });
+
+  it('packs the weights of whole kinds of steps while they fit, those with a soft prompt first, for each worker', () => {
+    const kinds = (bytes: number, workers = 1) =>
+      packedGraphs(given.manifest, { bytes, workers }).files.map((file) => file.replace('.onnx', ''));
+    const three = 3 * 324 * MiB;
+    assert.deepEqual(kinds(three - 1), []);
+    assert.deepEqual(kinds(2 * three - 1), ['softPrompt-forward', 'softPrompt-infer', 'softPrompt-vjp']);
+    assert.equal(kinds(2 * three).length, 6);
+    assert.equal(kinds(2 * three, 2).length, 3);
+    assert.equal(kinds(2 ** 40).length, 9);
+    // Half of what is left: (16,384 - 8,192 - 324 - 256) / 2 MiB.
+    const packedBytes = packedMemoryBytes(given);
+    assert.equal(packedBytes, 3806 * MiB);
+    assert.equal(packedMemoryBytes({ ...given, machineBytes: 8192 * MiB }), 0);
+    const { said, warned } = lines({ packedBytes } as never);
+    assert.deepEqual(warned, []);
+    const { neededBytes, packedGraphs: graphs } = said[0] as Record<string, number>;
+    assert.deepEqual([neededBytes, graphs], [(8192 + 324 + 256 + 9 * 324) * MiB, 9]);
   });
 
   it('warns of a memory of messages beyond what calls may have', () => {
