@@ -1,4 +1,5 @@
 /** Options that say which bundle, which gateway and how to get in. */
+import { clientCertificateOptions } from '../../../src/options/client-certificate-options.js';
 import {
   choice,
   optional,
@@ -22,10 +23,7 @@ export const connectionOptions = under('Model and gateway', {
   gateway: required(text('host:port', "the vendor's gateway")),
   ca: optional(path('file', "PEM file of the authority behind the gateway's certificate (default: the system's)")),
   tokenFile: optional(path('file', 'file with your access token (default: the environment variable CUTLAYER_TOKEN)')),
-  clientCert: optional(
-    path('file', 'client certificate, PEM, for a gateway that takes tokens only with the certificate that they are bound to'),
-  ),
-  clientKey: optional(path('file', 'its private key, PEM')),
+  ...clientCertificateOptions('gateway'),
   insecure: toggle(false, 'plain text instead of TLS; only for a gateway on this machine'),
   wire: withDefault(
     choice<WireDType>('type', wireDTypeNames, 'numbers on the wire: f32 is exact; f16 and bf16 halve the bytes, int8 quarters them'),

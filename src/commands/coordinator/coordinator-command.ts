@@ -92,14 +92,14 @@ export const exportCommand = command({
 export const tokenCommand = command({
   options: tokenOptions,
   help: coordinatorExamples.token,
-  async run({ member, admin, ttl, stateDir }) {
+  async run({ member, admin, ttl, clientCert, stateDir }) {
     const tenant = member ?? admin;
     if (tenant === undefined || (member !== undefined && admin !== undefined)) {
       throw new CutlayerError('INVALID_OPTION', 'expected either --member NAME, for a participant, or --admin NAME, for a founder');
     }
     const scope = member === undefined ? 'admin' : 'federate';
     const { printToken } = await import('../print-token.js');
-    await printToken('coordinator', { tenant, scopes: [scope], ttl, stateDir });
+    await printToken('coordinator', { tenant, scopes: [scope], ttl, clientCert, stateDir });
   },
 });
 

@@ -92,6 +92,9 @@ Examples:
   $ cutlayer coordinator status --federation "ward notes" --watch
   $ cutlayer coordinator status --coordinator fed.example:443 --token-file admin.token --json | jq .state
 
+  A coordinator with --client-ca; every command takes these two:
+    $ cutlayer coordinator status --client-cert alice.pem --client-key alice-key.pem
+
 Losses and accuracies are means over the members of an evaluate round; of a member's own nothing is known here.`,
 
   start: `
@@ -156,6 +159,10 @@ Examples:
 
   One for a founder on another machine:
     $ (umask 077; cutlayer coordinator token --admin alice --ttl 24h > admin.token)
+
+  At a coordinator with --client-ca, tokens that are void without a certificate:
+    $ cutlayer gateway cert alice --out alice --state-dir ~/.cutlayer/coordinator
+    $ (umask 077; cutlayer coordinator token --admin alice --client-cert alice.pem > admin.token)
 
 The token is printed bare. It is a secret, though a member's works only together with the member's identity. On the coordinator's own machine the other commands need none.`,
 } as const;

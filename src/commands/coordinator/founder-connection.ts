@@ -1,4 +1,5 @@
 /** A founder's connection: by the state directory on its own machine, else by address and token. */
+import { type ClientCertificate, readClientCertificate } from '../../../clients/typescript/connection/client-certificate.js';
 import { type MethodsOf, openChannel, type RpcChannel } from '../../../clients/typescript/connection/rpc-channel.js';
 import type { FederationReport } from '../../coordinator/coordinator-api.js';
 import { localCoordinator } from '../../coordinator/local-server.js';
@@ -9,6 +10,7 @@ import type { FederationDefinition } from '../../protocol/wire/generated/cutlaye
 import { openIdentity } from '../../server/auth/identity.js';
 import { issueToken } from '../../server/auth/issuer.js';
 import { KeyRing } from '../../server/auth/key-ring.js';
+import { thumbprintOfPem } from '../../server/tls/client-certificate.js';
 import type { FounderFlags } from './founder-options.js';
 
 /** The channel. */
@@ -23,12 +25,16 @@ const RETRY_FOR_MS = 5000;
 export async function openFounderConnection(flags: FounderFlags, now: () => number = Date.now): Promise<FounderConnection> {
   const { stateDir: dir, coordinator, insecure } = flags;
   const server = coordinator === undefined ? await localServer(dir) : { address: coordinator, insecure };
+  // Read once: the token is bound to the certificate that the channel shows.
+  const certificate = await readClientCertificate(flags);
   const ca = flags.ca ?? ('caFile' in server && server.caFile !== null ? server.caFile : undefined);
   return openChannel(loadFederationService().service, 'coordinator', {
     address: server.address,
     insecure: server.insecure,
     ...(ca === undefined ? {} : { ca }),
-    ...(await tokenOptions(flags, dir, now)),
+    clientCert: certificate?.cert,
+    clientKey: certificate?.key,
+    ...(await tokenOptions(flags, { dir, certificate, now })),
     retry: { retryForMs: RETRY_FOR_MS },
     deadlineMs: 60_000,
   });
@@ -43,7 +49,13 @@ async function localServer(dir: string) {
   );
 }
 
-async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () => number) {
+interface TokenMaking {
+  readonly dir: string;
+  readonly certificate: ClientCertificate | undefined;
+  readonly now: () => number;
+}
+
+async function tokenOptions({ tokenFile }: FounderFlags, { dir, certificate, now }: TokenMaking) {
   if (tokenFile !== undefined) return { tokenFile };
   const fromEnvironment = process.env.CUTLAYER_TOKEN;
   if (fromEnvironment !== undefined && fromEnvironment !== '') return { token: fromEnvironment };
@@ -56,7 +68,8 @@ async function tokenOptions({ tokenFile }: FounderFlags, dir: string, now: () =>
     );
   }
   const identity = await openIdentity(dir, {}, 'coordinator');
-  const request = { tenant: 'founder', scopes: ['admin'] as const, ttlSeconds: TOKEN_SECONDS };
+  const cnf = certificate && { 'x5t#S256': thumbprintOfPem(certificate.cert) };
+  const request = { tenant: 'founder', scopes: ['admin'] as const, ttlSeconds: TOKEN_SECONDS, cnf };
   // A provider: `status --watch` outlives a token.
   return { tokenProvider: async () => issueToken(ring, identity, request, now()) };
 }

@@ -1,5 +1,6 @@
 /** Options of the commands of founders, and of the coordinator's tokens. */
 import { coordinatorOptions } from '../../coordinator/config.js';
+import { boundToOption, clientCertificateOptions } from '../../options/client-certificate-options.js';
 import {
   number,
   type OptionTable,
@@ -23,6 +24,7 @@ export const founderOptions = under('Coordinator', {
   coordinator: optional(text('host:port', 'where the coordinator is (default: the one that runs with --state-dir on this machine)')),
   ca: optional(path('file', "PEM file of the authority behind its certificate (default: the state directory's, or the system's)")),
   tokenFile: optional(path('file', 'file with an admin token (default: $CUTLAYER_TOKEN, or one made with the keys of --state-dir)')),
+  ...clientCertificateOptions('coordinator'),
   insecure: toggle(false, 'no TLS; only for a coordinator on this machine'),
   stateDir,
   json: toggle(false, 'print one JSON line'),
@@ -90,6 +92,7 @@ export const tokenOptions = {
   member: optional(text('name', 'for a participant: its name on the roster')),
   admin: optional(text('name', 'for a founder, who creates and steers federations')),
   ttl: withDefault(text('time', 'how long it lives: 90s, 15m, 24h or 30d'), '30d'),
+  clientCert: boundToOption,
   stateDir: { ...stateDir, group: 'Options' },
 } satisfies OptionTable;
 

@@ -3,8 +3,9 @@
  * it runs.
  */
 import { gatewayOptions } from '../../gateway/config.js';
+import { boundToOption } from '../../options/client-certificate-options.js';
 import { command } from '../../options/command-spec.js';
-import { integerBetween, optional, path, required, text, toggle, withDefault } from '../../options/option.js';
+import { integerBetween, path, required, text, toggle, withDefault } from '../../options/option.js';
 import { checkOption, configCommand } from '../config-command.js';
 import { onboardOptions } from './onboard-options.js';
 
@@ -43,7 +44,7 @@ export const tokenCommand = command({
     tenant: required(text('name', 'whose token: 1 to 64 of [A-Za-z0-9._-]')),
     scope: withDefault(text('scopes', 'what it allows'), 'model:read train infer'),
     ttl: withDefault(text('time', 'how long it lives: 90s, 15m, 24h or 30d'), '30d'),
-    clientCert: optional(path('file', 'client certificate, PEM, without which the token is void')),
+    clientCert: boundToOption,
     stateDir: { ...gatewayOptions.stateDir, text: 'state directory of the gateway', group: 'Options' },
     keysDir: { ...gatewayOptions.keysDir, text: 'its --keys-dir, where it has one', group: 'Options' },
   },

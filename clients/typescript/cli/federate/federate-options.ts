@@ -1,4 +1,5 @@
 /** The options of `cutlayer client federate`. */
+import { clientCertificateOptions } from '../../../../src/options/client-certificate-options.js';
 import {
   choice,
   nonNegativeInteger,
@@ -20,6 +21,8 @@ import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 import { inviteOption } from './invite-option.js';
 
+const certificate = clientCertificateOptions('coordinator');
+
 export const federateOptions = {
   ...under('Federation', {
     invite: inviteOption,
@@ -29,10 +32,8 @@ export const federateOptions = {
     coordinatorTokenFile: optional(
       path('file', 'file with your token for the coordinator (default: the environment variable CUTLAYER_COORDINATOR_TOKEN)'),
     ),
-    coordinatorClientCert: optional(
-      path('file', 'client certificate for a coordinator that takes tokens only with the one that they are bound to'),
-    ),
-    coordinatorClientKey: optional(path('file', 'its private key, PEM')),
+    coordinatorClientCert: certificate.clientCert,
+    coordinatorClientKey: certificate.clientKey,
     coordinatorInsecure: toggle(false, 'plain text instead of TLS; only for a coordinator on this machine'),
     identity: required(
       path(
