@@ -161,11 +161,32 @@ const decodeGraphSchema = z.strictObject({
 /** Decoding through a span of the client: with frozen weights, and with them as inputs. */
 const clientDecodeSchema = z.strictObject({ frozen: decodeGraphSchema, trained: decodeGraphSchema });
 
+const length = z.number().nonnegative();
+
+/**
+ * Euclidean lengths of the rows that a client sends for tokens at k = 0: the rows of the embedding
+ * with its scale, without positions.
+ */
+const embeddingNormsSchema = z
+  .strictObject({
+    /** Tokens of the vocabulary. */
+    rows: size,
+    least: length,
+    /** Below which 1 %, 50 % and 99 % of the rows are. */
+    p1: length,
+    p50: length,
+    p99: length,
+    greatest: length,
+  })
+  .refine(({ least, p1, p50, p99, greatest }) => least <= p1 && p1 <= p50 && p50 <= p99 && p99 <= greatest, 'expected lengths that rise');
+
 /** `backbone/manifest.json`. */
 export const backboneManifestSchema = z
   .strictObject({
     format: z.literal('cutlayer-backbone'),
     ...shared,
+    /** Absent: the client holds blocks below the cut, or the pack is of before it was measured. */
+    embeddingNorms: embeddingNormsSchema.optional(),
     graphs: z.strictObject({
       none: stepGraphsSchema,
       softPrompt: stepGraphsSchema,
@@ -180,6 +201,8 @@ export const backboneManifestSchema = z
   .superRefine((manifest, context) => {
     checkCut(manifest, context);
     checkFiles(manifest, [], context);
+    if (manifest.embeddingNorms !== undefined && manifest.cut.bottom > 0)
+      fail(context, ['embeddingNorms'], `expected none where the client holds blocks below the cut; it holds ${manifest.cut.bottom}`);
     checkDecode(manifest.dims, manifest.graphs.decode, ['decode'], context);
     if ((manifest.graphs.prefix !== undefined) !== manifest.dims.numHeads > 0)
       fail(context, ['graphs', 'prefix'], `expected graphs exactly where the heads are known; dims.numHeads is ${manifest.dims.numHeads}`);
@@ -282,6 +305,7 @@ export type BackboneManifest = z.infer<typeof backboneManifestSchema>;
 export type ClientBundleManifest = z.infer<typeof clientBundleManifestSchema>;
 export type GenerationDefaults = z.infer<typeof generationSchema>;
 export type WireRange = z.infer<typeof wireRangeSchema>;
+export type EmbeddingNorms = z.infer<typeof embeddingNormsSchema>;
 /** A file of an artifact: path below its directory, size and sha256. */
 export type ArtifactFile = z.infer<typeof fileSchema>;
 export type GraphEntry = z.infer<typeof graphSchema>;

@@ -3,6 +3,7 @@ import { loadBackbone } from '../artifacts/store.js';
 import { checkServerFiles } from '../server/check-files.js';
 import type { GatewayConfig } from './config.js';
 import { readPrices } from './ledger/price-file.js';
+import { embeddingRange } from './protection/embedding-range.js';
 import { standardPolicy } from './protection/policy.js';
 import { readPolicies } from './protection/policy-file.js';
 
@@ -14,5 +15,6 @@ export async function checkGateway(config: GatewayConfig): Promise<void> {
   await checkServerFiles(config);
   if (config.prices !== undefined) await readPrices(config.prices);
   const { manifest } = await loadBackbone(config.backbone, { verify: config.verify, signer: config.signer });
-  if (config.protection !== undefined) await readPolicies(config.protection, standardPolicy(manifest.dims.hiddenSize));
+  const base = { standard: standardPolicy(manifest.dims.hiddenSize), embedding: embeddingRange(manifest.embeddingNorms) };
+  if (config.protection !== undefined) await readPolicies(config.protection, base);
 }

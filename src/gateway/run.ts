@@ -137,7 +137,7 @@ export async function runGateway(
       log.warn({ shutdownDate: config.shutdownDate }, '--shutdown-date is past: clients are told that this backbone is no longer served');
     logMemory({ config: { ...config, decodeMemory }, memoryBytes, packedBytes, manifest, limits }, log);
     const { protection, policies, ...guard } = await openProtection({
-      ...{ ...config, hiddenSize: manifest.dims.hiddenSize, rows: tenants.directory },
+      ...{ ...config, manifest, rows: tenants.directory },
       ...{ log, now, audit, database },
     });
     teardown.add(() => guard.close());

@@ -1,5 +1,6 @@
 /** Shapes and norms of the tensors of a safetensors file. */
 import { openSafetensors } from '../../../src/safetensors/reader.js';
+import { RowNorms } from '../../../src/tensor/row-norms.js';
 import { elementCount } from '../../../src/tensor/tensor.js';
 
 /** A tensor of an adapter's file. */
@@ -21,9 +22,11 @@ export async function tensorReports(path: string): Promise<readonly TensorReport
   try {
     const reports: TensorReport[] = [];
     for (const [name, { shape, dtype }] of file.tensors) {
-      const norms = new RowNorms(shape.at(-1) ?? 1);
+      const summary = new NormSummary();
+      const norms = new RowNorms(shape.at(-1) ?? 1, (norm) => summary.add(norm));
       for await (const chunk of file.chunks(name)) norms.add(chunk);
-      reports.push({ name, dtype, shape, parameters: elementCount(shape), ...norms.result() });
+      const { nonFinite } = norms;
+      reports.push({ name, dtype, shape, parameters: elementCount(shape), rowNorms: summary.result(), nonFinite });
     }
     return reports;
   } finally {
@@ -31,42 +34,22 @@ export async function tensorReports(path: string): Promise<readonly TensorReport
   }
 }
 
-/** Norms of rows that come in pieces. */
-class RowNorms {
-  readonly #width: number;
-  #column = 0;
-  #square = 0;
+/** Sums up the norms of rows. */
+class NormSummary {
   #rows = 0;
   #total = 0;
   #min = Number.POSITIVE_INFINITY;
   #max = 0;
-  #nonFinite = 0;
 
-  constructor(width: number) {
-    this.#width = width;
-  }
-
-  add(values: Float32Array): void {
-    for (const value of values) {
-      if (Number.isFinite(value)) this.#square += value * value;
-      else this.#nonFinite += 1;
-      this.#column += 1;
-      if (this.#column === this.#width) this.#endRow();
-    }
-  }
-
-  result(): Pick<TensorReport, 'rowNorms' | 'nonFinite'> {
-    const [mean, min] = this.#rows === 0 ? [0, 0] : [this.#total / this.#rows, this.#min];
-    return { rowNorms: { mean, min, max: this.#max }, nonFinite: this.#nonFinite };
-  }
-
-  #endRow(): void {
-    const norm = Math.sqrt(this.#square);
+  add(norm: number): void {
     this.#rows += 1;
     this.#total += norm;
     this.#min = Math.min(this.#min, norm);
     this.#max = Math.max(this.#max, norm);
-    this.#column = 0;
-    this.#square = 0;
+  }
+
+  result(): TensorReport['rowNorms'] {
+    const [mean, min] = this.#rows === 0 ? [0, 0] : [this.#total / this.#rows, this.#min];
+    return { mean, min, max: this.#max };
   }
 }

@@ -1,6 +1,7 @@
 /** The work of `cutlayer pack`. */
 import { interruptible } from '../../../clients/typescript/cli/progress.js';
 import { exposureNote } from '../../artifacts/exposure.js';
+import type { EmbeddingNorms } from '../../artifacts/manifest.js';
 import type { SigningJwk } from '../../artifacts/signature.js';
 import { f16Fit, measuredText } from '../../artifacts/wire-range.js';
 import type { PackResult } from '../../compiler/pack/bundle-writer.js';
@@ -49,6 +50,7 @@ function tell(result: PackResult, { onnx, json }: PackFlags): void {
     stdout.line(
       `wire dtypes    f32, bf16, int8${f16Fit(result.wire) === 'overflows' ? '; not f16' : ', f16'} (${measuredText(result.wire)})`,
     );
+  if (result.embeddingNorms !== undefined) stdout.line(`embedding      ${normsText(result.embeddingNorms)}`);
   if (result.signer !== undefined) stdout.line(`signed by      ${result.signer}`);
 }
 
@@ -98,6 +100,9 @@ async function packed(
     signal,
   });
 }
+
+const normsText = ({ least, p1, p99, greatest }: EmbeddingNorms): string =>
+  `rows are ${least} to ${greatest} long, and 98 % of them ${p1} to ${p99}`;
 
 const signerOf = async (file: string | undefined): Promise<SigningJwk | undefined> =>
   file === undefined ? undefined : (await import('../signer/signer-file.js')).readSigner(file);

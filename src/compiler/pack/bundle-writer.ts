@@ -12,6 +12,7 @@ import {
   type Cut,
   clientBundleManifestSchema,
   type Dims,
+  type EmbeddingNorms,
   FORMAT_VERSION,
   type WireRange,
 } from '../../artifacts/manifest.js';
@@ -22,6 +23,7 @@ import { writeDirectoryAtomic } from '../../files/atomic-file.js';
 import type { ModelDescription } from '../models/registry.js';
 import { bundleReadme } from './bundle-readme.js';
 import { copyTokenizerFiles } from './checkpoint-files.js';
+import { embeddingNorms } from './embedding-norms.js';
 import type { GenerationConfig } from './generation-config.js';
 import { GraphFiles } from './graph-files.js';
 import { measureWire } from './measure-wire.js';
@@ -72,6 +74,8 @@ export interface PackResult {
   readonly hasTokenizer: boolean;
   /** Undefined: not measured. */
   readonly wire: WireRange | undefined;
+  /** Undefined where the client holds blocks below the cut. */
+  readonly embeddingNorms: EmbeddingNorms | undefined;
   /** What the vendor should know about the checkpoint: a sentence each. */
   readonly notes: readonly string[];
 }
@@ -145,6 +149,7 @@ export class BundleWriter {
           weightBytes: { backbone: weightBytes(backbone.manifest), client: weightBytes(client) },
           hasTokenizer: client.tokenizerFiles.includes('tokenizer.json'),
           wire: client.wire,
+          embeddingNorms: backbone.manifest.embeddingNorms,
           notes: [...this.plan.model.notes, ...this.plan.generation.notes, ...this.notes, ...tried],
         };
       },
@@ -156,7 +161,9 @@ export class BundleWriter {
   private async backbone(dir: string): Promise<Omit<WrittenBackbone, 'dir'>> {
     const { graphs, files } = await this.artifact(dir, this.plan.backbone);
     const shared = this.shared(this.plan.backbone.parameters);
-    const manifest = backboneManifestSchema.parse({ format: 'cutlayer-backbone', ...shared, graphs, files: files.written });
+    const norms = await this.norms();
+    const measured = norms === undefined ? {} : { embeddingNorms: norms };
+    const manifest = backboneManifestSchema.parse({ format: 'cutlayer-backbone', ...shared, ...measured, graphs, files: files.written });
     return { manifest, digest: await this.writeManifest(dir, manifest) };
   }
 
@@ -180,6 +187,14 @@ export class BundleWriter {
     const manifest = clientBundleManifestSchema.parse({ ...card, files: [...listed, readme] });
     await this.writeManifest(dir, manifest);
     return manifest;
+  }
+
+  /** Blocks of the client turn embedded rows into others. */
+  private async norms(): Promise<EmbeddingNorms | undefined> {
+    const { model, client, cut } = this.plan;
+    const { name } = model.weights.model('embedTokens');
+    const table = client.weights.find((weight) => weight.name === name);
+    return cut.bottom > 0 || table === undefined ? undefined : embeddingNorms(table, model.spec.embedScale, this.request.signal);
   }
 
   /** A model whose values cannot be measured is packed all the same. */

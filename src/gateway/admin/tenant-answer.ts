@@ -33,7 +33,7 @@ const placedBoundSchema = z.strictObject({
   bound: z.number().nullable().describe('null: no bound'),
   from: z
     .enum(policyPlaces)
-    .describe("what names it: nothing (standard), the file's default, the file's section of the tenant, the tenant"),
+    .describe("what names it: nothing (standard), the embedding's range, the file's default, the file's section of the tenant, the tenant"),
 });
 const placedSchema = z.strictObject(
   Object.fromEntries(ownPolicyNames.map((one) => [one, placedBoundSchema])) as Record<OwnPolicyName, typeof placedBoundSchema>,

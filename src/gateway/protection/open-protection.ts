@@ -1,5 +1,6 @@
 /** The protection of a gateway: policies from its file, evidence to its log. */
 import { randomBytes } from 'node:crypto';
+import type { BackboneManifest } from '../../artifacts/manifest.js';
 import type { Audit } from '../../server/audit/event.js';
 import type { Logger } from '../../server/observability/log.js';
 import type { GaugeTable } from '../../server/observability/metrics.js';
@@ -7,6 +8,7 @@ import { RareLine } from '../../server/observability/rare-line.js';
 import type { GatewayDatabase } from '../tables/database.js';
 import { DayBudget } from '../tenants/day-budget.js';
 import { dayLedger } from '../tenants/day-ledger.js';
+import { embeddingRange } from './embedding-range.js';
 import { noFile, type OwnPolicySource, Policies } from './policies.js';
 import { standardPolicy } from './policy.js';
 import { readPolicies } from './policy-file.js';
@@ -19,7 +21,7 @@ export interface OpenProtection {
   readonly protection?: string | undefined;
   /** What the rows of tenants name. */
   readonly rows: OwnPolicySource;
-  readonly hiddenSize: number;
+  readonly manifest: Pick<BackboneManifest, 'dims' | 'embeddingNorms'>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -41,9 +43,10 @@ const LINE_EVERY_MS = 10_000;
 
 /** Reads the policies. @throws CutlayerError NOT_FOUND, INVALID_CONFIG */
 export async function openProtection(given: OpenProtection): Promise<OpenedProtection> {
-  const { protection: file, rows, hiddenSize, log, now, database, audit } = given;
-  const standard = standardPolicy(hiddenSize);
-  const policies = new Policies(standard, file === undefined ? noFile : await readPolicies(file, standard), rows);
+  const { protection: file, rows, manifest, log, now, database, audit } = given;
+  const { hiddenSize } = manifest.dims;
+  const base = { standard: standardPolicy(hiddenSize), embedding: embeddingRange(manifest.embeddingNorms) };
+  const policies = new Policies({ ...base, file: file === undefined ? noFile : await readPolicies(file, base), rows });
   const budget = new DayBudget(dayLedger(database, 'extraction'), now);
   const say = eventLog(log, now);
   const protection = new Protection({

@@ -1,14 +1,14 @@
 /**
  * The policy of each tenant, from the places that name bounds. Of one bound the last place that
- * names it counts. First is what holds without a file, then the file's `default`, then its section
- * of the tenant, then the tenant's row.
+ * names it counts. First is what holds without a file, then the embedding's range, then the file's
+ * `default`, then its section of the tenant, then the tenant's row.
  */
 import { CutlayerError } from '../../errors.js';
 import { type OwnPolicy, type OwnPolicyName, ownPolicyNames } from './own-policy.js';
 import type { Policy } from './policy.js';
 
 /** Where a bound comes from, the weakest place first. */
-export const policyPlaces = ['standard', 'fileDefault', 'fileTenant', 'tenant'] as const;
+export const policyPlaces = ['standard', 'embedding', 'fileDefault', 'fileTenant', 'tenant'] as const;
 
 /** One of {@link policyPlaces}. */
 export type PolicyPlace = (typeof policyPlaces)[number];
@@ -39,28 +39,35 @@ export interface PlacedBound {
 /** A policy with its places. */
 export type PlacedPolicy = { readonly [N in OwnPolicyName]: PlacedBound };
 
+/** The parts of a gateway's policies. */
+export interface PolicyParts {
+  /** What holds where no place names a bound. */
+  readonly standard: Policy;
+  /** What the model's embedding names. */
+  readonly embedding: OwnPolicy;
+  readonly file: FilePolicies;
+  readonly rows: OwnPolicySource;
+}
+
 /** No file. */
 export const noFile: FilePolicies = { standard: {}, tenants: new Map() };
 
 /** The policies of a gateway. */
 export class Policies implements PolicySource {
-  readonly #standard: Policy;
-  readonly #file: FilePolicies;
-  readonly #rows: OwnPolicySource;
+  readonly #parts: PolicyParts;
 
-  /** @param standard what holds where no place names a bound */
-  constructor(standard: Policy, file: FilePolicies, rows: OwnPolicySource) {
-    [this.#standard, this.#file, this.#rows] = [standard, file, rows];
+  constructor(parts: PolicyParts) {
+    this.#parts = parts;
   }
 
   of(tenant: string): Policy {
-    return policyAfter(this.#standard, this.#namedFor(tenant, this.#rows.protectionOf(tenant)));
+    return policyAfter(this.#parts.standard, this.#namedFor(tenant, this.#parts.rows.protectionOf(tenant)));
   }
 
   /** The bounds of a tenant, and where each comes from. */
   placed(tenant: string): PlacedPolicy {
-    const named = this.#namedFor(tenant, this.#rows.protectionOf(tenant));
-    const policy = policyAfter(this.#standard, named);
+    const named = this.#namedFor(tenant, this.#parts.rows.protectionOf(tenant));
+    const policy = policyAfter(this.#parts.standard, named);
     const places = ownPolicyNames.map((name) => {
       const from = policyPlaces[named.findLastIndex((place) => place[name] !== undefined) + 1]!;
       return [name, { bound: policy[name] ?? null, from }];
@@ -70,12 +77,13 @@ export class Policies implements PolicySource {
 
   /** Checks a row together with the file. @throws CutlayerError INVALID_ARGUMENT */
   requireSound(tenant: string, row: OwnPolicy | null): void {
-    requireSound(policyAfter(this.#standard, this.#namedFor(tenant, row)));
+    requireSound(policyAfter(this.#parts.standard, this.#namedFor(tenant, row)));
   }
 
   /** Those of {@link policyPlaces} after the first. */
   #namedFor(tenant: string, row: OwnPolicy | null): readonly OwnPolicy[] {
-    return [this.#file.standard, this.#file.tenants.get(tenant) ?? {}, row ?? {}];
+    const { embedding, file } = this.#parts;
+    return [embedding, file.standard, file.tenants.get(tenant) ?? {}, row ?? {}];
   }
 }
 

@@ -4,20 +4,24 @@ import { CutlayerError } from '../../errors.js';
 import { kebab } from '../../options/option.js';
 import { lineInYaml, parseYaml } from '../../options/yaml-text.js';
 import { type OwnPolicy, ownPolicyNames, readBound } from './own-policy.js';
-import { type FilePolicies, policyAfter, unsound } from './policies.js';
+import { type FilePolicies, type PolicyParts, policyAfter, unsound } from './policies.js';
 import type { Policy } from './policy.js';
 
 const MAX_BYTES = 1 << 20;
 const MAX_TENANTS = 10_000;
 
+/** What holds without a file. */
+export type PolicyBase = Pick<PolicyParts, 'standard' | 'embedding'>;
+
 const names = new Map(ownPolicyNames.map((name) => [kebab(name), name]));
 
 /**
- * Reads a file. What it does not name stays as `standard`, and of a tenant as its `default`.
- * @param standard the bounds that each section is checked with
+ * Reads a file. What it does not name stays as it is without a file, and of a tenant as its
+ * `default`.
+ * @param base what holds without a file: each section is checked with it
  * @throws CutlayerError NOT_FOUND, INVALID_CONFIG naming line, key and what is expected
  */
-export async function readPolicies(file: string, standard: Policy): Promise<FilePolicies> {
+export async function readPolicies(file: string, base: PolicyBase): Promise<FilePolicies> {
   let text: string;
   try {
     if ((await stat(file)).size > MAX_BYTES) throw invalid(file, `expected at most ${MAX_BYTES} bytes`);
@@ -26,11 +30,11 @@ export async function readPolicies(file: string, standard: Policy): Promise<File
     if (cause instanceof CutlayerError) throw cause;
     throw new CutlayerError('NOT_FOUND', `${file}: no such file of protection policies, or it cannot be read`, { cause });
   }
-  return parsePolicies(text, file, standard);
+  return parsePolicies(text, file, base);
 }
 
 /** What a file's text names. @throws CutlayerError INVALID_CONFIG */
-export function parsePolicies(text: string, file: string, base: Policy): FilePolicies {
+export function parsePolicies(text: string, file: string, { standard: without, embedding }: PolicyBase): FilePolicies {
   let content: unknown;
   try {
     content = parseYaml(text);
@@ -44,12 +48,12 @@ export function parsePolicies(text: string, file: string, base: Policy): FilePol
   const { default: given, tenants = {}, ...others } = record(content ?? {}, at, ['the file']);
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw invalid(at(unknown), `expected default or tenants, got ${JSON.stringify(unknown).slice(0, 80)}`);
-  const standard = named(given ?? {}, [base], at, ['default']);
+  const standard = named(given ?? {}, [without, embedding], at, ['default']);
   const byTenant = Object.entries(record(tenants ?? {}, at, ['tenants']));
   if (byTenant.length > MAX_TENANTS) throw invalid(at('tenants'), `tenants: expected at most ${MAX_TENANTS}, got ${byTenant.length}`);
   return {
     standard,
-    tenants: new Map(byTenant.map(([tenant, own]) => [tenant, named(own ?? {}, [base, standard], at, ['tenants', tenant])])),
+    tenants: new Map(byTenant.map(([tenant, own]) => [tenant, named(own ?? {}, [without, embedding, standard], at, ['tenants', tenant])])),
   };
 }
 

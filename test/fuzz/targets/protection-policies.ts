@@ -13,7 +13,7 @@ const documents = [
   { default: { 'rows-per-day': 1000000, 'min-row-norm': 0.1, 'max-row-norm': 10, 'alarm-at': 0.5 } },
   { default: { 'near-inputs': 'off', 'min-tokens': null }, tenants: { acme: { 'rows-per-day': 50 }, bolt: {} } },
 ];
-const base = standardPolicy(64);
+const base = { standard: standardPolicy(64), embedding: {} };
 const written = (own: OwnPolicy) => Object.fromEntries(Object.entries(own).map(([name, bound]) => [kebab(name), bound]));
 /** All that is named, in full. */
 const textOf = ({ standard, tenants }: FilePolicies): string =>

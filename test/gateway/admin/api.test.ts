@@ -63,7 +63,7 @@ describe("the administrator's API", () => {
     };
     const where = { admin: { host: '127.0.0.1', port: 0 }, adminTls: false };
     const file = { ...noFile, standard: { maxRowNorm: 9 } };
-    const policies = new Policies(standardPolicy(64), file, tenants.directory);
+    const policies = new Policies({ standard: standardPolicy(64), embedding: {}, file, rows: tenants.directory });
     const api = { authenticate, tenants, policies, audit: { record }, credentials: 'insecure' } as const;
     assert.deepEqual(
       openAdminApi({ ...api, config: { ...where, admin: { host: '0.0.0.0', port: 0 } } }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { changedPolicy, ownPolicyNames, storedPolicy } from '../../../src/gateway/protection/own-policy.js';
-import { type FilePolicies, noFile, Policies, requireSound } from '../../../src/gateway/protection/policies.js';
+import { embeddingRange } from '../../../src/gateway/protection/embedding-range.js';
+import { changedPolicy, type OwnPolicy, ownPolicyNames, storedPolicy } from '../../../src/gateway/protection/own-policy.js';
+import { type FilePolicies, noFile, type OwnPolicySource, Policies, requireSound } from '../../../src/gateway/protection/policies.js';
 import { standardPolicy } from '../../../src/gateway/protection/policy.js';
 
 const standard = standardPolicy(768);
@@ -9,10 +10,13 @@ const file: FilePolicies = {
   tenants: new Map([['acme', { rowsPerDay: 500, directionsPerStep: 2, alarmAt: 0.5 }]]),
 };
 
+const policiesOf = (named: FilePolicies, rows: OwnPolicySource, embedding: OwnPolicy = {}) =>
+  new Policies({ standard, embedding, file: named, rows });
+
 describe('policies of tenants', () => {
   it("take a bound from the tenant's row, else from its section of the file, else from the file's default", () => {
     const rows = { protectionOf: (tenant: string) => (tenant === 'acme' ? ({ rowsPerDay: 5, minTokens: 'off' } as const) : null) };
-    const policies = new Policies(standard, file, rows);
+    const policies = policiesOf(file, rows);
     const acme = {
       ...standard,
       rowsPerDay: 5,
@@ -24,7 +28,7 @@ describe('policies of tenants', () => {
     };
     assert.deepEqual(policies.of('acme'), acme);
     assert.deepEqual(policies.of('bolt'), { ...standard, rowsPerDay: 1000, nearInputs: undefined, minTokens: 3, maxRowNorm: 9 });
-    assert.deepEqual(new Policies(standard, noFile, { protectionOf: () => null }).of('acme'), standard);
+    assert.deepEqual(policiesOf(noFile, { protectionOf: () => null }).of('acme'), standard);
     const { rowsPerDay, minTokens, directionsPerStep, nearInputs, maxPromptNorm, alarmAt } = policies.placed('acme');
     assert.deepEqual(
       { rowsPerDay, minTokens, directionsPerStep, nearInputs, maxPromptNorm, alarmAt },
@@ -39,8 +43,26 @@ describe('policies of tenants', () => {
     );
   });
 
+  it('take the lengths of rows from the embedding where no other place names them', () => {
+    const embedding = embeddingRange({ rows: 9, least: 2, p1: 2, p50: 3, p99: 4, greatest: 5 });
+    assert.deepEqual(embedding, { minRowNorm: 0.5, maxRowNorm: 80 });
+    const policies = policiesOf(file, { protectionOf: () => ({ minRowNorm: 'off' }) }, embedding);
+    assert.deepEqual(policies.placed('acme').minRowNorm, { bound: null, from: 'tenant' });
+    assert.deepEqual(policies.placed('acme').maxRowNorm, { bound: 9, from: 'fileDefault' });
+    const alone = policiesOf(noFile, { protectionOf: () => null }, embedding).placed('acme');
+    assert.deepEqual(
+      [alone.minRowNorm, alone.maxRowNorm],
+      [
+        { bound: 0.5, from: 'embedding' },
+        { bound: 80, from: 'embedding' },
+      ],
+    );
+    assert.deepEqual(embeddingRange({ rows: 9, least: 0, p1: 0, p50: 3, p99: 4, greatest: 5 }), { maxRowNorm: 80 }, 'a row may be zero');
+    assert.deepEqual(embeddingRange(undefined), {});
+  });
+
   it('say for each bound what holds, and no other', () => {
-    const policies = new Policies(standard, file, { protectionOf: () => ({ maxRowNorm: 4 }) });
+    const policies = policiesOf(file, { protectionOf: () => ({ maxRowNorm: 4 }) });
     const [placed, policy] = [policies.placed('acme'), policies.of('acme')];
     assert.deepEqual(Object.keys(placed), [...ownPolicyNames]);
     for (const name of ownPolicyNames) assert.equal(placed[name].bound, policy[name] ?? null, name);
@@ -48,14 +70,14 @@ describe('policies of tenants', () => {
 
   it('follow the row as it is at each call', () => {
     let row: { rowsPerDay: number } | null = null;
-    const policies = new Policies(standard, noFile, { protectionOf: () => row });
+    const policies = policiesOf(noFile, { protectionOf: () => row });
     assert.equal(policies.of('acme').rowsPerDay, undefined);
     row = { rowsPerDay: 7 };
     assert.equal(policies.of('acme').rowsPerDay, 7);
   });
 
   it("refuse a row that leaves no length of rows, alone or beside the file's", () => {
-    const policies = new Policies(standard, file, { protectionOf: () => null });
+    const policies = policiesOf(file, { protectionOf: () => null });
     const message = 'protection.minRowNorm: expected a number up to max-row-norm 9, got 10';
     assert.throws(() => policies.requireSound('acme', { minRowNorm: 10 }), { code: 'INVALID_ARGUMENT', message });
     policies.requireSound('acme', { minRowNorm: 10, maxRowNorm: 'off' });

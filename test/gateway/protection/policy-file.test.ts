@@ -4,7 +4,9 @@ import { standardPolicy } from '../../../src/gateway/protection/policy.js';
 import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';
 
 const standard = standardPolicy(768);
-const parse = (text: string) => new Policies(standard, parsePolicies(text, 'policies.yaml', standard), { protectionOf: () => null });
+const base = { standard, embedding: {} };
+const parse = (text: string) =>
+  new Policies({ ...base, file: parsePolicies(text, 'policies.yaml', base), rows: { protectionOf: () => null } });
 
 describe('a file of protection policies', () => {
   it('changes what it names, of all tenants and of one', () => {

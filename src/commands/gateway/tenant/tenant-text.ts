@@ -14,6 +14,7 @@ export function lineOf({ name, status, limits, rates }: TenantAnswer): string {
 
 const places: Readonly<Record<PlacedBound['from'], (tenant: string) => string>> = {
   standard: () => 'no place names it',
+  embedding: () => "the embedding's range",
   fileDefault: () => 'the file: default',
   fileTenant: (tenant) => `the file: tenants.${tenant}`,
   tenant: (tenant) => `of ${tenant} itself`,
