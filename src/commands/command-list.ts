@@ -71,6 +71,12 @@ const gatewayCommands: CommandGroup = {
       load: async () => (await usage()).usageCommand,
     },
     {
+      name: 'inspect-policy',
+      description: 'show what a file of --protection permits, and the line of an error',
+      word: ['<file>', 'the YAML file'],
+      load: async () => (await import('./gateway/policy/inspect-policy-command.js')).inspectPolicyCommand,
+    },
+    {
       name: 'audit-extraction',
       description: "measure what a student learns of the model from a tenant's quota, with protection and without",
       load: async () => (await import('./gateway/extraction/extraction-command.js')).extractionCommand,
