@@ -10,7 +10,7 @@ import { memoryLedger } from './memory-ledger.js';
 export interface ProtectionRigOptions {
   readonly hiddenSize: number;
   /** In place of parts of the standard policy. */
-  readonly policy?: Partial<Policy>;
+  readonly policy?: Partial<Policy> | (() => Partial<Policy>);
   readonly ledger?: DayLedger;
 }
 
@@ -29,7 +29,7 @@ export function protectionRig({ hiddenSize, policy, ledger = memoryLedger() }: P
   const random = seeded(1);
   const budget = new DayBudget(ledger, () => clock.now);
   const protection = new Protection({
-    policies: { of: () => ({ ...standardPolicy(hiddenSize), ...policy }) },
+    policies: { of: () => ({ ...standardPolicy(hiddenSize), ...(typeof policy === 'function' ? policy() : policy) }) },
     ...{ hiddenSize, budget },
     now: () => clock.now,
     random: (count) => Uint8Array.from({ length: count }, () => random.integer(256)),

@@ -12,7 +12,7 @@ import type { CheckedInputs } from '../engine/step-inputs.js';
 import { stepEvicted } from '../engine/step-store.js';
 import { DAY_MS, type DayBudget } from '../tenants/day-budget.js';
 import type { PolicySource } from './policies.js';
-import type { Policy, PolicyName } from './policy.js';
+import { type Policy, type PolicyName, policyNames } from './policy.js';
 import type { RandomBytes } from './projection.js';
 import { Recent } from './recent.js';
 import { leastPolicies, type ProtectedMethod, type ProtectionEvent, protectionRefused } from './refusal.js';
@@ -133,6 +133,7 @@ export class Protection {
   async forward<T>(call: ProtectedForward, run: () => Promise<T>): Promise<T> {
     const { tenant, stepId, inputs, lengths, training, dtype, digest } = call;
     const policy = this.policyOf(tenant);
+    if (isUnbound(policy)) return run();
     const record = this.#record(tenant);
     const where: Where = { tenant, method: 'Forward', id: stepId };
     if (inputs.adapter.kind === 'softPrompt') this.#checkPrompt(policy, inputs.adapter.value, where);
@@ -152,6 +153,7 @@ export class Protection {
   async backward<T>(call: ProtectedBackward, run: () => Promise<T>): Promise<T> {
     const { tenant, stepId, cotangent, digest, wantHiddenStates } = call;
     const policy = this.policyOf(tenant);
+    if (isUnbound(policy)) return run();
     const record = this.#record(tenant);
     const where: Where = { tenant, method: 'Backward', id: stepId };
     const step = record.step(stepId);
@@ -176,6 +178,7 @@ export class Protection {
   /** Answers rows of one text that the policy allows. @throws CutlayerError as forward */
   async rows<T>({ tenant, dtype, method, rows, answered, session }: ProtectedRows, run: () => Promise<T>): Promise<T> {
     const policy = this.policyOf(tenant);
+    if (isUnbound(policy)) return run();
     const record = this.#record(tenant);
     const where: Where = { tenant, method, ...(session && { id: session.id }) };
     const look = this.#rowCheck(policy, record, roundingOf[dtype], where);
@@ -309,6 +312,9 @@ export class Protection {
     return Math.floor(this.#options.now() / DAY_MS);
   }
 }
+
+/** Whether nothing is asked of a tenant: its calls are not looked at, and not remembered. */
+const isUnbound = (policy: Policy): boolean => policyNames.every((name) => policy[name] === undefined);
 
 /** The policies that count through a day: their bounds are neared. */
 const alarmed: ReadonlySet<PolicyName> = new Set(['directionsPerInput', 'nearInputs', 'rowsPerDay']);

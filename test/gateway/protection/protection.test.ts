@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../../src/errors.js';
 import type { AdapterInput, CheckedInputs } from '../../../src/gateway/engine/step-inputs.js';
-import type { Policy } from '../../../src/gateway/protection/policy.js';
+import { type Policy, policyNames } from '../../../src/gateway/protection/policy.js';
 import { seeded } from '../../../src/tensor/random.js';
 import { f32 } from '../../../src/tensor/tensor.js';
 import { memoryLedger } from '../../support/memory-ledger.js';
@@ -243,5 +243,20 @@ describe('protection of a backbone', () => {
     const second = protectionRig({ hiddenSize: D, policy: { rowsPerDay: 20 }, ledger });
     await caller(second).forward('a', rowsOf(5));
     await refused(caller(second).forward('b', rowsOf(1)), 'rows-per-day');
+  });
+
+  it('looks at no call of a tenant without a bound, and asks for the Forward again once there is one', async () => {
+    let policy: Partial<Policy> = Object.fromEntries(policyNames.map((name) => [name, undefined]));
+    const it = protectionRig({ hiddenSize: D, policy: () => policy });
+    const { forward, backward, append, ran } = caller(it);
+    await forward('s', rowsOf(3));
+    for (let call = 0; call < 4; call++) await backward('s', rowsOf(3));
+    await append('d', 0, rowsOf(2));
+    assert.deepEqual([ran(), it.protection.stats().protectionTenants], [6, 0]);
+    policy = {};
+    await assert.rejects(backward('s', rowsOf(3)), { code: 'STEP_EVICTED' });
+    await forward('s', rowsOf(3));
+    await backward('s', rowsOf(3));
+    await refused(backward('s', rowsOf(3)), 'directions-per-step');
   });
 });
