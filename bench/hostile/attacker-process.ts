@@ -9,7 +9,7 @@ import type { Kind } from './attacks.js';
 /** What the connections of a kind have come to. */
 export interface Made {
   connections: number;
-  /** Calls that ended with an error, and those cut with their connection. */
+  /** Calls that ended with an error's status; those cut with their connection have none. */
   refusedCalls: number;
   endedByServer: number;
 }
@@ -26,11 +26,18 @@ export interface AttackOptions {
   readonly connections: number;
 }
 
+/** Attackers that are at it. */
+export interface Attackers {
+  readonly pid: number;
+  /** Ends them; gives their counts. @throws when the process has ended before */
+  end(): Promise<Record<Kind, Made>>;
+}
+
 /**
- * Starts attackers of the lowest priority; resolves when all are open. The function ends them and
- * gives their counts. @throws when the process ends before
+ * Starts attackers of the lowest priority; resolves when each has opened its first connection, or
+ * after half a minute. @throws when the process ends before
  */
-export async function startAttackers({ address, caFile, token, connections }: AttackOptions): Promise<() => Promise<Record<Kind, Made>>> {
+export async function startAttackers({ address, caFile, token, connections }: AttackOptions): Promise<Attackers> {
   const script = fileURLToPath(new URL('attackers.js', import.meta.url));
   const child = startNode(script, [address, caFile, token, String(connections)], { stdio: ['pipe', 'pipe', 'inherit'] });
   setPriority(child.pid!, LOWEST_PRIORITY);
@@ -41,11 +48,14 @@ export async function startAttackers({ address, caFile, token, connections }: At
     return value;
   };
   await next();
-  return async () => {
-    const closed = once(child, 'close');
-    child.stdin!.end();
-    const made = JSON.parse(await next()) as Record<Kind, Made>;
-    await closed;
-    return made;
+  return {
+    pid: child.pid!,
+    async end() {
+      const closed = once(child, 'close');
+      child.stdin!.end();
+      const made = JSON.parse(await next()) as Record<Kind, Made>;
+      await closed;
+      return made;
+    },
   };
 }

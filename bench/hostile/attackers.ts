@@ -1,8 +1,10 @@
 /**
  * Hostile connections of all kinds, a process of their own: `attackers.js ADDRESS CA TOKEN COUNT`.
- * It prints a line when all are open. A connection that the server ends comes back after a pause;
- * one that it keeps attacks anew after a longer one. When standard input ends, all are closed and
- * a line has the counts by kind.
+ * It prints a line when each has opened its first connection, or after half a minute. From then on
+ * a connection that the server has ended comes back after a pause; one that it keeps attacks anew
+ * after a longer one. New connections are paced, as a network does it: without a pace attackers on
+ * the gateway's own machine measure the machine. When standard input ends, all are closed and a
+ * line has the counts by kind.
  */
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -12,12 +14,14 @@ import { attacks, type Kind } from './attacks.js';
 
 /** Before a connection that the server has ended comes back. */
 const AGAIN_MS = 5000;
-/** How long a connection is held that the server does not end. */
+/** How long a connection is held that the server does not end, when the first ones are open. */
 const HOLD_MS = 15_000;
 /** Source addresses, so that the bound of one address does not hide the others. */
 const ADDRESSES = 8;
-/** Handshakes at a time at the start. */
-const AT_ONCE = 16;
+/** New connections in a second. */
+const CONNECTIONS_PER_S = 64;
+/** How long the first connections are waited for. */
+const OPENING_MS = 30_000;
 
 const [address, caFile, token, count] = process.argv.slice(2) as [string, string, string, string];
 const ca = readFileSync(caFile);
@@ -26,6 +30,12 @@ const made = Object.fromEntries(kinds.map((kind) => [kind, { connections: 0, ref
 const stopping = new AbortController();
 const { signal } = stopping;
 setMaxListeners(0, signal); // each attacker's pause listens
+let nextAt = 0;
+let begin = (): void => undefined;
+/** The first connections; those that come back wait for them. */
+const opening = new Promise<void>((resolve) => {
+  begin = resolve;
+});
 process.stdin.resume().once('end', () => stopping.abort());
 
 /** One attacker, until the end. @param opened is called once, when its first connection is open */
@@ -33,14 +43,17 @@ async function attackFrom(at: number, opened: () => void): Promise<void> {
   const kind = kinds[at % kinds.length]!;
   const counts = made[kind];
   const localAddress = `127.0.1.${1 + (at % ADDRESSES)}`;
-  while (!signal.aborted) {
+  for (let first = true; !signal.aborted; first = false) {
+    if (!first) await opening;
+    await slot();
+    if (signal.aborted) break;
     const target = { address, caFile, ca, token, localAddress, at: Math.floor(at / kinds.length) };
     const connection = attacks[kind](target, () => counts.refusedCalls++);
     counts.connections++;
     await connection.opened;
     opened();
     const byServer = connection.ended.then(() => 'server' as const);
-    const ended = await Promise.race([byServer, pause(HOLD_MS)]);
+    const ended = await Promise.race([byServer, opening.then(() => pause(HOLD_MS))]);
     if (ended === 'server' && !signal.aborted) counts.endedByServer++;
     connection.close();
     await pause(AGAIN_MS);
@@ -51,14 +64,25 @@ async function pause(ms: number): Promise<undefined> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
-const all: Promise<void>[] = [];
-for (let at = 0; at < Number(count); at += AT_ONCE) {
-  const opened: Promise<void>[] = [];
-  for (let next = at; next < Math.min(at + AT_ONCE, Number(count)); next++) {
-    opened.push(new Promise((resolve) => all.push(attackFrom(next, resolve))));
-  }
-  await Promise.all(opened);
+/** Resolves when another connection may be opened. */
+function slot(): Promise<undefined> {
+  const now = performance.now();
+  nextAt = Math.max(now, nextAt) + 1000 / CONNECTIONS_PER_S;
+  return pause(nextAt - now);
 }
+
+const opened: Promise<void>[] = [];
+const all = Array.from({ length: Number(count) }, (_, at) => {
+  let onOpen = (): void => undefined;
+  opened.push(
+    new Promise((resolve) => {
+      onOpen = resolve;
+    }),
+  );
+  return attackFrom(at, onOpen);
+});
+await Promise.race([Promise.all(opened), pause(OPENING_MS)]);
+begin();
 process.stdout.write('open\n');
 await Promise.all(all);
 process.stdout.write(`${JSON.stringify(made)}\n`);

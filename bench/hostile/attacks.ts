@@ -31,7 +31,7 @@ export interface HostileConnection {
   close(): void;
 }
 
-/** Opens a connection and attacks. @param refused is called for each refused call */
+/** Opens a connection and attacks. @param refused is called for each call that got an error */
 export type Attack = (target: Target, refused: () => void) => HostileConnection;
 
 const FORWARD = '/cutlayer.v1.Split/Forward';
@@ -42,7 +42,8 @@ const opening = [Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(FRAME.se
 const RESETS = 300;
 /** More than the server's 100 invalid frames. */
 const INVALID_FRAMES = 120;
-const CALLS = 8;
+/** Of each connection that makes calls. */
+export const CALLS = 8;
 
 /** By kind. */
 export const attacks = {
@@ -111,7 +112,8 @@ function callsOf(
     for (let at = 0; at < calls && !session.destroyed && !session.closed; at++) {
       const bearer = forged ? forgedToken() : token;
       const call = connection.call(path, { 'grpc-timeout': '30S', ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) });
-      void call.ended.then(({ status }) => status !== 0 && refused());
+      // A call that is cut with its connection has no status.
+      void call.ended.then(({ status }) => status !== undefined && status !== 0 && refused());
       call.stream.end(body);
     }
   });
