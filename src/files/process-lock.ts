@@ -1,6 +1,6 @@
 /** A lock between processes: a file that names its holder. That of a dead process is taken over. */
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ const ATTEMPTS = 3;
 const POLL_MS = 20;
 
 const holderSchema = z.object({
-  id: z.string(),
+  id: z.string().regex(/^[\w-]{1,64}$/),
   pid: z.int().min(1),
   host: z.string(),
   since: z.string(),
@@ -52,8 +52,9 @@ export async function tryLock(path: string, terms: LockTerms = {}): Promise<Proc
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await createFileAtomic(path, `${JSON.stringify(mine)}\n`, { durable: false })) return { release: () => release(path, mine) };
     const holder = await readHolder(path);
-    if (holder !== undefined && (await alive(holder, terms))) return holder;
-    await clearAway(path, holder);
+    if (holder === undefined) continue; // it was given back just now
+    if (holder !== 'unreadable' && (await alive(holder, terms))) return holder;
+    await clearAway(path, holder, terms);
   }
   return undefined;
 }
@@ -84,12 +85,23 @@ export async function tryLockWithin(path: string, ms: number, terms: LockTerms =
   }
 }
 
-/** Undefined when there is none, or not a whole one. */
-async function readHolder(path: string): Promise<Holder | undefined> {
+/**
+ * Undefined when there is none; a lock is written whole, so one that is not is nobody's.
+ * @throws CutlayerError IO_ERROR when it cannot be read
+ */
+async function readHolder(path: string): Promise<Holder | 'unreadable' | undefined> {
+  let text: string;
   try {
-    return holderSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new CutlayerError('IO_ERROR', `${path}: cannot be read (${code ?? 'it failed'})`, { cause });
+  }
+  try {
+    return holderSchema.parse(JSON.parse(text));
   } catch {
-    return undefined;
+    return 'unreadable';
   }
 }
 
@@ -104,21 +116,27 @@ async function alive({ pid, host, since, processStart: started }: Holder, { fore
   return started === '' || started === (await processStart(pid));
 }
 
-/** Removes a dead process's lock; puts it back when another process has taken it in between. */
-async function clearAway(path: string, dead: Holder | undefined): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
+/**
+ * Removes a dead process's lock. Who removes it holds a lock of its own for that: between looking
+ * and removing, no other can have put a living one in its place.
+ */
+async function clearAway(path: string, dead: Holder | 'unreadable', terms: LockTerms): Promise<void> {
+  const name = idOf(dead);
+  const guard = await tryLock(`${path}.${name}`, terms);
+  if (guard === undefined || !('release' in guard)) return;
   try {
-    await rename(path, aside);
-  } catch {
-    return;
+    const found = await readHolder(path);
+    if (found !== undefined && idOf(found) === name) await rm(path, { force: true });
+  } finally {
+    await guard.release();
   }
-  const moved = await readHolder(aside);
-  if (moved !== undefined && moved.id !== dead?.id) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
 }
 
+const idOf = (holder: Holder | 'unreadable'): string => (holder === 'unreadable' ? holder : holder.id);
+
 async function release(path: string, mine: Holder): Promise<void> {
-  if ((await readHolder(path))?.id === mine.id) await rm(path, { force: true });
+  const found = await readHolder(path).catch(() => undefined);
+  if (found !== undefined && idOf(found) === mine.id) await rm(path, { force: true });
 }
 
 /** Field 22 of Linux's /proc/<pid>/stat; the name in field 2 may hold blanks and brackets. */

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { type ProcessLock, tryLock } from '../../src/files/process-lock.js';
 import { lockRun } from '../../src/files/run-lock.js';
 
 describe("the lock of a run's directory", () => {
@@ -83,5 +85,36 @@ describe("the lock of a run's directory", () => {
     const results = await Promise.allSettled(Array.from({ length: 6 }, () => lockRun(dir)));
     assert.equal(results.filter((result) => result.status === 'fulfilled').length, 1);
     assert.deepEqual(await readdir(dir), ['run.lock']);
+  });
+
+  it('has one holder at a time, however many take and give it back, and begin with a dead one', async () => {
+    const path = join(dir, 'run.lock');
+    const child = spawn(process.execPath, ['-e', '']);
+    await once(child, 'exit');
+    await lockOf({ pid: child.pid, host: hostname() });
+    let [held, turns, over] = [0, 0, false];
+    // Without a pause between tries.
+    const taken = async (at: string): Promise<ProcessLock> => {
+      while (!over) {
+        const found = await tryLock(at);
+        if (found !== undefined && 'release' in found) return found;
+      }
+      throw new Error('another turn failed');
+    };
+    const take = async (): Promise<void> => {
+      for (let turn = 0; turn < 12; turn++) {
+        const lock = await taken(path);
+        assert.equal(++held, 1);
+        await setImmediate();
+        assert.equal(held--, 1);
+        turns++;
+        await lock.release();
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, take)).finally(() => {
+      over = true;
+    });
+    assert.equal(turns, 96);
+    assert.deepEqual(await readdir(dir), []);
   });
 });

@@ -4,6 +4,7 @@
  * sessions owe a decoder, and remembers what it was asked.
  */
 import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
 import type { Decoder, Lane, LaneRows } from '../../src/gateway/decode/decoder.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
 
@@ -16,7 +17,11 @@ export interface ArithmeticDecoder extends Decoder {
   /** Lanes that are allocated and not released. */
   readonly lanes: ReadonlySet<number>;
   /** Makes runs wait until `open` is called; it lets `count` of them run, or all. */
-  hold(): { open(count?: number): void };
+  hold(): {
+    open(count?: number): void;
+    /** Resolves when a run waits. */
+    reached(): Promise<void>;
+  };
   /** The next run fails with this. */
   failWith(error: unknown): void;
 }
@@ -120,6 +125,9 @@ export function arithmeticDecoder(maxRows = 4096, longRows = 0): ArithmeticDecod
           const waiting = wake;
           wake = [];
           for (const one of waiting) one();
+        },
+        async reached() {
+          while (wake.length === 0) await setTimeout(1);
         },
       };
     },

@@ -128,7 +128,7 @@ describe('decode sessions', () => {
     const [one, two] = [await open(long, 'long', 64), await open(short, 'short')];
     const held = decoder.hold();
     const prompt = append(long, one, 0, rowsFrom(1, 16));
-    await delay(5);
+    await held.reached();
     const step = append(short, two, 0, rowsFrom(2, 1));
     held.open();
     await Promise.all([prompt, step]);
@@ -240,7 +240,7 @@ describe('decode sessions', () => {
     const [x, y] = [await open(call, 'x', 64), await open(other, 'y')];
     const held = decoder.hold();
     const prompt = append(call, x, 0, rowsFrom(1, 40));
-    await delay(5);
+    await held.reached();
     const step = append(other, y, 0, rowsFrom(2, 1));
     abort.abort(new CutlayerError('CANCELLED', 'gone'));
     held.open();
@@ -290,7 +290,7 @@ describe('decode sessions', () => {
     const held = decoder.hold();
     decoder.failWith(new CutlayerError('WORKER_CRASHED', 'worker: gone'));
     const outcomes = Promise.allSettled([append(calls[0]!, x, 0, rowsFrom(1, 9)), append(calls[1]!, y, 0, rowsFrom(2, 9))]);
-    await delay(5);
+    await held.reached();
     held.open();
     for (const outcome of await outcomes) assert.equal(outcome.status === 'rejected' && outcome.reason.code, 'WORKER_CRASHED');
     assert.equal(decoder.runs.length, 1);
