@@ -86,7 +86,7 @@ export async function tryLockWithin(path: string, ms: number, terms: LockTerms =
 }
 
 /**
- * Undefined when there is none; a lock is written whole, so one that is not is nobody's.
+ * Undefined when there is no lock. A lock is written whole, so half a file belongs to no process.
  * @throws CutlayerError IO_ERROR when it cannot be read
  */
 async function readHolder(path: string): Promise<Holder | 'unreadable' | undefined> {
@@ -117,8 +117,8 @@ async function alive({ pid, host, since, processStart: started }: Holder, { fore
 }
 
 /**
- * Removes a dead process's lock. Who removes it holds a lock of its own for that: between looking
- * and removing, no other can have put a living one in its place.
+ * Removes a dead process's lock. A process holds a second lock while it does so. So between its
+ * look and the removal, no other can have put a living lock in the dead one's place.
  */
 async function clearAway(path: string, dead: Holder | 'unreadable', terms: LockTerms): Promise<void> {
   const name = idOf(dead);
