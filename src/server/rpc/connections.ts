@@ -5,7 +5,7 @@ import { FLOW_CONTROL_WINDOW_BYTES } from '../../protocol/wire/channel.js';
 import type { Logger } from '../observability/log.js';
 import { clientThumbprint } from '../tls/client-certificate.js';
 import type { ByteBudget } from './byte-budget.js';
-import { type ConnectionState, exceeds, newConnectionState, type Verdict, verdictOf } from './connection-policy.js';
+import { type ConnectionState, exceeds, newConnectionState, type Tally, type Verdict, verdictOf } from './connection-policy.js';
 import type { AnyHttp2Server } from './http2-server.js';
 import type { ConnectionLimits } from './limits.js';
 
@@ -24,6 +24,8 @@ export interface Connection {
   /** The address of its other end. */
   readonly address: string;
   watchers: number;
+  /** Streams that its peer has reset lately. */
+  readonly resets: Tally;
   /** Counts a call that was refused before it had a place; ends the connection at too many. */
   readonly refused: () => void;
 }

@@ -3,6 +3,7 @@
  * limit of time and of bytes, and ends the stream with a status.
  */
 import type { ServerHttp2Stream } from 'node:http2';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Span } from '@opentelemetry/api';
 import { CutlayerError } from '../../errors.js';
 import type { Principal } from '../auth/scopes.js';
@@ -60,6 +61,9 @@ interface Exchange {
 /** Gives a call its place. @throws CutlayerError as {@link Calls.open} */
 type Admit = (principal: Principal, deadline: number, exchange: Exchange) => Call;
 
+/** Resets of a connection from which on a token waits for the rest of what has been read. */
+const TRUSTED_RESETS = 16;
+
 /** Runs the calls of a server. */
 export class Exchanges {
   readonly #options: ExchangeOptions;
@@ -109,7 +113,7 @@ export class Exchanges {
       const from = performance.now();
       const received = receiveMessage(stream, body, bounds.transfer, signal);
       received.catch(() => undefined); // awaited below, after the token
-      const opened = admit(await this.#verify(token, connection), deadline, exchange);
+      const opened = admit(await this.#verify(token, exchange), deadline, exchange);
       memory.verified(held, connection.budget, opened.principal.tenant, (reason) => life.abort(reason));
       body.reserve();
       const message = await received;
@@ -141,7 +145,7 @@ export class Exchanges {
       });
       signal.addEventListener('abort', () => inbox.close(), { once: true });
       try {
-        const opened = admit(await this.#verify(token, connection), deadline, exchange);
+        const opened = admit(await this.#verify(token, exchange), deadline, exchange);
         // A message may be refused while another is worked on.
         signal.addEventListener('abort', () => streams.abort(opened, signal.reason), { once: true });
         inbox.verified(opened.principal.tenant);
@@ -219,9 +223,15 @@ export class Exchanges {
     }
   }
 
-  /** @throws CutlayerError QUEUE_FULL, and what the verifier throws */
-  async #verify(token: string, { certificate }: Connection): ReturnType<Verifier> {
+  /** @throws CutlayerError QUEUE_FULL, what the signal says, and what the verifier throws */
+  async #verify(token: string, { connection, life }: Exchange): ReturnType<Verifier> {
     const { verify, bounds, mustBind } = this.#options;
+    const { certificate, resets } = connection;
+    if (resets.count > TRUSTED_RESETS) {
+      // The next bytes of the same read may reset this call too.
+      await nextTurn();
+      life.signal.throwIfAborted();
+    }
     if (this.#verifying >= bounds.maxVerifying) {
       throw new CutlayerError('QUEUE_FULL', `token: ${bounds.maxVerifying} are being verified, which is the limit; try again in a moment`);
     }

@@ -10,7 +10,7 @@ import {
   requestFrame,
   resetFrame,
 } from '../../support/raw-frames.js';
-import { as, ECHO, type Rig, type RigOptions, startRig } from '../../support/rpc-rig.js';
+import { as, ECHO, principal, type Rig, type RigOptions, startRig } from '../../support/rpc-rig.js';
 
 const { connections } = defaultBounds;
 /** Streams that one write opens: fewer than nghttp2 lets a connection reset at once, which is 1,000. */
@@ -78,6 +78,19 @@ describe('calls that are refused before they have a place', () => {
     assert.ok(await attacker.answers());
     attacker.send(...streams(BATCH, 1).flatMap(resetCall));
     await attacker.ended;
+  });
+
+  it('or reset in the write that opens them: few of their tokens are verified', async () => {
+    let verified = 0;
+    const verify = async (token: string) => {
+      verified++;
+      return principal(token);
+    };
+    await start({ bounds: { connections: { ...connections, resetRate: 0 } }, verify });
+    const attacker = await connect();
+    attacker.send(...streams(0, BATCH).flatMap((stream) => [callFrame(stream, ECHO, 'acme'), resetFrame(stream)]));
+    assert.ok(await attacker.answers());
+    assert.ok(verified < BATCH / 2, `${verified} of ${BATCH}`);
   });
 
   it('and reset when their streams have closed: HTTP/2 ends, and the socket closes at the next keepalive', async () => {
