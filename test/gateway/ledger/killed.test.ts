@@ -1,6 +1,6 @@
 /**
  * kill -9 of a gateway at each write of a charge: its client starts again with the next process,
- * and every piece of work has been counted once.
+ * and every piece of work has been counted once. So have the rows of a day that a policy bounds.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
@@ -13,6 +13,7 @@ import { credentials, type Metadata } from '@grpc/grpc-js';
 import type { BackboneArtifact } from '../../../src/artifacts/store.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { openGatewayDatabase } from '../../../src/gateway/tables/database.js';
+import { TenantStore } from '../../../src/gateway/tenants/tenant-store.js';
 import { loadDecodeService } from '../../../src/protocol/wire/decode-service.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import { encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
@@ -21,7 +22,7 @@ import { issueToken } from '../../../src/server/auth/issuer.js';
 import { KeyRing } from '../../../src/server/auth/key-ring.js';
 import { f32 } from '../../../src/tensor/tensor.js';
 import { openDecodeStream } from '../../support/decode-stream.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { storeEngines } from '../../support/store-engines.js';
 import { bearer, splitCalls } from '../../support/test-gateway.js';
 import { tinyBackbone } from '../../support/tiny-backbone.js';
@@ -70,6 +71,13 @@ for (const engine of storeEngines)
       life = { child, ...ready };
     }
 
+    async function die(): Promise<void> {
+      if (life.child.signalCode !== null) return;
+      const gone = once(life.child, 'exit');
+      life.child.kill('SIGKILL');
+      await gone;
+    }
+
     /** A client's work from its start, as often as it must be done. */
     async function work(kind: Kind, id: string): Promise<void> {
       const { address, digest } = life;
@@ -114,8 +122,7 @@ for (const engine of storeEngines)
       this.timeout(240_000);
       const points = depth(all, [['backward', 5] as const]);
       for (const [kind, write] of points) await diesIn(kind, write);
-      life.child.kill('SIGKILL');
-      await once(life.child, 'exit');
+      await die();
       const of = (kind: Kind): number => points.filter((point) => point[0] === kind).length;
       const database = await openGatewayDatabase(place.target);
       const sums = await database.transaction(({ usage }) =>
@@ -132,5 +139,25 @@ for (const engine of storeEngines)
           calls: points.length + of('backward'),
         },
       );
+    });
+
+    thorough('goes on with the rows that a tenant was answered on that day', async function () {
+      this.timeout(120_000);
+      await die();
+      const database = await openGatewayDatabase(place.target);
+      // A block of this bound is one row, so that none is lost with the process.
+      const store = new TenantStore(database, Date.now);
+      await store.register('acme');
+      await store.bound('acme', { protection: { rowsPerDay: 4 } });
+      await database.close();
+      await begin();
+      await work('forward', 'day-1');
+      await die();
+      await begin();
+      await assert.rejects(work('forward', 'day-2'), (error) => {
+        const { code, details } = error as CutlayerError;
+        assert.deepEqual([code, details.policy, details.seen, details.allowed], ['PROTECTION_REFUSED', 'rows-per-day', '8', '4']);
+        return true;
+      });
     });
   });
