@@ -47,8 +47,9 @@ export function processorOf(cpuinfo: string): Pick<Machine, 'processor' | 'vecto
   return { processor: `${name}${numbers}`, vectorFlags: VECTOR_FLAGS.filter((flag) => flags.has(flag)) };
 }
 
-/** The machine in one line. */
+/** The machine in one line: `busy` when the load is above half of the cores. */
 export function machineText({ processor, cores, vectorFlags, node, onnxRuntime, load }: Machine): string {
   const flags = vectorFlags.length === 0 ? 'vector instructions unknown' : vectorFlags.join(' ');
-  return `${processor}, ${cores} cores, ${flags}; Node ${node}, ONNX Runtime ${onnxRuntime}; load ${load.toFixed(2)}`;
+  const busy = load > cores / 2 ? ' (busy)' : '';
+  return `${processor}, ${cores} cores, ${flags}; Node ${node}, ONNX Runtime ${onnxRuntime}; load ${load.toFixed(2)}${busy}`;
 }

@@ -35,5 +35,7 @@ describe('the machine of a benchmark', () => {
       'Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz (family 6, model 143), 2 cores, avx avx2 fma f16c avx512f avx512bw avx512_vnni ' +
         'avx512_bf16 amx_tile amx_int8 amx_bf16; Node 20.20.0, ONNX Runtime 1.30.0; load 0.25',
     );
+    assert.match(machineText({ ...machine, load: 1 }), /load 1\.00$/);
+    assert.match(machineText({ ...machine, load: 1.2 }), /load 1\.20 \(busy\)$/);
   });
 });
