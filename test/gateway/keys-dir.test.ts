@@ -37,6 +37,24 @@ describe('the directory of signing keys', () => {
     await accepted(await token());
   });
 
+  it('has a key that signs later, and is published now', async () => {
+    const rotate = (...more: string[]) => cutlayerHere(['gateway', 'keys', 'rotate', '--keys-dir', keysDir, ...more]);
+    const { kid } = await (await KeyRing.open(keysDir)).signingKey();
+    const { code, stdout, stderr } = await rotate('--after', '10m');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^\S+ signs from \d{4}-\d\d-\d\dT\S+Z, and verifies now; earlier keys verify until their tokens end$/m);
+    const ring = await KeyRing.open(keysDir);
+    assert.ok(ring.publicJwks().keys.some((key) => key.kid === stdout.split(' ')[0]));
+    assert.equal((await ring.signingKey()).kid, kid);
+    await accepted(await token());
+    for (const [args, message] of [
+      [['10m', '--drop-old'], /--after: with --drop-old no earlier key is left/],
+      [['8d'], /--after: expected at most 7d, got 8d/],
+      [['soon'], /--after: expected a time such as 90s/],
+    ] as const)
+      assert.match((await rotate('--after', ...args)).stderr, message);
+  });
+
   it('is found by the commands of a running gateway, and by those that are told it', async () => {
     const { stateDir } = gateways[0]!;
     const { code, stderr } = await cutlayerHere(['gateway', 'tenant', 'create', 'beta', '--state-dir', stateDir]);

@@ -55,6 +55,7 @@ Examples:
 export const rotateKeysCommand = command({
   options: {
     dropOld: toggle(false, 'drop the earlier keys: every token of before is void'),
+    after: withDefault(text('time', 'when the new key begins to sign, as 90s, 10m or 24h; it verifies, and is in the JWKS, at once'), '0s'),
     stateDir: place.stateDir,
     audit: place.audit,
     keysDir,
@@ -63,6 +64,9 @@ export const rotateKeysCommand = command({
 Examples:
   A new key, while earlier tokens stay good:
     $ cutlayer gateway keys rotate
+
+  A new key that every replica has before one of them signs with it, where the file is copied to them:
+    $ cutlayer gateway keys rotate --keys-dir keys --after 10m
 
   After a key was stolen:
     $ cutlayer gateway keys rotate --drop-old

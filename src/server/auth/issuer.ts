@@ -32,7 +32,7 @@ export async function issueToken(keyRing: KeyRing, identity: Identity, request: 
   if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > MAX_TTL_SECONDS) {
     throw new CutlayerError('INVALID_ARGUMENT', `ttl: expected 1 to ${MAX_TTL_SECONDS} seconds, got ${ttlSeconds}`);
   }
-  const { kid, key } = await keyRing.signingKey();
+  const { kid, key } = await keyRing.signingKey(now);
   const issuedAt = Math.floor(now / 1000);
   return new SignJWT({ scope: scopes.map(scopeOf).join(' '), tenant, client_id: clientId, ...(cnf !== undefined && { cnf }) })
     .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid })

@@ -1,7 +1,8 @@
 /**
- * The embedded issuer's Ed25519 signing keys, in one secret file. The last key signs. The others
- * verify, so that tokens stay valid after a rotation. Processes share the file: `gateway start`
- * verifies what `gateway token` signs. A change holds a lock: none loses a key of another.
+ * The embedded issuer's Ed25519 signing keys, in one secret file. The last key whose time has come
+ * signs. All verify, so that tokens stay valid after a rotation. Processes share the file:
+ * `gateway start` verifies what `gateway token` signs. A change holds a lock: none loses a key of
+ * another.
  */
 
 import { join } from 'node:path';
@@ -35,7 +36,7 @@ export const signingKeySchema = z.object({
 });
 /** A key of the ring. Times in seconds since 1970. */
 const storedKeySchema = signingKeySchema.extend({
-  /** When it began to sign; absent in rings of before. */
+  /** When it begins to sign; absent in rings of before. */
   since: z.int().optional(),
   /** The end of its last token. Set when it stops signing. */
   until: z.int().optional(),
@@ -126,14 +127,15 @@ export class KeyRing {
   }
 
   /**
-   * Adds a key, which signs from now on. Each earlier key verifies until the last token that it can
-   * have signed has ended; then it is dropped.
+   * Adds a key, which verifies from now on, and signs from now on or later. Each earlier key
+   * verifies until the last token that it can have signed has ended; then it is dropped.
    * @param now milliseconds since 1970
+   * @param afterSeconds until it signs: time in which processes get a file that is copied to them
    * @throws CutlayerError LIMIT_EXCEEDED when the ring is full of keys whose tokens still live;
    *   UNAVAILABLE when other rotations do not end
    */
-  rotate(now: number = Date.now()): Promise<void> {
-    return this.#alone(() => this.#rotate(now));
+  rotate(now: number = Date.now(), afterSeconds = 0): Promise<void> {
+    return this.#alone(() => this.#rotate(now, afterSeconds));
   }
 
   /**
@@ -154,10 +156,11 @@ export class KeyRing {
     });
   }
 
-  async #rotate(now: number): Promise<void> {
+  async #rotate(now: number, afterSeconds = 0): Promise<void> {
     const seconds = Math.floor(now / 1000);
-    const retired = this.#keys.map((key) => ({ ...key, until: key.until ?? seconds + MAX_TTL_SECONDS + TOLERANCE_SECONDS }));
-    await this.#replace([...retired.filter(({ until }) => until >= seconds), { ...(await makeSigningKey()), since: seconds }]);
+    const since = seconds + afterSeconds;
+    const retired = this.#keys.map((key) => ({ ...key, until: key.until ?? since + MAX_TTL_SECONDS + TOLERANCE_SECONDS }));
+    await this.#replace([...retired.filter(({ until }) => until >= seconds), { ...(await makeSigningKey()), since }]);
   }
 
   /** Replaces every key, after a theft: each token of before is void. */
@@ -176,7 +179,7 @@ export class KeyRing {
     }
   }
 
-  /** Whether the key that signs is older than a time; a key without a time is not. */
+  /** Whether the newest key is older than a time; a key without a time is not. */
   #olderThan(seconds: number, now: number): boolean {
     const { since } = this.#keys.at(-1)!;
     return since !== undefined && now / 1000 - since > seconds;
@@ -189,9 +192,13 @@ export class KeyRing {
     this.#keys = keys;
   }
 
-  /** The private key that signs. */
-  async signingKey(): Promise<NamedKey> {
-    const stored = this.#keys.at(-1)!;
+  /**
+   * The private key that signs: the newest whose time has come. Where a clock was set back it is
+   * the newest.
+   * @param now milliseconds since 1970
+   */
+  async signingKey(now: number = Date.now()): Promise<NamedKey> {
+    const stored = this.#keys.findLast(({ since = 0 }) => since <= now / 1000) ?? this.#keys.at(-1)!;
     return { kid: stored.kid, key: await importKey(stored) };
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockWithin } from '../../../src/files/process-lock.js';
@@ -51,6 +51,52 @@ describe('the key ring', () => {
     await ring.rotate(now + 367 * DAY);
     assert.equal(await ring.publicKey(kid), undefined);
     assert.equal(ring.publicJwks().keys.length, 3);
+  });
+
+  it('with --after is known to a replica that got the file late before a token needs it', async () => {
+    const identity = await openIdentity(dir);
+    const late = join(dir, 'late');
+    await mkdir(late, { mode: 0o700 });
+    const copy = () => copyFile(join(dir, 'signing-keys.json'), join(late, 'signing-keys.json'));
+    const here = await KeyRing.open(dir);
+    await copy();
+    let now = Date.now();
+    const verify = createVerifier(identity, keyRingKeys(await KeyRing.open(late)), () => now);
+    const taken = async (): Promise<boolean> =>
+      verify(await issueToken(here, identity, request, now)).then(
+        () => true,
+        () => false,
+      );
+    const { kid } = await here.signingKey(now);
+    await here.rotate(now, 600);
+    assert.equal(here.publicJwks().keys.length, 2);
+    now += 599_000;
+    assert.deepEqual([(await here.signingKey(now)).kid === kid, await taken()], [true, true]);
+    now += 2000;
+    assert.deepEqual([(await here.signingKey(now)).kid === kid, await taken()], [false, false], 'the file has come too late');
+    await copy();
+    assert.equal(await taken(), true);
+    // The earlier key verifies as long as if it had been retired when the other one began.
+    const end = now + 366 * DAY;
+    await here.rotate(end);
+    assert.ok((await here.publicKey(kid)) !== undefined);
+    await here.rotate(end + 60_000);
+    assert.equal(await here.publicKey(kid), undefined);
+  });
+
+  it('signs with the newest key that has begun, although an earlier one begins later', async () => {
+    const ring = await KeyRing.open(dir);
+    const now = Date.now();
+    await ring.rotate(now, 1000);
+    await ring.rotate(now, 10);
+    const newest = ring.publicJwks().keys.at(-1)!.kid;
+    for (const [seconds, isNewest] of [
+      [9, false],
+      [11, true],
+      [1001, true],
+    ] as const)
+      assert.equal((await ring.signingKey(now + seconds * 1000)).kid === newest, isNewest, `${seconds} s`);
+    assert.equal(await ring.rotateIfOlder(60, now), false);
   });
 
   it('drops no key whose tokens live to make room, and drops all when told so', async () => {
@@ -139,7 +185,7 @@ describe('the key ring', () => {
     await at(0, 1000);
     assert.equal((await ring.signingKey()).kid, kid);
     await at(90, 91);
-    assert.notEqual((await ring.signingKey()).kid, kid);
+    assert.notEqual((await ring.signingKey(Date.now() + 91 * DAY)).kid, kid);
     assert.equal(logged.length, 1);
     assert.deepEqual(audited, [['keys', { action: 'rotate', by: 'age', days: 90 }]]);
     await at(90, 91);
