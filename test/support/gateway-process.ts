@@ -34,6 +34,8 @@ export interface GatewayProcess {
   token(tenant: string): Promise<string>;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code, and what it has logged, when the process is gone. */
+  terminate(): Promise<{ readonly code: number | null; readonly log: string }>;
   /** Starts again at the same address with the same keys. */
   restart(): Promise<GatewayProcess>;
   /** Ends it and removes a state directory of its own. */
@@ -56,7 +58,7 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     '--accept-unpatched-node',
     ...(options.insecure ? ['--insecure'] : []),
   );
-  const { ready, pid, end } = await startServer<Ready & { readonly admin: string }>([...args, ...(options.flags ?? [])]);
+  const { ready, pid, end, log } = await startServer<Ready & { readonly admin: string }>([...args, ...(options.flags ?? [])]);
   return {
     address: ready.listen,
     admin: ready.admin,
@@ -66,6 +68,10 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
     token: (tenant) => issueTokenOf(stateDir, tenant),
     async kill() {
       await end('SIGKILL');
+    },
+    async terminate() {
+      const code = await end('SIGTERM');
+      return { code, log: log() };
     },
     restart: () => startGateway({ ...options, stateDir, listen: ready.listen }),
     async stop() {

@@ -15,10 +15,15 @@ import { issueToken, type TokenRequest } from '../../src/server/auth/issuer.js';
 import { KeyRing } from '../../src/server/auth/key-ring.js';
 import { openDevelopmentTls } from '../../src/server/tls/development-ca.js';
 import { type GatewayProcess, startGateway } from './gateway-process.js';
-import { postgresPlace, type StorePlace } from './store-engines.js';
+import { postgresPlace, postgresServer, type StorePlace } from './store-engines.js';
 
 /** The program, or undefined: `.ci/haproxy` names it. */
 export const haproxy = process.env.CUTLAYER_TEST_HAPROXY || undefined;
+
+/** A suite that runs where both programs are: `.ci/haproxy` brings them. */
+export function replicasSuite(title: string, body: (this: Mocha.Suite) => void): void {
+  if (haproxy !== undefined && postgresServer !== undefined) describe(title, body);
+}
 
 /** What runs. */
 export interface Replicas {
