@@ -60,7 +60,7 @@ describe('cutlayer client check', () => {
     assert.match(stdout, /^ok {2}clock {8}as the gateway's, to a second$/m);
     assert.match(
       stdout,
-      /^ok {2}protection {3}texts of at least 2 tokens, virtual ones among them; 8 directions .*; 16 near inputs in a day$/m,
+      /^ok {2}protection {3}texts of at least 2 tokens, virtual ones among them; 8 directions .*; 16 near inputs in a day; rows at least [\d.]+ long; rows at most [\d.]+ long$/m,
     );
     assert.match(stdout, /^ok {2}token {8}tenant acme; scopes train infer; valid until .* UTC, (59|60) min left$/m);
     assert.match(stdout, /^ok {2}access {7}the gateway takes the token, and serves .*llama/m);
