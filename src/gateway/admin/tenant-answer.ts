@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { AuditFields } from '../../server/audit/event.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';
-import { type OwnPolicyName, ownPolicyChangeSchema, ownPolicyNames, ownPolicySchema } from '../protection/own-policy.js';
+import { type OwnPolicyName, ownPolicyNames } from '../protection/bounds.js';
+import { ownPolicyChangeSchema, ownPolicySchema } from '../protection/own-policy.js';
 import { type PlacedPolicy, policyPlaces } from '../protection/policies.js';
 import { type LimitName, limitNames, limitsSchema, limitTable, type TenantLimits } from '../tenants/limits.js';
 import type { Quota } from '../tenants/rate-window.js';

@@ -1,6 +1,6 @@
 /** The bounds on the length of text rows that a model's embedding gives by itself. */
 import type { EmbeddingNorms } from '../../artifacts/manifest.js';
-import type { OwnPolicy } from './own-policy.js';
+import type { OwnPolicy } from './bounds.js';
 
 /** Of the least row: training of tokens' rows may make some shorter. */
 const LEAST_SHARE = 1 / 4;

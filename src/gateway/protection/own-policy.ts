@@ -1,53 +1,29 @@
 /**
- * Bounds that one place names: the file of `--protection` for all tenants or for one, and a
- * tenant's row. One schema is for all of them.
+ * Schemas of the bounds that one place names: the file of `--protection` for all tenants or for
+ * one, and a tenant's row.
  */
 import { z } from 'zod';
 import { CutlayerError } from '../../errors.js';
 import { type ValueChange, valuesAfter } from '../tenants/value-change.js';
-import { type PolicyName, policyNames, policyTexts } from './policy.js';
-
-/** A bound of a place, by its policy; `off` is no bound. */
-export type OwnPolicy = { readonly [N in PolicyName]?: number | 'off' } & { readonly alarmAt?: number };
-
-/** A key of {@link OwnPolicy}. */
-export type OwnPolicyName = keyof OwnPolicy;
-
-/** The keys, in their order. */
-export const ownPolicyNames: readonly OwnPolicyName[] = [...policyNames, 'alarmAt'];
+import { boundRanges, expectedOf, type OwnPolicy, type OwnPolicyName, ownPolicyNames, policyText } from './bounds.js';
+import { type PolicyName, policyNames } from './policy.js';
 
 /** A change of a row: null takes what it names away. @see RFC 7396 */
 export type OwnPolicyChange = ValueChange<OwnPolicy>;
 
-/** What a place says beside the bounds of {@link policyTexts}. */
-const ALARM_TEXT = 'share of a bound at which an alarm is raised';
-
-/** A bound, or `off`; whichever check fails, it says the same. */
-const orOff = (of: (error: string) => z.ZodNumber, expected: string) => {
-  const error = `expected ${expected}, or off`;
-  return z.union([of(error), z.literal('off')], { error });
-};
-const count = (most: number) =>
-  orOff((error) => z.int({ error }).min(1, { error }).max(most, { error }), `a whole number from 1 to ${most}`);
-const few = count(2 ** 31 - 1);
-const norm = orOff((error) => z.number({ error }).min(0, { error }).max(1e30, { error }), 'a number from 0 to 1e30');
-const share = 'expected a number above 0, and at most 1';
+/** A number in its range; whichever check fails, it says the same. */
+function numberOf(name: OwnPolicyName): z.ZodNumber {
+  const { whole, least, above, most } = boundRanges[name];
+  const error = expectedOf(name);
+  const number = whole ? z.int({ error }) : z.number({ error });
+  return (above === true ? number.gt(least, { error }) : number.min(least, { error })).max(most, { error });
+}
+const orOff = (name: PolicyName) => z.union([numberOf(name), z.literal('off')], { error: expectedOf(name) });
 
 const schemas = {
-  backwardsPerForward: few,
-  directionsPerStep: few,
-  minTokens: few,
-  directionsPerInput: few,
-  nearInputs: few,
-  minRowNorm: norm,
-  maxRowNorm: norm,
-  maxPromptNorm: norm,
-  rowsPerDay: count(Number.MAX_SAFE_INTEGER),
-  alarmAt: z.number({ error: share }).gt(0, { error: share }).max(1, { error: share }),
+  ...(Object.fromEntries(policyNames.map((name) => [name, orOff(name)])) as Readonly<Record<PolicyName, ReturnType<typeof orOff>>>),
+  alarmAt: numberOf('alarmAt'),
 } as const satisfies Readonly<Record<OwnPolicyName, z.ZodType>>;
-
-/** What a key says. */
-export const policyText = (name: OwnPolicyName): string => (name === 'alarmAt' ? ALARM_TEXT : policyTexts[name]);
 
 type Shape<Row> = {
   -readonly [N in OwnPolicyName]: Row extends 'own'
@@ -71,12 +47,6 @@ export const ownPolicySchema = strict(shapeOf('own'));
 
 /** A change of bounds as JSON. */
 export const ownPolicyChangeSchema = strict(shapeOf('change'));
-
-/** The value of one key. @returns what is wrong with it, or the value */
-export function readBound(name: OwnPolicyName, given: unknown): { readonly bound: number | 'off' } | { readonly wrong: string } {
-  const { success, data, error } = schemas[name].safeParse(given);
-  return success ? { bound: data } : { wrong: error.issues[0]!.message };
-}
 
 /** Bounds from the store; null: none. @throws CutlayerError STORE_CORRUPT */
 export function storedPolicy(value: unknown, tenant: string): OwnPolicy | null {

@@ -4,7 +4,7 @@
  * `default`, then its section of the tenant, then the tenant's row.
  */
 import { CutlayerError } from '../../errors.js';
-import { type OwnPolicy, type OwnPolicyName, ownPolicyNames } from './own-policy.js';
+import { type OwnPolicy, type OwnPolicyName, ownPolicyNames } from './bounds.js';
 import type { Policy } from './policy.js';
 
 /** Where a bound comes from, the weakest place first. */

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { CutlayerError } from '../../errors.js';
 import { kebab } from '../../options/option.js';
 import { lineInYaml, parseYaml } from '../../options/yaml-text.js';
-import { type OwnPolicy, ownPolicyNames, readBound } from './own-policy.js';
+import { type OwnPolicy, ownPolicyNames, readBound } from './bounds.js';
 import { type FilePolicies, type PolicyParts, policyAfter, unsound } from './policies.js';
 import type { Policy } from './policy.js';
 

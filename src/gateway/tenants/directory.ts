@@ -10,7 +10,7 @@ import { CutlayerError, type ErrorCode } from '../../errors.js';
 import type { Principal } from '../../server/auth/scopes.js';
 import type { Logger } from '../../server/observability/log.js';
 import { RareLine } from '../../server/observability/rare-line.js';
-import type { OwnPolicy } from '../protection/own-policy.js';
+import type { OwnPolicy } from '../protection/bounds.js';
 import type { OwnPolicySource } from '../protection/policies.js';
 import { deleted, refusalOf, suspended, unknown } from './admission.js';
 import { Holdings } from './holdings.js';

@@ -5,7 +5,8 @@
 import { CutlayerError } from '../../errors.js';
 import { TENANT_PATTERN } from '../../server/auth/scopes.js';
 import { MAX_TTL_SECONDS } from '../../server/auth/ttl.js';
-import { changedPolicy, type OwnPolicy, type OwnPolicyChange, storedPolicy } from '../protection/own-policy.js';
+import type { OwnPolicy } from '../protection/bounds.js';
+import { changedPolicy, type OwnPolicyChange, storedPolicy } from '../protection/own-policy.js';
 import type { GatewayDatabase, Transaction } from '../tables/database.js';
 import type { TenantChange, TenantRow, TenantStatus } from '../tables/tenants.js';
 import { changedLimits, type LimitChange, storedLimits, type TenantLimits } from './limits.js';

@@ -1,6 +1,6 @@
 /** Files of protection: policies that read back the same. */
 import assert from 'node:assert/strict';
-import type { OwnPolicy } from '../../../src/gateway/protection/own-policy.js';
+import type { OwnPolicy } from '../../../src/gateway/protection/bounds.js';
 import type { FilePolicies } from '../../../src/gateway/protection/policies.js';
 import { policyNames, standardPolicy } from '../../../src/gateway/protection/policy.js';
 import { parsePolicies } from '../../../src/gateway/protection/policy-file.js';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { type OwnPolicy, ownPolicyNames } from '../../../src/gateway/protection/bounds.js';
 import { embeddingRange } from '../../../src/gateway/protection/embedding-range.js';
-import { changedPolicy, type OwnPolicy, ownPolicyNames, storedPolicy } from '../../../src/gateway/protection/own-policy.js';
+import { changedPolicy, storedPolicy } from '../../../src/gateway/protection/own-policy.js';
 import { type FilePolicies, noFile, type OwnPolicySource, Policies, requireSound } from '../../../src/gateway/protection/policies.js';
 import { standardPolicy } from '../../../src/gateway/protection/policy.js';
 

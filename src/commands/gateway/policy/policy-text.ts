@@ -1,5 +1,5 @@
 /** Bounds of the protection in lines of text, with the places that name them. */
-import { type OwnPolicyName, ownPolicyNames, policyText } from '../../../gateway/protection/own-policy.js';
+import { type OwnPolicyName, ownPolicyNames, policyText } from '../../../gateway/protection/bounds.js';
 import type { PlacedPolicy, PolicyPlace } from '../../../gateway/protection/policies.js';
 import { kebab } from '../../../options/option.js';
 

@@ -1,8 +1,8 @@
 /** The work of `cutlayer gateway inspect-policy`. */
 import { loadBackbone } from '../../../artifacts/store.js';
 import { stdout } from '../../../files/output.js';
+import type { OwnPolicy } from '../../../gateway/protection/bounds.js';
 import { embeddingRange } from '../../../gateway/protection/embedding-range.js';
-import type { OwnPolicy } from '../../../gateway/protection/own-policy.js';
 import { type FilePolicies, type PlacedPolicy, Policies } from '../../../gateway/protection/policies.js';
 import { standardPolicy } from '../../../gateway/protection/policy.js';
 import { readPolicies } from '../../../gateway/protection/policy-file.js';

@@ -1,6 +1,6 @@
 /** Options of `cutlayer gateway tenant …`. */
 import { gatewayOptions } from '../../../gateway/config.js';
-import { type OwnPolicyName, ownPolicyNames, policyText, readBound } from '../../../gateway/protection/own-policy.js';
+import { type OwnPolicyName, ownPolicyNames, policyText, readBound } from '../../../gateway/protection/bounds.js';
 import {
   choice,
   integerBetween,

@@ -1,6 +1,6 @@
 /** Tenants in lines of text. */
 import type { TenantAnswer } from '../../../gateway/admin/tenant-answer.js';
-import { ownPolicyNames } from '../../../gateway/protection/own-policy.js';
+import { ownPolicyNames } from '../../../gateway/protection/bounds.js';
 import { limitNames } from '../../../gateway/tenants/limits.js';
 import { boundLine } from '../policy/policy-text.js';
 
