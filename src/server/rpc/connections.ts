@@ -33,6 +33,8 @@ export interface Connection {
 interface OpenConnection extends Connection, ConnectionState {
   readonly socket: Socket;
   session: ServerHttp2Session | undefined;
+  /** It is ended in this turn of the loop. */
+  ending: boolean;
 }
 
 /** The parts of the accounting. */
@@ -86,7 +88,7 @@ export class Connections {
     const key = keyOf(address, remotePort);
     const state = newConnectionState(performance.now(), Math.random(), limits);
     const connection: OpenConnection = {
-      ...{ ...state, address, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget() },
+      ...{ ...state, address, socket, session: undefined, certificate: undefined, watchers: 0, budget: newBudget(), ending: false },
       refused: () => this.#callRefused(connection),
     };
     this.#open.set(key, connection);
@@ -180,8 +182,11 @@ export class Connections {
 
   #hangUp(connection: OpenConnection, tooMany: string): void {
     const { session, address } = connection;
+    if (connection.ending) return;
+    connection.ending = true;
     if (session?.destroyed === false) session.goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-    destroy(connection);
+    // From Node 24 on the frame is written after this turn.
+    setImmediate(destroy, connection);
     this.#warn(address, `connection ended: too many ${tooMany}`);
   }
 

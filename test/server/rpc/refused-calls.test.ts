@@ -51,7 +51,6 @@ describe('calls that are refused before they have a place', () => {
       await start({ bounds: { connections: { ...connections, refusedRate: 0 } } }); // a busy machine is slow
       const attacker = await connect();
       attacker.send(...streams(0, ONE_WRITE).flatMap((stream) => [call(stream), resetFrame(stream)]));
-      assert.ok(!(await attacker.answers()));
       await attacker.ended;
       assert.equal(rig.server.gauges().connections, 0);
     });
