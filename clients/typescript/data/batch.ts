@@ -13,7 +13,7 @@ export interface Batch {
   readonly tokenIds: Tensor<'int64'>;
   /** Real tokens of each sequence, without the shared ones. */
   readonly lengths: readonly number[];
-  /** int64 [1, C]: tokens before each sequence, the same for all. See {@link shareText}. */
+  /** int64 [1, C]: tokens before each sequence, the same for all; `shareText` finds them. */
   readonly shared?: Tensor<'int64'>;
   readonly targets: readonly Target[];
   /** Class of each sequence, where the examples have one. */
