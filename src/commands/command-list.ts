@@ -256,6 +256,11 @@ const clientCommands: CommandGroup = {
       load: async () => (await import('../../clients/typescript/cli/eval/eval-command.js')).evalCommand,
     },
     {
+      name: 'audit',
+      description: 'measure what an adversarial vendor could infer of your own records',
+      load: async () => (await import('../../clients/typescript/cli/audit/audit-command.js')).auditCommand,
+    },
+    {
       name: 'generate',
       description: 'write the text that follows a prompt',
       load: async () => (await import('../../clients/typescript/cli/generate/generate-command.js')).generateCommand,

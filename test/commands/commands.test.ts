@@ -35,6 +35,7 @@ const samples = [
   '2030-01-01',
   'tokensPerDay',
   'rows-per-day',
+  'A5',
   `7:${'0'.repeat(64)}`,
 ];
 

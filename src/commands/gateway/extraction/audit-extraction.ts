@@ -13,13 +13,14 @@ import { ClientBundle } from '../../../../clients/typescript/model/client-bundle
 import { RemoteModel } from '../../../../clients/typescript/model/remote-model.js';
 import { SplitModel } from '../../../../clients/typescript/model/split-model.js';
 import { CutlayerError } from '../../../errors.js';
+import { FinishedParts } from '../../../files/finished-parts.js';
 import { stderr } from '../../../files/output.js';
+import type { WorkProgress } from '../../../files/work-progress.js';
 import { seeded } from '../../../tensor/random.js';
 import { AnswersFile } from './answers-file.js';
 import { type Architecture, architectureOf } from './architecture.js';
 import { AttackTexts } from './attack-texts.js';
 import { openAttackedGateway, protectionEntries } from './attacked-gateway.js';
-import { AuditState } from './audit-state.js';
 import { collectAnswers, rowsOfTexts } from './collect-answers.js';
 import type { ExtractionFlags } from './extraction-options.js';
 import { type Arm, armNames, type ExtractionReport, type StudentReport, type Taken } from './extraction-report.js';
@@ -27,7 +28,6 @@ import { labelLoss } from './label-loss.js';
 import { qualityOf, recoveryOf, type TextScore } from './recovery.js';
 import { Student } from './student.js';
 import { trainStudent } from './train-student.js';
-import type { WorkProgress } from './work-progress.js';
 
 /** A student's checkpoint is written this often. */
 const SAVE_EVERY_MS = 30_000;
@@ -49,7 +49,7 @@ export async function auditExtraction(flags: ExtractionFlags, progress: WorkProg
     const policies = flags.protection === undefined ? '' : await readFile(flags.protection, 'utf8').catch(() => '');
     const { threads: _threads, json: _json, out: _out, ...asked } = flags;
     const data = [attack, heldOut].map(digestOf);
-    const state = await AuditState.open(out, { asked, policies, data, backbone: bundle.manifest.backboneDigest });
+    const state = await FinishedParts.open(out, { asked, policies, data, backbone: bundle.manifest.backboneDigest });
     return await new Audit({ flags, bundle, attack, heldOut, architecture, state, progress, signal }).run();
   } finally {
     progress.end();
@@ -80,7 +80,7 @@ interface AuditParts {
   readonly attack: readonly Example[];
   readonly heldOut: readonly Example[];
   readonly architecture: Architecture;
-  readonly state: AuditState;
+  readonly state: FinishedParts;
   readonly progress: WorkProgress;
   readonly signal: AbortSignal | undefined;
 }

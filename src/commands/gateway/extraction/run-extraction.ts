@@ -4,10 +4,10 @@ import { interruptible } from '../../../../clients/typescript/cli/progress.js';
 import { writeFileAtomic } from '../../../files/atomic-file.js';
 import { stderr, stdout } from '../../../files/output.js';
 import { lockRun } from '../../../files/run-lock.js';
+import { WorkProgress } from '../../../files/work-progress.js';
 import { auditExtraction } from './audit-extraction.js';
 import type { ExtractionFlags } from './extraction-options.js';
 import { extractionLines } from './extraction-report.js';
-import { WorkProgress } from './work-progress.js';
 
 /** Audits, prints and writes the report. @throws CutlayerError */
 export async function runExtraction(flags: ExtractionFlags): Promise<void> {

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CutlayerError } from '../../../errors.js';
-import { writeFileAtomic } from '../../../files/atomic-file.js';
-import { parseJson } from '../../../files/json-text.js';
+import { CutlayerError } from '../errors.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { parseJson } from './json-text.js';
 
 /** Results by name, for one question. */
-export class AuditState {
+export class FinishedParts {
   readonly dir: string;
   readonly #question: string;
   readonly #parts: Record<string, unknown>;
@@ -22,10 +22,10 @@ export class AuditState {
    * Opens a directory. @param question everything that the results follow from
    * @throws CutlayerError ALREADY_EXISTS when it holds the results of another question
    */
-  static async open(dir: string, question: unknown): Promise<AuditState> {
+  static async open(dir: string, question: unknown): Promise<FinishedParts> {
     const asked = createHash('sha256').update(JSON.stringify(question)).digest('hex');
     const text = await readFile(fileIn(dir), 'utf8').catch(() => undefined);
-    if (text === undefined) return new AuditState(dir, asked, {});
+    if (text === undefined) return new FinishedParts(dir, asked, {});
     const stored = parsed(text, dir);
     if (stored.question !== asked) {
       throw new CutlayerError(
@@ -33,7 +33,7 @@ export class AuditState {
         `${dir}: it holds an audit with other options or data; delete the directory, or choose another --out`,
       );
     }
-    return new AuditState(dir, asked, stored.parts);
+    return new FinishedParts(dir, asked, stored.parts);
   }
 
   /** A part's result: of an earlier run, or of `work`, which is then kept. @throws of `work` */

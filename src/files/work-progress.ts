@@ -1,5 +1,5 @@
 /** Says how far long work is: a line that changes on a terminal, some lines elsewhere. */
-import { type Output, stderr } from '../../../files/output.js';
+import { type Output, stderr } from './output.js';
 
 /** Without a terminal: a line for about every tenth part. */
 const PLAIN_LINES = 10;

@@ -1,0 +1,56 @@
+/** A5: what sizes alone say: tokens of each record, label tokens, and which records look alike. */
+import { attacker } from '../attacker.js';
+import { constantGuess, labelsOf, share } from '../metrics.js';
+
+interface Sizes {
+  readonly tokens: number;
+  /** Rows that were wanted back; 0: all, which says nothing of labels. */
+  readonly wanted: number;
+}
+
+export const lengths = attacker<readonly Sizes[]>({
+  id: 'A5',
+  title: 'sizes and lengths',
+  knows: 'the shapes and lengths in each message, no value of it',
+  says: 'sizes cross in the clear by design; times of calls are not measured.',
+  async skipped() {
+    return undefined;
+  },
+  async attack(view) {
+    const sizes: Sizes[] = [];
+    for (let at = 0; at < view.records; at++) {
+      const { length, positions } = await view.record(at);
+      sizes.push({ tokens: length, wanted: positions.length });
+    }
+    return sizes;
+  },
+  score(guess, { examples, own, classes, seed }) {
+    const records = examples.slice(0, own);
+    const tokens = records.map(({ tokenIds }) => tokenIds.length);
+    const labels = records.map((example) => labelsOf(example, classes !== undefined).size);
+    const wanted = guess.slice(0, own);
+    const look = wanted.map((sizes) => JSON.stringify(sizes));
+    const alone = look.map((one) => ({ right: look.filter((other) => other === one).length === 1 ? 1 : 0, of: 1 }));
+    const exact = (known: (sizes: Sizes) => number, truth: readonly number[]) =>
+      truth.map((count, at) => ({ right: known(wanted[at]!) === count ? 1 : 0, of: 1 }));
+    return [
+      share(
+        'records whose number of tokens is known',
+        exact((sizes) => sizes.tokens, tokens),
+        constantGuess(tokens),
+        seed,
+      ),
+      ...(wanted.some((sizes) => sizes.wanted > 0)
+        ? [
+            share(
+              'records whose number of labels is known',
+              exact((sizes) => sizes.wanted, labels),
+              constantGuess(labels),
+              seed,
+            ),
+          ]
+        : []),
+      share('records that no other record looks like', alone, 0, seed),
+    ];
+  },
+});

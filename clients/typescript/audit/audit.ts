@@ -1,0 +1,123 @@
+/** A whole audit: records through the client, then the suite on what the vendor has seen. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { FinishedParts } from '../../../src/files/finished-parts.js';
+import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Adapter } from '../adapters/adapter.js';
+import type { Connection } from '../connection/connect.js';
+import type { Example } from '../data/examples.js';
+import type { ClientBundle } from '../model/client-bundle.js';
+import type { AttackerId, VendorView } from './attacker.js';
+import { plantedRecords } from './planted.js';
+import { type AttackResult, runSuite, SUITE } from './suite.js';
+import { partsFor, Trace, takeTrace } from './trace.js';
+import type { Truth } from './truth.js';
+
+/** `report.json`. */
+export interface AuditReport {
+  readonly formatVersion: 1;
+  /** Version of the suite: figures of two versions do not compare. */
+  readonly suite: number;
+  readonly backboneDigest: string;
+  readonly cut: { readonly bottom: number; readonly top: number };
+  readonly wire: WireDType;
+  readonly adapter: { readonly method: string; readonly virtualTokens: number; readonly fresh: boolean };
+  readonly records: { readonly own: number; readonly planted: number; readonly tokens: number };
+  /** Whether a gateway answered. */
+  readonly answered: boolean;
+  readonly attackers: readonly AttackResult[];
+}
+
+/** What is audited. */
+export interface AuditOptions {
+  readonly bundle: ClientBundle;
+  readonly connection: Connection;
+  /** False: the connection is to no gateway. */
+  readonly answered: boolean;
+  readonly adapter: Adapter;
+  /** The adapter is new: no training has changed it. */
+  readonly fresh: boolean;
+  readonly examples: readonly Example[];
+  readonly planted: number;
+  readonly seed: number;
+  readonly only?: readonly AttackerId[] | undefined;
+  /** Directory of traces and results. */
+  readonly dir: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each piece of work: its name, and how far it is. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** What the suite works on. */
+export interface OpenedAudit {
+  readonly view: VendorView;
+  readonly truth: Truth;
+  /** Results that a directory keeps. */
+  readonly parts: FinishedParts;
+}
+
+/** Runs an audit, or the rest of it. @throws CutlayerError as {@link openAudit}; of attackers */
+export async function audit(options: AuditOptions): Promise<AuditReport> {
+  const { bundle, connection, answered, adapter, fresh, examples, only, signal, onProgress } = options;
+  const { view, truth, parts } = await openAudit(options);
+  const attackers = await runSuite({
+    ...{ view, truth, only, signal },
+    kept: (name, work) => parts.part(name, work),
+    onProgress: ({ id, title }, done, total) => onProgress?.(`${id} ${title}:`, done, total),
+  });
+  const tokens = examples.reduce((sum, { tokenIds }) => sum + tokenIds.length, 0);
+  return {
+    ...{ formatVersion: 1, suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype },
+    adapter: { method: adapter.method, virtualTokens: adapter.numVirtualTokens, fresh },
+    records: { own: examples.length, planted: truth.planted.length, tokens },
+    ...{ answered, attackers },
+  };
+}
+
+/**
+ * Sends the records that have not been sent.
+ * @throws CutlayerError ALREADY_EXISTS (another audit's directory), of calls, CANCELLED
+ */
+export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
+  const { bundle, connection, answered, adapter, examples, seed, dir, signal, onProgress } = options;
+  const most = bundle.manifest.dims.maxPositions - adapter.numVirtualTokens;
+  const planted = plantedRecords(bundle.tokenizer, { count: options.planted, most, seed });
+  const all = [...examples, ...planted.map(({ example }) => example)];
+  const parts = await FinishedParts.open(dir, {
+    ...{ suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype, answered, seed, own: examples.length },
+    ...{ records: all.map(digestOf), adapter: adapter.parameters.map(({ name, value }) => [name, digest(value.data)]) },
+  });
+  // From here on the directory is this audit's.
+  await parts.part('begun', async () => true);
+  const trace = new Trace(join(dir, 'trace'));
+  await takeTrace({
+    ...{ bundle, connection, answered, adapter, examples: all, trace, signal },
+    onProgress: (done, total) => onProgress?.('sending: record', done, total),
+  });
+  return {
+    view: {
+      ...{ bundle, wire: connection.wireDtype, records: all.length, answered },
+      record: (index) => trace.read(index),
+      parts: (index) => partsFor(adapter, all[index]!),
+    },
+    truth: {
+      ...{ examples: all, own: examples.length, planted, classes: adapter.labels?.length, seed },
+      text: (ids) => bundle.tokenizer.decode([...ids]),
+    },
+    parts,
+  };
+}
+
+function modelOf({ identity, dims }: ClientBundle): Pick<AuditReport, 'backboneDigest' | 'cut'> {
+  return { backboneDigest: identity.backboneDigest, cut: { bottom: dims.bottom, top: dims.top } };
+}
+
+function digestOf({ tokenIds, labelMask, classLabel, task }: Example): string {
+  return [digest(tokenIds), digest(labelMask), classLabel ?? '', task ?? ''].join(' ');
+}
+
+function digest(values: Int32Array | Uint8Array | Float32Array): string {
+  return createHash('sha256')
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest('hex');
+}

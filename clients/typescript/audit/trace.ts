@@ -1,0 +1,94 @@
+/**
+ * Sends records through the client as a training step does, one record a step. What the vendor sees
+ * of each is kept in a file of its own. So memory is bounded, and an interrupted audit goes on.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
+import { readTensors, writeTensors } from '../../../src/safetensors/tensors-file.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { Adapter, StepParts } from '../adapters/adapter.js';
+import { taskOf } from '../adapters/task.js';
+import type { Connection } from '../connection/connect.js';
+import { makeBatch } from '../data/batch.js';
+import type { Example } from '../data/examples.js';
+import type { ClientBundle } from '../model/client-bundle.js';
+import { RemoteModel } from '../model/remote-model.js';
+import { SplitModel } from '../model/split-model.js';
+import type { SeenRecord } from './seen.js';
+import { tapped } from './tap.js';
+
+type Floats = Tensor<'float32'>;
+
+const values = ['rows', 'prompt', 'outputs', 'cotangents', 'promptCotangent'] as const;
+
+/** Traces in a directory, by the records' numbers. */
+export class Trace {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  has(record: number): boolean {
+    return existsSync(this.#file(record));
+  }
+
+  /** @throws CutlayerError IO_ERROR */
+  async write(record: number, seen: SeenRecord): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const { length, leading, virtualTokens, positions } = seen;
+    const tensors = Object.fromEntries(values.flatMap((name) => (seen[name] === undefined ? [] : [[name, seen[name]] as const])));
+    await writeTensors(this.#file(record), tensors, { seen: JSON.stringify({ length, leading, virtualTokens, positions }) });
+  }
+
+  /** @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS */
+  async read(record: number): Promise<SeenRecord> {
+    const { tensors, metadata } = await readTensors(this.#file(record));
+    const { length, leading, virtualTokens, positions } = JSON.parse(metadata.get('seen') ?? '{}') as SeenRecord;
+    const found = Object.fromEntries(values.flatMap((name) => (tensors.has(name) ? [[name, tensors.get(name) as Floats]] : [])));
+    return { length, leading, virtualTokens, positions, ...found } as SeenRecord; // as `write` has written it
+  }
+
+  #file(record: number): string {
+    return join(this.#dir, `record-${String(record + 1).padStart(6, '0')}.safetensors`);
+  }
+}
+
+/** What is sent, and through which client. */
+export interface TraceOptions {
+  readonly bundle: ClientBundle;
+  readonly connection: Connection;
+  /** False: no gateway answers. */
+  readonly answered: boolean;
+  readonly adapter: Adapter;
+  readonly examples: readonly Example[];
+  readonly trace: Trace;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Traces the records that have no trace. @throws CutlayerError of the steps' calls; CANCELLED */
+export async function takeTrace(options: TraceOptions): Promise<void> {
+  const { bundle, connection, answered, adapter, examples, trace, signal, onProgress } = options;
+  const tap = tapped(connection, { answered });
+  const model = new SplitModel(bundle, new RemoteModel(tap.connection));
+  for (const [at, example] of examples.entries()) {
+    if (!trace.has(at)) {
+      signal?.throwIfAborted();
+      const parts = await partsFor(adapter, example);
+      await model.gradient(makeBatch([example]), parts, signal).catch((caught: unknown) => {
+        const error = CutlayerError.from(caught);
+        if (answered || error.code !== 'CANCELLED' || signal?.aborted) throw error;
+      });
+      await trace.write(at, tap.seen());
+    }
+    onProgress?.(at + 1, examples.length);
+  }
+}
+
+/** What an adapter puts into a record's step. */
+export async function partsFor(adapter: Adapter, { task }: Example): Promise<StepParts> {
+  return adapter.parts(taskOf(adapter, task));
+}

@@ -1,0 +1,27 @@
+/** `cutlayer client audit` */
+import { command } from '../../../../src/options/command-spec.js';
+import { auditOptions } from './audit-options.js';
+
+export const auditCommand = command({
+  options: auditOptions,
+  help: `
+Measures what an adversarial vendor could infer of your own records. Each record is sent once, as a step of training sends it, and what
+the vendor sees is kept in --out. Then a fixed suite of attackers works on that: they know the model's weights, the cut and the wire type.
+  A0  nearest row of the embedding table (k = 0)        needs what is sent
+  A5  sizes and lengths                                 needs what is sent
+
+For each figure: the result, the interval that 95 % of bootstrap draws over records are in, and what a guess without the trace gets.
+Figures are lower bounds: another attacker may recover more. They hold for these records, this model and these settings.
+--out holds activations of your records: keep it as you keep the records, and delete it afterwards.
+
+Examples:
+  Without a gateway: nothing is sent, no token is needed:
+    $ cutlayer client audit --offline --bundle model/client-bundle --data train.jsonl --out audit1
+  With one, and the adapter that you train:
+    $ cutlayer client audit --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
+        --data train.jsonl --adapter run1 --out audit2
+  The same command again, after ctrl-C or a crash, goes on where it was.
+
+Writes report.json and report.txt.`,
+  run: async (flags) => (await import('./run-audit.js')).runAudit(flags),
+});

@@ -1,0 +1,89 @@
+/** What attackers are tried on: a tiny model's records behind a real gateway, or a trace that says nothing of them. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAdapter } from '../../../clients/typescript/adapters/registry.js';
+import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
+import { type AuditOptions, type AuditReport, audit, type OpenedAudit, openAudit } from '../../../clients/typescript/audit/audit.js';
+import { offlineConnection } from '../../../clients/typescript/audit/offline-connection.js';
+import type { SeenRecord } from '../../../clients/typescript/audit/seen.js';
+import { connect } from '../../../clients/typescript/connection/connect.js';
+import { loadExamples } from '../../../clients/typescript/data/examples.js';
+import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
+import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import { normalTensor, seeded } from '../../../src/tensor/random.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import { packedFixture } from '../../support/packed-fixture.js';
+import { startTestGateway } from '../../support/test-gateway.js';
+import { writeNotes } from '../../support/training-data.js';
+
+/** What a test asks for otherwise. */
+export type RigOptions = Partial<AuditOptions> & { readonly wire?: WireDType };
+
+/** A model to audit. */
+export interface AuditRig {
+  readonly dir: string;
+  readonly bundle: ClientBundle;
+  /** Audits a few notes; without a gateway nothing is sent. @param name of the audit's directory */
+  run(name: string, options?: RigOptions): Promise<AuditReport>;
+  /** The same up to the suite. */
+  open(name: string, options?: RigOptions): Promise<OpenedAudit>;
+  close(): Promise<void>;
+}
+
+/** @param online Whether there is a gateway. */
+export async function auditRig(
+  fixture: string,
+  cut: { readonly bottom?: number; readonly top?: number },
+  online: boolean,
+): Promise<AuditRig> {
+  const dir = await mkdtemp(join(tmpdir(), 'cutlayer-audit-'));
+  const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
+  const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
+  const gateway = online ? await startTestGateway({ backboneDir }) : undefined;
+  writeNotes(join(dir, 'notes.jsonl'), 6, 1);
+  const examples = await loadExamples(join(dir, 'notes.jsonl'), bundle.tokenizer, { maxLength: 56 });
+  const keyValues = () => Promise.reject(new Error('no keys and values are asked for'));
+  const adapter = await createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
+  const within = async <Result>(name: string, given: RigOptions, work: (options: AuditOptions) => Promise<Result>): Promise<Result> => {
+    const { wire = 'f32', ...options } = given;
+    const reach = gateway && { address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token(), wireDtype: wire };
+    const connection = reach === undefined ? offlineConnection(bundle, wire) : await connect(reach);
+    try {
+      const usual = { bundle, connection, answered: online, adapter, fresh: true, examples, planted: 2, seed: 0, dir: join(dir, name) };
+      await mkdir(usual.dir, { recursive: true });
+      return await work({ ...usual, ...options });
+    } finally {
+      connection.close();
+    }
+  };
+  return {
+    dir,
+    bundle,
+    run: (name, options = {}) => within(name, options, audit),
+    open: (name, options = {}) => within(name, options, openAudit),
+    async close() {
+      await bundle.close();
+      await gateway?.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same shapes with random values: nothing in them has to do with the records. */
+export function scrambled(view: VendorView, seed: number): VendorView {
+  return {
+    ...view,
+    async record(index) {
+      const seen = await view.record(index);
+      const random = seeded(seed, index);
+      const noise = ({ shape, data }: Tensor<'float32'>) => {
+        const spread = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
+        return normalTensor(random, shape, 0, spread);
+      };
+      const names = ['rows', 'prompt', 'outputs', 'cotangents', 'promptCotangent'] as const;
+      const values = names.flatMap((name) => (seen[name] === undefined ? [] : [[name, noise(seen[name])] as const]));
+      return { ...seen, ...(Object.fromEntries(values) as Partial<SeenRecord>) };
+    },
+  };
+}
