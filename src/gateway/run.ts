@@ -121,6 +121,8 @@ export async function runGateway(
       threadsPerWorker: config.threads,
       tenantLimits: tenants.directory,
       observeRun: work.observeRun,
+      onBrokenGraph: (graph, err) =>
+        log.error({ graph, err }, 'graph: it cannot be opened, and calls that need it are refused; pack the checkpoint again and restart'),
       ...(warm !== undefined && { warm }),
     });
     teardown.add(() => engine.close());

@@ -18,7 +18,7 @@ export interface GraphDirectory {
 }
 
 /** How many threads, how much waiting. */
-export interface HostOptions extends Pick<PoolOptions, 'spawn' | 'restartPauseMs'> {
+export interface HostOptions extends Pick<PoolOptions, 'spawn' | 'restartPauseMs' | 'onBroken'> {
   /** Worker threads: graphs that may run at the same time. Default 1. */
   readonly workers?: number | undefined;
   /** Threads of one operator in each worker. Default: the machine's cores over the workers. */
@@ -86,6 +86,7 @@ export async function openGraphs(source: GraphDirectory, options: HostOptions = 
     settings: { dir, weights, threads, maxOpenGraphs, packed: options.packed ?? [], warm, warmLater: wanted === false ? [] : warmLater },
     spawn: options.spawn,
     restartPauseMs: options.restartPauseMs,
+    onBroken: options.onBroken,
   });
   await pool.start();
 

@@ -55,5 +55,7 @@ export type WorkerReply =
   /** After `close` with `keep`. */
   | { readonly type: 'closed' }
   | ({ readonly type: 'unusable' } & Failure)
+  /** A graph of `warmLater` cannot be opened. */
+  | ({ readonly type: 'broken'; readonly graph: string } & Failure)
   | { readonly type: 'done'; readonly id: number; readonly outputs: NamedTensors; readonly runMs: number }
   | ({ readonly type: 'failed'; readonly id: number } & Failure);

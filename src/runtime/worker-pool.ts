@@ -24,6 +24,8 @@ export interface PoolOptions {
   readonly spawn?: ((settings: WorkerSettings) => Worker) | undefined;
   /** Pause before the first restart; doubled per crash without a finished job. Default 100. */
   readonly restartPauseMs?: number | undefined;
+  /** Told once of each graph that was to be opened after the start, and cannot be. */
+  readonly onBroken?: ((graph: string, error: CutlayerError) => void) | undefined;
 }
 
 /** What a job asks for: a run, without its id. */
@@ -89,6 +91,8 @@ export class WorkerPool {
   readonly #options: PoolOptions;
   readonly #queue: JobQueue<Job>;
   readonly #slots: Slot[];
+  /** Graphs that {@link PoolOptions.onBroken} was told of, by any worker. */
+  readonly #broken = new Set<string>();
   #nextId = 1;
   #restarts = 0;
   #startMs = 0;
@@ -236,6 +240,12 @@ export class WorkerPool {
         break;
       case 'unusable':
         slot.failure = reply;
+        return;
+      case 'broken':
+        if (this.#closing === undefined && !this.#broken.has(reply.graph)) {
+          this.#broken.add(reply.graph);
+          this.#options.onBroken?.(reply.graph, errorOf(reply));
+        }
         return;
       case 'done':
         this.#finish(slot, { outputs: reply.outputs, runMs: reply.runMs });

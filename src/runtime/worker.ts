@@ -43,7 +43,7 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
       return;
     }
     reply({ type: 'ready', startMs: performance.now() - started });
-    void openLater(turn, opened, warmLater);
+    void openLater(turn, opened, warmLater, reply);
   };
   port.on('message', (request: WorkerRequest) => {
     if (request.type === 'close') opened.closing = true;
@@ -66,13 +66,15 @@ async function main(port: MessagePort, settings: WorkerSettings): Promise<void> 
   await turn.runExclusive(() => open(settings));
 }
 
-async function openLater(turn: Mutex, opened: Opened, later: readonly string[]): Promise<void> {
+/** A call that needs a broken graph fails with the error that is reported here. */
+async function openLater(turn: Mutex, opened: Opened, later: readonly string[], reply: Reply): Promise<void> {
   for (const graph of later) {
     // Lets waiting requests run between two graphs.
     await setImmediate();
     if (opened.closing) return;
-    // The call that needs a broken graph reports it.
-    await turn.runExclusive(() => opened.graphs.session(graph).then(ignore, ignore));
+    await turn.runExclusive(() =>
+      opened.graphs.session(graph).then(ignore, (caught: unknown) => reply({ type: 'broken', graph, ...failureOf(caught) })),
+    );
   }
 }
 

@@ -22,7 +22,7 @@ import { fromServiceError } from '../../src/protocol/wire/status.js';
 import { type Identity, openIdentity } from '../../src/server/auth/identity.js';
 import { issueToken, type TokenRequest } from '../../src/server/auth/issuer.js';
 import { KeyRing } from '../../src/server/auth/key-ring.js';
-import { createLogger } from '../../src/server/observability/log.js';
+import { createLogger, type Logger } from '../../src/server/observability/log.js';
 import { tinyBackbone } from './tiny-backbone.js';
 
 /** What a test asks for. */
@@ -37,6 +37,8 @@ export interface TestGatewayOptions {
   readonly decoder?: RunOptions['decoder'];
   /** Called around each write of the database. */
   readonly onWrite?: RunOptions['onWrite'];
+  /** Silent by default. */
+  readonly log?: Logger;
 }
 
 /** A running gateway and what tests need around it. */
@@ -56,7 +58,7 @@ export interface TestGateway {
 
 /** Starts one. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { backboneDir, start = {}, warm = false, decoder, onWrite } = options;
+  const { backboneDir, start = {}, warm = false, decoder, onWrite, log = createLogger({ level: 'silent' }) } = options;
   const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
   const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
@@ -73,7 +75,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ...start,
     stateDir,
   });
-  const gateway = await runGateway(config, createLogger({ level: 'silent' }), {
+  const gateway = await runGateway(config, log, {
     ...(!warm && { warm: false }),
     ...(decoder && { decoder }),
     ...(onWrite && { onWrite }),

@@ -17,7 +17,6 @@
  * than its call has left.
  */
 
-import { spanKinds } from '../../artifacts/manifest.js';
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
@@ -29,6 +28,7 @@ import type { MessageAccount } from '../../server/rpc/byte-budget.js';
 import { expectShape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { type LimitSource, noLimits } from '../tenants/limits.js';
+import { graphOrder } from './graph-order.js';
 import { type BudgetStats, MemoryBudget, UNVERIFIED_SHARE } from './memory-budget.js';
 import { OpTimes, type OpTiming } from './op-times.js';
 import { packedGraphs } from './packed-graphs.js';
@@ -125,10 +125,12 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   /** Bytes for copies of the weights that make products faster (packed-graphs.ts). Default 0. */
   readonly packedBytes?: number;
   /**
-   * True waits until every graph is open, and by default until the training steps' forwards are.
-   * False opens each on its first use: a broken one is then found by a call.
+   * True waits until every graph is open. By default only until the most used forward is: the
+   * others open between calls (graph-order.ts). False opens each on its first use.
    */
   readonly warm?: boolean;
+  /** Told of a graph that cannot be opened later; calls that need it fail with the same error. */
+  readonly onBrokenGraph?: HostOptions['onBroken'];
   /** True answers `keyValues` too. Default false. */
   readonly keyValues?: boolean;
 }
@@ -160,17 +162,13 @@ const VJP_PRIORITY = 1;
 export async function createEngine(options: EngineOptions): Promise<BackboneEngine> {
   const { artifact } = options;
   const { dir, manifest } = artifact;
-  const steps = spanKinds.flatMap((kind) => manifest.graphs[kind] ?? []);
-  const graphs = [...steps.flatMap(({ forward, vjp }) => [forward.file, vjp.file]), ...steps.map(({ infer }) => infer.file)];
-  if (options.keyValues === true) graphs.push(keyValuesGraph(artifact));
-  // Opening a vjp is slow (0.5 s at 12 layers: ONNX Runtime's memory planner is quadratic), and
-  // it is not needed before the first forward.
-  const warm = options.warm ?? steps.map(({ forward }) => forward.file);
-  const { threadsPerWorker: threads, workers, spawn, restartPauseMs } = options;
+  const { first, later } = graphOrder(manifest);
+  const graphs = [...first, ...later, ...(options.keyValues === true ? [keyValuesGraph(artifact)] : [])];
+  const { threadsPerWorker: threads, workers, spawn, restartPauseMs, warm = first, onBrokenGraph: onBroken } = options;
   const source = { dir, weightsFile: manifest.weightsFile, graphs };
   // Jobs wait in the engine's own queue; the host's has those whose worker is starting.
   const packed = packedGraphs(manifest, { bytes: options.packedBytes ?? 0, workers: workers ?? 1 }).files;
-  const host = await openGraphs(source, { warm, packed, workers, threads, queueLimit: workers, spawn, restartPauseMs });
+  const host = await openGraphs(source, { warm, packed, workers, threads, queueLimit: workers, spawn, restartPauseMs, onBroken });
   return new BackboneEngine(host, options);
 }
 

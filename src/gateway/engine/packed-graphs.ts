@@ -8,7 +8,8 @@
  * The graphs of one adapter kind are packed together. So a forward with residuals and one without
  * give the same bits, also when one runs again.
  */
-import { type BackboneManifest, type SpanKind, spanKinds } from '../../artifacts/manifest.js';
+import type { BackboneManifest } from '../../artifacts/manifest.js';
+import { kindsByUse } from './graph-order.js';
 
 /** The graphs that are packed, and what their copies need. */
 export interface PackedGraphs {
@@ -16,9 +17,6 @@ export interface PackedGraphs {
   /** Of all workers. */
   readonly bytes: number;
 }
-
-/** The most used kind first. */
-const ORDER: readonly SpanKind[] = ['softPrompt', ...spanKinds.filter((kind) => kind !== 'softPrompt')];
 
 /** The bytes of a backbone's weights. */
 export function weightsBytesOf({ files, weightsFile }: Pick<BackboneManifest, 'files' | 'weightsFile'>): number {
@@ -36,7 +34,7 @@ export function packedGraphs(
   const weights = weightsBytesOf(manifest);
   const files: string[] = [];
   let used = 0;
-  for (const kind of ORDER) {
+  for (const kind of kindsByUse) {
     const found = manifest.graphs[kind];
     if (found === undefined) continue;
     const graphs = [found.forward.file, found.infer.file, found.vjp.file];
