@@ -251,6 +251,7 @@ export class BackboneEngine {
    *   UNAVAILABLE, INTERNAL
    */
   async forward(step: ForwardStep): Promise<Tensor<'float32'>> {
+    this.requirePlace(step.tenant);
     const { inputs, signal } = step;
     const slices = sliceStep(inputs);
     const forward = async (held: HeldCall, residuals: readonly string[]): Promise<Tensor<'float32'>> => {
@@ -279,6 +280,7 @@ export class BackboneEngine {
    *   STEP_EVICTED when the step is not held (any more): send forward again
    */
   async backward(step: BackwardStep): Promise<Cotangents> {
+    this.requirePlace(step.tenant);
     return this.#holding(step, step.cotangent.data.byteLength, (held) =>
       this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(step.signal);
@@ -327,6 +329,15 @@ export class BackboneEngine {
     };
     const discard = (output: Tensor): void => releaseTensors([output]);
     return this.#holding(call, inputBytes, async (held) => (await this.#run({ op: 'keyValues', call, held, runs: [run], discard }))[0]!);
+  }
+
+  /**
+   * Refuses a call that would find no place in the queue now. Asked before a request is read, so
+   * that a tenant which repeats refused calls takes no time of others.
+   * @throws CutlayerError QUEUE_FULL
+   */
+  requirePlace(tenant: string): void {
+    this.#scheduler.requirePlace(tenant);
   }
 
   /** Counts bytes of a call that is no step. @throws CutlayerError LIMIT_EXCEEDED, QUEUE_FULL */

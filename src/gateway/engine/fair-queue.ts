@@ -35,6 +35,9 @@ interface Lane<Job extends Turn> {
 /** The fixed cost of a run, in rows: reading the weights costs about as much as so many rows. */
 export const RUN_ROWS = 32;
 
+/** What a run costs its tenant, in rows. */
+export const costOf = ({ rows }: Pick<Turn, 'rows'>): number => rows + RUN_ROWS;
+
 /** The price of a row for a tenant that has more jobs waiting. */
 const BACKLOG_PRICE = 2;
 
@@ -88,9 +91,24 @@ export class FairQueue<Job extends Turn> {
     const { job } = lane.waiting.shift()!;
     this.#length--;
     this.#virtualTime = this.#startTag(lane);
-    lane.end = this.#virtualTime + (job.rows + RUN_ROWS) * (lane.waiting.length > 0 ? BACKLOG_PRICE : 1);
+    lane.end = this.#virtualTime + costOf(job) * (lane.waiting.length > 0 ? BACKLOG_PRICE : 1);
     this.#forgetResting();
     return job;
+  }
+
+  /** Whether a job of a tenant, coming now, would have its turn before the next that waits. */
+  isAhead(tenant: string): boolean {
+    const next = this.#next();
+    if (next === undefined) return false;
+    return Math.max(this.#virtualTime, this.#lanes.get(tenant)?.end ?? 0) < this.#startTag(next);
+  }
+
+  /** Counts time that a tenant used without a job, in rows. */
+  charge(tenant: string, rows: number): void {
+    const lane = this.#lanes.get(tenant) ?? { waiting: [], end: 0 };
+    this.#lanes.set(tenant, lane);
+    lane.end = this.#startTag(lane) + rows;
+    this.#forgetResting();
   }
 
   /** Takes a job out without counting it; false when it does not wait. */

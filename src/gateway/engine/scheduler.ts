@@ -1,6 +1,6 @@
 /**
  * Runs jobs on the workers in fair turns and within the memory budget. Policy is in fair-queue.ts,
- * displaced.ts and memory-budget.ts; this file has the promises and the signals.
+ * displaced.ts, expected-turns.ts and memory-budget.ts; this file has the promises and the signals.
  *
  * A job of several runs takes a turn for each. Between two of them it waits with the others, and
  * holds no bytes of a running job.
@@ -12,7 +12,8 @@ import { CutlayerError } from '../../errors.js';
 import { cancelled, throwIfCancelled } from '../../runtime/cancellation.js';
 import { type LimitSource, noLimits } from '../tenants/limits.js';
 import { displacedByBytes, displacedByPlace, type WaitingJob } from './displaced.js';
-import { FairQueue, type Turn } from './fair-queue.js';
+import { ExpectedTurns } from './expected-turns.js';
+import { costOf, FairQueue, type Turn } from './fair-queue.js';
 import type { MemoryBudget } from './memory-budget.js';
 
 /** The bounds of a scheduler. */
@@ -24,7 +25,24 @@ export interface SchedulerOptions {
   readonly budget: MemoryBudget;
   /** Bytes that the calls of one tenant may hold. Default: what all may. */
   readonly limits?: LimitSource;
+  readonly clock?: SchedulerClock;
 }
+
+/** The time of a scheduler. */
+export interface SchedulerClock {
+  /** Milliseconds; monotonic. */
+  readonly now: () => number;
+  /** Calls `wake` after so many milliseconds, unless what it returns is called before. */
+  readonly after: (ms: number, wake: () => void) => () => void;
+}
+
+const systemClock: SchedulerClock = {
+  now: () => performance.now(),
+  after: (ms, wake) => {
+    const timer = setTimeout(wake, ms);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Bytes that a call holds, until `release`; a second release does nothing. */
 export interface HeldCall {
@@ -70,13 +88,17 @@ interface Entry extends WaitingJob {
 /** The turns of all tenants. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #clock: SchedulerClock;
   readonly #queue = new FairQueue<Entry>();
+  readonly #expected = new ExpectedTurns((tenant, cost) => this.#queue.charge(tenant, cost));
   #running = 0;
+  #stopWaiting: (() => void) | undefined;
   #displaced = 0;
   #closed = false;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /**
@@ -128,6 +150,14 @@ export class Scheduler {
   }
 
   /**
+   * Refuses a job that would find no place now, before anything is made ready for it.
+   * @throws CutlayerError QUEUE_FULL
+   */
+  requirePlace(tenant: string): void {
+    this.#placeFor(tenant);
+  }
+
+  /**
    * Runs a job when its turn comes.
    * @throws CutlayerError QUEUE_FULL (no place, or its place went to a lighter tenant), CANCELLED,
    *   UNAVAILABLE (closed), or what `check` and `work` throw
@@ -136,7 +166,8 @@ export class Scheduler {
     return new Promise<T>((resolve, reject) => {
       throwIfCancelled(job.signal);
       if (this.#closed) throw closed();
-      this.#takePlace(job.tenant);
+      const displaced = this.#placeFor(job.tenant);
+      if (displaced !== undefined) this.#displace(displaced);
       const { tenant, priority, signal } = job;
       let gone = false;
       const leave = (error: unknown): void => {
@@ -176,6 +207,7 @@ export class Scheduler {
           }
         },
       };
+      this.#expected.came(tenant, this.#clock.now());
       this.#queue.push(entry);
       signal?.addEventListener('abort', onAbort);
       this.#dispatch();
@@ -221,16 +253,13 @@ export class Scheduler {
       );
   }
 
-  /** @throws CutlayerError QUEUE_FULL */
-  #takePlace(tenant: string): void {
+  /** @returns the job that must leave its place; undefined when one is free. @throws as above */
+  #placeFor(tenant: string): Entry | undefined {
     const { waitingLimit, workers } = this.#options;
     // A free worker takes the job at once, unless others wait for memory.
-    if (this.#queue.length < waitingLimit || (this.#queue.length === 0 && this.#running < workers)) return;
+    if (this.#queue.length < waitingLimit || (this.#queue.length === 0 && this.#running < workers)) return undefined;
     const displaced = displacedByPlace(this.#queue, tenant);
-    if (displaced !== undefined) {
-      this.#displace(displaced);
-      return;
-    }
+    if (displaced !== undefined) return displaced;
     throw new CutlayerError('QUEUE_FULL', `queue: ${this.#queue.length} calls are waiting, the limit is ${waitingLimit}; try again later`, {
       details: { limit: waitingLimit },
     });
@@ -249,11 +278,20 @@ export class Scheduler {
 
   #dispatch(): void {
     const { workers, budget } = this.#options;
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
     while (this.#running < workers) {
       const next = this.#queue.peek();
       // A job alone always fits: the engine refuses larger ones.
       if (next === undefined || !budget.fitsWork(next.workBytes)) return;
-      const { workBytes } = next;
+      const { workBytes, tenant, priority } = next;
+      const cost = costOf(next);
+      const startMs = this.#clock.now();
+      const expected = this.#expected.before(cost, (one) => this.#queue.isAhead(one), startMs);
+      if (this.#running + expected.workers >= workers) {
+        this.#stopWaiting = this.#clock.after(expected.untilMs - startMs, () => this.#dispatch());
+        return;
+      }
       this.#queue.shift();
       this.#running++;
       budget.addWork(workBytes);
@@ -261,6 +299,8 @@ export class Scheduler {
         this.#running--;
         budget.addWork(-workBytes);
         settle();
+        const nowMs = this.#clock.now();
+        if (this.#queue.waitingOf(tenant) === 0) this.#expected.ended({ tenant, priority, cost, ms: nowMs - startMs }, nowMs);
         this.#dispatch();
       });
     }

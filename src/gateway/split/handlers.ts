@@ -65,6 +65,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
     async Forward(request, call) {
       const { principal, outcome } = call;
       requireScope(principal, ...(request.training ? (['train'] as const) : (['infer', 'train'] as const)));
+      engine.requirePlace(principal.tenant);
       const { step, answerDType, rows, ...about } = parseForward(request, artifact, limits);
       outcome.rows = rows;
       await takeRows(call, rows);
@@ -82,6 +83,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
     async Backward(request, call) {
       const { principal, outcome } = call;
       requireScope(principal, 'train');
+      engine.requirePlace(principal.tenant);
       const { answerDType, ...step } = parseBackward(request, artifact, limits);
       await takeRows(call, step.cotangent.shape[0]!);
       const ofCotangent = valuesDigest(step.cotangent);
@@ -109,6 +111,7 @@ function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<Spli
       requireScope(principal, 'train');
       // The policy comes first: a refused request is not checked.
       if (!engine.answersKeyValues) throw prefixInitRefused();
+      engine.requirePlace(principal.tenant);
       const { input, answerDType, dtype, rows } = parseKeyValues(request, artifact, limits);
       outcome.rows = rows;
       await takeRows(call, rows);

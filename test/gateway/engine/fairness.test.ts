@@ -150,6 +150,29 @@ describe('gateway/engine: tenants beside each other', () => {
     assert.deepEqual(codes, ['ok', 'ok', 'ok', ...Array(5).fill('QUEUE_FULL')]);
   });
 
+  it('refuses a call without a place before it makes anything ready, and not that of a tenant which gets one', async () => {
+    const opened = await engine({ queueLimit: 2 });
+    let free = (): void => undefined;
+    const running = opened.turn({ rows: 1, work: () => new Promise((resolve) => (free = resolve)) });
+    const loud = ['x', 'y'].map((stepId) => opened.forward(step('loud', stepId)));
+    while (opened.stats().queueLength < 2) await new Promise(setImmediate);
+    const full = { code: 'QUEUE_FULL', message: 'queue: 2 calls are waiting, the limit is 2; try again later' };
+    assert.throws(() => opened.requirePlace('loud'), full);
+    opened.requirePlace('quiet');
+    const unread: ForwardStep = {
+      ...{ tenant: 'loud', stepId: 'z', training: true },
+      get inputs() {
+        return assert.fail('the inputs of a call without a place were read');
+      },
+    };
+    await assert.rejects(opened.forward(unread), full);
+    await assert.rejects(backward(opened, 'loud', 'unknown'), full);
+    free();
+    await Promise.all([running, ...loud]);
+    opened.requirePlace('loud');
+    assert.equal(opened.stats().stepsHeld, 2);
+  });
+
   it('refuses a step that cannot end before its deadline at the measured rate, before it runs', async () => {
     const opened = await engine();
     await opened.forward(step('acme', 'x', 8, 64));
