@@ -4,11 +4,13 @@
  * for as long as one of them takes. The goal is a median within twice the time alone, with work.
  *
  * The loud tenant has more calls than the queue has places for, of steps of the quiet one's size or
- * of the largest ones. Or it sends Forwards without a Backward into a store that has room for a few
- * of them. Whatever it does, no call of the quiet tenant is refused, and none of its residuals are
- * evicted: either would fail the run.
+ * of the largest ones. It repeats refused calls after the delays of our client, or at once, which
+ * takes processors in this process. Or it sends Forwards without a Backward into a store that has
+ * room for a few of them. Whatever it does, no call of the quiet tenant is refused, and none of its
+ * residuals are evicted: either would fail the run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { retryDelayMs } from '../clients/typescript/connection/retry.js';
 import type { BackboneArtifact } from '../src/artifacts/store.js';
 import { CutlayerError } from '../src/errors.js';
 import { type BackboneEngine, createEngine, type EngineStats } from '../src/gateway/engine/engine.js';
@@ -36,19 +38,24 @@ interface Flood {
   readonly batch: number;
   readonly lanes: number;
   readonly backward: boolean;
+  /** Before a refused call comes again. @param attempt from 1 */
+  readonly delayMs: (attempt: number) => number;
   /** Whether what it fills is full. */
   readonly full: (now: EngineStats, before: EngineStats) => boolean;
 }
 
+const ourDelayMs = (attempt: number): number => retryDelayMs(attempt, {}, Math.random);
+const atOnce = (): number => 0;
+
 const floods: readonly Flood[] = [
-  ...[QUIET, LARGEST].map(
-    (batch): Flood => ({
-      ...{ what: `a queue full of ${batch * SEQUENCE}`, batch, lanes: LANES, backward: true },
-      full: ({ queueLength }) => queueLength >= QUEUE,
+  ...[ourDelayMs, atOnce].flatMap((delayMs) =>
+    [QUIET, LARGEST].map((batch): Flood => {
+      const what = `a queue full of ${batch * SEQUENCE}${delayMs === atOnce ? ', refused calls at once again' : ''}`;
+      return { ...{ what, batch, lanes: LANES, backward: true, delayMs }, full: ({ queueLength }) => queueLength >= QUEUE };
     }),
   ),
   {
-    ...{ what: 'a full step store', batch: QUIET, lanes: 4, backward: false },
+    ...{ what: 'a full step store', batch: QUIET, lanes: 4, backward: false, delayMs: ourDelayMs },
     full: ({ evictedResiduals }, before) => evictedResiduals > before.evictedResiduals,
   },
 ];
@@ -93,13 +100,16 @@ async function whileFlooded<T>(engine: BackboneEngine, flood: Flood, work: () =>
   const before = engine.stats();
   const inputs = inputsOf(engine, flood.batch);
   const run = async ({ signal }: AbortController, lane: number): Promise<void> => {
-    for (let at = 0; !signal.aborted; at++) {
+    for (let at = 0, refused = 0; !signal.aborted; at++) {
       const call = { tenant: 'loud', stepId: `${performance.now()}-${lane}-${at}`, signal };
-      await step(engine, call, inputs, flood).catch(async (caught: unknown) => {
-        const { code, retryAfterMs = 0 } = CutlayerError.from(caught);
+      try {
+        await step(engine, call, inputs, flood);
+        refused = 0;
+      } catch (caught) {
+        const { code } = CutlayerError.from(caught);
         if (code !== 'QUEUE_FULL' && code !== 'CANCELLED') throw caught;
-        await sleep(retryAfterMs, undefined, { signal }).catch(() => undefined);
-      });
+        await sleep(flood.delayMs(++refused), undefined, { signal }).catch(() => undefined);
+      }
     }
   };
   const lanes = Promise.all(endings.map(run));
