@@ -23,6 +23,7 @@ import { benchFairness } from './fairness.js';
 import { benchGuardCost } from './guard-cost.js';
 import { benchHostile } from './hostile/hostile.js';
 import { benchInstructions } from './instructions/instructions.js';
+import { benchStepMemory } from './instructions/step-memory.js';
 import type { InstructionSize } from './instructions/workload.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
 import { Report } from './report.js';
@@ -36,6 +37,7 @@ const sections = [
   'prompt-once',
   'step',
   'instructions',
+  'step-memory',
   'methods',
   'wire-dtypes',
   'memory',
@@ -56,7 +58,7 @@ const program = new Command('npm run bench --')
   .option('--small', 'GPT-2-small shape only')
   .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
   .option('--connections <n>', 'hostile connections; the section runs only when it is named', Number, 1000)
-  .option('--tiny', 'instructions, methods, wire dtypes, guard-cost and decode at a tiny shape only, to see that they run')
+  .option('--tiny', 'instructions, step-memory, methods, wire dtypes, guard-cost and decode at a tiny shape only, to see that they run')
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
 for (const word of program.args) {
@@ -99,6 +101,7 @@ if (wanted.delete('decode'))
 if (wanted.delete('fairness')) await benchFairness(report, rounds);
 if (options.tiny === true) {
   if (wanted.has('instructions')) await benchInstructions(report, await packed(gpt2Tiny), tinyInstructions, rounds, python);
+  if (wanted.has('step-memory')) await benchStepMemory(report, await packed(gpt2Tiny), tinyInstructions);
   if (wanted.has('guard-cost')) await benchGuardCost(report, await packed(gpt2Tiny), { batch: 2, sequence: 32, virtualTokens: 8 }, rounds);
   await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
 } else if (wanted.size > 0) await benchAll();
@@ -113,6 +116,7 @@ async function benchAll(): Promise<void> {
     await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);
   if (wanted.has('instructions')) await benchInstructions(report, gpt2, instructionSize, rounds, python);
+  if (wanted.has('step-memory')) await benchStepMemory(report, gpt2, instructionSize);
   await benchMethodSections(gpt2Small, { ...size, sequence: 128 });
   if (wanted.has('guard-cost')) await benchGuardCost(report, gpt2, { ...size, sequence: 128 }, 4 * rounds);
   if (wanted.has('memory')) await benchGatewayMemory(report, gpt2, { batch: 2, sequence: 64, virtualTokens: 16 }, 200);

@@ -3,19 +3,18 @@
  * same first prompt, the same optimizer. Both take turns, step by step, and their losses must agree
  * or the section fails. PEFT pads to the longest of the batch with an attention mask.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { peakBytes } from '../../test/support/process-memory.js';
-import { type Driven, startBaseline, startDriven } from '../baseline.js';
+import { type Driven, startBaseline } from '../baseline.js';
 import { median } from '../paired.js';
 import type { Report } from '../report.js';
-import { type BenchGateway, type Model, startBenchGateway } from '../session.js';
+import { type Model, startBenchGateway } from '../session.js';
 import { addParts, type StepParts } from '../step-parts.js';
 import { checkLosses } from './check-losses.js';
 import { type Job, optimizer, writeJob } from './job.js';
-import type { TrainerJob } from './trainer-process.js';
+import { startTrainer } from './trainer.js';
 import { type InstructionSize, petalsBytes, tokensOf } from './workload.js';
 
 /** Steps before the measured ones: the first take pages from the kernel. */
@@ -40,7 +39,7 @@ export async function benchInstructions(
   const gateway = await startBenchGateway(model);
   const running: Driven[] = [];
   try {
-    const ours = await startTrainer(dir, model, gateway, job);
+    const ours = await startTrainer({ dir, model, gateway, job });
     running.push(ours);
     const peft = await startBaseline(python, 'peft_baseline.py', peftArguments(model, size, job));
     if (peft !== undefined) running.push(peft);
@@ -116,17 +115,6 @@ function addLosses(report: Report, title: string, steps: readonly MeasuredStep[]
     steps.map(({ peft }) => peft!.loss),
   );
   report.add(`largest relative difference of a loss, ${steps.length} steps, ${title}`, 1e6 * worst, 'ppm');
-}
-
-async function startTrainer(dir: string, model: Model, gateway: BenchGateway, { batchesFile, adapterDir }: Job): Promise<Driven> {
-  const { listen: address, admin, caFile: ca } = gateway.ready;
-  const trainer: TrainerJob = { packedDir: model.packedDir, address, admin, ca, token: gateway.token, batchesFile, adapterDir };
-  const file = join(dir, 'trainer.json');
-  await writeFile(file, JSON.stringify(trainer), { mode: 0o600 });
-  const script = fileURLToPath(new URL('trainer-process.js', import.meta.url));
-  const started = await startDriven({ name: 'the client', program: process.execPath, args: [script, file], messages: 'shown' });
-  if (started === undefined) throw new Error('the client ended before it was ready; its message is above');
-  return started;
 }
 
 function peftArguments(model: Model, { virtualTokens }: InstructionSize, { batchesFile, adapterDir }: Job): readonly string[] {

@@ -20,6 +20,8 @@ export interface TrainerJob {
   readonly token: string;
   readonly batchesFile: string;
   readonly adapterDir: string;
+  /** Whether text that a batch shares is sent once. Default true. */
+  readonly shareText?: boolean;
 }
 
 const say = (message: object): void => void process.stdout.write(`${JSON.stringify(message)}\n`);
