@@ -1,8 +1,8 @@
 /**
- * What a training step on instruction data adds to the gateway's memory, with and without what
- * makes steps faster: packed weights (`--packed-memory`), and text that a batch shares sent once
- * (`--no-share-text`). Each combination has a gateway and a client of its own, in own processes,
- * and the same batches.
+ * The gateway's memory in training steps on instruction data, with and without what makes steps
+ * faster. That is packed weights (`--packed-memory`), and shared text sent once
+ * (`--no-share-text`). Each combination has a gateway and a client in own processes. All have the
+ * same batches.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

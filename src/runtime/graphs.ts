@@ -37,7 +37,7 @@ export interface HostOptions extends Pick<PoolOptions, 'spawn' | 'restartPauseMs
 }
 
 /** Options of one run. */
-export interface RunOptions extends PoolRunOptions, Pick<PoolRun, 'fetches' | 'finite'> {
+export interface RunOptions extends PoolRunOptions, Pick<PoolRun, 'fetches' | 'finite' | 'pruned'> {
   /** Transfers the feeds' own arrays (empty afterwards) instead of copies. Default false. */
   readonly transfer?: boolean;
 }

@@ -8,6 +8,7 @@ import { InferenceSession } from 'onnxruntime-node';
 import { CutlayerError } from '../errors.js';
 import { checkGraph } from './check-graph.js';
 import type { WorkerSettings } from './protocol.js';
+import { pruneGraph } from './prune-graph.js';
 
 /** Hides native warnings (a graph's unused constant, say); errors come as exceptions. */
 const LOG_FATAL = 4;
@@ -37,6 +38,13 @@ function sessionOptions(threads: number, weights: WeightsInMemory): InferenceSes
   };
 }
 
+/** What is opened of a graph. */
+export interface OpenedAs {
+  readonly weights: WeightsInMemory;
+  /** The outputs that it computes. Default: all. */
+  readonly outputs?: readonly string[] | undefined;
+}
+
 /**
  * Opens a graph.
  * @throws CutlayerError INVALID_ARTIFACT when the file is missing or is not a graph that can run,
@@ -45,16 +53,26 @@ function sessionOptions(threads: number, weights: WeightsInMemory): InferenceSes
 export async function openSession(
   settings: Pick<WorkerSettings, 'dir' | 'weights' | 'threads'>,
   graph: string,
-  weights: WeightsInMemory,
+  { weights, outputs }: OpenedAs,
 ): Promise<InferenceSession> {
   const path = join(settings.dir, graph);
   if (!existsSync(path)) {
     throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph's file is missing; pack the checkpoint again`);
   }
-  checkGraph(await readFile(path), graph, settings.weights);
-  return InferenceSession.create(path, sessionOptions(settings.threads, weights)).catch((cause: unknown) => {
+  const model = await readFile(path);
+  checkGraph(model, graph, settings.weights);
+  const options = sessionOptions(settings.threads, weights);
+  const opening =
+    outputs === undefined ? InferenceSession.create(path, options) : fromMemory(pruneGraph(model, graph, outputs), settings.dir, options);
+  return opening.catch((cause: unknown) => {
     throw new CutlayerError('INVALID_ARTIFACT', `${graph}: the graph or its weights cannot be opened; pack the checkpoint again`, {
       cause,
     });
   });
+}
+
+/** @param dir where the model's weights lie */
+function fromMemory(model: Uint8Array, dir: string, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
+  const session = { ...(options.extra?.session as object), model_external_initializers_file_folder_path: dir };
+  return InferenceSession.create(model, { ...options, extra: { session } });
 }

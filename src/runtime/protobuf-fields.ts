@@ -16,6 +16,8 @@ export interface Field {
   readonly bytes: Uint8Array;
   /** Of a varint; 0 for others. Above 2^53 it is not exact. */
   readonly value: number;
+  /** The field as it is written: number, type and bytes. */
+  readonly whole: Uint8Array;
 }
 
 /** The fields of a message. @throws CutlayerError INVALID_ARTIFACT */
@@ -36,6 +38,7 @@ export function* fieldsOf(message: Uint8Array, label: string): Generator<Field> 
     throw broken();
   };
   while (at < message.length) {
+    const start = at;
     const key = varint();
     const [field, wire] = [Math.floor(key / 8), key % 8];
     let bytes: Uint8Array = message.subarray(0, 0);
@@ -50,6 +53,6 @@ export function* fieldsOf(message: Uint8Array, label: string): Generator<Field> 
       at += length;
     } else throw broken();
     if (at > message.length) throw broken();
-    yield { field, bytes, value };
+    yield { field, bytes, value, whole: message.subarray(start, at) };
   }
 }

@@ -36,6 +36,8 @@ export interface RunRequest {
   readonly feeds: NamedTensors;
   /** Outputs wanted; all when absent. */
   readonly fetches?: readonly string[];
+  /** Computes `fetches` alone: the graph is opened without its other outputs. */
+  readonly pruned?: boolean;
   /** Outputs whose values must be finite; the run fails with NON_FINITE when one is not. */
   readonly finite?: readonly string[];
 }

@@ -6,7 +6,7 @@ import type { WorkerSettings } from './protocol.js';
 /** A bounded cache of open graphs, by file name. */
 export class SessionCache {
   readonly #settings: WorkerSettings;
-  /** In order of last use. */
+  /** By file, or by file and outputs, in order of last use. */
   readonly #sessions = new Map<string, InferenceSession>();
 
   constructor(settings: WorkerSettings) {
@@ -14,19 +14,22 @@ export class SessionCache {
   }
 
   /**
-   * The session of a graph, opened on first use.
+   * The session of a graph, opened on first use. Each choice of outputs has a session.
+   * @param outputs those that it computes; by default all
    * @throws CutlayerError INVALID_ARTIFACT when the file is missing or is not a graph that can run,
    *   or its weights lie elsewhere; UNSUPPORTED_OP
    */
-  async session(graph: string): Promise<InferenceSession> {
-    const known = this.#sessions.get(graph);
+  async session(graph: string, outputs?: readonly string[]): Promise<InferenceSession> {
+    const key = outputs === undefined ? graph : JSON.stringify([graph, ...outputs]);
+    const known = this.#sessions.get(key);
     if (known !== undefined) {
-      this.#sessions.delete(graph);
-      this.#sessions.set(graph, known);
+      this.#sessions.delete(key);
+      this.#sessions.set(key, known);
       return known;
     }
-    const session = await openSession(this.#settings, graph, this.#settings.packed.includes(graph) ? 'packed' : 'shared');
-    this.#sessions.set(graph, session);
+    const weights = this.#settings.packed.includes(graph) ? 'packed' : 'shared';
+    const session = await openSession(this.#settings, graph, { weights, outputs });
+    this.#sessions.set(key, session);
     for (const [oldest, evicted] of this.#sessions) {
       if (this.#sessions.size <= this.#settings.maxOpenGraphs) break;
       this.#sessions.delete(oldest);

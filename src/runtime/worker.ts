@@ -81,7 +81,7 @@ async function openLater(turn: Mutex, opened: Opened, later: readonly string[], 
 async function answer(graphs: SessionCache, request: RunRequest, reply: Reply): Promise<void> {
   const { id, feeds } = request;
   try {
-    const session = await graphs.session(request.graph);
+    const session = await graphs.session(request.graph, request.pruned === true ? request.fetches : undefined);
     const started = performance.now();
     const outputs = await run(session, request);
     const runMs = performance.now() - started;

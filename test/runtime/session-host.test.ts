@@ -29,12 +29,16 @@ function writeGraphs(): string {
   const logs = new GraphBuilder();
   const input = logs.input('x', 'float32', [n]);
   writeFileSync(join(dir, 'logs.onnx'), encodeModel(logs.build({ outputs: { y: logs.log(input) } })));
+  const picks = new GraphBuilder();
+  const row = picks.input('x', 'float32', [n]);
+  const sixth = picks.gather(row, picks.constant(tensor('int64', [1], BigInt64Array.of(5n))));
+  writeFileSync(join(dir, 'picks.onnx'), encodeModel(picks.build({ outputs: { y: picks.mul(row, row), sixth } })));
   return dir;
 }
 
 const vector = (...values: number[]) => ({ x: f32([values.length], values) });
 const zeros = (n: number) => ({ x: f32([n, n], new Float32Array(n * n)) });
-const graphs = ['square.onnx', 'slow.onnx', 'logs.onnx'];
+const graphs = ['square.onnx', 'slow.onnx', 'logs.onnx', 'picks.onnx'];
 
 describe('runtime/session-host', () => {
   const dir = writeGraphs();
@@ -190,6 +194,15 @@ describe('runtime/session-host', () => {
     await assert.rejects(opened.run('elsewhere.onnx', vector(1)), hasCode('NOT_FOUND'));
     assert.equal((await opened.run('square.onnx', vector(2))).y?.data[0], 4);
     assert.equal(opened.stats().workerRestarts, 0);
+  });
+
+  it('computes the outputs asked for alone, where told to: one that would fail is not computed', async () => {
+    const opened = await host();
+    await assert.rejects(opened.run('picks.onnx', vector(3), { fetches: ['y'] }), hasCode('INTERNAL'));
+    assert.deepEqual(await opened.run('picks.onnx', vector(3), { fetches: ['y'], pruned: true }), { y: f32([1], [9]) });
+    const six = vector(1, 2, 3, 4, 5, 6);
+    assert.deepEqual(await opened.run('picks.onnx', six, { fetches: ['sixth'], pruned: true }), { sixth: f32([1], [6]) });
+    assert.deepEqual(Object.keys(await opened.run('picks.onnx', six)), ['y', 'sixth'], 'the whole graph is as it was');
   });
 
   it('refuses an output that must be finite and is not', async () => {

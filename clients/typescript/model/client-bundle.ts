@@ -29,6 +29,8 @@ export interface OpenBundleOptions {
   readonly signer?: string | undefined;
   /** The chat template, by its name, of conversations that name none. Default: as transformers. */
   readonly chatTemplate?: string | undefined;
+  /** False computes cotangents of all weights of a trained block. Default true: wanted ones. */
+  readonly wantedOnly?: boolean;
 }
 
 /** Which of a span's graphs runs. */
@@ -40,7 +42,7 @@ export interface SpanVariant {
 }
 
 export interface SpanVjpOptions {
-  /** Block weights whose cotangents are wanted, of a trained span's; no others are fetched. */
+  /** Block weights of a trained span whose cotangents are wanted; no others are computed. */
   readonly weights?: Feeds | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -78,10 +80,12 @@ export class ClientBundle implements AdapterModel {
   readonly decoders: BlockDecoders;
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
+  readonly #wantedOnly: boolean;
   readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
 
-  private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool, threads?: number) {
-    this.decoders = new BlockDecoders(artifact, threads);
+  private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool, options: OpenBundleOptions) {
+    this.decoders = new BlockDecoders(artifact, options.threads);
+    this.#wantedOnly = options.wantedOnly ?? true;
     this.dir = artifact.dir;
     this.manifest = artifact.manifest;
     this.#tokenizer = tokenizer;
@@ -117,7 +121,7 @@ export class ClientBundle implements AdapterModel {
       await tokenizer?.close();
       throw error;
     });
-    return new ClientBundle(artifact, tokenizer, graphs, options.threads);
+    return new ClientBundle(artifact, tokenizer, graphs, options);
   }
 
   /** @throws CutlayerError NOT_FOUND when the checkpoint came without one: token ids still work. */
@@ -185,12 +189,8 @@ export class ClientBundle implements AdapterModel {
   spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
     const { vjp } = this.#span(variant);
     const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
-    return this.#run(
-      vjp,
-      feeds,
-      signal,
-      vjp.outputs.filter((name) => !unwanted.has(name)),
-    );
+    const fetches = vjp.outputs.filter((name) => !unwanted.has(name));
+    return this.#run(vjp, feeds, signal, fetches, this.#wantedOnly && fetches.length < vjp.outputs.length);
   }
 
   /** @param rows [N, d] @returns logits [N, vocabSize], or with a classifier [N, classes] */
@@ -291,7 +291,14 @@ export class ClientBundle implements AdapterModel {
     return known;
   }
 
-  #run(graph: GraphEntry, feeds: Feeds, signal?: AbortSignal, fetches: readonly string[] = graph.outputs): Promise<FloatFeeds> {
+  /** @param pruned computes `fetches` alone, with a session of their own */
+  #run(
+    graph: GraphEntry,
+    feeds: Feeds,
+    signal?: AbortSignal,
+    fetches: readonly string[] = graph.outputs,
+    pruned = false,
+  ): Promise<FloatFeeds> {
     const taken = Object.fromEntries(
       graph.inputs.map((name) => {
         const value = feeds[name];
@@ -300,7 +307,7 @@ export class ClientBundle implements AdapterModel {
       }),
     );
     // Repeated after a worker's crash, which restarts by itself. All graphs compute in float32.
-    const outputs = retrying(() => this.#graphs.run(graph.file, taken, { fetches, signal }), { retryForMs: 10_000 }, { signal });
+    const outputs = retrying(() => this.#graphs.run(graph.file, taken, { fetches, pruned, signal }), { retryForMs: 10_000 }, { signal });
     return outputs as Promise<FloatFeeds>;
   }
 

@@ -50,7 +50,7 @@ interface Opened {
 }
 
 async function openDecode(settings: DecodeSettings): Promise<Opened> {
-  const session = await openSession(settings, settings.graph, 'packed');
+  const session = await openSession(settings, settings.graph, { weights: 'packed' });
   return { session, lanes: new Lanes(settings, new LaneGraph(settings, session)) };
 }
 
