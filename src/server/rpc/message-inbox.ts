@@ -84,7 +84,8 @@ export class MessageInbox {
     clearTimeout(this.#idle);
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onEnd);
-    this.#stream.pause();
+    // What still comes is dropped: a stream with bytes that nobody reads never closes.
+    this.#stream.resume();
     this.#arriving?.pace.stop();
     this.#arriving?.held.release();
     for (const { held } of this.#waiting.splice(0)) held.release();
@@ -113,7 +114,6 @@ export class MessageInbox {
     try {
       for (let at = 0; at < chunk.length; ) at += this.#take(chunk.subarray(at));
     } catch (error) {
-      this.#stream.pause();
       this.#options.fail(error);
     }
   };

@@ -35,7 +35,8 @@ export function receiveMessage(stream: ServerHttp2Stream, body: MessageBody, flo
     };
     const fail = (error: unknown): void => {
       stop();
-      stream.pause();
+      // The rest is dropped: a stream with bytes that nobody reads never closes.
+      stream.resume();
       reject(error);
     };
     const pace = new Pace('request', floor, fail);
