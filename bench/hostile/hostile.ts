@@ -34,7 +34,12 @@ export async function benchHostile(report: Report, model: Model, connections: nu
   const tokenOf = async (tenant: string) =>
     (await runProcess('cutlayer', ['gateway', 'token', '--tenant', tenant, '--state-dir', model.stateDir])).trim();
   const bundle = await ClientBundle.open(join(model.packedDir, 'client-bundle'), { threads: 1 });
-  const connection = await connect({ address, ca: caFile, token: await tokenOf('honest') });
+  const honestToken = await tokenOf('honest');
+  const connection = await connect({ address, ca: caFile, token: honestToken });
+  const newcomer = async (): Promise<void> => {
+    const fresh = await connect({ address, ca: caFile, token: honestToken });
+    fresh.close();
+  };
   const title = `hostile, ${connections} connections`;
   try {
     const examples = randomExamples(bundle.vocabSize, { batch: 4, sequence: 64, virtualTokens: 8 });
@@ -47,9 +52,9 @@ export async function benchHostile(report: Report, model: Model, connections: nu
     const alone: Part[] = [];
     const beside: Part[] = [];
     for (let round = 1; round <= ROUNDS; round++) {
-      alone.push(await play(honest, { gateway: gateway.pid }, admin));
+      alone.push(await play(honest, newcomer, { gateway: gateway.pid }, admin));
       const attackers = await startAttackers({ address, caFile, token, connections });
-      beside.push(await play(honest, { gateway: gateway.pid, attackers: attackers.pid }, admin));
+      beside.push(await play(honest, newcomer, { gateway: gateway.pid, attackers: attackers.pid }, admin));
       const made = await attackers.end();
       for (const [kind, { connections: opened, refusedCalls, endedByServer }] of Object.entries(made)) {
         report.note(`round ${round}, ${kind}: ${opened} connections, ${endedByServer} ended by the server, ${refusedCalls} calls refused`);
@@ -71,6 +76,11 @@ export async function benchHostile(report: Report, model: Model, connections: nu
       const pairs = beside.map(({ steps }, at) => quantile(steps, share) / quantile(alone[at]!.steps, share));
       report.note(`${label} by round: ${pairs.map((ratio) => `${ratio.toFixed(2)} times`).join(', ')} the part before`);
     }
+    const first = (parts: readonly Part[]): string => {
+      const all = parts.flatMap(({ newcomers }) => newcomers);
+      return `${median(all).toFixed(0)} ms in the median, ${Math.max(...all).toFixed(0)} at most`;
+    };
+    report.note(`first answer of a new honest connection: ${first(alone)} alone; ${first(beside)} beside`);
     const count = (parts: readonly Part[]): number => parts.reduce((sum, { steps }) => sum + steps.length, 0);
     report.note(`${count(alone)} steps alone, ${count(beside)} beside; each gave the parameters of the first run, bit for bit`);
     const open = beside.flatMap((part) => part.open);
@@ -82,7 +92,7 @@ export async function benchHostile(report: Report, model: Model, connections: nu
       baseline: `cap ${(cap / 1e6).toFixed(0)} MB: ${(before / 1e6).toFixed(0)} before and --memory`,
       ratio: peak / cap,
     });
-    await play(honest, {}, admin);
+    await play(honest, newcomer, {}, admin);
     report.add(`${title}: its memory ${PART_MS / 1000} s after`, residentBytes(gateway.pid) / 1e6, 'MB');
     report.note(`connections then: ${(await openAt(admin)).connections}`);
   } finally {
@@ -96,6 +106,8 @@ export async function benchHostile(report: Report, model: Model, connections: nu
 interface Part {
   /** Milliseconds of each step. */
   readonly steps: readonly number[];
+  /** Milliseconds until a new connection of the honest client had its first answer, each. */
+  readonly newcomers: readonly number[];
   /** Connections of the gateway, second by second. */
   readonly open: readonly number[];
   /** Processor time by process, in processors. */
@@ -107,19 +119,36 @@ const busy = ({ processors }: Part): string =>
     .map(([name, used]) => `${name} ${used.toFixed(2)}`)
     .join(', ');
 
-/** Trains for the time of a part. @param pids processes whose time is told beside the client's */
-async function play(honest: HonestClient, pids: Readonly<Record<string, number>>, admin: string): Promise<Part> {
+/**
+ * Trains for the time of a part, and connects anew once a second.
+ * @param newcomer connects, and ends the connection after its first answer
+ * @param pids processes whose time is told beside the client's
+ */
+async function play(
+  honest: HonestClient,
+  newcomer: () => Promise<void>,
+  pids: Readonly<Record<string, number>>,
+  admin: string,
+): Promise<Part> {
   const all = { client: process.pid, ...pids };
   const used = (): Readonly<Record<string, number>> =>
     Object.fromEntries(Object.entries(all).map(([name, pid]) => [name, processorMs(pid)]));
   const [from, usedBefore] = [performance.now(), used()];
-  const [steps, open]: [number[], number[]] = [[], []];
+  const [steps, open, newcomers]: [number[], number[], number[]] = [[], [], []];
+  let coming = Promise.resolve();
+  const come = async (): Promise<void> => {
+    const began = performance.now();
+    await newcomer();
+    newcomers.push(performance.now() - began);
+  };
   for (let look = from; performance.now() < from + PART_MS; steps.push(await honest.step())) {
     if (performance.now() < look) continue;
     look += LOOK_MS;
+    coming = coming.then(come);
     open.push((await openAt(admin)).connections);
   }
+  await coming;
   const ms = performance.now() - from;
   const processors = Object.fromEntries(Object.entries(used()).map(([name, after]) => [name, (after - usedBefore[name]!) / ms]));
-  return { steps, open, processors };
+  return { steps, newcomers, open, processors };
 }

@@ -3,7 +3,8 @@ import type { ConnectionLimits } from './limits.js';
 
 /** The state of a connection that its end depends on; times are milliseconds of one clock. */
 export interface ConnectionState {
-  readonly openedAt: number;
+  /** When it came, then when its turn to begin came. */
+  openedAt: number;
   /** Age from which on it takes no new streams. */
   readonly ageMs: number;
   /** Whether TLS and the first HTTP/2 settings have arrived. */

@@ -8,6 +8,8 @@ import type { ByteBudget } from './byte-budget.js';
 import { type ConnectionState, exceeds, newConnectionState, type Tally, type Verdict, verdictOf } from './connection-policy.js';
 import type { AnyHttp2Server } from './http2-server.js';
 import type { ConnectionLimits } from './limits.js';
+import { Newcomers } from './newcomers.js';
+import { originOf } from './origin.js';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = constants;
 const MAX_STREAM_ID = 2 ** 31 - 1;
@@ -51,7 +53,8 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #open = new Map<string, OpenConnection>();
-  readonly #ofAddress = new Map<string, number>();
+  readonly #ofOrigin = new Map<string, number>();
+  readonly #newcomers: Newcomers;
   readonly #timer: NodeJS.Timeout;
   #loggedAt = Number.NEGATIVE_INFINITY;
   #closing = false;
@@ -59,11 +62,17 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#newcomers = new Newcomers(options.limits.newcomers);
     this.#timer = setInterval(() => this.#look(performance.now()), LOOK_MS).unref();
   }
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Those among them that wait for their turn to begin. */
+  get waiting(): number {
+    return this.#newcomers.size;
   }
 
   /** Prepares an HTTP/2 server to be given connections. */
@@ -79,9 +88,10 @@ export class Connections {
       socket.destroy();
       return;
     }
-    const ofAddress = this.#ofAddress.get(address) ?? 0;
+    const origin = originOf(address);
+    const ofOrigin = this.#ofOrigin.get(origin) ?? 0;
     const { limits, newBudget } = this.#options;
-    if (this.#open.size >= limits.maxConnections || ofAddress >= limits.maxConnectionsPerAddress) {
+    if (this.#open.size >= limits.maxConnections || ofOrigin >= limits.maxConnectionsPerAddress) {
       this.#refuse(socket, address);
       return;
     }
@@ -92,14 +102,22 @@ export class Connections {
       refused: () => this.#callRefused(connection),
     };
     this.#open.set(key, connection);
-    this.#ofAddress.set(address, ofAddress + 1);
-    socket.once('close', () => this.#forget(key, address));
-    server.emit('connection', socket);
+    this.#ofOrigin.set(origin, ofOrigin + 1);
+    const leave = this.#newcomers.enter(origin, () => {
+      connection.openedAt = performance.now();
+      server.emit('connection', socket);
+      socket.read(0); // its bytes were left in the kernel so far
+    });
+    socket.once('close', () => {
+      leave();
+      this.#forget(key, origin);
+    });
   }
 
   /** Takes no new streams; open ones may end. */
   close(): void {
     this.#closing = true;
+    this.#newcomers.close();
     for (const { session, socket } of this.#open.values()) {
       if (session === undefined) socket.destroy();
       else session.close();
@@ -132,11 +150,11 @@ export class Connections {
     this.#options.log.warn({ address, connections: this.#open.size }, message);
   }
 
-  #forget(key: string, address: string): void {
+  #forget(key: string, origin: string): void {
     this.#open.delete(key);
-    const left = (this.#ofAddress.get(address) ?? 0) - 1;
-    if (left > 0) this.#ofAddress.set(address, left);
-    else this.#ofAddress.delete(address);
+    const left = (this.#ofOrigin.get(origin) ?? 0) - 1;
+    if (left > 0) this.#ofOrigin.set(origin, left);
+    else this.#ofOrigin.delete(origin);
     if (this.#open.size === 0) this.#onEmpty?.();
   }
 

@@ -1,4 +1,5 @@
 /** Limits of calls, connections and transfers. */
+import type { NewcomerLimits } from './newcomers.js';
 
 /** The limits of a server's calls. */
 export interface CallLimits {
@@ -23,7 +24,9 @@ export interface CallLimits {
 export interface ConnectionLimits {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** Until TLS and the first HTTP/2 settings have arrived. */
+  /** The pace of new ones. */
+  readonly newcomers: NewcomerLimits;
+  /** Until its turn has come, then until TLS and the first HTTP/2 settings have arrived. */
   readonly handshakeMs: number;
   /** Time without a stream after which a connection is closed. */
   readonly idleMs: number;
@@ -91,6 +94,7 @@ export const defaultBounds: ServerBounds = {
   connections: {
     maxConnections: 4096,
     maxConnectionsPerAddress: 1024,
+    newcomers: { burst: 16, leastPerSecond: 16, mostPerSecond: 256, busy: 0.5 },
     handshakeMs: 10_000,
     idleMs: 600_000,
     ageMs: 3_600_000,

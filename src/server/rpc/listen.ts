@@ -24,7 +24,7 @@ export async function listenAt(address: string, onConnection: (socket: Socket) =
   };
   try {
     for (const found of await lookup(host, { all: true })) {
-      const server = createServer({ noDelay: true, keepAlive: true }, onConnection);
+      const server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, onConnection);
       port = await listening(server, found.address, port);
       servers.push(server);
     }

@@ -84,7 +84,7 @@ export class MessageInbox {
     clearTimeout(this.#idle);
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onEnd);
-    // What still comes is dropped: a stream with bytes that nobody reads never closes.
+    // What still comes is dropped. A stream with unread bytes does not close.
     this.#stream.resume();
     this.#arriving?.pace.stop();
     this.#arriving?.held.release();

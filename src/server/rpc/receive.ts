@@ -35,7 +35,7 @@ export function receiveMessage(stream: ServerHttp2Stream, body: MessageBody, flo
     };
     const fail = (error: unknown): void => {
       stop();
-      // The rest is dropped: a stream with bytes that nobody reads never closes.
+      // The rest is dropped. A stream with unread bytes does not close.
       stream.resume();
       reject(error);
     };

@@ -168,6 +168,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       inFlightCalls: calls.inFlight,
       openStreams: streams.inFlight,
       connections: connections.size,
+      waitingConnections: connections.waiting,
       messageBytes: memory.heldBytes,
     }),
   };

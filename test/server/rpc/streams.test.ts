@@ -52,7 +52,7 @@ describe('streams of a server', () => {
     assert.equal((await call.ended).status, 0);
     assert.deepEqual(answers.bytes(), Buffer.concat([text('first'), text('again'), text(''), text('x'), text('bytes')]));
     assert.deepEqual(order, ['first', 'again', '', 'x', 'bytes']);
-    assert.deepEqual(rig.server.gauges(), { inFlightCalls: 0, openStreams: 0, connections: 1, messageBytes: 0 });
+    assert.deepEqual(rig.server.gauges(), { inFlightCalls: 0, openStreams: 0, connections: 1, waitingConnections: 0, messageBytes: 0 });
     assert.deepEqual(
       rig.observed.map(({ method, tenant, code, bytesOut }) => ({ method, tenant, code, bytesOut })),
       [{ method: 'Echoes', tenant: 'acme', code: 'OK', bytesOut: 16 }],
