@@ -81,7 +81,8 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
 export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
   const { bundle, connection, answered, adapter, examples, seed, dir, signal, onProgress } = options;
   const most = bundle.manifest.dims.maxPositions - adapter.numVirtualTokens;
-  const planted = plantedRecords(bundle.tokenizer, { count: options.planted, most, seed });
+  const tokenizer = bundle.manifest.tokenizerFiles.length > 0 ? bundle.tokenizer : undefined;
+  const planted = tokenizer === undefined ? [] : plantedRecords(tokenizer, { count: options.planted, most, seed });
   const all = [...examples, ...planted.map(({ example }) => example)];
   const parts = await FinishedParts.open(dir, {
     ...{ suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype, answered, seed, own: examples.length },
@@ -102,7 +103,7 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
     },
     truth: {
       ...{ examples: all, own: examples.length, planted, classes: adapter.labels?.length, seed },
-      text: (ids) => bundle.tokenizer.decode([...ids]),
+      text: (ids) => tokenizer?.decode([...ids]) ?? ids.join(' '),
     },
     parts,
   };

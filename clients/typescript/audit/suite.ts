@@ -1,8 +1,12 @@
 /** The suite of attackers: which there are, and what a run of them gives. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Attacker, AttackerId, AttackRun, VendorView } from './attacker.js';
+import { cotangentClusters } from './attackers/cotangent-clusters.js';
+import { knownHead } from './attackers/known-head.js';
 import { lengths } from './attackers/lengths.js';
 import { nearestRow } from './attackers/nearest-row.js';
+import { prefixSearch } from './attackers/prefix-search.js';
+import { vendorHead } from './attackers/vendor-head.js';
 import type { Measure } from './metrics.js';
 import type { Truth } from './truth.js';
 
@@ -10,7 +14,7 @@ import type { Truth } from './truth.js';
 export const SUITE = 1;
 
 /** All attackers, in the order in which they run. */
-export const attackers: readonly Attacker[] = [nearestRow, lengths];
+export const attackers: readonly Attacker[] = [nearestRow, prefixSearch, knownHead, cotangentClusters, lengths, vendorHead];
 
 /** An attacker's result. */
 export interface AttackResult extends Pick<Attacker, 'id' | 'title' | 'knows' | 'says'> {

@@ -8,8 +8,11 @@ import { type AuditOptions, type AuditReport, audit, type OpenedAudit, openAudit
 import { offlineConnection } from '../../../clients/typescript/audit/offline-connection.js';
 import type { SeenRecord } from '../../../clients/typescript/audit/seen.js';
 import { connect } from '../../../clients/typescript/connection/connect.js';
-import { loadExamples } from '../../../clients/typescript/data/examples.js';
+import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
+import { evaluate } from '../../../clients/typescript/inference/evaluate.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
+import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
+import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
@@ -28,6 +31,8 @@ export interface AuditRig {
   run(name: string, options?: RigOptions): Promise<AuditReport>;
   /** The same up to the suite. */
   open(name: string, options?: RigOptions): Promise<OpenedAudit>;
+  /** Share of the labels that the model with the adapter gives itself. */
+  accuracy(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -41,8 +46,7 @@ export async function auditRig(
   const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
   const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const gateway = online ? await startTestGateway({ backboneDir }) : undefined;
-  writeNotes(join(dir, 'notes.jsonl'), 6, 1);
-  const examples = await loadExamples(join(dir, 'notes.jsonl'), bundle.tokenizer, { maxLength: 56 });
+  const examples = await examplesOf(bundle, join(dir, 'notes.jsonl'));
   const keyValues = () => Promise.reject(new Error('no keys and values are asked for'));
   const adapter = await createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
   const within = async <Result>(name: string, given: RigOptions, work: (options: AuditOptions) => Promise<Result>): Promise<Result> => {
@@ -62,12 +66,32 @@ export async function auditRig(
     bundle,
     run: (name, options = {}) => within(name, options, audit),
     open: (name, options = {}) => within(name, options, openAudit),
+    accuracy: () =>
+      within('accuracy', {}, async ({ connection }) => {
+        const model = new SplitModel(bundle, new RemoteModel(connection));
+        return (await evaluate(model, adapter, examples)).accuracy;
+      }),
     async close() {
       await bundle.close();
       await gateway?.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Notes, or random tokens for a model without a tokenizer. */
+async function examplesOf(bundle: ClientBundle, file: string): Promise<readonly Example[]> {
+  if (bundle.manifest.tokenizerFiles.length > 0) {
+    writeNotes(file, 4, 1);
+    return loadExamples(file, bundle.tokenizer, { maxLength: 56 });
+  }
+  const random = seeded(5);
+  const length = Math.min(12, bundle.manifest.dims.maxPositions - 4);
+  return Array.from({ length: 4 }, (_, at) => ({
+    tokenIds: Int32Array.from({ length }, () => random.integer(bundle.vocabSize)),
+    labelMask: new Uint8Array(length).fill(1, 6),
+    ...{ promptLength: 6, source: `random:${at}` },
+  }));
 }
 
 /** The same shapes with random values: nothing in them has to do with the records. */

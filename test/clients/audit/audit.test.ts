@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AttackerId, VendorView } from '../../../clients/typescript/audit/attacker.js';
 import type { AuditReport } from '../../../clients/typescript/audit/audit.js';
 import type { Measure } from '../../../clients/typescript/audit/metrics.js';
 import { type AttackResult, attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
+import type { Truth } from '../../../clients/typescript/audit/truth.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { type AuditRig, auditRig, scrambled } from './audit-rig.js';
 
 /** An attacker's figures by their names. */
@@ -18,6 +21,10 @@ const values = (results: readonly AttackResult[], id: string, ...metrics: readon
   const figures = figuresOf(results, id);
   return metrics.map((metric) => figures[metric]!.value);
 };
+
+/** One attacker on a trace that says nothing of the records. */
+const alone = (view: VendorView, truth: Truth, id: AttackerId, seed = 7): Promise<readonly AttackResult[]> =>
+  runSuite({ view: scrambled(view, seed), truth, only: [id], kept: (_, work) => work(), onProgress: () => undefined });
 
 const ofTokens = ['tokens recovered', 'ROUGE-L of the text', 'planted names and numbers'];
 
@@ -34,12 +41,21 @@ describe('an audit without a gateway', () => {
     assert.deepEqual(values(report.attackers, 'A0', ...ofTokens), [1, 1, 1]);
     const { low, high, chance, count } = figuresOf(report.attackers, 'A0')['tokens recovered']!;
     assert.deepEqual([low, high], [1, 1]);
-    assert.ok(chance < 0.2 && count > 100, `${chance} of ${count}`);
+    assert.ok(chance < 0.2 && count > 60, `${chance} of ${count}`);
   });
 
   it('recovers them from coarse numbers on the wire too', async () => {
     const { attackers: found } = await rig.run('int8', { wire: 'int8', only: ['A0'] });
     assert.deepEqual(values(found, 'A0', ...ofTokens), [1, 1, 1]);
+  });
+
+  it('recovers them where learned positions are added to the rows', async () => {
+    const other = await auditRig('gpt2-tiny', {}, false);
+    try {
+      assert.deepEqual(values((await other.run('gpt2', { only: ['A0'] })).attackers, 'A0', 'tokens recovered'), [1]);
+    } finally {
+      await other.close();
+    }
   });
 
   it('knows how long each record is', () => {
@@ -50,11 +66,7 @@ describe('an audit without a gateway', () => {
 
   it('recovers next to nothing from noise of the same size', async () => {
     const { view, truth } = await rig.open('first');
-    const results = await runSuite({
-      ...{ view: scrambled(view, 7), truth, only: ['A0'] },
-      kept: (_, work) => work(),
-      onProgress: () => undefined,
-    });
+    const results = await alone(view, truth, 'A0');
     const [tokens, , entities] = values(results, 'A0', ...ofTokens);
     assert.ok(tokens! < 0.05, `${tokens}`);
     assert.equal(entities, 0);
@@ -63,7 +75,7 @@ describe('an audit without a gateway', () => {
   it('keeps what is done, sends no record again, and takes no other audit for its own', async () => {
     const trace = join(rig.dir, 'first', 'trace');
     const files = await readdir(trace);
-    assert.equal(files.length, 8);
+    assert.equal(files.length, 6);
     // A finished attacker reads no record again, and a record that has a trace is not sent.
     for (const file of files) await writeFile(join(trace, file), 'broken');
     assert.deepEqual(await rig.run('first'), report);
@@ -81,5 +93,81 @@ describe('an audit without a gateway', () => {
       report.attackers.map(({ id }) => id),
       attackers.map(({ id }) => id),
     );
+  });
+});
+
+describe('an audit of a client that holds a block', () => {
+  let rig: AuditRig;
+  before(async () => {
+    rig = await auditRig('llama-tiny', { bottom: 1 }, false);
+  });
+  after(() => rig.close());
+
+  it('finds every token by a search through the block, of rounded rows too', async () => {
+    for (const wire of depth(['f32', 'f16', 'bf16', 'int8'] as const, ['f32', 'int8'] as const)) {
+      const { attackers: found } = await rig.run(wire, { wire, only: ['A0', 'A1'] });
+      assert.deepEqual(values(found, 'A1', ...ofTokens), [1, 1, 1]);
+      assert.match(found.find(({ id }) => id === 'A0')!.skipped!, /holds 1 bottom block.*see A1/);
+    }
+  });
+
+  it('finds next to nothing in noise of the same size', async () => {
+    const { view, truth } = await rig.open('f32');
+    const results = await alone(view, truth, 'A1');
+    const [tokens, , entities] = values(results, 'A1', ...ofTokens);
+    assert.ok(tokens! < 0.05, `${tokens}`);
+    assert.equal(entities, 0);
+  });
+
+  for (const [fixture, bottom] of [
+    ['gpt2-tiny', 1],
+    ['gemma2-tiny', 2],
+    ['phi3-tiny', 1],
+  ] as const)
+    thorough(`finds every token of ${fixture} behind ${bottom}`, async () => {
+      const other = await auditRig(fixture, { bottom }, false);
+      try {
+        assert.deepEqual(values((await other.run('a', { only: ['A1'] })).attackers, 'A1', 'tokens recovered'), [1]);
+      } finally {
+        await other.close();
+      }
+    });
+});
+
+describe('an audit over a gateway', () => {
+  let rig: AuditRig;
+  let report: AuditReport;
+  before(async () => {
+    rig = await auditRig('llama-tiny', {}, true);
+    report = await rig.run('online');
+  });
+  after(() => rig.close());
+
+  it('recovers every label from cotangents with a known head, rounded ones too', async () => {
+    assert.deepEqual(values(report.attackers, 'A3', 'labels recovered'), [1]);
+    for (const wire of depth(['f16', 'bf16', 'int8'] as const, ['int8'] as const)) {
+      const { attackers: found } = await rig.run(wire, { wire, only: ['A3'] });
+      assert.deepEqual(values(found, 'A3', 'labels recovered'), [1], wire);
+    }
+  });
+
+  it('tells equal labels from different ones without the head', () => {
+    const [{ value, metric }] = Object.values(figuresOf(report.attackers, 'A3u')) as [Measure];
+    assert.match(metric, /by direction/);
+    assert.ok(value > 0.9, `${value}`);
+  });
+
+  it("guesses a label from a returned row exactly where the model's own answer is that label", async () => {
+    assert.deepEqual(values(report.attackers, 'A8', 'labels recovered'), [await rig.accuracy()]);
+  });
+
+  it('falls to chance where cotangents and outputs are noise', async () => {
+    const { view, truth } = await rig.open('online');
+    assert.ok(values(await alone(view, truth, 'A3'), 'A3', 'labels recovered')[0]! < 0.3);
+    assert.ok(values(await alone(view, truth, 'A8'), 'A8', 'labels recovered')[0]! < 0.3);
+    // Few pairs have equal labels, so that one draw of noise says little.
+    let sum = 0;
+    for (const seed of [1, 2, 3, 4, 5]) sum += Object.values(figuresOf(await alone(view, truth, 'A3u', seed), 'A3u'))[0]!.value;
+    assert.ok(sum / 5 < 0.7, `${sum / 5}`);
   });
 });

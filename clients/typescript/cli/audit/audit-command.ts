@@ -8,7 +8,11 @@ export const auditCommand = command({
 Measures what an adversarial vendor could infer of your own records. Each record is sent once, as a step of training sends it, and what
 the vendor sees is kept in --out. Then a fixed suite of attackers works on that: they know the model's weights, the cut and the wire type.
   A0  nearest row of the embedding table (k = 0)        needs what is sent
+  A1  prefix search through the held blocks (k >= 1)    needs what is sent
+  A3  labels from cotangents, with a known head         needs a gateway
+  A3u which labels are the same, with an unknown head   needs a gateway
   A5  sizes and lengths                                 needs what is sent
+  A8  the vendor's head on the rows that it returns     needs a gateway
 
 For each figure: the result, the interval that 95 % of bootstrap draws over records are in, and what a guess without the trace gets.
 Figures are lower bounds: another attacker may recover more. They hold for these records, this model and these settings.

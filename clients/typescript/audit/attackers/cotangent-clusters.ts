@@ -1,0 +1,81 @@
+/**
+ * A3u: without the head, cotangents still say which labels are the same: those of one label point
+ * in similar directions. Pairs of rows are told apart by the cosine of their cotangents, or by how
+ * near their norms are; the better of the two counts.
+ */
+import { seeded } from '../../../../src/tensor/random.js';
+import { attacker } from '../attacker.js';
+import { auc, labelsOf, type Measure } from '../metrics.js';
+import { predictedTokens } from '../seen.js';
+import { cotangentsMissing } from './known-head.js';
+
+/** Pairs that are judged at most, and draws of the interval. */
+const PAIRS = 4000;
+const DRAWS = 200;
+
+/** A pair of rows of cotangents, each by its record and its token. */
+interface Pair {
+  readonly places: readonly (readonly [record: number, token: number])[];
+  readonly cosine: number;
+  readonly norms: number;
+}
+
+export const cotangentClusters = attacker<readonly Pair[]>({
+  id: 'A3u',
+  title: 'which labels are the same, with an unknown head',
+  knows: 'the cotangents alone',
+  says: '100 % tells every pair of equal labels from every pair of different ones; no label gets a name by it.',
+  skipped: cotangentsMissing,
+  async attack(view) {
+    const places: (readonly [number, number])[] = [];
+    const values: Float32Array[] = [];
+    for (let at = 0; at < view.records; at++) {
+      const seen = await view.record(at);
+      const d = view.bundle.dims.hiddenSize;
+      for (const [row, token] of predictedTokens(seen).entries()) {
+        places.push([at, token]);
+        values.push(seen.cotangents!.data.slice(row * d, (row + 1) * d));
+      }
+    }
+    const norms = values.map((value) => Math.sqrt(dot(value, value)));
+    const random = seeded(places.length);
+    return Array.from({ length: places.length > 1 ? PAIRS : 0 }, () => {
+      const a = random.integer(places.length);
+      const b = (a + 1 + random.integer(places.length - 1)) % places.length;
+      const cosine = dot(values[a]!, values[b]!) / (norms[a]! * norms[b]! || 1);
+      return { places: [places[a]!, places[b]!], cosine, norms: -Math.abs(norms[a]! - norms[b]!) };
+    });
+  },
+  score(pairs, { examples, own, classes, seed }) {
+    const labels = examples.map((example) => labelsOf(example, classes !== undefined));
+    const labelAt = ([record, token]: Pair['places'][number]) => labels[record]!.get(classes === undefined ? token : 0);
+    const judged = pairs.filter(({ places }) => places.every(([record]) => record < own));
+    const same = judged.map(({ places }) => labelAt(places[0]!) === labelAt(places[1]!));
+    const area = (drawn: readonly number[], by: 'cosine' | 'norms'): number => {
+      const of = (wanted: boolean) => drawn.filter((at) => same[at] === wanted).map((at) => judged[at]![by]);
+      return auc(of(true), of(false));
+    };
+    const all = [...judged.keys()];
+    if (!same.includes(true) || !same.includes(false)) return [];
+    const by = area(all, 'cosine') >= area(all, 'norms') ? 'cosine' : 'norms';
+    const random = seeded(seed, judged.length);
+    const draws = Array.from({ length: DRAWS }, () =>
+      area(
+        all.map(() => random.integer(all.length)),
+        by,
+      ),
+    ).sort((a, b) => a - b);
+    const measure: Measure = {
+      metric: `AUC of equal labels, by ${by === 'cosine' ? 'direction' : 'norm'} (interval over pairs)`,
+      ...{ value: area(all, by), low: draws[Math.floor(0.025 * DRAWS)]!, high: draws[Math.floor(0.975 * DRAWS)]! },
+      ...{ chance: 0.5, count: judged.length },
+    };
+    return [measure];
+  },
+});
+
+function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}

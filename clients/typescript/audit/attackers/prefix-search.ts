@@ -1,0 +1,92 @@
+/**
+ * A1: the vendor made the blocks that the client holds. So it runs every candidate for the first
+ * token through them, and keeps the one whose row is nearest to the row that was sent. Then it goes
+ * on with the next token. Without noise a candidate's row is that row, and the search is exact.
+ */
+import type { WireDType } from '../../../../src/protocol/wire/wire-dtype.js';
+import { type AttackRun, attacker, type VendorView } from '../attacker.js';
+import { CandidateRows } from '../candidate-rows.js';
+import { LikelyTokens } from '../likely-tokens.js';
+import { tokenMeasures } from '../metrics.js';
+
+/** Tokens that are tried at each place. */
+const MOST_CANDIDATES = 4096;
+/** Of the first run: often the token is among them. */
+const FIRST_CANDIDATES = 64;
+/** A row that comes this near, relative to its length, is the row: the wire has rounded it. */
+const matches: Readonly<Record<WireDType, number>> = { f32: 1e-4, f16: 2e-3, bf16: 1.5e-2, int8: 2e-2 };
+/** And no other candidate of the run may come nearly as near. */
+const CLEARLY = 3;
+/** Memory of what each token's row was when it was last tried. */
+const MOST_BYTES = 1.5 * 1024 ** 3;
+
+export const prefixSearch = attacker<readonly (readonly number[])[]>({
+  id: 'A1',
+  title: 'prefix search through the held blocks',
+  knows: "the held blocks as the vendor made them, and the adapter's virtual tokens",
+  says: `token by token, up to ${MOST_CANDIDATES.toLocaleString('en-US')} candidates are run through the held blocks; the nearest row is the guess.`,
+  async skipped({ bundle }) {
+    const { bottom, hiddenSize } = bundle.dims;
+    if (bottom === 0) return 'the client holds no bottom block; see A0';
+    if (!bundle.decoders.complete)
+      return 'the bundle was packed without graphs to decode through its blocks; the vendor must pack it again';
+    const bytes = 4 * bundle.vocabSize * hiddenSize;
+    return bytes <= MOST_BYTES
+      ? undefined
+      : `the vocabulary's rows take ${(bytes / 1e9).toFixed(1)} GB, and this attacker holds at most 1.6`;
+  },
+  async attack(view, run) {
+    const likely = await LikelyTokens.open(view.bundle, run.signal);
+    const guesses: (readonly number[])[] = [];
+    for (let at = 0; at < view.records; at++) {
+      guesses.push(await run.kept(`record ${at}`, () => searched(view, likely, at, run)));
+      run.progress(at + 1, view.records);
+    }
+    return guesses;
+  },
+  score: tokenMeasures,
+});
+
+async function searched(view: VendorView, likely: LikelyTokens, at: number, { signal }: AttackRun): Promise<readonly number[]> {
+  const { rows } = await view.record(at);
+  const [count, d] = rows.shape as [number, number];
+  const behind = new CandidateRows(view.bundle, await view.parts(at));
+  const guess: number[] = [];
+  for (let place = 0; place < count; place++) {
+    const row = rows.data.subarray(place * d, (place + 1) * d);
+    const token = await nearestCandidate(behind, likely, row, { match: matches[view.wire], signal });
+    await behind.choose(token);
+    guess.push(token);
+  }
+  return guess;
+}
+
+interface CandidateSearch {
+  readonly match: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function nearestCandidate(
+  behind: CandidateRows,
+  likely: LikelyTokens,
+  row: Float32Array,
+  { match, signal }: CandidateSearch,
+): Promise<number> {
+  const near = match * Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+  let best = { token: 0, distance: Number.POSITIVE_INFINITY };
+  const ranking = likely.of(row);
+  for (let tried = 0; tried < MOST_CANDIDATES; ) {
+    signal?.throwIfAborted();
+    const candidates = ranking.next(Math.min(behind.width, tried === 0 ? FIRST_CANDIDATES : MOST_CANDIDATES - tried));
+    if (candidates.length === 0) break;
+    tried += candidates.length;
+    const distances = likely.learn(row, candidates, await behind.run(candidates, signal));
+    let second = Number.POSITIVE_INFINITY;
+    for (const [at, distance] of distances.entries()) {
+      second = Math.min(second, Math.max(distance, best.distance));
+      if (distance < best.distance) best = { token: candidates[at]!, distance };
+    }
+    if (best.distance < near && second > CLEARLY * best.distance) break;
+  }
+  return best.token;
+}

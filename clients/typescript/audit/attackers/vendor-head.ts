@@ -1,0 +1,36 @@
+/** A8: the vendor puts its own head on the rows that it returns: next tokens, and so labels. */
+import { f32 } from '../../../../src/tensor/tensor.js';
+import { attacker } from '../attacker.js';
+import { argmax, logitRows } from '../logit-rows.js';
+import { type LabelGuess, labelMeasures } from '../metrics.js';
+import { predictedTokens } from '../seen.js';
+
+export const vendorHead = attacker<readonly (readonly LabelGuess[])[]>({
+  id: 'A8',
+  title: "the vendor's head on the rows that it returns",
+  knows: 'the head as the vendor made it, and the rows that it has answered',
+  says: 'the most probable token of each wanted row is the guess; it is right where the adapted model is.',
+  async skipped(view) {
+    if (!view.answered) return 'nothing was answered; run it with a gateway';
+    const { top } = view.bundle.dims;
+    if (top > 0) return `the client holds ${top} top ${top === 1 ? 'block' : 'blocks'}, through which this attacker does not go yet`;
+    if ((await view.parts(0)).classifier !== undefined)
+      return "labels are classes of a head that the client holds, not the vendor's tokens";
+    return undefined;
+  },
+  async attack(view, { signal, progress }) {
+    const guesses: LabelGuess[][] = [];
+    for (let at = 0; at < view.records; at++) {
+      const seen = await view.record(at);
+      const tokens = predictedTokens(seen);
+      const outputs = seen.outputs ?? f32([0, 0], new Float32Array());
+      const guess: LabelGuess[] = [];
+      for await (const { row, logits } of logitRows(view.bundle, outputs, {}, signal))
+        guess.push({ token: tokens[row]!, label: argmax(logits) });
+      guesses.push(guess);
+      progress(at + 1, view.records);
+    }
+    return guesses;
+  },
+  score: labelMeasures,
+});
