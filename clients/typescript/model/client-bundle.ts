@@ -29,7 +29,7 @@ export interface OpenBundleOptions {
   readonly signer?: string | undefined;
   /** The chat template, by its name, of conversations that name none. Default: as transformers. */
   readonly chatTemplate?: string | undefined;
-  /** False computes cotangents of all weights of a trained block. Default true: wanted ones. */
+  /** False computes all cotangents of a span, wanted or not. Default true: the wanted ones. */
   readonly wantedOnly?: boolean;
 }
 
@@ -44,6 +44,8 @@ export interface SpanVariant {
 export interface SpanVjpOptions {
   /** Block weights of a trained span whose cotangents are wanted; no others are computed. */
   readonly weights?: Feeds | undefined;
+  /** Other inputs whose cotangents are wanted; no others are computed. Default: all. */
+  readonly inputs?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -186,10 +188,11 @@ export class ClientBundle implements AdapterModel {
   }
 
   /** Runs a span's vjp: inputs and output cotangents in, input cotangents out. */
-  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
+  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, inputs, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
     const { vjp } = this.#span(variant);
-    const unwanted = new Set(this.manifest.blockWeights[variant.span].flatMap(({ name }) => (name in weights ? [] : `${name}Cotangent`)));
-    const fetches = vjp.outputs.filter((name) => !unwanted.has(name));
+    const ofWeights = new Map(this.manifest.blockWeights[variant.span].map(({ name }) => [`${name}Cotangent`, name in weights]));
+    const ofInputs = inputs && new Set(inputs.map((name) => `${name}Cotangent`));
+    const fetches = vjp.outputs.filter((name) => ofWeights.get(name) ?? ofInputs?.has(name) ?? true);
     return this.#run(vjp, feeds, signal, fetches, this.#wantedOnly && fetches.length < vjp.outputs.length);
   }
 

@@ -88,9 +88,11 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
 
   const backward = async (cotangent: Floats): Promise<StepCotangents> => {
     const vjpOptions = { weights: blockWeights, signal };
+    // Nothing below the top takes its inputs' cotangents further.
+    const topOptions = trainsBelowTop ? vjpOptions : { ...vjpOptions, inputs: [] };
     const above =
       topFeeds !== undefined && (trainsBelowTop || topVariant.trained)
-        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, vjpOptions)
+        ? await bundle.spanVjp(topVariant, { ...topFeeds, rowsCotangent: cotangent }, topOptions)
         : undefined;
     if (!trainsBelowTop) return weightCotangents(blockWeights, { ...above });
 
@@ -108,7 +110,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
     };
     const below: FloatFeeds =
       bundle.has('bottom') && (trainsBottom || trainedKind === 'softPrompt')
-        ? await bundle.spanVjp(bottomVariant, { ...bottomFeeds, ...bottomCotangents }, vjpOptions)
+        ? await bundle.spanVjp(bottomVariant, { ...bottomFeeds, ...bottomCotangents }, { ...vjpOptions, inputs: trainedInputs(parts) })
         : {};
     const embeddings = below.inputsEmbedsCotangent ?? back.hiddenStates;
     const lead = below.softPromptCotangent ?? back.adapter;
@@ -126,6 +128,16 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
 
 type TokenRows = NonNullable<StepParts['tokenRows']>;
 type Tokens = Pick<Batch, 'tokenIds' | 'lengths'>;
+
+/** The inputs of the bottom that some parts train. */
+function trainedInputs({ softPrompt, prefix, tokenRows }: StepParts): readonly string[] {
+  return [
+    ...(tokenRows === undefined ? [] : ['inputsEmbeds']),
+    // Trained tokens may be among the rows that lead the text.
+    ...((softPrompt ?? tokenRows) === undefined ? [] : ['softPrompt']),
+    ...(prefix === undefined ? [] : ['prefix']),
+  ];
+}
 
 /** Embeddings with the trained tokens' own rows: [batch, sequence, d]. */
 async function embedded(bundle: ClientBundle, tokens: Tokens, tokenRows: TokenRows | undefined, signal?: AbortSignal): Promise<Floats> {

@@ -194,6 +194,37 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
       });
     }
 
+    if (bottom + top > 0) {
+      it('computes no cotangent of rows that nothing trained has made', async () => {
+        const asked: string[][] = [];
+        const { spanVjp } = bundle;
+        bundle.spanVjp = async (variant, ...rest) => {
+          const found = await spanVjp.call(bundle, variant, ...rest);
+          asked.push([variant.span, ...Object.keys(found).filter((name) => /^(inputs|hidden|soft|prefix)/.test(name))]);
+          return found;
+        };
+        try {
+          for (const parts of [await blocks('top'), await blocks('bottom'), { ...soft(), ...(await blocks('bottom')) }, prefix()])
+            await model.gradient(batch, parts);
+          const rows = ['hiddenStatesCotangent', 'softPromptHiddenCotangent'];
+          assert.deepEqual(asked, [
+            ['top'],
+            ...[['top', rows[0]], ['bottom']],
+            ...[
+              ['top', ...rows],
+              ['bottom', 'softPromptCotangent'],
+            ],
+            ...[
+              ['top', rows[0], 'prefixCotangent'],
+              ['bottom', 'prefixCotangent'],
+            ],
+          ]);
+        } finally {
+          bundle.spanVjp = spanVjp;
+        }
+      });
+    }
+
     /** Sequences that begin with the same `common` tokens, and have loss at every third one. */
     const beginAlike = (common: number): Batch => {
       const lead = [5, 9, 0, 7, 3, 5, 1, 2, 9, 4, 6, 8].slice(0, common);

@@ -66,10 +66,13 @@ describe('cotangents of held blocks', () => {
             const [wanted] = Object.entries(all);
             const weights = Object.fromEntries([wanted!]);
             runs.length = 0;
+            const alone = await pruning.spanVjp(variant, { ...inputs, ...all }, { weights, inputs: [] });
             const some = await pruning.spanVjp(variant, { ...inputs, ...all }, { weights });
             const expected = await whole.spanVjp(variant, { ...inputs, ...all }, { weights });
             const everything = await pruning.spanVjp(variant, { ...inputs, ...all }, { weights: all });
             assert.deepEqual(some, expected, `${span} ${kind}`);
+            const [only] = Object.keys(weights);
+            assert.deepEqual(alone, { [`${only}Cotangent`]: some[`${only}Cotangent`] });
             const weightNames = Object.keys(some).filter((output) => output.replace(/Cotangent$/, '') in all);
             assert.deepEqual(weightNames, [`${wanted![0]}Cotangent`]);
             for (const [output, { data }] of Object.entries(some)) {
@@ -81,7 +84,7 @@ describe('cotangents of held blocks', () => {
             }
             assert.deepEqual(
               runs.map(({ pruned }) => pruned),
-              [true, false, false],
+              [true, true, false, false],
             );
           }
         }
