@@ -9,7 +9,7 @@ import type { SeenRecord } from './seen.js';
 import type { Truth } from './truth.js';
 
 /** The names of the suite, in the order in which they run. */
-export const attackerIds = ['A0', 'A1', 'A3', 'A3u', 'A5', 'A8'] as const;
+export const attackerIds = ['A0', 'A1', 'A3', 'A3u', 'A5', 'A7', 'A8'] as const;
 
 /** One of {@link attackerIds}. */
 export type AttackerId = (typeof attackerIds)[number];

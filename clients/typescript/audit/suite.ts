@@ -6,6 +6,7 @@ import { knownHead } from './attackers/known-head.js';
 import { lengths } from './attackers/lengths.js';
 import { nearestRow } from './attackers/nearest-row.js';
 import { prefixSearch } from './attackers/prefix-search.js';
+import { promptTokens } from './attackers/prompt-tokens.js';
 import { vendorHead } from './attackers/vendor-head.js';
 import type { Measure } from './metrics.js';
 import type { Truth } from './truth.js';
@@ -14,7 +15,7 @@ import type { Truth } from './truth.js';
 export const SUITE = 1;
 
 /** All attackers, in the order in which they run. */
-export const attackers: readonly Attacker[] = [nearestRow, prefixSearch, knownHead, cotangentClusters, lengths, vendorHead];
+export const attackers: readonly Attacker[] = [nearestRow, prefixSearch, knownHead, cotangentClusters, lengths, promptTokens, vendorHead];
 
 /** An attacker's result. */
 export interface AttackResult extends Pick<Attacker, 'id' | 'title' | 'knows' | 'says'> {
@@ -41,7 +42,7 @@ export async function runSuite(options: SuiteOptions): Promise<readonly AttackRe
   for (const one of attackers) {
     const { id, title, knows, says } = one;
     if (only !== undefined && !only.includes(id)) continue;
-    const skipped = (await one.skipped(view)) ?? null;
+    const skipped = await kept(`${id} skipped`, async () => (await one.skipped(view)) ?? null).catch(cancelled(signal));
     const run: AttackRun = {
       signal,
       progress: (done, total) => onProgress(one, done, total),

@@ -33,7 +33,7 @@ export function tapped(to: Connection, { answered = true } = {}): Tap {
     if (method === 'Forward') last = { ...last!, outputs: rowsOf((answer as ForwardResponse__Output).hiddenStates, 'outputs') };
     if (method === 'Backward' && last!.prompt !== undefined) {
       const { adapterCotangent } = answer as BackwardResponse__Output;
-      last = { ...last!, promptCotangent: rowsOf(adapterCotangent, 'adapterCotangent') };
+      if (adapterCotangent !== null) last = { ...last!, promptCotangent: rowsOf(adapterCotangent, 'adapterCotangent') };
     }
     return answer;
   };

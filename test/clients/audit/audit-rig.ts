@@ -16,7 +16,7 @@ import { SplitModel } from '../../../clients/typescript/model/split-model.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import { normalTensor, seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
-import { packedFixture } from '../../support/packed-fixture.js';
+import { type PackedFixture, packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway } from '../../support/test-gateway.js';
 import { writeNotes } from '../../support/training-data.js';
 
@@ -42,11 +42,19 @@ export async function auditRig(
   cut: { readonly bottom?: number; readonly top?: number },
   online: boolean,
 ): Promise<AuditRig> {
+  return auditRigOf(await packedFixture(fixture, cut), online, examplesOf);
+}
+
+/** The same of any model. @param read The first 32 examples are audited. */
+export async function auditRigOf(
+  { backboneDir, bundleDir }: PackedFixture,
+  online: boolean,
+  read: (bundle: ClientBundle, file: string) => Promise<readonly Example[]>,
+): Promise<AuditRig> {
   const dir = await mkdtemp(join(tmpdir(), 'cutlayer-audit-'));
-  const { backboneDir, bundleDir } = await packedFixture(fixture, cut);
   const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const gateway = online ? await startTestGateway({ backboneDir }) : undefined;
-  const examples = await examplesOf(bundle, join(dir, 'notes.jsonl'));
+  const examples = (await read(bundle, join(dir, 'notes.jsonl'))).slice(0, 32);
   const keyValues = () => Promise.reject(new Error('no keys and values are asked for'));
   const adapter = await createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
   const within = async <Result>(name: string, given: RigOptions, work: (options: AuditOptions) => Promise<Result>): Promise<Result> => {

@@ -7,8 +7,12 @@ import type { AuditReport } from '../../../clients/typescript/audit/audit.js';
 import type { Measure } from '../../../clients/typescript/audit/metrics.js';
 import { type AttackResult, attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
 import type { Truth } from '../../../clients/typescript/audit/truth.js';
+import { loadExamples } from '../../../clients/typescript/data/examples.js';
+import { pack } from '../../../src/compiler/pack/pack.js';
+import { packageRoot } from '../../../src/files/package-root.js';
 import { depth, thorough } from '../../support/exhaustive.js';
-import { type AuditRig, auditRig, scrambled } from './audit-rig.js';
+import { packedOnce } from '../../support/packed-fixture.js';
+import { type AuditRig, auditRig, auditRigOf, scrambled } from './audit-rig.js';
 
 /** An attacker's figures by their names. */
 function figuresOf(results: readonly AttackResult[], id: string): Readonly<Record<string, Measure>> {
@@ -62,6 +66,23 @@ describe('an audit without a gateway', () => {
     const figures = figuresOf(report.attackers, 'A5');
     assert.equal(figures['records whose number of tokens is known']!.value, 1);
     assert.equal(figures['records whose number of labels is known']!.value, 1);
+  });
+
+  it("finds the tokens of a prompt that is made of the data's tokens, and not of another", async () => {
+    const metric = 'nearest tokens that records have (interval over virtual tokens)';
+    const { view, truth } = await rig.open('first');
+    const ids = [...truth.examples[0]!.tokenIds.subarray(0, 4)];
+    const unused = Array.from({ length: rig.bundle.vocabSize }, (_, id) => id).filter(
+      (id) => !truth.examples.some(({ tokenIds }) => tokenIds.includes(id)),
+    );
+    const share = async (tokens: readonly number[]): Promise<number> => {
+      const prompt = await rig.bundle.embed(tokens);
+      const given: VendorView = { ...view, record: async (index) => ({ ...(await view.record(index)), prompt }) };
+      const run = { view: given, truth, only: ['A7' as const], kept: <R>(_: string, work: () => Promise<R>) => work() };
+      return figuresOf(await runSuite({ ...run, onProgress: () => undefined }), 'A7')[metric]!.value;
+    };
+    assert.ok((await share(ids)) >= 1 / 3);
+    assert.ok((await share(unused.slice(0, 4))) < (await share(ids)));
   });
 
   it('recovers next to nothing from noise of the same size', async () => {
@@ -170,4 +191,25 @@ describe('an audit over a gateway', () => {
     for (const seed of [1, 2, 3, 4, 5]) sum += Object.values(figuresOf(await alone(view, truth, 'A3u', seed), 'A3u'))[0]!.value;
     assert.ok(sum / 5 < 0.7, `${sum / 5}`);
   });
+});
+
+describe("an audit of the demo's model", () => {
+  for (const bottom of [0, 1])
+    thorough(`recovers all tokens, and all labels at k = 0, at k = ${bottom}`, async function () {
+      this.timeout(600_000);
+      const demo = join(packageRoot(), 'demo');
+      const packed = await packedOnce(`packed-demo-audit-${bottom}`, (outDir) =>
+        pack({ checkpointDir: join(demo, 'backbone/checkpoint'), outDir, bottom, top: 0 }),
+      );
+      const rig = await auditRigOf(packed, bottom === 0, (bundle) =>
+        loadExamples(join(demo, 'data/test.jsonl'), bundle.tokenizer, { maxLength: 128, overlong: 'truncate' }),
+      );
+      try {
+        const { attackers: found } = await rig.run('demo', { planted: 8 });
+        assert.deepEqual(values(found, bottom === 0 ? 'A0' : 'A1', ...ofTokens), [1, 1, 1]);
+        if (bottom === 0) assert.deepEqual(values(found, 'A3', 'labels recovered'), [1]);
+      } finally {
+        await rig.close();
+      }
+    });
 });

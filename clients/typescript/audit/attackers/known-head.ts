@@ -3,17 +3,21 @@
  * through head and norm. The vendor has the row. So with a known head it computes the cotangent of
  * each likely label and takes the one that was sent.
  */
+import { addFloats, concatRows } from '../../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../../src/tensor/tensor.js';
 import type { HeadParts } from '../../model/client-bundle.js';
 import { attacker, type VendorView } from '../attacker.js';
-import { logitRows } from '../logit-rows.js';
+import { argmax, logitRows } from '../logit-rows.js';
 import { type LabelGuess, labelMeasures } from '../metrics.js';
 import { predictedTokens } from '../seen.js';
+import { matches } from '../wire-matches.js';
 
 type Floats = Tensor<'float32'>;
 
-/** Labels whose cotangents are computed for a row. */
-const CANDIDATES = 48;
+/** Labels whose cotangents are computed for a row: at first, at a time, and at most. */
+const FIRST_CANDIDATES = 32;
+const CANDIDATES = 256;
+const MOST_CANDIDATES = 4096;
 /** Rows whose logits are held at a time. */
 const ROWS = 32;
 /** The step along a cotangent, relative to the row's length. */
@@ -23,7 +27,7 @@ export const knownHead = attacker<readonly (readonly LabelGuess[])[]>({
   id: 'A3',
   title: 'labels from cotangents, with a known head',
   knows: 'the rows and their cotangents, and the head with what the adapter trains of it (the worst case)',
-  says: `the cotangents of ${CANDIDATES} likely labels are computed for each row; the label whose cotangent is nearest is the guess.`,
+  says: `the cotangents of up to ${MOST_CANDIDATES.toLocaleString('en-US')} likely labels are computed for each row; the label whose cotangent is nearest is the guess.`,
   async skipped(view) {
     return cotangentsMissing(view);
   },
@@ -56,35 +60,49 @@ export async function cotangentsMissing(view: VendorView): Promise<string | unde
 }
 
 async function labelsOfRows(
-  { bundle }: VendorView,
+  { bundle, wire }: VendorView,
   outputs: Floats,
   cotangents: Floats,
   head: HeadParts,
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
   const [count, d] = outputs.shape as [number, number];
-  const shifts = [STEP, -STEP].map((step) => shifted(outputs, cotangents, step));
-  const changes: Float32Array[] = [];
-  for await (const { logits } of logitRows(bundle, shifts[0]!, head, signal)) changes.push(logits.slice());
-  for await (const { row, logits } of logitRows(bundle, shifts[1]!, head, signal)) {
-    const change = changes[row]!;
-    for (let label = 0; label < change.length; label++) change[label] = change[label]! - logits[label]!;
-  }
+  const rowOf = ({ data }: Floats, row: number): Float32Array => data.subarray(row * d, (row + 1) * d);
+  const cotangentsOf = async (rows: Floats, labels: ArrayLike<number>): Promise<Floats> => {
+    const wanted = BigInt64Array.from({ length: labels.length }, (_, at) => BigInt(labels[at]!));
+    return f32(rows.shape, (await bundle.losses(rows, wanted, { wantCotangent: true, head, signal })).cotangent!);
+  };
+  const first: number[] = [];
+  for await (const { logits } of logitRows(bundle, outputs, head, signal)) first.push(argmax(logits));
+  // The difference of two labels has no softmax in it: it points from one label to the other.
+  const apart = f32(
+    outputs.shape,
+    (await cotangentsOf(outputs, first)).data.map((value, at) => value - cotangents.data[at]!),
+  );
+  const rises: Float32Array[] = [];
+  for await (const { logits } of logitRows(bundle, shifted(outputs, apart, STEP), head, signal)) rises.push(logits.slice());
+  for await (const { row, logits } of logitRows(bundle, shifted(outputs, apart, -STEP), head, signal))
+    addFloats(
+      rises[row]!,
+      logits.map((value) => -value),
+    );
   const labels: number[] = [];
   for (let row = 0; row < count; row++) {
-    // Against the cotangent, the label's logit rises most.
-    const change = changes[row]!;
-    const order = Int32Array.from(change.keys()).sort((a, b) => change[a]! - change[b]!);
-    const likely = order.subarray(0, CANDIDATES);
-    const repeated = new Float32Array(likely.length * d);
-    for (let at = 0; at < likely.length; at++) repeated.set(outputs.data.subarray(row * d, (row + 1) * d), at * d);
-    const wanted = cotangents.data.subarray(row * d, (row + 1) * d);
-    const found = await bundle.losses(f32([likely.length, d], repeated), BigInt64Array.from(likely, BigInt), {
-      wantCotangent: true,
-      head,
-      signal,
-    });
-    labels.push(likely[nearest(found.cotangent!, wanted)]!);
+    const sent = rowOf(cotangents, row);
+    const near = matches[wire] * length(sent);
+    let best = { label: first[row]!, distance: length(rowOf(apart, row)) };
+    const order = Int32Array.from(rises[row]!.keys()).sort((a, b) => rises[row]![b]! - rises[row]![a]!);
+    const most = Math.min(order.length, MOST_CANDIDATES);
+    for (let from = 0, size = FIRST_CANDIDATES; from < most && best.distance > near; from += size, size = CANDIDATES) {
+      const likely = order.subarray(from, Math.min(most, from + size));
+      const repeated = concatRows([...likely].map(() => f32([1, d], rowOf(outputs, row))));
+      const found = await cotangentsOf(repeated, likely);
+      for (const [at, label] of likely.entries()) {
+        const distance = length(rowOf(found, at).map((value, i) => value - sent[i]!));
+        if (distance < best.distance) best = { label, distance };
+      }
+    }
+    labels.push(best.label);
   }
   return labels;
 }
@@ -107,14 +125,3 @@ function shifted(rows: Floats, cotangents: Floats, step: number): Floats {
 }
 
 const length = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-
-/** Which row of `rows` is nearest. */
-function nearest(rows: Float32Array, wanted: Float32Array): number {
-  let best = { at: 0, distance: Number.POSITIVE_INFINITY };
-  for (let at = 0; at < rows.length / wanted.length; at++) {
-    let distance = 0;
-    for (let i = 0; i < wanted.length; i++) distance += (rows[at * wanted.length + i]! - wanted[i]!) ** 2;
-    if (distance < best.distance) best = { at, distance };
-  }
-  return best.at;
-}

@@ -3,18 +3,16 @@
  * token through them, and keeps the one whose row is nearest to the row that was sent. Then it goes
  * on with the next token. Without noise a candidate's row is that row, and the search is exact.
  */
-import type { WireDType } from '../../../../src/protocol/wire/wire-dtype.js';
 import { type AttackRun, attacker, type VendorView } from '../attacker.js';
 import { CandidateRows } from '../candidate-rows.js';
 import { LikelyTokens } from '../likely-tokens.js';
 import { tokenMeasures } from '../metrics.js';
+import { matches } from '../wire-matches.js';
 
 /** Tokens that are tried at each place. */
 const MOST_CANDIDATES = 4096;
 /** Of the first run: often the token is among them. */
 const FIRST_CANDIDATES = 64;
-/** A row that comes this near, relative to its length, is the row: the wire has rounded it. */
-const matches: Readonly<Record<WireDType, number>> = { f32: 1e-4, f16: 2e-3, bf16: 1.5e-2, int8: 2e-2 };
 /** And no other candidate of the run may come nearly as near. */
 const CLEARLY = 3;
 /** Memory of what each token's row was when it was last tried. */

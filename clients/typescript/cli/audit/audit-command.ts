@@ -12,6 +12,7 @@ the vendor sees is kept in --out. Then a fixed suite of attackers works on that:
   A3  labels from cotangents, with a known head         needs a gateway
   A3u which labels are the same, with an unknown head   needs a gateway
   A5  sizes and lengths                                 needs what is sent
+  A7  the soft prompt's nearest tokens (k = 0)          needs what is sent
   A8  the vendor's head on the rows that it returns     needs a gateway
 
 For each figure: the result, the interval that 95 % of bootstrap draws over records are in, and what a guess without the trace gets.
