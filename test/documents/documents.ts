@@ -1,5 +1,6 @@
 /** The documents that are written by a program: what each must say, from the code that it describes. */
 import { constraintDocument } from './constraint-document.js';
+import { defencesDocument } from './defences-document.js';
 import { familiesDocument } from './families-document.js';
 import { methodsDocument } from './methods-document.js';
 import { protocolDocument } from './protocol-document.js';
@@ -13,6 +14,7 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/families.md': familiesDocument,
   'docs/gateway.md': gatewayDocument,
   'docs/methods.md': methodsDocument,
+  'docs/privacy.md': defencesDocument,
   'docs/protocol.md': protocolDocument,
   'docs/serving.md': servingDocument,
 };

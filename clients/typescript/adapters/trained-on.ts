@@ -1,6 +1,7 @@
 /**
- * `cutlayer_training.json` beside an adapter's files: the form of the records that it learned. PEFT
- * ignores it; an adapter without it may have learned any form.
+ * `cutlayer_training.json` beside an adapter's files: the form of the records that it learned, and
+ * the defences that it was trained with. PEFT ignores it; an adapter without it may have learned
+ * any form.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,19 +9,34 @@ import { parseJson } from '../../../src/files/json-text.js';
 
 const TRAINING_FILE = 'cutlayer_training.json';
 
-/** The file's name and text for some examples. */
-export function trainedOnFile(examples: readonly { readonly chat?: boolean }[]): { readonly name: string; readonly text: string } {
+/**
+ * The file's name and text for some examples.
+ * @param defences As JSON: their names and settings
+ */
+export function trainedOnFile(
+  examples: readonly { readonly chat?: boolean }[],
+  defences: readonly unknown[] = [],
+): { readonly name: string; readonly text: string } {
   const chats = examples.filter(({ chat }) => chat === true).length;
   const records = chats === 0 ? 'text' : chats === examples.length ? 'messages' : 'mixed';
-  return { name: TRAINING_FILE, text: `${JSON.stringify({ format: 'cutlayer-training', formatVersion: 1, records })}\n` };
+  const said = { format: 'cutlayer-training', formatVersion: 1, records, ...(defences.length > 0 && { defences }) };
+  return { name: TRAINING_FILE, text: `${JSON.stringify(said)}\n` };
 }
 
 /** Whether an adapter learned conversations alone; false where nothing says so. */
 export async function learnedChats(dir: string): Promise<boolean> {
+  return (await saidOf(dir)).records === 'messages';
+}
+
+/** The defences of the training, as they were written; undefined where nothing says any. */
+export async function trainedDefences(dir: string): Promise<unknown> {
+  return (await saidOf(dir)).defences;
+}
+
+async function saidOf(dir: string): Promise<{ readonly records?: unknown; readonly defences?: unknown }> {
   try {
-    const said = parseJson(await readFile(join(dir, TRAINING_FILE), 'utf8')) as { readonly records?: unknown } | null;
-    return said?.records === 'messages';
+    return (parseJson(await readFile(join(dir, TRAINING_FILE), 'utf8')) as object | null) ?? {};
   } catch {
-    return false;
+    return {};
   }
 }

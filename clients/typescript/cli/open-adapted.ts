@@ -1,13 +1,16 @@
 /** The model of a session with the adapter that a command names. */
+import { stderr } from '../../../src/files/output.js';
 import type { Adapter } from '../adapters/adapter.js';
 import { loadAdapter } from '../adapters/load.js';
-import { learnedChats } from '../adapters/trained-on.js';
-import type { Connection } from '../connection/connect.js';
+import { learnedChats, trainedDefences } from '../adapters/trained-on.js';
+import type { Defences } from '../defences/defences.js';
+import { otherDefences, parseRecorded } from '../defences/recorded.js';
 import { adapterDirectory } from '../inspect/adapter-report.js';
-import type { ClientBundle } from '../model/client-bundle.js';
-import type { DraftModel } from '../model/draft-model.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { SplitModel } from '../model/split-model.js';
+import type { Session } from './session.js';
+
+type Opened = Pick<Session, 'bundle' | 'connection' | 'drafter' | 'defences'>;
 
 /** A model, and the adapter that goes with it. */
 export interface AdaptedModel<Named extends Adapter | undefined = Adapter | undefined> {
@@ -18,29 +21,23 @@ export interface AdaptedModel<Named extends Adapter | undefined = Adapter | unde
 }
 
 /**
+ * Warns of an adapter that was trained with other defences.
  * @param path saved adapter, or a run's directory; undefined: the bare model. @throws CutlayerError
  *   as `loadAdapter`
  */
-export function openAdapted(
-  path: string,
-  bundle: ClientBundle,
-  connection: Connection,
-  drafter?: DraftModel,
-): Promise<AdaptedModel<Adapter>>;
-export function openAdapted(
-  path: string | undefined,
-  bundle: ClientBundle,
-  connection: Connection,
-  drafter?: DraftModel,
-): Promise<AdaptedModel>;
-export async function openAdapted(
-  path: string | undefined,
-  bundle: ClientBundle,
-  connection: Connection,
-  drafter?: DraftModel,
-): Promise<AdaptedModel> {
-  const model = new SplitModel(bundle, new RemoteModel(connection), drafter);
+export function openAdapted(path: string, session: Opened): Promise<AdaptedModel<Adapter>>;
+export function openAdapted(path: string | undefined, session: Opened): Promise<AdaptedModel>;
+export async function openAdapted(path: string | undefined, { bundle, connection, drafter, defences }: Opened): Promise<AdaptedModel> {
+  const model = new SplitModel(bundle, new RemoteModel(connection), drafter, defences);
   if (path === undefined) return { model, adapter: undefined, learnedChats: false };
   const dir = await adapterDirectory(path);
-  return { model, adapter: await loadAdapter(dir, { bundle }), learnedChats: await learnedChats(dir) };
+  const adapter = await loadAdapter(dir, { bundle });
+  await warnOfDefences(path, dir, defences);
+  return { model, adapter, learnedChats: await learnedChats(dir) };
+}
+
+/** @param shown What the adapter is called @param dir Its files */
+export async function warnOfDefences(shown: string, dir: string, defences: Defences): Promise<void> {
+  const other = otherDefences(shown, parseRecorded(await trainedDefences(dir)), defences.all);
+  if (other !== undefined) stderr.line(`warning: ${other}`);
 }

@@ -6,9 +6,12 @@ import { type Connection, connect } from '../connection/connect.js';
 import type { RetryNotice } from '../connection/retry.js';
 import { shutdownOf } from '../connection/shutdown.js';
 import type { TokenOptions } from '../connection/token-source.js';
+import type { Defences } from '../defences/defences.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import { DraftModel } from '../model/draft-model.js';
 import type { ConnectionFlags } from './connection-options.js';
+import type { DefenceFlags } from './defence-options.js';
+import { openDefences } from './open-defences.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 import { wireNote } from './wire-range.js';
 
@@ -18,11 +21,14 @@ export interface Session {
   readonly connection: Connection;
   /** The small model that drafts tokens, where a flag names one. */
   readonly drafter: DraftModel | undefined;
+  /** What the flags ask to be done to texts' rows before they are sent. */
+  readonly defences: Defences;
   close(): Promise<void>;
 }
 
 /** A connection's flags, and how commands that read conversations render them. */
-type SessionFlags = ConnectionFlags & { readonly chatTemplate?: string | undefined; readonly draftModel?: string | undefined };
+type SessionFlags = ConnectionFlags &
+  Partial<DefenceFlags> & { readonly chatTemplate?: string | undefined; readonly draftModel?: string | undefined };
 
 /** Runs a job with an open session, which ctrl-C ends in good order. @throws CutlayerError */
 export async function withSession(
@@ -51,6 +57,7 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
     if (flags.draftModel !== undefined) drafter = await DraftModel.open(flags.draftModel, bundle, { verify, threads });
     const note = wireNote(bundle.manifest, flags.wire);
     if (note !== undefined) stderr.line(`note: ${note}`);
+    const defences = await openDefences(flags, bundle);
     const connection = await connect({
       address: flags.gateway,
       ca: flags.ca,
@@ -71,6 +78,7 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       bundle,
       connection,
       drafter,
+      defences,
       async close() {
         connection.close();
         await drafter?.close();

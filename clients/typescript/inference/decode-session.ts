@@ -10,6 +10,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { concatRows } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
+import type { RowPlace } from '../defences/row-stage.js';
 import { canDecode, decodeNote, promptInputRows, type SessionRows, sessionRows, tokenInputRows } from '../model/decode-rows.js';
 import { HeldBlocks } from '../model/held-blocks.js';
 import { RemoteSession, type SessionBeginning } from '../model/remote-session.js';
@@ -27,6 +28,11 @@ export interface DecodeSessionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface ThroughOptions {
+  readonly text?: readonly number[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One session. Its operations run one at a time. */
 export class DecodeSession {
   readonly #model: SplitModel;
@@ -34,6 +40,8 @@ export class DecodeSession {
   readonly #ids: number[];
   readonly #virtualRows: number;
   readonly #maxRows: number;
+  /** Which text it is, for defences. */
+  readonly #record: string;
   readonly #limits: SessionRows;
   /** Rows that came with the gateway's opening; the first of `sent` follows them. */
   #opened = 0;
@@ -45,8 +53,15 @@ export class DecodeSession {
   #longRope: boolean | undefined;
   #closed = false;
 
-  private constructor(model: SplitModel, parts: StepParts, maxTokens: number, ids: readonly number[] = []) {
+  private constructor(
+    model: SplitModel,
+    parts: StepParts,
+    maxTokens: number,
+    ids: readonly number[] = [],
+    record = model.defences.newRecord(),
+  ) {
     this.#model = model;
+    this.#record = record;
     this.#parts = parts;
     this.#ids = [...ids];
     this.#virtualRows = virtualRowsOf(parts);
@@ -132,7 +147,7 @@ export class DecodeSession {
 
   /** A copy that goes on by itself. @throws CutlayerError as open */
   async fork(signal?: AbortSignal): Promise<DecodeSession> {
-    const copy = new DecodeSession(this.#model, this.#parts, this.#maxRows - this.#virtualRows, this.#ids);
+    const copy = new DecodeSession(this.#model, this.#parts, this.#maxRows - this.#virtualRows, this.#ids, this.#record);
     if (this.#longRope === undefined) return copy; // it computes its rows at its first append
     const { blocks, remote } = this.#open();
     const rows = this.#virtualRows + this.#ids.length;
@@ -170,8 +185,9 @@ export class DecodeSession {
     const longRope = this.#isLong(at + ids.length);
     const goesOn = this.#longRope === longRope;
     if (!goesOn) await this.#begin(longRope, signal);
-    const [all, from] = goesOn ? [ids, at] : [[...this.#ids, ...ids], this.#virtualRows];
-    const output = await this.#through(await this.#rows(all, from, signal), from, wanted, signal);
+    const from = goesOn ? at : this.#virtualRows;
+    const text = [...this.#ids, ...ids];
+    const output = await this.#through(await this.#rows(text, from, signal), from, wanted, { text, signal });
     this.#longRope = longRope;
     this.#ids.push(...ids);
     return output;
@@ -202,7 +218,7 @@ export class DecodeSession {
       const opened = await RemoteSession.open(remote.connection, { ...beginning, replay: this.#replay, signal });
       this.#remote = this.#unlessClosed(opened);
     } else this.#remote.restart(beginning);
-    if (prompt !== undefined && blocks.hasTop) await this.#through(prompt, 0, 1, signal);
+    if (prompt !== undefined && blocks.hasTop) await this.#through(prompt, 0, 1, { signal });
     if (this.#ids.length === 0) this.#longRope = longRope;
   }
 
@@ -215,13 +231,15 @@ export class DecodeSession {
 
   /**
    * New rows through bottom, backbone and top. @param at rows that are before them
+   * @param options.text all tokens up to the last row's; absent for a soft prompt's rows
    * @returns the output of the last `wanted`: [wanted, hiddenSize]
    */
-  async #through(rows: Floats, at: number, wanted: number, signal?: AbortSignal): Promise<Floats> {
+  async #through(rows: Floats, at: number, wanted: number, { text, signal }: ThroughOptions): Promise<Floats> {
     const { blocks, remote } = this.#open();
     // Rows of an append that failed above the backbone.
     remote.rollback(at);
     const sent = await blocks.below(rows, at, signal);
+    if (text !== undefined) this.#defend('cut', sent.data, text);
     if (blocks.any) this.#keep(sent, at);
     if (!blocks.hasTop) return remote.append(sent, wanted, signal);
     const count = sent.shape[0]!;
@@ -246,13 +264,27 @@ export class DecodeSession {
     throw closed();
   }
 
-  #rows(ids: readonly number[], position: number, signal?: AbortSignal): Promise<Floats> {
-    return tokenInputRows(this.#model.bundle, this.#parts, ids, position, signal);
+  /** Rows of a text from a position on, as they enter the client's blocks. */
+  #rows(text: readonly number[], position: number, signal?: AbortSignal): Promise<Floats> {
+    const ids = text.slice(position - this.#virtualRows);
+    const onEmbeddings = (rows: Float32Array) => this.#defend('embedding', rows, text);
+    return tokenInputRows(this.#model.bundle, this.#parts, { ids, position, onEmbeddings }, signal);
+  }
+
+  /** @param rows of a text's last tokens, changed in place */
+  #defend(place: RowPlace, rows: Float32Array, tokens: readonly number[]): void {
+    const { defences, bundle } = this.#model;
+    defences.defendText(place, rows, { hiddenSize: bundle.dims.hiddenSize, tokens, record: this.#record });
   }
 
   /** Rows without blocks of the client below them are made anew; others have been kept. */
   readonly #replay = async (from: number, to: number): Promise<Floats> => {
-    if (this.#blocks?.any !== true) return this.#rows(this.#ids.slice(from - this.#virtualRows, to - this.#virtualRows), from);
+    if (this.#blocks?.any !== true) {
+      const text = this.#ids.slice(0, to - this.#virtualRows);
+      const made = await this.#rows(text, from);
+      this.#defend('cut', made.data, text);
+      return made;
+    }
     const rows = this.#sent.slice(from - this.#opened, to - this.#opened);
     return concatRows(rows.map((row) => f32([1, row.length], row)));
   };

@@ -7,6 +7,9 @@ import { CONFIG_FILE, jsonOf, readAdapterConfig, WEIGHTS_FILE } from '../adapter
 import { PARTIAL_FILE } from '../adapters/partial-checkpoint.js';
 import { methods } from '../adapters/registry.js';
 import { readSidecar, SIDECAR_FILE, type Sidecar } from '../adapters/sidecar.js';
+import { trainedDefences } from '../adapters/trained-on.js';
+import type { RecordedDefence } from '../defences/defence.js';
+import { parseRecorded } from '../defences/recorded.js';
 import { checkpointsOf } from '../training/checkpoint.js';
 import { METRICS_FILE, readMetrics } from '../training/metrics.js';
 import { type TensorReport, tensorReports } from './tensor-report.js';
@@ -53,6 +56,8 @@ export interface AdapterReport {
   readonly method: string;
   readonly backboneDigest: string | null;
   readonly tokenizerDigest: string | null;
+  /** That it was trained with. */
+  readonly defences: readonly RecordedDefence[];
   readonly parts: readonly PartReport[];
   readonly parameters: number;
   readonly bytes: number;
@@ -77,6 +82,7 @@ export async function reportAdapter(path: string): Promise<AdapterReport> {
     method: parts.map(({ method }) => method).join('+'),
     backboneDigest: sidecar?.backboneDigest ?? null,
     tokenizerDigest: sidecar?.tokenizerDigest ?? null,
+    defences: parseRecorded(await trainedDefences(dir)),
     parts,
     parameters: sum(({ parameters }) => parameters),
     bytes: sum(({ bytes }) => bytes),

@@ -40,20 +40,28 @@ export function decodeNote({ decoders }: ClientBundle, remote: RemoteModel): str
   );
 }
 
+/** Which rows of a text. */
+export interface InputTokens {
+  readonly ids: readonly number[];
+  /** Of the first one, virtual tokens counted. */
+  readonly position: number;
+  /** Changes their embeddings in place. */
+  readonly onEmbeddings?: (rows: Float32Array) => void;
+}
+
 /**
  * The rows of tokens as the client's blocks take them, or else the backbone: [tokens, hiddenSize].
- * @param position of the first one, virtual tokens counted
  */
 export async function tokenInputRows(
   bundle: ClientBundle,
   { tokenRows }: StepParts,
-  ids: readonly number[],
-  position: number,
+  { ids, position, onEmbeddings }: InputTokens,
   signal?: AbortSignal,
 ): Promise<Floats> {
   const batch = unlabelledBatch([ids]);
   const inputsEmbeds = await bundle.inputsEmbeds(batch.tokenIds, signal);
   if (tokenRows !== undefined) replaceTokenRows(inputsEmbeds, batch, tokenRows, bundle.embedScale);
+  onEmbeddings?.(inputsEmbeds.data);
   const shape = [ids.length, bundle.dims.hiddenSize];
   // The graph of a bottom's blocks adds learned positions itself.
   if (!bundle.has('bottom') || bundle.dims.bottom > 0) return f32(shape, inputsEmbeds.data);

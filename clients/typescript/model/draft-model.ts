@@ -116,7 +116,7 @@ export class DraftedSequence {
     // The last token runs again where nothing else is new: its row is wanted.
     const from = Math.min(other === -1 ? this.#ids.length : other, ids.length - 1);
     this.#ids.length = from;
-    const rows = await tokenInputRows(this.#bundle, {}, ids.slice(from), from);
+    const rows = await tokenInputRows(this.#bundle, {}, { ids: ids.slice(from), position: from });
     const [output] = await this.#decoder.append([{ lane, from, rows }]);
     for (const id of ids.slice(from)) this.#ids.push(id);
     const { hiddenSize } = this.#bundle.dims;

@@ -8,6 +8,7 @@ import type { StepCotangents, StepParts } from '../adapters/adapter.js';
 import { checkBundle } from '../connection/served-model.js';
 import { type Batch, classRows, lastRows, leadingRows, lossRows, tokenRowsOf } from '../data/batch.js';
 import { savedRows, shareText } from '../data/shared-text.js';
+import { type Defences, noDefences } from '../defences/defences.js';
 import type { ClientBundle } from './client-bundle.js';
 import type { DraftModel } from './draft-model.js';
 import { wholeKeyValues } from './key-values.js';
@@ -48,13 +49,16 @@ export class SplitModel {
   readonly remote: RemoteModel;
   /** Drafts tokens of texts that are generated. */
   readonly drafter: DraftModel | undefined;
+  /** What is done to texts' rows before they are sent. */
+  readonly defences: Defences;
 
   /** @throws CutlayerError BACKBONE_MISMATCH when the bundle belongs to another backbone */
-  constructor(bundle: ClientBundle, remote: RemoteModel, drafter?: DraftModel) {
+  constructor(bundle: ClientBundle, remote: RemoteModel, drafter?: DraftModel, defences: Defences = noDefences) {
     checkBundle(remote.connection.card, bundle.identity, remote.connection.address);
     this.bundle = bundle;
     this.remote = remote;
     this.drafter = drafter;
+    this.defences = defences;
   }
 
   /** Longest sequence of real tokens with this many virtual tokens before it. */
@@ -111,7 +115,7 @@ export class SplitModel {
    */
   async hiddenStates(batch: Batch, parts: StepParts, which: 'last' | 'all', signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const { positions } = (which === 'last' ? lastRows : tokenRowsOf)(batch, promptRowsOf(parts));
-    return (await splitStep(this.bundle, this.remote, { batch, parts, positions, training: false, signal })).rows;
+    return (await splitStep(this, { batch, parts, positions, training: false, signal })).rows;
   }
 
   /** Logits of some rows at a time, so that their memory is bounded. @param rows [rows, d] */
@@ -134,14 +138,21 @@ export class SplitModel {
     const { shareText: wanted, card } = this.remote.connection;
     const { adapters, limits, protection } = card;
     // A vendor that bounds a soft prompt's rows has not thought of text among them.
-    if (!wanted || parts.prefix !== undefined || !adapters.includes('softPrompt') || protection.maxPromptNorm !== undefined) return batch;
+    if (
+      !wanted ||
+      this.defences.apart ||
+      parts.prefix !== undefined ||
+      !adapters.includes('softPrompt') ||
+      protection.maxPromptNorm !== undefined
+    )
+      return batch;
     return shareText(batch, limits.maxVirtualTokens - promptRowsOf(parts));
   }
 
   async #lastLogits(whole: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {
     const batch = this.sharing(whole, parts);
     const { positions } = lastRows(batch, promptRowsOf(parts));
-    const { rows } = await splitStep(this.bundle, this.remote, { batch, parts, positions, training: false, signal });
+    const { rows } = await splitStep(this, { batch, parts, positions, training: false, signal });
     const [count, d] = rows.shape as [number, number];
     const logits = new Float32Array(count * width);
     const chunkRows = chunkOf(width);
@@ -166,7 +177,7 @@ export class SplitModel {
     }
     const rows = leadingRows(batch, promptRows) + count * sequence;
     if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, sequences, rows } };
-    const step = await splitStep(this.bundle, this.remote, { batch, parts, positions: targets.positions, training, signal });
+    const step = await splitStep(this, { batch, parts, positions: targets.positions, training, signal });
     this.remote.connection.counters.rowsShared += savedRows(batch);
     const chunkRows = chunkOf(parts.classifier?.shape[0] ?? this.bundle.vocabSize);
     const losses = await rowLosses(this.bundle, step.rows, targets, { chunkRows, wantCotangent: training, head: parts, signal });

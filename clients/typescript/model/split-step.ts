@@ -9,6 +9,8 @@ import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import type { Feeds, FloatFeeds, StepCotangents, StepParts } from '../adapters/adapter.js';
 import type { VirtualTokenKind } from '../connection/served-model.js';
 import { type Batch, leadingRows } from '../data/batch.js';
+import type { Defences } from '../defences/defences.js';
+import type { RowPlace } from '../defences/row-stage.js';
 import type { ClientBundle, ClientSpan, SpanVariant } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
 import { replaceTokenRows, tokenRowsCotangent } from './token-rows.js';
@@ -38,8 +40,15 @@ export function promptRowsOf(parts: StepParts): number {
   return parts.softPrompt?.shape[0] ?? 0;
 }
 
+/** What a step runs on. */
+export interface StepModel {
+  readonly bundle: ClientBundle;
+  readonly remote: RemoteModel;
+  readonly defences: Defences;
+}
+
 /** Runs the forward pass. @throws CutlayerError what the gateway and the graphs fail with */
-export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input: StepInput): Promise<SplitStep> {
+export async function splitStep({ bundle, remote, defences }: StepModel, input: StepInput): Promise<SplitStep> {
   const { batch, parts, positions, training, signal } = input;
   const { softPrompt, prefix, tokenRows, blockWeights } = parts;
   const trainedKind = spanKindOf(parts);
@@ -51,6 +60,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
 
   const inputsEmbeds = await embedded(bundle, batch, tokenRows, signal);
   const leading = await leadingEmbeds(bundle, input);
+  const embeddingDefence = defendRows(defences, 'embedding', batch, inputsEmbeds, leading);
   const bottomFeeds: Feeds = {
     inputsEmbeds,
     ...(leading === undefined ? {} : { softPrompt: leading }),
@@ -65,6 +75,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
   const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal) : {};
   const hiddenStates = bottom.hiddenStates ?? inputsEmbeds;
   const sent = leading === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? leading);
+  const cutDefence = defendRows(defences, 'cut', batch, hiddenStates, sent);
 
   const trainsBelowTop = trainedKind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
   const hasTop = bundle.has('top');
@@ -104,6 +115,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
     if (sent !== undefined && back.adapter === undefined) {
       throw new CutlayerError('INTERNAL', 'the gateway answered Backward without an adapter cotangent');
     }
+    cutDefence(back.hiddenStates, back.adapter);
     const bottomCotangents: Feeds = {
       hiddenStatesCotangent: back.hiddenStates ?? zeros(hiddenStates.shape),
       ...(back.adapter === undefined ? {} : { softPromptHiddenCotangent: back.adapter }),
@@ -114,6 +126,7 @@ export async function splitStep(bundle: ClientBundle, remote: RemoteModel, input
         : {};
     const embeddings = below.inputsEmbedsCotangent ?? back.hiddenStates;
     const lead = below.softPromptCotangent ?? back.adapter;
+    embeddingDefence(embeddings, lead);
     // Of bottom, backbone and top, those that have blocks.
     const layers = [below.prefixCotangent, back.adapter, above?.prefixCotangent].filter((part) => part !== undefined);
     return {
@@ -153,6 +166,28 @@ async function leadingEmbeds(bundle: ClientBundle, { batch, parts, signal }: Ste
   const { shape, data } = await embedded(bundle, sharedTokens(batch.shared), tokenRows, signal);
   const text = f32(shape.slice(1), data);
   return softPrompt === undefined ? text : concatRows([softPrompt, text]);
+}
+
+/**
+ * Puts defences on a batch's rows and those of its shared text, in place.
+ * @param leading [L, d], of which shared text has the last rows
+ * @returns the vjp, on the cotangents of both, where there are some
+ */
+function defendRows(defences: Defences, place: RowPlace, batch: Batch, rows: Floats, leading: Floats | undefined) {
+  const ofText = defences.defendBatch(place, rows, batch);
+  const { shared } = batch;
+  if (shared === undefined) return (text?: Floats) => text && ofText(text);
+  const ofShared = defences.defendBatch(place, sharedRows(leading!, shared), sharedTokens(shared));
+  return (text?: Floats, lead?: Floats) => {
+    if (text !== undefined) ofText(text);
+    if (lead !== undefined) ofShared(sharedRows(lead, shared));
+  };
+}
+
+/** The rows of shared text in those that lead a batch, not copied: [1, C, d]. */
+function sharedRows({ shape, data }: Floats, shared: Tensor<'int64'>): Floats {
+  const [count, d] = [shared.shape[1]!, shape[1]!];
+  return f32([1, count, d], data.subarray(data.length - count * d));
 }
 
 /** Shared text as a batch of one sequence. */

@@ -91,6 +91,7 @@ function runSettings(client: TrainingClient, options: TrainOptions): RunSettings
     seed: options.seed ?? 0,
     learningRate: client.learningRate,
     ...(privacy === undefined ? {} : { dpClipNorm: privacy.clipNorm, dpNoiseMultiplier: privacy.noiseMultiplier }),
+    ...Object.fromEntries(model.defences.all.map(({ name, settings }) => [name, JSON.stringify(settings)])),
     data: digestExamples(options.examples),
   });
 }

@@ -15,6 +15,7 @@ import type { Connection } from '../connection/connect.js';
 import { checkAdapter } from '../connection/served-model.js';
 import { type Batch, makeBatch, tasksApart } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
+import type { Defences } from '../defences/defences.js';
 import { type GenerateOptions, generate, type Prompt } from '../inference/generate.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { RemoteModel } from '../model/remote-model.js';
@@ -39,6 +40,8 @@ export interface TrainingOptions {
   readonly pipelineDepth?: number;
   /** DP-SGD. The caller keeps account of the steps, as `train()` does. Default: none. */
   readonly privacy?: StepPrivacy | undefined;
+  /** What is done to texts' rows before they are sent. Default: nothing. */
+  readonly defences?: Defences | undefined;
 }
 
 /** What one step may have otherwise. */
@@ -85,7 +88,7 @@ export class TrainingClient {
    * @throws CutlayerError BACKBONE_MISMATCH, ADAPTER_UNSUPPORTED, LIMIT_EXCEEDED, INVALID_ARGUMENT
    */
   constructor(bundle: ClientBundle, connection: Connection, adapter: Adapter, options: TrainingOptions = {}) {
-    this.model = new SplitModel(bundle, new RemoteModel(connection));
+    this.model = new SplitModel(bundle, new RemoteModel(connection), undefined, options.defences);
     checkAdapter(connection.card, adapter);
     this.adapter = adapter;
     this.learningRate = options.learningRate ?? 0.01;

@@ -11,6 +11,7 @@ import type { Adapter } from '../adapters/adapter.js';
 import { loadAdapter } from '../adapters/load.js';
 import { trainedOnFile } from '../adapters/trained-on.js';
 import type { Example } from '../data/examples.js';
+import { recordedDefences } from '../defences/recorded.js';
 import { batchLimits } from '../inference/batch-limits.js';
 import { evaluate } from '../inference/evaluate.js';
 import { checkpointBefore, checkpointPath, pruneCheckpoints } from './checkpoint.js';
@@ -223,7 +224,7 @@ export class TrainingRun {
   #saveAdapter(dir: string, adapter: Adapter): Promise<void> {
     return writeDirectoryAtomic(dir, async (temporary) => {
       await adapter.save(temporary);
-      const { name, text } = trainedOnFile(this.#options.examples);
+      const { name, text } = trainedOnFile(this.#options.examples, recordedDefences(this.#client.model.defences.all));
       await writeFileAtomic(join(temporary, name), text);
       if (this.#ledger !== undefined) await writePrivacyStatement(temporary, this.#ledger.statement());
     });

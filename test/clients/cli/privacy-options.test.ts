@@ -129,7 +129,12 @@ describe('the flags of private training', () => {
         const summary = await training.run(flags, () => undefined);
         assert.equal(summary.stopped, 'finished');
         assert.ok(summary.privacy!.epsilon! <= 4 && summary.privacy!.epsilon! > 3.99);
-        const lines = await summaryLines(summary, flags, { parameters: training.parameters, rowsShared: 1234, unicode: false });
+        const lines = await summaryLines(summary, flags, {
+          parameters: training.parameters,
+          rowsShared: 1234,
+          unicode: false,
+          defences: session.defences,
+        });
         assert.match(
           lines.join('\n'),
           /privacy +\(example, epsilon (4\.000|3\.99\d), delta 0\.01\) after 8 steps, Poisson sampling at rate 0\.25, noise multiplier/,

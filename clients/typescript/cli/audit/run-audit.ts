@@ -12,6 +12,7 @@ import { offlineConnection } from '../../audit/offline-connection.js';
 import type { Connection } from '../../connection/connect.js';
 import { checkAdapter } from '../../connection/served-model.js';
 import { loadExamples } from '../../data/examples.js';
+import { noDefences } from '../../defences/defences.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { ClientBundle } from '../../model/client-bundle.js';
 import { exampleOptions } from '../example-options.js';
@@ -54,7 +55,7 @@ async function offlineAudit(flags: AuditFlags): Promise<void> {
 }
 
 async function auditWith(flags: AuditFlags, bundle: ClientBundle, connection: Connection, signal: AbortSignal): Promise<AuditReport> {
-  const { model, adapter: saved } = await openAdapted(flags.adapter, bundle, connection);
+  const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences: noDefences });
   const adapter = saved ?? (await freshPrompt(bundle, connection, flags.seed));
   checkAdapter(connection.card, adapter);
   const room = model.maxLength(adapter.numVirtualTokens);

@@ -25,7 +25,7 @@ export async function runChat(given: ChatFlags, input: Input = process.stdin): P
   const opening = new AbortController();
   const session = await openSession(flags, opening.signal, ({ error }) => stderr.line(`${error.code}: ${error.message}; trying again`));
   try {
-    const adapted = await openAdapted(flags.adapter, session.bundle, session.connection, session.drafter);
+    const adapted = await openAdapted(flags.adapter, session);
     noteDecoding(adapted.model);
     // A bundle without a chat template is told before the first message.
     adapted.model.bundle.tokenizer.renderChat([{ role: 'user', content: 'x' }], true);

@@ -11,6 +11,7 @@ import {
   withDefault,
 } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
+import { defenceOptions } from '../defence-options.js';
 
 export const classifyOptions = {
   ...connectionOptions,
@@ -21,6 +22,7 @@ export const classifyOptions = {
     batch: withDefault(positiveInteger('n', 'texts at a time'), 8),
     json: toggle(false, 'one JSON object per text, with the probability of every class'),
   }),
+  ...defenceOptions,
 };
 
 export type ClassifyFlags = ValuesOf<typeof classifyOptions>;

@@ -1,6 +1,7 @@
 /** Options of `cutlayer client eval`. */
 import { optional, path, positiveInteger, required, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
+import { defenceOptions } from '../defence-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
@@ -19,6 +20,7 @@ export const evalOptions = {
     eos,
     json: toggle(false, 'one JSON object on standard output'),
   }),
+  ...defenceOptions,
 };
 
 export type EvalFlags = ValuesOf<typeof evalOptions>;

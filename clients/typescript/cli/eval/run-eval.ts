@@ -13,8 +13,9 @@ import { checkFits } from '../train/advice.js';
 import type { EvalFlags } from './eval-options.js';
 
 export async function runEval(flags: EvalFlags): Promise<void> {
-  await withSession(flags, async ({ bundle, connection }, signal) => {
-    const { model, adapter } = await openAdapted(flags.adapter, bundle, connection);
+  await withSession(flags, async (session, signal) => {
+    const { bundle, connection } = session;
+    const { model, adapter } = await openAdapted(flags.adapter, session);
     const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
     const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
     const reading = exampleOptions(flags, adapter, { room, ...limits }, signal);

@@ -1,6 +1,7 @@
 /** Options of `cutlayer client generate`. */
 import { optional, path, positiveInteger, text, toggle, under, type ValuesOf, withDefault } from '../../../../src/options/option.js';
 import { connectionOptions } from '../connection-options.js';
+import { defenceOptions } from '../defence-options.js';
 import { chatTemplate } from '../format-option.js';
 import { beamOptions, withoutBeams } from './beam-options.js';
 import { generationOptions } from './generation-options.js';
@@ -20,6 +21,7 @@ export const generateOptions = {
     ...withoutBeams(generationOptions),
     ...beamOptions,
   }),
+  ...defenceOptions,
 };
 
 export type GenerateFlags = ValuesOf<typeof generateOptions>;

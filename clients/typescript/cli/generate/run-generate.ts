@@ -14,8 +14,8 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
   checkBatchFlags(flags);
   const prompt = flags.prompts === undefined ? await readPrompt(flags, process.stdin) : undefined;
   const options = { ...flags, constraint: await readConstraint(flags) };
-  await withSession(flags, async ({ bundle, connection, drafter }, signal) => {
-    const { model, adapter, learnedChats } = await openAdapted(flags.adapter, bundle, connection, drafter);
+  await withSession(flags, async (session, signal) => {
+    const { model, adapter, learnedChats } = await openAdapted(flags.adapter, session);
     noteDecoding(model);
     const warnPlain = () =>
       stderr.line(
@@ -24,7 +24,7 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
     if (prompt === undefined) return runBatch(options, model, adapter, signal, learnedChats ? warnPlain : undefined);
     if (typeof prompt === 'string' && learnedChats) warnPlain();
     if (flags.numBeams > 1) {
-      const found = await searchBeams(model, adapter, promptIds(bundle.tokenizer, prompt), { ...options, signal });
+      const found = await searchBeams(model, adapter, promptIds(session.bundle.tokenizer, prompt), { ...options, signal });
       const { numReturnSequences: count } = flags;
       if (count === 1) stdout.text(`${found[0]!.text}\n`);
       else for (const { text, score, finish, ids } of found.slice(0, count)) stdout.json({ text, score, finish, tokens: ids.length });

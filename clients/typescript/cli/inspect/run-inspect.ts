@@ -5,6 +5,8 @@ import { byteText } from '../../../../src/files/byte-text.js';
 import { stdout } from '../../../../src/files/output.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { loadAdapter } from '../../adapters/load.js';
+import { defenceClaims } from '../../defences/claims.js';
+import { defenceText } from '../../defences/defence.js';
 import { type AdapterReport, type PartReport, reportAdapter } from '../../inspect/adapter-report.js';
 import { nearestTokens } from '../../inspect/nearest-tokens.js';
 import { ClientBundle } from '../../model/client-bundle.js';
@@ -93,6 +95,8 @@ function describe(report: AdapterReport, { signedBy, fit, virtualTokens: rows }:
       nonFinite === 0 ? 'yes: every number is finite' : `NO: ${nonFinite} numbers are NaN or infinite; take an earlier checkpoint`,
     ),
   ];
+  for (const defence of report.defences)
+    lines.push(labelled('trained with', `${defenceText(defence)}: ${defenceClaims[defence.name] ?? 'this version does not know it'}`));
   if (signedBy !== undefined) lines.push(labelled('bundle', signedBy === null ? 'not signed' : `signed by ${signedBy}`));
   if (fit !== undefined) lines.push(labelled('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
   if (training !== undefined) {

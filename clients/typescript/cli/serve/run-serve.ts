@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { isLoopback } from '../../../../src/protocol/wire/loopback.js';
+import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { namedAdapter } from '../../serving/model/adapter-folder.js';
 import { startServing } from '../../serving/serving.js';
 import { noteDecoding } from '../note-decoding.js';
+import { warnOfDefences } from '../open-adapted.js';
 import { homeDir } from '../profile/home-dir.js';
 import { withSession } from '../session.js';
 import { feedbackStore } from './feedback-store.js';
@@ -18,8 +20,9 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   const adapters = (flags.adapter ?? []).map(namedAdapter);
   const keyFile = flags.key ? (flags.keyFile ?? join(homeDir(), 'api-key')) : undefined;
   checkAccess(flags);
-  await withSession(flags, async ({ bundle, connection, drafter }, signal) => {
-    const model = new SplitModel(bundle, new RemoteModel(connection), drafter);
+  await withSession(flags, async ({ bundle, connection, drafter, defences }, signal) => {
+    const model = new SplitModel(bundle, new RemoteModel(connection), drafter, defences);
+    for (const { name, path } of adapters) await warnOfDefences(name, await adapterDirectory(path), defences);
     noteDecoding(model);
     const serving = await startServing({
       ...flags,

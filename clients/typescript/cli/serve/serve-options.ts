@@ -15,6 +15,7 @@ import {
 } from '../../../../src/options/option.js';
 import { byteSize, seconds } from '../../../../src/options/quantities.js';
 import { connectionOptions } from '../connection-options.js';
+import { defenceOptions } from '../defence-options.js';
 import { draftModel } from '../generate/generation-options.js';
 
 export const serveOptions = {
@@ -51,6 +52,7 @@ export const serveOptions = {
   ...under('Output', {
     json: toggle(false, 'print one JSON line when ready'),
   }),
+  ...defenceOptions,
 };
 
 export type ServeFlags = ValuesOf<typeof serveOptions>;

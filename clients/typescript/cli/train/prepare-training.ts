@@ -56,9 +56,9 @@ export async function prepareTraining(
   signal: AbortSignal,
   given?: readonly Example[],
 ): Promise<PreparedTraining> {
-  const { bundle, connection } = session;
+  const { bundle, connection, defences } = session;
   // Before any work: does this bundle belong to this gateway?
-  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
   const { numVirtualTokens } = adapter;
   const examples = given ?? (await readExamples(flags.data, flags, session, model, adapter, signal));
@@ -112,7 +112,7 @@ function stepsOf(flags: TrainFlags, examples: readonly Example[], order: Paramet
 
 function newClient(
   flags: ResolvedTrainFlags,
-  { bundle, connection }: Session,
+  { bundle, connection, defences }: Session,
   adapter: Adapter,
   totalSteps: number,
   privacy: StepPrivacy | undefined,
@@ -124,6 +124,7 @@ function newClient(
     maxGradNorm: flags.clip === 0 ? undefined : flags.clip,
     pipelineDepth: flags.pipeline,
     privacy,
+    defences,
   });
 }
 

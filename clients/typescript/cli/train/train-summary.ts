@@ -6,6 +6,8 @@
 import { join } from 'node:path';
 import { byteText } from '../../../../src/files/byte-text.js';
 import { statementText } from '../../../../src/privacy/statement.js';
+import { defenceText } from '../../defences/defence.js';
+import type { Defences } from '../../defences/defences.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
 import { lossTrouble } from '../../training/recent-loss.js';
 import type { TrainSummary } from '../../training/train-options.js';
@@ -23,6 +25,7 @@ export interface SummaryContext {
   readonly parameters: number;
   /** Rows that were not sent again. */
   readonly rowsShared: number;
+  readonly defences: Defences;
   readonly unicode: boolean;
 }
 
@@ -30,7 +33,7 @@ export interface SummaryContext {
 export async function summaryLines(
   summary: TrainSummary,
   flags: ResolvedTrainFlags,
-  { parameters, rowsShared, unicode }: SummaryContext,
+  { parameters, rowsShared, unicode, defences }: SummaryContext,
 ): Promise<readonly string[]> {
   const records = await readMetrics(join(flags.out, METRICS_FILE));
   const lossesOf = (type: string) => records.filter((record) => record.type === type).map(({ loss }) => Number(loss));
@@ -52,6 +55,7 @@ export async function summaryLines(
     lines.push(labelled('validation loss', `${curve(validations, unicode)}${best}`));
   }
   if (summary.privacy !== undefined) lines.push(labelled('privacy', statementText(summary.privacy)));
+  for (const defence of defences.all) lines.push(labelled('defence', `${defenceText(defence)}: ${defence.claim}`));
   if (summary.adapterDir !== undefined) {
     const bundle = flags.bundle;
     lines.push(labelled('adapter', summary.adapterDir));

@@ -1,0 +1,73 @@
+/** The defences of a model, and how they act on a batch and on a text that grows. */
+import { randomUUID } from 'node:crypto';
+import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { Batch } from '../data/batch.js';
+import type { Defence } from './defence.js';
+import type { PullBack, RowPlace, RowStage } from './row-stage.js';
+
+/** The vjp of what was done to a batch's rows: their cotangent, changed in place. */
+export type BatchPullBack = (cotangent: Tensor<'float32'>) => void;
+
+/** The part of a batch that says which text each row belongs to. */
+type Texts = Pick<Batch, 'tokenIds' | 'lengths' | 'shared'>;
+
+export class Defences {
+  readonly #rows: readonly RowStage[];
+  /** All of them, in the order in which they act. */
+  readonly all: readonly Defence[];
+
+  constructor(rows: readonly RowStage[] = []) {
+    this.#rows = rows;
+    this.all = rows;
+  }
+
+  /** Whether equal beginnings of texts are sent with noise of their own, and so not shared. */
+  get apart(): boolean {
+    return this.#rows.some(({ perRecord }) => perRecord);
+  }
+
+  /** Which record a new text is. */
+  newRecord(): string {
+    return this.apart ? randomUUID() : '';
+  }
+
+  /**
+   * Changes the rows of a batch's sequences in place.
+   * @param rows [batch, sequence, hiddenSize]; those beyond a sequence's length stay as they are
+   */
+  defendBatch(place: RowPlace, rows: Tensor<'float32'>, { tokenIds, lengths, shared }: Texts): BatchPullBack {
+    if (!this.#rows.some((stage) => stage.place === place)) return () => undefined;
+    const [, sequence, hiddenSize] = rows.shape as [number, number, number];
+    const before = shared === undefined ? [] : Array.from(shared.data, Number);
+    const pullBacks = lengths.map((length, b) => {
+      const tokens = [...before, ...Array.from(tokenIds.data.subarray(b * sequence, b * sequence + length), Number)];
+      const start = b * sequence * hiddenSize;
+      const part = (values: Float32Array) => values.subarray(start, start + length * hiddenSize);
+      const pullBack = this.defendText(place, part(rows.data), { hiddenSize, tokens, record: '' });
+      return (cotangent: Float32Array) => pullBack(part(cotangent));
+    });
+    return ({ data }) => {
+      for (const pullBack of pullBacks) pullBack(data);
+    };
+  }
+
+  /** Changes the last rows of one text in place. @param rows [rows, hiddenSize] */
+  defendText(
+    place: RowPlace,
+    rows: Float32Array,
+    text: { readonly hiddenSize: number; readonly tokens: readonly number[]; readonly record: string },
+  ): PullBack {
+    const pullBacks: PullBack[] = [];
+    for (const stage of this.#rows) {
+      if (stage.place !== place) continue;
+      const pullBack = stage.apply({ ...text, rows });
+      if (pullBack !== undefined) pullBacks.unshift(pullBack);
+    }
+    return (cotangent) => {
+      for (const pullBack of pullBacks) pullBack(cotangent);
+    };
+  }
+}
+
+/** None. */
+export const noDefences = new Defences();

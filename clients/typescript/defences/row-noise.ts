@@ -1,0 +1,68 @@
+/**
+ * Noise on each row that enters the backbone, of the form of metric privacy. Its direction is
+ * uniform and its length has the Gamma law: so its density falls with e^(-rate |noise|).
+ * @see Feyisetan et al., arXiv:1910.08902, sec. 3 (the sampler)
+ */
+import { CutlayerError } from '../../../src/errors.js';
+import type { NoiseSecret, RowBytes } from './noise-secret.js';
+import type { RowStage } from './row-stage.js';
+
+export const ROW_NOISE_CLAIM =
+  'A row that is sent again has the same noise, so that averaging over epochs and repeats removes none of it. ' +
+  'There is no formal guarantee; without client-held blocks a look-up by the vendor still finds the tokens until the task is lost.';
+
+/** @param deviation Of the rows without noise: the unit of `scale`. */
+export interface RowNoiseOptions {
+  /** The noise's root mean square in each coordinate, over `deviation`. */
+  readonly scale: number;
+  readonly deviation: number;
+  readonly secret: NoiseSecret;
+}
+
+/** The stage. @throws CutlayerError INVALID_ARGUMENT */
+export function rowNoise({ scale, deviation, secret }: RowNoiseOptions): RowStage {
+  if (!(scale > 0 && Number.isFinite(scale * deviation)))
+    throw new CutlayerError('INVALID_ARGUMENT', `row-noise: expected a scale above 0, got ${scale}`);
+  return {
+    name: 'row-noise',
+    settings: { scale },
+    claim: ROW_NOISE_CLAIM,
+    place: 'cut',
+    perRecord: false,
+    apply({ rows, hiddenSize, tokens, record }) {
+      let at = 0;
+      for (const bytes of secret.streams('row-noise', record, tokens, rows.length / hiddenSize)) {
+        addRowNoise(rows.subarray(at, at + hiddenSize), scale * deviation, bytes);
+        at += hiddenSize;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Adds noise whose squared length is `width * deviation²` on average. */
+function addRowNoise(row: Float32Array, deviation: number, bytes: RowBytes): void {
+  const width = row.length;
+  const uniform = uniforms(bytes, 2 * width + (width % 2));
+  const direction = new Float64Array(width);
+  let squares = 0;
+  // A Gaussian's direction is uniform (Box-Muller).
+  for (let i = 0; i < width; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log(uniform[i]!));
+    const angle = 2 * Math.PI * uniform[i + 1]!;
+    direction[i] = radius * Math.cos(angle);
+    if (i + 1 < width) direction[i + 1] = radius * Math.sin(angle);
+  }
+  for (const value of direction) squares += value * value;
+  // Gamma of whole shape `width`: a sum of exponentials; its mean square is width (width + 1).
+  let length = 0;
+  for (let i = 0; i < width; i++) length -= Math.log(uniform[uniform.length - 1 - i]!);
+  const factor = (deviation * length) / Math.sqrt((width + 1) * squares);
+  for (let i = 0; i < width; i++) row[i] = row[i]! + factor * direction[i]!;
+}
+
+/** Uniform in (0, 1], 32 bits each. */
+function uniforms(bytes: RowBytes, count: number): Float64Array {
+  const words = new Uint32Array(Uint8Array.from(bytes(4 * count)).buffer);
+  return Float64Array.from(words, (word) => (word + 1) / 2 ** 32);
+}

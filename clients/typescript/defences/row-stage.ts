@@ -1,0 +1,27 @@
+/** A defence that changes rows before they are sent, and its vjp. */
+import type { Defence } from './defence.js';
+
+/** Where rows are changed: as they leave the embedding, or as they enter the backbone. */
+export type RowPlace = 'embedding' | 'cut';
+
+/** The last rows of one text, with what says which text it is. */
+export interface TextRows {
+  /** [rows, hiddenSize], changed in place. */
+  readonly rows: Float32Array;
+  readonly hiddenSize: number;
+  /** All tokens of the text up to the last row's. */
+  readonly tokens: readonly number[];
+  /** Tells equal texts apart; empty where they count as one. */
+  readonly record: string;
+}
+
+/** The vjp of a change: a cotangent [rows, hiddenSize] of the changed rows, changed in place. */
+export type PullBack = (cotangent: Float32Array) => void;
+
+export interface RowStage extends Defence {
+  readonly place: RowPlace;
+  /** Whether equal beginnings of two records must have noise of their own, as a guarantee needs. */
+  readonly perRecord: boolean;
+  /** @returns the vjp; undefined: the cotangent passes unchanged, as that of added noise does */
+  apply(text: TextRows): PullBack | undefined;
+}

@@ -1,0 +1,93 @@
+/** The options of defences, from the command line to the adapter's files and back. */
+import assert from 'node:assert/strict';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defenceClaims } from '../../../clients/typescript/defences/claims.js';
+import { cutlayerHere } from '../../support/command-here.js';
+import { packedFixture } from '../../support/packed-fixture.js';
+import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
+import { writeNotes } from '../../support/training-data.js';
+
+describe('the options of defences', () => {
+  let dir: string;
+  let gateway: TestGateway;
+  let reach: readonly string[];
+  let data: readonly string[];
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'cutlayer-defences-'));
+    const { backboneDir, bundleDir } = await packedFixture('llama-tiny');
+    gateway = await startTestGateway({ backboneDir });
+    await writeFile(join(dir, 'ca.pem'), gateway.ca);
+    await writeFile(join(dir, 'token'), await gateway.token());
+    writeNotes(join(dir, 'notes.jsonl'), 6, 1);
+    const [ca, token] = [join(dir, 'ca.pem'), join(dir, 'token')];
+    reach = ['--bundle', bundleDir, '--gateway', gateway.gateway.listen, '--ca', ca, '--token-file', token, '--threads', '1'];
+    data = ['--data', join(dir, 'notes.jsonl')];
+  });
+  after(async () => {
+    await gateway?.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  const train = (out: string, ...more: readonly string[]) =>
+    cutlayerHere(['client', 'train', ...reach, ...data, '--out', join(dir, out), '--virtual-tokens', '2', '--no-tensorboard', ...more]);
+  const lossesOf = async (out: string) =>
+    (await readFile(join(dir, out, 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { loss?: number }).loss);
+  const noise = ['--row-noise', '0.75'];
+
+  it('are in help with the sentence that each may claim', async () => {
+    for (const command of ['train', 'eval', 'generate', 'chat', 'classify', 'serve']) {
+      const { stdout } = await cutlayerHere(['client', command, '--help']);
+      for (const claim of Object.values(defenceClaims)) assert.ok(stdout.replace(/\s+/g, ' ').includes(claim), `${command}: ${claim}`);
+    }
+  });
+
+  it('make noise under the secret of the run, which a resumed run goes on with and a repeated one can take', async () => {
+    const whole = await train('whole', ...noise, '--steps', '4');
+    assert.equal(whole.code, 0, whole.stderr);
+    for (const line of ['defence row-noise (scale 0.75): ', `defence          row-noise (scale 0.75): ${defenceClaims['row-noise']}`])
+      assert.ok(whole.stderr.includes(line), line);
+    const secret = join(dir, 'whole', 'defence-secret');
+    assert.match(await readFile(secret, 'utf8'), /^[0-9a-f]{64}\n$/);
+    assert.equal((await stat(secret)).mode & 0o777, 0o600);
+    const again = await train('again', ...noise, '--steps', '4', '--defence-secret-file', secret);
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(await lossesOf('again'), await lossesOf('whole'));
+    const other = await train('other', ...noise, '--steps', '1');
+    assert.equal(other.code, 0, other.stderr);
+    assert.notEqual((await lossesOf('other'))[0], (await lossesOf('whole'))[0]);
+    const resumed = await train('whole', '--row-noise', '0.5', '--steps', '4', '--resume');
+    assert.match(resumed.stderr, /INVALID_CONFIG: cannot resume from .*: row-noise was \{"scale":0\.75\}, now it is \{"scale":0\.5\}/);
+  });
+
+  it('are recorded beside the adapter without the secret, shown by inspect, and missed where they are left out', async () => {
+    const run = join(dir, 'whole');
+    const recorded = await readFile(join(run, 'adapter', 'cutlayer_training.json'), 'utf8');
+    assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'row-noise', settings: { scale: 0.75 } }]);
+    const secret = (await readFile(join(run, 'defence-secret'), 'utf8')).trim();
+    for (const name of ['adapter/cutlayer_training.json', 'adapter/cutlayer_adapter.json', 'config.yaml', 'metrics.jsonl'])
+      assert.ok(!(await readFile(join(run, name), 'utf8')).includes(secret), name);
+    const inspected = await cutlayerHere(['client', 'inspect', run]);
+    assert.match(inspected.stdout, /trained with +row-noise \(scale 0\.75\): A row that is sent again/);
+    const evaluated = (...more: readonly string[]) => cutlayerHere(['client', 'eval', ...reach, ...data, '--adapter', run, ...more]);
+    assert.match((await evaluated()).stderr, /warning: .*was trained with the defence row-noise \(scale 0\.75\), and here none is on/);
+    assert.match(
+      (await evaluated('--row-noise', '1')).stderr,
+      /warning: .*row-noise \(scale 0\.75\), and here on are row-noise \(scale 1\)/,
+    );
+    const same = await evaluated(...noise);
+    assert.ok(same.code === 0 && !same.stderr.includes('warning'), same.stderr);
+  });
+
+  it('are refused by name where they have no effect or cannot be read', async () => {
+    const idle = await train('idle', '--defence-secret-file', 'x');
+    assert.match(idle.stderr, /--defence-secret-file has no effect here: no noise is drawn; ask for some with --row-noise/);
+    await copyFile(join(dir, 'notes.jsonl'), join(dir, 'no-secret'));
+    const broken = await train('broken', ...noise, '--defence-secret-file', join(dir, 'no-secret'));
+    assert.match(broken.stderr, /INVALID_OPTION: --defence-secret-file .*no-secret: expected 64 hexadecimal digits/);
+  });
+});

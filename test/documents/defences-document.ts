@@ -1,0 +1,11 @@
+/** docs/privacy.md: what may be claimed of each defence, from the files of the defences. */
+import { defenceClaims } from '../../clients/typescript/defences/claims.js';
+import { withMarked } from './marked.js';
+
+/** The text of docs/privacy.md. */
+export const defencesDocument = (): string =>
+  withMarked('docs/privacy.md', 'defences', [
+    '| defence | what may be claimed |',
+    '| --- | --- |',
+    ...Object.entries(defenceClaims).map(([name, claim]) => `| \`--${name}\` | ${claim} |`),
+  ]);
