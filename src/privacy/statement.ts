@@ -43,10 +43,16 @@ export function privacyStatement(unit: PrivacyUnit, events: readonly PrivacyEven
  * Epsilon is rounded up.
  */
 export function statementText({ unit, epsilon, delta, rounds, sampling, noiseMultiplier }: PrivacyStatement): string {
-  const bound = epsilon === null ? 'no bound on epsilon' : `epsilon ${(Math.ceil(epsilon * 1000) / 1000).toFixed(3)}`;
   const releases = `${rounds} ${unit === 'client' ? 'round' : 'step'}${rounds === 1 ? '' : 's'}`;
   const chosen = sampling.kind === 'none' ? 'no sampling' : `Poisson sampling at rate ${short(sampling.rate)}`;
-  return `(${unit}, ${bound}, delta ${exponent(delta)}) after ${releases}, ${chosen}, noise multiplier ${short(noiseMultiplier)}`;
+  return `${guaranteeText(unit, epsilon, delta)} after ${releases}, ${chosen}, noise multiplier ${short(noiseMultiplier)}`;
+}
+
+/** As `(example, epsilon 7.330, delta 1e-5)`. @param epsilon null or infinite: there is no bound */
+export function guaranteeText(unit: string, epsilon: number | null, delta: number): string {
+  const bound =
+    epsilon === null || epsilon === Infinity ? 'no bound on epsilon' : `epsilon ${(Math.ceil(epsilon * 1000) / 1000).toFixed(3)}`;
+  return `(${unit}, ${bound}, delta ${exponent(delta)})`;
 }
 
 function multiplierOf(event: PrivacyEvent): number {

@@ -25,7 +25,7 @@ export interface DefendedRig {
   readonly bundle: ClientBundle;
   readonly deviation: number;
   /** A model, and what it has sent so far. */
-  model(defences?: Defences, shareText?: boolean): Promise<{ readonly model: SplitModel; readonly sent: readonly ForwardInput[] }>;
+  model(defences?: Defences, shareText?: boolean): Promise<{ readonly model: SplitModel; readonly sent: ForwardInput[] }>;
   close(): Promise<void>;
 }
 

@@ -1,21 +1,50 @@
 /** Options of the defences, at every command that sends rows of texts. Each says its claim. */
-import { type OptionRow, type OptionTable, optional, path, positiveNumber, under, type ValuesOf } from '../../../src/options/option.js';
-import { ROW_NOISE_CLAIM } from '../defences/row-noise.js';
+import {
+  type OptionRow,
+  type OptionTable,
+  optional,
+  path,
+  positiveNumber,
+  positiveNumbers,
+  under,
+  type ValuesOf,
+  withDefault,
+} from '../../../src/options/option.js';
+import { defenceClaims } from '../defences/claims.js';
 
 /** Whether some of them draw noise. */
-export function drawsNoise({ rowNoise }: { readonly rowNoise?: unknown }): boolean {
-  return rowNoise !== undefined;
+export function drawsNoise({ rowNoise, tokenNoise }: { readonly rowNoise?: unknown; readonly tokenNoise?: unknown }): boolean {
+  return rowNoise !== undefined || tokenNoise !== undefined;
+}
+
+/** Options of noise on tokens. */
+function ofTokens<T>(row: OptionRow<T>): OptionRow<T> {
+  return { ...row, idle: ({ tokenNoise }) => (tokenNoise === undefined ? 'it belongs to --token-noise' : undefined) };
 }
 
 /** Options that are idle without noise. */
 function noisy<T>(row: OptionRow<T>): OptionRow<T> {
-  return { ...row, idle: (values) => (drawsNoise(values) ? undefined : 'no noise is drawn; ask for some with --row-noise') };
+  return {
+    ...row,
+    idle: (values) => (drawsNoise(values) ? undefined : 'no noise is drawn; ask for some with --row-noise or --token-noise'),
+  };
 }
 
 export const defenceOptions = {
   ...under('Defences', {
     rowNoise: optional(
-      positiveNumber('scale', `noise on each row that is sent, in units of such rows' standard deviation. ${ROW_NOISE_CLAIM}`),
+      positiveNumber('scale', `noise on each row that is sent, in units of such rows' standard deviation. ${defenceClaims['row-noise']}`),
+    ),
+    tokenNoise: optional(
+      positiveNumber('z', `Gaussian noise on each token's embedding: its deviation over the clip norm. ${defenceClaims['token-noise']}`),
+    ),
+    tokenClip: ofTokens(withDefault(positiveNumber('c', "clip norm of an embedding, in units of the table's root mean square norm"), 1)),
+    tokenDelta: ofTokens(withDefault(positiveNumber('delta', 'the delta of (token, epsilon, delta)'), 1e-5)),
+    padLengths: optional(
+      positiveNumbers(
+        'n',
+        `filler after each text, up to the next of these lengths, as 32,64,128; no decode sessions. ${defenceClaims['pad-lengths']}`,
+      ),
     ),
     defenceSecretFile: noisy(
       optional(

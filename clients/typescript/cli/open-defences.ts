@@ -7,22 +7,41 @@ import { stderr } from '../../../src/files/output.js';
 import { defenceText } from '../defences/defence.js';
 import { Defences } from '../defences/defences.js';
 import { NoiseSecret } from '../defences/noise-secret.js';
+import { padLengths } from '../defences/pad-lengths.js';
 import { rowNoise } from '../defences/row-noise.js';
 import type { RowStage } from '../defences/row-stage.js';
+import { tokenNoise } from '../defences/token-noise.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { rowDeviation } from '../model/row-deviation.js';
-import type { DefenceFlags } from './defence-options.js';
+import { type DefenceFlags, drawsNoise } from './defence-options.js';
 
 /** Makes them and says what each may claim. @throws CutlayerError INVALID_OPTION (the secret) */
-export async function openDefences(flags: Partial<DefenceFlags>, bundle: ClientBundle): Promise<Defences> {
+export async function openDefences(flags: Partial<DefenceFlags> & { readonly method?: string }, bundle: ClientBundle): Promise<Defences> {
+  const { tokenNoise: noise, tokenClip = 1, tokenDelta = 1e-5, padLengths: lengths } = flags;
   const rows: RowStage[] = [];
+  const secret = drawsNoise(flags) ? await noiseSecret(flags.defenceSecretFile) : NoiseSecret.fresh();
+  const notes: string[] = [];
+  if (noise !== undefined) {
+    const clipNorm = tokenClip * (await rowDeviation(bundle, 'embedding')) * Math.sqrt(bundle.dims.hiddenSize);
+    rows.push(tokenNoise({ clipNorm, noiseMultiplier: noise, clip: tokenClip, secret }));
+    notes.push(await tokenNote(flags, noise, tokenDelta));
+  }
   if (flags.rowNoise !== undefined) {
-    const secret = await noiseSecret(flags.defenceSecretFile);
     rows.push(rowNoise({ scale: flags.rowNoise, deviation: await rowDeviation(bundle), secret }));
   }
-  const defences = new Defences(rows);
-  for (const line of defenceLines(defences)) stderr.line(line);
+  if (lengths !== undefined && bundle.decoders.haveLongRope)
+    throw new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
+  const defences = new Defences(rows, lengths && padLengths(lengths));
+  for (const line of [...defenceLines(defences), ...notes]) stderr.line(line);
   return defences;
+}
+
+/** The guarantee of noise on tokens, where there is one. */
+async function tokenNote({ method }: Partial<DefenceFlags> & { readonly method?: string }, noise: number, delta: number): Promise<string> {
+  const { tokenGuarantee } = await import('../defences/token-guarantee.js');
+  if (method?.split('+').includes('trainable-tokens'))
+    return 'token-noise: (token, no bound on epsilon): rows of trained tokens change from step to step under the same noise';
+  return `token-noise: ${tokenGuarantee(noise, delta)} each time that a record is sent anew: once a run of train, once more for each command after it`;
 }
 
 /** What a run says of its defences: each with its claim. */

@@ -13,6 +13,10 @@ export interface Batch {
   readonly tokenIds: Tensor<'int64'>;
   /** Real tokens of each sequence, without the shared ones. */
   readonly lengths: readonly number[];
+  /** Where filler follows them: tokens of each sequence before it. */
+  readonly ends?: readonly number[];
+  /** Of each sequence: which record it is, the same each time that the record is sent. */
+  readonly records?: readonly (string | undefined)[];
   /** int64 [1, C]: tokens before each sequence, the same for all; `shareText` finds them. */
   readonly shared?: Tensor<'int64'>;
   readonly targets: readonly Target[];
@@ -41,7 +45,7 @@ export interface LossRows {
 }
 
 /** The part of an example that a batch needs. */
-export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task'>;
+export type BatchExample = Pick<Example, 'tokenIds' | 'labelMask' | 'classLabel' | 'task' | 'record'>;
 
 /** A batch of sequences of token ids without labels. @throws CutlayerError as {@link makeBatch} */
 export function unlabelledBatch(sequences: readonly (readonly number[])[]): Batch {
@@ -68,6 +72,7 @@ export function makeBatch(examples: readonly BatchExample[]): Batch {
     tokenIds: tensor('int64', [examples.length, sequence], ids),
     lengths: examples.map((e) => e.tokenIds.length),
     targets,
+    ...(examples.some(({ record }) => record !== undefined) && { records: examples.map(({ record }) => record) }),
     ...(classLabels.length === examples.length ? { classLabels } : {}),
     ...(task === undefined ? {} : { task }),
   };
@@ -118,17 +123,19 @@ export function lossRows(batch: Batch, promptRows: number): LossRows {
 }
 
 /** The last real row of every sequence: it predicts what follows; a classifier reads it. */
-export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths' | 'shared'>, promptRows: number): Pick<LossRows, 'positions'> {
+export function lastRows(batch: Pick<Batch, 'tokenIds' | 'lengths' | 'ends' | 'shared'>, promptRows: number): Pick<LossRows, 'positions'> {
   const sequence = batch.tokenIds.shape[1]!;
   const lead = leadingRows(batch, promptRows);
-  return { positions: batch.lengths.map((length, b) => lead + b * sequence + length - 1) };
+  return { positions: (batch.ends ?? batch.lengths).map((length, b) => lead + b * sequence + length - 1) };
 }
 
 /** The rows of all real tokens of a batch without shared text, one sequence after another. */
-export function tokenRowsOf(batch: Pick<Batch, 'tokenIds' | 'lengths'>, promptRows: number): Pick<LossRows, 'positions'> {
+export function tokenRowsOf(batch: Pick<Batch, 'tokenIds' | 'lengths' | 'ends'>, promptRows: number): Pick<LossRows, 'positions'> {
   const sequence = batch.tokenIds.shape[1]!;
   return {
-    positions: batch.lengths.flatMap((length, b) => Array.from({ length }, (_, token) => promptRows + b * sequence + token)),
+    positions: (batch.ends ?? batch.lengths).flatMap((length, b) =>
+      Array.from({ length }, (_, token) => promptRows + b * sequence + token),
+    ),
   };
 }
 

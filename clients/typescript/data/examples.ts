@@ -19,6 +19,8 @@ export interface Example {
   readonly task?: number;
   /** True for a conversation. */
   readonly chat?: boolean;
+  /** Which record it is, for noise of its own that is frozen; default: a new one each time. */
+  readonly record?: string;
   /** `file:line`, for messages. */
   readonly source: string;
 }
@@ -86,6 +88,11 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
     throw new CutlayerError('INVALID_DATA', `${file}: no examples; expected at least one line with a JSON object`);
   }
   return examples;
+}
+
+/** Examples that know which record of a file they are. */
+export function numbered(file: string, examples: readonly Example[]): readonly Example[] {
+  return examples.map((example, at) => ({ ...example, record: `${file} ${at}` }));
 }
 
 /** Rows and characters that are tokenized with one question to the tokenizer's thread. */

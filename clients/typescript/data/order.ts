@@ -8,6 +8,8 @@ export interface BatchLimits {
   readonly batchSize: number;
   /** Most rows of a padded micro-batch (sequences times the longest of them). */
   readonly maxTokensPerBatch: number;
+  /** Rows of a sequence of so many tokens. Default: as many. */
+  readonly rowsOf?: ((length: number) => number) | undefined;
 }
 
 /** Limits of a micro-batch and the seed of its order. */
@@ -65,18 +67,19 @@ export function evaluationBatches(
 }
 
 function cut(order: readonly number[], lengths: readonly number[], options: BatchLimits): readonly (readonly number[])[] {
+  const { rowsOf = (length: number) => length } = options;
   const batches: number[][] = [];
   let current: number[] = [];
   let longest = 0;
   for (const index of order) {
-    const padded = Math.max(longest, lengths[index]!);
+    const padded = Math.max(longest, rowsOf(lengths[index]!));
     if (current.length === options.batchSize || padded * (current.length + 1) > options.maxTokensPerBatch) {
       if (current.length > 0) batches.push(current);
       current = [];
       longest = 0;
     }
     current.push(index);
-    longest = Math.max(longest, lengths[index]!);
+    longest = Math.max(longest, rowsOf(lengths[index]!));
   }
   if (current.length > 0) batches.push(current);
   return batches;

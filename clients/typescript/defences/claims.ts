@@ -1,7 +1,15 @@
-/** What may be claimed of each defence, by its name: each sentence from the defence's own file. */
-import { ROW_NOISE_CLAIM } from './row-noise.js';
-
-/** By name, in the order in which documents show them. */
-export const defenceClaims: Readonly<Record<string, string>> = {
-  'row-noise': ROW_NOISE_CLAIM,
-};
+/**
+ * What may be claimed of each defence, and no more: help, runs, `inspect` and documents show these
+ * sentences.
+ */
+export const defenceClaims = {
+  'row-noise':
+    'A row that is sent again has the same noise, so that averaging over epochs and repeats removes none of it. ' +
+    'There is no formal guarantee; without client-held blocks a look-up by the vendor still finds the tokens until the task is lost.',
+  'token-noise':
+    'Every embedding is clipped and gets Gaussian noise, once for each record: what its row shows is bounded by the printed (token, epsilon, delta). ' +
+    'It covers neither cotangents, and so labels, nor lengths, nor a whole text; at a small epsilon the task is lost.',
+  'pad-lengths':
+    'Lengths of sequences and sizes of messages are those of the listed lengths, for more rows up, and all of them down. ' +
+    'To a party that looks at values, filler rows and zero cotangents show where a text ends.',
+} as const satisfies Readonly<Record<string, string>>;

@@ -3,22 +3,40 @@ import { randomUUID } from 'node:crypto';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Batch } from '../data/batch.js';
 import type { Defence } from './defence.js';
+import { type PadLengths, padBatch } from './pad-lengths.js';
 import type { PullBack, RowPlace, RowStage } from './row-stage.js';
 
 /** The vjp of what was done to a batch's rows: their cotangent, changed in place. */
 export type BatchPullBack = (cotangent: Tensor<'float32'>) => void;
 
 /** The part of a batch that says which text each row belongs to. */
-type Texts = Pick<Batch, 'tokenIds' | 'lengths' | 'shared'>;
+type Texts = Pick<Batch, 'tokenIds' | 'lengths' | 'shared' | 'records'>;
 
 export class Defences {
   readonly #rows: readonly RowStage[];
+  readonly #pad: PadLengths | undefined;
   /** All of them, in the order in which they act. */
   readonly all: readonly Defence[];
 
-  constructor(rows: readonly RowStage[] = []) {
+  constructor(rows: readonly RowStage[] = [], pad?: PadLengths) {
     this.#rows = rows;
-    this.all = rows;
+    this.#pad = pad;
+    this.all = [...(pad === undefined ? [] : [pad]), ...rows];
+  }
+
+  /** Whether texts get filler, so that each of their messages has all rows of a text. */
+  get pads(): boolean {
+    return this.#pad !== undefined;
+  }
+
+  /** Rows of a text of so many tokens. @param most that the model has positions for */
+  paddedLength(length: number, most: number): number {
+    return this.#pad?.padded(length, most) ?? length;
+  }
+
+  /** A batch with filler after its sequences, where that is on. */
+  pad(batch: Batch, most: number): Batch {
+    return this.#pad === undefined ? batch : padBatch(batch, this.#pad, most);
   }
 
   /** Whether equal beginnings of texts are sent with noise of their own, and so not shared. */
@@ -35,7 +53,7 @@ export class Defences {
    * Changes the rows of a batch's sequences in place.
    * @param rows [batch, sequence, hiddenSize]; those beyond a sequence's length stay as they are
    */
-  defendBatch(place: RowPlace, rows: Tensor<'float32'>, { tokenIds, lengths, shared }: Texts): BatchPullBack {
+  defendBatch(place: RowPlace, rows: Tensor<'float32'>, { tokenIds, lengths, shared, records }: Texts): BatchPullBack {
     if (!this.#rows.some((stage) => stage.place === place)) return () => undefined;
     const [, sequence, hiddenSize] = rows.shape as [number, number, number];
     const before = shared === undefined ? [] : Array.from(shared.data, Number);
@@ -43,7 +61,7 @@ export class Defences {
       const tokens = [...before, ...Array.from(tokenIds.data.subarray(b * sequence, b * sequence + length), Number)];
       const start = b * sequence * hiddenSize;
       const part = (values: Float32Array) => values.subarray(start, start + length * hiddenSize);
-      const pullBack = this.defendText(place, part(rows.data), { hiddenSize, tokens, record: '' });
+      const pullBack = this.defendText(place, part(rows.data), { hiddenSize, tokens, record: records?.[b] ?? this.newRecord() });
       return (cotangent: Float32Array) => pullBack(part(cotangent));
     });
     return ({ data }) => {

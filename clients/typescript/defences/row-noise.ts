@@ -4,12 +4,9 @@
  * @see Feyisetan et al., arXiv:1910.08902, sec. 3 (the sampler)
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { defenceClaims } from './claims.js';
 import type { NoiseSecret, RowBytes } from './noise-secret.js';
 import type { RowStage } from './row-stage.js';
-
-export const ROW_NOISE_CLAIM =
-  'A row that is sent again has the same noise, so that averaging over epochs and repeats removes none of it. ' +
-  'There is no formal guarantee; without client-held blocks a look-up by the vendor still finds the tokens until the task is lost.';
 
 /** @param deviation Of the rows without noise: the unit of `scale`. */
 export interface RowNoiseOptions {
@@ -26,7 +23,7 @@ export function rowNoise({ scale, deviation, secret }: RowNoiseOptions): RowStag
   return {
     name: 'row-noise',
     settings: { scale },
-    claim: ROW_NOISE_CLAIM,
+    claim: defenceClaims['row-noise'],
     place: 'cut',
     perRecord: false,
     apply({ rows, hiddenSize, tokens, record }) {

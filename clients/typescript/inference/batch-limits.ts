@@ -15,8 +15,11 @@ export function batchLimits(
   // Rows of the largest message, hidden states and adapter together.
   const rowsOfMessage = Math.floor(limits.maxMessageBytes / wireBytes([1, dims.hiddenSize], wireDtype));
   const room = Math.min(limits.maxTokens, rowsOfMessage) - (adapter?.numVirtualTokens ?? 0);
+  const { defences } = model;
+  const most = model.maxLength(adapter?.numVirtualTokens ?? 0);
   return {
     batchSize: Math.min(options.batchSize ?? 8, limits.maxBatch),
     maxTokensPerBatch: Math.min(options.maxTokensPerBatch ?? room, room),
+    ...(defences.pads && { rowsOf: (length: number) => defences.paddedLength(length, most) }),
   };
 }

@@ -70,8 +70,9 @@ export class DecodeSession {
   }
 
   /** Whether sessions of a model and an adapter's parts are possible at all. */
-  static possible({ bundle, remote }: SplitModel, parts: StepParts): boolean {
-    return canDecode(bundle, remote, parts);
+  static possible({ bundle, remote, defences }: SplitModel, parts: StepParts): boolean {
+    // Each row that is appended would show how long the text is.
+    return !defences.pads && canDecode(bundle, remote, parts);
   }
 
   /** What to tell of a bundle without sessions, though the gateway has them; else undefined. */

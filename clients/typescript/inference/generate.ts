@@ -91,7 +91,9 @@ async function* continueGuided(
   for (const [index, { finish }] of all.entries()) if (finish !== undefined) yield { index, text: '', finish };
   const decodes = DecodeSession.possible(model, parts ?? {});
   const sourceOptions = { model, parts: parts ?? {}, limits, signal };
-  const texts = all.map((text) => new DraftedText(text, decodes ? draftTokens : 0, model.drafter));
+  // A draft repeats tokens of the text: each would be sent again, with other noise.
+  const drafts = decodes && !model.defences.apart ? draftTokens : 0;
+  const texts = all.map((text) => new DraftedText(text, drafts, model.drafter));
   const source = decodes ? decodeSessions(sourceOptions) : wholeSequences(sourceOptions);
   try {
     for (;;) {

@@ -63,21 +63,31 @@ export interface LogitsOptions {
 
 /** Computes the whole sequence for each token. */
 export function wholeSequences({ model, parts, limits, signal }: LogitsOptions): LogitsSource {
+  /** Which record a text is, as long as it grows. */
+  const records = new Map<Growing, string>();
+  const recordOf = (text: Growing): string => {
+    const record = records.get(text) ?? model.defences.newRecord();
+    records.set(text, record);
+    return record;
+  };
   return {
     async next(texts) {
       const logits: NextLogits[] = [];
       const lengths = texts.map(({ ids }) => ids.length);
       for (const group of evaluationBatches(lengths, limits)) {
         const batch = unlabelledBatch(group.map((at) => texts[at]!.ids));
-        const { data } = await model.nextLogits(batch, parts, signal);
+        const known = { ...batch, records: group.map((at) => recordOf(texts[at]!)) };
+        const { data } = await model.nextLogits(known, parts, signal);
         const rows = rowsOf(data, model.bundle.vocabSize);
         for (const [row, at] of group.entries()) logits[at] = [rows[row]!];
       }
       return logits;
     },
-    fork: () => Promise.resolve(),
-    end: () => undefined,
-    close: () => undefined,
+    async fork(from, to) {
+      records.set(to, recordOf(from));
+    },
+    end: (text) => void records.delete(text),
+    close: () => records.clear(),
   };
 }
 

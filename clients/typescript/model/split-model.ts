@@ -114,8 +114,9 @@ export class SplitModel {
    * @returns [rows, hiddenSize]
    */
   async hiddenStates(batch: Batch, parts: StepParts, which: 'last' | 'all', signal?: AbortSignal): Promise<Tensor<'float32'>> {
-    const { positions } = (which === 'last' ? lastRows : tokenRowsOf)(batch, promptRowsOf(parts));
-    return (await splitStep(this, { batch, parts, positions, training: false, signal })).rows;
+    const padded = this.#padded(batch, parts);
+    const { positions } = (which === 'last' ? lastRows : tokenRowsOf)(padded, promptRowsOf(parts));
+    return (await splitStep(this, { batch: padded, parts, positions, training: false, signal })).rows;
   }
 
   /** Logits of some rows at a time, so that their memory is bounded. @param rows [rows, d] */
@@ -132,9 +133,11 @@ export class SplitModel {
 
   /**
    * A batch as it is sent: text that all its sequences begin with goes through the model once. A
-   * prefix's keys and values have no rows before them, so its text is not shared.
+   * prefix's keys and values have no rows before them, so its text is not shared. Neither is text
+   * whose length defences hide, or whose rows they change apart.
    */
   sharing(batch: Batch, parts: StepParts): Batch {
+    if (this.defences.pads) return this.#padded(batch, parts);
     const { shareText: wanted, card } = this.remote.connection;
     const { adapters, limits, protection } = card;
     // A vendor that bounds a soft prompt's rows has not thought of text among them.
@@ -147,6 +150,10 @@ export class SplitModel {
     )
       return batch;
     return shareText(batch, limits.maxVirtualTokens - promptRowsOf(parts));
+  }
+
+  #padded(batch: Batch, { softPrompt, prefix }: StepParts): Batch {
+    return this.defences.pad(batch, this.maxLength(softPrompt?.shape[0] ?? prefix?.shape[2] ?? 0));
   }
 
   async #lastLogits(whole: Batch, parts: StepParts, width: number, signal?: AbortSignal): Promise<Tensor<'float32'>> {

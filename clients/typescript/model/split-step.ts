@@ -79,11 +79,13 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
 
   const trainsBelowTop = trainedKind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
   const hasTop = bundle.has('top');
+  // Rows that carry loss would end where the text before the filler ends.
+  const asksAll = hasTop || batch.ends !== undefined;
   const step = await remote.forward({
     hiddenStates,
     lengths: batch.lengths,
     adapter: sent === undefined ? undefined : { kind: kind as VirtualTokenKind, value: sent },
-    positions: hasTop ? undefined : positions,
+    positions: asksAll ? undefined : positions,
     training: training && trainsBelowTop,
     signal,
   });
@@ -95,7 +97,8 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
         ...(topVariant.trained ? await bundle.spanWeights('top', blockWeights!) : {}),
       }
     : undefined;
-  const rows = topFeeds === undefined ? step.output : (await bundle.spanForward(topVariant, topFeeds, signal)).rows!;
+  const picked = asksAll ? positions : undefined;
+  const rows = topFeeds === undefined ? pickRows(step.output, picked) : (await bundle.spanForward(topVariant, topFeeds, signal)).rows!;
 
   const backward = async (cotangent: Floats): Promise<StepCotangents> => {
     const vjpOptions = { weights: blockWeights, signal };
@@ -108,10 +111,13 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
     if (!trainsBelowTop) return weightCotangents(blockWeights, { ...above });
 
     const trainsBottom = bottomVariant.trained || tokenRows !== undefined || (trainedKind !== 'none' && bottomBlocks > 0);
-    const back = await step.backward(above === undefined ? cotangent : joinRows(above, step.output.shape), {
-      wantHiddenStates: trainsBottom,
-      signal,
-    });
+    const back = await step.backward(
+      above === undefined ? scatterRows(cotangent, picked, step.output.shape) : joinRows(above, step.output.shape),
+      {
+        wantHiddenStates: trainsBottom,
+        signal,
+      },
+    );
     if (sent !== undefined && back.adapter === undefined) {
       throw new CutlayerError('INTERNAL', 'the gateway answered Backward without an adapter cotangent');
     }
@@ -215,6 +221,24 @@ function spanKindOf({ softPrompt, prefix }: StepParts): SpanKind {
     throw new CutlayerError('INVALID_ARGUMENT', 'a step takes a soft prompt or a prefix, not both');
   }
   return softPrompt !== undefined ? 'softPrompt' : prefix !== undefined ? 'prefix' : 'none';
+}
+
+/** Rows of [R, d] by their numbers; without numbers all. */
+function pickRows(all: Floats, numbers: readonly number[] | undefined): Floats {
+  if (numbers === undefined) return all;
+  const d = all.shape[1]!;
+  const picked = new Float32Array(numbers.length * d);
+  for (const [at, row] of numbers.entries()) picked.set(all.data.subarray(row * d, (row + 1) * d), at * d);
+  return f32([numbers.length, d], picked);
+}
+
+/** The vjp of {@link pickRows}. */
+function scatterRows(cotangent: Floats, numbers: readonly number[] | undefined, shape: readonly number[]): Floats {
+  if (numbers === undefined) return cotangent;
+  const [, d] = shape as [number, number];
+  const all = zeros(shape);
+  for (const [at, row] of numbers.entries()) all.data.set(cotangent.data.subarray(at * d, (at + 1) * d), row * d);
+  return all;
 }
 
 /** A copy of some layers of a prefix: [count, 2, P, numKvHeads, headDim]. */

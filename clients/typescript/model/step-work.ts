@@ -31,7 +31,7 @@ export function stepWork({ bundle, remote }: Pick<SplitModel, 'bundle' | 'remote
       : prefix !== undefined
         ? wireBytes([bundle.dims.backbone, ...prefix.shape.slice(1)], wireDtype)
         : 0;
-  const wanted = wireBytes([bundle.has('top') ? rows : shape.positions, hiddenSize], wireDtype);
+  const wanted = wireBytes([bundle.has('top') || batch.ends !== undefined ? rows : shape.positions, hiddenSize], wireDtype);
   const trainsBottom = bundle.holdsSome('bottom', blockWeights);
   const given = softPrompt !== undefined || prefix !== undefined;
   const forward = { forward: rows, backward: 0, bytesIn: text + virtual, bytesOut: wanted };

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import type { StepParts } from '../../../clients/typescript/adapters/adapter.js';
 import { makeBatch, unlabelledBatch } from '../../../clients/typescript/data/batch.js';
+import { Defences } from '../../../clients/typescript/defences/defences.js';
+import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.js';
+import { tokenNoise } from '../../../clients/typescript/defences/token-noise.js';
 import { DecodeSession } from '../../../clients/typescript/inference/decode-session.js';
 import { f32 } from '../../../src/tensor/tensor.js';
 import { type DefendedRig, defendedRig, noisy } from '../../support/defended-rig.js';
@@ -66,6 +69,33 @@ for (const { fixture, ...cut } of depth(cuts, cuts.slice(0, 2))) {
       const expected = cotangents.softPrompt!.data.reduce((sum, value, i) => sum + value * Math.cos(3 * i), 0);
       const found = ((await at(0.01)) - (await at(-0.01))) / 0.02;
       assert.ok(Math.abs(found - expected) < 0.02 * Math.max(1, Math.abs(expected)), `${found}, cotangent says ${expected}`);
+    });
+
+    it('are clipped and noised before the held blocks, apart for each record, with the derivatives of the clip', async () => {
+      const secret = NoiseSecret.parse('7'.repeat(64), 'test');
+      const clipNorm = 0.8 * rig.deviation * Math.sqrt(rig.bundle.dims.hiddenSize);
+      const { model, sent } = await rig.model(new Defences([tokenNoise({ clipNorm, noiseMultiplier: 0.05, secret })]));
+      const known = { ...batch, records: ['a', 'b', 'c'] };
+      for (const each of [known, known, batch]) await model.evaluate(each, prompt());
+      assert.equal(sent[0]!.lengths[0], sequences[0]!.length);
+      assert.deepEqual(sent[0]!.hiddenStates, sent[1]!.hiddenStates);
+      assert.notDeepEqual(sent[0]!.hiddenStates, sent[2]!.hiddenStates);
+      const tokenIds = [0, 5, 9];
+      const rows = (await rig.bundle.embed(tokenIds)).data.map((value) => value / rig.bundle.embedScale);
+      const parts = (by: number): StepParts => ({
+        tokenRows: {
+          tokenIds,
+          rows: f32(
+            [3, rig.bundle.dims.hiddenSize],
+            rows.map((value, i) => value * (1 + by * Math.cos(i))),
+          ),
+        },
+      });
+      const { cotangents } = await model.gradient(known, parts(0));
+      const expected = cotangents.tokenRows!.data.reduce((sum, value, i) => sum + value * rows[i]! * Math.cos(i), 0);
+      const at = async (by: number) => (await model.evaluate(known, parts(by))).lossSum;
+      const found = ((await at(0.01)) - (await at(-0.01))) / 0.02;
+      assert.ok(Math.abs(found - expected) < 0.03 * Math.max(0.5, Math.abs(expected)), `${found}, cotangent says ${expected}`);
     });
 
     it('are the same token by token as in whole sequences, also after a rollback', async () => {

@@ -2,7 +2,7 @@
 
 import { byteText } from '../../../../src/files/byte-text.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
-import { loadExamples } from '../../data/examples.js';
+import { loadExamples, numbered } from '../../data/examples.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { evaluate } from '../../inference/evaluate.js';
 import { exampleOptions } from '../example-options.js';
@@ -19,7 +19,7 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
     const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
     const reading = exampleOptions(flags, adapter, { room, ...limits }, signal);
-    const examples = await loadExamples(flags.data, bundle.tokenizer, reading);
+    const examples = numbered('data', await loadExamples(flags.data, bundle.tokenizer, reading));
     checkFits(examples, limits, flags.maxTokens);
     const result = await evaluate(model, adapter, examples, {
       ...limits,

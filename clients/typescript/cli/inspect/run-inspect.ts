@@ -96,7 +96,12 @@ function describe(report: AdapterReport, { signedBy, fit, virtualTokens: rows }:
     ),
   ];
   for (const defence of report.defences)
-    lines.push(labelled('trained with', `${defenceText(defence)}: ${defenceClaims[defence.name] ?? 'this version does not know it'}`));
+    lines.push(
+      labelled(
+        'trained with',
+        `${defenceText(defence)}: ${(defenceClaims as Readonly<Record<string, string>>)[defence.name] ?? 'this version does not know it'}`,
+      ),
+    );
   if (signedBy !== undefined) lines.push(labelled('bundle', signedBy === null ? 'not signed' : `signed by ${signedBy}`));
   if (fit !== undefined) lines.push(labelled('fits the bundle', fit.fits ? 'yes' : `NO: ${fit.reason}`));
   if (training !== undefined) {

@@ -6,7 +6,7 @@ import { loadAdapter } from '../../adapters/load.js';
 import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
 import { settingReaders } from '../../adapters/setting-table.js';
 import type { ChargedWork } from '../../connection/charged-work.js';
-import { type Example, loadExamples } from '../../data/examples.js';
+import { type Example, loadExamples, numbered } from '../../data/examples.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
@@ -61,9 +61,11 @@ export async function prepareTraining(
   const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
   const { numVirtualTokens } = adapter;
-  const examples = given ?? (await readExamples(flags.data, flags, session, model, adapter, signal));
+  const examples = given ?? numbered('data', await readExamples(flags.data, flags, session, model, adapter, signal));
   const validation =
-    flags.validation === undefined ? undefined : await readExamples(flags.validation, flags, session, model, adapter, signal);
+    flags.validation === undefined
+      ? undefined
+      : numbered('validation', await readExamples(flags.validation, flags, session, model, adapter, signal));
   const limits = limitsOf(flags, model, adapter);
   for (const read of [examples, validation ?? []]) checkFits(read, limits, flags.maxTokens);
   const order = { ...limits, seed: flags.seed, shuffle: true };
