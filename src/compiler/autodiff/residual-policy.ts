@@ -9,7 +9,7 @@
  */
 
 import { dtypes } from '../../tensor/dtype.js';
-import type { Dim } from '../onnx/dim.js';
+import { type Dim, shareParts } from '../onnx/dim.js';
 import { inputsOf, type Node, nodesBelow, type OpNode, type Value } from '../onnx/value.js';
 
 /** Sizes assumed for symbols when bytes are compared; others count as {@link DEFAULT_SIZE}. */
@@ -81,9 +81,14 @@ function nominalDim(dim: Dim, sizes: NominalSizes): number {
   return [...dim.terms].reduce(
     (sum, [monomial, coefficient]) =>
       sum +
-      (monomial === '' ? coefficient : monomial.split('*').reduce((product, name) => product * (sizes[name] ?? DEFAULT_SIZE), coefficient)),
+      (monomial === '' ? coefficient : monomial.split('*').reduce((product, name) => product * nominalSymbol(name, sizes), coefficient)),
     0,
   );
+}
+
+function nominalSymbol(name: string, sizes: NominalSizes): number {
+  const share = shareParts(name);
+  return share === undefined ? (sizes[name] ?? DEFAULT_SIZE) : Math.floor(nominalDim(share.whole, sizes) / share.parts);
 }
 
 /** The nodes that depend on weights, constants and sizes alone. */

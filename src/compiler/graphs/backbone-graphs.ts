@@ -2,6 +2,7 @@
 import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import type { Partition } from '../autodiff/partition.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
+import type { Optimizations } from '../models/optimizations.js';
 import type { ModelDescription } from '../models/registry.js';
 import { partitionStep } from './graph-pair.js';
 import { buildSpan } from './span.js';
@@ -13,8 +14,8 @@ import { buildSpan } from './span.js';
  * `hiddenStatesCotangent` and `softPromptCotangent` or `prefixCotangent`, each of its input's
  * shape.
  */
-export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind): Partition {
-  const decoder = new DecoderGraph(model);
+export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind, optimizations?: Optimizations): Partition {
+  const decoder = new DecoderGraph(model, 'frozen', optimizations);
   const { rows, wrt } = buildSpan(decoder, cut, 'backbone', kind);
   return partitionStep(decoder.g, rows, wrt);
 }

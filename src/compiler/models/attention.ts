@@ -6,14 +6,14 @@
  * needed.
  */
 
-import { f32 } from '../../tensor/tensor.js';
-import type { GraphBuilder } from '../onnx/builder.js';
-import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
+import { type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderGraph } from './decoder-weights.js';
+import { causalMask, scoresOf } from './masked-scores.js';
 import { normalize } from './norm.js';
 import { type Rotation, rotate } from './rope.js';
-import { joinRows, type RowLayout, type SplitRows, splitRows, textRows } from './rows.js';
+import { joinRows, type RowLayout, type SplitRows, splitRows } from './rows.js';
+import { attendText, type PrefixBlock } from './text-attention.js';
 
 export interface AttentionContext {
   readonly layout: RowLayout;
@@ -24,15 +24,6 @@ export interface AttentionContext {
   /** Called with each block's keys (after rope) and values, each [R, numKvHeads * headDim]. */
   readonly onKeyValue?: ((layer: number, own: PrefixBlock) => void) | undefined;
 }
-
-/** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
-export interface PrefixBlock {
-  readonly key: Value;
-  readonly value: Value;
-}
-
-/** Added to scores of later keys: exp of it is 0, and it is finite, so nothing becomes NaN. */
-export const AHEAD = -1e30;
 
 /**
  * Attention of one block.
@@ -107,18 +98,6 @@ function normalizeHeads(decoder: DecoderGraph, layer: number, x: Value, role: 'q
 }
 
 /**
- * The scores of queries against keys: scaled, and capped if the spec has a cap.
- * @param queries [..., Q, headDim]
- * @param keys [..., K, headDim]
- * @returns [..., Q, K]
- */
-function scoresOf({ g, spec }: DecoderGraph, queries: Value, keys: Value): Value {
-  const { scale, softcap } = spec.attention;
-  if (softcap === null) return g.fusedMatMul(queries, keys, { alpha: scale, transB: 1 });
-  return g.mul(g.tanh(g.fusedMatMul(queries, keys, { alpha: scale / softcap, transB: 1 })), softcap);
-}
-
-/**
  * The prompt's rows attend among themselves.
  * @param query [P, numHeads * headDim]
  * @returns [P, numHeads * headDim]
@@ -141,55 +120,4 @@ function attendPrompt(
   const mixed = g.matMul(weights, g.transpose(shared.value, [1, 0, 2])); // [kv, group * P, headDim]
   const byToken = g.transpose(g.reshape(mixed, [numKvHeads, group, P, headDim]), [2, 0, 1, 3]); // [P, kv, group, headDim]
   return g.reshape(byToken, [P, numHeads * headDim]); // [P, numHeads * headDim]
-}
-
-/**
- * The text's rows attend to the virtual tokens and to their own sequence.
- * @param query [B * S, numHeads * headDim]
- * @param key [B * S, numKvHeads * headDim]
- * @param value [B * S, numKvHeads * headDim]
- * @returns [B * S, numHeads * headDim]
- */
-function attendText(
-  decoder: DecoderGraph,
-  layout: RowLayout,
-  window: number | null,
-  query: Value,
-  key: Value,
-  value: Value,
-  shared: PrefixBlock | undefined,
-): Value {
-  const { g, spec } = decoder;
-  const { numHeads, numKvHeads, headDim } = spec.attention;
-  const { batch: B, sequence: S, virtualTokens: P } = layout;
-  const group = numHeads / numKvHeads;
-  const T = addDims(P, S);
-  const grouped = g.transpose(g.reshape(query, [B, S, numKvHeads, group, headDim]), [0, 2, 3, 1, 4]); // [B, kv, group, S, headDim]
-  const rows = g.reshape(grouped, [B, numKvHeads, multiplyDims(group, S), headDim]); // [B, kv, group * S, headDim]
-  const bySequence = (own: Value, virtual: Value | undefined): Value => {
-    const ownHeads = g.reshape(own, [B, S, numKvHeads, headDim]); // [B, S, kv, headDim]
-    if (virtual === undefined) return g.transpose(ownHeads, [0, 2, 1, 3]); // [B, kv, S, headDim]
-    const everywhere = g.expand(virtual, [B, P, numKvHeads, headDim]); // P rows a sequence: small beside the scores
-    return g.transpose(g.concat([everywhere, ownHeads], 1), [0, 2, 1, 3]); // [B, kv, P + S, headDim]
-  };
-  const scores = scoresOf(decoder, rows, bySequence(key, shared?.key)); // [B, kv, group * S, P + S]
-  const masked = g.add(g.reshape(scores, [B, numKvHeads, group, S, T]), causalMask(g, S, P, window)); // [B, kv, group, S, P + S]
-  const weights = g.reshape(g.softmax(masked), [B, numKvHeads, multiplyDims(group, S), T]); // [B, kv, group * S, P + S]
-  const mixed = g.matMul(weights, bySequence(value, shared?.value)); // [B, kv, group * S, headDim]
-  const byToken = g.transpose(g.reshape(mixed, [B, numKvHeads, group, S, headDim]), [0, 3, 1, 2, 4]); // [B, S, kv, group, headDim]
-  return g.reshape(byToken, [textRows(layout), numHeads * headDim]); // [B * S, numHeads * headDim]
-}
-
-/**
- * Added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key,
- * then {@link AHEAD}. With a window, keys `window` or more behind the query also get {@link AHEAD}.
- * @returns [rows, before + rows]
- */
-function causalMask(g: GraphBuilder, rows: Dim, before: Dim, window: number | null): Value {
-  const all = addDims(before, rows);
-  const keys = g.range(0, all); // [before + rows]
-  const last = g.unsqueeze(g.range(before, all), [1]); // [rows, 1]: the last key that each query sees
-  const unseen = g.constant(f32([], [AHEAD]));
-  const upToOwn = g.where(g.lessOrEqual(keys, last), g.constant(f32([], [0])), unseen);
-  return window === null ? upToOwn : g.where(g.less(g.sub(last, window), keys), upToOwn, unseen);
 }

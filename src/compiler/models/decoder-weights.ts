@@ -1,6 +1,7 @@
 /** A decoder's weights by role; only requested ones become initializers or inputs. */
 import { GraphBuilder } from '../onnx/builder.js';
 import type { Value } from '../onnx/value.js';
+import { optimizations as defaults, type Optimizations } from './optimizations.js';
 import type { DecoderSpec } from './spec.js';
 import type { BlockRole, LayerRole, ModelRole, WeightTable } from './weights.js';
 
@@ -14,6 +15,7 @@ export class DecoderGraph {
     model: { readonly spec: DecoderSpec; readonly weights: WeightTable },
     /** `inputs`: the blocks' weights are graph inputs, for clients that train them. */
     private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
+    readonly optimizations: Optimizations = defaults,
   ) {
     this.spec = model.spec;
     this.#table = model.weights;

@@ -1,13 +1,14 @@
 /** The decoder's blocks over flat rows: the one implementation of bottom, backbone and top. */
 import { addDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
-import { type AttentionContext, attention, type PrefixBlock } from './attention.js';
+import { type AttentionContext, attention } from './attention.js';
 import type { DecoderGraph } from './decoder-weights.js';
 import { mlp } from './mlp.js';
 import { normalize } from './norm.js';
 import { rotation } from './rope.js';
 import { type RowLayout, rowPositions } from './rows.js';
 import type { DecoderSpec, RopeSpec } from './spec.js';
+import type { PrefixBlock } from './text-attention.js';
 
 /** Which blocks run, and on which adapter and rows. */
 export interface BlockRange {

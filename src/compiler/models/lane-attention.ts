@@ -15,8 +15,8 @@ import { f32 } from '../../tensor/tensor.js';
 import type { GraphBuilder } from '../onnx/builder.js';
 import { addDims, type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
-import { AHEAD } from './attention.js';
 import type { DecoderGraph } from './decoder-weights.js';
+import { AHEAD } from './masked-scores.js';
 import type { AttentionSpec } from './spec.js';
 
 /** The inner dimension up to which a product is one block. */

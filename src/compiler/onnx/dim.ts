@@ -34,6 +34,28 @@ export function symbolName(dim: Dim): string | undefined {
   return typeof dim !== 'number' && SYMBOL.test(dim.text) ? dim.text : undefined;
 }
 
+/** Between a symbol's name and a number, in the name of that symbol's share. */
+const SHARE = /^(.+)_over_([1-9][0-9]*)$/;
+
+/**
+ * `dim / parts` rounded down, of a number or one symbol. Of a symbol it is a symbol of its own,
+ * `S_over_2`, whose size a graph computes.
+ * @throws CutlayerError INVALID_GRAPH for any other dimension
+ */
+export function shareOf(dim: Dim, parts: number): Dim {
+  if (parts === 1) return dim;
+  if (typeof dim === 'number') return Math.floor(dim / parts);
+  const name = symbolName(dim);
+  if (name === undefined) throw new CutlayerError('INVALID_GRAPH', `share: expected a number or one symbol, got ${dim.text}`);
+  return symbol(`${name}_over_${parts}`);
+}
+
+/** The symbol and the number of parts that a symbol was made from by {@link shareOf}. */
+export function shareParts(name: string): { readonly whole: SymbolicDim; readonly parts: number } | undefined {
+  const found = SHARE.exec(name);
+  return found === null ? undefined : { whole: symbol(found[1]!), parts: Number(found[2]) };
+}
+
 /** The canonical text of a dimension: `7`, `B`, `B*S+P`. */
 export function dimText(dim: Dim): string {
   return typeof dim === 'number' ? String(dim) : dim.text;

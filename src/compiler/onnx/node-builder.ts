@@ -6,7 +6,7 @@
 import { CutlayerError } from '../../errors.js';
 import type { DType } from '../../tensor/dtype.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
-import { type Dim, type Shape, symbol, symbolName } from './dim.js';
+import { type Dim, type Shape, type SymbolicDim, shareParts, symbol, symbolName } from './dim.js';
 import { NodeTable } from './node-table.js';
 import { type AttributeArguments, type AttributeValue, inputsOfOp, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
@@ -109,13 +109,20 @@ export class NodeBuilder {
   /** The run-time size of one dimension, int64 [1], from the sizes of its symbols. */
   #sizeVector(dim: Dim): Value {
     if (typeof dim === 'number') return this.ints([dim]);
-    if (symbolName(dim) !== undefined) return this.table.symbolSize(dim);
+    if (symbolName(dim) !== undefined) return this.#symbolSize(dim);
     const products = [...dim.terms].map(([monomial, coefficient]) => {
-      const factors = monomial === '' ? [] : monomial.split('*').map((name) => this.table.symbolSize(symbol(name)));
+      const factors = monomial === '' ? [] : monomial.split('*').map((name) => this.#symbolSize(symbol(name)));
       if (coefficient !== 1 || factors.length === 0) factors.push(this.ints([coefficient]));
       return factors.reduce((product, factor) => this.apply('Mul', { A: product, B: factor }));
     });
     return products.reduce((sum, product) => this.apply('Add', { A: sum, B: product }));
+  }
+
+  #symbolSize(dim: SymbolicDim): Value {
+    const share = shareParts(dim.text);
+    return share === undefined
+      ? this.table.symbolSize(dim)
+      : this.table.computedSize(dim, 'Div', [this.#sizeVector(share.whole), this.ints([share.parts])]);
   }
 
   /** start, start + delta, … below limit, int64; each end is a dimension. */

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { CutlayerError } from '../../errors.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { type Dim, type Shape, shapesEqual, shapeText, symbolName } from './dim.js';
+import { type Dim, dimText, type Shape, shapesEqual, shapeText, symbolName } from './dim.js';
 import { type AttributeValue, type OpName, signatureOf } from './op-signatures.js';
 import { inferTypes } from './shape-rules.js';
 import { type Node, nodeText, type OpNode, type Value, type ValueType } from './value.js';
@@ -71,6 +71,13 @@ export class NodeTable {
       (id, outputs) => ({ kind: 'symbol', symbol: name, id, outputs }),
       () => [type],
     )[0]!;
+  }
+
+  /** The size of a symbol that an op computes on other sizes, int64 [1]. */
+  computedSize(dim: Dim, op: OpName, inputs: readonly Value[]): Value {
+    const type: ValueType = { dtype: 'int64', shape: [1], content: [dim] };
+    const make = (id: number, outputs: readonly Value[]): OpNode => ({ kind: 'op', op, inputs, attributes: {}, scope: '', id, outputs });
+    return this.#intern(`size|${dimText(dim)}`, make, () => [type])[0]!;
   }
 
   /**

@@ -46,12 +46,12 @@ describe('models: choices', () => {
   it('blocks share one mask a kind and one rotation a rope', () => {
     const [plain] = opsOf(llama);
     const [windowed] = opsOf({ ...sizes, model_type: 'mistral', sliding_window: 4 });
-    // the text's mask and the prompt's, each with a second bound
-    assert.deepEqual([count(plain, 'Where'), count(windowed, 'Where')], [2, 4]);
+    // the masks of the text's two halves and the prompt's, each with a second bound
+    assert.deepEqual([count(plain, 'Where'), count(windowed, 'Where')], [3, 6]);
     const gemma3 = { ...sizes, model_type: 'gemma3_text', sliding_window: 4, sliding_window_pattern: 2 };
     const [two] = opsOf(gemma3);
     assert.deepEqual([count(plain, 'Cos'), count(two, 'Cos')], [1, 2]);
-    assert.equal(count(two, 'Where'), 4);
+    assert.equal(count(two, 'Where'), 6);
     const [dynamic] = opsOf({ ...llama, rope_scaling: { type: 'dynamic', factor: 2 } });
     assert.equal(count(dynamic, 'Pow'), 2);
   });

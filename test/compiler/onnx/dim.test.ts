@@ -7,6 +7,8 @@ import {
   multiplyDims,
   shapesEqual,
   shapeText,
+  shareOf,
+  shareParts,
   subtractDims,
   symbol,
   symbolName,
@@ -39,6 +41,17 @@ describe('symbolic dimensions', () => {
     assert.equal(divideDims(7, 2), undefined);
     assert.equal(divideDims(B, 0), undefined);
     assert.equal(divideDims(0, B), 0);
+  });
+
+  it('have a share rounded down, of a number or a symbol', () => {
+    assert.equal(shareOf(7, 2), 3);
+    assert.ok(dimsEqual(shareOf(S, 1), S));
+    assert.equal(dimText(shareOf(S, 2)), 'S_over_2');
+    assert.equal(dimText(subtractDims(S, shareOf(S, 2))), 'S-S_over_2');
+    const parts = shareParts('S_over_2');
+    assert.deepEqual([parts && dimText(parts.whole), parts?.parts], ['S', 2]);
+    assert.equal(shareParts('S'), undefined);
+    assert.throws(() => shareOf(rows, 2), { code: 'INVALID_GRAPH', message: 'share: expected a number or one symbol, got B*S+P' });
   });
 
   it('compare shapes by rank and every dimension', () => {
