@@ -1,8 +1,8 @@
 /**
  * Attention of the text's rows, the two halves of a sequence's queries apart: those of the first
  * half see no key of the second. Of an odd number of tokens the middle one is a query of both
- * halves, and counts in the second. So no half is ever empty: ONNX Runtime leaves the result of a
- * product unwritten if its inner dimension is 0, as a vjp's would be.
+ * halves, and counts in the second. So no half is ever empty. ONNX Runtime does not write the
+ * result of a product whose inner dimension is 0, and a vjp would have such products.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import { addDims, type Dim, multiplyDims, shareOf, subtractDims } from '../onnx/dim.js';
