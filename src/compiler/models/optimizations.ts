@@ -7,8 +7,8 @@ export interface Optimizations {
   /**
    * The first half of a sequence's queries meets the first half of its keys alone. Otherwise every
    * query meets every key, and a mask hides the later ones. So attention's products, masks and
-   * softmax do a quarter less, and hold half of the memory at a time. More parts would save up to
-   * half of the work, but each moves the keys once more, which costs short sequences time.
+   * softmax do a quarter less. More parts would save up to half of the work, but each moves the
+   * keys once more, which costs short sequences time.
    */
   readonly queryHalves: boolean;
 }
