@@ -27,6 +27,7 @@ export type RigOptions = Partial<AuditOptions> & { readonly wire?: WireDType };
 export interface AuditRig {
   readonly dir: string;
   readonly bundle: ClientBundle;
+  readonly examples: readonly Example[];
   /** Audits a few notes; without a gateway nothing is sent. @param name of the audit's directory */
   run(name: string, options?: RigOptions): Promise<AuditReport>;
   /** The same up to the suite. */
@@ -72,6 +73,7 @@ export async function auditRigOf(
   return {
     dir,
     bundle,
+    examples,
     run: (name, options = {}) => within(name, options, audit),
     open: (name, options = {}) => within(name, options, openAudit),
     accuracy: () =>
