@@ -3,6 +3,7 @@ import {
   type OptionRow,
   type OptionTable,
   optional,
+  parsedList,
   path,
   positiveNumber,
   positiveNumbers,
@@ -11,11 +12,14 @@ import {
   withDefault,
 } from '../../../src/options/option.js';
 import { defenceClaims } from '../defences/claims.js';
+import { type EntityKind, entityKindNames } from '../defences/entities.js';
 
 /** Whether some of them draw noise. */
 export function drawsNoise({ rowNoise, tokenNoise }: { readonly rowNoise?: unknown; readonly tokenNoise?: unknown }): boolean {
   return rowNoise !== undefined || tokenNoise !== undefined;
 }
+
+const kindOf = (given: unknown): EntityKind | undefined => entityKindNames.find((name) => name === given);
 
 /** Options of noise on tokens. */
 function ofTokens<T>(row: OptionRow<T>): OptionRow<T> {
@@ -46,6 +50,16 @@ export const defenceOptions = {
         `filler after each text, up to the next of these lengths, as 32,64,128; no decode sessions. ${defenceClaims['pad-lengths']}`,
       ),
     ),
+    redact: optional(
+      parsedList(
+        'kinds',
+        `kinds of entities to replace, of ${entityKindNames.join(', ')}. ${defenceClaims.redact}`,
+        'expected kinds',
+        kindOf,
+        { least: 1 },
+      ),
+    ),
+    redactWords: optional(path('file', 'words and names to replace too, one a line, in any case')),
     defenceSecretFile: noisy(
       optional(
         path(

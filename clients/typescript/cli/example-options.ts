@@ -2,6 +2,7 @@
 import { stderr } from '../../../src/files/output.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { ExampleOptions, OverlongPolicy } from '../data/examples.js';
+import { type Defences, noDefences } from '../defences/defences.js';
 
 export interface ExampleFlags extends Pick<ExampleOptions, 'objective' | 'format'> {
   readonly overlong: OverlongPolicy;
@@ -20,6 +21,7 @@ export function exampleOptions(
   adapter: Pick<Adapter, 'labels' | 'tasks' | 'spanKind'> | undefined,
   { room, maxTokensPerBatch }: { readonly room: number; readonly maxTokensPerBatch: number },
   signal: AbortSignal,
+  defences: Defences = noDefences,
 ): ExampleOptions {
   return {
     maxLength: Math.min(maxLength ?? room, room, objective === 'text' ? maxTokensPerBatch : room),
@@ -27,6 +29,7 @@ export function exampleOptions(
     appendEos: eos,
     objective,
     format,
+    redaction: defences.redacts ? defences.redaction : undefined,
     labels: adapter?.labels,
     tasks: adapter?.tasks,
     predictsFirst: adapter?.spanKind === 'softPrompt',

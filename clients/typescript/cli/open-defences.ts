@@ -8,6 +8,7 @@ import { defenceText } from '../defences/defence.js';
 import { Defences } from '../defences/defences.js';
 import { NoiseSecret } from '../defences/noise-secret.js';
 import { padLengths } from '../defences/pad-lengths.js';
+import { type Redactor, redactor } from '../defences/redaction.js';
 import { rowNoise } from '../defences/row-noise.js';
 import type { RowStage } from '../defences/row-stage.js';
 import { tokenNoise } from '../defences/token-noise.js';
@@ -31,9 +32,18 @@ export async function openDefences(flags: Partial<DefenceFlags> & { readonly met
   }
   if (lengths !== undefined && bundle.decoders.haveLongRope)
     throw new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
-  const defences = new Defences(rows, lengths && padLengths(lengths));
+  const defences = new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags));
   for (const line of [...defenceLines(defences), ...notes]) stderr.line(line);
   return defences;
+}
+
+async function redactorOf({ redact: kinds = [], redactWords: file }: Partial<DefenceFlags>): Promise<Redactor | undefined> {
+  if (file === undefined) return kinds.length === 0 ? undefined : redactor({ kinds });
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new CutlayerError('NOT_FOUND', `--redact-words ${file}: cannot be read (${cause.code ?? 'it failed'})`, { cause });
+  });
+  const words = text.split(/\r?\n/).map((line) => line.trim());
+  return redactor({ kinds, words: words.filter((word) => word !== '') });
 }
 
 /** The guarantee of noise on tokens, where there is one. */

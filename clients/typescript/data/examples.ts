@@ -3,7 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Format } from './formats.js';
 import type { Objective } from './objectives.js';
 import { ReadingNotices, type Touch } from './reading-notices.js';
-import { type DataRecord, readRecord } from './records.js';
+import { changedTexts, type DataRecord, readRecord } from './records.js';
 import { type Row, readRows } from './rows.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
@@ -50,6 +50,8 @@ export interface ExampleOptions {
   /** Most tokens of a data set, all examples together. Default 100 million. */
   readonly maxTotalTokens?: number;
   readonly signal?: AbortSignal;
+  /** Begins a record: gives how each of its texts is changed before it is tokenized. */
+  readonly redaction?: (() => (text: string) => string) | undefined;
 }
 
 /**
@@ -63,7 +65,7 @@ export async function loadExamples(file: string, tokenizer: TextTokenizer, optio
   let total = 0;
   const notices = new ReadingNotices();
   for await (const rows of batchesOf(readRows(file))) {
-    const records = rows.map((row) => parsedRow(row, options.format));
+    const records = rows.map((row) => parsedRow(row, options));
     tokenizer.learnAhead(records.flatMap(({ record }) => record ?? []));
     for (const { record, error, source, unread, dialect } of records) {
       if (options.signal?.aborted) throw new CutlayerError('CANCELLED', `${file}: reading was cancelled`);
@@ -113,10 +115,11 @@ async function* batchesOf(rows: AsyncIterable<Row>): AsyncGenerator<readonly Row
 }
 
 /** A row's record, or the error that reading it gives: the rows before it come first. */
-function parsedRow(row: Row, format: Format | undefined) {
+function parsedRow(row: Row, { format, redaction }: ExampleOptions) {
   const { source } = row;
   try {
-    return { ...readRecord(row.value(), source, format), error: undefined, source };
+    const read = readRecord(row.value(), source, format);
+    return { ...read, record: redaction === undefined ? read.record : changedTexts(read.record, redaction()), error: undefined, source };
   } catch (error) {
     return { record: undefined, error, source, unread: [], dialect: undefined };
   }

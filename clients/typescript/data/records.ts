@@ -75,6 +75,22 @@ export function readRecord(value: unknown, where: string, format: Format = 'auto
   return { record, dialect, unread: [...others, ...Object.keys(fields).filter((key) => !read.has(key))] };
 }
 
+/** A record with its texts changed, in order; roles, names of tools, label and task stay. */
+export function changedTexts(record: DataRecord, change: (text: string) => string): DataRecord {
+  const { label: _label, task: _task, form: _form, ...texts } = record;
+  const changed = (value: unknown, key?: string): unknown => {
+    if (typeof value === 'string') return key !== undefined && KEPT_KEYS.has(key) ? value : change(value);
+    if (Array.isArray(value)) return value.map((item) => changed(item));
+    if (value === null || typeof value !== 'object' || Object.getPrototypeOf(value) !== Object.prototype) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, changed(item, name)]));
+  };
+  // Of the same form: only strings were changed.
+  return { ...record, ...(changed(texts) as object) } as DataRecord;
+}
+
+/** Keys of a conversation that are no text of it. */
+const KEPT_KEYS = new Set(['role', 'name', 'type', 'id', 'tool_call_id', 'chat_template']);
+
 /** A name as text; numbers and booleans count too. Any other value is no name. */
 function plainName(value: unknown): string | undefined {
   if (typeof value === 'string') return value;

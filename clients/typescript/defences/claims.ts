@@ -12,4 +12,7 @@ export const defenceClaims = {
   'pad-lengths':
     'Lengths of sequences and sizes of messages are those of the listed lengths, for more rows up, and all of them down. ' +
     'To a party that looks at values, filler rows and zero cotangents show where a text ends.',
+  redact:
+    'Entities that the listed forms and words match are replaced before embedding, and put back here into generated text. ' +
+    'What they do not match is sent like any other text; names are found by the list of words alone.',
 } as const satisfies Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@ import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Batch } from '../data/batch.js';
 import type { Defence } from './defence.js';
 import { type PadLengths, padBatch } from './pad-lengths.js';
+import type { Redaction, Redactor } from './redaction.js';
 import type { PullBack, RowPlace, RowStage } from './row-stage.js';
 
 /** The vjp of what was done to a batch's rows: their cotangent, changed in place. */
@@ -15,18 +16,43 @@ type Texts = Pick<Batch, 'tokenIds' | 'lengths' | 'shared' | 'records'>;
 export class Defences {
   readonly #rows: readonly RowStage[];
   readonly #pad: PadLengths | undefined;
+  readonly #redactor: Redactor | undefined;
+  readonly #redactions = new WeakMap<readonly number[], Redaction>();
   /** All of them, in the order in which they act. */
   readonly all: readonly Defence[];
 
-  constructor(rows: readonly RowStage[] = [], pad?: PadLengths) {
+  constructor(rows: readonly RowStage[] = [], pad?: PadLengths, redactor?: Redactor) {
     this.#rows = rows;
     this.#pad = pad;
-    this.all = [...(pad === undefined ? [] : [pad]), ...rows];
+    this.#redactor = redactor;
+    this.all = [redactor, pad, ...rows].filter((defence) => defence !== undefined);
   }
 
   /** Whether texts get filler, so that each of their messages has all rows of a text. */
   get pads(): boolean {
     return this.#pad !== undefined;
+  }
+
+  /** Whether entities are taken out of texts. */
+  get redacts(): boolean {
+    return this.#redactor !== undefined;
+  }
+
+  /** How the texts of one record of a file are changed before they are tokenized. */
+  readonly redaction = (): ((text: string) => string) => this.#redactor?.begin().redact ?? ((text) => text);
+
+  /** The ids of a prompt, whose answers {@link restoring} knows by these very ids. */
+  promptIds(text: string, encode: (text: string) => readonly number[]): readonly number[] {
+    if (this.#redactor === undefined) return encode(text);
+    const redaction = this.#redactor.begin();
+    const ids = encode(redaction.redact(text));
+    this.#redactions.set(ids, redaction);
+    return ids;
+  }
+
+  /** Puts entities back into a prompt's answer; undefined where none were taken out. */
+  restoring(promptIds: readonly number[]): ReturnType<Redaction['restoring']> | undefined {
+    return this.#redactions.get(promptIds)?.restoring();
   }
 
   /** Rows of a text of so many tokens. @param most that the model has positions for */

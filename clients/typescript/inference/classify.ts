@@ -6,6 +6,7 @@ import { unlabelledBatch } from '../data/batch.js';
 import { evaluationBatches } from '../data/order.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
+import { promptIds } from './generate.js';
 
 /** The class of a text. */
 export interface Classification {
@@ -43,7 +44,7 @@ export async function classify(
   const { tokenizer } = model.bundle;
   const longest = model.maxLength(adapter.numVirtualTokens);
   const sequences = texts.map((text, at) => {
-    const ids = [...tokenizer.leading, ...tokenizer.encode(text)];
+    const ids = promptIds(tokenizer, text, model.defences);
     if (ids.length >= 1 && ids.length <= longest) return ids;
     throw new CutlayerError('INVALID_ARGUMENT', `classify: text ${at + 1}: expected 1 to ${longest} tokens, got ${ids.length}`);
   });

@@ -5,6 +5,7 @@ import { taskOf } from '../adapters/task.js';
 import type { ChatMessage } from '../data/messages.js';
 import { evaluationBatches } from '../data/order.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
+import { type Defences, noDefences } from '../defences/defences.js';
 import type { SplitModel } from '../model/split-model.js';
 import { batchLimits } from './batch-limits.js';
 import { Continuation, type ContinuationOptions, type Piece } from './continuation.js';
@@ -64,11 +65,14 @@ export async function* continueAll(
   options: ContinueOptions = {},
 ): AsyncGenerator<NumberedPiece> {
   const guides = await Guides.start(model.bundle, prompts);
+  const restoring = prompts.map(({ ids }) => model.defences.restoring(ids));
   try {
     for await (const piece of continueGuided(model, adapter, prompts, options, guides)) {
       // The text is checked before its last piece is given.
       await guides.of(piece.index)?.add(piece);
-      yield piece;
+      const entities = restoring[piece.index];
+      if (entities === undefined) yield piece;
+      else yield { ...piece, text: entities.push(piece.text) + (piece.finish === undefined ? '' : entities.finish()) };
     }
   } finally {
     guides.close();
@@ -147,14 +151,14 @@ export async function* generate(
   prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<string> {
-  const ids = promptIds(model.bundle.tokenizer, prompt);
+  const ids = promptIds(model.bundle.tokenizer, prompt, model.defences);
   for await (const { text } of continueAll(model, adapter, [{ ids, options }], options)) if (text !== '') yield text;
 }
 
 /** The ids of a prompt, as in a training record: messages have their template's special tokens. */
-export function promptIds(tokenizer: TextTokenizer, prompt: Prompt): readonly number[] {
-  if (typeof prompt !== 'string') return tokenizer.encode(tokenizer.renderChat(prompt, true));
-  return [...tokenizer.leading, ...tokenizer.encode(prompt)];
+export function promptIds(tokenizer: TextTokenizer, prompt: Prompt, defences: Defences = noDefences): readonly number[] {
+  if (typeof prompt !== 'string') return defences.promptIds(tokenizer.renderChat(prompt, true), (text) => [...tokenizer.encode(text)]);
+  return defences.promptIds(prompt, (text) => [...tokenizer.leading, ...tokenizer.encode(text)]);
 }
 
 /**

@@ -18,7 +18,7 @@ export async function runEval(flags: EvalFlags): Promise<void> {
     const { model, adapter } = await openAdapted(flags.adapter, session);
     const limits = batchLimits(model, adapter, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
     const room = model.maxLength(adapter?.numVirtualTokens ?? 0);
-    const reading = exampleOptions(flags, adapter, { room, ...limits }, signal);
+    const reading = exampleOptions(flags, adapter, { room, ...limits }, signal, session.defences);
     const examples = numbered('data', await loadExamples(flags.data, bundle.tokenizer, reading));
     checkFits(examples, limits, flags.maxTokens);
     const result = await evaluate(model, adapter, examples, {

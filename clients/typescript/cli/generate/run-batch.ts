@@ -37,7 +37,7 @@ export async function runBatch(
   const { out, prompts: file } = flags as { readonly out: string; readonly prompts: string }; // checkBatchFlags
   const { tokenizer } = model.bundle;
   const longest = model.maxLength(adapter?.numVirtualTokens ?? 0);
-  const prompts = (await readPrompts(file, flags)).map((item) => withIds(item, promptIds(tokenizer, item.prompt), longest));
+  const prompts = (await readPrompts(file, flags)).map((item) => withIds(item, promptIds(tokenizer, item.prompt, model.defences), longest));
   if (prompts.some(({ prompt }) => typeof prompt === 'string')) warnPlain?.();
   const answers = await openAnswers(
     out,

@@ -24,7 +24,10 @@ export async function runGenerate(flags: GenerateFlags): Promise<void> {
     if (prompt === undefined) return runBatch(options, model, adapter, signal, learnedChats ? warnPlain : undefined);
     if (typeof prompt === 'string' && learnedChats) warnPlain();
     if (flags.numBeams > 1) {
-      const found = await searchBeams(model, adapter, promptIds(session.bundle.tokenizer, prompt), { ...options, signal });
+      const found = await searchBeams(model, adapter, promptIds(session.bundle.tokenizer, prompt, session.defences), {
+        ...options,
+        signal,
+      });
       const { numReturnSequences: count } = flags;
       if (count === 1) stdout.text(`${found[0]!.text}\n`);
       else for (const { text, score, finish, ids } of found.slice(0, count)) stdout.json({ text, score, finish, tokens: ids.length });

@@ -180,7 +180,7 @@ async function readExamples(
   signal: AbortSignal,
 ): Promise<readonly Example[]> {
   const room = model.maxLength(adapter.numVirtualTokens);
-  const options = exampleOptions(flags, adapter, { room, ...limitsOf(flags, model, adapter) }, signal);
+  const options = exampleOptions(flags, adapter, { room, ...limitsOf(flags, model, adapter) }, signal, model.defences);
   try {
     return await loadExamples(file, bundle.tokenizer, options);
   } catch (caught) {

@@ -71,7 +71,11 @@ export async function searchBeams(
         return scores;
       });
       search.step(logprobs);
-      if (search.done) return search.ended.map((ended) => ({ ...ended, text: tokenizer.decode([...ended.ids]) }));
+      const textOf = (ids: readonly number[]): string => {
+        const [text, entities] = [tokenizer.decode([...ids]), model.defences.restoring(promptIds)];
+        return entities === undefined ? text : entities.push(text) + entities.finish();
+      };
+      if (search.done) return search.ended.map((ended) => ({ ...ended, text: textOf(ended.ids) }));
       texts = await follow(source, texts, search.running);
     }
   } finally {

@@ -42,11 +42,11 @@ export class SplitTextModel implements TextModel {
   }
 
   promptIds(text: string): readonly number[] {
-    return promptIds(this.#tokenizer, text);
+    return promptIds(this.#tokenizer, text, this.#model.defences);
   }
 
   encode(text: string): readonly number[] {
-    return this.#tokenizer.encode(text);
+    return this.#model.defences.promptIds(text, (redacted) => [...this.#tokenizer.encode(redacted)]);
   }
 
   render(conversation: Conversation): string {
