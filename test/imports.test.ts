@@ -47,7 +47,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   federation: ['intake', 'versions', 'training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   improvement: ['intake', 'versions', 'inference', 'data'],
   inspect: ['training', 'adapters', 'defences'],
-  audit: ['inspect', 'inference', 'model', 'connection', 'data', 'adapters'],
+  audit: ['defences', 'inspect', 'inference', 'model', 'connection', 'data', 'adapters'],
   serving: ['intake', 'inference', 'model', 'connection', 'data', 'adapters', 'inspect'],
   cli: ['*'],
   examples: ['index'],

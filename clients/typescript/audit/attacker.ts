@@ -2,6 +2,7 @@
  * What every attacker is: what it knows, when it can run, what it infers, and how that is scored.
  */
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import type { Measure } from './metrics.js';
@@ -9,7 +10,7 @@ import type { SeenRecord } from './seen.js';
 import type { Truth } from './truth.js';
 
 /** The names of the suite, in the order in which they run. */
-export const attackerIds = ['A0', 'A1', 'A3', 'A3u', 'A5', 'A7', 'A8'] as const;
+export const attackerIds = ['A0', 'A1', 'A2', 'A3', 'A3u', 'A5', 'A7', 'A8'] as const;
 
 /** One of {@link attackerIds}. */
 export type AttackerId = (typeof attackerIds)[number];
@@ -24,6 +25,12 @@ export interface VendorView {
   /** Whether a gateway has answered. */
   readonly answered: boolean;
   record(index: number): Promise<SeenRecord>;
+  /** Texts of the same kind that are not audited, as tokens. */
+  readonly others: readonly (readonly number[])[];
+  /** Of everything random. */
+  readonly seed: number;
+  /** The rows [S, d] that cross for a text, under the same defences with another secret. */
+  imitate(tokens: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>>;
   /** The adapter's values, where an attacker is given them: the worst case. */
   parts(index: number): Promise<StepParts>;
 }

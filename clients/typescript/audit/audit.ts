@@ -6,11 +6,15 @@ import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Adapter } from '../adapters/adapter.js';
 import type { Connection } from '../connection/connect.js';
 import type { Example } from '../data/examples.js';
+import type { RecordedDefence } from '../defences/defence.js';
+import type { Defences } from '../defences/defences.js';
+import { recordedDefences } from '../defences/recorded.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import type { AttackerId, VendorView } from './attacker.js';
+import { offlineConnection } from './offline-connection.js';
 import { plantedRecords } from './planted.js';
 import { type AttackResult, runSuite, SUITE } from './suite.js';
-import { partsFor, Trace, takeTrace } from './trace.js';
+import { Listening, partsFor, Trace, takeTrace } from './trace.js';
 import type { Truth } from './truth.js';
 
 /** `report.json`. */
@@ -22,6 +26,8 @@ export interface AuditReport {
   readonly cut: { readonly bottom: number; readonly top: number };
   readonly wire: WireDType;
   readonly adapter: { readonly method: string; readonly virtualTokens: number; readonly fresh: boolean };
+  /** Each with its settings. */
+  readonly defences: readonly RecordedDefence[];
   readonly records: { readonly own: number; readonly planted: number; readonly tokens: number };
   /** Whether a gateway answered. */
   readonly answered: boolean;
@@ -37,7 +43,13 @@ export interface AuditOptions {
   readonly adapter: Adapter;
   /** The adapter is new: no training has changed it. */
   readonly fresh: boolean;
+  /** Those of the client. */
+  readonly defences: Defences;
+  /** The same with another secret: what an attacker that knows them has. */
+  readonly twin: Defences;
   readonly examples: readonly Example[];
+  /** Texts of the same kind that are not audited: an attacker learns from them. */
+  readonly others: readonly Example[];
   readonly planted: number;
   readonly seed: number;
   readonly only?: readonly AttackerId[] | undefined;
@@ -58,7 +70,7 @@ export interface OpenedAudit {
 
 /** Runs an audit, or the rest of it. @throws CutlayerError as {@link openAudit}; of attackers */
 export async function audit(options: AuditOptions): Promise<AuditReport> {
-  const { bundle, connection, answered, adapter, fresh, examples, only, signal, onProgress } = options;
+  const { bundle, connection, answered, adapter, fresh, defences, examples, only, signal, onProgress } = options;
   const { view, truth, parts } = await openAudit(options);
   const attackers = await runSuite({
     ...{ view, truth, only, signal },
@@ -69,6 +81,7 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   return {
     ...{ formatVersion: 1, suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype },
     adapter: { method: adapter.method, virtualTokens: adapter.numVirtualTokens, fresh },
+    defences: recordedDefences(defences.all),
     records: { own: examples.length, planted: truth.planted.length, tokens },
     ...{ answered, attackers },
   };
@@ -79,26 +92,35 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
  * @throws CutlayerError ALREADY_EXISTS (another audit's directory), of calls, CANCELLED
  */
 export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
-  const { bundle, connection, answered, adapter, examples, seed, dir, signal, onProgress } = options;
+  const { bundle, connection, answered, adapter, defences, twin, examples, others, seed, dir, signal, onProgress } = options;
   const most = bundle.manifest.dims.maxPositions - adapter.numVirtualTokens;
   const tokenizer = bundle.manifest.tokenizerFiles.length > 0 ? bundle.tokenizer : undefined;
-  const planted = tokenizer === undefined ? [] : plantedRecords(tokenizer, { count: options.planted, most, seed });
+  const planted =
+    tokenizer === undefined
+      ? []
+      : plantedRecords(tokenizer, { count: options.planted, most, seed, redaction: defences.redacts ? defences.redaction : undefined });
   const all = [...examples, ...planted.map(({ example }) => example)];
   const parts = await FinishedParts.open(dir, {
     ...{ suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype, answered, seed, own: examples.length },
     ...{ records: all.map(digestOf), adapter: adapter.parameters.map(({ name, value }) => [name, digest(value.data)]) },
+    ...{ defences: recordedDefences(defences.all), others: digest(Buffer.from(others.map(digestOf).join('\n'))) },
   });
   // From here on the directory is this audit's.
   await parts.part('begun', async () => true);
   const trace = new Trace(join(dir, 'trace'));
   await takeTrace({
-    ...{ bundle, connection, answered, adapter, examples: all, trace, signal },
+    ...{ bundle, connection, answered, adapter, defences, examples: all, trace, signal },
     onProgress: (done, total) => onProgress?.('sending: record', done, total),
+  });
+  const imitation = new Listening({
+    ...{ bundle, connection: offlineConnection(bundle, connection.wireDtype), answered: false, defences: twin },
   });
   return {
     view: {
       ...{ bundle, wire: connection.wireDtype, records: all.length, answered },
       record: (index) => trace.read(index),
+      ...{ others: others.map(({ tokenIds }) => [...tokenIds]), seed },
+      imitate: async (tokens, stop) => (await imitation.step(textOf(tokens), await partsFor(adapter, all[0]!), stop)).rows,
       parts: (index) => partsFor(adapter, all[index]!),
     },
     truth: {
@@ -107,6 +129,12 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
     },
     parts,
   };
+}
+
+/** A text as a record whose every token is a label. */
+function textOf(tokens: readonly number[]): Example {
+  const labelMask = new Uint8Array(tokens.length).fill(1, Math.min(1, tokens.length - 1));
+  return { ...{ tokenIds: Int32Array.from(tokens), labelMask, promptLength: 1, classLabel: 0, source: 'imitation' } };
 }
 
 function modelOf({ identity, dims }: ClientBundle): Pick<AuditReport, 'backboneDigest' | 'cut'> {

@@ -3,6 +3,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import type { Attacker, AttackerId, AttackRun, VendorView } from './attacker.js';
 import { cotangentClusters } from './attackers/cotangent-clusters.js';
 import { knownHead } from './attackers/known-head.js';
+import { learnedInverter } from './attackers/learned-inverter.js';
 import { lengths } from './attackers/lengths.js';
 import { nearestRow } from './attackers/nearest-row.js';
 import { prefixSearch } from './attackers/prefix-search.js';
@@ -15,7 +16,16 @@ import type { Truth } from './truth.js';
 export const SUITE = 1;
 
 /** All attackers, in the order in which they run. */
-export const attackers: readonly Attacker[] = [nearestRow, prefixSearch, knownHead, cotangentClusters, lengths, promptTokens, vendorHead];
+export const attackers: readonly Attacker[] = [
+  nearestRow,
+  prefixSearch,
+  learnedInverter,
+  knownHead,
+  cotangentClusters,
+  lengths,
+  promptTokens,
+  vendorHead,
+];
 
 /** An attacker's result. */
 export interface AttackResult extends Pick<Attacker, 'id' | 'title' | 'knows' | 'says'> {

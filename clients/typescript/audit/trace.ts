@@ -13,11 +13,12 @@ import { taskOf } from '../adapters/task.js';
 import type { Connection } from '../connection/connect.js';
 import { makeBatch } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
+import type { Defences } from '../defences/defences.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { SplitModel } from '../model/split-model.js';
 import type { SeenRecord } from './seen.js';
-import { tapped } from './tap.js';
+import { type Tap, tapped } from './tap.js';
 
 type Floats = Tensor<'float32'>;
 
@@ -63,6 +64,7 @@ export interface TraceOptions {
   /** False: no gateway answers. */
   readonly answered: boolean;
   readonly adapter: Adapter;
+  readonly defences: Defences;
   readonly examples: readonly Example[];
   readonly trace: Trace;
   readonly signal?: AbortSignal | undefined;
@@ -71,20 +73,36 @@ export interface TraceOptions {
 
 /** Traces the records that have no trace. @throws CutlayerError of the steps' calls; CANCELLED */
 export async function takeTrace(options: TraceOptions): Promise<void> {
-  const { bundle, connection, answered, adapter, examples, trace, signal, onProgress } = options;
-  const tap = tapped(connection, { answered });
-  const model = new SplitModel(bundle, new RemoteModel(tap.connection));
+  const { bundle, connection, answered, adapter, defences, examples, trace, signal, onProgress } = options;
+  const listening = new Listening({ bundle, connection, answered, defences });
   for (const [at, example] of examples.entries()) {
     if (!trace.has(at)) {
       signal?.throwIfAborted();
-      const parts = await partsFor(adapter, example);
-      await model.gradient(makeBatch([example]), parts, signal).catch((caught: unknown) => {
-        const error = CutlayerError.from(caught);
-        if (answered || error.code !== 'CANCELLED' || signal?.aborted) throw error;
-      });
-      await trace.write(at, tap.seen());
+      await trace.write(at, await listening.step(example, await partsFor(adapter, example), signal));
     }
     onProgress?.(at + 1, examples.length);
+  }
+}
+
+/** A client whose steps are listened to. */
+export class Listening {
+  readonly #answered: boolean;
+  readonly #tap: Tap;
+  readonly #model: SplitModel;
+
+  constructor({ bundle, connection, answered, defences }: Pick<TraceOptions, 'bundle' | 'connection' | 'answered' | 'defences'>) {
+    this.#answered = answered;
+    this.#tap = tapped(connection, { answered });
+    this.#model = new SplitModel(bundle, new RemoteModel(this.#tap.connection), undefined, defences);
+  }
+
+  /** A step of training with one record: what crosses. @throws CutlayerError of its calls */
+  async step(example: Example, parts: StepParts, signal?: AbortSignal): Promise<SeenRecord> {
+    await this.#model.gradient(makeBatch([example]), parts, signal).catch((caught: unknown) => {
+      const error = CutlayerError.from(caught);
+      if (this.#answered || error.code !== 'CANCELLED' || signal?.aborted) throw error;
+    });
+    return this.#tap.seen();
   }
 }
 

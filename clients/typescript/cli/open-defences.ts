@@ -16,11 +16,28 @@ import type { ClientBundle } from '../model/client-bundle.js';
 import { rowDeviation } from '../model/row-deviation.js';
 import { type DefenceFlags, drawsNoise } from './defence-options.js';
 
+type Flags = Partial<DefenceFlags> & { readonly method?: string };
+
 /** Makes them and says what each may claim. @throws CutlayerError INVALID_OPTION (the secret) */
-export async function openDefences(flags: Partial<DefenceFlags> & { readonly method?: string }, bundle: ClientBundle): Promise<Defences> {
+export async function openDefences(flags: Flags, bundle: ClientBundle): Promise<Defences> {
+  const secret = drawsNoise(flags) ? await noiseSecret(flags.defenceSecretFile) : NoiseSecret.fresh();
+  const { defences, notes } = await made(flags, bundle, secret);
+  for (const line of [...defenceLines(defences), ...notes]) stderr.line(line);
+  return defences;
+}
+
+/** The same defences with a secret of their own, in silence. @throws as {@link openDefences} */
+export async function twinDefences(flags: Flags, bundle: ClientBundle): Promise<Defences> {
+  return (await made(flags, bundle, NoiseSecret.fresh())).defences;
+}
+
+async function made(
+  flags: Flags,
+  bundle: ClientBundle,
+  secret: NoiseSecret,
+): Promise<{ readonly defences: Defences; readonly notes: readonly string[] }> {
   const { tokenNoise: noise, tokenClip = 1, tokenDelta = 1e-5, padLengths: lengths } = flags;
   const rows: RowStage[] = [];
-  const secret = drawsNoise(flags) ? await noiseSecret(flags.defenceSecretFile) : NoiseSecret.fresh();
   const notes: string[] = [];
   if (noise !== undefined) {
     const clipNorm = tokenClip * (await rowDeviation(bundle, 'embedding')) * Math.sqrt(bundle.dims.hiddenSize);
@@ -32,9 +49,7 @@ export async function openDefences(flags: Partial<DefenceFlags> & { readonly met
   }
   if (lengths !== undefined && bundle.decoders.haveLongRope)
     throw new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
-  const defences = new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags));
-  for (const line of [...defenceLines(defences), ...notes]) stderr.line(line);
-  return defences;
+  return { defences: new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags)), notes };
 }
 
 async function redactorOf({ redact: kinds = [], redactWords: file }: Partial<DefenceFlags>): Promise<Redactor | undefined> {

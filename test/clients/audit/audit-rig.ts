@@ -9,6 +9,7 @@ import { offlineConnection } from '../../../clients/typescript/audit/offline-con
 import type { SeenRecord } from '../../../clients/typescript/audit/seen.js';
 import { connect } from '../../../clients/typescript/connection/connect.js';
 import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
+import { noDefences } from '../../../clients/typescript/defences/defences.js';
 import { evaluate } from '../../../clients/typescript/inference/evaluate.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
 import { RemoteModel } from '../../../clients/typescript/model/remote-model.js';
@@ -46,7 +47,7 @@ export async function auditRig(
   return auditRigOf(await packedFixture(fixture, cut), online, examplesOf);
 }
 
-/** The same of any model. @param read The first 32 examples are audited. */
+/** The same of any model. @param read The first 32 examples are audited; attackers learn from the others. */
 export async function auditRigOf(
   { backboneDir, bundleDir }: PackedFixture,
   online: boolean,
@@ -55,7 +56,8 @@ export async function auditRigOf(
   const dir = await mkdtemp(join(tmpdir(), 'cutlayer-audit-'));
   const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const gateway = online ? await startTestGateway({ backboneDir }) : undefined;
-  const examples = (await read(bundle, join(dir, 'notes.jsonl'))).slice(0, 32);
+  const all = await read(bundle, join(dir, 'notes.jsonl'));
+  const [examples, others] = [all.slice(0, 32), all.slice(32)];
   const keyValues = () => Promise.reject(new Error('no keys and values are asked for'));
   const adapter = await createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
   const within = async <Result>(name: string, given: RigOptions, work: (options: AuditOptions) => Promise<Result>): Promise<Result> => {
@@ -63,7 +65,19 @@ export async function auditRigOf(
     const reach = gateway && { address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token(), wireDtype: wire };
     const connection = reach === undefined ? offlineConnection(bundle, wire) : await connect(reach);
     try {
-      const usual = { bundle, connection, answered: online, adapter, fresh: true, examples, planted: 2, seed: 0, dir: join(dir, name) };
+      const usual = {
+        ...{ defences: noDefences, twin: noDefences },
+        bundle,
+        connection,
+        answered: online,
+        adapter,
+        fresh: true,
+        examples,
+        others,
+        planted: 2,
+        seed: 0,
+        dir: join(dir, name),
+      };
       await mkdir(usual.dir, { recursive: true });
       return await work({ ...usual, ...options });
     } finally {

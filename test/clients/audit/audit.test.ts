@@ -2,33 +2,17 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AttackerId, VendorView } from '../../../clients/typescript/audit/attacker.js';
+import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
 import type { AuditReport } from '../../../clients/typescript/audit/audit.js';
 import type { Measure } from '../../../clients/typescript/audit/metrics.js';
-import { type AttackResult, attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
-import type { Truth } from '../../../clients/typescript/audit/truth.js';
+import { attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
 import { loadExamples } from '../../../clients/typescript/data/examples.js';
 import { pack } from '../../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 import { depth, thorough } from '../../support/exhaustive.js';
 import { packedOnce } from '../../support/packed-fixture.js';
-import { type AuditRig, auditRig, auditRigOf, scrambled } from './audit-rig.js';
-
-/** An attacker's figures by their names. */
-function figuresOf(results: readonly AttackResult[], id: string): Readonly<Record<string, Measure>> {
-  const found = results.find((one) => one.id === id);
-  assert.equal(found?.skipped, null, `${id}: ${found?.skipped}`);
-  return Object.fromEntries(found.measures.map((measure) => [measure.metric, measure]));
-}
-
-const values = (results: readonly AttackResult[], id: string, ...metrics: readonly string[]): readonly number[] => {
-  const figures = figuresOf(results, id);
-  return metrics.map((metric) => figures[metric]!.value);
-};
-
-/** One attacker on a trace that says nothing of the records. */
-const alone = (view: VendorView, truth: Truth, id: AttackerId, seed = 7): Promise<readonly AttackResult[]> =>
-  runSuite({ view: scrambled(view, seed), truth, only: [id], kept: (_, work) => work(), onProgress: () => undefined });
+import { alone, figuresOf, values } from './audit-figures.js';
+import { type AuditRig, auditRig, auditRigOf } from './audit-rig.js';
 
 const ofTokens = ['tokens recovered', 'ROUGE-L of the text', 'planted names and numbers'];
 
@@ -208,6 +192,8 @@ describe("an audit of the demo's model", () => {
       try {
         const { attackers: found } = await rig.run('demo', { planted: 8 });
         assert.deepEqual(values(found, bottom === 0 ? 'A0' : 'A1', ...ofTokens), [1, 1, 1]);
+        const [rouge] = values(found, 'A2', 'ROUGE-L of the text');
+        assert.ok(rouge! >= 0.84, `${rouge}`);
         if (bottom === 0) assert.deepEqual(values(found, 'A3', 'labels recovered'), [1]);
       } finally {
         await rig.close();

@@ -6,9 +6,10 @@ export const auditCommand = command({
   options: auditOptions,
   help: `
 Measures what an adversarial vendor could infer of your own records. Each record is sent once, as a step of training sends it, and what
-the vendor sees is kept in --out. Then a fixed suite of attackers works on that: they know the model's weights, the cut and the wire type.
+the vendor sees is kept in --out. Then a fixed suite of attackers works on that: they know the weights, the cut, the wire type and the defences.
   A0  nearest row of the embedding table (k = 0)        needs what is sent
   A1  prefix search through the held blocks (k >= 1)    needs what is sent
+  A2  inverter that is learned from other texts         needs what is sent
   A3  labels from cotangents, with a known head         needs a gateway
   A3u which labels are the same, with an unknown head   needs a gateway
   A5  sizes and lengths                                 needs what is sent

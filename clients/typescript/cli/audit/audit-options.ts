@@ -15,6 +15,7 @@ import {
 } from '../../../../src/options/option.js';
 import { type AttackerId, attackerIds } from '../../audit/attacker.js';
 import { connectionOptions } from '../connection-options.js';
+import { defenceOptions } from '../defence-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
@@ -31,11 +32,12 @@ export const auditOptions = {
     only: optional(
       parsedList('names', `attackers to run, of ${attackerIds.join(', ')} (default: all)`, 'expected attackers', isAttacker, { least: 1 }),
     ),
-    maxRecords: withDefault(positiveInteger('n', 'the first n records are audited'), 32),
+    maxRecords: withDefault(positiveInteger('n', 'the first n records are audited; from the next 512 an attacker learns'), 32),
     planted: withDefault(nonNegativeInteger('n', 'records with made-up names and numbers that are sent too'), 8),
     seed: withDefault(integerBetween(0, 2 ** 32 - 1, 'n', 'of everything random'), 0),
     json: toggle(false, 'one JSON object on standard output'),
   }),
+  ...defenceOptions,
   ...under('Records', {
     format,
     chatTemplate,

@@ -1,11 +1,12 @@
 /** The report of an audit for a person. */
 import { exposure, exposureAt } from '../../../../src/artifacts/exposure.js';
 import type { AuditReport } from '../../audit/audit.js';
+import { defenceText } from '../../defences/defence.js';
 import { columns, percent } from '../text-layout.js';
 
 /** One line each. */
 export function auditLines(report: AuditReport): readonly string[] {
-  const { suite, cut, wire, adapter, records, attackers, answered } = report;
+  const { suite, cut, wire, adapter, defences, records, attackers, answered } = report;
   const results = attackers.filter(({ skipped }) => skipped === null);
   const skipped = attackers.filter((one) => one.skipped !== null);
   const rows = results.flatMap(({ id, measures }) =>
@@ -17,6 +18,7 @@ export function auditLines(report: AuditReport): readonly string[] {
     `suite ${suite}; k = ${cut.bottom}, m = ${cut.top}, wire ${wire}; ${answered ? '' : 'offline: nothing was sent; '}` +
       `${adapter.method}${adapter.fresh ? ' (fresh)' : ''}, ${adapter.virtualTokens} virtual tokens`,
     `${records.own} records, ${records.tokens.toLocaleString('en-US')} tokens, and ${records.planted} planted records`,
+    `defences: ${defences.length === 0 ? 'none' : defences.map(defenceText).join(', ')}`,
     '',
     ...columns([['', 'an adversarial vendor infers', 'result', '95 % interval', 'chance', 'of'], ...rows]),
     '',

@@ -12,16 +12,19 @@ import { offlineConnection } from '../../audit/offline-connection.js';
 import type { Connection } from '../../connection/connect.js';
 import { checkAdapter } from '../../connection/served-model.js';
 import { loadExamples } from '../../data/examples.js';
-import { noDefences } from '../../defences/defences.js';
+import type { Defences } from '../../defences/defences.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { ClientBundle } from '../../model/client-bundle.js';
 import { exampleOptions } from '../example-options.js';
 import { openAdapted } from '../open-adapted.js';
+import { openDefences, twinDefences } from '../open-defences.js';
 import { interruptible } from '../progress.js';
 import { withSession } from '../session.js';
 import type { AuditFlags } from './audit-options.js';
 import { auditLines } from './audit-text.js';
 
+/** Records that an attacker learns from, of those that are not audited. */
+const OTHERS = 512;
 /** Rows of the soft prompt that is made where no adapter is named. */
 const VIRTUAL_TOKENS = 16;
 
@@ -34,9 +37,7 @@ export async function runAudit(flags: AuditFlags): Promise<void> {
   try {
     if (offline) await offlineAudit(flags);
     else
-      await withSession({ ...flags, gateway: gateway! }, async ({ bundle, connection }, signal) =>
-        report(flags, await auditWith(flags, bundle, connection, signal)),
-      );
+      await withSession({ ...flags, gateway: gateway! }, async (session, signal) => report(flags, await auditWith(flags, session, signal)));
   } finally {
     await lock.release();
   }
@@ -47,26 +48,35 @@ async function offlineAudit(flags: AuditFlags): Promise<void> {
   await interruptible(async (signal) => {
     const bundle = await ClientBundle.open(flags.bundle, { verify, threads, signer, chatTemplate });
     try {
-      await report(flags, await auditWith(flags, bundle, offlineConnection(bundle, flags.wire), signal));
+      const connection = offlineConnection(bundle, flags.wire);
+      await report(flags, await auditWith(flags, { bundle, connection, defences: await openDefences(flags, bundle) }, signal));
     } finally {
       await bundle.close();
     }
   });
 }
 
-async function auditWith(flags: AuditFlags, bundle: ClientBundle, connection: Connection, signal: AbortSignal): Promise<AuditReport> {
-  const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences: noDefences });
+interface Audited {
+  readonly bundle: ClientBundle;
+  readonly connection: Connection;
+  readonly defences: Defences;
+}
+
+async function auditWith(flags: AuditFlags, { bundle, connection, defences }: Audited, signal: AbortSignal): Promise<AuditReport> {
+  const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences });
   const adapter = saved ?? (await freshPrompt(bundle, connection, flags.seed));
   checkAdapter(connection.card, adapter);
   const room = model.maxLength(adapter.numVirtualTokens);
-  const reading = exampleOptions(flags, adapter, { room, ...batchLimits(model, adapter, { batchSize: 1 }) }, signal);
+  const reading = exampleOptions(flags, adapter, { room, ...batchLimits(model, adapter, { batchSize: 1 }) }, signal, defences);
   const read = await loadExamples(flags.data, bundle.tokenizer, reading);
   const progress = new WorkProgress();
   let now = '';
   try {
     return await audit({
       ...{ bundle, connection, answered: !flags.offline, adapter, fresh: saved === undefined, signal },
-      ...{ examples: read.slice(0, flags.maxRecords), planted: flags.planted, seed: flags.seed, only: flags.only, dir: flags.out },
+      ...{ defences, twin: await twinDefences(flags, bundle) },
+      ...{ examples: read.slice(0, flags.maxRecords), others: read.slice(flags.maxRecords, flags.maxRecords + OTHERS) },
+      ...{ planted: flags.planted, seed: flags.seed, only: flags.only, dir: flags.out },
       onProgress(what, done, total) {
         if (what !== now) progress.begin(done - 1);
         now = what;
