@@ -36,6 +36,7 @@ const samples = [
   'tokensPerDay',
   'rows-per-day',
   'A5',
+  'emails',
   `7:${'0'.repeat(64)}`,
 ];
 

@@ -54,7 +54,7 @@ export const defenceOptions = {
       parsedList(
         'kinds',
         `kinds of entities to replace, of ${entityKindNames.join(', ')}. ${defenceClaims.redact}`,
-        'expected kinds',
+        `expected kinds of ${entityKindNames.join(', ')}`,
         kindOf,
         { least: 1 },
       ),

@@ -1,6 +1,6 @@
 /** From the options of defences to defences. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { createFileAtomic } from '../../../src/files/atomic-file.js';
 import { stderr } from '../../../src/files/output.js';
@@ -15,6 +15,14 @@ import { tokenNoise } from '../defences/token-noise.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { rowDeviation } from '../model/row-deviation.js';
 import { type DefenceFlags, drawsNoise } from './defence-options.js';
+
+/** In a run's directory: the secret of its noise. */
+const SECRET_FILE = 'defence-secret';
+
+/** Noise of a run has the run's own secret, so that what goes on later draws the same. */
+export function withSecretIn<Given extends Partial<DefenceFlags>>(dir: string, flags: Given): Given {
+  return drawsNoise(flags) ? { ...flags, defenceSecretFile: flags.defenceSecretFile ?? join(dir, SECRET_FILE) } : flags;
+}
 
 type Flags = Partial<DefenceFlags> & { readonly method?: string };
 

@@ -119,10 +119,15 @@ function parsedRow(row: Row, { format, redaction }: ExampleOptions) {
   const { source } = row;
   try {
     const read = readRecord(row.value(), source, format);
-    return { ...read, record: redaction === undefined ? read.record : changedTexts(read.record, redaction()), error: undefined, source };
+    return { ...read, record: redacted(read.record, redaction), error: undefined, source };
   } catch (error) {
     return { record: undefined, error, source, unread: [], dialect: undefined };
   }
+}
+
+/** A record with the placeholders that it is sent with. */
+export function redacted(record: DataRecord, redaction: ExampleOptions['redaction']): DataRecord {
+  return redaction === undefined ? record : changedTexts(record, redaction());
 }
 
 /**

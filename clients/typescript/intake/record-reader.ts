@@ -2,7 +2,7 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { canonicalJson } from '../../../src/protocol/federation/canonical-json.js';
 import { plainNumbers } from '../data/exact-numbers.js';
-import { type Example, type ExampleOptions, toExamples } from '../data/examples.js';
+import { type Example, type ExampleOptions, redacted, toExamples } from '../data/examples.js';
 import { type DataRecord, parseRecord } from '../data/records.js';
 import type { TextTokenizer } from '../data/text-tokenizer.js';
 
@@ -30,7 +30,8 @@ export class RecordReader {
   read(line: string, source: string): ReadOutcome {
     try {
       const record: DataRecord = parseRecord(line, source, this.#options.format);
-      const examples = toExamples(record, this.#tokenizer, this.#options, source);
+      const sent = redacted(record, this.#options.redaction);
+      const examples = toExamples(sent, this.#tokenizer, this.#options, source);
       if (examples.length === 0) return { reason: this.#leftOut() };
       return { content: canonicalJson(plainNumbers(record)), examples };
     } catch (caught) {

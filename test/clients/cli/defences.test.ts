@@ -4,6 +4,7 @@ import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defenceClaims } from '../../../clients/typescript/defences/claims.js';
+import { JOURNAL_FILE } from '../../../clients/typescript/improvement/journal.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
@@ -89,5 +90,44 @@ describe('the options of defences', () => {
     await copyFile(join(dir, 'notes.jsonl'), join(dir, 'no-secret'));
     const broken = await train('broken', ...noise, '--defence-secret-file', join(dir, 'no-secret'));
     assert.match(broken.stderr, /INVALID_OPTION: --defence-secret-file .*no-secret: expected 64 hexadecimal digits/);
+  });
+
+  it('are those of the recorded run where it is trained again for another model', async () => {
+    const to = join(dir, 'moved');
+    const moved = await cutlayerHere(['client', 'migrate', ...reach, '--run', join(dir, 'other'), '--out', to]);
+    assert.equal(moved.code, 0, moved.stderr);
+    const recorded = await readFile(join(to, 'adapter', 'cutlayer_training.json'), 'utf8');
+    assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'row-noise', settings: { scale: 0.75 } }]);
+  });
+
+  it('act in improvement, also where versions are only measured', async () => {
+    const recipe = [
+      '--virtual-tokens',
+      '2',
+      '--steps',
+      '1',
+      '--lr',
+      '1e-9',
+      '--min-new',
+      '1',
+      '--held-out',
+      join(dir, 'held-out.jsonl'),
+      '--no-tensorboard',
+    ];
+    writeNotes(join(dir, 'held-out.jsonl'), 4, 2);
+    const losses: number[] = [];
+    for (const more of [[], ['--row-noise', '5'], ['--redact-words', join(dir, 'words')]]) {
+      await writeFile(join(dir, 'words'), 'The\n');
+      const state = join(dir, `improved ${losses.length}`);
+      const run = await cutlayerHere(['client', 'improve', ...reach, ...data, '--dir', state, ...recipe, '--once', ...more]);
+      assert.equal(run.code, 0, run.stderr);
+      const events = (await readFile(join(state, JOURNAL_FILE), 'utf8')).trim().split('\n');
+      const [score] = events.flatMap(
+        (line) => (JSON.parse(line) as { candidate?: { current: { loss: number } } }).candidate?.current ?? [],
+      );
+      losses.push(score!.loss);
+    }
+    const [plain, noised, redacted] = losses as [number, number, number];
+    assert.ok(Math.abs(noised - plain) > 0.05 && Math.abs(redacted - plain) > 1e-4, String(losses));
   });
 });

@@ -20,8 +20,9 @@ export function auditLines(report: AuditReport): readonly string[] {
     `${records.own} records, ${records.tokens.toLocaleString('en-US')} tokens, and ${records.planted} planted records`,
     `defences: ${defences.length === 0 ? 'none' : defences.map(defenceText).join(', ')}`,
     '',
-    ...columns([['', 'an adversarial vendor infers', 'result', '95 % interval', 'chance', 'of'], ...rows]),
-    '',
+    ...(rows.length === 0
+      ? []
+      : [...columns([['', 'an adversarial vendor infers', 'result', '95 % interval', 'chance', 'of'], ...rows]), '']),
     ...results.map(({ id, title, knows, says }) => `${id} ${title}. Given: ${knows}. ${says[0]!.toUpperCase()}${says.slice(1)}`),
     ...skipped.map(({ id, title, skipped: why }) => `${id} ${title}. Skipped: ${why}.`),
     '',

@@ -6,6 +6,7 @@ import { stderr, stdout } from '../../../../src/files/output.js';
 import { DataFiles } from '../../improvement/data-files.js';
 import { type Improvement, rollBack } from '../../improvement/improvement.js';
 import { type ExamplesServer, serveExamples } from '../../intake/examples-server.js';
+import { withSecretIn } from '../open-defences.js';
 import { withSession } from '../session.js';
 import { improvementLine } from './improve-lines.js';
 import type { ImproveFlags } from './improve-options.js';
@@ -20,7 +21,7 @@ export async function runImprove(flags: ImproveFlags): Promise<void> {
     tell({ type: 'rolledBack', version: rollback, from: before }, `promoted: version ${rollback} (before: version ${before})`);
     return;
   }
-  const training = trainFlagsOf(flags);
+  const training = withSecretIn(dir, trainFlagsOf(flags));
   await withSession(training, async (session, signal, progress) => {
     const exposed = exposureNote(session.bundle.manifest.cut.bottom);
     if (exposed !== undefined) stderr.line(exposed);

@@ -18,7 +18,7 @@ import { newAdapter, prepareTraining, type ResolvedTrainFlags } from '../train/p
 /** Settings that say where and how fast, not what comes of it. */
 const notOfTheRecipe: ReadonlySet<string> = new Set([
   ...['profile', 'bundle', 'gateway', 'ca', 'tokenFile', 'insecure', 'deadline', 'retryFor', 'threads', 'verify', 'signer'],
-  ...['pipeline', 'checkpointEvery', 'tensorboard', 'out', 'data', 'resume', 'initAdapter', 'evalEvery'],
+  ...['pipeline', 'checkpointEvery', 'tensorboard', 'defenceSecretFile', 'out', 'data', 'resume', 'initAdapter', 'evalEvery'],
 ]);
 
 /** A digest of the settings that a run's result depends on. */
@@ -41,11 +41,11 @@ export async function splitTrainer(
   signal: AbortSignal,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Trainer> {
-  const { bundle, connection } = session;
-  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const { bundle, connection, defences } = session;
+  const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   const first: Adapter = await newAdapter(flags, session, model, signal);
   const limits = batchLimits(model, first, { batchSize: flags.batch, maxTokensPerBatch: flags.maxTokens });
-  const options = exampleOptions(flags, first, { room: model.maxLength(first.numVirtualTokens), ...limits }, signal);
+  const options = exampleOptions(flags, first, { room: model.maxLength(first.numVirtualTokens), ...limits }, signal, defences);
   // A record that the gateway would not take is rejected like any other.
   const reader = new RecordReader(bundle.tokenizer, { ...options, maxLength: Math.min(options.maxLength, limits.maxTokensPerBatch) });
   return {

@@ -13,6 +13,7 @@ import { PROMOTED_LINK } from '../../improvement/version-store.js';
 import { improvementLine } from '../improve/improve-lines.js';
 import { type ImproveFlags, improveOptions } from '../improve/improve-options.js';
 import { openImprovement } from '../improve/open-improvement.js';
+import { openDefences, withSecretIn } from '../open-defences.js';
 import type { ProgressReporter } from '../progress.js';
 import type { Session } from '../session.js';
 import type { MigrateFlags } from './migrate-options.js';
@@ -34,7 +35,8 @@ export async function migrateImprovement(
   const before = await promotedBefore(run);
   await copyExamples(run, out);
   const improving: ImproveFlags = { ...settings, ...secret };
-  const improvement = await openImprovement(improving, session, signal, {
+  const defended = { ...session, defences: await openDefences(withSecretIn(out, improving), session.bundle) };
+  const improvement = await openImprovement(improving, defended, signal, {
     onTrain: progress.onEvent,
     onEvent: (event) => stderr.line(improvementLine(event)),
   });

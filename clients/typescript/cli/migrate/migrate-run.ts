@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readSidecar } from '../../adapters/sidecar.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
+import { openDefences, withSecretIn } from '../open-defences.js';
 import type { ProgressReporter } from '../progress.js';
 import type { Session } from '../session.js';
 import { withLabels } from '../train/labels-of-data.js';
@@ -23,7 +24,8 @@ export async function migrateRun(
   const place = { out, resume: true, ...(validation === undefined ? {} : { validation }) };
   const { settings, beganFrom } = await recordedSettings(flags, trainOptions, place);
   const training = await withLabels(resolveTrainFlags(settings));
-  const prepared = await prepareTraining(training, session, signal);
+  const defences = await openDefences(withSecretIn(out, training), session.bundle);
+  const prepared = await prepareTraining(training, { ...session, defences }, signal);
   const old = await readSidecar(await adapterDirectory(run));
   const summary = await prepared.run(training, progress.onEvent);
   progress.stop();

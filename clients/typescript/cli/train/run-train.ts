@@ -1,29 +1,19 @@
 /** The work of `cutlayer client train`. */
-import { join } from 'node:path';
-
 import { exposureNote } from '../../../../src/artifacts/exposure.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
-import { drawsNoise } from '../defence-options.js';
+import { withSecretIn } from '../open-defences.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
 import { labelled } from '../text-layout.js';
 import { chargedText, forecastLines } from './charged-text.js';
 import { withLabels } from './labels-of-data.js';
-import { prepareTraining, type ResolvedTrainFlags, resolveTrainFlags } from './prepare-training.js';
+import { prepareTraining, resolveTrainFlags } from './prepare-training.js';
 import type { TrainFlags } from './train-options-table.js';
 import { summaryLines } from './train-summary.js';
 
-/** In the run's directory: the secret of its noise. */
-const SECRET_FILE = 'defence-secret';
-
-/** Noise of a run has the run's own secret, so that a resumed run draws the same. */
-function withSecret(flags: ResolvedTrainFlags): ResolvedTrainFlags {
-  if (!drawsNoise(flags) || flags.dryRun) return flags;
-  return { ...flags, defenceSecretFile: flags.defenceSecretFile ?? join(flags.out, SECRET_FILE) };
-}
-
 export async function runTrain(given: TrainFlags): Promise<void> {
-  const flags = withSecret(await withLabels(resolveTrainFlags(given)));
+  const resolved = await withLabels(resolveTrainFlags(given));
+  const flags = resolved.dryRun ? resolved : withSecretIn(resolved.out, resolved);
   await withSession(flags, async (session, signal, progress) => {
     const exposed = exposureNote(session.bundle.manifest.cut.bottom);
     if (exposed !== undefined) stderr.line(exposed);
