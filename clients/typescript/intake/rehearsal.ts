@@ -10,9 +10,6 @@ export const trainOnChoices = ['all', 'new'] as const;
 /** One of {@link trainOnChoices}. */
 export type TrainOn = (typeof trainOnChoices)[number];
 
-/** Share of a round's training set that earlier examples make up, when nothing is said. */
-export const DEFAULT_REHEARSAL = 0.3;
-
 /** How many of `earlier` make up `share` of both with `fresh` new ones; at most all. */
 export function rehearsalCount(fresh: number, earlier: number, share: number): number {
   return Math.min(earlier, Math.round((fresh * share) / (1 - share)));

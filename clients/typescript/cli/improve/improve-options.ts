@@ -20,8 +20,7 @@ import {
 import { DEFAULT_MAX_FORGETTING } from '../../improvement/gate.js';
 import { DEFAULT_MIN_RATING } from '../../improvement/min-rating.js';
 import { DEFAULT_MIN_NEW } from '../../improvement/trigger.js';
-import { DEFAULT_HELD_OUT_SHARE } from '../../intake/held-out.js';
-import { DEFAULT_REHEARSAL } from '../../intake/rehearsal.js';
+import { DEFAULT_HELD_OUT_SHARE, DEFAULT_REHEARSAL } from '../../intake/default-shares.js';
 import { connectionOptions } from '../connection-options.js';
 import { trainOptions } from '../train/train-options-table.js';
 
