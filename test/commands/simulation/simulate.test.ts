@@ -136,7 +136,7 @@ describe('simulated federations', function () {
     await assert.rejects(run(settings, { data, participants: many, onPoint, signal: stop.signal }), { code: 'CANCELLED' });
     const [, first, second] = held as [number, number, number];
     // What 100 participants know of one round is about 35 MB; the gateway keeps inputs of their steps, below 1 MB, for a retry.
-    assert.ok(second - first < 5e6, `bytes held after each round: ${held.join(' ')}`);
+    assert.ok(second - first < 1e7, `bytes held after each round: ${held.join(' ')}`);
     assert.ok(process[2]! - process[1]! < 64e6, `bytes of the process after each round: ${process.join(' ')}`);
   });
 });
