@@ -58,7 +58,7 @@ const opened = async ({ forward, vjp }: Partition) => ({ forward: await load(for
 const cases = referenceFixtures().flatMap(({ name, configText }) => kinds.map((kind) => ({ name, configText, kind })));
 
 describe('models: halves of the queries', () => {
-  for (const { name, configText, kind } of every(14, cases)) {
+  for (const { name, configText, kind } of every(28, cases)) {
     it(`${name}, ${kind}: give the output and the cotangents of all queries at once`, async () => {
       const model = describeModel(configText);
       const [apart, together] = [compile(model, kind, true), compile(model, kind, false)];
