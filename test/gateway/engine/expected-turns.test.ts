@@ -165,7 +165,7 @@ describe('gateway/engine/expected-turns', () => {
     }
   });
 
-  it('waits for nobody whose turn it would not be', () => {
+  it('waits for no tenant whose turn it would not be', () => {
     const expected = new ExpectedTurns(() => undefined);
     expected.ended({ tenant: 'a', priority: 0, cost: 100, ms: 100 }, 0);
     expected.came('a', 1);

@@ -10,6 +10,7 @@ import { attacker, type VendorView } from '../attacker.js';
 import { argmax, logitRows } from '../logit-rows.js';
 import { type LabelGuess, labelMeasures } from '../metrics.js';
 import { predictedTokens } from '../seen.js';
+import { behindTopBlocks } from '../skip-reasons.js';
 import { matches } from '../wire-matches.js';
 
 type Floats = Tensor<'float32'>;
@@ -53,8 +54,8 @@ export const knownHead = attacker<readonly (readonly LabelGuess[])[]>({
 /** Why an attacker of cotangents cannot run; undefined: it can. */
 export async function cotangentsMissing(view: VendorView): Promise<string | undefined> {
   if (!view.answered) return 'nothing was answered, so no cotangent was sent; run it with a gateway';
-  const { top } = view.bundle.dims;
-  if (top > 0) return `the client holds ${top} top ${top === 1 ? 'block' : 'blocks'}, through which this attacker does not go yet`;
+  const behind = behindTopBlocks(view.bundle);
+  if (behind !== undefined) return behind;
   if ((await view.record(0)).cotangents === undefined) return 'this adapter trains nothing below the head, so no cotangent was sent';
   return undefined;
 }

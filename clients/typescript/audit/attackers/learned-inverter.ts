@@ -7,6 +7,7 @@ import type { Tensor } from '../../../../src/tensor/tensor.js';
 import { attacker, type VendorView } from '../attacker.js';
 import { Discriminant } from '../discriminant.js';
 import { tokenMeasures } from '../metrics.js';
+import { tooLarge } from '../skip-reasons.js';
 
 /** Rows that a token is guessed from: its own, and those beside it. */
 const BESIDE = [0, -1, 1];
@@ -18,7 +19,6 @@ const APART = 4;
 const MOST_CHANGED = 2 ** 17;
 /** A token that the texts never have counts as this many. */
 const UNSEEN = 0.1;
-const MOST_BYTES = 1.5 * 1024 ** 3;
 
 export const learnedInverter = attacker<readonly (readonly number[])[]>({
   id: 'A2',
@@ -26,8 +26,8 @@ export const learnedInverter = attacker<readonly (readonly number[])[]>({
   knows: 'the held blocks, the defences but not their secret, and records of the data that are not audited, as text of the same kind',
   says: 'it sends those texts itself, learns what rows of each token look like, and takes the likeliest token for each row.',
   async skipped({ bundle, others }) {
-    const bytes = 4 * bundle.vocabSize * dimsOf(bundle.dims.hiddenSize).length * BESIDE.length;
-    if (bytes > MOST_BYTES) return `the means of its tokens take ${(bytes / 1e9).toFixed(1)} GB, and this attacker holds at most 1.6`;
+    const large = tooLarge('the means of its tokens', bundle, dimsOf(bundle.dims.hiddenSize).length * BESIDE.length);
+    if (large !== undefined) return large;
     return others.length > 0 ? undefined : 'the data has no records beside the audited ones to learn from; lower --max-records';
   },
   async attack(view, { signal, progress }) {

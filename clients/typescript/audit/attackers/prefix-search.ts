@@ -7,6 +7,7 @@ import { type AttackRun, attacker, type VendorView } from '../attacker.js';
 import { CandidateRows } from '../candidate-rows.js';
 import { LikelyTokens } from '../likely-tokens.js';
 import { tokenMeasures } from '../metrics.js';
+import { tooLarge } from '../skip-reasons.js';
 import { matches } from '../wire-matches.js';
 
 /** Tokens that are tried at each place. */
@@ -15,8 +16,6 @@ const MOST_CANDIDATES = 4096;
 const FIRST_CANDIDATES = 64;
 /** And no other candidate of the run may come nearly as near. */
 const CLEARLY = 3;
-/** Memory of what each token's row was when it was last tried. */
-const MOST_BYTES = 1.5 * 1024 ** 3;
 
 export const prefixSearch = attacker<readonly (readonly number[])[]>({
   id: 'A1',
@@ -28,10 +27,7 @@ export const prefixSearch = attacker<readonly (readonly number[])[]>({
     if (bottom === 0) return 'the client holds no bottom block; see A0';
     if (!bundle.decoders.complete)
       return 'the bundle was packed without graphs to decode through its blocks; the vendor must pack it again';
-    const bytes = 4 * bundle.vocabSize * hiddenSize;
-    return bytes <= MOST_BYTES
-      ? undefined
-      : `the vocabulary's rows take ${(bytes / 1e9).toFixed(1)} GB, and this attacker holds at most 1.6`;
+    return tooLarge("the vocabulary's rows", bundle, hiddenSize);
   },
   async attack(view, run) {
     const likely = await LikelyTokens.open(view.bundle, run.signal);

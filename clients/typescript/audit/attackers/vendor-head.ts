@@ -4,6 +4,7 @@ import { attacker } from '../attacker.js';
 import { argmax, logitRows } from '../logit-rows.js';
 import { type LabelGuess, labelMeasures } from '../metrics.js';
 import { predictedTokens } from '../seen.js';
+import { behindTopBlocks } from '../skip-reasons.js';
 
 export const vendorHead = attacker<readonly (readonly LabelGuess[])[]>({
   id: 'A8',
@@ -12,8 +13,8 @@ export const vendorHead = attacker<readonly (readonly LabelGuess[])[]>({
   says: 'the most probable token of each wanted row is the guess; it is right where the adapted model is.',
   async skipped(view) {
     if (!view.answered) return 'nothing was answered; run it with a gateway';
-    const { top } = view.bundle.dims;
-    if (top > 0) return `the client holds ${top} top ${top === 1 ? 'block' : 'blocks'}, through which this attacker does not go yet`;
+    const behind = behindTopBlocks(view.bundle);
+    if (behind !== undefined) return behind;
     if ((await view.parts(0)).classifier !== undefined)
       return "labels are classes of a head that the client holds, not the vendor's tokens";
     return undefined;
