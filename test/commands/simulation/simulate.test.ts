@@ -137,6 +137,7 @@ describe('simulated federations', function () {
     const [, first, second] = held as [number, number, number];
     // What 100 participants know of one round is about 35 MB; the gateway keeps inputs of their steps, below 1 MB, for a retry.
     assert.ok(second - first < 1e7, `bytes held after each round: ${held.join(' ')}`);
-    assert.ok(process[2]! - process[1]! < 64e6, `bytes of the process after each round: ${process.join(' ')}`);
+    // What earlier tests left may have been given back in round 1, so the most until then counts.
+    assert.ok(process[2]! - Math.max(process[0]!, process[1]!) < 64e6, `bytes of the process after each round: ${process.join(' ')}`);
   });
 });
