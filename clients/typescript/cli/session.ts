@@ -9,9 +9,11 @@ import type { TokenOptions } from '../connection/token-source.js';
 import type { Defences } from '../defences/defences.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import { DraftModel } from '../model/draft-model.js';
+import { lastAudit } from './audit/last-audit.js';
 import type { ConnectionFlags } from './connection-options.js';
 import type { DefenceFlags } from './defence-options.js';
 import { openDefences } from './open-defences.js';
+import { privacyStatement } from './privacy-statement.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 import { wireNote } from './wire-range.js';
 
@@ -74,6 +76,10 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
     });
     const shutdown = shutdownOf(connection.card, Date.now());
     if (shutdown?.soon) stderr.line(`warning: ${shutdown.says}`);
+    const { identity, manifest } = bundle;
+    const audit = await lastAudit(identity.backboneDigest);
+    const stated = { bottom: manifest.cut.bottom, wire: flags.wire, defences: defences.all, audit };
+    for (const line of privacyStatement(stated)) stderr.line(line);
     return {
       bundle,
       connection,

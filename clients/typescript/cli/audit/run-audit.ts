@@ -18,10 +18,12 @@ import { ClientBundle } from '../../model/client-bundle.js';
 import { exampleOptions } from '../example-options.js';
 import { openAdapted } from '../open-adapted.js';
 import { openDefences, twinDefences } from '../open-defences.js';
+import { homeDir } from '../profile/home-dir.js';
 import { interruptible } from '../progress.js';
 import { withSession } from '../session.js';
 import type { AuditFlags } from './audit-options.js';
 import { auditLines } from './audit-text.js';
+import { keepAudit } from './last-audit.js';
 
 /** Records that an attacker learns from, of those that are not audited. */
 const OTHERS = 512;
@@ -99,6 +101,9 @@ async function report(flags: AuditFlags, found: AuditReport): Promise<void> {
   const lines = auditLines(found);
   await writeFileAtomic(join(flags.out, 'report.json'), `${JSON.stringify(found, null, 2)}\n`);
   await writeFileAtomic(join(flags.out, 'report.txt'), `${lines.join('\n')}\n`);
+  await keepAudit(found, Date.now()).catch(() =>
+    stderr.line(`warning: later runs cannot state this audit: ${homeDir()} cannot be written`),
+  );
   if (flags.json) stdout.json(found);
   else for (const line of lines) stdout.line(line);
   stderr.line(`report: ${join(flags.out, 'report.txt')} and report.json`);
