@@ -14,7 +14,7 @@ export function offlineConnection(bundle: ClientBundle, wireDtype: WireDType): C
     ...{ name: bundle.manifest.name, family: bundle.family, backboneDigest, dims, cut: { bottom: cut.bottom, top: cut.top } },
     limits: { maxMessageBytes: MOST, maxBatch: MOST, maxTokens: MOST, maxVirtualTokens: MOST, maxDeadlineMs: MOST },
     ...{ wireDtypes: wireDTypeNames, adapters: ['softPrompt', 'prefix'], prefixInit: false, maxDecodeRows: 0, maxLongDecodeRows: 0 },
-    ...{ shutdownDate: undefined, prices: undefined, protection: {} },
+    ...{ shutdownDate: undefined, prices: undefined, packedRows: true, protection: {} },
   };
   const counters = { bytesUp: 0, bytesDown: 0, retries: 0, rowsShared: 0 };
   // What a step reads of a connection; its calls are answered by the tap.

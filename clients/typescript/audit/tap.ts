@@ -49,13 +49,13 @@ export function tapped(to: Connection, { answered = true } = {}): Tap {
 }
 
 function sentRows({ hiddenStates, lengths, positions, softPrompt, prefix }: ForwardRequest): SeenRecord {
-  const rows = decoded(hiddenStates, 'hiddenStates');
-  const [sequences, sequence, d] = rows.shape as [number, number, number];
+  const rows = rowsOf(hiddenStates, 'hiddenStates');
+  const sequences = lengths?.length ?? 1;
   if (sequences !== 1) throw new CutlayerError('INTERNAL', `audit: expected a step of one sequence, got ${sequences}`);
   const prompt = softPrompt == null ? undefined : decoded(softPrompt, 'softPrompt');
   return {
-    rows: f32([sequence, d], rows.data),
-    length: lengths?.[0] ?? sequence,
+    rows,
+    length: lengths?.[0] ?? rows.shape[0]!,
     leading: prompt?.shape[0] ?? 0,
     virtualTokens: prompt?.shape[0] ?? prefix?.shape?.[2] ?? 0,
     positions: [...(positions ?? [])],

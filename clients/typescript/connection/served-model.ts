@@ -46,6 +46,8 @@ export interface ServedModel {
   readonly prices: PriceList | undefined;
   /** As `maxDecodeRows`, with the rope of long sequences; 0: there are no such sessions. */
   readonly maxLongDecodeRows: number;
+  /** Whether it takes rows without padding. */
+  readonly packedRows: boolean;
   /** What the vendor allows this tenant. */
   readonly protection: ServedProtection;
 }
@@ -88,6 +90,7 @@ export function parseServedModel(answer: GetModelResponse__Output): ServedModel 
     shutdownDate,
     prices: pricesOf(answer.prices),
     maxLongDecodeRows: answer.maxLongDecodeRows,
+    packedRows: answer.packedRows,
     protection: servedProtection(answer.protection),
   };
 }

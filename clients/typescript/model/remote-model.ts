@@ -14,6 +14,7 @@ import type { Tensor } from '../../../src/tensor/tensor.js';
 import { addWork, type ChargedWork } from '../connection/charged-work.js';
 import type { Connection } from '../connection/connect.js';
 import type { VirtualTokenKind } from '../connection/served-model.js';
+import { type WireRows, wireRows } from './wire-rows.js';
 
 /** The backbone's input. It must not change before the step ends: it may be sent again. */
 export interface ForwardInput {
@@ -77,27 +78,31 @@ export class RemoteModel {
     const training = input.training ?? true;
     const stepId = `${this.#run}.${this.#steps++}`;
     const { hiddenStates, adapter, lengths, positions = [] } = input;
+    const [batch, sequence] = hiddenStates.shape as readonly [number, number, number];
+    const crossing = wireRows({ batch, sequence, lengths }, card.packedRows);
+    const sent = crossing.hiddenStates(hiddenStates);
+    const promptRows = promptRowsOf(input);
     const request: ForwardRequest = {
       stepId,
       backboneDigest: card.backboneDigest,
-      hiddenStates: encodeTensor(hiddenStates, wireDtype, 'hiddenStates'),
+      hiddenStates: encodeTensor(sent, wireDtype, 'hiddenStates'),
       lengths: [...lengths],
-      positions: [...positions],
+      positions: [...crossing.positions(positions, promptRows)],
       training,
       ...(adapter === undefined ? {} : { [adapter.kind]: encodeTensor(adapter.value, wireDtype, adapter.kind), adapter: adapter.kind }),
     };
-    const promptRows = adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0;
-    const rows = positions.length || promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
-    const payloadUp = wireBytes(hiddenStates.shape, wireDtype) + (adapter === undefined ? 0 : wireBytes(adapter.value.shape, wireDtype));
-    const work = { forward: promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]! };
+    const forward = promptRows + crossing.count;
+    const rows = positions.length || forward;
+    const payloadUp = wireBytes(sent.shape, wireDtype) + (adapter === undefined ? 0 : wireBytes(adapter.value.shape, wireDtype));
     let answered = false;
     const send = async (signal?: AbortSignal): Promise<Tensor<'float32'>> => {
       const response = await this.connection.call('Forward', request, { signal });
       const bytesOut = this.#count(payloadUp, response.hiddenStates?.data, response.hiddenStates?.scales);
       // A step that is sent again is charged once.
-      if (!answered) this.#charge({ ...work, bytesIn: payloadUp, bytesOut });
+      if (!answered) this.#charge({ forward, bytesIn: payloadUp, bytesOut });
       answered = true;
-      return decodeTensor(response.hiddenStates, { name: 'Forward.hiddenStates', shape: [rows, card.dims.hiddenSize] });
+      const answer = decodeTensor(response.hiddenStates, { name: 'Forward.hiddenStates', shape: [rows, card.dims.hiddenSize] });
+      return positions.length > 0 ? answer : crossing.allPadded(answer, promptRows);
     };
     const output = await send(input.signal);
     return {
@@ -105,7 +110,8 @@ export class RemoteModel {
       output,
       backward: (cotangent, options = {}) => {
         if (!training) throw new CutlayerError('INVALID_ARGUMENT', `step ${stepId} was run with training: false and has no backward`);
-        return this.#backward(stepId, input, cotangent, options, send);
+        const ofSent = positions.length > 0 ? cotangent : crossing.allRows(cotangent, promptRows);
+        return this.#backward({ stepId, input, crossing, resend: send }, ofSent, options);
       },
     };
   }
@@ -126,12 +132,11 @@ export class RemoteModel {
     return decodeTensor(keyValues, { name: 'KeyValues.keyValues', shape });
   }
 
+  /** @param cotangent of the answered rows, as they crossed */
   async #backward(
-    stepId: string,
-    input: ForwardInput,
+    { stepId, input, crossing, resend }: SentStep,
     cotangent: Tensor<'float32'>,
     options: BackwardOptions,
-    resend: (signal?: AbortSignal) => Promise<unknown>,
   ): Promise<Cotangents> {
     const { wireDtype } = this.connection;
     const request: BackwardRequest = {
@@ -143,17 +148,23 @@ export class RemoteModel {
     const send = async (): Promise<Cotangents> => {
       const response = await this.connection.call('Backward', request, { signal: options.signal });
       const { adapterCotangent, hiddenStatesCotangent } = response;
-      const { adapter, hiddenStates } = input;
+      const { adapter } = input;
       const tensors = [adapterCotangent, hiddenStatesCotangent];
       const bytesOut = this.#count(payloadUp, ...tensors.flatMap((tensor) => [tensor?.data, tensor?.scales]));
-      const rows = (adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0) + hiddenStates.shape[0]! * hiddenStates.shape[1]!;
-      if (bytesOut > 0) this.#charge({ backward: rows, bytesIn: payloadUp, bytesOut });
+      if (bytesOut > 0) this.#charge({ backward: promptRowsOf(input) + crossing.count, bytesIn: payloadUp, bytesOut });
       return {
         ...(adapter === undefined
           ? {}
           : { adapter: decodeTensor(adapterCotangent, { name: 'Backward.adapterCotangent', shape: adapter.value.shape }) }),
         ...(request.wantHiddenStates
-          ? { hiddenStates: decodeTensor(hiddenStatesCotangent, { name: 'Backward.hiddenStatesCotangent', shape: hiddenStates.shape }) }
+          ? {
+              hiddenStates: crossing.padded(
+                decodeTensor(hiddenStatesCotangent, {
+                  name: 'Backward.hiddenStatesCotangent',
+                  shape: crossing.shape(input.hiddenStates.shape[2]!),
+                }),
+              ),
+            }
           : {}),
       };
     };
@@ -183,6 +194,17 @@ export class RemoteModel {
     this.connection.charged = addWork(this.connection.charged, work);
   }
 }
+
+/** A step that was sent. */
+interface SentStep {
+  readonly stepId: string;
+  readonly input: ForwardInput;
+  readonly crossing: WireRows;
+  readonly resend: (signal?: AbortSignal) => Promise<unknown>;
+}
+
+/** Rows of the step's soft prompt. */
+const promptRowsOf = ({ adapter }: ForwardInput): number => (adapter?.kind === 'softPrompt' ? adapter.value.shape[0]! : 0);
 
 /** A failure that sending Forward again mends, as a value; every other error is thrown. */
 function resendable(caught: unknown): CutlayerError {

@@ -5,6 +5,7 @@ import type { ChargedWork } from '../connection/charged-work.js';
 import { type Batch, leadingRows } from '../data/batch.js';
 import type { SplitModel } from './split-model.js';
 import { promptRowsOf } from './split-step.js';
+import { wireRows } from './wire-rows.js';
 
 /** A step. */
 export interface StepShape {
@@ -23,8 +24,9 @@ export function stepWork({ bundle, remote }: Pick<SplitModel, 'bundle' | 'remote
   const [count, sequence] = batch.tokenIds.shape as [number, number];
   const { softPrompt, prefix, tokenRows, blockWeights } = parts;
   const lead = leadingRows(batch, promptRowsOf(parts));
-  const rows = lead + count * sequence;
-  const text = wireBytes([count, sequence, hiddenSize], wireDtype);
+  const crossing = wireRows({ batch: count, sequence, lengths: batch.lengths }, card.packedRows);
+  const rows = lead + crossing.count;
+  const text = wireBytes(crossing.shape(hiddenSize), wireDtype);
   const virtual =
     lead > 0
       ? wireBytes([lead, hiddenSize], wireDtype)

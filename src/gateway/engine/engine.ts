@@ -20,6 +20,7 @@
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
+import { packRows } from '../../protocol/wire/packed-rows.js';
 import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
@@ -35,7 +36,7 @@ import { packedGraphs } from './packed-graphs.js';
 import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
 import { type HeldCall, Scheduler, type SchedulerStats } from './scheduler.js';
-import { type CheckedInputs, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import { type CheckedInputs, paddedShape, paddingBytes, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
 import { type Cotangents, joinCotangents, joinOutputs, rowsOf, type StepSlice, sliceStep } from './step-slices.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
@@ -264,7 +265,7 @@ export class BackboneEngine {
     return this.#holding(step, stepInputBytes(inputs) + joinedBytes, async (held) => {
       if (!step.training) return forward(held, []);
       // Its vjp will need the residuals, kept or computed again.
-      for (const slice of slices) this.#requireMemory(slice.inputs, this.#trainingBytes(slice.inputs, stepInputBytes(slice.inputs)));
+      for (const slice of slices) this.#requireMemory(slice.inputs, this.#trainingBytes(slice.inputs, feedBytes(slice.inputs)));
       return this.#turns.take(turnKey(step), async () => {
         throwIfCancelled(signal);
         this.#steps.admit(step, step.digest ?? stepDigest(inputs), inputs);
@@ -502,7 +503,7 @@ export class BackboneEngine {
   }
 
   #forwardBytes(inputs: CheckedInputs, residuals: readonly string[]): number {
-    const inputBytes = stepInputBytes(inputs);
+    const inputBytes = feedBytes(inputs);
     return residuals.length === 0 ? this.#sizes.withoutResiduals(rowCount(inputs), inputBytes) : this.#trainingBytes(inputs, inputBytes);
   }
 
@@ -535,7 +536,7 @@ export class BackboneEngine {
     return slices.map((slice) => {
       const { inputs, rows, index } = slice;
       const cotangentBytes = inputs.positions.length * this.artifact.manifest.dims.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
-      const workBytes = this.#trainingBytes(inputs, stepInputBytes(inputs) + cotangentBytes);
+      const workBytes = this.#trainingBytes(inputs, feedBytes(inputs) + cotangentBytes);
       this.#requireMemory(inputs, workBytes);
       return {
         rows,
@@ -560,10 +561,10 @@ export class BackboneEngine {
     options: Pick<RunOptions, 'transfer'> = {},
   ): Promise<StepOutputs> {
     const { forward, infer } = this.#graphs(inputs);
-    const { file } = residualNames.length > 0 ? forward : infer;
+    const { file, inputs: names } = residualNames.length > 0 ? forward : infer;
     const { kind } = inputs.adapter;
     const rows = rowCount(inputs);
-    const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs), {
+    const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs, names), {
       ...options,
       fetches: ['output', ...residualNames],
       finite: ['output'],
@@ -596,18 +597,23 @@ export class BackboneEngine {
       // The caller may have gone while the forward ran again.
       throwIfCancelled(step.signal);
       // The step keeps its inputs, so they are copied; residuals and cotangent are transferred.
-      const kept = Object.entries(stepFeeds(inputs))
-        .filter(([name]) => vjp.inputs.includes(name))
-        .map(([name, value]): [string, Tensor] => [name, { ...value, data: value.data.slice() }]);
+      const kept = Object.entries(stepFeeds(inputs, vjp.inputs)).map(([name, value]): [string, Tensor] => [
+        name,
+        { ...value, data: value.data.slice() },
+      ]);
       const cotangent = rowsOf(slice, step.cotangent);
       const feeds = { ...Object.fromEntries(kept), ...residuals, ...(vjp.inputs.includes('cotangent') && { cotangent }) };
       const fetches = this.#wantedCotangents(step, inputs);
       const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, { fetches, finite: fetches, transfer: true });
       this.#times.add('vjp', runMs);
       this.#rates.note(`vjp ${kind}`, rowCount(inputs), runMs);
+      const ofRows = (value: Tensor<'float32'>): Tensor<'float32'> =>
+        inputs.packed === undefined ? value : packRows(value, inputs.packed);
       return {
         ...(kind !== 'none' && { adapterCotangent: asFloat32(`${kind}Cotangent`, outputs[`${kind}Cotangent`]) }),
-        ...(step.wantHiddenStates && { hiddenStatesCotangent: asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent) }),
+        ...(step.wantHiddenStates && {
+          hiddenStatesCotangent: ofRows(asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent)),
+        }),
       };
     } catch (caught) {
       // Refused or cancelled before it started: the residuals were not transferred.
@@ -629,7 +635,14 @@ const turnKey = ({ tenant, stepId }: { readonly tenant: string; readonly stepId:
 const sumOf = (values: readonly (number | undefined)[]): number | undefined =>
   values.reduce((sum, value) => (sum === undefined || value === undefined ? undefined : sum + value), 0);
 
-const rowCount = ({ hiddenStates: { shape } }: CheckedInputs): number => shape[0]! * shape[1]!;
+/** Rows of text that run, padding among them. */
+const rowCount = (inputs: CheckedInputs): number => {
+  const [batch, sequence] = paddedShape(inputs);
+  return batch * sequence;
+};
+
+/** Bytes of a step's inputs beside a run that is fed them. */
+const feedBytes = (inputs: CheckedInputs): number => stepInputBytes(inputs) + paddingBytes(inputs);
 
 /** Whether no array has been transferred to a worker. */
 const isWhole = (tensors: NamedTensors): boolean => {

@@ -11,7 +11,7 @@
  */
 import { releaseTensors } from '../../runtime/release.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
-import { type CheckedInputs, virtualTokensOf } from './step-inputs.js';
+import { type CheckedInputs, paddedShape, promptRowsOf, sequenceStarts } from './step-inputs.js';
 
 /** Rows of text in a slice, at least. Reading the weights once more costs some 32 rows: 6%. */
 const SLICE_ROWS = 512;
@@ -27,7 +27,7 @@ export interface StepSlice {
    * Those sequences, as views; the adapter is whole. All of the step's own when it is one slice.
    */
   readonly inputs: CheckedInputs;
-  /** Rows that run, those of a soft prompt included. */
+  /** Rows that run, those of a soft prompt and padding included. */
   readonly rows: number;
   /** Where its hidden states begin in the step's, in elements. */
   readonly offset: number;
@@ -39,29 +39,35 @@ export interface StepSlice {
 export interface Cotangents {
   /** The adapter's shape, summed over the batch; absent without an adapter. */
   readonly adapterCotangent?: Tensor<'float32'>;
-  /** [B, S, hiddenSize], when wanted. */
+  /** The hidden states' shape, when wanted. */
   readonly hiddenStatesCotangent?: Tensor<'float32'>;
 }
 
 /** The slices of a step in order; sequences without a wanted row are in none when it is cut. */
 export function sliceStep(inputs: CheckedInputs): readonly StepSlice[] {
-  const { hiddenStates, adapter, positions } = inputs;
-  const [batch, sequence, hiddenSize] = hiddenStates.shape as readonly [number, number, number];
-  const promptRows = adapter.kind === 'softPrompt' ? virtualTokensOf(adapter.kind, adapter.value.shape) : 0;
+  const { hiddenStates, packed, adapter, positions } = inputs;
+  const [batch, sequence] = paddedShape(inputs);
+  const hiddenSize = hiddenStates.shape.at(-1)!;
+  const promptRows = promptRowsOf(adapter);
   const leastRows = Math.min(Math.max(SLICE_ROWS, ROWS_PER_PROMPT_ROW * promptRows), ENOUGH_ROWS);
   const count = Math.max(1, Math.floor(batch / Math.ceil(leastRows / sequence)));
   if (count === 1) return [{ index: 0, inputs, rows: promptRows + batch * sequence, offset: 0, answered: [0, positions.length] }];
+  const starts = sequenceStarts(inputs);
   const slices: StepSlice[] = [];
   let from = 0;
   for (let index = 0; index < count; index++) {
     const [first, end] = [Math.floor((index * batch) / count), Math.floor(((index + 1) * batch) / count)];
-    const to = firstAtLeast(positions, promptRows + end * sequence, from);
+    const [start, stop] = [starts[first]!, starts[end]!];
+    const to = firstAtLeast(positions, promptRows + stop, from);
     if (to === from) continue;
-    const shift = BigInt(first * sequence);
+    const shift = BigInt(start);
     const own = positions.slice(from, to).map((row) => (row < promptRows ? row : row - shift));
-    const offset = first * sequence * hiddenSize;
-    const values = hiddenStates.data.subarray(offset, end * sequence * hiddenSize);
-    const part = { hiddenStates: f32([end - first, sequence, hiddenSize], values), adapter, positions: own };
+    const offset = start * hiddenSize;
+    const values = hiddenStates.data.subarray(offset, stop * hiddenSize);
+    const shape = packed === undefined ? [end - first, sequence, hiddenSize] : [stop - start, hiddenSize];
+    // As long as the step's longest: rope that looks at the padded length gives the same.
+    const sequences = packed && { lengths: packed.lengths.slice(first, end), sequence };
+    const part = { hiddenStates: f32(shape, values), packed: sequences, adapter, positions: own };
     // Whole sequences of checked inputs, and positions among their rows.
     slices.push({ index, inputs: part as CheckedInputs, rows: promptRows + (end - first) * sequence, offset, answered: [from, to] });
     from = to;

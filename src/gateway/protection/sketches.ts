@@ -1,7 +1,15 @@
 /** What the protection keeps of the tensors of a step: cells of rows, digests, sketches. */
 import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { type CheckedInputs, virtualTokensOf } from '../engine/step-inputs.js';
+import {
+  type CheckedInputs,
+  paddedPositions,
+  paddedShape,
+  promptRowsOf,
+  sentRows,
+  sequenceStarts,
+  virtualTokensOf,
+} from '../engine/step-inputs.js';
 import { nextCell, Projection, type RandomBytes } from './projection.js';
 
 /**
@@ -30,9 +38,9 @@ export interface StepRows {
   readonly virtualTokens: number;
   /** Rows of each text, padding among them. */
   readonly sequence: number;
-  /** Rows of all texts. */
+  /** Rows of all texts, padding among them where it was sent. */
   readonly textRows: number;
-  /** The answered rows. */
+  /** The answered rows, numbered as in padded texts. */
   readonly positions: Uint32Array;
   /** Their cells; 0 for rows of a soft prompt. */
   readonly cells: Float64Array;
@@ -83,29 +91,24 @@ export class Sketches {
   }
 
   /** @param onRow Called with each real row of each text. */
-  step({ hiddenStates, adapter, positions }: CheckedInputs, lengths: readonly number[], onRow: (row: TextRow) => void): StepRows {
-    const [batch, sequence] = hiddenStates.shape as readonly [number, number, number];
+  step(inputs: CheckedInputs, lengths: readonly number[], onRow: (row: TextRow) => void): StepRows {
+    const { hiddenStates, adapter } = inputs;
+    const [batch, sequence] = paddedShape(inputs);
+    const starts = sequenceStarts(inputs);
     const cells = new Float64Array(batch * sequence);
     for (let b = 0; b < batch; b++) {
-      const count = lengths[b]!;
       let at = b * sequence;
-      this.walk(hiddenStates.data, { first: at, count, cell: START_CELL }, (row) => {
+      this.walk(hiddenStates.data, { first: starts[b]!, count: lengths[b]!, cell: START_CELL }, (row) => {
         cells[at++] = row.cell;
         onRow(row);
       });
     }
     const virtualTokens = adapter.kind === 'none' ? 0 : virtualTokensOf(adapter.kind, adapter.value.shape);
-    const promptRows = adapter.kind === 'softPrompt' ? virtualTokens : 0;
-    // Little-endian 64-bit integers below 2^32: the low words are the values.
-    const words = new Uint32Array(positions.buffer, positions.byteOffset, positions.length * 2);
-    const rows = new Uint32Array(positions.length);
-    const cellsOfRows = new Float64Array(positions.length);
-    for (let i = 0; i < rows.length; i++) {
-      const row = words[2 * i]!;
-      rows[i] = row;
-      if (row >= promptRows) cellsOfRows[i] = cells[row - promptRows]!;
-    }
-    return { promptRows, virtualTokens, sequence, textRows: batch * sequence, positions: rows, cells: cellsOfRows };
+    const promptRows = promptRowsOf(adapter);
+    const rows = paddedPositions(inputs);
+    const cellsOfRows = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) if (rows[i]! >= promptRows) cellsOfRows[i] = cells[rows[i]! - promptRows]!;
+    return { promptRows, virtualTokens, sequence, textRows: sentRows(inputs) - promptRows, positions: rows, cells: cellsOfRows };
   }
 
   /** @param cotangent [positions, hiddenSize] of that step */

@@ -3,10 +3,11 @@ import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
 import type { ForwardRequest__Output } from '../../protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import { type PackedSequences, packedRows } from '../../protocol/wire/packed-rows.js';
 import { checkTensor, decodeTensor, type ExpectedTensor } from '../../protocol/wire/tensor-codec.js';
 import type { WireDType } from '../../protocol/wire/wire-dtype.js';
 import type { ForwardStep } from '../engine/engine.js';
-import { type AdapterInput, type CheckedInputs, type StepInputs, stepShapes, virtualTokensOf } from '../engine/step-inputs.js';
+import { type AdapterInput, type CheckedInputs, type StepInputs, sentRows, stepShapes, virtualTokensOf } from '../engine/step-inputs.js';
 import { answerDType, checkDigest, checkLimit, checkStepId } from './fields.js';
 import type { SplitLimits } from './limits.js';
 
@@ -18,7 +19,7 @@ export interface ParsedForward {
   readonly lengths: readonly number[];
   /** Of the hidden states. */
   readonly dtype: WireDType;
-  /** Rows that go through the backbone. */
+  /** Rows that were sent, padding too. */
   readonly rows: number;
 }
 
@@ -34,9 +35,12 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
   const { dims } = backbone.manifest;
   const stepId = checkStepId(request.stepId);
   checkDigest(request.backboneDigest, backbone.digest);
-  const hiddenExpected: ExpectedTensor = { name: 'hiddenStates', shape: stepShapes.hiddenStates(dims) };
+  const isPacked = request.hiddenStates?.shape.length === 2;
+  const shape = isPacked ? stepShapes.packedHiddenStates(dims) : stepShapes.hiddenStates(dims);
+  const hiddenExpected: ExpectedTensor = { name: 'hiddenStates', shape };
   const hidden = checkTensor(request.hiddenStates, hiddenExpected);
-  const [batch, sequence] = hidden.shape as readonly [number, number, number];
+  const packed = isPacked ? packedSequences(request.lengths, hidden.shape[0]!) : undefined;
+  const [batch, sequence] = packed === undefined ? (hidden.shape as readonly [number, number]) : [packed.lengths.length, packed.sequence];
   checkLimit('hiddenStates batch', batch, limits.maxBatch);
   const adapterExpected = expectedAdapter(request, backbone.manifest);
   const virtualTokens =
@@ -46,11 +50,16 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
   checkLimit(`${adapterExpected?.name ?? 'adapter'} virtual tokens`, virtualTokens, limits.maxVirtualTokens);
   checkLimit('hiddenStates sequence with virtual tokens', sequence + virtualTokens, dims.maxPositions);
   checkLimit('rows (batch * sequence + virtual tokens)', batch * sequence + virtualTokens, limits.maxTokens);
-  checkLengths(request.lengths, batch, sequence);
+  if (packed === undefined) checkLengths(request.lengths, batch, sequence);
   const promptRows = adapterExpected?.name === 'softPrompt' ? virtualTokens : 0;
-  const positions = expandPositions(request.positions, { promptRows, batch, sequence, lengths: request.lengths });
+  const positions = expandPositions(request.positions, {
+    promptRows,
+    rows: promptRows + hidden.elements / dims.hiddenSize,
+    isPadding: packed === undefined ? (text) => text % sequence >= request.lengths[Math.floor(text / sequence)]! : () => false,
+  });
   const inputs: StepInputs = {
     hiddenStates: decodeTensor(request.hiddenStates, hiddenExpected),
+    packed,
     adapter: decodeAdapter(request, adapterExpected),
     positions,
   };
@@ -60,7 +69,7 @@ export function parseForward(request: ForwardRequest__Output, backbone: Backbone
     answerDType: answerDType(request.responseDtype, hidden.dtype),
     lengths: request.lengths,
     dtype: hidden.dtype,
-    rows: promptRows + batch * sequence,
+    rows: sentRows(inputs),
   };
 }
 
@@ -90,17 +99,26 @@ function checkLengths(lengths: readonly number[], batch: number, sequence: numbe
   if (bad >= 0) throw wrong('lengths', `expected 1 to ${sequence}, got ${lengths[bad]} at row ${bad}`);
 }
 
-/** The layout of rows: the soft prompt's first, then those of the sequences, right-padded. */
+/** The sequences of packed rows, by their lengths. */
+function packedSequences(lengths: readonly number[], rows: number): PackedSequences {
+  const sum = packedRows(lengths);
+  const bad = lengths.findIndex((length) => length < 1);
+  if (bad >= 0) throw wrong('lengths', `expected at least 1, got ${lengths[bad]} at row ${bad}`);
+  if (sum !== rows) throw wrong('lengths', `expected a sum of ${rows}, the packed rows of hiddenStates, got ${sum}`);
+  return { lengths, sequence: lengths.reduce((longest, length) => Math.max(longest, length), 0) };
+}
+
+/** The rows of a step: the soft prompt's first, then those of the sequences. */
 interface StepRows {
   readonly promptRows: number;
-  readonly batch: number;
-  readonly sequence: number;
-  readonly lengths: readonly number[];
+  /** All together. */
+  readonly rows: number;
+  /** Whether a row of the sequences is padding. */
+  readonly isPadding: (text: number) => boolean;
 }
 
 /** The rows of `positions`, checked: strictly increasing, in range, no padding. Empty: all rows. */
-function expandPositions(positions: readonly number[], { promptRows, batch, sequence, lengths }: StepRows): BigInt64Array {
-  const rows = promptRows + batch * sequence;
+function expandPositions(positions: readonly number[], { promptRows, rows, isPadding }: StepRows): BigInt64Array {
   const count = positions.length === 0 ? rows : positions.length;
   const out = new BigInt64Array(count);
   // Little-endian 64-bit integers below 2^32: the low words are the values. Faster than BigInts.
@@ -115,7 +133,7 @@ function expandPositions(positions: readonly number[], { promptRows, batch, sequ
     if (row <= previous) throw wrong('positions', `expected a strictly increasing list, got ${row} after ${previous} at index ${i}`);
     if (row >= rows) throw wrong('positions', `expected rows below ${rows}, got ${row} at index ${i}`);
     const text = row - promptRows;
-    if (text >= 0 && text % sequence >= lengths[Math.floor(text / sequence)]!) {
+    if (text >= 0 && isPadding(text)) {
       throw wrong('positions', `expected rows of real tokens, got row ${row}, which is padding, at index ${i}`);
     }
     low[2 * i] = row;

@@ -40,6 +40,7 @@ export function modelResponse(
     maxDecodeRows: spans?.maxRows ?? 0,
     maxLongDecodeRows: spans?.longRows ?? 0,
     shutdownDate: shutdownDate ?? '',
+    packedRows: true,
     ...(prices && { prices: { ...prices } }),
   };
 }

@@ -4,7 +4,7 @@ import type { SpanKind } from '../../artifacts/manifest.js';
 import type { Tensor as WireTensor } from '../../protocol/wire/generated/cutlayer/v1/Tensor.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import type { KeptStep } from '../engine/engine.js';
-import { type CheckedInputs, stepDigest, virtualTokensOf } from '../engine/step-inputs.js';
+import { type CheckedInputs, sentRows, stepDigest } from '../engine/step-inputs.js';
 import { partOf } from '../ledger/charge.js';
 import type { Ledger } from '../ledger/ledger.js';
 
@@ -37,11 +37,9 @@ export interface StepSize {
   readonly digest: string;
 }
 
-/** A step's rows: those of its sequences, padding too, and those of a soft prompt. */
+/** A step's rows: those of its sequences, padding too where it was sent, and of a soft prompt. */
 export function sizeOf(inputs: CheckedInputs, digest = stepDigest(inputs)): StepSize {
-  const { hiddenStates, adapter } = inputs;
-  const promptRows = adapter.kind === 'softPrompt' ? virtualTokensOf(adapter.kind, adapter.value.shape) : 0;
-  return { rows: promptRows + hiddenStates.shape[0]! * hiddenStates.shape[1]!, adapter: adapter.kind, digest };
+  return { rows: sentRows(inputs), adapter: inputs.adapter.kind, digest };
 }
 
 /** The size of a step that the engine holds. */

@@ -49,6 +49,7 @@ export const target: Target = {
       positions: [0, 2, 3],
       responseDtype: 'DTYPE_BF16',
     }),
+    inputFor(service, 'Forward', { ...forward, hiddenStates: tensor([5, 4]), softPrompt: tensor([2, 4]), positions: [1, 6] }),
     inputFor(service, 'Forward', { ...forward, hiddenStates: tensor([2, 3, 4], 'f16'), softPrompt: tensor([2, 4]) }),
     inputFor(service, 'Forward', { ...forward, hiddenStates: tensor([2, 3, 4]), prefix: tensor([2, 2, 3, 2, 2]) }),
     inputFor(service, 'Backward', { stepId: 'step-1', cotangent: tensor([3, 4]), wantHiddenStates: true }),

@@ -96,7 +96,7 @@ describe('malformed requests', () => {
       ['hidden states without an element type', () => hidden({ dtype: 'DTYPE_UNSPECIFIED' }), 'INVALID_DTYPE', /^hiddenStates\.dtype:/],
       ['hidden states of an unknown element type', () => hidden({ dtype: 77 as never }), 'INVALID_DTYPE', /got 77/],
       ['hidden states without a shape', () => hidden({ shape: [] }), 'INVALID_SHAPE', /^hiddenStates: expected \[\*, \*, 8\], got \[\]/],
-      ['hidden states of rank 2', () => hidden({ shape: [6, D] }), 'INVALID_SHAPE', /got \[6, 8\]/],
+      ['hidden states of rank 1', () => hidden({ shape: [6 * D] }), 'INVALID_SHAPE', /got \[48\]/],
       ['hidden states of rank 4', () => hidden({ shape: [1, 2, 3, D] }), 'INVALID_SHAPE', /got \[1, 2, 3, 8\]/],
       [
         'hidden states of another width',
@@ -171,6 +171,37 @@ describe('malformed requests', () => {
       ['no lengths', () => forward({ lengths: [] }), 'INVALID_ARGUMENT', /^lengths: expected 2, one per batch row, got 0/],
       ['a length too few', () => forward({ lengths: [3] }), 'INVALID_ARGUMENT', /^lengths: .*got 1/],
       ['a length too many', () => forward({ lengths: [3, 2, 1] }), 'INVALID_ARGUMENT', /^lengths: .*got 3/],
+      [
+        'packed rows that are fewer than their lengths add up to',
+        () => forward({ hiddenStates: ones(4, D) }),
+        'INVALID_ARGUMENT',
+        /^lengths: expected a sum of 4, the packed rows of hiddenStates, got 5/,
+      ],
+      ['packed rows without lengths', () => forward({ hiddenStates: ones(5, D), lengths: [] }), 'INVALID_ARGUMENT', /^lengths: .*got 0/],
+      [
+        'an empty packed sequence',
+        () => forward({ hiddenStates: ones(5, D), lengths: [5, 0] }),
+        'INVALID_ARGUMENT',
+        /^lengths: expected at least 1, got 0 at row 1/,
+      ],
+      [
+        'packed rows of more sequences than the limit',
+        () => forward({ hiddenStates: ones(5, D), lengths: [1, 1, 1, 1, 1] }),
+        'LIMIT_EXCEEDED',
+        /^hiddenStates batch: expected at most 4, got 5/,
+      ],
+      [
+        'packed rows that are too many with the padding that is computed',
+        () => forward({ hiddenStates: ones(23, D), lengths: [20, 1, 1, 1] }),
+        'LIMIT_EXCEEDED',
+        /^rows \(batch \* sequence \+ virtual tokens\): expected at most 64, got 82/,
+      ],
+      [
+        'a row beyond the packed ones',
+        () => forward({ hiddenStates: ones(5, D), positions: [7] }),
+        'INVALID_ARGUMENT',
+        /^positions: expected rows below 7, got 7 at index 0/,
+      ],
       ['an empty sequence', () => forward({ lengths: [3, 0] }), 'INVALID_ARGUMENT', /^lengths: expected 1 to 3, got 0 at row 1/],
       [
         'a sequence longer than its row',

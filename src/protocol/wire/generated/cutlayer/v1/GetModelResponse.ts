@@ -23,6 +23,7 @@ export interface GetModelResponse {
   'prices'?: (_cutlayer_v1_Prices | null);
   'maxLongDecodeRows'?: (number);
   'protection'?: (_cutlayer_v1_Protection | null);
+  'packedRows'?: (boolean);
 }
 
 export interface GetModelResponse__Output {
@@ -40,4 +41,5 @@ export interface GetModelResponse__Output {
   'prices': (_cutlayer_v1_Prices__Output | null);
   'maxLongDecodeRows': (number);
   'protection': (_cutlayer_v1_Protection__Output | null);
+  'packedRows': (boolean);
 }
