@@ -78,6 +78,9 @@ export const errorTable = {
   UNPATCHED_NODE: row(GRPC.FAILED_PRECONDITION, 412),
   OUT_OF_MEMORY: row(GRPC.RESOURCE_EXHAUSTED, 507),
   CERTIFICATE_REJECTED: row(GRPC.UNAVAILABLE, 502),
+  // evidence of the code behind a gateway: the gateway has none, the client refuses it
+  ATTESTATION_UNAVAILABLE: row(GRPC.FAILED_PRECONDITION, 412),
+  ATTESTATION_REJECTED: row(GRPC.FAILED_PRECONDITION, 412),
   // flags and files of settings
   INVALID_OPTION: row(GRPC.INVALID_ARGUMENT, 400),
   // checkpoints, artifacts and files

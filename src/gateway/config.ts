@@ -18,6 +18,7 @@ import { signerOption } from '../options/signer-option.js';
 import { isoDate } from '../protocol/wire/iso-date.js';
 import { callOptions, checkSecurity, listeningOptions, securityOptions } from '../server/security.js';
 import { databaseOption } from '../server/store/database-option.js';
+import { attestationOptions, checkAttestation } from './attestation/options.js';
 import { ACCESS_TOKEN_SECONDS } from './identity/token-life.js';
 import { defaultLimits } from './split/limits.js';
 import { tenantOptions } from './tenants/options.js';
@@ -98,6 +99,7 @@ export const gatewayOptions = {
     acceptUnpatchedNode: toggle(false, 'serve several tenants on a Node with a published HTTP/2 fault; see docs/gateway.md'),
   }),
   ...securityOptions,
+  ...attestationOptions,
   ...under('Tokens', {
     keysDir: optional(
       path('dir', 'signing keys and names of its own tokens, which gateways of one database share (default: the state directory)'),
@@ -116,6 +118,7 @@ export type GatewayConfig = ValuesOf<typeof gatewayOptions>;
 /** Checks options together. @throws CutlayerError INVALID_OPTION naming the flag */
 export function checkGatewayConfig(config: GatewayConfig): GatewayConfig {
   checkSecurity(config, 'activations and tokens');
+  checkAttestation(config);
   return config;
 }
 

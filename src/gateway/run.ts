@@ -22,6 +22,8 @@ import { LoadMonitor } from './admin/load-monitor.js';
 import { openAdminApi } from './admin/open-admin.js';
 import { readNow } from './admin/read-now.js';
 import { watchRoutes } from './admin/watch-routes.js';
+import { Attestation } from './attestation/attestation.js';
+import type { QuoteSource } from './attestation/quote-source.js';
 import type { GatewayConfig } from './config.js';
 import { openDashboard } from './dashboard/open-dashboard.js';
 import { decodeService } from './decode/decode-service.js';
@@ -76,6 +78,8 @@ export interface RunOptions extends Pick<EngineOptions, 'warm'> {
   readonly decoder?: (engine: BackboneEngine) => DecoderSource | undefined;
   /** Called around each write of the database. */
   readonly onWrite?: WriteHook;
+  /** A source of quotes in place of the configured one. */
+  readonly quotes?: QuoteSource;
 }
 
 /**
@@ -85,11 +89,11 @@ export interface RunOptions extends Pick<EngineOptions, 'warm'> {
 export async function runGateway(
   config: GatewayConfig,
   log: Logger,
-  { now = Date.now, warm, decoder, onWrite }: RunOptions = {},
+  { now = Date.now, warm, decoder, onWrite, quotes }: RunOptions = {},
 ): Promise<RunningGateway> {
   const revocations = new RevocationList(now);
   const [tls, auth] = await Promise.all([
-    openTls(config, { secrets: 'activations and tokens', log, now }),
+    openTls(config, { secrets: 'activations and tokens', keyInMemory: config.attestation !== undefined, log, now }),
     openAuth(config, 'gateway', now, log, (ids) => revocations.has(ids)),
   ]);
   const prices = config.prices === undefined ? undefined : await readPrices(config.prices);
@@ -145,8 +149,9 @@ export async function runGateway(
     teardown.add(() => guard.close());
     const { shutdownDate } = config;
     const stated = { spans: decoding, shutdownDate, prices: prices?.of(digest, manifest.name) };
+    const attestation = new Attestation({ config, credentials: tls.credentials, audit, source: quotes });
     const services = [
-      splitService({ engine, limits, protection, now, stated, ledger, takeRows: tenants.takeRows }),
+      splitService({ engine, limits, protection, now, stated, ledger, takeRows: tenants.takeRows, attestation }),
       decodeService(servingOf(decoding, { backbone: engine.artifact, limits, protection }), limits.maxTokens, tenants.takeRows),
     ];
     const server = createRpcServer({
@@ -202,7 +207,7 @@ export async function runGateway(
     const app = createAdminApp({ jwks: auth.jwks, metrics, draining: () => server.draining, log, hosts, routers });
     const admin = await listenAdmin(app, config.admin.host, config.admin.port, log, adminCredentials(config, tls.credentials));
     teardown.add(() => admin.close());
-    const renewal = new CertificateRenewal({ tls, servers: [server, admin], log });
+    const renewal = new CertificateRenewal({ tls, servers: [server, admin, attestation], log });
     teardown.add(async () => renewal.close());
     const kid = (await auth.embedded?.ring.signingKey())?.kid;
     await audit.record('start', { role: 'gateway', model: manifest.name, backbone: digest, kid, node: process.version });

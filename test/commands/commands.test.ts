@@ -37,6 +37,7 @@ const samples = [
   'rows-per-day',
   'A5',
   'emails',
+  'tsm',
   `7:${'0'.repeat(64)}`,
 ];
 

@@ -37,6 +37,8 @@ export interface TestGatewayOptions {
   readonly decoder?: RunOptions['decoder'];
   /** Called around each write of the database. */
   readonly onWrite?: RunOptions['onWrite'];
+  /** A source of quotes, as of confidential hardware. */
+  readonly quotes?: RunOptions['quotes'];
   /** Silent by default. */
   readonly log?: Logger;
 }
@@ -58,7 +60,7 @@ export interface TestGateway {
 
 /** Starts one. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<TestGateway> {
-  const { backboneDir, start = {}, warm = false, decoder, onWrite, log = createLogger({ level: 'silent' }) } = options;
+  const { backboneDir, start = {}, warm = false, decoder, onWrite, quotes, log = createLogger({ level: 'silent' }) } = options;
   const ownStateDir = start.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'cutlayer-gateway-')) : undefined;
   const stateDir = ownStateDir ?? String(start.stateDir);
   const tinyDir = backboneDir === undefined ? (await tinyBackbone({ hiddenSize: 8, numLayers: 2 })).dir : undefined;
@@ -79,6 +81,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     ...(!warm && { warm: false }),
     ...(decoder && { decoder }),
     ...(onWrite && { onWrite }),
+    ...(quotes && { quotes }),
   });
   const ca = gateway.caFile === undefined ? Buffer.alloc(0) : await readFile(gateway.caFile);
   const ring = await KeyRing.open(stateDir);

@@ -24,6 +24,9 @@ export const connectionOptions = under('Model and gateway', {
   ca: optional(path('file', "PEM file of the authority behind the gateway's certificate (default: the system's)")),
   tokenFile: optional(path('file', 'file with your access token (default: the environment variable CUTLAYER_TOKEN)')),
   ...clientCertificateOptions('gateway'),
+  attestationPolicy: optional(
+    path('file', "what the gateway's code must prove to be before a row is sent, YAML; see docs/privacy.md (default: nothing is proved)"),
+  ),
   insecure: toggle(false, 'plain text instead of TLS; only for a gateway on this machine'),
   wire: withDefault(
     choice<WireDType>('type', wireDTypeNames, 'numbers on the wire: f32 is exact; f16 and bf16 halve the bytes, int8 quarters them'),

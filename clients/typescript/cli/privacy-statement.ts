@@ -1,6 +1,7 @@
 /** What a run says of privacy before it sends a row: the cut, what is on, and what was measured. */
 import { exposureAt } from '../../../src/artifacts/exposure.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Attested } from '../connection/attestation/policy.js';
 import type { RecordedDefence } from '../defences/defence.js';
 import { defenceTexts, type LastAudit } from './audit/last-audit.js';
 import { percent } from './text-layout.js';
@@ -12,12 +13,14 @@ export interface StatedPrivacy {
   readonly wire: WireDType;
   readonly defences: readonly RecordedDefence[];
   readonly audit: LastAudit | undefined;
+  /** Undefined: nothing was demanded of the gateway's code. */
+  readonly attested: Attested | undefined;
 }
 
 /** Two lines. */
-export function privacyStatement({ bottom, wire, defences, audit }: StatedPrivacy): readonly string[] {
+export function privacyStatement({ bottom, wire, defences, audit, attested }: StatedPrivacy): readonly string[] {
   const texts = defenceTexts(defences);
-  const state = `privacy: k = ${bottom}; defences: ${listed(texts)}; attestation: none`;
+  const state = `privacy: k = ${bottom}; defences: ${listed(texts)}; attestation: ${attested === undefined ? 'none' : attestationText(attested)}`;
   if (audit === undefined)
     return [
       state,
@@ -34,3 +37,13 @@ export function privacyStatement({ bottom, wire, defences, audit }: StatedPrivac
 }
 
 const listed = (texts: readonly string[]): string => (texts.length === 0 ? 'none' : texts.join(', '));
+
+/** One line, as `verified (tdx, mrtd 91eb…, TCB UpToDate, …)`. */
+export function attestationText({ kind, measurements, tcb, collateralIssued, evidence, at, nvidia }: Attested): string {
+  const code = measurements.mrtd === undefined ? `mrenclave ${measurements.mrenclave}` : `mrtd ${measurements.mrtd}`;
+  const days = Math.floor((at - collateralIssued) / 86_400_000);
+  return (
+    `verified (${kind}, ${code}, TCB ${tcb}, collateral ${days} ${days === 1 ? 'day' : 'days'} old` +
+    `${nvidia ? ', with an NVIDIA token' : ''}, evidence sha256 ${evidence})`
+  );
+}

@@ -9,6 +9,7 @@ import type { TokenOptions } from '../connection/token-source.js';
 import type { Defences } from '../defences/defences.js';
 import { ClientBundle } from '../model/client-bundle.js';
 import { DraftModel } from '../model/draft-model.js';
+import { attestationOf } from './attestation-policy.js';
 import { lastAudit } from './audit/last-audit.js';
 import type { ConnectionFlags } from './connection-options.js';
 import type { DefenceFlags } from './defence-options.js';
@@ -69,6 +70,7 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       insecure: flags.insecure,
       wireDtype: flags.wire,
       shareText: flags.shareText,
+      attestation: await attestationOf(flags.attestationPolicy),
       deadlineMs: flags.deadline * 1000,
       retry: { retryForMs: flags.retryFor * 1000 },
       onRetry,
@@ -78,7 +80,7 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
     if (shutdown?.soon) stderr.line(`warning: ${shutdown.says}`);
     const { identity, manifest } = bundle;
     const audit = await lastAudit(identity.backboneDigest);
-    const stated = { bottom: manifest.cut.bottom, wire: flags.wire, defences: defences.all, audit };
+    const stated = { bottom: manifest.cut.bottom, wire: flags.wire, defences: defences.all, audit, attested: connection.attested };
     for (const line of privacyStatement(stated)) stderr.line(line);
     return {
       bundle,

@@ -1,9 +1,10 @@
 /** TLS of a channel: which CA to trust, and which server name to ask for. */
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
 import { type ChannelCredentials, type ClientOptions, credentials } from '@grpc/grpc-js';
 import { CutlayerError } from '../../../src/errors.js';
+import type { IdentityCheck, Pin } from './attestation/pin.js';
 import type { ClientCertificate } from './client-certificate.js';
 import { hostOf } from './server-address.js';
 import type { Peer } from './unary-call.js';
@@ -45,12 +46,28 @@ export async function channelCredentials(
       throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: either a client certificate or insecure, not both`);
     return credentials.createInsecure();
   }
-  const host = hostOf(address);
-  const verify =
-    isIP(host) === 0 ? {} : { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+  return (await secureCredentials({ ca, address, certificate }, role))(nameCheck(address));
+}
+
+/**
+ * The credentials of a channel with TLS, one for each pin.
+ * @throws as {@link channelCredentials}
+ */
+export async function pinnedCredentials(options: CredentialOptions, role: Peer['role']): Promise<(pin: Pin) => ChannelCredentials> {
+  const secure = await secureCredentials(options, role);
+  return (pin) => secure(pin.check(nameCheck(options.address)));
+}
+
+async function secureCredentials({ ca, certificate }: CredentialOptions, role: Peer['role']) {
   const pem = ca === undefined ? null : await readAuthority(ca, role);
-  if (certificate === undefined) return credentials.createSsl(pem, null, null, verify);
-  return credentials.createSsl(pem, Buffer.from(certificate.key), Buffer.from(certificate.cert), verify);
+  const [key, cert] = certificate === undefined ? [null, null] : [Buffer.from(certificate.key), Buffer.from(certificate.cert)];
+  return (check: IdentityCheck | undefined) => credentials.createSsl(pem, key, cert, check && { checkServerIdentity: check });
+}
+
+/** The check of a certificate's names; undefined: node's own. */
+function nameCheck(address: string): IdentityCheck | undefined {
+  const host = hostOf(address);
+  return isIP(host) === 0 ? undefined : (_, certificate) => checkServerIdentity(host, certificate);
 }
 
 /**

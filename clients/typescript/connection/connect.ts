@@ -7,6 +7,7 @@ import type { DecodeResponse__Output } from '../../../src/protocol/wire/generate
 import type { SplitDefinition } from '../../../src/protocol/wire/generated/cutlayer/v1/Split.js';
 import { loadSplitService } from '../../../src/protocol/wire/split-service.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
+import type { Attested } from './attestation/policy.js';
 import { type ChargedWork, noWork } from './charged-work.js';
 import type { MessageStream } from './message-stream.js';
 import type { RetryNotice, RetryPolicy } from './retry.js';
@@ -75,6 +76,11 @@ export class Connection {
     this.decodeStream = (fresh = false) => channel.stream('Decode', { deadlineMs: card.limits.maxDeadlineMs, fresh });
   }
 
+  /** What was verified of the gateway's code last; undefined where nothing is demanded. */
+  get attested(): Attested | undefined {
+    return this.#channel.attested;
+  }
+
   /** Closes the channel; calls under way fail with CANCELLED or UNAVAILABLE. */
   close(): void {
     this.#channel.close();
@@ -87,7 +93,7 @@ const MAX_FIRST_WAIT_MS = 20_000;
 /**
  * Connects and fetches the model card.
  * @throws CutlayerError INVALID_ARGUMENT, NOT_FOUND (token or CA file), UNAVAILABLE,
- *   CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING
+ *   CERTIFICATE_REJECTED, TOKEN_*, SCOPE_MISSING, ATTESTATION_*
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { Decode } = loadDecodeService().service;

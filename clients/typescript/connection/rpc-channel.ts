@@ -2,9 +2,12 @@
 import { type CallOptions, Client, type ClientOptions, type Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import { clientChannelOptions } from '../../../src/protocol/wire/channel.js';
+import { type AttestationOptions, AttestedClients } from './attestation/attested-clients.js';
+import type { Attested } from './attestation/policy.js';
 import type { CallProver } from './call-prover.js';
-import { channelCredentials, nameOptions } from './channel-credentials.js';
+import { channelCredentials, nameOptions, pinnedCredentials } from './channel-credentials.js';
 import { type CertificateOptions, readClientCertificate } from './client-certificate.js';
+import { type ClientSource, oneClient } from './client-source.js';
 import { type MessageStream, openMessageStream } from './message-stream.js';
 import { type RetryNotice, type RetryPolicy, retrying } from './retry.js';
 import { checkAddress, isOwnMachine } from './server-address.js';
@@ -22,6 +25,8 @@ export interface ChannelOptions extends TokenOptions, CertificateOptions {
   /** Deadline of each call. Default 120,000. */
   readonly deadlineMs?: number;
   readonly retry?: RetryPolicy;
+  /** Demanded of the server's code before anything but a token is sent. Only gateways have it. */
+  readonly attestation?: AttestationOptions | undefined;
   /** Proves each call, where the server asks for it. */
   readonly prover?: CallProver;
   /** Told of every call that will be repeated. */
@@ -50,20 +55,25 @@ const DEFAULT_DEADLINE_MS = 120_000;
 /** An open channel. `Definition`: the service's generated one, without index signature. */
 export class RpcChannel<Definition> {
   readonly address: string;
-  readonly #client: Client;
+  readonly #clients: ClientSource;
   readonly #definition: Definition;
   readonly #peer: Peer;
   readonly #token: TokenSource;
   readonly #options: ChannelOptions;
 
   /** Use `openChannel`. */
-  constructor(client: Client, definition: Definition, peer: Peer, token: TokenSource, options: ChannelOptions) {
+  constructor(clients: ClientSource, definition: Definition, peer: Peer, token: TokenSource, options: ChannelOptions) {
     this.address = options.address;
-    this.#client = client;
+    this.#clients = clients;
     this.#definition = definition;
     this.#peer = peer;
     this.#token = token;
     this.#options = options;
+  }
+
+  /** What was verified of the server's code last; undefined where nothing is demanded. */
+  get attested(): Attested | undefined {
+    return this.#clients.attested;
   }
 
   /**
@@ -85,7 +95,8 @@ export class RpcChannel<Definition> {
       const proof = await prover?.prove({ method, message, deadlineMs, signal });
       // After the proof, whose challenge may have needed a fresh token.
       const token = await this.#token(false);
-      return unaryCall(send, message, { token, proof, deadlineMs, signal, ...this.#peer });
+      const client = await this.#clients.ready({ token, deadlineMs, signal });
+      return unaryCall(send(client), message, { token, proof, deadlineMs, signal, ...this.#peer });
     };
     const attempt = async (renewed: readonly ErrorCode[] = []): Promise<ResponseOf<Definition[M]>> => {
       try {
@@ -109,7 +120,7 @@ export class RpcChannel<Definition> {
       signal,
       onRetry: (notice) => {
         // The caller waits now; by itself a channel that lost its server reconnects late.
-        this.#client.getChannel().getConnectivityState(true);
+        this.#clients.reconnect();
         tell?.(notice);
       },
     });
@@ -125,15 +136,16 @@ export class RpcChannel<Definition> {
     { deadlineMs, fresh = false }: { readonly deadlineMs: number; readonly fresh?: boolean },
   ): Promise<MessageStream<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>> {
     const token = await this.#token(fresh);
+    const client = await this.#clients.ready({ token, deadlineMs });
     const { path, requestSerialize, responseDeserialize } = this.#method<RequestOf<Definition[M]>, ResponseOf<Definition[M]>>(method);
     const start = (metadata: Metadata, options: CallOptions) =>
-      this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+      client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
     return openMessageStream(start, { token, deadlineMs, ...this.#peer });
   }
 
   /** Closes the channel; calls under way fail with CANCELLED or UNAVAILABLE. */
   close(): void {
-    this.#client.close();
+    this.#clients.close();
   }
 
   #method<Request, Response>(method: MethodName<Definition>): MethodDefinition<Request, Response> {
@@ -143,8 +155,10 @@ export class RpcChannel<Definition> {
 
   #unary<Request, Response>(method: MethodName<Definition>) {
     const { path, requestSerialize, responseDeserialize } = this.#method<Request, Response>(method);
-    const send: Unary<Buffer, Response> = (message, metadata, options, done) =>
-      this.#client.makeUnaryRequest(path, (bytes: Buffer) => bytes, responseDeserialize, message, metadata, options, done);
+    const send =
+      (client: Client): Unary<Buffer, Response> =>
+      (message, metadata, options, done) =>
+        client.makeUnaryRequest(path, (bytes: Buffer) => bytes, responseDeserialize, message, metadata, options, done);
     return { serialize: requestSerialize, send };
   }
 }
@@ -166,10 +180,19 @@ export async function openChannel<Definition>(
   // Read once: a token is bound to the certificate that the channel shows.
   const certificate = await readClientCertificate(options);
   const token = tokenSource({ ...options, clientCert: certificate?.cert, clientKey: certificate?.key }, role);
-  const client = new Client(address, await channelCredentials({ ...options, certificate }, role), {
+  const peer = { role, address, insecure };
+  const settings = {
     ...clientChannelOptions(),
     ...nameOptions(address),
     ...(isOwnMachine(address) && { 'grpc.enable_http_proxy': 0 }),
-  } satisfies ClientOptions);
-  return new RpcChannel<MethodsOf<Definition>>(client, service, { role, address, insecure }, token, options);
+  } satisfies ClientOptions;
+  const { attestation } = options;
+  if (attestation === undefined) {
+    const client = new Client(address, await channelCredentials({ ...options, certificate }, role), settings);
+    return new RpcChannel<MethodsOf<Definition>>(oneClient(client), service, peer, token, options);
+  }
+  if (insecure) throw new CutlayerError('INVALID_ARGUMENT', `connect ${address}: attestation binds the key of TLS; expected no insecure`);
+  const credentials = await pinnedCredentials({ ...options, certificate }, role);
+  const clients = new AttestedClients((pin) => new Client(address, credentials(pin), settings), peer, attestation);
+  return new RpcChannel<MethodsOf<Definition>>(clients, service, peer, token, options);
 }

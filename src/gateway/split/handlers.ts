@@ -8,6 +8,7 @@ import { requireScope } from '../../server/auth/scopes.js';
 import type { Call } from '../../server/rpc/calls.js';
 import { type HandlersOf, type RpcService, rpcService } from '../../server/rpc/rpc-service.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import type { Attestation } from '../attestation/attestation.js';
 import { type BackboneEngine, type KeptStep, prefixInitRefused } from '../engine/engine.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Protection } from '../protection/protection.js';
@@ -32,6 +33,8 @@ export interface SplitServing {
   readonly ledger: Ledger | undefined;
   /** Counts the rows of a call before they are computed. */
   readonly takeRows?: TakeRows;
+  /** Evidence of the running code. */
+  readonly attestation: Pick<Attestation, 'evidence'>;
 }
 
 /** The split service over one engine, for a server to offer. */
@@ -53,13 +56,18 @@ function engineCall({ principal, signal, deadline, handOver }: Call, now: () => 
 
 /** The engine's step keys contain the call's tenant: no tenant reaches another tenant's step. */
 function splitHandlers(serving: SplitServing, meter: StepMeter): HandlersOf<SplitDefinition> {
-  const { engine, limits, protection, now, stated, takeRows = async () => undefined } = serving;
+  const { engine, limits, protection, now, stated, attestation, takeRows = async () => undefined } = serving;
   const { artifact } = engine;
   const card = modelResponse(artifact, limits, { prefixInit: engine.answersKeyValues, ...stated });
   return {
     GetModel(_request, { principal }) {
       requireScope(principal, 'model:read', 'train', 'infer');
       return { ...card, protection: protectionOf(protection.policyOf(principal.tenant)) };
+    },
+
+    GetAttestation({ nonce }, { principal }) {
+      requireScope(principal, 'model:read', 'train', 'infer');
+      return attestation.evidence(nonce, principal.tenant);
     },
 
     async Forward(request, call) {

@@ -18,5 +18,6 @@ export type SplitMethod = MethodName<SplitDefinition>;
 export const splitRequestLayouts = (maxTokens: number) =>
   requestLayouts<SplitDefinition>('cutlayer/v1/split.proto', SPLIT_SERVICE, {
     ...tensorBounds,
+    GetAttestationRequest: { nonce: { maxBytes: 64 } },
     ForwardRequest: { lengths: { maxCount: maxTokens }, positions: { maxCount: maxTokens } },
   });

@@ -16,6 +16,7 @@ export const auditEvents = {
   refusals: 'calls that were refused in one second, counted',
   admin: 'an operator has changed something',
   keys: 'signing keys have changed',
+  attestation: 'evidence of the running code was given to a tenant',
   alarm: 'a rule of protection was broken',
   checkpoint: 'a signature over all entries before it',
   interrupted: 'entries could not be written for a time, and calls were refused',

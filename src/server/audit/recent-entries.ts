@@ -22,6 +22,7 @@ const kindOf = {
   refusals: 'calls',
   admin: 'changes',
   keys: 'changes',
+  attestation: 'calls',
   alarm: 'alarms',
   checkpoint: 'calls',
   interrupted: 'alarms',

@@ -27,6 +27,11 @@ export interface TlsFiles {
   readonly newAuthority: boolean;
 }
 
+/** A pair that is written nowhere; undefined before one is made. */
+export interface HeldPair {
+  pair: Pair | undefined;
+}
+
 async function readPair(dir: string, certFile: string, keyFile: string): Promise<Pair | undefined> {
   const cert = await readStateFile(dir, certFile);
   const key = await readStateFile(dir, keyFile, { secret: true });
@@ -74,19 +79,26 @@ const WILDCARDS: ReadonlySet<string> = new Set(['', '0.0.0.0', '::']);
  * Opens the authority and server certificate of a state directory, and makes missing ones.
  * @param names more host names and addresses of the server; wildcard addresses add none
  * @param now milliseconds since 1970
+ * @param inMemory holds the server's pair in place of the directory, which is not looked at for one
  * @throws CutlayerError IO_ERROR
  */
-export async function openDevelopmentTls(dir: string, names: readonly string[], now: number): Promise<TlsFiles> {
+export async function openDevelopmentTls(
+  dir: string,
+  names: readonly string[],
+  now: number,
+  inMemory?: HeldPair | undefined,
+): Promise<TlsFiles> {
   await openStateDir(dir);
   const hosts = [...new Set([...LOCAL_HOSTS, ...names.filter((name) => !WILDCARDS.has(name))])];
   const kept = await readPair(dir, CA_FILE, CA_KEY_FILE);
   const newAuthority = kept === undefined || !usable(kept, now);
   const authority = newAuthority ? await (await maker()).makeAuthority(now) : kept;
   if (newAuthority) await writePair(dir, CA_FILE, CA_KEY_FILE, authority);
-  let server = await readPair(dir, SERVER_FILE, SERVER_KEY_FILE);
+  let server = inMemory === undefined ? await readPair(dir, SERVER_FILE, SERVER_KEY_FILE) : inMemory.pair;
   if (server === undefined || !usable(server, now) || !covers(server, authority, hosts)) {
     server = await (await maker()).makeServer(authority, hosts, now);
-    await writePair(dir, SERVER_FILE, SERVER_KEY_FILE, server);
+    if (inMemory === undefined) await writePair(dir, SERVER_FILE, SERVER_KEY_FILE, server);
+    else inMemory.pair = server;
   }
   return { caFile: join(dir, CA_FILE), cert: server.cert, key: server.key, newAuthority };
 }

@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { CutlayerError } from '../../errors.js';
 import type { Logger } from '../observability/log.js';
 import type { ListeningConfig } from '../security.js';
+import type { HeldPair } from './development-ca.js';
 
 /** PEM files of a TLS server. */
 export interface CertificateFiles {
@@ -34,13 +35,15 @@ export interface Tls {
 export interface OpenTlsOptions {
   /** What would be sent unencrypted without TLS. */
   readonly secrets: string;
+  /** The key of a development certificate is made at the start, and written nowhere. */
+  readonly keyInMemory?: boolean;
   readonly log: Pick<Logger, 'warn'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 /** Opens the configured TLS. @throws CutlayerError IO_ERROR, INVALID_CONFIG */
-export async function openTls(config: ListeningConfig, { secrets, log, now }: OpenTlsOptions): Promise<Tls> {
+export async function openTls(config: ListeningConfig, { secrets, keyInMemory = false, log, now }: OpenTlsOptions): Promise<Tls> {
   if (config.insecure) {
     log.warn(`TLS IS OFF (--insecure): ${secrets} travel in the clear on this machine`);
     return { credentials: 'insecure', caFile: undefined, load: async () => 'insecure' };
@@ -50,20 +53,21 @@ export async function openTls(config: ListeningConfig, { secrets, log, now }: Op
     const load = async (): Promise<ServerCredentials> => (await openOwnCertificate(config)) ?? own;
     return { credentials: own, caFile: undefined, load };
   }
-  const { files, caFile, newAuthority } = await openDevelopmentCertificate(config, now);
+  const held: HeldPair | undefined = keyInMemory ? { pair: undefined } : undefined;
+  const { files, caFile, newAuthority } = await openDevelopmentCertificate(config, now, held);
   log.warn(
     { caFile },
     newAuthority
       ? 'DEVELOPMENT CERTIFICATE: made a new certificate authority; give its file to clients (--ca). For production pass --tls-cert and --tls-key'
       : 'DEVELOPMENT CERTIFICATE: clients must trust the authority in this file (--ca). For production pass --tls-cert and --tls-key',
   );
-  return { credentials: files, caFile, load: async () => (await openDevelopmentCertificate(config, now)).files };
+  return { credentials: files, caFile, load: async () => (await openDevelopmentCertificate(config, now, held)).files };
 }
 
-async function openDevelopmentCertificate(config: ListeningConfig, now: () => number) {
+async function openDevelopmentCertificate(config: ListeningConfig, now: () => number, held: HeldPair | undefined) {
   const { openDevelopmentTls } = await import('./development-ca.js');
   const names = [config.listen.host, config.admin.host, ...config.tlsNames];
-  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, names, now());
+  const { caFile, cert, key, newAuthority } = await openDevelopmentTls(config.stateDir, names, now(), held);
   const files = checked({ cert: Buffer.from(cert), key: Buffer.from(key), ...(await clientAuthority(config)) }, caFile);
   return { files, caFile, newAuthority };
 }

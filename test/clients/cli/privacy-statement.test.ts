@@ -92,7 +92,7 @@ describe('the privacy statement of a run', () => {
   });
 
   it('claims no guarantee at a deeper cut either', () => {
-    const [, line] = privacyStatement({ bottom: 2, wire: 'f32', defences: [], audit: undefined });
+    const [, line] = privacyStatement({ bottom: 2, wire: 'f32', defences: [], audit: undefined, attested: undefined });
     assert.match(line!, /^privacy: The vendor may still infer something about the text from activations\. No audit/);
   });
 });

@@ -35,6 +35,7 @@ const parsers: Readonly<Record<SplitMethod, (request: object) => unknown>> = {
   Forward: (request) => parseForward(request as ForwardRequest__Output, smallBackbone, limits),
   Backward: (request) => parseBackward(request as BackwardRequest__Output, smallBackbone, limits),
   KeyValues: (request) => parseKeyValues(request as KeyValuesRequest__Output, smallBackbone, limits),
+  GetAttestation: (request) => request,
 };
 
 const forward = { stepId: 'step-1', backboneDigest: smallBackbone.digest, lengths: [3, 2], training: true };
@@ -54,6 +55,7 @@ export const target: Target = {
     inputFor(service, 'Forward', { ...forward, hiddenStates: tensor([2, 3, 4]), prefix: tensor([2, 2, 3, 2, 2]) }),
     inputFor(service, 'Backward', { stepId: 'step-1', cotangent: tensor([3, 4]), wantHiddenStates: true }),
     inputFor(service, 'KeyValues', { backboneDigest: smallBackbone.digest, hiddenStates: tensor([1, 3, 4]) }),
+    inputFor(service, 'GetAttestation', { nonce: Buffer.alloc(32, 7) }),
   ],
   made: methodMessage(Object.keys(service).length),
   words: [smallBackbone.digest],

@@ -7,6 +7,8 @@ import type { Cut as _cutlayer_v1_Cut, Cut__Output as _cutlayer_v1_Cut__Output }
 import type { Dims as _cutlayer_v1_Dims, Dims__Output as _cutlayer_v1_Dims__Output } from './cutlayer/v1/Dims.js';
 import type { ForwardRequest as _cutlayer_v1_ForwardRequest, ForwardRequest__Output as _cutlayer_v1_ForwardRequest__Output } from './cutlayer/v1/ForwardRequest.js';
 import type { ForwardResponse as _cutlayer_v1_ForwardResponse, ForwardResponse__Output as _cutlayer_v1_ForwardResponse__Output } from './cutlayer/v1/ForwardResponse.js';
+import type { GetAttestationRequest as _cutlayer_v1_GetAttestationRequest, GetAttestationRequest__Output as _cutlayer_v1_GetAttestationRequest__Output } from './cutlayer/v1/GetAttestationRequest.js';
+import type { GetAttestationResponse as _cutlayer_v1_GetAttestationResponse, GetAttestationResponse__Output as _cutlayer_v1_GetAttestationResponse__Output } from './cutlayer/v1/GetAttestationResponse.js';
 import type { GetModelRequest as _cutlayer_v1_GetModelRequest, GetModelRequest__Output as _cutlayer_v1_GetModelRequest__Output } from './cutlayer/v1/GetModelRequest.js';
 import type { GetModelResponse as _cutlayer_v1_GetModelResponse, GetModelResponse__Output as _cutlayer_v1_GetModelResponse__Output } from './cutlayer/v1/GetModelResponse.js';
 import type { KeyValuesRequest as _cutlayer_v1_KeyValuesRequest, KeyValuesRequest__Output as _cutlayer_v1_KeyValuesRequest__Output } from './cutlayer/v1/KeyValuesRequest.js';
@@ -32,6 +34,8 @@ export interface ProtoGrpcType {
       Dims: MessageTypeDefinition<_cutlayer_v1_Dims, _cutlayer_v1_Dims__Output>
       ForwardRequest: MessageTypeDefinition<_cutlayer_v1_ForwardRequest, _cutlayer_v1_ForwardRequest__Output>
       ForwardResponse: MessageTypeDefinition<_cutlayer_v1_ForwardResponse, _cutlayer_v1_ForwardResponse__Output>
+      GetAttestationRequest: MessageTypeDefinition<_cutlayer_v1_GetAttestationRequest, _cutlayer_v1_GetAttestationRequest__Output>
+      GetAttestationResponse: MessageTypeDefinition<_cutlayer_v1_GetAttestationResponse, _cutlayer_v1_GetAttestationResponse__Output>
       GetModelRequest: MessageTypeDefinition<_cutlayer_v1_GetModelRequest, _cutlayer_v1_GetModelRequest__Output>
       GetModelResponse: MessageTypeDefinition<_cutlayer_v1_GetModelResponse, _cutlayer_v1_GetModelResponse__Output>
       KeyValuesRequest: MessageTypeDefinition<_cutlayer_v1_KeyValuesRequest, _cutlayer_v1_KeyValuesRequest__Output>
