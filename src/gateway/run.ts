@@ -23,6 +23,7 @@ import { openAdminApi } from './admin/open-admin.js';
 import { readNow } from './admin/read-now.js';
 import { watchRoutes } from './admin/watch-routes.js';
 import { Attestation } from './attestation/attestation.js';
+import { requireNothingKept } from './attestation/keep-nothing.js';
 import type { QuoteSource } from './attestation/quote-source.js';
 import type { GatewayConfig } from './config.js';
 import { openDashboard } from './dashboard/open-dashboard.js';
@@ -91,6 +92,8 @@ export async function runGateway(
   log: Logger,
   { now = Date.now, warm, decoder, onWrite, quotes }: RunOptions = {},
 ): Promise<RunningGateway> {
+  const { keepNothing } = config;
+  if (keepNothing) await requireNothingKept();
   const revocations = new RevocationList(now);
   const [tls, auth] = await Promise.all([
     openTls(config, { secrets: 'activations and tokens', keyInMemory: config.attestation !== undefined, log, now }),
@@ -124,6 +127,7 @@ export async function runGateway(
       workers: config.workers,
       threadsPerWorker: config.threads,
       tenantLimits: tenants.directory,
+      ...(keepNothing && { keepNothing, stepIdleMs: config.maxDeadline }),
       observeRun: work.observeRun,
       onBrokenGraph: (graph, err) =>
         log.error({ graph, err }, 'graph: it cannot be opened, and calls that need it are refused; pack the checkpoint again and restart'),
@@ -133,7 +137,7 @@ export async function runGateway(
     const { manifest, digest } = engine.artifact;
     const { maxBatch, maxTokens, maxVirtualTokens, maxDeadline: maxDeadlineMs, maxInFlight } = config;
     const limits = resolveLimits(manifest.dims, { maxBatch, maxTokens, maxVirtualTokens, maxDeadlineMs, maxInFlight });
-    const source = config.decodeMemory === 0 ? undefined : (decoder ?? decoderOf)(engine);
+    const source = config.decodeMemory === 0 || keepNothing ? undefined : (decoder ?? decoderOf)(engine);
     const { ledger, close: closeLedger } = openLedger({ database, log, model: digest, modelName: manifest.name, now });
     teardown.add(closeLedger);
     const decoding = source && openDecoding(work.observed(source), engine, config, { limits: tenants.directory, ledger });

@@ -119,6 +119,8 @@ export interface EngineOptions extends Pick<HostOptions, 'workers' | 'queueLimit
   readonly maxSteps?: number;
   /** A step that is not touched for this long is forgotten. Default one hour. */
   readonly stepIdleMs?: number;
+  /** Forgets a step when it is answered, and an idle one without a further call. Default false. */
+  readonly keepNothing?: boolean;
   /** Told of each run, when its call has had all of them, in the call's async context. */
   readonly observeRun?: (run: EngineRun) => void;
   /** The clock in milliseconds; monotonic. */
@@ -149,6 +151,9 @@ const DEFAULT_MEMORY = 4;
 
 /** Share of the budget for answered steps, whose Backward may be retried. */
 const ANSWERED_SHARE = 1 / 16;
+
+/** How often idle steps are looked for where nothing is kept. */
+const FORGET_EVERY_MS = 10_000;
 
 /** What decoding is called among tenants: no tenant of a token has such a name. */
 const DECODING = '(decoding)';
@@ -208,6 +213,7 @@ export class BackboneEngine {
   readonly #times = new OpTimes(['forward', 'recompute', 'vjp', 'keyValues']);
   readonly #rates: RowRates;
   readonly #sizes: WorkSizes;
+  readonly #idle: NodeJS.Timeout | undefined;
   #recomputes = 0;
   #refusedBySize = 0;
 
@@ -233,7 +239,7 @@ export class BackboneEngine {
     this.#sizes = new WorkSizes(options.artifact.manifest.dims);
     this.#steps = new StepStore({
       budgetBytes: Math.min(keptBytes, limitBytes),
-      answeredBytes: keptBytes * ANSWERED_SHARE,
+      answeredBytes: options.keepNothing === true ? 'none' : keptBytes * ANSWERED_SHARE,
       limits,
       maxSteps: options.maxSteps ?? 4096,
       idleMs: options.stepIdleMs ?? 3_600_000,
@@ -242,6 +248,7 @@ export class BackboneEngine {
       residualBytes: (residuals) => tensorBytes(Object.values(residuals)),
       release: (residuals) => releaseTensors(Object.values(residuals)),
     });
+    if (options.keepNothing === true) this.#idle = setInterval(() => this.#steps.forgetIdle(), FORGET_EVERY_MS).unref();
   }
 
   /**
@@ -403,6 +410,7 @@ export class BackboneEngine {
 
   /** Fails waiting jobs, finishes running ones, ends the threads. The server drains first. */
   async close(): Promise<void> {
+    clearInterval(this.#idle);
     this.#scheduler.close();
     await this.#host.close();
     this.#steps.clear();

@@ -18,8 +18,11 @@ import type { LimitSource } from '../tenants/limits.js';
 export interface StepStoreOptions<Inputs, Residuals> {
   /** Most bytes of residuals and inputs; those of a running vjp are not counted here. */
   readonly budgetBytes: number;
-  /** Most of these for inputs of answered steps; the last answered step is always kept. */
-  readonly answeredBytes: number;
+  /**
+   * Most of these for inputs of answered steps; the last answered step is always kept. 'none'
+   * forgets each step with its answer.
+   */
+  readonly answeredBytes: number | 'none';
   /** Bytes that one tenant's steps may hold. Default: all of the budget. */
   readonly limits?: LimitSource;
   /** Most steps remembered, evicted ones included. */
@@ -97,7 +100,7 @@ export class StepStore<Inputs, Residuals> {
    *   inputs alone exceed the budget)
    */
   admit(key: StepKey, digest: string, inputs: Inputs): void {
-    this.#forgetIdle();
+    this.forgetIdle();
     const inputBytes = this.#options.inputBytes(inputs);
     const known = this.#find(key);
     if (known !== undefined && known.digest !== digest) {
@@ -156,7 +159,7 @@ export class StepStore<Inputs, Residuals> {
    * @throws CutlayerError STEP_EVICTED when they are not held any more
    */
   inputs(key: StepKey): Inputs {
-    this.#forgetIdle();
+    this.forgetIdle();
     const step = this.#find(key);
     if (step?.inputs === undefined) throw stepEvicted();
     this.#touch(step);
@@ -190,10 +193,15 @@ export class StepStore<Inputs, Residuals> {
   answered(key: StepKey): void {
     const last = this.#find(key);
     if (last === undefined) return;
+    const { answeredBytes } = this.#options;
+    if (answeredBytes === 'none') {
+      this.forget(key);
+      return;
+    }
     this.#setAnswered(last, true);
     this.#touch(last);
     const droppable = (tenant: string) => this.#oldest(tenant, (step) => step !== last && step.answered && step.inputs !== undefined);
-    while (this.#answeredBytes.total > this.#options.answeredBytes) {
+    while (this.#answeredBytes.total > answeredBytes) {
       const tenant = this.#answeredBytes.heaviest((one) => droppable(one) !== undefined);
       if (tenant === undefined) return;
       this.#dropInputs(droppable(tenant)!);
@@ -269,7 +277,8 @@ export class StepStore<Inputs, Residuals> {
     steps.set(step.stepId, step);
   }
 
-  #forgetIdle(): void {
+  /** Forgets steps that had no call for their time. */
+  forgetIdle(): void {
     const before = this.#options.now() - this.#options.idleMs;
     for (const steps of [...this.#tenants.values()]) {
       for (const step of steps.values()) {

@@ -10,7 +10,7 @@ import { DayBudget } from '../tenants/day-budget.js';
 import { dayLedger } from '../tenants/day-ledger.js';
 import { embeddingRange } from './embedding-range.js';
 import { noFile, type OwnPolicySource, Policies } from './policies.js';
-import { standardPolicy } from './policy.js';
+import { noBounds, standardPolicy } from './policy.js';
 import { readPolicies } from './policy-file.js';
 import { Protection, type ProtectionStats } from './protection.js';
 import type { ProtectionEvent } from './refusal.js';
@@ -19,6 +19,8 @@ import type { ProtectionEvent } from './refusal.js';
 export interface OpenProtection {
   /** Its file; undefined: the standard policy. */
   readonly protection?: string | undefined;
+  /** No bound holds: each would remember something of what it has seen. */
+  readonly keepNothing: boolean;
   /** What the rows of tenants name. */
   readonly rows: OwnPolicySource;
   readonly manifest: Pick<BackboneManifest, 'dims' | 'embeddingNorms'>;
@@ -46,7 +48,10 @@ export async function openProtection(given: OpenProtection): Promise<OpenedProte
   const { protection: file, rows, manifest, log, now, database, audit } = given;
   const { hiddenSize } = manifest.dims;
   const base = { standard: standardPolicy(hiddenSize), embedding: embeddingRange(manifest.embeddingNorms) };
-  const policies = new Policies({ ...base, file: file === undefined ? noFile : await readPolicies(file, base), rows });
+  const policies = given.keepNothing
+    ? new Policies({ standard: noBounds, embedding: {}, file: noFile, rows: { protectionOf: () => null } })
+    : new Policies({ ...base, file: file === undefined ? noFile : await readPolicies(file, base), rows });
+  if (given.keepNothing) log.warn('--keep-nothing: no bound of the protection holds, since each remembers something of the rows');
   const budget = new DayBudget(dayLedger(database, 'extraction'), now);
   const say = eventLog(log, now);
   const protection = new Protection({

@@ -50,4 +50,18 @@ export const standardPolicy = (hiddenSize: number): Policy => ({
   alarmAt: 0.8,
 });
 
+/** A policy that allows all. */
+export const noBounds: Policy = {
+  backwardsPerForward: undefined,
+  directionsPerStep: undefined,
+  minTokens: undefined,
+  directionsPerInput: undefined,
+  nearInputs: undefined,
+  minRowNorm: undefined,
+  maxRowNorm: undefined,
+  maxPromptNorm: undefined,
+  rowsPerDay: undefined,
+  alarmAt: 1,
+};
+
 const within = (least: number, most: number, value: number): number => Math.max(least, Math.min(most, Math.floor(value)));
