@@ -49,6 +49,7 @@ export { TextTokenizer } from './data/text-tokenizer.js';
 export { type Defence, defenceText, type RecordedDefence } from './defences/defence.js';
 export { Defences } from './defences/defences.js';
 export { type EntityKind, entityKindNames } from './defences/entities.js';
+export { type LabelNoise, type LabelNoiseOptions, type LabelSpace, labelNoise, type NoisedLabels } from './defences/label-noise.js';
 export { NoiseSecret } from './defences/noise-secret.js';
 export { type PadLengths, padLengths } from './defences/pad-lengths.js';
 export { type Redaction, type RedactionOptions, type Redactor, redactor } from './defences/redaction.js';

@@ -1,5 +1,5 @@
 /** docs/privacy.md: what may be claimed of each defence, from the files of the defences. */
-import { defenceClaims } from '../../clients/typescript/defences/claims.js';
+import { choiceClaims, defenceClaims } from '../../clients/typescript/defences/claims.js';
 import { withMarked } from './marked.js';
 
 /** The text of docs/privacy.md. */
@@ -8,4 +8,5 @@ export const defencesDocument = (): string =>
     '| defence | what may be claimed |',
     '| --- | --- |',
     ...Object.entries(defenceClaims).map(([name, claim]) => `| \`--${name}\` | ${claim} |`),
+    ...Object.entries(choiceClaims).map(([name, claim]) => `| \`${name}\` | ${claim} |`),
   ]);

@@ -108,8 +108,9 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
   // From here on the directory is this audit's.
   await parts.part('begun', async () => true);
   const trace = new Trace(join(dir, 'trace'));
+  const sent = [...defences.relabelled(examples, { classes: adapter.labels?.length, most }).examples, ...all.slice(examples.length)];
   await takeTrace({
-    ...{ bundle, connection, answered, adapter, defences, examples: all, trace, signal },
+    ...{ bundle, connection, answered, adapter, defences, examples: sent, trace, signal },
     onProgress: (done, total) => onProgress?.('sending: record', done, total),
   });
   const imitation = new Listening({

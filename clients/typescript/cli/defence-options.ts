@@ -15,8 +15,8 @@ import { defenceClaims } from '../defences/claims.js';
 import { type EntityKind, entityKindNames } from '../defences/entities.js';
 
 /** Whether some of them draw noise. */
-export function drawsNoise({ rowNoise, tokenNoise }: { readonly rowNoise?: unknown; readonly tokenNoise?: unknown }): boolean {
-  return rowNoise !== undefined || tokenNoise !== undefined;
+export function drawsNoise(given: Partial<Readonly<Record<'rowNoise' | 'tokenNoise' | 'labelNoise', unknown>>>): boolean {
+  return given.rowNoise !== undefined || given.tokenNoise !== undefined || given.labelNoise !== undefined;
 }
 
 const kindOf = (given: unknown): EntityKind | undefined => entityKindNames.find((name) => name === given);
@@ -30,7 +30,7 @@ function ofTokens<T>(row: OptionRow<T>): OptionRow<T> {
 function noisy<T>(row: OptionRow<T>): OptionRow<T> {
   return {
     ...row,
-    idle: (values) => (drawsNoise(values) ? undefined : 'no noise is drawn; ask for some with --row-noise or --token-noise'),
+    idle: (values) => (drawsNoise(values) ? undefined : 'no noise is drawn; ask for some with --row-noise, for example'),
   };
 }
 
@@ -71,4 +71,17 @@ export const defenceOptions = {
   }),
 } satisfies OptionTable;
 
-export type DefenceFlags = ValuesOf<typeof defenceOptions>;
+/** Those of training, and of its audit. */
+export const trainingDefenceOptions = {
+  ...defenceOptions,
+  ...under('Defences', {
+    labelNoise: optional(
+      positiveNumber(
+        'epsilon',
+        `randomised response on the labels of training records: classes, or answers. ${defenceClaims['label-noise']}`,
+      ),
+    ),
+  }),
+} satisfies OptionTable;
+
+export type DefenceFlags = ValuesOf<typeof defenceOptions> & Partial<ValuesOf<typeof trainingDefenceOptions>>;

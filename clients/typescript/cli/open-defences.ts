@@ -6,6 +6,7 @@ import { createFileAtomic } from '../../../src/files/atomic-file.js';
 import { stderr } from '../../../src/files/output.js';
 import { defenceText } from '../defences/defence.js';
 import { Defences } from '../defences/defences.js';
+import { labelNoise } from '../defences/label-noise.js';
 import { NoiseSecret } from '../defences/noise-secret.js';
 import { padLengths } from '../defences/pad-lengths.js';
 import { type Redactor, redactor } from '../defences/redaction.js';
@@ -57,7 +58,8 @@ async function made(
   }
   if (lengths !== undefined && bundle.decoders.haveLongRope)
     throw new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
-  return { defences: new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags)), notes };
+  const labels = flags.labelNoise === undefined ? undefined : labelNoise({ epsilon: flags.labelNoise, secret });
+  return { defences: new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags), labels), notes };
 }
 
 async function redactorOf({ redact: kinds = [], redactWords: file }: Partial<DefenceFlags>): Promise<Redactor | undefined> {

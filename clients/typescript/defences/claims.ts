@@ -12,7 +12,18 @@ export const defenceClaims = {
   'pad-lengths':
     'Lengths of sequences and sizes of messages are those of the listed lengths, for more rows up, and all of them down. ' +
     'To a party that looks at values, filler rows and zero cotangents show where a text ends.',
+  'label-noise':
+    'Each label of a training record is drawn anew before use: what is sent, and the adapter, show it within the printed (label, epsilon, delta 0). ' +
+    'It covers neither validation data, nor what the text itself says of its label, as a model can read it.',
   redact:
     'Entities that the listed forms and words match are replaced before embedding, and put back here into generated text. ' +
     'What they do not match is sent like any other text; names are found by the list of words alone.',
+} as const satisfies Readonly<Record<string, string>>;
+
+/** The same of choices that are no stage of their own. */
+export const choiceClaims = {
+  '--method classification-head':
+    'The head is made and trained here, and its values are in no message: a vendor without it tells which labels are the same, not what they are called. ' +
+    'The audit gives it to A3 all the same.',
+  '--wire int8': 'Nothing: values are rounded for smaller messages, and attackers find tokens and labels all the same.',
 } as const satisfies Readonly<Record<string, string>>;

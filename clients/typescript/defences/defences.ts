@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { Batch } from '../data/batch.js';
+import type { Example } from '../data/examples.js';
 import type { Defence } from './defence.js';
+import type { LabelNoise, LabelSpace, NoisedLabels } from './label-noise.js';
 import { type PadLengths, padBatch } from './pad-lengths.js';
 import type { Redaction, Redactor } from './redaction.js';
 import type { PullBack, RowPlace, RowStage } from './row-stage.js';
@@ -17,15 +19,17 @@ export class Defences {
   readonly #rows: readonly RowStage[];
   readonly #pad: PadLengths | undefined;
   readonly #redactor: Redactor | undefined;
+  readonly #labels: LabelNoise | undefined;
   readonly #redactions = new WeakMap<readonly number[], Redaction>();
   /** All of them, in the order in which they act. */
   readonly all: readonly Defence[];
 
-  constructor(rows: readonly RowStage[] = [], pad?: PadLengths, redactor?: Redactor) {
+  constructor(rows: readonly RowStage[] = [], pad?: PadLengths, redactor?: Redactor, labels?: LabelNoise) {
     this.#rows = rows;
     this.#pad = pad;
     this.#redactor = redactor;
-    this.all = [redactor, pad, ...rows].filter((defence) => defence !== undefined);
+    this.#labels = labels;
+    this.all = [redactor, labels, pad, ...rows].filter((defence) => defence !== undefined);
   }
 
   /** Whether texts get filler, so that each of their messages has all rows of a text. */
@@ -40,6 +44,11 @@ export class Defences {
 
   /** How the texts of one record of a file are changed before they are tokenized. */
   readonly redaction = (): ((text: string) => string) => this.#redactor?.begin().redact ?? ((text) => text);
+
+  /** Training records with the labels that are sent. @throws CutlayerError INVALID_DATA */
+  relabelled(examples: readonly Example[], space: LabelSpace): NoisedLabels {
+    return this.#labels?.noised(examples, space) ?? { examples, notes: [] };
+  }
 
   /** The ids of a prompt, whose answers {@link restoring} knows by these very ids. */
   promptIds(text: string, encode: (text: string) => readonly number[]): readonly number[] {

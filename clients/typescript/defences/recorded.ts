@@ -17,6 +17,9 @@ export function parseRecorded(value: unknown): readonly RecordedDefence[] {
   });
 }
 
+/** Those that act on training records alone: nothing is missed where an adapter is used. */
+const ofTraining: readonly string[] = ['label-noise'];
+
 /**
  * What to tell where an adapter is used with other defences than it was trained with.
  * @param adapter Its directory or name
@@ -28,7 +31,10 @@ export function otherDefences(
   present: readonly RecordedDefence[],
 ): string | undefined {
   const texts = present.map(defenceText);
-  const missing = trained.map(defenceText).filter((text) => !texts.includes(text));
+  const missing = trained
+    .filter(({ name }) => !ofTraining.includes(name))
+    .map(defenceText)
+    .filter((text) => !texts.includes(text));
   if (missing.length === 0) return undefined;
   const now = texts.length === 0 ? 'none is on' : `on are ${texts.join(', ')}`;
   return (

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Discriminant } from '../../../clients/typescript/audit/discriminant.js';
+import { labelsOf } from '../../../clients/typescript/audit/metrics.js';
 import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
 import { Defences } from '../../../clients/typescript/defences/defences.js';
+import { labelNoise } from '../../../clients/typescript/defences/label-noise.js';
 import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.js';
 import { redactor } from '../../../clients/typescript/defences/redaction.js';
 import { rowNoise } from '../../../clients/typescript/defences/row-noise.js';
@@ -59,6 +61,31 @@ describe('an audit of redacted texts', () => {
       const defences = new Defences([], undefined, redactor({ kinds: ['phones'], words }));
       const { attackers } = await rig.run('redacted', { only: ['A0'], defences });
       assert.deepEqual(values(attackers, 'A0', tokens, 'planted names and numbers'), [1, 0]);
+    } finally {
+      await rig.close();
+    }
+  });
+});
+
+describe('an audit of labels that are drawn anew', () => {
+  it('recovers every label without noise, and with it just those that were kept', async () => {
+    const rig = await auditRig('llama-tiny', {}, true);
+    try {
+      const file = join(rig.dir, 'labels.jsonl');
+      writeNotes(file, 6, 4);
+      const examples = await loadExamples(file, rig.bundle.tokenizer, { maxLength: 56 });
+      const found = async (name: string, defences?: Defences): Promise<number> => {
+        const options = { only: ['A3' as const], examples, planted: 0, ...(defences && { defences }) };
+        return values((await rig.run(name, options)).attackers, 'A3', 'labels recovered')[0]!;
+      };
+      assert.equal(await found('as they are'), 1);
+      const drawn = new Defences([], undefined, undefined, labelNoise({ epsilon: 0.5, secret: NoiseSecret.parse('8'.repeat(64), 'test') }));
+      const sent = drawn.relabelled(examples, { classes: undefined, most: 60 }).examples;
+      const labels = examples.map((example) => labelsOf(example, false));
+      const kept = labels.map((own, at) => [...own].filter(([token, label]) => labelsOf(sent[at]!, false).get(token) === label).length);
+      const share = kept.reduce((sum, count) => sum + count, 0) / labels.reduce((sum, { size }) => sum + size, 0);
+      assert.equal(await found('drawn', drawn), share);
+      assert.ok(share < 0.7, `${share}`);
     } finally {
       await rig.close();
     }

@@ -44,7 +44,9 @@ describe('the options of defences', () => {
   it('are in help with the sentence that each may claim', async () => {
     for (const command of ['train', 'eval', 'generate', 'chat', 'classify', 'serve']) {
       const { stdout } = await cutlayerHere(['client', command, '--help']);
-      for (const claim of Object.values(defenceClaims)) assert.ok(stdout.replace(/\s+/g, ' ').includes(claim), `${command}: ${claim}`);
+      const { 'label-noise': ofTraining, ...others } = defenceClaims;
+      for (const claim of Object.values(others)) assert.ok(stdout.replace(/\s+/g, ' ').includes(claim), `${command}: ${claim}`);
+      assert.equal(stdout.replace(/\s+/g, ' ').includes(ofTraining), command === 'train', command);
     }
   });
 
@@ -99,6 +101,29 @@ describe('the options of defences', () => {
     assert.equal(moved.code, 0, moved.stderr);
     const recorded = await readFile(join(to, 'adapter', 'cutlayer_training.json'), 'utf8');
     assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'row-noise', settings: { scale: 0.75 } }]);
+  });
+
+  it('draw labels of training records under the secret of the run, also in a sweep, and are not missed afterwards', async () => {
+    assert.equal((await train('plain', '--steps', '1')).code, 0);
+    const drawn = await train('drawn', '--label-noise', '0.5', '--steps', '1');
+    assert.equal(drawn.code, 0, drawn.stderr);
+    assert.match(drawn.stderr, /note: label-noise: \(label, epsilon 0\.5, delta 0\) for all steps and runs under one secret/);
+    assert.notEqual((await lossesOf('drawn'))[0], (await lossesOf('plain'))[0]);
+    const recorded = await readFile(join(dir, 'drawn', 'adapter', 'cutlayer_training.json'), 'utf8');
+    assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'label-noise', settings: { epsilon: 0.5 } }]);
+    const evaluated = await cutlayerHere(['client', 'eval', ...reach, ...data, '--adapter', join(dir, 'drawn')]);
+    assert.ok(evaluated.code === 0 && !evaluated.stderr.includes('warning'), evaluated.stderr);
+    const sweep = ['client', 'sweep', ...reach, ...data, '--out', join(dir, 'swept'), '--virtual-tokens', '2', '--no-tensorboard'];
+    const secret = ['--defence-secret-file', join(dir, 'drawn', 'defence-secret')];
+    for (const [more, rates] of [
+      [[], '0.01'],
+      [['--resume'], '0.01,0.02'],
+    ] as const) {
+      const swept = await cutlayerHere([...sweep, '--lr', rates, '--steps', '1', '--label-noise', '0.5', ...secret, ...more]);
+      assert.equal(swept.code, 0, swept.stderr);
+    }
+    const [first, second] = [await lossesOf(join('swept', 'lr-0.01')), await lossesOf(join('swept', 'lr-0.02'))];
+    assert.deepEqual([first[0], second[0]], Array(2).fill((await lossesOf('drawn'))[0]));
   });
 
   it('act in improvement, also where versions are only measured', async () => {

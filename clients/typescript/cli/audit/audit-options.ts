@@ -15,7 +15,7 @@ import {
 } from '../../../../src/options/option.js';
 import { type AttackerId, attackerIds } from '../../audit/attacker.js';
 import { connectionOptions } from '../connection-options.js';
-import { defenceOptions } from '../defence-options.js';
+import { trainingDefenceOptions } from '../defence-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 
@@ -37,7 +37,7 @@ export const auditOptions = {
     seed: withDefault(integerBetween(0, 2 ** 32 - 1, 'n', 'of everything random'), 0),
     json: toggle(false, 'one JSON object on standard output'),
   }),
-  ...defenceOptions,
+  ...trainingDefenceOptions,
   ...under('Records', {
     format,
     chatTemplate,

@@ -8,6 +8,7 @@ import { lockRun } from '../../../../src/files/run-lock.js';
 import { configText } from '../../../../src/options/config-text.js';
 import { defaultLearningRate } from '../../adapters/registry.js';
 import { METRICS_FILE, readMetrics } from '../../training/metrics.js';
+import { withSecretIn } from '../open-defences.js';
 import type { ProgressReporter } from '../progress.js';
 import { withSession } from '../session.js';
 import { terminalShowsUnicode } from '../sparkline.js';
@@ -28,7 +29,7 @@ export async function runSweep(given: SweepFlags): Promise<void> {
       '--dp-clip-norm: a sweep does not train privately, for every rate would spend on the same examples and the choice among them once more; train with one rate',
     );
   }
-  const flags = await withLabels(given);
+  const flags = withSecretIn(given.out, await withLabels(given));
   const rates = learningRates(flags);
   const settings = digestOf(flags);
   const file = join(flags.out, SWEEP_FILE);

@@ -1,5 +1,6 @@
 /** From the options of `train` or `sweep` to runs: model, data, adapters and batch limits. */
 import { CutlayerError } from '../../../../src/errors.js';
+import { stderr } from '../../../../src/files/output.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { Combined } from '../../adapters/combine.js';
 import { loadAdapter } from '../../adapters/load.js';
@@ -61,13 +62,15 @@ export async function prepareTraining(
   const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   let adapter: Adapter | undefined = await newAdapter(flags, session, model, signal);
   const { numVirtualTokens } = adapter;
-  const examples = given ?? numbered('data', await readExamples(flags.data, flags, session, model, adapter, signal));
+  const read = given ?? numbered('data', await readExamples(flags.data, flags, session, model, adapter, signal));
+  const { examples, notes } = defences.relabelled(read, { classes: adapter.labels?.length, most: model.maxLength(numVirtualTokens) });
+  for (const note of notes) stderr.line(`note: ${note}`);
   const validation =
     flags.validation === undefined
       ? undefined
       : numbered('validation', await readExamples(flags.validation, flags, session, model, adapter, signal));
   const limits = limitsOf(flags, model, adapter);
-  for (const read of [examples, validation ?? []]) checkFits(read, limits, flags.maxTokens);
+  for (const checked of [examples, validation ?? []]) checkFits(checked, limits, flags.maxTokens);
   const order = { ...limits, seed: flags.seed, shuffle: true };
   const totalSteps = flags.steps ?? stepsOf(flags, examples, order);
   const privacy = choosePrivacy(flags, { examples: examples.length, totalSteps });

@@ -22,7 +22,7 @@ import { objectives } from '../../data/objectives.js';
 import { scheduleNames } from '../../optimizers/schedule.js';
 import { DEFAULT_DIVERGENCE_FACTOR } from '../../training/divergence.js';
 import { connectionOptions } from '../connection-options.js';
-import { defenceOptions } from '../defence-options.js';
+import { trainingDefenceOptions } from '../defence-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { methodOptions } from './method-options.js';
 import { privacyOptions } from './privacy-options.js';
@@ -101,7 +101,7 @@ export const trainOptions = {
     ),
   }),
   ...privacyOptions,
-  ...defenceOptions,
+  ...trainingDefenceOptions,
   ...under('Run', {
     out: required(path('dir', 'directory of the run: config.yaml, checkpoints, metrics.jsonl, tensorboard, adapter')),
     checkpointEvery: withDefault(positiveInteger('steps', 'steps between checkpoints'), 50),
