@@ -44,7 +44,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   training: ['defences', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   intake: ['data'],
   versions: [],
-  federation: ['intake', 'versions', 'training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
+  federation: ['defences', 'intake', 'versions', 'training', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers'],
   improvement: ['intake', 'versions', 'inference', 'data'],
   inspect: ['training', 'adapters', 'defences'],
   audit: ['defences', 'inspect', 'inference', 'model', 'connection', 'data', 'adapters'],

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
-import { ClientBundle, connect, RemoteModel, SplitModel } from '../../clients/typescript/index.js';
+import { ClientBundle, connect, type Defences, RemoteModel, SplitModel } from '../../clients/typescript/index.js';
 import { type Serving, type ServingOptions, startServing } from '../../clients/typescript/serving/serving.js';
 import { type GatewayHere, startGatewayHere } from './gateway-here.js';
 import { type PackedFixture, packedFixture } from './packed-fixture.js';
@@ -30,17 +30,18 @@ export interface RigOptions {
   /** Where the client connects; by default the gateway itself. */
   readonly through?: (gateway: string) => Promise<string>;
   readonly serving?: Partial<ServingOptions>;
+  readonly defences?: Defences;
 }
 
 /** @param serving Options beside the rig's own. */
-export async function startServingRig({ fixture, through, serving: more = {} }: RigOptions = {}): Promise<ServingRig> {
+export async function startServingRig({ fixture, through, serving: more = {}, defences }: RigOptions = {}): Promise<ServingRig> {
   const dir = await mkdtemp(join(tmpdir(), 'cutlayer-serving-'));
   const { backboneDir, bundleDir } = fixture ?? (await packedFixture('llama-tiny'));
   const gateway = await startGatewayHere({ backboneDir, insecure: true });
   const bundle = await ClientBundle.open(bundleDir, { threads: 1 });
   const address = (await through?.(gateway.address)) ?? gateway.address;
   const connection = await connect({ address, insecure: true, token: await gateway.token('acme'), retry: { retryForMs: 300 } });
-  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   const serving = await startServing({ ...servingDefaults, keyFile: join(dir, 'api-key'), model, ...more });
   const key = (await readFile(join(dir, 'api-key'), 'utf8').catch(() => '')).trim();
   return {

@@ -11,15 +11,21 @@ const TRAINING_FILE = 'cutlayer_training.json';
 
 /**
  * The file's name and text for some examples.
+ * @param examples undefined: of any form
  * @param defences As JSON: their names and settings
  */
 export function trainedOnFile(
-  examples: readonly { readonly chat?: boolean }[],
+  examples: readonly { readonly chat?: boolean }[] | undefined,
   defences: readonly unknown[] = [],
 ): { readonly name: string; readonly text: string } {
-  const chats = examples.filter(({ chat }) => chat === true).length;
-  const records = chats === 0 ? 'text' : chats === examples.length ? 'messages' : 'mixed';
-  const said = { format: 'cutlayer-training', formatVersion: 1, records, ...(defences.length > 0 && { defences }) };
+  const chats = examples?.filter(({ chat }) => chat === true).length;
+  const records = chats === 0 ? 'text' : chats === examples?.length ? 'messages' : 'mixed';
+  const said = {
+    format: 'cutlayer-training',
+    formatVersion: 1,
+    ...(examples !== undefined && { records }),
+    ...(defences.length > 0 && { defences }),
+  };
   return { name: TRAINING_FILE, text: `${JSON.stringify(said)}\n` };
 }
 

@@ -11,6 +11,8 @@ import type { IdentityKey } from '../../../src/protocol/secagg/signature.js';
 import { VerifiedSignatures } from '../../../src/protocol/secagg/verified-signatures.js';
 import type { Connection } from '../connection/connect.js';
 import { type RetryEnvironment, systemEnvironment } from '../connection/retry.js';
+import type { Defences } from '../defences/defences.js';
+import { recordedDefences } from '../defences/recorded.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { RemoteModel } from '../model/remote-model.js';
 import { SplitModel } from '../model/split-model.js';
@@ -40,6 +42,8 @@ export interface ParticipantOptions {
   /** To the gateway; may be shared. */
   readonly connection: Connection;
   readonly data: LocalData;
+  /** What is done to texts' rows before they are sent. Default: nothing. */
+  readonly defences?: Defences | undefined;
   /** Closed by {@link Participant.close}. */
   readonly state: MemberStore;
   readonly floors?: AskedFloors | undefined;
@@ -89,7 +93,8 @@ export class Participant {
     this.#parts = parts;
     const work = new RoundWork({ api, open: pin.open, chain, data, state, client, seed, checkpointEvery, random, environment, tell });
     const { evaluateLocally = true } = options;
-    const promoted = new PromotedVersion({ chain, work, data, directory: state.directory, evaluateLocally, tell });
+    const defences = recordedDefences(client.model.defences.all);
+    const promoted = new PromotedVersion({ chain, work, data, directory: state.directory, defences, evaluateLocally, tell });
     this.#work = work;
     this.#promoted = promoted;
     this.#follower = new ChainFollower({ api, member: pin.member, chain, state, data, promoted, tell });
@@ -124,6 +129,7 @@ export class Participant {
       learningRate,
       optimizer: { weightDecay },
       maxGradNorm: maxGradNorm ?? undefined,
+      defences: options.defences,
     });
     const chain = await openChain(state, pin, data);
     const ledger = OwnLedger.open(state, manifest);

@@ -1,5 +1,6 @@
 /** The promoted version at a member: its adapter on disk, and its metrics on held-out examples. */
 import { CutlayerError } from '../../../src/errors.js';
+import type { RecordedDefence } from '../defences/defence.js';
 import type { ChainLog } from './chain-log.js';
 import type { LocalData } from './data/local-data.js';
 import type { ParticipantEvent, ParticipantSummary } from './participant-events.js';
@@ -13,6 +14,8 @@ export interface PromotedVersionOptions {
   readonly data: LocalData;
   /** For adapters; undefined: they are not written. */
   readonly directory: string | undefined;
+  /** Those that this member trains with. */
+  readonly defences: readonly RecordedDefence[];
   readonly evaluateLocally: boolean;
   readonly tell: (event: ParticipantEvent) => void;
 }
@@ -41,10 +44,10 @@ export class PromotedVersion {
 
   /** Writes the adapter. @returns its directory; undefined where none is written */
   async write(): Promise<string | undefined> {
-    const { chain, directory, work } = this.#around;
+    const { chain, directory, work, defences } = this.#around;
     const { promoted } = chain;
     const wanted = directory !== undefined && promoted !== undefined;
-    const written = wanted ? await writeVersion(directory, promoted, await work.use(promoted)) : undefined;
+    const written = wanted ? await writeVersion(directory, promoted, await work.use(promoted), defences) : undefined;
     this.#written = promoted;
     return written;
   }

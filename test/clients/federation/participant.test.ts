@@ -1,14 +1,22 @@
 /** Participants of a real coordinator, training through a real gateway. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { trainedDefences } from '../../../clients/typescript/adapters/trained-on.js';
+import { Defences } from '../../../clients/typescript/defences/defences.js';
+import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.js';
+import { padLengths } from '../../../clients/typescript/defences/pad-lengths.js';
+import { parseRecorded, recordedDefences } from '../../../clients/typescript/defences/recorded.js';
+import { rowNoise } from '../../../clients/typescript/defences/row-noise.js';
 import { fixedData } from '../../../clients/typescript/federation/data/fixed-data.js';
 import { flatValues, parametersOf, setFlatValues } from '../../../clients/typescript/federation/federated-adapter.js';
 import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import type { ParticipantEvent } from '../../../clients/typescript/federation/participant-events.js';
 import { PAYLOAD, readRound } from '../../../clients/typescript/federation/round-record.js';
 import { loadAdapter, schedule, TrainingClient, train } from '../../../clients/typescript/index.js';
+import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js';
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
+import type { ForwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
 
 const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);
@@ -56,6 +64,33 @@ describe('participants of a federation', function () {
     assert.deepEqual(flatValues(adapter), wanted);
     assert.equal(readRound(state)?.active, null, 'secrets of rounds are gone');
     assert.equal(state.read(PAYLOAD), undefined);
+  });
+
+  it('train under the defences that they ask for, and record them beside the adapter', async () => {
+    const defended = new Defences(
+      [rowNoise({ scale: 2, deviation: await rowDeviation(rig.bundle), secret: NoiseSecret.fresh() })],
+      padLengths([40]),
+    );
+    const firstOf = async (defences: Defences | undefined, site: string) => {
+      const federation = await rig.found({ cohort: { min: 1 }, secureAggregation: null, rounds: { count: 1, ...untimed } }, 1);
+      const sent: ForwardRequest[] = [];
+      const call = (method: string, request: ForwardRequest, options?: object): Promise<unknown> => {
+        if (method === 'Forward') sent.push(request);
+        return (rig.connection.call as (...given: readonly unknown[]) => Promise<unknown>)(method, request, options);
+      };
+      const connection = Object.create(rig.connection, { call: { value: call } }) as typeof rig.connection;
+      const state = await MemberStore.open(join(rig.dir, site));
+      await (await federation.participant(0, { state, connection, defences })).run();
+      return { first: sent[0]!, recorded: parseRecorded(await trainedDefences(join(rig.dir, site, 'adapter'))) };
+    };
+    const [plain, other] = [await firstOf(undefined, 'plain'), await firstOf(defended, 'defended')];
+    assert.ok(plain.first.lengths!.every((length) => length < 40) && other.first.lengths!.every((length) => length === 40));
+    assert.notDeepEqual(
+      Buffer.from(other.first.hiddenStates!.data!).subarray(0, 64),
+      Buffer.from(plain.first.hiddenStates!.data!).subarray(0, 64),
+    );
+    assert.deepEqual(plain.recorded, []);
+    assert.deepEqual(other.recorded, recordedDefences(defended.all));
   });
 
   for (const [name, steps] of [

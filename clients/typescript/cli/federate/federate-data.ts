@@ -41,16 +41,16 @@ interface ParticipantStatus {
 /** @throws CutlayerError INVALID_OPTION, INVALID_DATA, NOT_FOUND, IO_ERROR, CANCELLED */
 export async function openFederateData(
   flags: FederateFlags,
-  { bundle, connection }: Session,
+  { bundle, connection, defences }: Session,
   { open, member }: Pick<Pin, 'open' | 'member'>,
   state: MemberStore,
   { signal, onEvent }: { readonly signal: AbortSignal; readonly onEvent: (event: ParticipantEvent) => void },
 ): Promise<FederateData> {
-  const model = new SplitModel(bundle, new RemoteModel(connection));
+  const model = new SplitModel(bundle, new RemoteModel(connection), undefined, defences);
   const adapter = await federatedAdapter({ bundle, keyValues: (tokenIds) => model.keyValues(tokenIds, signal) }, open.manifest);
   const limits = batchLimits(model, adapter, {});
   const room = model.maxLength(adapter.numVirtualTokens);
-  const examples = exampleOptions(flags, adapter, { room, ...limits }, signal);
+  const examples = exampleOptions(flags, adapter, { room, ...limits }, signal, defences);
   if (!(await isDirectory(flags.data))) {
     requireFolder(flags);
     const read = async (file: string) => {

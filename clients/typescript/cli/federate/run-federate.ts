@@ -12,6 +12,7 @@ import { Participant } from '../../federation/participant.js';
 import type { ParticipantEvent, ParticipantSummary } from '../../federation/participant-events.js';
 import { pinned } from '../../federation/pin.js';
 import { requireTokenOf } from '../../federation/token-owner.js';
+import { withSecretIn } from '../open-defences.js';
 import { connectionText } from '../profile/connection-text.js';
 import { interruptible } from '../progress.js';
 import { openSession, type Session } from '../session.js';
@@ -43,7 +44,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
     await interruptible(async (signal) => {
       const connection = await openConnection(flags, identity, token);
       // A gateway that is away is told of by the steps that it fails.
-      const session = await openSession(flags, signal, () => undefined).catch((error: unknown) => {
+      const session = await openSession(withSecretIn(flags.stateDir, flags), signal, () => undefined).catch((error: unknown) => {
         connection.close();
         throw error;
       });

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { CutlayerError } from '../../../../src/errors.js';
 import { stderr, stdout } from '../../../../src/files/output.js';
 import { isLoopback } from '../../../../src/protocol/wire/loopback.js';
-import { adapterDirectory } from '../../inspect/adapter-report.js';
 import { RemoteModel } from '../../model/remote-model.js';
 import { SplitModel } from '../../model/split-model.js';
 import { namedAdapter } from '../../serving/model/adapter-folder.js';
@@ -22,7 +21,6 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   checkAccess(flags);
   await withSession(flags, async ({ bundle, connection, drafter, defences }, signal) => {
     const model = new SplitModel(bundle, new RemoteModel(connection), drafter, defences);
-    for (const { name, path } of adapters) await warnOfDefences(name, await adapterDirectory(path), defences);
     noteDecoding(model);
     const serving = await startServing({
       ...flags,
@@ -33,6 +31,7 @@ export async function runServe(flags: ServeFlags): Promise<void> {
       keyFile,
       hosts: flags.allowHost,
       origins: flags.allowOrigin ?? [],
+      onRead: (name, dir) => warnOfDefences(name, dir, defences),
       onChange: (name, failure) => {
         if (failure === undefined) stderr.line(`${name}: its files have changed; the new ones are served`);
         else stderr.line(`warning: ${name}: its files have changed and cannot be used; the old ones are served: ${failure.message}`);

@@ -21,6 +21,8 @@ export interface RegistryOptions {
   readonly adapters: readonly NamedAdapter[];
   /** A directory of adapters, looked at with each request. */
   readonly folder?: string | undefined;
+  /** Told of each adapter that has been read, before it answers. */
+  readonly onRead?: ((name: string, dir: string) => Promise<void>) | undefined;
   /** Told of a changed adapter: read again, or broken while an earlier state is served. */
   readonly onChange?: ((name: string, failure?: CutlayerError) => void) | undefined;
 }
@@ -115,6 +117,7 @@ export class ModelRegistry implements TextModels {
       const adapter = await loadAdapter(dir, { bundle: model.bundle });
       checkAdapter(model.remote.connection.card, adapter);
       if ((await fingerprintOf(dir)) !== before && reads < MOST_READS) continue;
+      await this.#options.onRead?.(name, dir);
       const loaded = new SplitTextModel(model, adapter, { ...this.#card(name), method: methodOf(adapter) });
       this.#keep(name, { fingerprint: `${dir}\n${before}`, model: loaded });
       this.#broken.delete(name);
