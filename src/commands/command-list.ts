@@ -261,6 +261,11 @@ const clientCommands: CommandGroup = {
       load: async () => (await import('../../clients/typescript/cli/audit/audit-command.js')).auditCommand,
     },
     {
+      name: 'privacy',
+      description: 'measure what each defence hides of your own records, and what it costs',
+      load: async () => (await import('./privacy-table/privacy-command.js')).privacyCommand,
+    },
+    {
       name: 'generate',
       description: 'write the text that follows a prompt',
       load: async () => (await import('../../clients/typescript/cli/generate/generate-command.js')).generateCommand,

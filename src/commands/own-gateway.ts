@@ -1,6 +1,6 @@
 /** A gateway in a command's own process, on free ports of loopback, and one tenant's connection. */
 import { readFile } from 'node:fs/promises';
-import { type Connection, connect } from '../../clients/typescript/connection/connect.js';
+import { type Connection, type ConnectOptions, connect } from '../../clients/typescript/connection/connect.js';
 import { parseGatewayConfig } from '../gateway/config.js';
 import { runGateway } from '../gateway/run.js';
 import { openIdentity } from '../server/auth/identity.js';
@@ -8,6 +8,9 @@ import { issueToken } from '../server/auth/issuer.js';
 import { KeyRing } from '../server/auth/key-ring.js';
 import type { Scope } from '../server/auth/scopes.js';
 import { createLogger } from '../server/observability/log.js';
+
+/** Options of the connection that have no default here. */
+type ChannelChoices = Pick<ConnectOptions, 'wireDtype' | 'shareText' | 'signal'>;
 
 /** A tenant's access to it. */
 export interface OwnGateway {
@@ -26,6 +29,7 @@ const ANY_PORT = '127.0.0.1:0';
 export async function openOwnGateway(
   { stateDir, ...options }: { readonly stateDir: string; readonly insecure?: boolean } & Readonly<Record<string, unknown>>,
   holder: { readonly tenant: string; readonly scopes: readonly Scope[] },
+  choices: ChannelChoices = {},
 ): Promise<OwnGateway> {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const config = parseGatewayConfig({ stateDir, listen: ANY_PORT, admin: ANY_PORT, logLevel: 'silent', grace: 5, ...given });
@@ -34,7 +38,7 @@ export async function openOwnGateway(
     const request = { ...holder, ttlSeconds: TOKEN_SECONDS };
     const token = await issueToken(await KeyRing.open(stateDir), await openIdentity(stateDir), request, Date.now());
     const security = options.insecure === true ? { insecure: true } : { ca: await readFile(gateway.caFile!, 'utf8') };
-    const connection = await connect({ address: gateway.listen, token, ...security });
+    const connection = await connect({ address: gateway.listen, token, ...security, ...choices });
     return {
       connection,
       async close() {

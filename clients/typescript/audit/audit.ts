@@ -32,6 +32,15 @@ export interface AuditReport {
   /** Whether a gateway answered. */
   readonly answered: boolean;
   readonly attackers: readonly AttackResult[];
+  /** Records of which it was asked to show what came back. */
+  readonly shown?: readonly ShownRecord[];
+}
+
+/** A record's text, and what attackers took it for: a text for each token. */
+export interface ShownRecord {
+  readonly planted: boolean;
+  readonly sent: readonly string[];
+  readonly guesses: Readonly<Partial<Record<AttackerId, readonly string[]>>>;
 }
 
 /** What is audited. */
@@ -53,6 +62,8 @@ export interface AuditOptions {
   readonly planted: number;
   readonly seed: number;
   readonly only?: readonly AttackerId[] | undefined;
+  /** Also give the text of a record and of a planted one, and what came back of them. */
+  readonly show?: boolean | undefined;
   /** Directory of traces and results. */
   readonly dir: string;
   readonly signal?: AbortSignal | undefined;
@@ -72,8 +83,9 @@ export interface OpenedAudit {
 export async function audit(options: AuditOptions): Promise<AuditReport> {
   const { bundle, connection, answered, adapter, fresh, defences, examples, only, signal, onProgress } = options;
   const { view, truth, parts } = await openAudit(options);
-  const attackers = await runSuite({
-    ...{ view, truth, only, signal },
+  const shown = options.show === true ? [0, truth.own].filter((at) => at < truth.examples.length) : undefined;
+  const results = await runSuite({
+    ...{ view, truth, only, shown, signal },
     kept: (name, work) => parts.part(name, work),
     onProgress: ({ id, title }, done, total) => onProgress?.(`${id} ${title}:`, done, total),
   });
@@ -83,8 +95,16 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
     adapter: { method: adapter.method, virtualTokens: adapter.numVirtualTokens, fresh },
     defences: recordedDefences(defences.all),
     records: { own: examples.length, planted: truth.planted.length, tokens },
-    ...{ answered, attackers },
+    answered,
+    attackers: results.map(({ shown: _, ...result }) => result),
+    ...(shown === undefined ? {} : { shown: shown.map((at, which) => shownRecord(truth, at, which, results)) }),
   };
+}
+
+function shownRecord({ examples, own, text }: Truth, at: number, which: number, results: readonly AttackResult[]): ShownRecord {
+  const texts = (tokens: Iterable<number>): readonly string[] => Array.from(tokens, (token) => text([token]));
+  const guesses = results.flatMap(({ id, shown }) => (shown?.[which] === undefined ? [] : [[id, texts(shown[which])] as const]));
+  return { planted: at >= own, sent: texts(examples[at]!.tokenIds), guesses: Object.fromEntries(guesses) };
 }
 
 /**

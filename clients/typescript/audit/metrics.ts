@@ -25,6 +25,13 @@ export interface Part {
   readonly of: number;
 }
 
+/** What several attackers infer, by the name of its measure. */
+export const inferred = {
+  tokens: 'tokens recovered',
+  entities: 'planted names and numbers',
+  labels: 'labels recovered',
+} as const;
+
 const DRAWS = 1000;
 
 /** The share of what is right; NaN of nothing. */
@@ -72,9 +79,9 @@ export function tokenMeasures(guesses: readonly (readonly number[])[], truth: Tr
   const entities = planted.map(({ entities }, at) => ({ right: found(at, texts[at] ?? ''), of: entities.length }));
   const others = planted.map((_, at) => (planted.length > 1 ? found(at, texts[(at + 1) % planted.length] ?? '') : 0));
   return [
-    share('tokens recovered', tokens, constantGuess(ownIds.flat()), seed),
+    share(inferred.tokens, tokens, constantGuess(ownIds.flat()), seed),
     share('ROUGE-L of the text', rouge, mean(blind), seed),
-    ...(planted.length === 0 ? [] : [share('planted names and numbers', entities, sum(others) / sum(entities.map(({ of }) => of)), seed)]),
+    ...(planted.length === 0 ? [] : [share(inferred.entities, entities, sum(others) / sum(entities.map(({ of }) => of)), seed)]),
   ];
 }
 
@@ -110,7 +117,7 @@ export function labelMeasures(guesses: readonly (readonly LabelGuess[])[], truth
     right: (guesses[at] ?? []).filter(({ token, label }) => labels.get(classes === undefined ? token : 0) === label).length,
     of: labels.size,
   }));
-  return [share('labels recovered', parts, constantGuess(wanted.flatMap((labels) => [...labels.values()])), seed)];
+  return [share(inferred.labels, parts, constantGuess(wanted.flatMap((labels) => [...labels.values()])), seed)];
 }
 
 /** The labels of a record by token; a class by 0. */

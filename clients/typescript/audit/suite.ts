@@ -9,7 +9,7 @@ import { nearestRow } from './attackers/nearest-row.js';
 import { prefixSearch } from './attackers/prefix-search.js';
 import { promptTokens } from './attackers/prompt-tokens.js';
 import { vendorHead } from './attackers/vendor-head.js';
-import type { Measure } from './metrics.js';
+import { type Measure, tokenMeasures } from './metrics.js';
 import type { Truth } from './truth.js';
 
 /** Changes with every change of an attacker, a metric or a planted record. */
@@ -32,6 +32,8 @@ export interface AttackResult extends Pick<Attacker, 'id' | 'title' | 'knows' | 
   /** Why it could not run; null: it did. */
   readonly skipped: string | null;
   readonly measures: readonly Measure[];
+  /** Tokens that it took for those of the shown records, where they are what it infers. */
+  readonly shown?: readonly (readonly number[])[];
 }
 
 /** How the suite is run. */
@@ -40,6 +42,8 @@ export interface SuiteOptions {
   readonly truth: Truth;
   /** Undefined: all. */
   readonly only?: readonly AttackerId[] | undefined;
+  /** Records whose guessed tokens are wanted. */
+  readonly shown?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
   kept<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
   onProgress(attacker: Attacker, done: number, total: number): void;
@@ -47,7 +51,7 @@ export interface SuiteOptions {
 
 /** Runs attackers one after the other. @throws CutlayerError CANCELLED, of the bundle's graphs */
 export async function runSuite(options: SuiteOptions): Promise<readonly AttackResult[]> {
-  const { view, truth, only, signal, kept, onProgress } = options;
+  const { view, truth, only, shown, signal, kept, onProgress } = options;
   const results: AttackResult[] = [];
   for (const one of attackers) {
     const { id, title, knows, says } = one;
@@ -58,10 +62,21 @@ export async function runSuite(options: SuiteOptions): Promise<readonly AttackRe
       progress: (done, total) => onProgress(one, done, total),
       kept: (name, work) => kept(`${id} ${name}`, work),
     };
-    const measures =
-      skipped === null ? await kept(id, async () => one.score(await one.attack(view, run), truth)).catch(cancelled(signal)) : [];
-    // A figure of nothing is none.
-    results.push({ id, title, knows, says, skipped, measures: measures.filter(({ count }) => count > 0) });
+    const guessed = (guess: unknown) => shown?.map((at) => (guess as readonly (readonly number[])[])[at] ?? []);
+    const attacked = async (): Promise<readonly Measure[]> => {
+      const guess = await one.attack(view, run);
+      // What these measures judge is tokens.
+      if (one.score === tokenMeasures) await kept(`${id} shown`, async () => guessed(guess) ?? []);
+      return one.score(guess, truth);
+    };
+    const measures = skipped === null ? await kept(id, attacked).catch(cancelled(signal)) : [];
+    const tokens = shown === undefined || skipped !== null ? [] : await kept(`${id} shown`, async () => []);
+    results.push({
+      ...{ id, title, knows, says, skipped },
+      // A figure of nothing is none.
+      measures: measures.filter(({ count }) => count > 0),
+      ...(tokens.length === 0 ? {} : { shown: tokens }),
+    });
   }
   return results;
 }

@@ -17,6 +17,9 @@ import type { ClientBundle } from '../model/client-bundle.js';
 import { rowDeviation } from '../model/row-deviation.js';
 import { type DefenceFlags, drawsNoise } from './defence-options.js';
 
+/** Where none is given. */
+const TOKEN_DELTA = 1e-5;
+
 /** In a run's directory: the secret of its noise. */
 const SECRET_FILE = 'defence-secret';
 
@@ -45,7 +48,7 @@ async function made(
   bundle: ClientBundle,
   secret: NoiseSecret,
 ): Promise<{ readonly defences: Defences; readonly notes: readonly string[] }> {
-  const { tokenNoise: noise, tokenClip = 1, tokenDelta = 1e-5, padLengths: lengths } = flags;
+  const { tokenNoise: noise, tokenClip = 1, tokenDelta = TOKEN_DELTA, padLengths: lengths } = flags;
   const rows: RowStage[] = [];
   const notes: string[] = [];
   if (noise !== undefined) {
@@ -77,6 +80,15 @@ async function tokenNote({ method }: Partial<DefenceFlags> & { readonly method?:
   if (method?.split('+').includes('trainable-tokens'))
     return 'token-noise: (token, no bound on epsilon): rows of trained tokens change from step to step under the same noise';
   return `token-noise: ${tokenGuarantee(noise, delta)} each time that a record is sent anew: once a run of train, once more for each command after it`;
+}
+
+/** What defences guarantee, with unit, epsilon and delta: those that draw noise by a law. */
+export async function formalGuarantees(flags: Flags): Promise<readonly string[]> {
+  const { tokenNoise: noise, tokenDelta = TOKEN_DELTA, labelNoise: epsilon } = flags;
+  return [
+    ...(noise === undefined ? [] : [await tokenNote(flags, noise, tokenDelta)]),
+    ...(epsilon === undefined ? [] : [`label-noise: (label, epsilon ${epsilon}, delta 0) for all steps and runs under one secret`]),
+  ];
 }
 
 /** What a run says of its defences: each with its claim. */

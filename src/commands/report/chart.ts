@@ -7,6 +7,15 @@ export interface Series {
   readonly points: readonly (readonly [number, number])[];
   /** A dot at each point, for curves of few points. */
   readonly dots?: boolean;
+  /** Named dots beside the curve. */
+  readonly marks?: readonly Mark[];
+}
+
+/** A dot with a few characters beside it, and a name that a pointer shows. */
+export interface Mark {
+  readonly at: readonly [number, number];
+  readonly text: string;
+  readonly name: string;
 }
 
 export interface ChartOptions {
@@ -37,7 +46,7 @@ const COLOURS = 6;
 /** Draws at most a handful of curves with a legend below. */
 export function renderChart(series: readonly Series[], { label, format = plainNumber, ...options }: ChartOptions): string {
   const isDrawn = ([, y]: readonly [number, number]): boolean => Number.isFinite(y) && (options.logarithmic !== true || y > 0);
-  const points = series.flatMap((curve) => curve.points).filter(isDrawn);
+  const points = series.flatMap(({ points, marks = [] }) => [...points, ...marks.map(({ at }) => at)]).filter(isDrawn);
   const xs = points.map(([x]) => x);
   const [first, last] = [Math.min(...xs), Math.max(...xs)];
   if (!(last > first)) return '<p>Too few points for a curve.</p>';
@@ -61,7 +70,10 @@ export function renderChart(series: readonly Series[], { label, format = plainNu
     const drawn = curve.points.filter(isDrawn).map(([px, py]) => [x(px).toFixed(1), y(py).toFixed(1)] as const);
     const path = drawn.map(([px, py], index) => `${index === 0 ? 'M' : 'L'}${px} ${py}`).join('');
     const dots = curve.dots ? drawn.map(([px, py]) => `<circle cx="${px}" cy="${py}" r="3"/>`).join('') : '';
-    return `<g class="s${at % COLOURS}"><path class="series" d="${path}"/>${dots}</g>`;
+    const marks = (curve.marks ?? [])
+      .filter(({ at: place }) => isDrawn(place))
+      .map(({ at: [px, py], text, name }) => markAt(x(px), y(py), text, name));
+    return `<g class="s${at % COLOURS}"><path class="series" d="${path}"/>${dots}${marks.join('')}</g>`;
   });
   const legend = series.map(({ name }, at) => `<span class="s${at % COLOURS}"></span> ${escapeHtml(name)}`);
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(label)}">
@@ -70,6 +82,14 @@ ${steps.join('')}
 ${curves.join('\n')}
 </svg>
 <p class="legend">${legend.join(' ')}</p>`;
+}
+
+function markAt(x: number, y: number, text: string, name: string): string {
+  const title = `<title>${escapeHtml(name)}</title>`;
+  return (
+    `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4">${title}</circle>` +
+    `<text x="${(x + 7).toFixed(1)}" y="${(y + 4).toFixed(1)}">${escapeHtml(text)}</text>`
+  );
 }
 
 /** Ticks at multiples of 1, 2 or 5 times a power of ten. @param least their distance */

@@ -1,4 +1,5 @@
 /** One self-contained HTML page with the project's look: no script, no font, no request. */
+import { createHash } from 'node:crypto';
 
 /** @param page.body HTML */
 export function renderPage({ title, body }: { readonly title: string; readonly body: string }): string {
@@ -7,6 +8,7 @@ export function renderPage({ title, body }: { readonly title: string; readonly b
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '${styleDigest()}'; base-uri 'none'; form-action 'none'">
 <title>${escapeHtml(title)}</title>
 <style>${STYLE}</style>
 </head>
@@ -17,6 +19,11 @@ ${body}
 </body>
 </html>
 `;
+}
+
+/** The only style that a page's own policy admits. */
+function styleDigest(): string {
+  return `sha256-${createHash('sha256').update(STYLE).digest('base64')}`;
 }
 
 /** A figure to read at a glance. Its texts are HTML. */
@@ -70,7 +77,7 @@ path.series { stroke: var(--series); } circle { fill: var(--series); }
 .legend span { display: inline-block; width: 18px; height: 3px; vertical-align: middle; margin: 0 4px 0 12px; background: var(--series); }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: 8px 10px; border-bottom: 1px solid var(--line); } .number { text-align: right; font-variant-numeric: tabular-nums; }
 .sample { margin-bottom: 20px; } .sample th { width: 90px; color: var(--soft); font-weight: 500; } pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, monospace; }
-mark { background: var(--mark); color: inherit; border-radius: 3px; } .lost { background: var(--s4); color: var(--paper); } .wide { overflow-x: auto; }
+mark { background: var(--mark); color: inherit; border-radius: 3px; } .wrong { color: var(--s4); } .lost { background: var(--s4); color: var(--paper); } .wide { overflow-x: auto; }
 .split { display: grid; grid-template-columns: 1fr auto 1fr; gap: 12px; align-items: stretch; } .side { border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; } .side h3 { margin: 0 0 4px; font-size: 15px; }
 .wire { display: flex; flex-direction: column; justify-content: center; text-align: center; color: var(--soft); font-size: 13px; } summary { cursor: pointer; color: var(--soft); } details li { overflow-wrap: anywhere; } details ul { padding-left: 18px; font-size: 13px; }
 .matrix td, .matrix th { text-align: center; padding: 2px; font-size: 12px; } .matrix th:first-child { text-align: left; padding-right: 8px; } .matrix td { border: 1px solid var(--paper); background: var(--card); } .matrix td.lost { background: var(--s4); }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { renderChart } from '../../../src/commands/report/chart.js';
 import { renderPage, renderTable } from '../../../src/server/html/page.js';
 
@@ -81,8 +82,19 @@ describe('report pages', () => {
     assert.match(renderTable([{ title: 'a<b' }], [['1']]), /<th>a&lt;b<\/th>/);
   });
 
-  it('ask for nothing from anywhere', () => {
+  it('name dots beside a curve, which may lie beyond its ends', () => {
+    const marks = [{ at: [4, 1], text: '7', name: 'k = 0, <b>' }] as const;
+    const svg = renderChart([{ name: 'a', points: [[0, 0], [2, 1]], marks }], { label: 'curves', top: 1 }); // biome-ignore format: one curve
+    assert.match(svg, /d="M52\.0 226\.0L398\.0 14\.0"\/><circle cx="744\.0" cy="14\.0" r="4"><title>k = 0, &lt;b&gt;<\/title><\/circle>/);
+    assert.match(svg, /<text x="751\.0" y="18\.0">7<\/text>/);
+  });
+
+  it('ask for nothing from anywhere, and admit no style but their own', () => {
     const page = renderPage({ title: 'a & b', body: '<p>text</p>' });
+    const digest = createHash('sha256')
+      .update(/<style>([\s\S]*)<\/style>/.exec(page)![1]!)
+      .digest('base64');
+    assert.ok(page.includes(`content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"`));
     assert.match(page, /<title>a &amp; b<\/title>/);
     assert.doesNotMatch(page, /https?:|<script|<link|src=/);
   });

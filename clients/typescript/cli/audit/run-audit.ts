@@ -58,13 +58,20 @@ async function offlineAudit(flags: AuditFlags): Promise<void> {
   });
 }
 
-interface Audited {
+/** What is audited, and through which connection. */
+export interface Audited {
   readonly bundle: ClientBundle;
   readonly connection: Connection;
   readonly defences: Defences;
 }
 
-async function auditWith(flags: AuditFlags, { bundle, connection, defences }: Audited, signal: AbortSignal): Promise<AuditReport> {
+/** Audits, or goes on with an audit. @param show As that of `audit` @throws CutlayerError */
+export async function auditWith(
+  flags: AuditFlags,
+  { bundle, connection, defences }: Audited,
+  signal: AbortSignal,
+  show = false,
+): Promise<AuditReport> {
   const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences });
   const adapter = saved ?? (await freshPrompt(bundle, connection, flags.seed));
   checkAdapter(connection.card, adapter);
@@ -78,7 +85,7 @@ async function auditWith(flags: AuditFlags, { bundle, connection, defences }: Au
       ...{ bundle, connection, answered: !flags.offline, adapter, fresh: saved === undefined, signal },
       ...{ defences, twin: await twinDefences(flags, bundle) },
       ...{ examples: read.slice(0, flags.maxRecords), others: read.slice(flags.maxRecords, flags.maxRecords + OTHERS) },
-      ...{ planted: flags.planted, seed: flags.seed, only: flags.only, dir: flags.out },
+      ...{ planted: flags.planted, seed: flags.seed, only: flags.only, show, dir: flags.out },
       onProgress(what, done, total) {
         if (what !== now) progress.begin(done - 1);
         now = what;
