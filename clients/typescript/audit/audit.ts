@@ -128,7 +128,9 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
   // From here on the directory is this audit's.
   await parts.part('begun', async () => true);
   const trace = new Trace(join(dir, 'trace'));
-  const sent = [...defences.relabelled(examples, { classes: adapter.labels?.length, most }).examples, ...all.slice(examples.length)];
+  // Labels are drawn from all of the data.
+  const drawn = defences.relabelled([...examples, ...others], { classes: adapter.labels?.length, most }).examples;
+  const sent = [...drawn.slice(0, examples.length), ...all.slice(examples.length)];
   await takeTrace({
     ...{ bundle, connection, answered, adapter, defences, examples: sent, trace, signal },
     onProgress: (done, total) => onProgress?.('sending: record', done, total),

@@ -72,15 +72,16 @@ describe('an audit of labels that are drawn anew', () => {
     const rig = await auditRig('llama-tiny', {}, true);
     try {
       const file = join(rig.dir, 'labels.jsonl');
-      writeNotes(file, 6, 4);
-      const examples = await loadExamples(file, rig.bundle.tokenizer, { maxLength: 56 });
+      writeNotes(file, 16, 4);
+      const all = await loadExamples(file, rig.bundle.tokenizer, { maxLength: 56 });
+      const [examples, others] = [all.slice(0, 6), all.slice(6)];
       const found = async (name: string, defences?: Defences): Promise<number> => {
-        const options = { only: ['A3' as const], examples, planted: 0, ...(defences && { defences }) };
+        const options = { only: ['A3' as const], examples, others, planted: 0, ...(defences && { defences }) };
         return values((await rig.run(name, options)).attackers, 'A3', 'labels recovered')[0]!;
       };
       assert.equal(await found('as they are'), 1);
       const drawn = new Defences([], undefined, undefined, labelNoise({ epsilon: 0.5, secret: NoiseSecret.parse('8'.repeat(64), 'test') }));
-      const sent = drawn.relabelled(examples, { classes: undefined, most: 60 }).examples;
+      const sent = drawn.relabelled(all, { classes: undefined, most: 60 }).examples;
       const labels = examples.map((example) => labelsOf(example, false));
       const kept = labels.map((own, at) => [...own].filter(([token, label]) => labelsOf(sent[at]!, false).get(token) === label).length);
       const share = kept.reduce((sum, count) => sum + count, 0) / labels.reduce((sum, { size }) => sum + size, 0);
