@@ -5,12 +5,13 @@ import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
 import type { ClientBundle } from '../model/client-bundle.js';
+import type { Candidate } from './candidates.js';
 import type { Measure } from './metrics.js';
 import type { SeenRecord } from './seen.js';
 import type { Truth } from './truth.js';
 
 /** The names of the suite, in the order in which they run. */
-export const attackerIds = ['A0', 'A1', 'A2', 'A3', 'A3u', 'A5', 'A7', 'A8'] as const;
+export const attackerIds = ['A0', 'A1', 'A2', 'A3', 'A3u', 'A4', 'A5', 'A6', 'A7', 'A8'] as const;
 
 /** One of {@link attackerIds}. */
 export type AttackerId = (typeof attackerIds)[number];
@@ -33,6 +34,10 @@ export interface VendorView {
   imitate(tokens: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>>;
   /** The adapter's values, where an attacker is given them: the worst case. */
   parts(index: number): Promise<StepParts>;
+  /** The adapter is new: no record has trained it. */
+  readonly fresh: boolean;
+  /** Known records, of which some have trained the adapter; none: nothing is asked. */
+  readonly candidates: readonly Candidate[];
 }
 
 /** What an attack is run with. */

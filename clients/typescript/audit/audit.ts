@@ -1,6 +1,7 @@
 /** A whole audit: records through the client, then the suite on what the vendor has seen. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { CutlayerError } from '../../../src/errors.js';
 import { FinishedParts } from '../../../src/files/finished-parts.js';
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Adapter } from '../adapters/adapter.js';
@@ -11,6 +12,7 @@ import type { Defences } from '../defences/defences.js';
 import { recordedDefences } from '../defences/recorded.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import type { AttackerId, VendorView } from './attacker.js';
+import { takeCandidates } from './candidates.js';
 import { offlineConnection } from './offline-connection.js';
 import { plantedRecords } from './planted.js';
 import { type AttackResult, runSuite, SUITE } from './suite.js';
@@ -59,6 +61,8 @@ export interface AuditOptions {
   readonly examples: readonly Example[];
   /** Texts of the same kind that are not audited: an attacker learns from them. */
   readonly others: readonly Example[];
+  /** Records of the same kind that have not trained the adapter. Default: none. */
+  readonly nonMembers?: readonly Example[] | undefined;
   readonly planted: number;
   readonly seed: number;
   readonly only?: readonly AttackerId[] | undefined;
@@ -119,11 +123,14 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
     tokenizer === undefined
       ? []
       : plantedRecords(tokenizer, { count: options.planted, most, seed, redaction: defences.redacts ? defences.redaction : undefined });
+  const { nonMembers = [] } = options;
+  checkApart(examples, nonMembers);
   const all = [...examples, ...planted.map(({ example }) => example)];
   const parts = await FinishedParts.open(dir, {
     ...{ suite: SUITE, ...modelOf(bundle), wire: connection.wireDtype, answered, seed, own: examples.length },
     ...{ records: all.map(digestOf), adapter: adapter.parameters.map(({ name, value }) => [name, digest(value.data)]) },
-    ...{ defences: recordedDefences(defences.all), others: digest(Buffer.from(others.map(digestOf).join('\n'))) },
+    ...{ defences: recordedDefences(defences.all), others: digestOfAll(others), nonMembers: digestOfAll(nonMembers) },
+    fresh: options.fresh,
   });
   // From here on the directory is this audit's.
   await parts.part('begun', async () => true);
@@ -135,6 +142,10 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
     ...{ bundle, connection, answered, adapter, defences, examples: sent, trace, signal },
     onProgress: (done, total) => onProgress?.('sending: record', done, total),
   });
+  const candidates = await takeCandidates({
+    ...{ bundle, connection, answered, adapter, defences, members: examples, nonMembers: answered ? nonMembers : [] },
+    ...{ trace, dir, signal, onProgress },
+  });
   const imitation = new Listening({
     ...{ bundle, connection: offlineConnection(bundle, connection.wireDtype), answered: false, defences: twin },
   });
@@ -145,6 +156,7 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
       ...{ others: others.map(({ tokenIds }) => [...tokenIds]), seed },
       imitate: async (tokens, stop) => (await imitation.step(textOf(tokens), await partsFor(adapter, all[0]!), stop)).rows,
       parts: (index) => partsFor(adapter, all[index]!),
+      ...{ fresh: options.fresh, candidates },
     },
     truth: {
       ...{ examples: all, own: examples.length, planted, classes: adapter.labels?.length, seed },
@@ -166,6 +178,16 @@ function modelOf({ identity, dims }: ClientBundle): Pick<AuditReport, 'backboneD
 
 function digestOf({ tokenIds, labelMask, classLabel, task }: Example): string {
   return [digest(tokenIds), digest(labelMask), classLabel ?? '', task ?? ''].join(' ');
+}
+
+const digestOfAll = (examples: readonly Example[]): string => digest(Buffer.from(examples.map(digestOf).join('\n')));
+
+/** A record that is both would make the figures of membership wrong. */
+function checkApart(members: readonly Example[], nonMembers: readonly Example[]): void {
+  const own = new Set(members.map(digestOf));
+  const both = nonMembers.find((example) => own.has(digestOf(example)));
+  if (both === undefined) return;
+  throw new CutlayerError('INVALID_ARGUMENT', `${both.source}: expected a record that is not audited, got one that is; leave it out`);
 }
 
 function digest(values: Int32Array | Uint8Array | Float32Array): string {

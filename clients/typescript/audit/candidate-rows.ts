@@ -52,6 +52,13 @@ export class CandidateRows {
     this.#before = this.#before === undefined ? row : concatRows([this.#before, row]);
   }
 
+  /** The same behind one more token. */
+  async after(token: number): Promise<CandidateRows> {
+    const next = new CandidateRows(this.#bundle, { ...this.#parts, ...(this.#before && { softPrompt: this.#before }) });
+    await next.choose(token);
+    return next;
+  }
+
   async #behindPrefix(own: Floats, prefix: Floats, signal?: AbortSignal): Promise<Floats> {
     const [count, d] = own.shape as [number, number];
     const before = this.#before?.data ?? new Float32Array(0);

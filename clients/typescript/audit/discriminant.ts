@@ -102,17 +102,34 @@ export class TokenClassifier {
 
   /** @param values [width] */
   tokenOf(values: Float32Array): number {
+    return this.likeliest(values, 1)[0]?.token ?? 0;
+  }
+
+  /** The likeliest first, at most `count`. @param values [width] */
+  likeliest(values: Float32Array, count: number): readonly LikelyToken[] {
     const { tokens, means, width, logPrior, whitened } = this.#learned;
     const wanted = whitened(values);
-    let best = { token: tokens[0] ?? 0, score: Number.POSITIVE_INFINITY };
+    const best: { token: number; distance: number }[] = [];
+    let worst = Number.POSITIVE_INFINITY;
     for (const token of tokens) {
-      let score = -2 * logPrior[token]!;
+      let distance = -2 * logPrior[token]!;
       // A token that is already farther needs no further look.
-      for (let i = 0, at = token * width; i < width && score < best.score; i++, at++) score += (wanted[i]! - means[at]!) ** 2;
-      if (score < best.score) best = { token, score };
+      for (let i = 0, at = token * width; i < width && distance < worst; i++, at++) distance += (wanted[i]! - means[at]!) ** 2;
+      if (distance >= worst) continue;
+      if (best.length === count) best.pop();
+      let place = best.length;
+      while (place > 0 && best[place - 1]!.distance > distance) place--;
+      best.splice(place, 0, { token, distance });
+      if (best.length === count) worst = best[count - 1]!.distance;
     }
-    return best.token;
+    return best.map(({ token, distance }) => ({ token, logLikelihood: -distance / 2 }));
   }
+}
+
+/** A token with its log likelihood, up to a constant. */
+export interface LikelyToken {
+  readonly token: number;
+  readonly logLikelihood: number;
 }
 
 async function look(signal: AbortSignal | undefined): Promise<void> {

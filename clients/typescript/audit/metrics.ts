@@ -125,18 +125,3 @@ export function labelsOf({ tokenIds, labelMask, classLabel }: Truth['examples'][
   if (classes) return new Map([[0, classLabel ?? 0]]);
   return new Map([...tokenIds.entries()].filter(([token]) => labelMask[token] === 1));
 }
-
-/** Area under the ROC curve; NaN where one side has nothing. */
-export function auc(same: readonly number[], other: readonly number[]): number {
-  const all = [...same.map((score) => ({ score, same: true })), ...other.map((score) => ({ score, same: false }))];
-  all.sort((a, b) => a.score - b.score);
-  let ranks = 0;
-  for (let at = 0; at < all.length; ) {
-    let end = at;
-    while (end < all.length && all[end]!.score === all[at]!.score) end++;
-    // Equal scores have the middle of their ranks.
-    for (let tie = at; tie < end; tie++) if (all[tie]!.same) ranks += (at + end + 1) / 2;
-    at = end;
-  }
-  return (ranks - (same.length * (same.length + 1)) / 2) / (same.length * other.length);
-}

@@ -2,9 +2,11 @@
 import { CutlayerError } from '../../../src/errors.js';
 import type { Attacker, AttackerId, AttackRun, VendorView } from './attacker.js';
 import { cotangentClusters } from './attackers/cotangent-clusters.js';
+import { jointSearch } from './attackers/joint-search.js';
 import { knownHead } from './attackers/known-head.js';
 import { learnedInverter } from './attackers/learned-inverter.js';
 import { lengths } from './attackers/lengths.js';
+import { membership } from './attackers/membership.js';
 import { nearestRow } from './attackers/nearest-row.js';
 import { prefixSearch } from './attackers/prefix-search.js';
 import { promptTokens } from './attackers/prompt-tokens.js';
@@ -13,7 +15,7 @@ import { type Measure, tokenMeasures } from './metrics.js';
 import type { Truth } from './truth.js';
 
 /** Changes with every change of an attacker, a metric or a planted record. */
-export const SUITE = 1;
+export const SUITE = 2;
 
 /** All attackers, in the order in which they run. */
 export const attackers: readonly Attacker[] = [
@@ -22,7 +24,9 @@ export const attackers: readonly Attacker[] = [
   learnedInverter,
   knownHead,
   cotangentClusters,
+  jointSearch,
   lengths,
+  membership,
   promptTokens,
   vendorHead,
 ];

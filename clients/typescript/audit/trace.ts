@@ -63,7 +63,8 @@ export interface TraceOptions {
   readonly connection: Connection;
   /** False: no gateway answers. */
   readonly answered: boolean;
-  readonly adapter: Adapter;
+  /** Undefined: the bare model. */
+  readonly adapter: Adapter | undefined;
   readonly defences: Defences;
   readonly examples: readonly Example[];
   readonly trace: Trace;
@@ -78,7 +79,7 @@ export async function takeTrace(options: TraceOptions): Promise<void> {
   for (const [at, example] of examples.entries()) {
     if (!trace.has(at)) {
       signal?.throwIfAborted();
-      await trace.write(at, await listening.step(example, await partsFor(adapter, example), signal));
+      await trace.write(at, await listening.step(example, adapter === undefined ? {} : await partsFor(adapter, example), signal));
     }
     onProgress?.(at + 1, examples.length);
   }

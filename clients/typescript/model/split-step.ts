@@ -216,7 +216,8 @@ function sharedKindOf(kind: SpanKind): SpanKind {
 }
 
 /** @throws CutlayerError INVALID_ARGUMENT when both would put virtual tokens before the text */
-function spanKindOf({ softPrompt, prefix }: StepParts): SpanKind {
+/** Which graphs a step's virtual tokens need. @throws CutlayerError INVALID_ARGUMENT (both) */
+export function spanKindOf({ softPrompt, prefix }: Pick<StepParts, 'softPrompt' | 'prefix'>): SpanKind {
   if (softPrompt !== undefined && prefix !== undefined) {
     throw new CutlayerError('INVALID_ARGUMENT', 'a step takes a soft prompt or a prefix, not both');
   }

@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Adapter } from '../../../clients/typescript/adapters/adapter.js';
 import { createAdapter } from '../../../clients/typescript/adapters/registry.js';
 import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
 import { type AuditOptions, type AuditReport, audit, type OpenedAudit, openAudit } from '../../../clients/typescript/audit/audit.js';
@@ -22,13 +23,19 @@ import { startTestGateway } from '../../support/test-gateway.js';
 import { writeNotes } from '../../support/training-data.js';
 
 /** What a test asks for otherwise. */
-export type RigOptions = Partial<AuditOptions> & { readonly wire?: WireDType };
+export type RigOptions = Partial<AuditOptions> & {
+  readonly wire?: WireDType;
+  /** Comes before all: the adapter may be trained. */
+  readonly prepare?: (options: AuditOptions) => Promise<void>;
+};
 
 /** A model to audit. */
 export interface AuditRig {
   readonly dir: string;
   readonly bundle: ClientBundle;
   readonly examples: readonly Example[];
+  /** A fresh adapter, as all audits have one together. */
+  prompt(): Promise<Adapter>;
   /** Audits a few notes; without a gateway nothing is sent. @param name of the audit's directory */
   run(name: string, options?: RigOptions): Promise<AuditReport>;
   /** The same up to the suite. */
@@ -59,9 +66,10 @@ export async function auditRigOf(
   const all = await read(bundle, join(dir, 'notes.jsonl'));
   const [examples, others] = [all.slice(0, 32), all.slice(32)];
   const keyValues = () => Promise.reject(new Error('no keys and values are asked for'));
-  const adapter = await createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
+  const prompt = () => createAdapter({ bundle, keyValues }, 'prompt-tuning', { virtualTokens: 4, seed: 3 });
+  const adapter = await prompt();
   const within = async <Result>(name: string, given: RigOptions, work: (options: AuditOptions) => Promise<Result>): Promise<Result> => {
-    const { wire = 'f32', ...options } = given;
+    const { wire = 'f32', prepare, ...options } = given;
     const reach = gateway && { address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token(), wireDtype: wire };
     const connection = reach === undefined ? offlineConnection(bundle, wire) : await connect(reach);
     try {
@@ -79,7 +87,9 @@ export async function auditRigOf(
         dir: join(dir, name),
       };
       await mkdir(usual.dir, { recursive: true });
-      return await work({ ...usual, ...options });
+      const all = { ...usual, ...options };
+      await prepare?.(all);
+      return await work(all);
     } finally {
       connection.close();
     }
@@ -88,6 +98,7 @@ export async function auditRigOf(
     dir,
     bundle,
     examples,
+    prompt,
     run: (name, options = {}) => within(name, options, audit),
     open: (name, options = {}) => within(name, options, openAudit),
     accuracy: () =>
@@ -109,10 +120,18 @@ async function examplesOf(bundle: ClientBundle, file: string): Promise<readonly 
     writeNotes(file, 4, 1);
     return loadExamples(file, bundle.tokenizer, { maxLength: 56 });
   }
-  const random = seeded(5);
   const length = Math.min(12, bundle.manifest.dims.maxPositions - 4);
-  return Array.from({ length: 4 }, (_, at) => ({
-    tokenIds: Int32Array.from({ length }, () => random.integer(bundle.vocabSize)),
+  return randomExamples(4, { length, vocabSize: bundle.vocabSize, seed: 5 });
+}
+
+/** Examples of random tokens, of which those from the seventh on are labels. */
+export function randomExamples(
+  count: number,
+  { length, vocabSize, seed }: { readonly length: number; readonly vocabSize: number; readonly seed: number },
+): readonly Example[] {
+  const random = seeded(seed);
+  return Array.from({ length: count }, (_, at) => ({
+    tokenIds: Int32Array.from({ length }, () => random.integer(vocabSize)),
     labelMask: new Uint8Array(length).fill(1, 6),
     ...{ promptLength: 6, source: `random:${at}` },
   }));
@@ -120,18 +139,20 @@ async function examplesOf(bundle: ClientBundle, file: string): Promise<readonly 
 
 /** The same shapes with random values: nothing in them has to do with the records. */
 export function scrambled(view: VendorView, seed: number): VendorView {
-  return {
-    ...view,
-    async record(index) {
-      const seen = await view.record(index);
-      const random = seeded(seed, index);
-      const noise = ({ shape, data }: Tensor<'float32'>) => {
-        const spread = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
-        return normalTensor(random, shape, 0, spread);
-      };
-      const names = ['rows', 'prompt', 'outputs', 'cotangents', 'promptCotangent'] as const;
-      const values = names.flatMap((name) => (seen[name] === undefined ? [] : [[name, noise(seen[name])] as const]));
-      return { ...seen, ...(Object.fromEntries(values) as Partial<SeenRecord>) };
-    },
+  const candidates = view.candidates.map((one, at) => ({
+    ...one,
+    seen: async () => noised(await one.seen(), seeded(seed, 1000 + at)),
+    bare: async () => noised(await one.bare(), seeded(seed, 2000 + at)),
+  }));
+  return { ...view, candidates, record: async (index) => noised(await view.record(index), seeded(seed, index)) };
+}
+
+function noised(seen: SeenRecord, random: ReturnType<typeof seeded>): SeenRecord {
+  const noise = ({ shape, data }: Tensor<'float32'>) => {
+    const spread = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
+    return normalTensor(random, shape, 0, spread);
   };
+  const names = ['rows', 'prompt', 'outputs', 'cotangents', 'promptCotangent'] as const;
+  const values = names.flatMap((name) => (seen[name] === undefined ? [] : [[name, noise(seen[name])] as const]));
+  return { ...seen, ...(Object.fromEntries(values) as Partial<SeenRecord>) };
 }

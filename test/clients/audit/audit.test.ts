@@ -3,16 +3,17 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
-import type { AuditReport } from '../../../clients/typescript/audit/audit.js';
+import type { AuditOptions, AuditReport } from '../../../clients/typescript/audit/audit.js';
 import type { Measure } from '../../../clients/typescript/audit/metrics.js';
 import { attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
-import { loadExamples } from '../../../clients/typescript/data/examples.js';
+import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
+import { TrainingClient } from '../../../clients/typescript/training/training-client.js';
 import { pack } from '../../../src/compiler/pack/pack.js';
 import { packageRoot } from '../../../src/files/package-root.js';
 import { depth, thorough } from '../../support/exhaustive.js';
 import { packedOnce } from '../../support/packed-fixture.js';
 import { alone, figuresOf, values } from './audit-figures.js';
-import { type AuditRig, auditRig, auditRigOf } from './audit-rig.js';
+import { type AuditRig, auditRig, auditRigOf, randomExamples } from './audit-rig.js';
 
 const ofTokens = ['tokens recovered', 'ROUGE-L of the text', 'planted names and numbers'];
 
@@ -167,6 +168,38 @@ describe('an audit over a gateway', () => {
     assert.deepEqual(values(report.attackers, 'A8', 'labels recovered'), [await rig.accuracy()]);
   });
 
+  it('tells records that have trained an adapter from others of their kind, and others not from others', async () => {
+    const adapter = await rig.prompt();
+    const all = randomExamples(18, { length: 10, vocabSize: rig.bundle.vocabSize, seed: 11 });
+    const given = (examples: readonly Example[], nonMembers: readonly Example[]) => ({
+      ...{ examples, nonMembers, adapter, planted: 0, fresh: false, only: ['A6' as const] },
+    });
+    const members = all.slice(0, 6);
+    const prepare = (options: AuditOptions) => overfit(options, members);
+    const figures = figuresOf((await rig.run('members', { ...given(members, all.slice(6)), prepare })).attackers, 'A6');
+    const [norm, loss, difference] = ['the norms of cotangents', 'the loss', 'the loss less that of the bare model'].map(
+      (signal) => `training records, by ${signal}`,
+    );
+    const metrics = [norm, loss, difference].flatMap((what) => [`AUC of ${what}`, `found at 1 % false positives: ${what}`]);
+    assert.deepEqual(Object.keys(figures), metrics);
+    for (const what of [loss, difference]) assert.ok(figures[`AUC of ${what}`]!.value > 0.9, what);
+    assert.ok(figures[`found at 1 % false positives: ${loss}`]!.value > 0.5);
+    const others = figuresOf((await rig.run('others', given(all.slice(6, 12), all.slice(12)))).attackers, 'A6');
+    for (const what of [norm, loss, difference]) assert.ok(others[`AUC of ${what}`]!.value < 0.8, what);
+  });
+
+  it('asks of membership only with an adapter, and with records that are not audited', async () => {
+    const all = randomExamples(3, { length: 10, vocabSize: rig.bundle.vocabSize, seed: 12 });
+    const why = async (name: string, given: object): Promise<string | null> =>
+      (await rig.run(name, { examples: all.slice(0, 1), planted: 0, only: ['A6'], ...given })).attackers[0]!.skipped;
+    assert.match((await why('fresh', { nonMembers: all.slice(1) }))!, /no record has trained it; pass --adapter/);
+    assert.match((await why('no others', { fresh: false }))!, /pass --non-members/);
+    await assert.rejects(why('both', { nonMembers: all }), {
+      code: 'INVALID_ARGUMENT',
+      message: /^random:0: expected a record that is not/,
+    });
+  });
+
   it('falls to chance where cotangents and outputs are noise', async () => {
     const { view, truth } = await rig.open('online');
     assert.ok(values(await alone(view, truth, 'A3'), 'A3', 'labels recovered')[0]! < 0.3);
@@ -177,6 +210,29 @@ describe('an audit over a gateway', () => {
     assert.ok(sum / 5 < 0.7, `${sum / 5}`);
   });
 });
+
+describe('an audit over a gateway of a client that holds a block above', () => {
+  it("guesses a label behind that block exactly where the model's own answer is that label", async () => {
+    const rig = await auditRig('llama-tiny', { top: 1 }, true);
+    try {
+      const { attackers: found } = await rig.run('top', { planted: 0, only: ['A3', 'A8'] });
+      const accuracy = await rig.accuracy();
+      assert.deepEqual(values(found, 'A8', 'labels recovered'), [accuracy]);
+      assert.match(found[0]!.skipped!, /holds 1 top block,/);
+    } finally {
+      await rig.close();
+    }
+  });
+});
+
+/** Trains an adapter until it knows the records by heart. */
+async function overfit({ bundle, connection, adapter }: AuditOptions, examples: readonly Example[]): Promise<void> {
+  const client = new TrainingClient(bundle, connection, adapter, { learningRate: 0.5 });
+  for (let step = 0; step < 12; step++) {
+    await client.forwardBackward(examples);
+    await client.optimStep();
+  }
+}
 
 describe("an audit of the demo's model", () => {
   for (const bottom of [0, 1])

@@ -115,5 +115,9 @@ describe('a discriminant', () => {
     // Half-way between tokens 0 and 2, of which 0 is likelier; token 3 was never seen.
     assert.equal(classifier.tokenOf(Float32Array.of(-1, 1)), 0);
     assert.equal(classifier.tokenOf(Float32Array.of(-1.2, 1.2)), 2);
+    assert.deepEqual(
+      classifier.likeliest(Float32Array.of(-1.2, 1.2), 2).map(({ token }) => token),
+      [2, 0],
+    );
   });
 });

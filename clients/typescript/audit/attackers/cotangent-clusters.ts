@@ -5,13 +5,13 @@
  */
 import { seeded } from '../../../../src/tensor/random.js';
 import { attacker } from '../attacker.js';
-import { auc, labelsOf, type Measure } from '../metrics.js';
+import { labelsOf } from '../metrics.js';
+import { auc, rocMeasures, type Scores } from '../roc.js';
 import { predictedTokens } from '../seen.js';
 import { cotangentsMissing } from './known-head.js';
 
-/** Pairs that are judged at most, and draws of the interval. */
+/** Pairs that are judged at most. */
 const PAIRS = 4000;
-const DRAWS = 200;
 
 /** A pair of rows of cotangents, each by its record and its token. */
 interface Pair {
@@ -51,26 +51,13 @@ export const cotangentClusters = attacker<readonly Pair[]>({
     const labelAt = ([record, token]: Pair['places'][number]) => labels[record]!.get(classes === undefined ? token : 0);
     const judged = pairs.filter(({ places }) => places.every(([record]) => record < own));
     const same = judged.map(({ places }) => labelAt(places[0]!) === labelAt(places[1]!));
-    const area = (drawn: readonly number[], by: 'cosine' | 'norms'): number => {
-      const of = (wanted: boolean) => drawn.filter((at) => same[at] === wanted).map((at) => judged[at]![by]);
-      return auc(of(true), of(false));
+    const scores = (by: 'cosine' | 'norms'): Scores => {
+      const of = (wanted: boolean) => judged.filter((_, at) => same[at] === wanted).map((pair) => pair[by]);
+      return { wanted: of(true), others: of(false) };
     };
-    const all = [...judged.keys()];
     if (!same.includes(true) || !same.includes(false)) return [];
-    const by = area(all, 'cosine') >= area(all, 'norms') ? 'cosine' : 'norms';
-    const random = seeded(seed, judged.length);
-    const draws = Array.from({ length: DRAWS }, () =>
-      area(
-        all.map(() => random.integer(all.length)),
-        by,
-      ),
-    ).sort((a, b) => a - b);
-    const measure: Measure = {
-      metric: `AUC of equal labels, by ${by === 'cosine' ? 'direction' : 'norm'} (interval over pairs)`,
-      ...{ value: area(all, by), low: draws[Math.floor(0.025 * DRAWS)]!, high: draws[Math.floor(0.975 * DRAWS)]! },
-      ...{ chance: 0.5, count: judged.length },
-    };
-    return [measure];
+    const by = auc(scores('cosine')) >= auc(scores('norms')) ? 'cosine' : 'norms';
+    return rocMeasures(`equal labels, by ${by === 'cosine' ? 'direction' : 'norm'} (interval over pairs)`, scores(by), seed);
   },
 });
 

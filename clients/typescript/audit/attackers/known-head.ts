@@ -33,23 +33,28 @@ export const knownHead = attacker<readonly (readonly LabelGuess[])[]>({
     return cotangentsMissing(view);
   },
   async attack(view, { signal, progress }) {
-    const guesses: LabelGuess[][] = [];
+    const guesses: (readonly LabelGuess[])[] = [];
     for (let at = 0; at < view.records; at++) {
-      const seen = await view.record(at);
-      const tokens = predictedTokens(seen);
-      const { softPrompt: _, prefix: __, blockWeights: ___, ...head } = await view.parts(at);
-      const labels: number[] = [];
-      for (let from = 0; from < tokens.length; from += ROWS) {
-        const [outputs, cotangents] = [rowsFrom(seen.outputs!, from), rowsFrom(seen.cotangents!, from)];
-        labels.push(...(await labelsOfRows(view, outputs, cotangents, head, signal)));
-      }
-      guesses.push(labels.map((label, row) => ({ token: head.classifier === undefined ? tokens[row]! : 0, label })));
+      guesses.push(await labelsOfRecord(view, at, signal));
       progress(at + 1, view.records);
     }
     return guesses;
   },
   score: labelMeasures,
 });
+
+/** The label that each row's cotangent shows. */
+export async function labelsOfRecord(view: VendorView, at: number, signal?: AbortSignal): Promise<readonly LabelGuess[]> {
+  const seen = await view.record(at);
+  const tokens = predictedTokens(seen);
+  const { softPrompt: _, prefix: __, blockWeights: ___, ...head } = await view.parts(at);
+  const labels: number[] = [];
+  for (let from = 0; from < tokens.length; from += ROWS) {
+    const [outputs, cotangents] = [rowsFrom(seen.outputs!, from), rowsFrom(seen.cotangents!, from)];
+    labels.push(...(await labelsOfRows(view, outputs, cotangents, head, signal)));
+  }
+  return labels.map((label, row) => ({ token: head.classifier === undefined ? tokens[row]! : 0, label }));
+}
 
 /** Why an attacker of cotangents cannot run; undefined: it can. */
 export async function cotangentsMissing(view: VendorView): Promise<string | undefined> {

@@ -1,90 +1,27 @@
-/**
- * A2: the vendor sends texts of its own through the same client code, with the same defences and a
- * secret of its own. So it has rows whose tokens it knows, learns from them, and reads the others.
- */
-import { seeded, shuffle } from '../../../../src/tensor/random.js';
-import type { Tensor } from '../../../../src/tensor/tensor.js';
-import { attacker, type VendorView } from '../attacker.js';
-import { Discriminant } from '../discriminant.js';
+/** A2: what rows of each token look like is learned from other texts; so each row is read. */
+import { attacker } from '../attacker.js';
+import { inverterMissing, inverterOf } from '../inverter.js';
 import { tokenMeasures } from '../metrics.js';
-import { tooLarge } from '../skip-reasons.js';
-
-/** Rows that a token is guessed from: its own, and those beside it. */
-const BESIDE = [0, -1, 1];
-/** Dims of all of them that are looked at. */
-const MOST_FEATURES = 1024;
-/** Times that each token of the vocabulary comes, in one of every so many places of a text. */
-const PASSES = 2;
-const APART = 4;
-const MOST_CHANGED = 2 ** 17;
-/** A token that the texts never have counts as this many. */
-const UNSEEN = 0.1;
 
 export const learnedInverter = attacker<readonly (readonly number[])[]>({
   id: 'A2',
   title: 'inverter that is learned from other texts',
   knows: 'the held blocks, the defences but not their secret, and records of the data that are not audited, as text of the same kind',
   says: 'it sends those texts itself, learns what rows of each token look like, and takes the likeliest token for each row.',
-  async skipped({ bundle, others }) {
-    const large = tooLarge('the means of its tokens', bundle, dimsOf(bundle.dims.hiddenSize).length * BESIDE.length);
-    if (large !== undefined) return large;
-    return others.length > 0 ? undefined : 'the data has no records beside the audited ones to learn from; lower --max-records';
+  async skipped(view) {
+    return inverterMissing(view);
   },
   async attack(view, { signal, progress }) {
-    const { bundle, others, records } = view;
-    const texts = [...others, ...changedTexts(view)];
-    const dims = dimsOf(bundle.dims.hiddenSize);
-    const learned = new Discriminant(bundle.vocabSize, dims.length * BESIDE.length);
-    const seen = new Float64Array(bundle.vocabSize).fill(UNSEEN);
-    for (const tokens of others) for (const token of tokens) seen[token] = seen[token]! + 1;
-    for (const [at, tokens] of texts.entries()) {
-      const rows = await view.imitate(tokens, signal);
-      for (const [place, token] of tokens.entries()) learned.add(token, featuresOf(rows, place, dims));
-      progress(at + 1, texts.length + records);
-    }
-    const classifier = await learned.fit(seen.map(Math.log), signal);
+    const { records } = view;
+    const inverter = await inverterOf(view, { signal, onProgress: (done, total) => progress(done, total + records) });
     const guesses: (readonly number[])[] = [];
     for (let at = 0; at < records; at++) {
       signal?.throwIfAborted();
       const { rows } = await view.record(at);
-      guesses.push(Array.from({ length: rows.shape[0]! }, (_, place) => classifier.tokenOf(featuresOf(rows, place, dims))));
-      progress(texts.length + at + 1, texts.length + records);
+      guesses.push(Array.from({ length: rows.shape[0]! }, (_, place) => inverter.likeliest(rows, place, 1)[0]!.token));
+      progress(at + 1, records);
     }
     return guesses;
   },
   score: tokenMeasures,
 });
-
-/** The texts with other tokens in some of their places, until each of the vocabulary has come. */
-function changedTexts({ bundle: { vocabSize }, others, seed }: VendorView): readonly (readonly number[])[] {
-  const texts: number[][] = [];
-  const passes = Math.max(1, Math.min(PASSES, Math.floor(MOST_CHANGED / vocabSize)));
-  for (let pass = 0; pass < passes; pass++) {
-    const tokens = Array.from({ length: vocabSize }, (_, token) => token);
-    shuffle(tokens, seeded(seed, pass));
-    while (tokens.length > 0) {
-      const text = others[texts.length % others.length]!;
-      const first = texts.length % Math.min(APART, text.length);
-      texts.push(text.map((token, at) => (at % APART === first ? (tokens.pop() ?? token) : token)));
-    }
-  }
-  return texts;
-}
-
-/** Dims of a row at even distances; all where there are not too many. */
-function dimsOf(hiddenSize: number): readonly number[] {
-  const count = Math.min(Math.floor(MOST_FEATURES / BESIDE.length), hiddenSize);
-  return Array.from({ length: count }, (_, at) => Math.floor((at * hiddenSize) / count));
-}
-
-/** @param rows [S, d] */
-function featuresOf({ shape, data }: Tensor<'float32'>, place: number, dims: readonly number[]): Float32Array {
-  const [count, d] = shape as [number, number];
-  const values = new Float32Array(dims.length * BESIDE.length);
-  for (const [which, beside] of BESIDE.entries()) {
-    const row = place + beside;
-    if (row < 0 || row >= count) continue;
-    for (const [at, dim] of dims.entries()) values[which * dims.length + at] = data[row * d + dim]!;
-  }
-  return values;
-}

@@ -33,6 +33,9 @@ export const auditOptions = {
       parsedList('names', `attackers to run, of ${attackerIds.join(', ')} (default: all)`, 'expected attackers', isAttacker, { least: 1 }),
     ),
     maxRecords: withDefault(positiveInteger('n', 'the first n records are audited; from the next 512 an attacker learns'), 32),
+    nonMembers: optional(
+      path('file', 'records of the same kind that have not trained the adapter; 200 are used, to ask of membership (A6)'),
+    ),
     planted: withDefault(nonNegativeInteger('n', 'records with made-up names and numbers that are sent too'), 8),
     seed: withDefault(integerBetween(0, 2 ** 32 - 1, 'n', 'of everything random'), 0),
     json: toggle(false, 'one JSON object on standard output'),

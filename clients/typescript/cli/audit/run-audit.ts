@@ -27,6 +27,8 @@ import { keepAudit } from './last-audit.js';
 
 /** Records that an attacker learns from, of those that are not audited. */
 const OTHERS = 512;
+/** Records that have not trained the adapter: two of them are one in a hundred. */
+const NON_MEMBERS = 200;
 /** Rows of the soft prompt that is made where no adapter is named. */
 const VIRTUAL_TOKENS = 16;
 
@@ -78,6 +80,7 @@ export async function auditWith(
   const room = model.maxLength(adapter.numVirtualTokens);
   const reading = exampleOptions(flags, adapter, { room, ...batchLimits(model, adapter, { batchSize: 1 }) }, signal, defences);
   const read = await loadExamples(flags.data, bundle.tokenizer, reading);
+  const others = flags.nonMembers === undefined ? [] : await loadExamples(flags.nonMembers, bundle.tokenizer, reading);
   const progress = new WorkProgress();
   let now = '';
   try {
@@ -85,7 +88,8 @@ export async function auditWith(
       ...{ bundle, connection, answered: !flags.offline, adapter, fresh: saved === undefined, signal },
       ...{ defences, twin: await twinDefences(flags, bundle) },
       ...{ examples: read.slice(0, flags.maxRecords), others: read.slice(flags.maxRecords, flags.maxRecords + OTHERS) },
-      ...{ planted: flags.planted, seed: flags.seed, only: flags.only, show, dir: flags.out },
+      ...{ nonMembers: others.slice(0, NON_MEMBERS), planted: flags.planted, seed: flags.seed },
+      ...{ only: flags.only, show, dir: flags.out },
       onProgress(what, done, total) {
         if (what !== now) progress.begin(done - 1);
         now = what;
