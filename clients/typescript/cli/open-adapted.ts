@@ -10,7 +10,10 @@ import { RemoteModel } from '../model/remote-model.js';
 import { SplitModel } from '../model/split-model.js';
 import type { Session } from './session.js';
 
-type Opened = Pick<Session, 'bundle' | 'connection' | 'drafter' | 'defences'>;
+type Opened = Pick<Session, 'bundle' | 'connection' | 'drafter' | 'defences'> & {
+  /** Whether labels of training records are sent. */
+  readonly labelled?: boolean;
+};
 
 /** A model, and the adapter that goes with it. */
 export interface AdaptedModel<Named extends Adapter | undefined = Adapter | undefined> {
@@ -27,17 +30,23 @@ export interface AdaptedModel<Named extends Adapter | undefined = Adapter | unde
  */
 export function openAdapted(path: string, session: Opened): Promise<AdaptedModel<Adapter>>;
 export function openAdapted(path: string | undefined, session: Opened): Promise<AdaptedModel>;
-export async function openAdapted(path: string | undefined, { bundle, connection, drafter, defences }: Opened): Promise<AdaptedModel> {
+export async function openAdapted(
+  path: string | undefined,
+  { bundle, connection, drafter, defences, labelled }: Opened,
+): Promise<AdaptedModel> {
   const model = new SplitModel(bundle, new RemoteModel(connection), drafter, defences);
   if (path === undefined) return { model, adapter: undefined, learnedChats: false };
   const dir = await adapterDirectory(path);
   const adapter = await loadAdapter(dir, { bundle });
-  await warnOfDefences(path, dir, defences);
+  await warnOfDefences(path, dir, defences, labelled);
   return { model, adapter, learnedChats: await learnedChats(dir) };
 }
 
-/** @param shown What the adapter is called @param dir Its files */
-export async function warnOfDefences(shown: string, dir: string, defences: Defences): Promise<void> {
-  const other = otherDefences(shown, parseRecorded(await trainedDefences(dir)), defences.all);
+/**
+ * @param shown What the adapter is called @param dir Its files
+ * @param labelled Whether labels of training records are sent
+ */
+export async function warnOfDefences(shown: string, dir: string, defences: Defences, labelled = false): Promise<void> {
+  const other = otherDefences(shown, parseRecorded(await trainedDefences(dir)), defences.all, labelled);
   if (other !== undefined) stderr.line(`warning: ${other}`);
 }

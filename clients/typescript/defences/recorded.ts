@@ -17,22 +17,24 @@ export function parseRecorded(value: unknown): readonly RecordedDefence[] {
   });
 }
 
-/** Those that act on training records alone: nothing is missed where an adapter is used. */
-const ofTraining: readonly string[] = ['label-noise'];
+/** Those that act on labels alone. */
+const ofLabels: readonly string[] = ['label-noise'];
 
 /**
  * What to tell where an adapter is used with other defences than it was trained with.
  * @param adapter Its directory or name
+ * @param labelled Whether labels of training records are sent
  * @returns undefined where they are the same
  */
 export function otherDefences(
   adapter: string,
   trained: readonly RecordedDefence[],
   present: readonly RecordedDefence[],
+  labelled = false,
 ): string | undefined {
   const texts = present.map(defenceText);
   const missing = trained
-    .filter(({ name }) => !ofTraining.includes(name))
+    .filter(({ name }) => labelled || !ofLabels.includes(name))
     .map(defenceText)
     .filter((text) => !texts.includes(text));
   if (missing.length === 0) return undefined;

@@ -113,6 +113,9 @@ describe('the options of defences', () => {
     assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'label-noise', settings: { epsilon: 0.5 } }]);
     const evaluated = await cutlayerHere(['client', 'eval', ...reach, ...data, '--adapter', join(dir, 'drawn')]);
     assert.ok(evaluated.code === 0 && !evaluated.stderr.includes('warning'), evaluated.stderr);
+    const audited = ['client', 'audit', '--offline', '--bundle', reach[1]!, ...data, '--adapter', join(dir, 'drawn'), '--only', 'A5'];
+    const { stderr } = await cutlayerHere([...audited, '--out', join(dir, 'audited')]);
+    assert.match(stderr, /warning: .*was trained with the defence label-noise \(epsilon 0\.5\), and here none is on/);
     const sweep = ['client', 'sweep', ...reach, ...data, '--out', join(dir, 'swept'), '--virtual-tokens', '2', '--no-tensorboard'];
     const secret = ['--defence-secret-file', join(dir, 'drawn', 'defence-secret')];
     for (const [more, rates] of [

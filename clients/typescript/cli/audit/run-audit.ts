@@ -74,7 +74,7 @@ export async function auditWith(
   signal: AbortSignal,
   show = false,
 ): Promise<AuditReport> {
-  const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences });
+  const { model, adapter: saved } = await openAdapted(flags.adapter, { bundle, connection, drafter: undefined, defences, labelled: true });
   const adapter = saved ?? (await freshPrompt(bundle, connection, flags.seed));
   checkAdapter(connection.card, adapter);
   const room = model.maxLength(adapter.numVirtualTokens);
