@@ -29,6 +29,8 @@ export { createAdapter, defaultLearningRate, methods } from './adapters/registry
 export type { MethodSettings, MethodSettingsInput } from './adapters/setting-table.js';
 export { methodSettings } from './adapters/settings.js';
 export { SoftPrompt, type SoftPromptInit } from './adapters/soft-prompt.js';
+export type { AttestationOptions } from './connection/attestation/attested-clients.js';
+export type { AttestationPolicy, Attested, NvidiaPolicy } from './connection/attestation/policy.js';
 export { type Connection, type ConnectOptions, connect, type WireCounters } from './connection/connect.js';
 export { type Authorize, httpAuthorization } from './connection/http-authorization.js';
 export type { RetryNotice, RetryPolicy } from './connection/retry.js';

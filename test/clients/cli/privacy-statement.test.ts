@@ -66,6 +66,15 @@ describe('the privacy statement of a run', () => {
     assert.equal((await stat(join(home.CUTLAYER_HOME, 'audits', file!))).mode & 0o777, 0o600);
   });
 
+  it('is not reached where a policy asks for evidence that the gateway has not', async () => {
+    const policy = join(dir, 'policy.yaml');
+    await writeFile(policy, `tdx: [{ mrtd: "${'ab'.repeat(48)}" }]`);
+    const { code, stderr } = await evaluate('--attestation-policy', policy);
+    assert.equal(code, 1);
+    assert.match(stderr, /ATTESTATION_UNAVAILABLE: attestation: this gateway has no source of quotes/);
+    assert.deepEqual(statementOf(stderr), []);
+  });
+
   it('takes a broken record of an audit for none', async () => {
     const digest = 'a'.repeat(64);
     const before = process.env.CUTLAYER_HOME;
