@@ -73,6 +73,11 @@ describe('the privacy statement of a run', () => {
     assert.equal(code, 1);
     assert.match(stderr, /ATTESTATION_UNAVAILABLE: attestation: this gateway has no source of quotes/);
     assert.deepEqual(statementOf(stderr), []);
+    const [, bundleDir] = bundle as [string, string];
+    const checked = await cutlayerHere(['client', 'check', '--bundle', bundleDir, ...reach, '--attestation-policy', policy], home);
+    assert.equal(checked.code, 1);
+    assert.match(checked.stdout, /FAIL +attestation|attestation +FAIL/);
+    assert.match(checked.stdout, /not asked: the gateway is not attested/);
   });
 
   it('takes a broken record of an audit for none', async () => {

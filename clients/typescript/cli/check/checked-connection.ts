@@ -8,6 +8,8 @@ type Checked = 'bundle' | 'gateway' | 'ca' | 'clientCert' | 'clientKey' | 'insec
 export interface CheckedConnection extends Pick<ConnectionFlags, Checked> {
   /** Where the token comes from. @throws CutlayerError TOKEN_MISSING */
   readonly token: () => TokenOptions;
+  /** The file of the policy. */
+  readonly attestationPolicy?: string | undefined;
 }
 
 /** The connection of a command's flags. */

@@ -2,7 +2,18 @@
 import { CutlayerError, type ErrorCode } from '../../../../src/errors.js';
 
 /** The checks, in the order in which they are shown. */
-export type CheckName = 'bundle' | 'address' | 'certificate' | 'clock' | 'token' | 'access' | 'backbone' | 'limits' | 'protection' | 'wire';
+export type CheckName =
+  | 'bundle'
+  | 'address'
+  | 'certificate'
+  | 'clock'
+  | 'token'
+  | 'attestation'
+  | 'access'
+  | 'backbone'
+  | 'limits'
+  | 'protection'
+  | 'wire';
 
 /** A line of the report. */
 export interface Finding {

@@ -1,10 +1,13 @@
 /** Checks of what the gateway serves, against the bundle and the flags. */
 import type { ClientBundleArtifact } from '../../../../src/artifacts/store.js';
+import { CutlayerError } from '../../../../src/errors.js';
 import { byteText } from '../../../../src/files/byte-text.js';
 import type { WireDType } from '../../../../src/protocol/wire/wire-dtype.js';
 import { type Connection, connect } from '../../connection/connect.js';
 import { checkBundle, checkWireDType, type ServedModel } from '../../connection/served-model.js';
 import { shutdownOf } from '../../connection/shutdown.js';
+import { attestationOf } from '../attestation-policy.js';
+import { attestationText } from '../privacy-statement.js';
 import { wireNote } from '../wire-range.js';
 import type { CheckedConnection } from './checked-connection.js';
 import { type CheckName, type Finding, failed, ok, skipped } from './finding.js';
@@ -42,16 +45,22 @@ export async function modelFindings(
       clientCert: flags.clientCert,
       clientKey: flags.clientKey,
       insecure: flags.insecure,
+      attestation: await attestationOf(flags.attestationPolicy),
       deadlineMs: flags.deadline * 1000,
       retry: { retryForMs: RETRY_FOR_MS },
       signal,
     });
   } catch (caught) {
+    if (CutlayerError.from(caught).code.startsWith('ATTESTATION_')) {
+      const why = 'not asked: the gateway is not attested';
+      return [failed('attestation', caught), skipped('access', why), ...unknown(why)];
+    }
     return [failed('access', caught), ...unknown('the gateway did not give its model card')];
   }
   connection.close();
-  const { card } = connection;
+  const { card, attested } = connection;
   return [
+    ...(attested === undefined ? [] : [ok('attestation', attestationText(attested))]),
     ok('access', `the gateway takes the token, and serves ${card.name} (${card.family})`),
     backboneFinding(card, bundle, flags.gateway, now),
     ok('limits', limitsText(card)),
