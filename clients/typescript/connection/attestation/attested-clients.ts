@@ -25,6 +25,9 @@ export interface AttestationOptions {
   readonly onAttested?: (attested: Attested) => void;
 }
 
+/** The field of evidence for another key than the connection's. */
+const TLS_KEY = 'TLS key';
+
 interface Live {
   readonly client: Client;
   readonly pin: Pin;
@@ -75,6 +78,8 @@ export class AttestedClients implements ClientSource {
     } catch (caught) {
       // The next attempt meets the server anew.
       this.#drop();
+      // An open connection has the key of before a renewal; evidence names the present one.
+      if (live.attested > 0 && CutlayerError.from(caught).details.field === TLS_KEY) return this.#ready(sending);
       throw caught;
     }
     [live.attested, live.at] = [live.pin.connections, this.attested.at];
@@ -111,7 +116,7 @@ export class AttestedClients implements ClientSource {
     if (key === undefined) throw new CutlayerError('INTERNAL', 'attestation: an answer came without a TLS handshake');
     if (!key.equals(tlsKeySha256))
       throw rejected(
-        'TLS key',
+        TLS_KEY,
         `evidence for the key of this connection (${key.toString('hex')})`,
         `for ${Buffer.from(tlsKeySha256).toString('hex') || 'none'}`,
         'Something between ends TLS: reach the gateway directly.',

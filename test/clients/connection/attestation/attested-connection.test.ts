@@ -128,7 +128,8 @@ describe('an attested connection', () => {
   });
 
   it('meets a new TLS key as a new server, which is attested or refused', async () => {
-    const connection = await attested();
+    let now = Date.now();
+    const connection = await attested({ now: () => now });
     const { evidence } = connection.attested!;
     await write(await server());
     await gateway.gateway.renew();
@@ -139,6 +140,12 @@ describe('an attested connection', () => {
     await connection.call('GetModel', {});
     assert.equal(asked, 2);
     assert.notEqual(connection.attested?.evidence, evidence);
+    await write(await server());
+    await gateway.gateway.renew();
+    // Evidence that is asked for again names the new key, which the open connection has not.
+    now += policy.maxEvidenceAgeMs + 1;
+    await connection.call('GetModel', {});
+    assert.equal(asked, 4);
     await write(await server());
     await gateway.gateway.renew();
     answer = (reportData) => hardware.quote(reportData, { rtmr3: '00'.repeat(48) });
