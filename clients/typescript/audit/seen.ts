@@ -19,6 +19,8 @@ export interface SeenRecord {
   readonly prompt?: Floats;
   /** [N, d], what the vendor has answered. */
   readonly outputs?: Floats;
+  /** From the answer of the forward pass to the cotangents, ms. */
+  readonly lossMs?: number;
   /** [N, d], of the outputs. */
   readonly cotangents?: Floats;
   /** [P, d], what the vendor has answered. */

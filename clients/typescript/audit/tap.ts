@@ -22,14 +22,27 @@ export interface Tap {
   seen(): SeenRecord;
 }
 
-/** Listens to a connection, which stays open by itself. @param answered False: nothing is sent */
-export function tapped(to: Connection, { answered = true } = {}): Tap {
+/** How a tap listens. */
+export interface TapOptions {
+  /** False: nothing is sent. Default true. */
+  readonly answered?: boolean;
+  /** Milliseconds since any moment. */
+  readonly now?: () => number;
+}
+
+/** Listens to a connection, which stays open by itself. */
+export function tapped(to: Connection, { answered = true, now = () => performance.now() }: TapOptions = {}): Tap {
+  let answeredAt = 0;
   let last: SeenRecord | undefined;
   const call = async (method: string, request: object, options?: object): Promise<unknown> => {
     if (method === 'Forward') last = sentRows(request as ForwardRequest);
-    if (method === 'Backward') last = { ...last!, cotangents: rowsOf((request as BackwardRequest).cotangent, 'cotangent') };
+    if (method === 'Backward') {
+      const lossMs = now() - answeredAt;
+      last = { ...last!, lossMs, cotangents: rowsOf((request as BackwardRequest).cotangent, 'cotangent') };
+    }
     if (!answered) throw new CutlayerError('CANCELLED', 'audit: without a gateway nothing is answered');
     const answer = await (to.call as (method: string, request: object, options?: object) => Promise<unknown>)(method, request, options);
+    answeredAt = now();
     if (method === 'Forward') last = { ...last!, outputs: rowsOf((answer as ForwardResponse__Output).hiddenStates, 'outputs') };
     if (method === 'Backward' && last!.prompt !== undefined) {
       const { adapterCotangent } = answer as BackwardResponse__Output;

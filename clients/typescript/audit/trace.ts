@@ -39,17 +39,17 @@ export class Trace {
   /** @throws CutlayerError IO_ERROR */
   async write(record: number, seen: SeenRecord): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const { length, leading, virtualTokens, positions } = seen;
+    const { length, leading, virtualTokens, positions, lossMs } = seen;
     const tensors = Object.fromEntries(values.flatMap((name) => (seen[name] === undefined ? [] : [[name, seen[name]] as const])));
-    await writeTensors(this.#file(record), tensors, { seen: JSON.stringify({ length, leading, virtualTokens, positions }) });
+    await writeTensors(this.#file(record), tensors, { seen: JSON.stringify({ length, leading, virtualTokens, positions, lossMs }) });
   }
 
   /** @throws CutlayerError NOT_FOUND, INVALID_SAFETENSORS */
   async read(record: number): Promise<SeenRecord> {
     const { tensors, metadata } = await readTensors(this.#file(record));
-    const { length, leading, virtualTokens, positions } = JSON.parse(metadata.get('seen') ?? '{}') as SeenRecord;
+    const numbers = JSON.parse(metadata.get('seen') ?? '{}') as SeenRecord; // without tensors
     const found = Object.fromEntries(values.flatMap((name) => (tensors.has(name) ? [[name, tensors.get(name) as Floats]] : [])));
-    return { length, leading, virtualTokens, positions, ...found } as SeenRecord; // as `write` has written it
+    return { ...numbers, ...found } as SeenRecord; // as `write` has written it
   }
 
   #file(record: number): string {

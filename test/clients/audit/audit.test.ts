@@ -200,6 +200,19 @@ describe('an audit over a gateway', () => {
     });
   });
 
+  it('tells records of many labels by the time of their loss', async () => {
+    const { view, truth } = await rig.open('online');
+    assert.ok((await view.record(0)).lossMs! > 0);
+    const labels = truth.examples.map(({ labelMask }) => labelMask.reduce((sum, one) => sum + one, 0));
+    const area = async (lossMs: (labels: number) => number): Promise<number | undefined> => {
+      const timed = { ...view, record: async (at: number) => ({ ...(await view.record(at)), lossMs: lossMs(labels[at]!) }) };
+      const run = { view: timed, truth, only: ['A5' as const], kept: <R>(_: string, work: () => Promise<R>) => work() };
+      const figures = figuresOf(await runSuite({ ...run, onProgress: () => undefined }), 'A5');
+      return figures['AUC of records with more labels than the median, by the time of the loss']?.value;
+    };
+    assert.deepEqual([await area((many) => 5 + many), await area(() => 5), await area((many) => -many)], [1, 0.5, 0]);
+  });
+
   it('falls to chance where cotangents and outputs are noise', async () => {
     const { view, truth } = await rig.open('online');
     assert.ok(values(await alone(view, truth, 'A3'), 'A3', 'labels recovered')[0]! < 0.3);

@@ -13,7 +13,7 @@ the vendor sees is kept in --out. Then a fixed suite of attackers works on that:
   A3  labels from cotangents, with a known head         needs a gateway
   A3u which labels are the same, with an unknown head   needs a gateway
   A4  search by rows, texts and cotangents together     needs what is sent
-  A5  sizes and lengths                                 needs what is sent
+  A5  sizes and lengths, and times with a gateway       needs what is sent
   A6  which records have trained the adapter            needs a gateway, --adapter and --non-members
   A7  the soft prompt's nearest tokens (k = 0)          needs what is sent
   A8  the vendor's head on the rows that it returns     needs a gateway
