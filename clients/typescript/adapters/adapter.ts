@@ -98,8 +98,10 @@ export interface Adapter {
   /** Computes the parts: once per optimizer step and task, not per batch. @param task Its id. */
   parts(task?: number): Promise<StepParts>;
   /**
-   * The vjp of {@link parts} at the present parameters, in their order; linear in the cotangents.
+   * The vjp of the last {@link parts}, in the order of the parameters, which must not have changed
+   * since; linear in the cotangents.
    * Places without a cotangent count as zero; those that the adapter does not fill are ignored.
+   * The arrays are the caller's to change.
    */
   pullBack(cotangents: StepCotangents, task?: number): Promise<readonly Float32Array[]>;
   /** Writes the adapter into an existing directory: PEFT's files where PEFT has the method. */

@@ -10,10 +10,11 @@
 import { CutlayerError } from '../../../src/errors.js';
 import { seeded } from '../../../src/tensor/random.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import { type ClientOptimizations, optimizations } from '../optimizations.js';
 import type { FloatFeeds, Parameter, StepCotangents, StepParts } from './adapter.js';
 import { writeAdapterFiles } from './adapter-config.js';
 import type { AdapterModel } from './context.js';
-import { Lstm, lstmWeights } from './lstm.js';
+import { Lstm, type LstmRun, lstmWeights } from './lstm.js';
 import type { Method } from './method.js';
 import { MethodAdapter } from './method-adapter.js';
 import { methodTable } from './method-table.js';
@@ -58,12 +59,21 @@ export class PTuning extends MethodAdapter {
   readonly method = 'p-tuning';
   override readonly spanKind = 'softPrompt';
   readonly encoder: PromptEncoderSpec;
+  readonly #keepsRuns: boolean;
+  /** The LSTM's run of the last prompt. */
+  #run: LstmRun | undefined;
 
   /** @param parameters in PEFT's space: before promptScale @throws CutlayerError INVALID_SHAPE */
-  constructor(model: AdapterModel, encoder: PromptEncoderSpec, parameters: readonly Parameter[]) {
+  constructor(
+    model: AdapterModel,
+    encoder: PromptEncoderSpec,
+    parameters: readonly Parameter[],
+    { encoderRuns }: Pick<ClientOptimizations, 'encoderRuns'> = optimizations,
+  ) {
     const rows = parameters.find(({ name }) => name === EMBEDDING)?.value.shape[0] ?? 0;
     super(model, checkParameters('p-tuning', promptEncoderParameters(encoder, rows, model.dims.hiddenSize), parameters));
     this.encoder = encoder;
+    this.#keepsRuns = encoderRuns;
   }
 
   /** Makes a new one of P rows. @throws CutlayerError INVALID_ARGUMENT */
@@ -108,14 +118,10 @@ export class PTuning extends MethodAdapter {
   /** [P, hiddenSize], before promptScale. */
   async #prompt(): Promise<Tensor<'float32'>> {
     const feeds = valuesOf(this.parameters);
-    const { prompt } =
-      this.encoder.kind === 'MLP'
-        ? await this.model.runMethod('promptEncoderMlp', feeds)
-        : await this.model.runMethod('promptEncoderLstmHead', {
-            ...feeds,
-            input: (await this.#lstm.forward(this.parameters[0]!.value)).output,
-          });
-    return prompt!;
+    if (this.encoder.kind === 'MLP') return (await this.model.runMethod('promptEncoderMlp', feeds)).prompt!;
+    const run = await this.#lstm.forward(this.parameters[0]!.value);
+    if (this.#keepsRuns) this.#run = run;
+    return (await this.model.runMethod('promptEncoderLstmHead', { ...feeds, input: run.output })).prompt!;
   }
 
   #mlpVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
@@ -124,7 +130,7 @@ export class PTuning extends MethodAdapter {
 
   async #lstmVjp(promptCotangent: Tensor<'float32'>): Promise<FloatFeeds> {
     const lstm = this.#lstm;
-    const run = await lstm.forward(this.parameters[0]!.value);
+    const run = this.#run ?? (await lstm.forward(this.parameters[0]!.value));
     const head = await this.model.runMethodVjp('promptEncoderLstmHead', {
       ...valuesOf(this.parameters),
       input: run.output,

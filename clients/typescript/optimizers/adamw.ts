@@ -4,6 +4,10 @@
  * @see arXiv:1711.05101 algorithm 2
  */
 import { CutlayerError } from '../../../src/errors.js';
+import { allFinite } from '../../../src/tensor/finite.js';
+import { type ClientOptimizations, optimizations } from '../optimizations.js';
+import { type AdamWFactors, type AdamWValues, stepAdamW } from './adamw-step.js';
+import { stepAdamWByVectors } from './adamw-vectors.js';
 
 /** Settings of {@link AdamW}; the defaults are torch's. */
 export interface AdamWOptions {
@@ -20,7 +24,7 @@ export interface AdamWState {
   readonly expAvgSq: Float32Array;
 }
 
-/** The optimizer of one parameter. */
+/** The optimizer of one parameter; it holds nothing of the parameter's size but the moments. */
 export class AdamW {
   readonly beta1: number;
   readonly beta2: number;
@@ -29,45 +33,33 @@ export class AdamW {
   #step = 0;
   readonly #expAvg: Float32Array;
   readonly #expAvgSq: Float32Array;
+  readonly #stepper: typeof stepAdamW;
 
   /** @param length Elements of the parameter. */
-  constructor(length: number, options: AdamWOptions = {}) {
+  constructor(length: number, options: AdamWOptions = {}, { vectors }: Pick<ClientOptimizations, 'vectors'> = optimizations) {
     this.beta1 = inRange('beta1', options.beta1 ?? 0.9, 0, 1);
     this.beta2 = inRange('beta2', options.beta2 ?? 0.999, 0, 1);
     this.epsilon = inRange('epsilon', options.epsilon ?? 1e-8, 0, Infinity);
     this.weightDecay = inRange('weightDecay', options.weightDecay ?? 0.01, 0, Infinity);
     this.#expAvg = new Float32Array(length);
     this.#expAvgSq = new Float32Array(length);
+    this.#stepper = vectors ? stepAdamWByVectors : stepAdamW;
   }
 
   /** Updates `parameter` in place. @param learningRate This step's, after the schedule. */
   step(parameter: Float32Array, gradient: Float32Array, learningRate: number): void {
-    const expAvg = this.#expAvg;
-    const expAvgSq = this.#expAvgSq;
-    if (parameter.length !== expAvg.length || gradient.length !== expAvg.length) {
-      throw new CutlayerError(
-        'INVALID_SHAPE',
-        `AdamW: expected ${expAvg.length} parameters and gradients, got ${parameter.length} and ${gradient.length}`,
-      );
-    }
+    const values = this.#values(parameter, gradient);
+    this.#stepper(values, this.#factors(learningRate));
     this.#step += 1;
-    const { fround, sqrt } = Math;
-    const decay = fround(1 - learningRate * this.weightDecay);
-    const blend = fround(1 - this.beta1);
-    const beta2 = fround(this.beta2);
-    const square = fround(1 - this.beta2);
-    const stepSize = fround(-learningRate / (1 - this.beta1 ** this.#step));
-    const correction = fround(sqrt(1 - this.beta2 ** this.#step));
-    const epsilon = fround(this.epsilon);
-    for (let i = 0; i < parameter.length; i++) {
-      const g = gradient[i] as number;
-      const m = fround((expAvg[i] as number) + fround(blend * fround(g - (expAvg[i] as number))));
-      const v = fround(fround((expAvgSq[i] as number) * beta2) + fround(fround(g * g) * square));
-      expAvg[i] = m;
-      expAvgSq[i] = v;
-      const denominator = fround(fround(fround(sqrt(v)) / correction) + epsilon);
-      parameter[i] = fround(fround((parameter[i] as number) * decay) + fround(stepSize * fround(m / denominator)));
-    }
+  }
+
+  /** Whether all parameters would be finite after a step, which is not taken. */
+  staysFinite(parameter: Float32Array, gradient: Float32Array, learningRate: number): boolean {
+    let finite = true;
+    this.#stepper(this.#values(parameter, gradient), this.#factors(learningRate), (updated) => {
+      finite &&= allFinite(updated);
+    });
+    return finite;
   }
 
   /** Steps taken. */
@@ -91,6 +83,30 @@ export class AdamW {
     this.#step = state.step;
     this.#expAvg.set(state.expAvg);
     this.#expAvgSq.set(state.expAvgSq);
+  }
+
+  #values(parameter: Float32Array, gradient: Float32Array): AdamWValues {
+    const [expAvg, expAvgSq] = [this.#expAvg, this.#expAvgSq];
+    if (parameter.length === expAvg.length && gradient.length === expAvg.length) return { parameter, gradient, expAvg, expAvgSq };
+    throw new CutlayerError(
+      'INVALID_SHAPE',
+      `AdamW: expected ${expAvg.length} parameters and gradients, got ${parameter.length} and ${gradient.length}`,
+    );
+  }
+
+  /** Those of the next step. */
+  #factors(learningRate: number): AdamWFactors {
+    const { fround, sqrt } = Math;
+    const step = this.#step + 1;
+    return {
+      decay: fround(1 - learningRate * this.weightDecay),
+      blend: fround(1 - this.beta1),
+      beta2: fround(this.beta2),
+      square: fround(1 - this.beta2),
+      stepSize: fround(-learningRate / (1 - this.beta1 ** step)),
+      correction: fround(sqrt(1 - this.beta2 ** step)),
+      epsilon: fround(this.epsilon),
+    };
   }
 }
 

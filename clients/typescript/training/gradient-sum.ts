@@ -1,11 +1,14 @@
 /**
  * The gradient of one optimizer step: its batches' cotangents, summed in float64 in the order of
- * the calls. So overlap changes no bit of the result. Only the sums are kept.
+ * the calls. So overlap changes no bit of the result. Only the sums are kept; of a single batch
+ * that is the batch's own cotangents, without a copy in float64.
  */
 import { addFloats, mapFloats } from '../../../src/tensor/floats.js';
 import { f32, type Tensor, type TensorDType, tensor } from '../../../src/tensor/tensor.js';
 import type { Adapter, StepCotangents } from '../adapters/adapter.js';
+import { zeroGradients } from '../adapters/parameters.js';
 import type { BatchResult, GradientResult, SequenceSums } from '../model/split-model.js';
+import { type ClientOptimizations, optimizations } from '../optimizations.js';
 import { OrderedResults } from './ordered-results.js';
 
 /** Tensors by place, as {@link StepCotangents} holds them: some lie one level deeper. */
@@ -65,24 +68,35 @@ export abstract class StepSum {
   protected abstract release(targets: number): readonly Float32Array[] | Promise<readonly Float32Array[]>;
 }
 
-/** The gradient of the mean over all targets. */
+/** The gradient of the mean over all targets. The cotangents of the batches are its own. */
 export class GradientSum extends StepSum {
-  readonly #tasks = new Map<number | undefined, Nested<'float64'>>();
+  readonly #tasks = new Map<number | undefined, Nested<TensorDType>>();
+  readonly #ownCotangents: boolean;
+
+  constructor(
+    adapter: Pick<Adapter, 'parameters' | 'pullBack'>,
+    { ownCotangents }: Pick<ClientOptimizations, 'ownCotangents'> = optimizations,
+  ) {
+    super(adapter);
+    this.#ownCotangents = ownCotangents;
+  }
 
   protected async release(targets: number): Promise<readonly Float32Array[]> {
-    const gradients = this.adapter.parameters.map(({ value }) => new Float32Array(value.data.length));
+    let gradients: readonly Float32Array[] | undefined;
     // In the order of the tasks' ids.
     for (const [task, sums] of [...this.#tasks].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
       const pulled = await this.adapter.pullBack(quotients(sums, Math.max(1, targets)), task);
-      for (const [at, gradient] of gradients.entries()) addFloats(gradient, pulled[at]!);
+      gradients?.forEach((gradient, at) => {
+        addFloats(gradient, pulled[at]!);
+      });
+      gradients ??= pulled;
     }
-    return gradients;
+    return gradients ?? zeroGradients(this.adapter.parameters);
   }
 
   protected take({ task, cotangents }: TaskResult): void {
-    const sums = this.#tasks.get(task) ?? {};
-    this.#tasks.set(task, sums);
-    addInto(sums, { ...cotangents });
+    const sums = this.#tasks.get(task) ?? (this.#ownCotangents ? undefined : {});
+    this.#tasks.set(task, sums === undefined ? { ...cotangents } : added(sums, { ...cotangents }));
   }
 }
 
@@ -105,26 +119,42 @@ function isTensor<T extends TensorDType>(value: Tensor<T> | Nested<T>): value is
   return typeof value.dtype === 'string';
 }
 
-/** Adds every tensor to its sum, which has the same place. */
-function addInto(sums: Nested<'float64'>, cotangents: Nested<'float32'>): void {
-  for (const [place, value] of Object.entries(cotangents)) {
+/** Sums of tensors at the same places, in float64. @param sums changed where they are float64 */
+function added(sums: Nested<TensorDType>, cotangents: Nested<'float32'>): Nested<TensorDType> {
+  const entries = Object.entries(cotangents).map(([place, value]): [string, Tensor | Nested<TensorDType>] => {
     // A place holds the same in all batches.
-    if (!isTensor(value)) {
-      sums[place] ??= {};
-      addInto(sums[place] as Nested<'float64'>, value);
-      continue;
-    }
-    sums[place] ??= tensor('float64', value.shape, new Float64Array(value.data.length));
-    addFloats((sums[place] as Tensor<'float64'>).data, value.data);
-  }
+    const sum = sums[place];
+    if (!isTensor(value)) return [place, added((sum ?? {}) as Nested<TensorDType>, value)];
+    const wide = widened(sum as Tensor<'float32' | 'float64'> | undefined, value.data.length);
+    addFloats(wide, value.data);
+    return [place, tensor('float64', value.shape, wide)];
+  });
+  return { ...sums, ...Object.fromEntries(entries) };
 }
 
-function quotients(sums: Nested<'float64'>, divisor: number): Nested<'float32'> {
-  const mean = ({ shape, data }: Tensor<'float64'>) =>
-    f32(
-      shape,
-      mapFloats(data, (value) => value / divisor),
-    );
+function widened(sum: Tensor<'float32' | 'float64'> | undefined, length: number): Float64Array {
+  if (sum === undefined) return new Float64Array(length);
+  return sum.data instanceof Float64Array ? sum.data : Float64Array.from(sum.data);
+}
+
+/** @param sums Divided in place where they are float32. */
+function quotients(sums: Nested<TensorDType>, divisor: number): Nested<'float32'> {
   const entries = Object.entries(sums);
-  return Object.fromEntries(entries.map(([place, value]) => [place, isTensor(value) ? mean(value) : quotients(value, divisor)]));
+  return Object.fromEntries(
+    entries.map(([place, value]) => [
+      place,
+      isTensor(value) ? quotient(value as Tensor<'float32' | 'float64'>, divisor) : quotients(value, divisor),
+    ]),
+  );
+}
+
+function quotient({ shape, data }: Tensor<'float32' | 'float64'>, divisor: number): Tensor<'float32'> {
+  // As a sum that began at 0: a negative zero becomes a positive one.
+  if (data instanceof Float64Array)
+    return f32(
+      shape,
+      mapFloats(data, (value) => (value + 0) / divisor),
+    );
+  for (let i = 0; i < data.length; i++) data[i] = (data[i]! + 0) / divisor;
+  return f32(shape, data);
 }

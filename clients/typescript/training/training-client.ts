@@ -7,7 +7,6 @@
  */
 import { Semaphore } from 'async-mutex';
 import { CutlayerError } from '../../../src/errors.js';
-import { allFinite } from '../../../src/tensor/finite.js';
 import { l2Norm } from '../../../src/tensor/l2-norm.js';
 import type { Adapter, StepParts } from '../adapters/adapter.js';
 import { taskOf } from '../adapters/task.js';
@@ -235,22 +234,13 @@ export class TrainingClient {
     if (!Number.isFinite(gradNorm) || !Number.isFinite(lossSum)) {
       throw new CutlayerError('DIVERGED', `loss ${lossSum / targets}, gradient norm ${gradNorm}; lower the learning rate`);
     }
-    const before = this.#optimizers.map((optimizer) => optimizer.state());
     const { step } = this;
     const rate = learningRate ?? this.learningRate * this.#schedule(step);
-    const updated = parameters.map(({ value }) => value.data.slice());
-    this.#optimizers.forEach((optimizer, at) => {
-      optimizer.step(updated[at]!, gradients[at]!, rate);
-    });
-    const infinite = parameters.find((_, at) => !allFinite(updated[at]!));
-    if (infinite !== undefined) {
-      this.#optimizers.forEach((optimizer, at) => {
-        optimizer.load(before[at]!);
-      });
+    const infinite = parameters.find(({ value }, at) => !this.#optimizers[at]!.staysFinite(value.data, gradients[at]!, rate));
+    if (infinite !== undefined)
       throw new CutlayerError('DIVERGED', `step ${step + 1} would make ${infinite.name} infinite; lower the learning rate`);
-    }
     parameters.forEach(({ value }, at) => {
-      value.data.set(updated[at]!);
+      this.#optimizers[at]!.step(value.data, gradients[at]!, rate);
     });
     return { step: step + 1, loss: lossSum / Math.max(1, targets), targets, correct, gradNorm, learningRate: rate };
   }

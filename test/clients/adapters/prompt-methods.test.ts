@@ -127,6 +127,30 @@ describe('methods with an encoder', () => {
     await counted.close();
   });
 
+  it('lstm: runs forward once for a prompt and its vjp, with the same bits as if it ran again', async () => {
+    const found = [];
+    // For each of two layers and directions: one forward or two, and two vjps.
+    for (const [encoderRuns, ofStep] of [
+      [true, 4 * 3],
+      [false, 4 * 4],
+    ] as const) {
+      const counted = new MethodModel(dims);
+      const adapter = new PTuning(counted, { kind: 'LSTM', hiddenSize: 5, layers: 2 }, parametersOf('lstm'), { encoderRuns });
+      for (const factor of [1, 2]) {
+        // As a training step: parameters change between two prompts.
+        adapter.parameters.forEach(({ value }) => {
+          value.data.set(times(factor)(value.data));
+        });
+        await adapter.parts();
+        found.push(await adapter.pullBack({ softPrompt: of('lstm', 'outputCotangent') }));
+      }
+      assert.equal(counted.runs.get('promptEncoderLstmInput'), 2 * ofStep);
+      await counted.close();
+    }
+    assert.deepEqual(found.slice(0, 2), found.slice(2));
+    assert.notDeepEqual(found[0], found[1]);
+  });
+
   describe('first values', () => {
     const created: Readonly<Record<string, (seed: number) => Promise<Adapter>>> = {
       'p-tuning MLP': (seed) => pTuning.create({ bundle: model }, settings({ encoderHidden: 9, seed })),

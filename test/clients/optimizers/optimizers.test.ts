@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { AdamW, clipGradNorm, type ScheduleName, schedule } from '../../../clients/typescript/index.js';
 import { CutlayerError } from '../../../src/errors.js';
 import { packageRoot } from '../../../src/files/package-root.js';
+import { seeded } from '../../../src/tensor/random.js';
 
 type Numbers = readonly number[];
 
@@ -74,6 +75,41 @@ describe('AdamW', () => {
     }
     assert.deepEqual(parts, whole);
   });
+
+  it('gives the same bits four floats at a time as one at a time, for any length and any values', () => {
+    const { settings } = vectors.adamw[0]!;
+    // Longer than a chunk of the vectors, and of no multiple of four.
+    for (const length of [1, 3, 4, 8_192 + 5]) {
+      const how = [{ vectors: true }, { vectors: false }];
+      const random = seeded(length);
+      const sides = how.map((vectors) => ({ optimizer: new AdamW(length, settings, vectors), parameter: new Float32Array(length) }));
+      for (let step = 0; step < 3; step++) {
+        // From denormal to infinite squares, and some zeros.
+        const gradient = Float32Array.from({ length }, () => random.integer(3) * (random.next() - 0.5) * 10 ** (80 * random.next() - 45));
+        for (const { optimizer, parameter } of sides) optimizer.step(parameter, gradient, settings.learningRate);
+      }
+      const bits = sides.map(({ optimizer, parameter }) =>
+        [parameter, optimizer.state().expAvg, optimizer.state().expAvgSq].map(({ buffer }) => new Uint32Array(buffer)),
+      );
+      assert.deepEqual(bits[0], bits[1]);
+      assert.ok(sides[0]!.parameter.some((value) => value !== 0));
+    }
+  });
+
+  for (const vectors of [true, false]) {
+    it(`tells before a step whether it would stay finite, and changes nothing then (vectors: ${vectors})`, () => {
+      const length = 8_192 + 3;
+      const optimizer = new AdamW(length, { weightDecay: 0 }, { vectors });
+      const [parameter, gradient] = [new Float32Array(length), new Float32Array(length).fill(1)];
+      assert.ok(optimizer.staysFinite(parameter, gradient, 1));
+      for (const at of [0, length - 1]) {
+        parameter.fill(0)[at] = -3e38;
+        assert.ok(optimizer.staysFinite(parameter, gradient, 1));
+        assert.equal(optimizer.staysFinite(parameter, gradient, 3e38), false);
+      }
+      assert.deepEqual([parameter.at(-1), optimizer.state()], [Math.fround(-3e38), new AdamW(length).state()]);
+    });
+  }
 
   it('refuses a state of another size and a gradient of another length', () => {
     const optimizer = new AdamW(4);
