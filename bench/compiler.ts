@@ -1,5 +1,6 @@
 /** Compiled graphs against the GEMM-only floor, and the saving of computing prompt rows once. */
 import { join } from 'node:path';
+import { wholeFeeds } from '../src/artifacts/row-feeds.js';
 import { loadBackbone } from '../src/artifacts/store.js';
 import { openGraphs, type SessionHost } from '../src/runtime/graphs.js';
 import type { NamedTensors } from '../src/runtime/protocol.js';
@@ -41,7 +42,7 @@ export async function benchCompiler(
   });
   try {
     const { batch, sequence, virtualTokens } = size;
-    const inputs = stepInputs(dims.hiddenSize, size);
+    const inputs = stepInputs(graphs.forward.inputs, dims.hiddenSize, size);
     const heads = (length: number, seed: number): Tensor<'float32'> => random([batch, dims.numHeads, length, dims.headDim], seed);
     const rows = { rows: random([virtualTokens + batch * sequence, dims.hiddenSize], 3) };
     const products = { queries: heads(sequence, 5), keys: heads(virtualTokens + sequence, 6), values: heads(virtualTokens + sequence, 7) };
@@ -91,7 +92,7 @@ export async function benchPromptOnce(report: Report, name: string, backboneDir:
   try {
     const { batch, sequence, virtualTokens } = size;
     const cotangent = random([batch * sequence, hiddenSize], 4);
-    const once = step(host, softPrompt!, stepInputs(hiddenSize, size), cotangent);
+    const once = step(host, softPrompt!, stepInputs(softPrompt!.forward.inputs, hiddenSize, size), cotangent);
     // The usual way: the prompt's rows are in every sequence, [B, P + S], and each copy is
     // computed.
     const length = virtualTokens + sequence;
@@ -101,7 +102,10 @@ export async function benchPromptOnce(report: Report, name: string, backboneDir:
     const expanded = step(
       host,
       none!,
-      { hiddenStates: random([batch, length, hiddenSize], 1), positions: { dtype: 'int64', shape: [positions.length], data: positions } },
+      {
+        ...wholeFeeds(random([batch, length, hiddenSize], 1), none!.forward.inputs),
+        positions: { dtype: 'int64', shape: [positions.length], data: positions },
+      },
       cotangent,
     );
     const pair = await paired(once, expanded, rounds);
@@ -140,10 +144,10 @@ function runVjp(
   return host.run(graphs.vjp.file, pick({ ...copies, ...kept }, graphs.vjp.inputs), { transfer: true });
 }
 
-function stepInputs(hiddenSize: number, { batch, sequence, virtualTokens }: StepSize): NamedTensors {
+function stepInputs(names: readonly string[], hiddenSize: number, { batch, sequence, virtualTokens }: StepSize): NamedTensors {
   const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) => BigInt(virtualTokens + i));
   return {
-    hiddenStates: random([batch, sequence, hiddenSize], 1),
+    ...wholeFeeds(random([batch, sequence, hiddenSize], 1), names),
     softPrompt: random([virtualTokens, hiddenSize], 2),
     positions: { dtype: 'int64', shape: [positions.length], data: positions },
   };

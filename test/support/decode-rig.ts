@@ -1,4 +1,5 @@
 /** A packed fixture with its decoder open, and what whole sequences give. */
+import { wholeFeeds } from '../../src/artifacts/row-feeds.js';
 import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
 import { type Decoder, type DecoderOptions, type Lane, openDecoder } from '../../src/gateway/decode/decoder.js';
 import { f32, type Tensor } from '../../src/tensor/tensor.js';
@@ -26,13 +27,14 @@ export async function decodeRig(model: PackedModel, options: Omit<DecoderOptions
     rows: (count, seed) => uniform('float32', [count, hiddenSize], seeded(seed)),
     async whole(text, { kind, value } = { kind: 'none' }) {
       const count = text.shape[0]! + (kind === 'softPrompt' ? value!.shape[0]! : 0);
+      const { infer } = stepGraphsOf(model.backbone.manifest, kind);
       const feeds = {
-        hiddenStates: f32([1, ...text.shape], text.data),
+        ...wholeFeeds(f32([1, ...text.shape], text.data), infer.inputs),
         positions: positionsTensor([...Array(count).keys()]),
         ...(kind === 'softPrompt' && { softPrompt: value! }),
         ...(kind === 'prefix' && { prefix: value! }),
       };
-      const { output } = await model.run('backbone', stepGraphsOf(model.backbone.manifest, kind).infer, feeds);
+      const { output } = await model.run('backbone', infer, feeds);
       return output as Tensor<'float32'>; // the graph declares it
     },
     async close() {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import type { GraphEntry, SpanKind } from '../../src/artifacts/manifest.js';
+import { wholeFeeds } from '../../src/artifacts/row-feeds.js';
 import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
 import { type BackboneArtifact, type ClientBundleArtifact, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
 import { pack } from '../../src/compiler/pack/pack.js';
@@ -188,7 +189,7 @@ export class PackedModel {
 
     const graphs = stepGraphsOf(this.backbone.manifest, kind);
     const backboneFeeds: Tensors = {
-      hiddenStates: below.hiddenStates!,
+      ...wholeFeeds(below.hiddenStates as Tensor<'float32'>, graphs.forward.inputs),
       ...(kind === 'softPrompt' && { softPrompt: below.softPromptHidden! }),
       ...slice(cut.bottom, cut.numLayers - cut.top),
       positions: top === undefined ? wanted : positionsTensor([...Array(promptRows + B * S).keys()]),
@@ -209,7 +210,9 @@ export class PackedModel {
     const backward = async (rowsCotangent: Tensor): Promise<StepCotangents> => {
       const above: Tensors = top === undefined ? {} : await this.run('client', top[kind].vjp, { ...topFeeds, rowsCotangent });
       const cotangent = top === undefined ? rowsCotangent : joined(above.softPromptHiddenCotangent, above.hiddenStatesCotangent!, d);
-      const within = await this.run('backbone', graphs.vjp, { ...backboneFeeds, ...forward, cotangent });
+      const given = await this.run('backbone', graphs.vjp, { ...backboneFeeds, ...forward, cotangent });
+      const ofText = { ...given.hiddenStatesCotangent!, shape: [B, S, d] };
+      const within: Tensors = { ...given, hiddenStatesCotangent: ofText };
       const belowCotangents: Tensors =
         bottom === undefined
           ? { inputsEmbedsCotangent: within.hiddenStatesCotangent!, softPromptCotangent: within.softPromptCotangent! }

@@ -16,7 +16,7 @@ import { inputsOf, type Node, nodesBelow, type OpNode, type Value } from '../onn
 export type NominalSizes = Readonly<Record<string, number>>;
 
 /** A medium training batch: 4 sequences of 256 tokens, 16 virtual tokens, loss on every row. */
-export const nominalSizes: NominalSizes = { B: 4, S: 256, P: 16, N: 1024 };
+export const nominalSizes: NominalSizes = { B: 4, S: 256, P: 16, N: 1024, R: 1024 };
 
 const DEFAULT_SIZE = 256;
 

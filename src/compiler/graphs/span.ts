@@ -12,8 +12,8 @@ import { multiplyDims, symbol } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import { type Spans, spansOf } from './cut.js';
 
-/** The symbolic dims of every graph: batch, sequence, virtual tokens, wanted rows. */
-export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol('N') };
+/** The symbolic dims of every graph: batch, sequence, virtual tokens, wanted rows, packed rows. */
+export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol('N'), R: symbol('R') };
 
 /** The names of each part's inputs, and whether its output is the rows at an input `positions`. */
 export const parts = {
@@ -29,8 +29,9 @@ export function addsPositions({ position }: DecoderSpec, part: keyof Spans): boo
 
 export interface Span {
   /**
-   * The inputs to differentiate by, by name: hidden states [B, S, d] and the adapter. That is a
-   * soft prompt [P, d] or, for at least one block, a prefix [layers, 2, P, numKvHeads, headDim].
+   * The inputs to differentiate by, by name: hidden states, [B, S, d] or packed [R, d], and the
+   * adapter. That is a soft prompt [P, d] or, for at least one block, a prefix [layers, 2, P,
+   * numKvHeads, headDim].
    */
   readonly wrt: Readonly<Record<string, Value>>;
   readonly layout: RowLayout;
@@ -38,15 +39,22 @@ export interface Span {
   readonly rows: Value;
 }
 
-export function buildSpan(decoder: DecoderGraph, cut: Cut, part: keyof Spans, kind: SpanKind): Span {
+/**
+ * @param packed Whether the hidden states are packed rows [R, d]; `rowOfSlot` [B, S] and
+ *   `slotOfRow` [R] then tell where each belongs (row-packing.ts)
+ */
+export function buildSpan(decoder: DecoderGraph, cut: Cut, part: keyof Spans, kind: SpanKind, packed = false): Span {
   const { g, spec } = decoder;
   const names = parts[part];
-  const { B, S, P } = dims;
+  const { B, S, P, R } = dims;
   const [first, end] = spansOf(cut)[part];
-  const hiddenStates = g.input(names.hiddenStates, 'float32', [B, S, spec.hiddenSize]);
-  const text = g.reshape(hiddenStates, [multiplyDims(B, S), spec.hiddenSize]); // [B * S, d]
+  const hiddenStates = g.input(names.hiddenStates, 'float32', packed ? [R, spec.hiddenSize] : [B, S, spec.hiddenSize]);
+  const text = packed ? hiddenStates : g.reshape(hiddenStates, [multiplyDims(B, S), spec.hiddenSize]); // [R, d] or [B * S, d]
+  const packing = packed
+    ? { rows: R, rowOfSlot: g.input('rowOfSlot', 'int64', [B, S]), slotOfRow: g.input('slotOfRow', 'int64', [R]) }
+    : undefined;
   const wanted = names.wantedOnly ? g.input('positions', 'int64', [dims.N]) : undefined;
-  const layout = { batch: B, sequence: S, virtualTokens: kind === 'none' ? 0 : P, promptRows: kind === 'softPrompt' ? P : 0 };
+  const layout = { batch: B, sequence: S, virtualTokens: kind === 'none' ? 0 : P, promptRows: kind === 'softPrompt' ? P : 0, packing };
   const prompt = kind === 'softPrompt' ? g.input(names.softPrompt, 'float32', [P, spec.hiddenSize]) : undefined;
   const { numKvHeads, headDim } = spec.attention;
   const prefix = kind === 'prefix' && first < end ? g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]) : undefined;

@@ -11,6 +11,11 @@ export interface Optimizations {
    * keys once more, which costs short sequences time.
    */
   readonly queryHalves: boolean;
+  /**
+   * A backbone's graphs take rows without padding and tell where each belongs; attention alone sees
+   * padded sequences. Otherwise they take [batch, sequence, d], and every op runs on padding too.
+   */
+  readonly packedRows: boolean;
 }
 
-export const optimizations: Optimizations = { queryHalves: true };
+export const optimizations: Optimizations = { queryHalves: true, packedRows: true };

@@ -1,12 +1,22 @@
 /**
  * Flat rows: all of a decoder but attention works on one matrix [R, d], R = P + B * S. Its first P
- * rows are the soft prompt's; row P + b * S + s is token s of sequence b. Virtual tokens come first
- * and attention is causal. So the prompt's rows never depend on text and are computed once for the
- * batch.
+ * rows are the soft prompt's, and row P + b * S + s is token s of sequence b. Packed rows
+ * (row-packing.ts) leave padding out. Virtual tokens come first and attention is causal. So the
+ * prompt's rows never depend on text and are computed once for the batch.
  */
 import type { GraphBuilder } from '../onnx/builder.js';
 import { type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
+
+/** Where packed rows are in sequences of one length. */
+export interface RowPacking {
+  /** Packed rows: R. */
+  readonly rows: Dim;
+  /** int64 [B, S]: the row of each token; of padding, the last row. */
+  readonly rowOfSlot: Value;
+  /** int64 [R]: b * S + s of each row; of a last row that is no token's, any slot of padding. */
+  readonly slotOfRow: Value;
+}
 
 /** The numbers of rows, sequences and virtual tokens. */
 export interface RowLayout {
@@ -18,14 +28,16 @@ export interface RowLayout {
   readonly virtualTokens: Dim;
   /** Rows of virtual tokens: P with a soft prompt, else 0. */
   readonly promptRows: Dim;
+  /** Where the text's rows have no padding between them. */
+  readonly packing?: RowPacking | undefined;
 }
 
-/** B * S */
-export function textRows(layout: RowLayout): Dim {
-  return multiplyDims(layout.batch, layout.sequence);
+/** B * S, or as many as are packed. */
+export function textRows({ batch, sequence, packing }: RowLayout): Dim {
+  return packing?.rows ?? multiplyDims(batch, sequence);
 }
 
-/** Split rows: the prompt's [P, ...] (absent without one) and the text's [B * S, ...]. */
+/** The prompt's rows [P, ...] (absent without one) and the text's, packed or [B * S, ...]. */
 export interface SplitRows {
   readonly prompt?: Value;
   readonly text: Value;
@@ -48,8 +60,9 @@ export function joinRows(g: GraphBuilder, { prompt, text }: SplitRows): Value {
  * @returns int64 [R]
  */
 export function rowPositions(g: GraphBuilder, layout: RowLayout, virtualTokens: Value): Value {
-  const { batch, sequence, promptRows } = layout;
+  const { batch, sequence, promptRows, packing } = layout;
   const ofSequence = g.add(g.range(0, sequence), virtualTokens); // [S]
-  const text = g.reshape(g.expand(ofSequence, [batch, sequence]), [textRows(layout)]); // [B * S]
+  const ofSlots = g.reshape(g.expand(ofSequence, [batch, sequence]), [multiplyDims(batch, sequence)]); // [B * S]
+  const text = packing === undefined ? ofSlots : g.gather(ofSlots, packing.slotOfRow);
   return promptRows === 0 ? text : g.concat([g.range(0, promptRows), text], 0);
 }

@@ -9,7 +9,8 @@ import { addDims, type Dim, multiplyDims, shareOf, subtractDims } from '../onnx/
 import type { Value } from '../onnx/value.js';
 import type { DecoderGraph } from './decoder-weights.js';
 import { causalMask, scoresOf } from './masked-scores.js';
-import { type RowLayout, textRows } from './rows.js';
+import { headsByRow, headsBySequence } from './row-packing.js';
+import type { RowLayout } from './rows.js';
 
 /** Keys (after rope) and values of a prefix in one block, each [P, numKvHeads, headDim]. */
 export interface PrefixBlock {
@@ -19,10 +20,10 @@ export interface PrefixBlock {
 
 /**
  * The text's rows attend to the virtual tokens and to their own sequence.
- * @param query [B * S, numHeads * headDim]
- * @param key [B * S, numKvHeads * headDim]
- * @param value [B * S, numKvHeads * headDim]
- * @returns [B * S, numHeads * headDim]
+ * @param query [T, numHeads * headDim], T the text's rows, packed or B * S
+ * @param key [T, numKvHeads * headDim]
+ * @param value [T, numKvHeads * headDim]
+ * @returns [T, numHeads * headDim]
  */
 export function attendText(
   decoder: DecoderGraph,
@@ -37,10 +38,11 @@ export function attendText(
   const { numHeads, numKvHeads, headDim } = spec.attention;
   const { batch: B, sequence: S } = layout;
   const group = numHeads / numKvHeads;
-  const grouped = g.transpose(g.reshape(query, [B, S, numKvHeads, group, headDim]), [0, 2, 3, 1, 4]); // [B, kv, group, S, headDim]
+  const byHead = (rows: Value, heads: number): Value => headsBySequence(g, layout, rows, heads, headDim); // [B, heads, S, headDim]
+  const grouped = g.reshape(byHead(query, numHeads), [B, numKvHeads, group, S, headDim]); // [B, kv, group, S, headDim]
   const split = optimizations.queryHalves ? halves(S) : undefined;
-  const keys = seenKeys(g, layout, byHead(decoder, layout, key), shared?.key, split);
-  const values = seenKeys(g, layout, byHead(decoder, layout, value), shared?.value, split);
+  const keys = seenKeys(g, layout, byHead(key, numKvHeads), shared?.key, split);
+  const values = seenKeys(g, layout, byHead(value, numKvHeads), shared?.value, split);
   const attend = (queries: Value, start: Dim, block: 'first' | 'all'): Value =>
     attendBlock(decoder, queries, addDims(layout.virtualTokens, start), keys[block], values[block], window);
   const attended =
@@ -53,8 +55,7 @@ export function attendText(
           ],
           3,
         ); // [B, kv, group, S, headDim]
-  const byToken = g.transpose(attended, [0, 3, 1, 2, 4]); // [B, S, kv, group, headDim]
-  return g.reshape(byToken, [textRows(layout), numHeads * headDim]); // [B * S, numHeads * headDim]
+  return headsByRow(g, layout, attended, numHeads, headDim);
 }
 
 /** Half of a sequence's tokens, rounded down and up. */
@@ -66,12 +67,6 @@ interface Halves {
 function halves(sequence: Dim): Halves {
   const lower = shareOf(sequence, 2);
   return { lower, upper: subtractDims(sequence, lower) };
-}
-
-/** Keys or values by head. @returns [B, kv, S, headDim] */
-function byHead({ g, spec }: DecoderGraph, { batch, sequence }: RowLayout, rows: Value): Value {
-  const { numKvHeads, headDim } = spec.attention;
-  return g.transpose(g.reshape(rows, [batch, sequence, numKvHeads, headDim]), [0, 2, 1, 3]);
 }
 
 /**

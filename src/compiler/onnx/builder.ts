@@ -21,6 +21,8 @@ export const END = Number.MAX_SAFE_INTEGER;
 
 /** Builds one graph. Methods may throw CutlayerError INVALID_SHAPE naming node and dimensions. */
 export class GraphBuilder extends NodeBuilder {
+  readonly #inverses = new Map<Value, Value>();
+
   // ---- elementwise
 
   /** A + B, broadcast. */
@@ -166,6 +168,17 @@ export class GraphBuilder extends NodeBuilder {
   /** Rows of data along an axis, chosen by indices. */
   gather(data: Value, indices: Value, axis = 0): Value {
     return this.apply('Gather', { data, indices }, { axis });
+  }
+  /**
+   * States that gathering by one of two int64 vectors undoes gathering by the other. So each is the
+   * other's transpose. Where one has an index twice, cotangents of both places must be zero.
+   */
+  pairIndices(a: Value, b: Value): void {
+    this.#inverses.set(a, b).set(b, a);
+  }
+  /** What {@link pairIndices} paired these with. */
+  inverseIndices(indices: Value): Value | undefined {
+    return this.#inverses.get(indices);
   }
   gatherElements(data: Value, indices: Value, axis = 0): Value {
     return this.apply('GatherElements', { data, indices }, { axis });

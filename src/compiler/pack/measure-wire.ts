@@ -3,6 +3,7 @@
  * that a bundle says whether f16 holds them. What is measured is no bound.
  */
 import type { BackboneManifest, ClientBundleManifest, WireRange } from '../../artifacts/manifest.js';
+import { wholeFeeds } from '../../artifacts/row-feeds.js';
 import { f32, type Tensor, tensor } from '../../tensor/tensor.js';
 import type { GraphOpener } from './onnx-trial.js';
 
@@ -40,7 +41,7 @@ export async function measureWire(
   const opened = await openGraphs({ dir: backbone.dir, weightsFile: backbone.manifest.weightsFile, graphs: [infer.file] });
   try {
     const positions = tensor('int64', [rows], BigInt64Array.from(Array(rows).keys(), BigInt));
-    const { output } = await opened.run(infer.file, { hiddenStates, positions });
+    const { output } = await opened.run(infer.file, { ...wholeFeeds(hiddenStates, infer.inputs), positions });
     const range = { tokens: rows, cut: largest(hiddenStates), output: largest(output!) };
     return Number.isFinite(range.cut) && Number.isFinite(range.output) ? range : undefined;
   } finally {

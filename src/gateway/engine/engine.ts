@@ -20,7 +20,6 @@
 import { stepGraphsOf } from '../../artifacts/step-graphs.js';
 import type { BackboneArtifact } from '../../artifacts/store.js';
 import { CutlayerError } from '../../errors.js';
-import { packRows } from '../../protocol/wire/packed-rows.js';
 import { throwIfCancelled } from '../../runtime/cancellation.js';
 import { type HostOptions, type HostStats, openGraphs, type RunOptions, type SessionHost } from '../../runtime/graphs.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
@@ -36,7 +35,7 @@ import { packedGraphs } from './packed-graphs.js';
 import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
 import { type HeldCall, Scheduler, type SchedulerStats } from './scheduler.js';
-import { type CheckedInputs, paddedShape, paddingBytes, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import { type CheckedInputs, paddedShape, paddingBytes, sentCotangent, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
 import { type Cotangents, joinCotangents, joinOutputs, rowsOf, type StepSlice, sliceStep } from './step-slices.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
@@ -615,12 +614,10 @@ export class BackboneEngine {
       const { outputs, runMs } = await this.#host.runTimed(vjp.file, feeds, { fetches, finite: fetches, transfer: true });
       this.#times.add('vjp', runMs);
       this.#rates.note(`vjp ${kind}`, rowCount(inputs), runMs);
-      const ofRows = (value: Tensor<'float32'>): Tensor<'float32'> =>
-        inputs.packed === undefined ? value : packRows(value, inputs.packed);
       return {
         ...(kind !== 'none' && { adapterCotangent: asFloat32(`${kind}Cotangent`, outputs[`${kind}Cotangent`]) }),
         ...(step.wantHiddenStates && {
-          hiddenStatesCotangent: ofRows(asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent)),
+          hiddenStatesCotangent: sentCotangent(inputs, asFloat32('hiddenStatesCotangent', outputs.hiddenStatesCotangent)),
         }),
       };
     } catch (caught) {

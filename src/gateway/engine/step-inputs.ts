@@ -1,11 +1,12 @@
 /** The inputs of one step: shapes, digest, size, and the feeds of a graph. */
 import { createHash } from 'node:crypto';
 import type { Dims, SpanKind } from '../../artifacts/manifest.js';
-import { type PackedSequences, packedStarts, paddedStarts, padRows, renumbered } from '../../protocol/wire/packed-rows.js';
+import { packedFeeds, takesPackedRows, tokenRows, wholeSequences } from '../../artifacts/row-feeds.js';
+import { type PackedSequences, packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../protocol/wire/packed-rows.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
 import { tensorBytes } from '../../runtime/release.js';
 import type { DimPattern } from '../../tensor/shape.js';
-import { type Tensor, tensor } from '../../tensor/tensor.js';
+import { f32, type Tensor, tensor } from '../../tensor/tensor.js';
 
 /** The adapter of a step. */
 export type AdapterInput =
@@ -89,18 +90,28 @@ function stepTensors({ hiddenStates, adapter, positions }: CheckedInputs): Named
 }
 
 /**
- * The feeds of one of a step's graphs; rows that were packed are padded with zeros.
- * @param names The graph's inputs; others of a vjp are fed beside these.
+ * The feeds of one of a step's graphs: those of its inputs that are no residuals and no cotangents.
+ * Graphs take packed rows or padded ones, whichever were sent; rows are padded with zeros.
+ * @param names The graph's inputs.
  */
 export function stepFeeds(inputs: CheckedInputs, names: readonly string[]): NamedTensors {
-  const { hiddenStates, packed } = inputs;
-  const taken = Object.entries(stepTensors(inputs)).filter(([name]) => names.includes(name));
-  if (packed === undefined) return Object.fromEntries(taken);
-  const padded: Readonly<Record<string, () => Tensor>> = {
-    hiddenStates: () => padRows(hiddenStates, packed),
-    positions: () => tensor('int64', [inputs.positions.length], BigInt64Array.from(paddedPositions(inputs), BigInt)),
-  };
-  return Object.fromEntries(taken.map(([name, kept]) => [name, padded[name]?.() ?? kept]));
+  const feeds = { ...stepTensors(inputs), ...rowFeeds(inputs, names) };
+  return Object.fromEntries(Object.entries(feeds).filter(([name]) => names.includes(name)));
+}
+
+/** The feeds in another form than that in which the step's rows are kept. */
+function rowFeeds(inputs: CheckedInputs, names: readonly string[]): NamedTensors {
+  const { hiddenStates, packed, positions } = inputs;
+  if (takesPackedRows(names)) return packedFeeds(hiddenStates, packed ?? wholeSequences(hiddenStates.shape));
+  if (packed === undefined) return {};
+  const padded = BigInt64Array.from(paddedPositions(inputs), BigInt);
+  return { hiddenStates: padRows(hiddenStates, packed), positions: tensor('int64', [positions.length], padded) };
+}
+
+/** A graph's cotangent of the hidden states, [R, d] or [B, S, d], in the shape that was sent. */
+export function sentCotangent({ hiddenStates, packed }: CheckedInputs, cotangent: Tensor<'float32'>): Tensor<'float32'> {
+  if (cotangent.shape.length === 3) return packed === undefined ? cotangent : packRows(cotangent, packed);
+  return packed === undefined ? f32(hiddenStates.shape, cotangent.data) : tokenRows(cotangent, packed);
 }
 
 /** Bytes of a step's inputs. */

@@ -5,6 +5,7 @@ import type { Partition } from '../../../src/compiler/autodiff/partition.js';
 import { partitionStep } from '../../../src/compiler/graphs/graph-pair.js';
 import { buildSpan } from '../../../src/compiler/graphs/span.js';
 import { DecoderGraph } from '../../../src/compiler/models/decoder-weights.js';
+import { optimizations } from '../../../src/compiler/models/optimizations.js';
 import { describeModel, type ModelDescription } from '../../../src/compiler/models/registry.js';
 import type { Graph } from '../../../src/compiler/onnx/graph.js';
 import { every } from '../../support/exhaustive.js';
@@ -24,7 +25,7 @@ const sizes = [
 ] as const;
 
 const compile = (model: ModelDescription, kind: SpanKind, queryHalves: boolean): Partition => {
-  const decoder = new DecoderGraph(model, 'inputs', { queryHalves });
+  const decoder = new DecoderGraph(model, 'inputs', { ...optimizations, queryHalves });
   const { rows, wrt } = buildSpan(decoder, { bottom: 0, top: 0, numLayers: model.spec.numLayers }, 'backbone', kind);
   return partitionStep(decoder.g, rows, wrt);
 };

@@ -38,8 +38,10 @@ function flatIndices(g: GraphBuilder, indices: Value, dims: Shape): Value {
 
 export const indexingRules = {
   Gather: {
-    // x̄[i] = Σ ȳ[j] over the j whose index is i
+    // x̄[i] = Σ ȳ[j] over the j whose index is i; of paired indices, ȳ[inverse of i]
     data: ({ g, ct, data, indices, axis }) => {
+      const inverse = axis === 0 && indices.shape.length === 1 ? g.inverseIndices(indices) : undefined;
+      if (inverse !== undefined) return g.gather(ct, inverse);
       const along = axis < 0 ? axis + data.shape.length : axis;
       const count = multiplyDims(...indices.shape);
       const rows = data.shape.map((dim, at) => (at === along ? count : dim));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { packedFeeds, wholeSequences } from '../../../../src/artifacts/row-feeds.js';
 import { Student } from '../../../../src/commands/gateway/extraction/student.js';
 import { describeModel } from '../../../../src/compiler/models/registry.js';
 import { openGraphs } from '../../../../src/runtime/graphs.js';
@@ -48,7 +49,7 @@ for (const fixture of depth(['gpt2-tiny', 'gemma2-tiny', 'llama-tiny'], ['llama-
           [10],
           BigInt64Array.from({ length: 10 }, (_, at) => BigInt(at)),
         );
-        const { output } = await packed.run('infer-none.onnx', { hiddenStates: rows, positions });
+        const { output } = await packed.run('infer-none.onnx', { ...packedFeeds(rows, wholeSequences(rows.shape)), positions });
         assert.ok(maxRelativeError(await student.infer(rows), output!) < 1e-5);
       } finally {
         await packed.close();

@@ -1,0 +1,73 @@
+/**
+ * How a step graph of a backbone takes the rows of its sequences. Graphs with an input `rowOfSlot`
+ * take packed rows [R, d], one sequence after another; others take [B, S, d], padded on the right.
+ * Where packed sequences differ in length, one more row follows, for padding (its values are never
+ * read, and its cotangent is zero).
+ */
+import { zeros } from '../tensor/floats.js';
+import { f32, type Tensor, tensor } from '../tensor/tensor.js';
+
+/** Sequences of rows. */
+export interface RowSequences {
+  /** Rows of each sequence, at least 1. */
+  readonly lengths: readonly number[];
+  /** What they are padded to: at least the longest. */
+  readonly sequence: number;
+}
+
+/** Whether a graph with these inputs takes packed rows. */
+export const takesPackedRows = (inputs: readonly string[]): boolean => inputs.includes('rowOfSlot');
+
+/** The sequences of padded rows, padding counted. @param shape [B, S, d] */
+export const wholeSequences = ([batch, sequence]: readonly number[]): RowSequences => ({
+  lengths: Array<number>(batch!).fill(sequence!),
+  sequence: sequence!,
+});
+
+/**
+ * The feeds of packed rows.
+ * @param rows [sum of lengths, d], or of whole sequences [B, S, d]
+ */
+export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: RowSequences): Readonly<Record<string, Tensor>> {
+  const d = shape.at(-1)!;
+  const count = data.length / d;
+  const { lengths, sequence } = sequences;
+  const hasPadding = count < lengths.length * sequence;
+  const hiddenStates = hasPadding ? zeros([count + 1, d]) : f32([count, d], data);
+  if (hasPadding) {
+    hiddenStates.data.set(data);
+    hiddenStates.data.copyWithin(count * d, 0, d);
+  }
+  return { hiddenStates, ...packedIndices(sequences) };
+}
+
+/** `rowOfSlot` int64 [B, S] and `slotOfRow` int64 [R] of packed rows. */
+function packedIndices({ lengths, sequence }: RowSequences): Readonly<Record<'rowOfSlot' | 'slotOfRow', Tensor>> {
+  const count = lengths.reduce((sum, length) => sum + length, 0);
+  const slots = lengths.length * sequence;
+  const rowOfSlot = new BigInt64Array(slots).fill(BigInt(count));
+  const slotOfRow = new BigInt64Array(count < slots ? count + 1 : count);
+  // Little-endian 64-bit integers below 2^32: the low words are the values. Faster than BigInts.
+  const [rows, places] = [new Uint32Array(rowOfSlot.buffer), new Uint32Array(slotOfRow.buffer)];
+  let row = 0;
+  for (const [b, length] of lengths.entries()) {
+    for (let slot = b * sequence; slot < b * sequence + length; slot++) {
+      rows[2 * slot] = row;
+      places[2 * row++] = slot;
+    }
+    if (length < sequence) places[2 * count] = b * sequence + length;
+  }
+  return { rowOfSlot: tensor('int64', [lengths.length, sequence], rowOfSlot), slotOfRow: tensor('int64', [slotOfRow.length], slotOfRow) };
+}
+
+/** The rows of tokens alone, of a tensor [R, d] of packed rows; a view. */
+export function tokenRows({ shape, data }: Tensor<'float32'>, { lengths }: RowSequences): Tensor<'float32'> {
+  const d = shape[1]!;
+  const count = lengths.reduce((sum, length) => sum + length, 0);
+  return f32([count, d], data.subarray(0, count * d));
+}
+
+/** The feeds of padded rows whose padding counts, in either form. @param rows [B, S, d] */
+export function wholeFeeds(rows: Tensor<'float32'>, inputs: readonly string[]): Readonly<Record<string, Tensor>> {
+  return takesPackedRows(inputs) ? packedFeeds(rows, wholeSequences(rows.shape)) : { hiddenStates: rows };
+}
