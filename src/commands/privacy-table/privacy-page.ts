@@ -80,28 +80,31 @@ function tableOf({ rows, pareto, reference }: PrivacyReport): string {
     { title: 'Setting' },
     ...leakKinds.map((kind) => ({ title: leakNames[kind], number: true })),
     ...['Task', 'Points lost', 'Loss', 'A step', 'Time'].map((title) => ({ title, number: true })),
-    { title: 'Guarantee' },
   ];
   return renderTable(
     columns,
     rows.map((row, index) => [
       `${index + 1}`,
-      `${escapeHtml(rowName(row))}<br><small>${escapeHtml(row.adapter.method)}, ${row.adapter.virtualTokens} virtual tokens</small>`,
+      // A long list may go on in another line.
+      `${escapeHtml(rowName(row)).replaceAll(',', ',<wbr>')}<br><small>${escapeHtml(row.adapter.method)}, ${row.adapter.virtualTokens} virtual tokens</small>`,
       ...leakKinds.map((kind) => leakCell(row, kind, pareto[kind].includes(index))),
-      percent(row.task.exactMatch),
-      index === reference ? 'reference' : `${lossPoints(row).toFixed(1)}<br><small>${intervalOf(row)}</small>`,
+      figure(percent(row.task.exactMatch)),
+      index === reference ? 'reference' : figure(`${lossPoints(row).toFixed(1)}<br><small>${intervalOf(row)}</small>`),
       row.task.loss.toFixed(3),
-      byteText(row.cost.bytesUpPerStep + row.cost.bytesDownPerStep),
-      `${(1000 * row.cost.secondsPerStep).toFixed(0)} ms`,
-      escapeHtml(guaranteeOf(row)),
+      figure(byteText(row.cost.bytesUpPerStep + row.cost.bytesDownPerStep)),
+      figure(`${(1000 * row.cost.secondsPerStep).toFixed(0)} ms`),
     ]),
   );
 }
 
+/** What stays on its line. @param html */
+const figure = (html: string): string => `<span class="figure">${html}</span>`;
+
 function leakCell({ leaks }: PrivacyRow, kind: LeakKind, isPareto: boolean): string {
   const leak = leaks[kind];
   if (leak === null) return '-';
-  return `${percent(leak.value)}${isPareto ? ' *' : ''}<br><small>${leak.attacker}, ${percent(leak.low)} to ${percent(leak.high)}; chance ${percent(leak.chance)}</small>`;
+  const [low, high] = [leak.low, leak.high].map((share) => (100 * share).toFixed(0));
+  return figure(`${percent(leak.value)}${isPareto ? ' *' : ''}<br><small>${leak.attacker}, ${low} to ${high} %</small>`);
 }
 
 function intervalOf({ difference }: PrivacyRow): string {
