@@ -228,10 +228,13 @@ describe('an audit over a gateway of a client that holds a block above', () => {
   it("guesses a label behind that block exactly where the model's own answer is that label", async () => {
     const rig = await auditRig('llama-tiny', { top: 1 }, true);
     try {
-      const { attackers: found } = await rig.run('top', { planted: 0, only: ['A3', 'A8'] });
+      const { attackers: found } = await rig.run('top', { planted: 0, only: ['A8'] });
       const accuracy = await rig.accuracy();
       assert.deepEqual(values(found, 'A8', 'labels recovered'), [accuracy]);
-      assert.match(found[0]!.skipped!, /holds 1 top block,/);
+      const [first] = rig.examples;
+      const labels = await rig.run('labels', { planted: 0, examples: [first!], only: ['A3', 'A3u'] });
+      assert.deepEqual(values(labels.attackers, 'A3', 'labels recovered'), [1]);
+      assert.match(labels.attackers[1]!.skipped!, /holds 1 top block,/);
     } finally {
       await rig.close();
     }

@@ -5,11 +5,14 @@
  */
 import { addFloats, concatRows } from '../../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../../src/tensor/tensor.js';
+import type { StepParts } from '../../adapters/adapter.js';
 import type { HeadParts } from '../../model/client-bundle.js';
 import { attacker, type VendorView } from '../attacker.js';
+import { labelsBehindTop } from '../behind-top.js';
+import { lastRows } from '../last-rows.js';
 import { argmax, logitRows } from '../logit-rows.js';
 import { type LabelGuess, labelMeasures } from '../metrics.js';
-import { predictedTokens } from '../seen.js';
+import { predictedTokens, type SeenRecord } from '../seen.js';
 import { behindTopBlocks } from '../skip-reasons.js';
 import { matches } from '../wire-matches.js';
 
@@ -21,6 +24,8 @@ const CANDIDATES = 256;
 const MOST_CANDIDATES = 4096;
 /** Rows whose logits are held at a time. */
 const ROWS = 32;
+/** Values of a row behind held top blocks: a matrix of that size is solved for each label. */
+const MOST_WIDTH = 1024;
 /** The step along a cotangent, relative to the row's length. */
 const STEP = 1e-2;
 
@@ -30,7 +35,10 @@ export const knownHead = attacker<readonly (readonly LabelGuess[])[]>({
   knows: 'the rows and their cotangents, and the head with what the adapter trains of it (the worst case)',
   says: `the cotangents of up to ${MOST_CANDIDATES.toLocaleString('en-US')} likely labels are computed for each row; the label whose cotangent is nearest is the guess.`,
   async skipped(view) {
-    return cotangentsMissing(view);
+    const { top, hiddenSize } = view.bundle.dims;
+    if (top > 0 && hiddenSize > MOST_WIDTH)
+      return `the client holds top blocks, and this attacker goes through rows of at most ${MOST_WIDTH} values there, not ${hiddenSize}`;
+    return noCotangents(view);
   },
   async attack(view, { signal, progress }) {
     const guesses: (readonly LabelGuess[])[] = [];
@@ -47,7 +55,9 @@ export const knownHead = attacker<readonly (readonly LabelGuess[])[]>({
 export async function labelsOfRecord(view: VendorView, at: number, signal?: AbortSignal): Promise<readonly LabelGuess[]> {
   const seen = await view.record(at);
   const tokens = predictedTokens(seen);
-  const { softPrompt: _, prefix: __, blockWeights: ___, ...head } = await view.parts(at);
+  const parts = await view.parts(at);
+  const { softPrompt: _, prefix: __, blockWeights: ___, ...head } = parts;
+  if (view.bundle.dims.top > 0) return behindTop(view, seen, parts, signal);
   const labels: number[] = [];
   for (let from = 0; from < tokens.length; from += ROWS) {
     const [outputs, cotangents] = [rowsFrom(seen.outputs!, from), rowsFrom(seen.cotangents!, from)];
@@ -56,11 +66,31 @@ export async function labelsOfRecord(view: VendorView, at: number, signal?: Abor
   return labels.map((label, row) => ({ token: head.classifier === undefined ? tokens[row]! : 0, label }));
 }
 
+/** The same where the client holds top blocks, which the vendor has too. */
+async function behindTop(view: VendorView, seen: SeenRecord, parts: StepParts, signal?: AbortSignal): Promise<readonly LabelGuess[]> {
+  const { bundle, wire } = view;
+  const { softPrompt: _, prefix: __, blockWeights: ___, ...head } = parts;
+  const labelOf = async (row: Floats, cotangent: Floats) => {
+    const label = (await labelsOfRows(view, row, cotangent, head, signal))[0]!;
+    const { cotangent: exact } = await bundle.losses(row, BigInt64Array.of(BigInt(label)), { wantCotangent: true, head, signal });
+    return { label, exact: exact! };
+  };
+  const found = await labelsBehindTop(
+    { bundle, seen, parts, least: matches[wire], labelOf, signal },
+    await lastRows(bundle, seen, parts, signal),
+  );
+  const tokens = predictedTokens(seen);
+  return [...found].map(([row, label]) => ({ token: head.classifier === undefined ? tokens[row]! : 0, label }));
+}
+
 /** Why an attacker of cotangents cannot run; undefined: it can. */
 export async function cotangentsMissing(view: VendorView): Promise<string | undefined> {
   if (!view.answered) return 'nothing was answered, so no cotangent was sent; run it with a gateway';
-  const behind = behindTopBlocks(view.bundle);
-  if (behind !== undefined) return behind;
+  return behindTopBlocks(view.bundle) ?? (await noCotangents(view));
+}
+
+async function noCotangents(view: VendorView): Promise<string | undefined> {
+  if (!view.answered) return 'nothing was answered, so no cotangent was sent; run it with a gateway';
   if ((await view.record(0)).cotangents === undefined) return 'this adapter trains nothing below the head, so no cotangent was sent';
   return undefined;
 }
