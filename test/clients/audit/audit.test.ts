@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
+import { labelsOfRecord } from '../../../clients/typescript/audit/attackers/known-head.js';
 import type { AuditOptions, AuditReport } from '../../../clients/typescript/audit/audit.js';
 import type { Measure } from '../../../clients/typescript/audit/metrics.js';
 import { attackers, runSuite } from '../../../clients/typescript/audit/suite.js';
@@ -235,6 +236,13 @@ describe('an audit over a gateway of a client that holds a block above', () => {
       const labels = await rig.run('labels', { planted: 0, examples: [first!], only: ['A3', 'A3u'] });
       assert.deepEqual(values(labels.attackers, 'A3', 'labels recovered'), [1]);
       assert.match(labels.attackers[1]!.skipped!, /holds 1 top block,/);
+      // Rows without a label have no cotangent left when those of all labels are taken out.
+      const { view } = await rig.open('labels', { planted: 0, examples: [first!] });
+      const guesses = await labelsOfRecord(view, 0);
+      assert.equal(
+        guesses.length,
+        first!.labelMask.reduce((sum, one) => sum + one, 0),
+      );
     } finally {
       await rig.close();
     }
