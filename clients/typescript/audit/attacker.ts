@@ -11,7 +11,7 @@ import type { SeenRecord } from './seen.js';
 import type { Truth } from './truth.js';
 
 /** The names of the suite, in the order in which they run. */
-export const attackerIds = ['A0', 'A1', 'A2', 'A3', 'A3u', 'A4', 'A5', 'A6', 'A7', 'A8'] as const;
+export const attackerIds = ['A0', 'A1', 'A2', 'A3', 'A3u', 'A4', 'A5', 'A6', 'A7', 'A7s', 'A8'] as const;
 
 /** One of {@link attackerIds}. */
 export type AttackerId = (typeof attackerIds)[number];

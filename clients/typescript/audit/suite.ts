@@ -1,6 +1,7 @@
 /** The suite of attackers: which there are, and what a run of them gives. */
 import { CutlayerError } from '../../../src/errors.js';
 import type { Attacker, AttackerId, AttackRun, VendorView } from './attacker.js';
+import { aggregates } from './attackers/aggregates.js';
 import { cotangentClusters } from './attackers/cotangent-clusters.js';
 import { jointSearch } from './attackers/joint-search.js';
 import { knownHead } from './attackers/known-head.js';
@@ -15,7 +16,7 @@ import { type Measure, tokenMeasures } from './metrics.js';
 import type { Truth } from './truth.js';
 
 /** Changes with every change of an attacker, a metric or a planted record. */
-export const SUITE = 4;
+export const SUITE = 5;
 
 /** All attackers, in the order in which they run. */
 export const attackers: readonly Attacker[] = [
@@ -28,6 +29,7 @@ export const attackers: readonly Attacker[] = [
   lengths,
   membership,
   promptTokens,
+  aggregates,
   vendorHead,
 ];
 

@@ -169,6 +169,13 @@ describe('an audit over a gateway', () => {
     assert.deepEqual(values(report.attackers, 'A8', 'labels recovered'), [await rig.accuracy()]);
   });
 
+  it('tells the records of a sum of updates, and fewer of them under noise', () => {
+    const figures = figuresOf(report.attackers, 'A7s');
+    const [bare, noised] = ['without noise', 'noise multiplier 1'].map((noise) => figures[`AUC of records of a sum, ${noise}`]!);
+    assert.ok(bare!.value > 0.97, `${bare!.value}`);
+    assert.ok(noised!.high < bare!.low, `${noised!.high} and ${bare!.low}`);
+  });
+
   it('tells records that have trained an adapter from others of their kind, and others not from others', async () => {
     const adapter = await rig.prompt();
     const all = randomExamples(18, { length: 10, vocabSize: rig.bundle.vocabSize, seed: 11 });

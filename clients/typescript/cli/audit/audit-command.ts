@@ -16,6 +16,7 @@ the vendor sees is kept in --out. Then a fixed suite of attackers works on that:
   A5  sizes and lengths, and times with a gateway       needs what is sent
   A6  which records have trained the adapter            needs a gateway, --adapter and --non-members
   A7  the soft prompt's nearest tokens (k = 0)          needs what is sent
+  A7s which records are in a sum of three updates       needs a gateway and a soft prompt
   A8  the vendor's head on the rows that it returns     needs a gateway
 
 For each figure: the result, the interval that 95 % of bootstrap draws over records are in, and what a guess without the trace gets.
