@@ -3,7 +3,8 @@
  * docs/privacy.md by the settings of privacy.yaml. More options of `client privacy` may follow.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/files/package-root.js';
 
@@ -25,5 +26,20 @@ const packed = CUTS.map((bottom) => {
   if (!existsSync(dir)) cutlayer('pack', 'demo/backbone/checkpoint', '--out', dir, '--bottom', `${bottom}`);
   return dir;
 });
+// All who read this know it, so it hides nothing: a second table has the noise of the first.
+const secret = join(out, 'defence-secret');
+mkdirSync(out, { recursive: true });
+writeFileSync(secret, createHash('sha256').update('the privacy table of the demo').digest('hex'), { mode: 0o600 });
 const models = packed.flatMap((dir) => ['--packed', dir]);
-cutlayer('client', 'privacy', '--config', 'demo/privacy.yaml', ...models, '--out', join(out, 'table'), ...process.argv.slice(2));
+cutlayer(
+  'client',
+  'privacy',
+  '--config',
+  'demo/privacy.yaml',
+  ...models,
+  '--defence-secret-file',
+  secret,
+  '--out',
+  join(out, 'table'),
+  ...process.argv.slice(2),
+);

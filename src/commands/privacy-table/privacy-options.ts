@@ -76,6 +76,12 @@ export const privacyTableOptions = {
   }),
   ...under('Run', {
     out: required(path('dir', 'where runs, audits and report go; an interrupted run goes on there, and settings may be added')),
+    defenceSecretFile: optional(
+      path(
+        'file',
+        'the secret of the noise of all settings, so that a table repeats; made when missing (default: each setting has its own)',
+      ),
+    ),
     json: toggle(false, 'one JSON object on standard output'),
   }),
 };

@@ -11,7 +11,7 @@ import { didYouMean, parseValue } from '../../options/parse-options.js';
 export const UNDEFENDED = 'none';
 const CUT = 'cut';
 
-// A run keeps its secret in its own directory.
+// A secret is that of the table, or of the run alone.
 const { defenceSecretFile: _, ...defences } = trainingDefenceOptions;
 const { wire, lr, schedule, warmup, steps, epochs, batch, accumulation } = trainOptions;
 

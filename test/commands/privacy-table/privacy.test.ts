@@ -78,6 +78,8 @@ describe('cutlayer client privacy', () => {
       'row-noise=2',
       '--setting',
       'cut=1 redact=numbers',
+      '--setting',
+      'cut=0 row-noise=100',
     );
     assert.equal(code, 0, stderr);
     const { rows, reference, pareto, failed } = JSON.parse(stdout) as PrivacyReport;
