@@ -78,15 +78,16 @@ thoroughSuite('a member whose data grows', function () {
     assert.equal((await stat(port.tokenFile)).mode & 0o777, 0o600);
     const authorization = `Bearer ${(await readFile(port.tokenFile, 'utf8')).trim()}`;
     await first.when((event) => event.type === 'promoted' && event.version === 1);
+    const status = (await (await fetch(`${port.url}/v1/status`, { headers: { authorization } })).json()) as Record<string, unknown>;
+    assert.deepEqual([status.member, status.version], ['north', 1]);
     const posted = await fetch(`${port.url}/v1/examples`, {
       method: 'POST',
       headers: { authorization, 'content-type': 'application/x-ndjson' },
       body: notes('valve', 40),
     });
-    assert.equal(posted.status, 201);
-    const status = (await (await fetch(`${port.url}/v1/status`, { headers: { authorization } })).json()) as Record<string, unknown>;
-    assert.deepEqual([status.member, status.version], ['north', 1]);
+    // At once: it begins the next round by itself.
     await first.end('SIGKILL');
+    assert.equal(posted.status, 201);
     const second = start('--rounds', '1');
     const round = await second.when(isRound);
     assert.ok(round.type === 'round' && round.version === 1 && round.examples < 80 && round.examples > 20, JSON.stringify(round));
