@@ -150,6 +150,7 @@ describe('the options of defences', () => {
       losses.push(score!.loss);
     }
     const [plain, ...defended] = losses as [number, ...number[]];
-    for (const loss of defended) assert.ok(Math.abs(loss - plain) > 0.05, String(losses));
+    // Without the defence both versions are the same prompt, but for a rate of 1e-9.
+    for (const loss of defended) assert.ok(Math.abs(loss - plain) > 1e-4, String(losses));
   });
 });
