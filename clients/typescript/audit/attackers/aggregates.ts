@@ -10,6 +10,7 @@
 import { l2Norm } from '../../../../src/tensor/l2-norm.js';
 import { type Random, seeded, shuffle } from '../../../../src/tensor/random.js';
 import { attacker, type VendorView } from '../attacker.js';
+import { dot } from '../dot.js';
 import { solve } from '../linear-solve.js';
 import { rocMeasures, type Scores } from '../roc.js';
 
@@ -91,10 +92,4 @@ function roundsOf(gradients: readonly Float32Array[], gram: Float64Array, multip
     for (const [at, score] of (found ?? new Float64Array(n)).entries()) scores[members.includes(at) ? 'wanted' : 'others'].push(score);
   }
   return scores;
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let at = 0; at < a.length; at++) sum += a[at]! * b[at]!;
-  return sum;
 }

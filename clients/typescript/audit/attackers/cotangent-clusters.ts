@@ -5,6 +5,7 @@
  */
 import { seeded } from '../../../../src/tensor/random.js';
 import { attacker } from '../attacker.js';
+import { dot } from '../dot.js';
 import { labelsOf } from '../metrics.js';
 import { auc, rocMeasures, type Scores } from '../roc.js';
 import { predictedTokens } from '../seen.js';
@@ -60,9 +61,3 @@ export const cotangentClusters = attacker<readonly Pair[]>({
     return rocMeasures(`equal labels, by ${by === 'cosine' ? 'direction' : 'norm'} (interval over pairs)`, scores(by), seed);
   },
 });
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}

@@ -62,15 +62,15 @@ export const jointSearch = attacker<readonly (readonly number[])[]>({
     const { records, others, bundle, wire } = view;
     const { signal, progress } = run;
     const inverter = await inverterOf(view, { signal, onProgress: (done, total) => progress(done, total + records) });
+    const parts = await view.parts(0);
     const pairs: RowPairs[] = [];
     for (const tokens of others.slice(0, TEXTS)) {
-      const parts = await view.parts(0);
       const sent = await sentRows(bundle, await view.imitate(tokens, signal), virtualTokensOf(parts), signal);
       pairs.push({ sent, exact: await textRows(bundle, parts, tokens, signal) });
     }
     const known = {
       ...{ inverter, prior: new TextPrior(bundle.vocabSize, others), law: new RowLaw(pairs, matches[wire]) },
-      labels: (await cotangentsMissing(view)) === undefined && (await view.parts(0)).classifier === undefined,
+      labels: (await cotangentsMissing(view)) === undefined && parts.classifier === undefined,
     };
     const guesses: (readonly number[])[] = [];
     for (let at = 0; at < records; at++) {
