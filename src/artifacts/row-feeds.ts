@@ -5,21 +5,14 @@
  * read, and its cotangent is zero).
  */
 import { zeros } from '../tensor/floats.js';
+import { type PackedSequences, packedRows } from '../tensor/sequences.js';
 import { f32, type Tensor, tensor } from '../tensor/tensor.js';
-
-/** Sequences of rows. */
-export interface RowSequences {
-  /** Rows of each sequence, at least 1. */
-  readonly lengths: readonly number[];
-  /** What they are padded to: at least the longest. */
-  readonly sequence: number;
-}
 
 /** Whether a graph with these inputs takes packed rows. */
 export const takesPackedRows = (inputs: readonly string[]): boolean => inputs.includes('rowOfSlot');
 
 /** The sequences of padded rows, padding counted. @param shape [B, S, d] */
-export const wholeSequences = ([batch, sequence]: readonly number[]): RowSequences => ({
+export const wholeSequences = ([batch, sequence]: readonly number[]): PackedSequences => ({
   lengths: Array<number>(batch!).fill(sequence!),
   sequence: sequence!,
 });
@@ -28,7 +21,7 @@ export const wholeSequences = ([batch, sequence]: readonly number[]): RowSequenc
  * The feeds of packed rows.
  * @param rows [sum of lengths, d], or of whole sequences [B, S, d]
  */
-export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: RowSequences): Readonly<Record<string, Tensor>> {
+export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: PackedSequences): Readonly<Record<string, Tensor>> {
   const d = shape.at(-1)!;
   const count = data.length / d;
   const { lengths, sequence } = sequences;
@@ -42,8 +35,8 @@ export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: RowSe
 }
 
 /** `rowOfSlot` int64 [B, S] and `slotOfRow` int64 [R] of packed rows. */
-function packedIndices({ lengths, sequence }: RowSequences): Readonly<Record<'rowOfSlot' | 'slotOfRow', Tensor>> {
-  const count = lengths.reduce((sum, length) => sum + length, 0);
+function packedIndices({ lengths, sequence }: PackedSequences): Readonly<Record<'rowOfSlot' | 'slotOfRow', Tensor>> {
+  const count = packedRows(lengths);
   const slots = lengths.length * sequence;
   const rowOfSlot = new BigInt64Array(slots).fill(BigInt(count));
   const slotOfRow = new BigInt64Array(count < slots ? count + 1 : count);
@@ -61,9 +54,9 @@ function packedIndices({ lengths, sequence }: RowSequences): Readonly<Record<'ro
 }
 
 /** The rows of tokens alone, of a tensor [R, d] of packed rows; a view. */
-export function tokenRows({ shape, data }: Tensor<'float32'>, { lengths }: RowSequences): Tensor<'float32'> {
+export function tokenRows({ shape, data }: Tensor<'float32'>, { lengths }: PackedSequences): Tensor<'float32'> {
   const d = shape[1]!;
-  const count = lengths.reduce((sum, length) => sum + length, 0);
+  const count = packedRows(lengths);
   return f32([count, d], data.subarray(0, count * d));
 }
 

@@ -2,8 +2,9 @@
  * How a batch's rows cross. Where the gateway takes it, padding does not: rows are packed on the
  * way up, and padded again with zeros on the way down.
  */
-import { packedRows, packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../../src/protocol/wire/packed-rows.js';
+import { packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../../src/protocol/wire/packed-rows.js';
 import { concatRows } from '../../../src/tensor/floats.js';
+import { packedRows } from '../../../src/tensor/sequences.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 
 type Floats = Tensor<'float32'>;

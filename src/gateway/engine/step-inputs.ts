@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Dims, SpanKind } from '../../artifacts/manifest.js';
 import { packedFeeds, takesPackedRows, tokenRows, wholeSequences } from '../../artifacts/row-feeds.js';
-import { type PackedSequences, packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../protocol/wire/packed-rows.js';
+import { packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../protocol/wire/packed-rows.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
 import { tensorBytes } from '../../runtime/release.js';
+import type { PackedSequences } from '../../tensor/sequences.js';
 import type { DimPattern } from '../../tensor/shape.js';
 import { f32, type Tensor, tensor } from '../../tensor/tensor.js';
 

@@ -3,18 +3,8 @@
  * after another without padding, [sum of lengths, d]. A message may have either (split.proto).
  */
 import { zeros } from '../../tensor/floats.js';
+import { type PackedSequences, packedRows } from '../../tensor/sequences.js';
 import { f32, type Tensor } from '../../tensor/tensor.js';
-
-/** Sequences whose rows are packed. */
-export interface PackedSequences {
-  /** Rows of each sequence, at least 1. */
-  readonly lengths: readonly number[];
-  /** What they are padded to: at least the longest. */
-  readonly sequence: number;
-}
-
-/** Rows of all sequences together, without padding. */
-export const packedRows = (lengths: readonly number[]): number => lengths.reduce((sum, length) => sum + length, 0);
 
 /** Where each sequence begins among packed rows; last, where the rows end. */
 export function packedStarts(lengths: readonly number[]): readonly number[] {
