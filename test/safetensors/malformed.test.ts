@@ -4,9 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/safetensors/checkpoint.js';
+import { HeaderSyntaxError, parseHeaderText } from '../../src/safetensors/header-text.js';
 import { openSafetensors } from '../../src/safetensors/reader.js';
 import { decodeTensors, encodeTensors, readTensors } from '../../src/safetensors/tensors-file.js';
 import { f32 } from '../../src/tensor/tensor.js';
+import { thorough } from '../support/exhaustive.js';
 
 /** A file from its header's text, with as many bytes of data as asked for. */
 function file(header: string | Uint8Array, dataBytes = 0, claimedLength?: number | bigint): Uint8Array {
@@ -116,7 +118,14 @@ describe('safetensors: refuses', () => {
     });
   }
 
-  it('more than 262,144 tensors', () => {
+  it('more tensors than the limit', () => {
+    const entries = ['a', 'b', 'c'].map((name) => `"${name}":${one}`);
+    const parsed = (count: number) => parseHeaderText(`{${entries.slice(0, count).join(',')}}`, { maxTensors: 2, maxRank: 1 });
+    assert.equal(parsed(2).entries.size, 2);
+    assert.throws(() => parsed(3), new HeaderSyntaxError('it names more than 2 tensors'));
+  });
+
+  thorough('more than 262,144 tensors', () => {
     const empty = entry('F32', '[0]', '[0,0]');
     const header = `{${Array.from({ length: (1 << 18) + 1 }, (_, i) => `"${i}":${empty}`).join(',')}}`;
     assert.throws(() => decodeTensors(file(header), 'it'), { code: 'INVALID_SAFETENSORS', message: /more than 262144 tensors/ });

@@ -7,6 +7,7 @@ import { readRecord } from '../../../clients/typescript/data/records.js';
 import { type TokenizerAnswers, TokenizerProgram } from '../../../clients/typescript/data/tokenizer-program.js';
 import { TextTokenizer } from '../../../clients/typescript/index.js';
 import { packageRoot } from '../../../src/files/package-root.js';
+import { every } from '../../support/exhaustive.js';
 import { textFixture, tokenizerNames, tokenizerOf } from '../../support/tokenizer-grid.js';
 
 interface Cases {
@@ -39,12 +40,13 @@ function learn(program: TokenizerProgram, value: object): { readonly ids: readon
 
 describe('the text that transformers would see', function () {
   this.timeout(60_000);
+  const chats = every(2, cases.chats);
 
   for (const [index, name] of tokenizerNames.entries()) {
     it(`a ${name} tokenizer gives the ids of every conversation, and learns what the assistant wrote`, () => {
       for (const [template, source] of Object.entries(cases.templates)) {
         const program = new TokenizerProgram(tokenizerOf(name, source));
-        for (const { conversation, text, digests } of cases.chats.filter((chat) => chat.template === template)) {
+        for (const { conversation, text, digests } of chats.filter((chat) => chat.template === template)) {
           const { ids, learned } = learn(program, cases.conversations[conversation]!);
           const label = `${template}, ${conversation}: ${JSON.stringify(text)}, learned ${learned.join(' ')}`;
           assert.equal(`${digest(ids)} ${digest(learned)}`, digests[index], label);

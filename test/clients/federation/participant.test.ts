@@ -17,6 +17,7 @@ import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js
 import { CutlayerError, type ErrorCode } from '../../../src/errors.js';
 import type { FederationApi } from '../../../src/protocol/federation/federation-api.js';
 import type { ForwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import { depth } from '../../support/exhaustive.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
 
 const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);
@@ -93,10 +94,11 @@ describe('participants of a federation', function () {
     assert.deepEqual(other.recorded, recordedDefences(defended.all));
   });
 
-  for (const [name, steps] of [
+  const rates: readonly (readonly ['constant' | 'cosine', number | null])[] = [
     ['constant', null],
     ['cosine', 2],
-  ] as const)
+  ];
+  for (const [name, steps] of depth(rates, rates.slice(1)))
     it(`come to what plain training comes to when there is one of them, with rounds of ${steps ?? 'an epoch'} and a ${name} rate`, async () => {
       const training = { epochs: 1, steps, batchSize: 4, learningRate: 0.02, schedule: name };
       const settings = { cohort: { min: 1 }, secureAggregation: null, rounds: { count: 3, ...untimed }, training };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { EVALUATION_LENGTH, evaluationMetrics, evaluationSlices, metricIndex } from '../../../src/protocol/federation/payload.js';
 import { roundArithmetic } from '../../../src/protocol/federation/round-mechanism.js';
 import { CoordinatorRig, testManifest } from '../../support/coordinator-rig.js';
+import { depth } from '../../support/exhaustive.js';
 
 /** Metrics of 0.5 everywhere but the candidate's losses. */
 const losses = (candidate: number): Float32Array => {
@@ -48,7 +49,7 @@ describe('an impossible sum', () => {
   });
 
   it('is no sum of honest members at the ends of their range', async () => {
-    for (const candidate of [0, 1]) {
+    for (const candidate of depth([0, 1], [0])) {
       rig = await CoordinatorRig.start({
         manifest: testManifest({ rounds: { count: 1 } }),
         payloadOf: told(candidate, candidate, (at) => (at === 0 ? -8 : 8)),

@@ -160,7 +160,7 @@ describe('a round of secure aggregation', () => {
     });
   }
 
-  const many = depth(100, 70);
+  const many = depth(100, 40);
   it(`gives the right sum for ${many} participants of whom a third drop out, on the neighbour graph`, async function () {
     this.timeout(180_000);
     const table = new Table(many, {}, 'a hundred');
@@ -181,7 +181,7 @@ describe('a round of secure aggregation', () => {
         const table = new Table(n, { bits, length }, seed);
         await playDropping(table, Math.abs(seed) % (n - table.cohort.fewestSurvivors + 1), seed);
       }),
-      { seed: 31, numRuns: depth(40, 15) },
+      { seed: 31, numRuns: depth(40, 8) },
     );
   });
 
