@@ -26,6 +26,8 @@ export interface VendorView {
   /** Whether a gateway has answered. */
   readonly answered: boolean;
   record(index: number): Promise<SeenRecord>;
+  /** Tokens of a record that are labels; of a class the place after the last token. */
+  labelled(index: number): readonly number[];
   /** Texts of the same kind that are not audited, as tokens. */
   readonly others: readonly (readonly number[])[];
   /** Of everything random. */

@@ -105,10 +105,10 @@ export async function audit(options: AuditOptions): Promise<AuditReport> {
   };
 }
 
-function shownRecord({ examples, own, text }: Truth, at: number, which: number, results: readonly AttackResult[]): ShownRecord {
+function shownRecord({ sent, own, text }: Truth, at: number, which: number, results: readonly AttackResult[]): ShownRecord {
   const texts = (tokens: Iterable<number>): readonly string[] => Array.from(tokens, (token) => text([token]));
   const guesses = results.flatMap(({ id, shown }) => (shown?.[which] === undefined ? [] : [[id, texts(shown[which])] as const]));
-  return { planted: at >= own, sent: texts(examples[at]!.tokenIds), guesses: Object.fromEntries(guesses) };
+  return { planted: at >= own, sent: texts(sent[at]!.tokenIds), guesses: Object.fromEntries(guesses) };
 }
 
 /**
@@ -135,16 +135,17 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
   // From here on the directory is this audit's.
   await parts.part('begun', async () => true);
   const trace = new Trace(join(dir, 'trace'));
+  const drawn = (records: readonly Example[]) => defences.relabelled(records, { classes: adapter.labels?.length, most }).examples;
   // Labels are drawn from all of the data.
-  const drawn = defences.relabelled([...examples, ...others], { classes: adapter.labels?.length, most }).examples;
-  const sent = [...drawn.slice(0, examples.length), ...all.slice(examples.length)];
+  const sent = [...drawn([...examples, ...others]).slice(0, examples.length), ...all.slice(examples.length)];
   await takeTrace({
     ...{ bundle, connection, answered, adapter, defences, examples: sent, trace, signal },
     onProgress: (done, total) => onProgress?.('sending: record', done, total),
   });
   const candidates = await takeCandidates({
-    ...{ bundle, connection, answered, adapter, defences, members: examples, nonMembers: answered ? nonMembers : [] },
-    ...{ trace, dir, signal, onProgress },
+    ...{ bundle, connection, answered, adapter, defences, trace, dir, signal, onProgress },
+    // With drawn labels, all of them: otherwise these would tell the two kinds apart.
+    ...{ members: sent.slice(0, examples.length), nonMembers: answered ? drawn(nonMembers) : [] },
   });
   const imitation = new Listening({
     ...{ bundle, connection: offlineConnection(bundle, connection.wireDtype), answered: false, defences: twin },
@@ -153,13 +154,14 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
     view: {
       ...{ bundle, wire: connection.wireDtype, records: all.length, answered },
       record: (index) => trace.read(index),
+      labelled: (index) => labelledTokens(sent[index]!, adapter.labels !== undefined),
       ...{ others: others.map(({ tokenIds }) => [...tokenIds]), seed },
       imitate: async (tokens, stop) => (await imitation.step(textOf(tokens), await partsFor(adapter, all[0]!), stop)).rows,
       parts: (index) => partsFor(adapter, all[index]!),
       ...{ fresh: options.fresh, candidates },
     },
     truth: {
-      ...{ examples: all, own: examples.length, planted, classes: adapter.labels?.length, seed },
+      ...{ examples: all, sent, own: examples.length, planted, classes: adapter.labels?.length, seed },
       text: (ids) => tokenizer?.decode([...ids]) ?? ids.join(' '),
     },
     parts,
@@ -170,6 +172,11 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
 function textOf(tokens: readonly number[]): Example {
   const labelMask = new Uint8Array(tokens.length).fill(1, Math.min(1, tokens.length - 1));
   return { ...{ tokenIds: Int32Array.from(tokens), labelMask, promptLength: 1, classLabel: 0, source: 'imitation' } };
+}
+
+/** As `predictedTokens` numbers them. */
+function labelledTokens({ tokenIds, labelMask }: Example, classes: boolean): readonly number[] {
+  return classes ? [tokenIds.length] : [...tokenIds.keys()].filter((token) => labelMask[token] === 1);
 }
 
 function modelOf({ identity, dims }: ClientBundle): Pick<AuditReport, 'backboneDigest' | 'cut'> {

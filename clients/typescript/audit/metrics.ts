@@ -61,10 +61,10 @@ export function constantGuess(values: readonly number[]): number {
   return Math.max(0, ...counts.values()) / values.length;
 }
 
-/** Tokens, texts and planted entities that a guess of each record's tokens has recovered. */
+/** What a guess of each record's tokens has of tokens and texts that were sent, and of entities. */
 export function tokenMeasures(guesses: readonly (readonly number[])[], truth: Truth): readonly Measure[] {
-  const { examples, own, planted, text, seed } = truth;
-  const ids = examples.map(({ tokenIds }) => [...tokenIds]);
+  const { sent, own, planted, text, seed } = truth;
+  const ids = sent.map(({ tokenIds }) => [...tokenIds]);
   const [ownIds, ownGuesses] = [ids.slice(0, own), guesses.slice(0, own)];
   const tokens = ownIds.map((wanted, at) => ({
     right: wanted.filter((id, token) => ownGuesses[at]?.[token] === id).length,
@@ -109,7 +109,7 @@ export interface LabelGuess {
   readonly label: number;
 }
 
-/** Labels that a guess has right, of those that cross: a row stands for each. */
+/** A record's own labels that a guess has right, whatever labels were sent. */
 export function labelMeasures(guesses: readonly (readonly LabelGuess[])[], truth: Truth): readonly Measure[] {
   const { examples, own, classes, seed } = truth;
   const wanted = examples.slice(0, own).map((example) => labelsOf(example, classes !== undefined));

@@ -18,7 +18,7 @@ export function parseRecorded(value: unknown): readonly RecordedDefence[] {
 }
 
 /** Those that act on labels alone. */
-const ofLabels: readonly string[] = ['label-noise'];
+export const ofLabels: readonly string[] = ['label-noise'];
 
 /**
  * What to tell where an adapter is used with other defences than it was trained with.

@@ -68,25 +68,43 @@ describe('an audit of redacted texts', () => {
 });
 
 describe('an audit of labels that are drawn anew', () => {
-  it('recovers every label without noise, and with it just those that were kept', async () => {
+  it('recovers every token that was sent, and of the labels just those that were kept', async () => {
     const rig = await auditRig('llama-tiny', {}, true);
     try {
       const file = join(rig.dir, 'labels.jsonl');
       writeNotes(file, 16, 4);
       const all = await loadExamples(file, rig.bundle.tokenizer, { maxLength: 56 });
       const [examples, others] = [all.slice(0, 6), all.slice(6)];
-      const found = async (name: string, defences?: Defences): Promise<number> => {
-        const options = { only: ['A3' as const], examples, others, planted: 0, ...(defences && { defences }) };
-        return values((await rig.run(name, options)).attackers, 'A3', 'labels recovered')[0]!;
+      const found = async (name: string, defences?: Defences): Promise<readonly number[]> => {
+        const options = {
+          only: ['A0' as const, 'A3' as const, 'A5' as const],
+          examples,
+          others,
+          planted: 0,
+          ...(defences && { defences }),
+        };
+        const { attackers } = await rig.run(name, options);
+        const of = (id: string, metric: string) => values(attackers, id, metric)[0]!;
+        return [of('A0', tokens), of('A5', 'records whose number of tokens is known'), of('A3', 'labels recovered')];
       };
-      assert.equal(await found('as they are'), 1);
+      assert.deepEqual(await found('as they are'), [1, 1, 1]);
       const drawn = new Defences([], undefined, undefined, labelNoise({ epsilon: 0.5, secret: NoiseSecret.parse('8'.repeat(64), 'test') }));
       const sent = drawn.relabelled(all, { classes: undefined, most: 60 }).examples;
       const labels = examples.map((example) => labelsOf(example, false));
       const kept = labels.map((own, at) => [...own].filter(([token, label]) => labelsOf(sent[at]!, false).get(token) === label).length);
       const share = kept.reduce((sum, count) => sum + count, 0) / labels.reduce((sum, { size }) => sum + size, 0);
-      assert.equal(await found('drawn', drawn), share);
+      assert.ok(examples.some(({ tokenIds }, at) => tokenIds.length !== sent[at]!.tokenIds.length));
+      // All that was sent comes back: it is another truth than that of the records.
+      assert.deepEqual(await found('drawn', drawn), [1, 1, share]);
       assert.ok(share < 0.7, `${share}`);
+      const nonMembers = others.slice(0, 4);
+      const { view } = await rig.open('asked about', { examples, others, nonMembers, planted: 0, defences: drawn });
+      const asked = [...sent.slice(0, 6), ...drawn.relabelled(nonMembers, { classes: undefined, most: 60 }).examples];
+      // With labels of their own, those that have not trained would be told by that alone.
+      assert.deepEqual(
+        view.candidates.map(({ example }) => example.tokenIds),
+        asked.map(({ tokenIds }) => tokenIds),
+      );
     } finally {
       await rig.close();
     }

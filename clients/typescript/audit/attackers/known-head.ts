@@ -83,13 +83,13 @@ async function behindTop(view: VendorView, seen: SeenRecord, parts: StepParts, s
   return [...found].map(([row, label]) => ({ token: head.classifier === undefined ? tokens[row]! : 0, label }));
 }
 
-/** Why an attacker of cotangents cannot run; undefined: it can. */
+/** Why an attacker of the head's own cotangents cannot run; undefined: it can. */
 export async function cotangentsMissing(view: VendorView): Promise<string | undefined> {
-  if (!view.answered) return 'nothing was answered, so no cotangent was sent; run it with a gateway';
   return behindTopBlocks(view.bundle) ?? (await noCotangents(view));
 }
 
-async function noCotangents(view: VendorView): Promise<string | undefined> {
+/** The same of cotangents as they cross. */
+export async function noCotangents(view: VendorView): Promise<string | undefined> {
   if (!view.answered) return 'nothing was answered, so no cotangent was sent; run it with a gateway';
   if ((await view.record(0)).cotangents === undefined) return 'this adapter trains nothing below the head, so no cotangent was sent';
   return undefined;

@@ -30,10 +30,9 @@ export const lengths = attacker<readonly Sizes[]>({
     }
     return sizes;
   },
-  score(guess, { examples, own, classes, seed }) {
-    const records = examples.slice(0, own);
-    const tokens = records.map(({ tokenIds }) => tokenIds.length);
-    const labels = records.map((example) => labelsOf(example, classes !== undefined).size);
+  score(guess, { examples, sent, own, classes, seed }) {
+    const tokens = sent.slice(0, own).map(({ tokenIds }) => tokenIds.length);
+    const labels = examples.slice(0, own).map((example) => labelsOf(example, classes !== undefined).size);
     const wanted = guess.slice(0, own);
     const look = wanted.map((sizes) => `${sizes.tokens} ${sizes.wanted}`);
     const middle = [...labels].sort((a, b) => a - b)[Math.floor(labels.length / 2)]!;

@@ -2,6 +2,7 @@
 import { exposure, exposureAt } from '../../../../src/artifacts/exposure.js';
 import type { AuditReport } from '../../audit/audit.js';
 import { defenceText } from '../../defences/defence.js';
+import { ofLabels } from '../../defences/recorded.js';
 import { columns, percent } from '../text-layout.js';
 
 /** One line each. */
@@ -19,6 +20,9 @@ export function auditLines(report: AuditReport): readonly string[] {
       `${adapter.method}${adapter.fresh ? ' (fresh)' : ''}, ${adapter.virtualTokens} virtual tokens`,
     `${records.own} records, ${records.tokens.toLocaleString('en-US')} tokens, and ${records.planted} planted records`,
     `defences: ${defences.length === 0 ? 'none' : defences.map(defenceText).join(', ')}`,
+    ...(defences.some(({ name }) => ofLabels.includes(name))
+      ? ['Tokens are judged by what was sent, with the labels that were drawn; labels by those that the records have.']
+      : []),
     '',
     ...(rows.length === 0
       ? []
