@@ -26,6 +26,9 @@ import { benchInstructions } from './instructions/instructions.js';
 import { benchStepMemory } from './instructions/step-memory.js';
 import type { InstructionSize } from './instructions/workload.js';
 import { benchMethods, benchWireDtypes } from './methods.js';
+import { benchDecoys } from './privacy/decoys.js';
+import { benchMasking } from './privacy/masking.js';
+import { benchTrainedBlocks } from './privacy/trained-blocks.js';
 import { Report } from './report.js';
 import { benchSecAgg } from './secagg.js';
 import type { Model } from './session.js';
@@ -48,11 +51,17 @@ const sections = [
   'drafts',
   'soak',
   'hostile',
+  'masking',
+  'decoys',
+  'trained-blocks',
 ] as const;
+
+/** Sections that run only when they are named. */
+const onlyNamed: ReadonlySet<string> = new Set(['soak', 'hostile', 'masking', 'decoys', 'trained-blocks']);
 
 const program = new Command('npm run bench --')
   .description('Measure Cutlayer against named baselines; run it on a quiet machine.')
-  .argument('[sections...]', `of ${sections.join(', ')}; default: all`)
+  .argument('[sections...]', `of ${sections.join(', ')}; default: all but ${[...onlyNamed].join(', ')}`)
   .option('--rounds <n>', 'paired repetitions; medians are reported', Number, 5)
   .option('--python <path>', 'python with torch, transformers and peft for the PEFT baseline', 'python3')
   .option('--small', 'GPT-2-small shape only')
@@ -74,7 +83,7 @@ const options = program.opts<{
   connections: number;
   dir: string;
 }>();
-const wanted = new Set(program.args.length > 0 ? program.args : sections.filter((section) => section !== 'soak' && section !== 'hostile'));
+const wanted = new Set(program.args.length > 0 ? program.args : sections.filter((section) => !onlyNamed.has(section)));
 
 // The allocator reads its settings at process start, so this process restarts with them.
 if (process.env.GLIBC_TUNABLES === undefined) {
@@ -94,6 +103,9 @@ const report = new Report();
 const { rounds, python } = options;
 if (wanted.delete('soak')) await benchSoak(report, await packed(gpt2Tiny), options.minutes);
 if (wanted.delete('hostile')) await benchHostile(report, await packed(gpt2Tiny), options.connections);
+if (wanted.delete('masking')) await benchMasking(report);
+if (wanted.delete('decoys')) await benchDecoys(report);
+if (wanted.delete('trained-blocks')) await benchTrainedBlocks(report);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('decode'))

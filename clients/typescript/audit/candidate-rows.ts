@@ -3,9 +3,11 @@
  * time. The tokens before them are the same for all: so they go through once, where a soft prompt
  * goes.
  */
+
+import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import { concatRows } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
-import type { StepParts } from '../adapters/adapter.js';
+import type { Feeds, FloatFeeds, StepParts } from '../adapters/adapter.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import { layersOf } from '../model/split-step.js';
 
@@ -22,8 +24,8 @@ export class CandidateRows {
   /** Rows before the next token: the soft prompt's, and those of chosen tokens. */
   #before: Floats | undefined;
 
-  /** @param parts Virtual tokens that come before the text. */
-  constructor(bundle: ClientBundle, parts: Pick<StepParts, 'softPrompt' | 'prefix'>) {
+  /** @param parts Virtual tokens before the text, and the blocks' trained weights, if known. */
+  constructor(bundle: ClientBundle, parts: Pick<StepParts, 'softPrompt' | 'prefix' | 'blockWeights'>) {
     this.#bundle = bundle;
     this.#parts = parts;
     this.#before = parts.softPrompt;
@@ -42,7 +44,7 @@ export class CandidateRows {
     if (prefix !== undefined) return this.#behindPrefix(own, layersOf(prefix, 0, this.#bundle.dims.bottom), signal);
     const kind = this.#before === undefined ? 'none' : 'softPrompt';
     const feeds = { inputsEmbeds: f32([candidates.length, 1, d], own.data), ...(this.#before && { softPrompt: this.#before }) };
-    const { hiddenStates } = await this.#bundle.spanForward({ span: 'bottom', kind, trained: false }, feeds, signal);
+    const { hiddenStates } = await this.#forward(kind, feeds, signal);
     return f32([candidates.length, d], hiddenStates!.data);
   }
 
@@ -59,6 +61,13 @@ export class CandidateRows {
     return next;
   }
 
+  async #forward(kind: SpanKind, feeds: Feeds, signal?: AbortSignal): Promise<FloatFeeds> {
+    const { blockWeights } = this.#parts;
+    const trained = this.#bundle.holdsSome('bottom', blockWeights);
+    const weights = trained ? await this.#bundle.spanWeights('bottom', blockWeights!) : {};
+    return this.#bundle.spanForward({ span: 'bottom', kind, trained }, { ...feeds, ...weights }, signal);
+  }
+
   async #behindPrefix(own: Floats, prefix: Floats, signal?: AbortSignal): Promise<Floats> {
     const [count, d] = own.shape as [number, number];
     const before = this.#before?.data ?? new Float32Array(0);
@@ -68,8 +77,7 @@ export class CandidateRows {
       rows.set(before, at * size);
       rows.set(own.data.subarray(at * d, (at + 1) * d), at * size + before.length);
     }
-    const variant = { span: 'bottom', kind: 'prefix', trained: false } as const;
-    const { hiddenStates } = await this.#bundle.spanForward(variant, { inputsEmbeds: f32([count, size / d, d], rows), prefix }, signal);
+    const { hiddenStates } = await this.#forward('prefix', { inputsEmbeds: f32([count, size / d, d], rows), prefix }, signal);
     const last = new Float32Array(count * d);
     for (let at = 0; at < count; at++) last.set(hiddenStates!.data.subarray((at + 1) * size - d, (at + 1) * size), at * d);
     return f32([count, d], last);

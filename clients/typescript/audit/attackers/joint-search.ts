@@ -123,7 +123,8 @@ async function searched(view: VendorView, known: Knowledge, at: number, { signal
 
 /** Before the first token. */
 async function begun({ bundle, parts }: VendorView, at: number): Promise<Behind> {
-  if (bundle.dims.bottom > 0) return new CandidateRows(bundle, await parts(at));
+  const { blockWeights: _, ...given } = await parts(at);
+  if (bundle.dims.bottom > 0) return new CandidateRows(bundle, given);
   const table: Behind = { width: MOST_CANDIDATES, run: (candidates) => bundle.embed(candidates), after: async () => table };
   return table;
 }

@@ -3,6 +3,7 @@
  * token through them, and keeps the one whose row is nearest to the row that was sent. Then it goes
  * on with the next token. Without noise a candidate's row is that row, and the search is exact.
  */
+import type { StepParts } from '../../adapters/adapter.js';
 import { type AttackRun, attacker, type VendorView } from '../attacker.js';
 import { CandidateRows } from '../candidate-rows.js';
 import { LikelyTokens } from '../likely-tokens.js';
@@ -33,7 +34,7 @@ export const prefixSearch = attacker<readonly (readonly number[])[]>({
     const likely = await LikelyTokens.open(view.bundle, run.signal);
     const guesses: (readonly number[])[] = [];
     for (let at = 0; at < view.records; at++) {
-      guesses.push(await run.kept(`record ${at}`, () => searched(view, likely, at, run)));
+      guesses.push(await run.kept(`record ${at}`, () => throughBlocks(view, likely, at, run)));
       run.progress(at + 1, view.records);
     }
     return guesses;
@@ -41,10 +42,28 @@ export const prefixSearch = attacker<readonly (readonly number[])[]>({
   score: tokenMeasures,
 });
 
-async function searched(view: VendorView, likely: LikelyTokens, at: number, { signal }: AttackRun): Promise<readonly number[]> {
+/** What training has made of the held blocks is a secret: no vendor needs to have it. */
+async function throughBlocks(view: VendorView, likely: LikelyTokens, at: number, { signal }: AttackRun): Promise<readonly number[]> {
+  const { blockWeights: _, ...parts } = await view.parts(at);
+  return prefixTokens(view, likely, { at, parts, signal });
+}
+
+/** What is searched: a record, through blocks with these trained weights, if any. */
+export interface SearchedRecord {
+  readonly at: number;
+  readonly parts: Pick<StepParts, 'softPrompt' | 'prefix' | 'blockWeights'>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tokens of a record. */
+export async function prefixTokens(
+  view: Pick<VendorView, 'bundle' | 'wire' | 'record'>,
+  likely: LikelyTokens,
+  { at, parts, signal }: SearchedRecord,
+): Promise<readonly number[]> {
   const { rows } = await view.record(at);
   const [count, d] = rows.shape as [number, number];
-  const behind = new CandidateRows(view.bundle, await view.parts(at));
+  const behind = new CandidateRows(view.bundle, parts);
   const guess: number[] = [];
   for (let place = 0; place < count; place++) {
     const row = rows.data.subarray(place * d, (place + 1) * d);
