@@ -1,6 +1,6 @@
 /** Compiled graphs against the GEMM-only floor, and the saving of computing prompt rows once. */
 import { join } from 'node:path';
-import { wholeFeeds } from '../src/artifacts/row-feeds.js';
+import { firstRows, wholeFeeds } from '../src/artifacts/row-feeds.js';
 import { loadBackbone } from '../src/artifacts/store.js';
 import { openGraphs, type SessionHost } from '../src/runtime/graphs.js';
 import type { NamedTensors } from '../src/runtime/protocol.js';
@@ -148,6 +148,7 @@ function stepInputs(names: readonly string[], hiddenSize: number, { batch, seque
   const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) => BigInt(virtualTokens + i));
   return {
     ...wholeFeeds(random([batch, sequence, hiddenSize], 1), names),
+    cotangentRows: firstRows(0),
     softPrompt: random([virtualTokens, hiddenSize], 2),
     positions: { dtype: 'int64', shape: [positions.length], data: positions },
   };

@@ -18,7 +18,7 @@ export const wholeSequences = ([batch, sequence]: readonly number[]): PackedSequ
 });
 
 /**
- * The feeds of packed rows.
+ * The feeds of packed rows, and of a vjp the choice of every token's row.
  * @param rows [sum of lengths, d], or of whole sequences [B, S, d]
  */
 export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: PackedSequences): Readonly<Record<string, Tensor>> {
@@ -31,7 +31,15 @@ export function packedFeeds({ shape, data }: Tensor<'float32'>, sequences: Packe
     hiddenStates.data.set(data);
     hiddenStates.data.copyWithin(count * d, 0, d);
   }
-  return { hiddenStates, ...packedIndices(sequences) };
+  return { hiddenStates, ...packedIndices(sequences), cotangentRows: firstRows(count) };
+}
+
+/** `cotangentRows` of a vjp that is to give the cotangents of the first rows: int64 [count]. */
+export function firstRows(count: number): Tensor<'int64'> {
+  const rows = new BigInt64Array(count);
+  const words = new Uint32Array(rows.buffer);
+  for (let row = 0; row < count; row++) words[2 * row] = row;
+  return tensor('int64', [count], rows);
 }
 
 /** `rowOfSlot` int64 [B, S] and `slotOfRow` int64 [R] of packed rows. */

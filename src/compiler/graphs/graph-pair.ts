@@ -44,15 +44,22 @@ export function functionPair(compute: (input: MakeInput, g: GraphBuilder) => Val
 /**
  * Differentiates and cuts a step.
  * @param output [N, d]; the vjp takes `cotangent` of that shape
- * @param wrt the inputs to differentiate by; the vjp gives `<name>Cotangent` of each
+ * @param wrt the values to differentiate by
+ * @param named what the vjp gives, from the cotangents; by default each as `<name>Cotangent`
  */
-export function partitionStep(g: GraphBuilder, output: Value, wrt: Readonly<Record<string, Value | undefined>>): Partition {
+export function partitionStep<Name extends string>(
+  g: GraphBuilder,
+  output: Value,
+  wrt: Readonly<Record<Name, Value | undefined>>,
+  named: (found: Readonly<Record<Name, Value>>) => Values = cotangentNames,
+): Partition {
   const cotangent = g.input('cotangent', 'float32', output.shape);
-  const given = Object.entries(wrt).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  const given = Object.entries<Value | undefined>(wrt).filter((entry): entry is [string, Value] => entry[1] !== undefined);
   const found = vjp(g, { outputs: [output], cotangents: [cotangent], wrt: given.map(([, value]) => value) });
-  return partition(g, {
-    outputs: { output },
-    cotangents: [cotangent],
-    cotangentOutputs: Object.fromEntries(given.map(([name], at) => [`${name}Cotangent`, found[at]!])),
-  });
+  const byName = Object.fromEntries(given.map(([name], at) => [name, found[at]!]));
+  return partition(g, { outputs: { output }, cotangents: [cotangent], cotangentOutputs: named(byName as Record<Name, Value>) });
+}
+
+function cotangentNames(found: Values): Values {
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [`${name}Cotangent`, value]));
 }

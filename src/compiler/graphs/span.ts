@@ -12,8 +12,11 @@ import { multiplyDims, symbol } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import { type Spans, spansOf } from './cut.js';
 
-/** The symbolic dims of every graph: batch, sequence, virtual tokens, wanted rows, packed rows. */
-export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol('N'), R: symbol('R') };
+/**
+ * The symbolic dims of every graph: batch, sequence, virtual tokens, wanted rows, packed rows, and
+ * those of them whose cotangents are wanted.
+ */
+export const dims = { B: symbol('B'), S: symbol('S'), P: symbol('P'), N: symbol('N'), R: symbol('R'), W: symbol('W') };
 
 /** The names of each part's inputs, and whether its output is the rows at an input `positions`. */
 export const parts = {
@@ -35,6 +38,8 @@ export interface Span {
    */
   readonly wrt: Readonly<Record<string, Value>>;
   readonly layout: RowLayout;
+  /** The soft prompt's rows and the text's, as they enter: [P + R, d]. */
+  readonly entering: Value;
   /** [R, d], or [N, d] where only some are wanted. */
   readonly rows: Value;
 }
@@ -58,14 +63,15 @@ export function buildSpan(decoder: DecoderGraph, cut: Cut, part: keyof Spans, ki
   const prompt = kind === 'softPrompt' ? g.input(names.softPrompt, 'float32', [P, spec.hiddenSize]) : undefined;
   const { numKvHeads, headDim } = spec.attention;
   const prefix = kind === 'prefix' && first < end ? g.input('prefix', 'float32', [end - first, 2, P, numKvHeads, headDim]) : undefined;
-  let rows = prompt === undefined ? text : joinRows(g, { prompt, text });
+  const entering = prompt === undefined ? text : joinRows(g, { prompt, text });
+  let rows = entering;
   if (addsPositions(spec, part)) {
     // A prefix of no block is not fed, so P comes from an input of its own.
     const count = kind === 'prefix' && prefix === undefined ? g.input('numVirtualTokens', 'int64', []) : g.dim(layout.virtualTokens);
     rows = addLearnedPositions(decoder, rows, rowPositions(g, layout, count));
   }
   const wrt = { [names.hiddenStates]: hiddenStates, ...(prompt && { [names.softPrompt]: prompt }), ...(prefix && { prefix }) };
-  return { wrt, layout, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix }) };
+  return { wrt, layout, entering, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix }) };
 }
 
 /** All rows, split: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */

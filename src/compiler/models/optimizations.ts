@@ -16,6 +16,11 @@ export interface Optimizations {
    * padded sequences. Otherwise they take [batch, sequence, d], and every op runs on padding too.
    */
   readonly packedRows: boolean;
+  /**
+   * The vjp of a backbone with virtual tokens is told which text rows' cotangents are wanted. It
+   * leaves out what its first block computes for others alone. It needs `packedRows`.
+   */
+  readonly wantedCotangents: boolean;
 }
 
-export const optimizations: Optimizations = { queryHalves: true, packedRows: true };
+export const optimizations: Optimizations = { queryHalves: true, packedRows: true, wantedCotangents: true };

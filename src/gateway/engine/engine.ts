@@ -35,7 +35,16 @@ import { packedGraphs } from './packed-graphs.js';
 import { requireMemory, requireTime } from './refusals.js';
 import { RowRates } from './row-rates.js';
 import { type HeldCall, Scheduler, type SchedulerStats } from './scheduler.js';
-import { type CheckedInputs, paddedShape, paddingBytes, sentCotangent, stepDigest, stepFeeds, stepInputBytes } from './step-inputs.js';
+import {
+  type CheckedInputs,
+  paddedShape,
+  paddingBytes,
+  sentCotangent,
+  stepDigest,
+  stepFeeds,
+  stepInputBytes,
+  vjpFeeds,
+} from './step-inputs.js';
 import { type Cotangents, joinCotangents, joinOutputs, rowsOf, type StepSlice, sliceStep } from './step-slices.js';
 import { StepStore, type StepStoreStats } from './step-store.js';
 import { KeyedTurns } from './turns.js';
@@ -604,7 +613,7 @@ export class BackboneEngine {
       // The caller may have gone while the forward ran again.
       throwIfCancelled(step.signal);
       // The step keeps its inputs, so they are copied; residuals and cotangent are transferred.
-      const kept = Object.entries(stepFeeds(inputs, vjp.inputs)).map(([name, value]): [string, Tensor] => [
+      const kept = Object.entries(vjpFeeds(inputs, vjp.inputs, step.wantHiddenStates)).map(([name, value]): [string, Tensor] => [
         name,
         { ...value, data: value.data.slice() },
       ]);

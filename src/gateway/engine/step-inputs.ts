@@ -1,7 +1,7 @@
 /** The inputs of one step: shapes, digest, size, and the feeds of a graph. */
 import { createHash } from 'node:crypto';
 import type { Dims, SpanKind } from '../../artifacts/manifest.js';
-import { packedFeeds, takesPackedRows, tokenRows, wholeSequences } from '../../artifacts/row-feeds.js';
+import { firstRows, packedFeeds, takesPackedRows, tokenRows, wholeSequences } from '../../artifacts/row-feeds.js';
 import { packedStarts, packRows, paddedStarts, padRows, renumbered } from '../../protocol/wire/packed-rows.js';
 import type { NamedTensors } from '../../runtime/protocol.js';
 import { tensorBytes } from '../../runtime/release.js';
@@ -98,6 +98,12 @@ function stepTensors({ hiddenStates, adapter, positions }: CheckedInputs): Named
 export function stepFeeds(inputs: CheckedInputs, names: readonly string[]): NamedTensors {
   const feeds = { ...stepTensors(inputs), ...rowFeeds(inputs, names) };
   return Object.fromEntries(Object.entries(feeds).filter(([name]) => names.includes(name)));
+}
+
+/** Those of a vjp. @param wantHiddenStates whether the hidden states' cotangents are wanted */
+export function vjpFeeds(inputs: CheckedInputs, names: readonly string[], wantHiddenStates: boolean): NamedTensors {
+  const feeds = stepFeeds(inputs, names);
+  return wantHiddenStates || !names.includes('cotangentRows') ? feeds : { ...feeds, cotangentRows: firstRows(0) };
 }
 
 /** The feeds in another form than that in which the step's rows are kept. */
