@@ -1,5 +1,5 @@
 /** The demo's model behind a gateway of this process, its notes, and adapters trained on some. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Adapter } from '../../clients/typescript/adapters/adapter.js';
@@ -44,9 +44,12 @@ export async function openDemoModel(bottom: number): Promise<DemoModel> {
     pack({ checkpointDir: join(demo, 'backbone/checkpoint'), outDir, bottom, top: 0 }),
   );
   const bundle = await ClientBundle.open(bundleDir);
-  const gateway = await startTestGateway({ backboneDir });
-  const connection = await connect({ address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token() });
   const dir = await mkdtemp(join(tmpdir(), 'cutlayer-privacy-'));
+  // Masks of noise are more directions of a text than a vendor allows, unless it says so.
+  const protection = join(dir, 'protection.yaml');
+  await writeFile(protection, 'default:\n  directions-per-input: off\n');
+  const gateway = await startTestGateway({ backboneDir, start: { protection } });
+  const connection = await connect({ address: gateway.gateway.listen, ca: gateway.ca.toString(), token: await gateway.token() });
   let audits = 0;
   const examples = (file: string) => loadExamples(join(demo, file), bundle.tokenizer, { maxLength: 128 });
   return {

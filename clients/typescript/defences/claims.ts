@@ -25,5 +25,8 @@ export const choiceClaims = {
   '--method classification-head':
     'The head is made and trained here, and its values are in no message: a vendor without it tells which labels are the same, not what they are called. ' +
     'The audit gives it to A3 all the same.',
+  '--method lora':
+    'What training makes of held blocks is in no message: a search through the blocks as the vendor made them finds fewer tokens. ' +
+    'An attacker that learns from other texts through those blocks finds most all the same, and the first steps of training show theirs.',
   '--wire int8': 'Nothing: values are rounded for smaller messages, and attackers find tokens and labels all the same.',
 } as const satisfies Readonly<Record<string, string>>;
