@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { trainedDefences } from '../../clients/typescript/adapters/trained-on.js';
+import { parseRecorded } from '../../clients/typescript/defences/recorded.js';
 import { flatValues } from '../../clients/typescript/federation/federated-adapter.js';
 import { MemberStore } from '../../clients/typescript/federation/member-store.js';
 import { ClientBundle, loadAdapter } from '../../clients/typescript/index.js';
@@ -85,8 +87,10 @@ thoroughSuite('a federation of processes', function () {
     ],
     ...['--data', join(dir, `${site}.jsonl`), '--held-out', join(dir, `${site}-held-out.jsonl`), '--checkpoint-every', '2'],
   ];
+  /** One of them asks for noise of its own. */
+  const noise = ['--token-noise', '0.1', '--label-noise', '6'];
   const start = (site: string): FederateProcess => {
-    const member = new FederateProcess(flags(site));
+    const member = new FederateProcess([...flags(site), ...(site === 'north' ? noise : [])]);
     members.push(member);
     return member;
   };
@@ -108,6 +112,11 @@ thoroughSuite('a federation of processes', function () {
     assert.ok(steps.length > 0 && steps[0]! >= 3, `went on from its checkpoint with step ${steps[0]}`);
     const summary = again.events.at(-1);
     assert.ok(summary?.type === 'summary' && summary.stopped === 'finished' && summary.rounds === 2, JSON.stringify(summary));
+    assert.match(again.errors, /^token-noise: \(token, epsilon \d+\.\d{3}, delta 1e-5\) each time/m);
+    assert.match(again.errors, /^note: label-noise: \(label, epsilon 6, delta 0\)/m);
+    assert.doesNotMatch(east.errors, /-noise/);
+    const recorded = async (site: string) => parseRecorded(await trainedDefences(join(dir, site, 'adapter'))).map(({ name }) => name);
+    assert.deepEqual([await recorded('north'), await recorded('east')], [['label-noise', 'token-noise'], []]);
     const aggregates = again.events.filter((event) => event.type === 'aggregate');
     assert.deepEqual(
       aggregates.map(({ participants }) => participants.toSorted()),

@@ -64,7 +64,7 @@ export const defenceOptions = {
       optional(
         path(
           'file',
-          'the secret of the noise, 64 hexadecimal digits; made when missing (default: train keeps one in --out, others forget it)',
+          'the secret of the noise, 64 hexadecimal digits; made when missing (default: train keeps one in --out, federate in --state-dir, others forget it)',
         ),
       ),
     ),

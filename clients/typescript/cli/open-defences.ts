@@ -79,7 +79,7 @@ async function tokenNote({ method }: Partial<DefenceFlags> & { readonly method?:
   const { tokenGuarantee } = await import('../defences/token-guarantee.js');
   if (method?.split('+').includes('trainable-tokens'))
     return 'token-noise: (token, no bound on epsilon): rows of trained tokens change from step to step under the same noise';
-  return `token-noise: ${tokenGuarantee(noise, delta)} each time that a record is sent anew: once a run of train, once more for each command after it`;
+  return `token-noise: ${tokenGuarantee(noise, delta)} each time that a record is sent under noise of its own: once for a run of train or a federation, once more for each other command`;
 }
 
 /** What defences guarantee, with unit, epsilon and delta: those that draw noise by a law. */

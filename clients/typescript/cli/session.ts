@@ -31,7 +31,12 @@ export interface Session {
 
 /** A connection's flags, and how commands that read conversations render them. */
 type SessionFlags = ConnectionFlags &
-  Partial<DefenceFlags> & { readonly chatTemplate?: string | undefined; readonly draftModel?: string | undefined };
+  Partial<DefenceFlags> & {
+    readonly chatTemplate?: string | undefined;
+    readonly draftModel?: string | undefined;
+    /** What is trained, where guarantees depend on it. */
+    readonly method?: string;
+  };
 
 /** Runs a job with an open session, which ctrl-C ends in good order. @throws CutlayerError */
 export async function withSession(

@@ -12,6 +12,8 @@ pass. The command runs until the federation is finished, and waits for a gateway
 same flags whenever you like: it goes on where it was, and never says two things about one round.
 
 The vendor whose gateway you train through sees the activations and cotangents of your training, as in cutlayer client train.
+Defences are this member's own: each has its sentence when the command begins, with the guarantee of --token-noise and --label-noise, and the adapter's
+files name them. Their secret is in --state-dir: keep it there, for under another one each record is released once more.
 
 Examples:
   Once: make an identity, and give the printed public key to the founder of the federation:
@@ -27,6 +29,9 @@ Examples:
 
   With data that grows: every *.jsonl file of a directory, and a local port for programs; a tenth of it is held out to measure with:
     $ cutlayer client federate … --data examples/ --examples-port 8091 --train-on new
+
+  With noise on your labels and tokens; both guarantees are printed first:
+    $ cutlayer client federate … --data train.jsonl --label-noise 4 --token-noise 1 --token-delta 1e-6
 
   The same from a file, for one round:
     $ cutlayer client federate --config federation.yaml --once

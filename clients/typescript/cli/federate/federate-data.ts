@@ -1,10 +1,12 @@
 /** The data of `cutlayer client federate`: a file that is read once, or a folder that grows. */
 import { stat } from 'node:fs/promises';
 import { CutlayerError } from '../../../../src/errors.js';
+import { stderr } from '../../../../src/files/output.js';
 import { loadExamples } from '../../data/examples.js';
 import { DataFolder } from '../../federation/data/data-folder.js';
 import { fixedData } from '../../federation/data/fixed-data.js';
 import type { LocalData } from '../../federation/data/local-data.js';
+import { ownRecords } from '../../federation/data/own-records.js';
 import { federatedAdapter } from '../../federation/federated-adapter.js';
 import type { MemberStore } from '../../federation/member-store.js';
 import type { ParticipantEvent } from '../../federation/participant-events.js';
@@ -53,14 +55,19 @@ export async function openFederateData(
   const examples = exampleOptions(flags, adapter, { room, ...limits }, signal, defences);
   if (!(await isDirectory(flags.data))) {
     requireFolder(flags);
-    const read = async (file: string) => {
-      const found = await loadExamples(file, bundle.tokenizer, examples);
-      checkFits(found, limits, undefined);
-      return found;
-    };
-    const data = fixedData(await read(flags.data), flags.heldOut === undefined ? [] : await read(flags.heldOut));
+    const read = async (file: string) => ownRecords(await loadExamples(file, bundle.tokenizer, examples));
+    const heldOut = flags.heldOut === undefined ? [] : await read(flags.heldOut);
+    const { examples: training, notes } = defences.relabelled(await read(flags.data), { classes: adapter.labels?.length, most: room });
+    for (const note of notes) stderr.line(`note: ${note}`);
+    for (const checked of [training, heldOut]) checkFits(checked, limits, undefined);
+    const data = fixedData(training, heldOut);
     return { data, server: undefined, observe: () => undefined, close: () => data.close() };
   }
+  if (flags.labelNoise !== undefined)
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      `--label-noise: --data ${flags.data} is a directory, and labels are drawn from all of the data before the first round; pass one file`,
+    );
   const folder = await DataFolder.open(
     {
       directory: flags.data,

@@ -17,13 +17,10 @@ import {
 } from '../../../../src/options/option.js';
 import { trainOnChoices } from '../../intake/rehearsal.js';
 import { connectionOptions } from '../connection-options.js';
-import { defenceOptions } from '../defence-options.js';
+import { trainingDefenceOptions } from '../defence-options.js';
 import { chatTemplate, format } from '../format-option.js';
 import { eos, objective, overlong } from '../train/train-options-table.js';
 import { inviteOption } from './invite-option.js';
-
-/** Those that need not know which record is sent. */
-const { rowNoise, padLengths, redact, redactWords, defenceSecretFile } = defenceOptions;
 
 const certificate = clientCertificateOptions('coordinator');
 
@@ -122,7 +119,7 @@ export const federateOptions = {
     overlong: withDefault(overlong, 'error'),
     eos,
   }),
-  ...{ rowNoise, padLengths, redact, redactWords, defenceSecretFile },
+  ...trainingDefenceOptions,
   ...under('Run', {
     rounds: optional(
       positiveInteger('n', "stop after n aggregates with this member's update (default: run until the federation is finished)"),

@@ -43,15 +43,14 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
     log = await openEventLog(join(flags.stateDir, 'log.jsonl'));
     await interruptible(async (signal) => {
       const connection = await openConnection(flags, identity, token);
-      // A gateway that is away is told of by the steps that it fails.
-      const session = await openSession(withSecretIn(flags.stateDir, flags), signal, () => undefined).catch((error: unknown) => {
-        connection.close();
-        throw error;
-      });
+      let session: Session | undefined;
       try {
         const request = { federation: flags.federation, publicKey: hex(identity.publicKey), floors: flags };
         const pin = await pinned(state, request, () => connection.manifest());
         requireTokenOf(pin.member, await tokenSource(token, 'coordinator')(false));
+        const { method } = pin.open.manifest.settings.adapter;
+        // A gateway that is away is told of by the steps that it fails.
+        session = await openSession({ ...withSecretIn(flags.stateDir, flags), method }, signal, () => undefined);
         local = await openFederateData(flags, session, pin, state, { signal, onEvent });
         const { data } = local;
         const participant = await Participant.open({
@@ -72,7 +71,7 @@ export async function runFederate(flags: FederateFlags): Promise<void> {
         reporter.stop();
         await local?.close();
         connection.close();
-        await session.close();
+        await session?.close();
       }
     });
   } finally {

@@ -24,6 +24,7 @@ import { ExampleStore, type StoredRecord } from './example-store.js';
 import { examplesDigest } from './fixed-data.js';
 import { listDataFiles, MAX_FILES } from './folder-files.js';
 import type { DataCounts, DataEvent, HeldOut, LocalData, RoundExamples } from './local-data.js';
+import { examplesOf } from './own-records.js';
 import { RejectedList } from './rejected-list.js';
 import { SourceFile } from './source-file.js';
 import { LINES_AT_A_TIME } from './tailed-file.js';
@@ -256,10 +257,6 @@ export class DataFolder implements LocalData, ExampleSink {
       throw caught;
     }
   }
-}
-
-function examplesOf(records: readonly StoredRecord[]): readonly Example[] {
-  return records.flatMap(({ examples }) => examples);
 }
 
 function checkShare(name: string, whole: string, share: number | undefined): void {
