@@ -28,12 +28,12 @@ const names: Readonly<Record<keyof MaskedResult, string>> = {
 };
 
 /** Runs every setting over steps of 16 notes. */
-export async function benchMasking(report: Report, from = 0): Promise<void> {
+export async function benchMasking(report: Report): Promise<void> {
   const demo = await openDemoModel(0);
   try {
     const { bundle, connection } = demo;
     const examples = await demo.examples('data/train.jsonl');
-    for (const setting of settings.slice(from)) {
+    for (const setting of settings) {
       const run: MaskedRun = { ...{ bundle, connection, examples, batch: 16, steps: 3, learningRate: 0.01, seed: 0 }, ...setting };
       const seen = await runMasked(run);
       const what = `masking: ${setting.sent} sent, ${setting.decoys}, ${setting.optimizer}, ${setting.virtualTokens} virtual tokens`;

@@ -1,7 +1,7 @@
 /**
  * Masked cotangents: several are sent in place of one, and a secret sum of their answers is its
  * answer, since a vjp is linear.
- * @see P3EFT (Gafni et al. 2023), the private backward; there servers that do not collude get them
+ * @see Zmushko et al., arXiv:2412.16669 (P3EFT, the private backward)
  */
 import { solve } from '../../clients/typescript/audit/linear-solve.js';
 import { addFloats } from '../../src/tensor/floats.js';
