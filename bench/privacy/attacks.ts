@@ -1,20 +1,24 @@
 /** What a vendor makes of masked cotangents: with a head and without, and by the next prompt. */
 import type { VendorView } from '../../clients/typescript/audit/attacker.js';
 import { cotangentClusters } from '../../clients/typescript/audit/attackers/cotangent-clusters.js';
-import { dot } from '../../clients/typescript/audit/dot.js';
 import { type LabelGuess, labelMeasures, type Measure } from '../../clients/typescript/audit/metrics.js';
 import { labelsOfRows, type Sent } from '../../clients/typescript/audit/nearest-label.js';
+import { rocMeasures, type Scores } from '../../clients/typescript/audit/roc.js';
 import { predictedTokens, type SeenRecord } from '../../clients/typescript/audit/seen.js';
 import type { Truth } from '../../clients/typescript/audit/truth.js';
 import { AdamW } from '../../clients/typescript/optimizers/adamw.js';
 import { l2Norm } from '../../src/tensor/l2-norm.js';
+import { seeded } from '../../src/tensor/random.js';
 import { f32 } from '../../src/tensor/tensor.js';
 import { coefficientsByAdamW, coefficientsBySgd } from './coefficients.js';
 import type { MaskedRun, SeenMasked, SeenRun } from './masked-steps.js';
 import { combined } from './masks.js';
+import { basisOf, nearestCosine, without } from './spans.js';
 
 /** What is left of a cotangent outside a span may be so long, relative to it. */
 const ROUNDING = 1e-3;
+/** Pairs of rows that are compared. */
+const PAIRS = 2000;
 
 /** What each attack infers. */
 export interface MaskedResult {
@@ -33,7 +37,7 @@ export async function attackMasked(run: MaskedRun, seen: SeenRun): Promise<Maske
   return {
     span: await labelsBySpan(run, records, (at) => records[at]!.sent),
     used: await labelsBySpan(run, records, (at) => [rebuilt[at]!]),
-    sentAlike: await labelsAlike(run, records, (at) => records[at]!.sent[0]!),
+    sentAlike: rocMeasures('equal labels', spansAlike(run, records), run.seed)[0]!,
     rebuiltAlike: await labelsAlike(run, records, (at) => rebuilt[at]!),
   };
 }
@@ -60,6 +64,25 @@ export async function labelsBySpan(
     guesses.push(guess.map((label, row) => ({ token: tokens[row]!, label })));
   }
   return labelMeasures(guesses, truthOf(run, records))[0]!;
+}
+
+/** A3u on all that was sent: rows of one label have spans with a direction in common. */
+export function spansAlike({ bundle, examples, virtualTokens, seed }: MaskedRun, records: SeenRun['records']): Scores {
+  const rows = records.flatMap(({ sent, positions }, at) =>
+    positions.map((position, row) => ({
+      basis: basisOf(sent, row, bundle.dims.hiddenSize),
+      label: examples[at]!.tokenIds[position - virtualTokens + 1]!,
+    })),
+  );
+  const random = seeded(seed, rows.length);
+  const scores = { wanted: [] as number[], others: [] as number[] };
+  for (let pair = 0; pair < PAIRS; pair++) {
+    const a = random.integer(rows.length);
+    const b = (a + 1 + random.integer(rows.length - 1)) % rows.length;
+    const [one, other] = [rows[a]!, rows[b]!];
+    scores[one.label === other.label ? 'wanted' : 'others'].push(nearestCosine(one.basis, other.basis));
+  }
+  return scores;
 }
 
 /** A3u on cotangents. */
@@ -90,29 +113,12 @@ function seenOf({ outputs, positions }: SeenMasked, leading: number, cotangents:
 /** A label's cotangent is a sum of those that were sent for its row. */
 function spanOf(cotangents: readonly Float32Array[]): Sent {
   const bases = new Map<number, readonly Float32Array[]>();
-  const basisOf = (row: number, d: number): readonly Float32Array[] => {
-    const known = bases.get(row);
-    if (known !== undefined) return known;
-    const basis: Float32Array[] = [];
-    for (const values of cotangents) {
-      const rest = without(without(values.subarray(row * d, (row + 1) * d), basis), basis);
-      const length = l2Norm([rest]);
-      if (length > 0) basis.push(rest.map((value) => value / length));
-    }
-    bases.set(row, basis);
-    return basis;
-  };
   return {
-    left: (row, cotangent) => without(cotangent, basisOf(row, cotangent.length)),
+    left(row, cotangent) {
+      const basis = bases.get(row) ?? basisOf(cotangents, row, cotangent.length);
+      bases.set(row, basis);
+      return without(cotangent, basis);
+    },
     rounding: (_, cotangent) => ROUNDING * l2Norm([cotangent]),
   };
-}
-
-function without(values: Float32Array, basis: readonly Float32Array[]): Float32Array {
-  let rest = values;
-  for (const one of basis) {
-    const part = dot(rest, one);
-    rest = rest.map((value, at) => value - part * one[at]!);
-  }
-  return rest;
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { labelsBySpan, rebuiltCotangents } from '../../../bench/privacy/attacks.js';
+import { labelsBySpan, rebuiltCotangents, spansAlike } from '../../../bench/privacy/attacks.js';
 import { type MaskedRun, runMasked } from '../../../bench/privacy/masked-steps.js';
 import { combined, masked, noiseLike } from '../../../bench/privacy/masks.js';
+import { auc } from '../../../clients/typescript/audit/roc.js';
 import { type Connection, connect } from '../../../clients/typescript/connection/connect.js';
 import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
 import { ClientBundle } from '../../../clients/typescript/model/client-bundle.js';
@@ -56,6 +57,11 @@ describe('masked cotangents', () => {
     const { records } = await runMasked(given);
     assert.equal((await labelsBySpan(given, records, (at) => records[at]!.sent)).value, 1);
     assert.ok((await labelsBySpan(given, records, (at) => [records[at]!.sent[0]!])).value < 0.8);
+    // Without the head: spans of rows with one label meet, and those of noise do not.
+    assert.ok(auc(spansAlike(given, records)) > 0.9);
+    const random = seeded(2);
+    const noise = records.map((one) => ({ ...one, sent: one.sent.map((sent) => noiseLike(sent, bundle.dims.hiddenSize, random)) }));
+    assert.ok(Math.abs(auc(spansAlike(given, noise)) - 0.5) < 0.1);
   });
 
   for (const [optimizer, always] of [
