@@ -56,7 +56,6 @@ describe('masked cotangents', () => {
     const given = run({ decoys: 'noise', optimizer: 'sgd', sent: 3 });
     const { records } = await runMasked(given);
     assert.equal((await labelsBySpan(given, records, (at) => records[at]!.sent)).value, 1);
-    assert.ok((await labelsBySpan(given, records, (at) => [records[at]!.sent[0]!])).value < 0.8);
     // Without the head: spans of rows with one label meet, and those of noise do not.
     assert.ok(auc(spansAlike(given, records)) > 0.9);
     const random = seeded(2);
