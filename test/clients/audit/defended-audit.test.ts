@@ -2,12 +2,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { Discriminant } from '../../../clients/typescript/audit/discriminant.js';
-import { labelsOf } from '../../../clients/typescript/audit/metrics.js';
 import { type Example, loadExamples } from '../../../clients/typescript/data/examples.js';
 import { Defences } from '../../../clients/typescript/defences/defences.js';
-import { labelNoise } from '../../../clients/typescript/defences/label-noise.js';
 import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.js';
-import { redactor } from '../../../clients/typescript/defences/redaction.js';
 import { rowNoise } from '../../../clients/typescript/defences/row-noise.js';
 import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js';
 import { seeded } from '../../../src/tensor/random.js';
@@ -49,65 +46,6 @@ describe('an inverter that learns from other texts', () => {
     assert.ok(found[0]! > 0.85 && found[1]! < 0.4, `${found}`);
     const [none] = (await rig.run('none', { only: ['A2'], others: [], planted: 0 })).attackers;
     assert.match(none!.skipped!, /no records beside the audited ones/);
-  });
-});
-
-describe('an audit of redacted texts', () => {
-  it('finds every token that is sent, and no name or number that was replaced', async () => {
-    const rig = await auditRig('llama-tiny', {}, false);
-    try {
-      const { truth } = await rig.open('plain');
-      const words = truth.planted.map(({ entities }) => entities[0]!);
-      const defences = new Defences([], undefined, redactor({ kinds: ['phones'], words }));
-      const { attackers } = await rig.run('redacted', { only: ['A0'], defences });
-      assert.deepEqual(values(attackers, 'A0', tokens, 'planted names and numbers'), [1, 0]);
-    } finally {
-      await rig.close();
-    }
-  });
-});
-
-describe('an audit of labels that are drawn anew', () => {
-  it('recovers every token that was sent, and of the labels just those that were kept', async () => {
-    const rig = await auditRig('llama-tiny', {}, true);
-    try {
-      const file = join(rig.dir, 'labels.jsonl');
-      writeNotes(file, 16, 4);
-      const all = await loadExamples(file, rig.bundle.tokenizer, { maxLength: 56 });
-      const [examples, others] = [all.slice(0, 6), all.slice(6)];
-      const found = async (name: string, defences?: Defences): Promise<readonly number[]> => {
-        const options = {
-          only: ['A0' as const, 'A3' as const, 'A5' as const],
-          examples,
-          others,
-          planted: 0,
-          ...(defences && { defences }),
-        };
-        const { attackers } = await rig.run(name, options);
-        const of = (id: string, metric: string) => values(attackers, id, metric)[0]!;
-        return [of('A0', tokens), of('A5', 'records whose number of tokens is known'), of('A3', 'labels recovered')];
-      };
-      assert.deepEqual(await found('as they are'), [1, 1, 1]);
-      const drawn = new Defences([], undefined, undefined, labelNoise({ epsilon: 0.5, secret: NoiseSecret.parse('8'.repeat(64), 'test') }));
-      const sent = drawn.relabelled(all, { classes: undefined, most: 60 }).examples;
-      const labels = examples.map((example) => labelsOf(example, false));
-      const kept = labels.map((own, at) => [...own].filter(([token, label]) => labelsOf(sent[at]!, false).get(token) === label).length);
-      const share = kept.reduce((sum, count) => sum + count, 0) / labels.reduce((sum, { size }) => sum + size, 0);
-      assert.ok(examples.some(({ tokenIds }, at) => tokenIds.length !== sent[at]!.tokenIds.length));
-      // All that was sent comes back: it is another truth than that of the records.
-      assert.deepEqual(await found('drawn', drawn), [1, 1, share]);
-      assert.ok(share < 0.7, `${share}`);
-      const nonMembers = others.slice(0, 4);
-      const { view } = await rig.open('asked about', { examples, others, nonMembers, planted: 0, defences: drawn });
-      const asked = [...sent.slice(0, 6), ...drawn.relabelled(nonMembers, { classes: undefined, most: 60 }).examples];
-      // With labels of their own, those that have not trained would be told by that alone.
-      assert.deepEqual(
-        view.candidates.map(({ example }) => example.tokenIds),
-        asked.map(({ tokenIds }) => tokenIds),
-      );
-    } finally {
-      await rig.close();
-    }
   });
 });
 
