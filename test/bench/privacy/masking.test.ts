@@ -52,7 +52,7 @@ describe('masked cotangents', () => {
     for (const one of sent) assert.ok(l2Norm([combined([one, own], [1, -1])]) > 0.1 * l2Norm([own]));
   });
 
-  it('of noise have the label of each row in the span of what was sent', async () => {
+  thorough('of noise have the label of each row in the span of what was sent', async () => {
     const given = run({ decoys: 'noise', optimizer: 'sgd', sent: 3 });
     const { records } = await runMasked(given);
     assert.equal((await labelsBySpan(given, records, (at) => records[at]!.sent)).value, 1);
