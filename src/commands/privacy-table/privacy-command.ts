@@ -20,6 +20,9 @@ Examples:
   At a vendor that serves two cuts:
     $ cutlayer client privacy --bundle k0 --gateway vendor.example:443 --bundle k1 --gateway vendor.example:444 --token-file token \\
         --data train.jsonl --test test.jsonl --setting none --setting row-noise=1 --out table
+  One more setting in that table, for 2 points of the task at most; what was measured stays:
+    $ cutlayer client privacy --bundle k0 --gateway vendor.example:443 --bundle k1 --gateway vendor.example:444 --token-file token \\
+        --data train.jsonl --test test.jsonl --setting row-noise=1 --setting label-noise=4 --max-loss-points 2 --out table
   The same command again, after ctrl-C or a crash, goes on where it was.
 
 --out holds activations of your records: keep it as you keep the records, and delete it afterwards.

@@ -29,6 +29,14 @@ Examples:
   With one, and the adapter that you train:
     $ cutlayer client audit --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
         --data train.jsonl --adapter run1 --out audit2
+  What noise would hide: the search for exact rows fails, and attackers that learn do not:
+    $ cutlayer client audit --offline --bundle model/client-bundle --data train.jsonl --row-noise 1 --only A0,A1,A2,A4 --out audit3
+  Whether your records can be told to have trained the adapter:
+    $ cutlayer client audit --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
+        --data train.jsonl --adapter run1 --non-members other.jsonl --only A6 --out audit4
+  An adapter that was trained with --label-noise 4, by the same draw of labels:
+    $ cutlayer client audit --bundle model/client-bundle --gateway vendor.example:443 --token-file token \\
+        --data train.jsonl --adapter run1 --label-noise 4 --defence-secret-file run1/defence-secret --out audit5
   The same command again, after ctrl-C or a crash, goes on where it was.
 
 Writes report.json and report.txt.`,
