@@ -41,6 +41,7 @@ const longest = [
   'clients/serving/openai-client',
   'clients/training/adapter-training',
   'clients/model/step-parts',
+  'integration/privacy-table',
   'integration/training-comfort',
   'artifacts/store',
   'clients/inference/speculation/draft-model',
