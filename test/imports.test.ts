@@ -40,7 +40,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   optimizers: ['optimizations'],
   adapters: ['optimizations'],
   defences: ['data'],
-  model: ['connection', 'data', 'adapters', 'defences'],
+  model: ['connection', 'data', 'adapters', 'defences', 'optimizations'],
   inference: ['model', 'data', 'adapters', 'defences'],
   training: ['defences', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers', 'optimizations'],
   intake: ['data'],

@@ -10,6 +10,8 @@ export interface ClientOptimizations {
   readonly ownCotangents: boolean;
   /** The vjp of P-tuning's LSTM takes the run that made the prompt. Otherwise: it runs again. */
   readonly encoderRuns: boolean;
+  /** Held blocks run on rows of tokens alone. Otherwise: on padding too. */
+  readonly packedRows: boolean;
 }
 
-export const optimizations: ClientOptimizations = { vectors: true, ownCotangents: true, encoderRuns: true };
+export const optimizations: ClientOptimizations = { vectors: true, ownCotangents: true, encoderRuns: true, packedRows: true };

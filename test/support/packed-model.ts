@@ -6,7 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
-import type { GraphEntry, SpanKind } from '../../src/artifacts/manifest.js';
+import type { FloatFeeds } from '../../clients/typescript/adapters/adapter.js';
+import { spanRows } from '../../clients/typescript/model/span-rows.js';
+import type { GraphEntry, SpanGraphs, SpanKind } from '../../src/artifacts/manifest.js';
 import { wholeFeeds } from '../../src/artifacts/row-feeds.js';
 import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
 import { type BackboneArtifact, type ClientBundleArtifact, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
@@ -154,6 +156,12 @@ export class PackedModel {
     return runSession(await session, feeds);
   }
 
+  /** Runs a span of the client on padded rows, padding counted. */
+  async #runSpan(span: 'bottom' | 'top', graphs: SpanGraphs, which: 'forward' | 'vjp', feeds: Tensors): Promise<Tensors> {
+    const rows = spanRows(span, graphs, feeds);
+    return rows.outputs((await this.run('client', graphs[which], rows.feeds)) as FloatFeeds); // these graphs compute in float32
+  }
+
   /**
    * Client bottom, backbone, client top. @param blockWeights all weights of the client's blocks:
    * the trained graphs run.
@@ -185,7 +193,7 @@ export class PackedModel {
     const below: Tensors =
       bottom === undefined
         ? { hiddenStates: inputsEmbeds, ...(kind === 'softPrompt' && { softPromptHidden: value! }) }
-        : await this.run('client', bottom[kind].forward, bottomFeeds);
+        : await this.#runSpan('bottom', bottom[kind], 'forward', bottomFeeds);
 
     const graphs = stepGraphsOf(this.backbone.manifest, kind);
     const backboneFeeds: Tensors = {
@@ -205,10 +213,10 @@ export class PackedModel {
             ...slice(cut.numLayers - cut.top, cut.numLayers),
             positions: wanted,
           };
-    const rows = top === undefined ? forward.output! : (await this.run('client', top[kind].forward, topFeeds)).rows!;
+    const rows = top === undefined ? forward.output! : (await this.#runSpan('top', top[kind], 'forward', topFeeds)).rows!;
 
     const backward = async (rowsCotangent: Tensor): Promise<StepCotangents> => {
-      const above: Tensors = top === undefined ? {} : await this.run('client', top[kind].vjp, { ...topFeeds, rowsCotangent });
+      const above: Tensors = top === undefined ? {} : await this.#runSpan('top', top[kind], 'vjp', { ...topFeeds, rowsCotangent });
       const cotangent = top === undefined ? rowsCotangent : joined(above.softPromptHiddenCotangent, above.hiddenStatesCotangent!, d);
       const given = await this.run('backbone', graphs.vjp, { ...backboneFeeds, ...forward, cotangent });
       const ofText = { ...given.hiddenStatesCotangent!, shape: [B, S, d] };
@@ -216,7 +224,7 @@ export class PackedModel {
       const belowCotangents: Tensors =
         bottom === undefined
           ? { inputsEmbedsCotangent: within.hiddenStatesCotangent!, softPromptCotangent: within.softPromptCotangent! }
-          : await this.run('client', bottom[kind].vjp, {
+          : await this.#runSpan('bottom', bottom[kind], 'vjp', {
               ...bottomFeeds,
               hiddenStatesCotangent: within.hiddenStatesCotangent!,
               ...(kind === 'softPrompt' && { softPromptHiddenCotangent: within.softPromptCotangent! }),

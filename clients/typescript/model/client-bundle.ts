@@ -11,7 +11,9 @@ import type { AdapterModel, ClientBlockWeight, ModelIdentity } from '../adapters
 import { retrying } from '../connection/retry.js';
 import type { BundleIdentity } from '../connection/served-model.js';
 import { TextTokenizer } from '../data/text-tokenizer.js';
+import { optimizations } from '../optimizations.js';
 import { BlockDecoders, type ClientSpan } from './block-decoders.js';
+import { type SpanRows, spanRows } from './span-rows.js';
 
 export type { ClientSpan } from './block-decoders.js';
 
@@ -31,6 +33,8 @@ export interface OpenBundleOptions {
   readonly chatTemplate?: string | undefined;
   /** False computes all cotangents of a span, wanted or not. Default true: the wanted ones. */
   readonly wantedOnly?: boolean;
+  /** False runs held blocks on padding too. Default: `optimizations.packedRows`. */
+  readonly packedRows?: boolean;
 }
 
 /** Which of a span's graphs runs. */
@@ -46,6 +50,8 @@ export interface SpanVjpOptions {
   readonly weights?: Feeds | undefined;
   /** Other inputs whose cotangents are wanted; no others are computed. Default: all. */
   readonly inputs?: readonly string[];
+  /** As in `spanForward`. */
+  readonly lengths?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -83,11 +89,13 @@ export class ClientBundle implements AdapterModel {
   readonly #tokenizer: TextTokenizer | undefined;
   readonly #graphs: GraphPool;
   readonly #wantedOnly: boolean;
+  readonly #packedRows: boolean;
   readonly #blockWeights = new Map<string, Promise<Tensor<'float32'>>>();
 
   private constructor(artifact: ClientBundleArtifact, tokenizer: TextTokenizer | undefined, graphs: GraphPool, options: OpenBundleOptions) {
     this.decoders = new BlockDecoders(artifact, options.threads);
     this.#wantedOnly = options.wantedOnly ?? true;
+    this.#packedRows = options.packedRows ?? optimizations.packedRows;
     this.dir = artifact.dir;
     this.manifest = artifact.manifest;
     this.#tokenizer = tokenizer;
@@ -182,18 +190,26 @@ export class ClientBundle implements AdapterModel {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** Runs a span forward. Inputs that its graph does not take are left out. */
-  spanForward(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal): Promise<FloatFeeds> {
-    return this.#run(this.#span(variant).forward, feeds, signal);
+  /**
+   * Runs a span forward, on padded rows [batch, sequence, d]. Inputs that its graph does not take
+   * are left out.
+   * @param lengths real tokens of each sequence, so that padding is left out; absent: it counts
+   */
+  async spanForward(variant: SpanVariant, feeds: Feeds, signal?: AbortSignal, lengths?: readonly number[]): Promise<FloatFeeds> {
+    const { forward } = this.#span(variant);
+    const rows = this.#rows(variant, feeds, lengths);
+    return rows.outputs(await this.#run(forward, rows.feeds, signal));
   }
 
   /** Runs a span's vjp: inputs and output cotangents in, input cotangents out. */
-  spanVjp(variant: SpanVariant, feeds: Feeds, { weights = {}, inputs, signal }: SpanVjpOptions = {}): Promise<FloatFeeds> {
+  async spanVjp(variant: SpanVariant, feeds: Feeds, options: SpanVjpOptions = {}): Promise<FloatFeeds> {
+    const { weights = {}, inputs, lengths, signal } = options;
     const { vjp } = this.#span(variant);
     const ofWeights = new Map(this.manifest.blockWeights[variant.span].map(({ name }) => [`${name}Cotangent`, name in weights]));
     const ofInputs = inputs && new Set(inputs.map((name) => `${name}Cotangent`));
     const fetches = vjp.outputs.filter((name) => ofWeights.get(name) ?? ofInputs?.has(name) ?? true);
-    return this.#run(vjp, feeds, signal, fetches, this.#wantedOnly && fetches.length < vjp.outputs.length);
+    const rows = this.#rows(variant, feeds, lengths);
+    return rows.outputs(await this.#run(vjp, rows.feeds, signal, fetches, this.#wantedOnly && fetches.length < vjp.outputs.length));
   }
 
   /** @param rows [N, d] @returns logits [N, vocabSize], or with a classifier [N, classes] */
@@ -267,6 +283,10 @@ export class ClientBundle implements AdapterModel {
     const frozen = this.manifest.graphs[span];
     const graphs = trained ? frozen?.trained?.[kind] : frozen?.[kind];
     return this.#present(graphs, `${trained ? 'trained ' : ''}${span} graphs for ${kind}`);
+  }
+
+  #rows(variant: SpanVariant, feeds: Feeds, lengths: readonly number[] | undefined): SpanRows {
+    return spanRows(variant.span, this.#span(variant), feeds, this.#packedRows ? lengths : undefined);
   }
 
   #method(name: string): SpanGraphs {

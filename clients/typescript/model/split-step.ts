@@ -72,7 +72,7 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
         : { numVirtualTokens: virtualTokens(prefix) }),
     ...(bottomVariant.trained ? await bundle.spanWeights('bottom', blockWeights!) : {}),
   };
-  const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal) : {};
+  const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal, batch.lengths) : {};
   const hiddenStates = bottom.hiddenStates ?? inputsEmbeds;
   const sent = leading === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? leading);
   const cutDefence = defendRows(defences, 'cut', batch, hiddenStates, sent);
@@ -98,10 +98,11 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
       }
     : undefined;
   const picked = asksAll ? positions : undefined;
-  const rows = topFeeds === undefined ? pickRows(step.output, picked) : (await bundle.spanForward(topVariant, topFeeds, signal)).rows!;
+  const rows =
+    topFeeds === undefined ? pickRows(step.output, picked) : (await bundle.spanForward(topVariant, topFeeds, signal, batch.lengths)).rows!;
 
   const backward = async (cotangent: Floats): Promise<StepCotangents> => {
-    const vjpOptions = { weights: blockWeights, signal };
+    const vjpOptions = { weights: blockWeights, lengths: batch.lengths, signal };
     // Nothing below the top takes its inputs' cotangents further.
     const topOptions = trainsBelowTop ? vjpOptions : { ...vjpOptions, inputs: [] };
     const above =

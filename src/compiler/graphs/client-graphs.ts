@@ -2,11 +2,13 @@
  * The client's graphs below the head: embedding, bottom and top. Their vjps take the forward's
  * inputs and recompute, so a client keeps no residuals. Each span is compiled twice: frozen, and
  * with its block weights as inputs under their names. The second vjp also gives `<name>Cotangent`
- * of each weight, for clients that train their blocks.
+ * of each weight, for clients that train their blocks. As the backbone's, these graphs take packed
+ * rows [R,d] with `rowOfSlot` [B,S] and `slotOfRow` [R]; without `packedRows`, [B,S,d] instead.
  */
 import type { Cut, SpanKind } from '../../artifacts/manifest.js';
 import { DecoderGraph } from '../models/decoder-weights.js';
 import { embedTokens } from '../models/embedding.js';
+import type { Optimizations } from '../models/optimizations.js';
 import type { ModelDescription } from '../models/registry.js';
 import type { Weight } from '../models/weights.js';
 import type { Graph } from '../onnx/graph.js';
@@ -31,15 +33,21 @@ export function hasBottom(model: ModelDescription, cut: Cut): boolean {
 }
 
 /**
- * The client's bottom. Inputs: `inputsEmbeds` [B,S,d] and `softPrompt` [P,d] or `prefix`
+ * The client's bottom. Inputs: `inputsEmbeds` [R,d] and `softPrompt` [P,d] or `prefix`
  * [k,2,P,numKvHeads,headDim]. A prefix at k = 0 is replaced by `numVirtualTokens` int64 [].
- * Outputs: `hiddenStates` [B,S,d] and, with a soft prompt, `softPromptHidden` [P,d]. The vjp also
+ * Outputs: `hiddenStates` [R,d] and, with a soft prompt, `softPromptHidden` [P,d]. The vjp also
  * takes `hiddenStatesCotangent` and `softPromptHiddenCotangent`. It gives `inputsEmbedsCotangent`
  * and `softPromptCotangent` or `prefixCotangent`.
  */
-export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const decoder = new DecoderGraph(model, weights);
-  const span = buildSpan(decoder, cut, 'bottom', kind);
+export function compileBottom(
+  model: ModelDescription,
+  cut: Cut,
+  kind: SpanKind,
+  weights: SpanWeights = 'frozen',
+  optimizations?: Optimizations,
+): GraphPair {
+  const decoder = new DecoderGraph(model, weights, optimizations);
+  const span = buildSpan(decoder, cut, 'bottom', kind, decoder.optimizations.packedRows);
   const { prompt, text } = partedRows(decoder, span);
   return spanPair(decoder, span, trainedWeights(model, spansOf(cut).bottom, weights), {
     hiddenStates: text,
@@ -48,14 +56,20 @@ export function compileBottom(model: ModelDescription, cut: Cut, kind: SpanKind,
 }
 
 /**
- * The client's top, for m > 0. Inputs: `hiddenStates` [B,S,d]; `softPromptHidden` [P,d] or `prefix`
+ * The client's top, for m > 0. Inputs: `hiddenStates` [R,d]; `softPromptHidden` [P,d] or `prefix`
  * [m,2,P,numKvHeads,headDim]; `positions` int64 [N]. Output: `rows` [N,d]. The vjp also takes
  * `rowsCotangent`. It gives `hiddenStatesCotangent` and `softPromptHiddenCotangent` or
  * `prefixCotangent`.
  */
-export function compileTop(model: ModelDescription, cut: Cut, kind: SpanKind, weights: SpanWeights = 'frozen'): GraphPair {
-  const decoder = new DecoderGraph(model, weights);
-  const span = buildSpan(decoder, cut, 'top', kind);
+export function compileTop(
+  model: ModelDescription,
+  cut: Cut,
+  kind: SpanKind,
+  weights: SpanWeights = 'frozen',
+  optimizations?: Optimizations,
+): GraphPair {
+  const decoder = new DecoderGraph(model, weights, optimizations);
+  const span = buildSpan(decoder, cut, 'top', kind, decoder.optimizations.packedRows);
   return spanPair(decoder, span, trainedWeights(model, spansOf(cut).top, weights), { rows: span.rows });
 }
 

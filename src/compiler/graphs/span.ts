@@ -74,9 +74,9 @@ export function buildSpan(decoder: DecoderGraph, cut: Cut, part: keyof Spans, ki
   return { wrt, layout, entering, rows: blocks(decoder, layout, rows, { first, end, wanted, prefix }) };
 }
 
-/** All rows, split: hidden states [B, S, d] and, with a soft prompt, its rows [P, d]. */
+/** All rows, split: hidden states, [B, S, d] or packed, and a soft prompt's rows [P, d]. */
 export function partedRows({ g, spec }: DecoderGraph, { rows, layout }: Span): SplitRows {
   const { prompt, text } = splitRows(g, rows, layout);
-  const hiddenStates = g.reshape(text, [layout.batch, layout.sequence, spec.hiddenSize]); // [B, S, d]
+  const hiddenStates = layout.packing === undefined ? g.reshape(text, [layout.batch, layout.sequence, spec.hiddenSize]) : text; // [B, S, d] or [R, d]
   return prompt === undefined ? { text: hiddenStates } : { prompt, text: hiddenStates };
 }

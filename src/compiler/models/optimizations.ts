@@ -12,7 +12,7 @@ export interface Optimizations {
    */
   readonly queryHalves: boolean;
   /**
-   * A backbone's graphs take rows without padding and tell where each belongs; attention alone sees
+   * Graphs of blocks take rows without padding and tell where each belongs; attention alone sees
    * padded sequences. Otherwise they take [batch, sequence, d], and every op runs on padding too.
    */
   readonly packedRows: boolean;

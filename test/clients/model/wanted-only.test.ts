@@ -1,8 +1,12 @@
 /** A trained block's vjp computes the cotangents that a method asks for, and no others: the same bits as among all. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ClientBundle } from '../../../clients/typescript/index.js';
 import type { SpanVariant } from '../../../clients/typescript/model/client-bundle.js';
 import { spanKinds } from '../../../src/artifacts/manifest.js';
+import { modelProto } from '../../../src/compiler/onnx/onnx-proto.js';
+import { pruneGraph } from '../../../src/runtime/prune-graph.js';
 import { type PoolRun, WorkerPool } from '../../../src/runtime/worker-pool.js';
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import { depth } from '../../support/exhaustive.js';
@@ -94,4 +98,35 @@ describe('cotangents of held blocks', () => {
       }
     });
   }
+
+  it('are pulled back to the lowest target alone, through nothing below it', async () => {
+    const { bundleDir } = await packedFixture('gpt2-tiny', { bottom: 1, top: 1 });
+    const { graphs, blockWeights } = JSON.parse(await readFile(join(bundleDir, 'manifest.json'), 'utf8')) as ClientBundle['manifest'];
+    const { file } = graphs.top!.trained!.none.vjp;
+    const model = await readFile(join(bundleDir, file));
+    const targets = blockWeights.top.filter(({ role }) => ['qkv', 'attentionOutput', 'mlpUp', 'mlpDown'].includes(role));
+    for (const [lowest, through] of [
+      ['mlpDown', []],
+      ['mlpUp', ['mlp']],
+      ['attentionOutput', ['mlp', 'mlp']],
+      ['qkv', ['mlp', 'mlp', 'attention']],
+    ] as const) {
+      const above = targets.slice(targets.findIndex(({ role }) => role === lowest));
+      const outputs = above.map(({ name }) => `${name}Cotangent`);
+      const { graph } = modelProto().decode(pruneGraph(model, file, outputs)) as unknown as {
+        readonly graph: {
+          readonly node: readonly { readonly name: string; readonly op_type: string; readonly output: readonly string[] }[];
+        };
+      };
+      // Products that give a target's own cotangent aside.
+      const products = graph.node.filter(
+        ({ name, op_type: op, output }) => /^vjp.*layers/.test(name) && op === 'Gemm' && !outputs.includes(output[0]!),
+      );
+      assert.deepEqual(
+        products.map(({ name }) => name.split('/')[2]),
+        through,
+        lowest,
+      );
+    }
+  });
 });
