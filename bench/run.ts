@@ -13,6 +13,7 @@ import { runProcess } from '../demo/processes.js';
 import { packageRoot } from '../src/files/package-root.js';
 import { didYouMean } from '../src/options/parse-options.js';
 import { GLIBC_TUNABLES } from '../src/runtime/malloc.js';
+import { benchAttention } from './attention.js';
 import { gpt2Long, gpt2Small, gpt2Tiny, llamaHalfBillion, type ModelShape, makeCheckpoint } from './checkpoint.js';
 import { benchCompiler, benchPromptOnce, type StepSize } from './compiler.js';
 import { benchDecodeGateway, benchLongPrompt, benchPrompts, type DecodeSizes } from './decode/gateway.js';
@@ -37,6 +38,7 @@ import { benchGatewayMemory, benchTrainingStep } from './training-step.js';
 
 const sections = [
   'compiler',
+  'attention',
   'prompt-once',
   'step',
   'instructions',
@@ -106,6 +108,7 @@ if (wanted.delete('hostile')) await benchHostile(report, await packed(gpt2Tiny),
 if (wanted.delete('masking')) await benchMasking(report);
 if (wanted.delete('decoys')) await benchDecoys(report);
 if (wanted.delete('trained-blocks')) await benchTrainedBlocks(report);
+if (wanted.delete('attention')) benchAttention(report, rounds);
 if (wanted.delete('secagg')) await benchSecAgg(report, rounds);
 if (wanted.delete('drafts')) await benchDrafts(report, rounds);
 if (wanted.delete('decode'))

@@ -13,7 +13,7 @@ export const allowedOps: Readonly<Record<string, ReadonlySet<string>>> = {
       'GatherND ScatterElements ScatterND Shape Range ConstantOfShape'
     ).split(' '),
   ),
-  'com.microsoft': new Set(['QuickGelu', 'FusedMatMul']),
+  'com.microsoft': new Set(['QuickGelu', 'FusedMatMul', 'GroupQueryAttention']),
 };
 
 /** @param domain `ai.onnx` is the empty one. */

@@ -219,6 +219,7 @@ export const gradientCases: { readonly [Op in OpName]: readonly GradientCase[] |
     check('replacing rows', [of(4, 3), of(2, 3)], (g, x, u) => g.scatterND(x!, indices(g, [2, 1], [3, 1]), u!)),
     check('adding rows, some twice', [of(4, 3), of(3, 3)], (g, x, u) => g.scatterND(x!, indices(g, [3, 1], [3, 1, 3]), u!, 'add')),
   ],
+  GroupQueryAttention: 'nondifferentiable',
   Shape: 'nondifferentiable',
   Range: 'nondifferentiable',
   ConstantOfShape: 'nondifferentiable',

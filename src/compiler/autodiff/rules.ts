@@ -14,6 +14,7 @@ export const vjpRules: VjpRules = {
   ...normalizationRules,
   ...movementRules,
   ...indexingRules,
+  GroupQueryAttention: {}, // nondifferentiable: it does not give its probabilities
   Shape: {}, // its output does not depend on the data
   Range: {}, // nondifferentiable
   ConstantOfShape: {}, // nondifferentiable

@@ -20,7 +20,10 @@ import { buildSpan, dims, type Span } from './span.js';
  * `hiddenStatesCotangent` is [W,d], of those rows of the hidden states alone.
  */
 export function compileBackbone(model: ModelDescription, cut: Cut, kind: SpanKind, optimizations?: Optimizations): Partition {
-  return backboneStep(new DecoderGraph(model, 'frozen', optimizations), cut, kind);
+  const step = backboneStep(new DecoderGraph(model, 'frozen', optimizations), cut, kind);
+  const alone = new DecoderGraph(model, 'frozen', optimizations, 'forward');
+  const { rows: output } = buildSpan(alone, cut, 'backbone', kind, alone.optimizations.packedRows);
+  return { ...step, infer: alone.g.build({ outputs: { output } }) };
 }
 
 /** The same, of a decoder that tells how it holds its weights. */

@@ -9,6 +9,7 @@
 import { type Dim, multiplyDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderGraph } from './decoder-weights.js';
+import { attendFused, canFuse } from './fused-attention.js';
 import { causalMask, scoresOf } from './masked-scores.js';
 import { normalize } from './norm.js';
 import { type Rotation, rotate } from './rope.js';
@@ -37,6 +38,9 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   const { layout } = context;
   const { query, key, value } = project(decoder, context.rotation, layer, x);
   context.onKeyValue?.(layer, { key, value });
+  const output = (attended: Value): Value => decoder.linear(context.pick(attended), layer, 'attentionOutput', outputBias);
+  if (decoder.use === 'forward' && decoder.optimizations.fusedAttention && canFuse(spec.attention))
+    return output(attendFused(decoder, layout, window, query, key, value, prefix));
   const queries = splitRows(g, query, layout);
   const keys = splitRows(g, key, layout);
   const values = splitRows(g, value, layout);
@@ -48,7 +52,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
     ...(queries.prompt !== undefined && shared !== undefined && { prompt: attendPrompt(decoder, layout, window, queries.prompt, shared) }),
     text: attendText(decoder, layout, window, queries.text, keys.text, values.text, shared),
   };
-  return decoder.linear(context.pick(joinRows(g, attended)), layer, 'attentionOutput', outputBias);
+  return output(joinRows(g, attended));
 }
 
 /** What a block's rows ask for and offer, queries and keys after norm and rope. */

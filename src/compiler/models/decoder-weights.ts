@@ -16,6 +16,8 @@ export class DecoderGraph {
     /** `inputs`: the blocks' weights are graph inputs, for clients that train them. */
     private readonly blockWeights: 'frozen' | 'inputs' = 'frozen',
     readonly optimizations: Optimizations = defaults,
+    /** `forward`: no vjp is made of the graph, so it may hold ops that have none. */
+    readonly use: 'step' | 'forward' = 'step',
   ) {
     this.spec = model.spec;
     this.#table = model.weights;

@@ -21,6 +21,12 @@ export interface Optimizations {
    * leaves out what its first block computes for others alone. It needs `packedRows`.
    */
   readonly wantedCotangents: boolean;
+  /**
+   * Graphs that are never differentiated use a kernel that holds no scores (fused-attention.ts),
+   * where it computes what the model needs. Otherwise they are the graphs of a step, without
+   * residuals.
+   */
+  readonly fusedAttention: boolean;
 }
 
-export const optimizations: Optimizations = { queryHalves: true, packedRows: true, wantedCotangents: true };
+export const optimizations: Optimizations = { queryHalves: true, packedRows: true, wantedCotangents: true, fusedAttention: true };

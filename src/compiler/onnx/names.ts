@@ -50,12 +50,14 @@ export function nameValues(graph: Graph): ValueNames {
   const of = (value: Value): string => names.get(value)!;
   const made = (value: Value): string => {
     if (used.has(value) && !fed.has(value)) return of(value);
-    return value.index === 0 || isVariadic(value) ? `${of(value)}:unused` : '';
+    return value.index === 0 || namesAll(value) ? `${of(value)}:unused` : '';
   };
   return { of, made, copies: late.map(({ value, name }) => ({ from: of(value), to: name })) };
 }
 
 /** Whether the op that makes this value must name all its outputs. */
-function isVariadic({ node }: Value): boolean {
-  return node.kind === 'op' && signatureOf(node.op).outputs === 'variadic';
+function namesAll({ node }: Value): boolean {
+  if (node.kind !== 'op') return false;
+  const { outputs, namesAll: all = false } = signatureOf(node.op);
+  return all || outputs === 'variadic';
 }

@@ -39,6 +39,8 @@ export interface OpSignature {
   readonly inputs: Readonly<Record<string, InputSpec>>;
   readonly outputs: readonly string[] | 'variadic';
   readonly attributes: Readonly<Record<string, AttributeSpec>>;
+  /** All outputs are named in a file, used or not: without them the kernel takes a slow path. */
+  readonly namesAll?: true;
 }
 
 const real = { flow: 'real', arity: 'one' } as const;
@@ -111,6 +113,27 @@ export const opSignatures = {
     inputs: { A: real, B: real },
     outputs: ['Y'],
     attributes: { alpha: one, transA: flag, transB: flag, transBatchA: flag, transBatchB: flag },
+  },
+  // attention
+  GroupQueryAttention: {
+    domain: 'com.microsoft',
+    inputs: {
+      query: plain,
+      key: plain,
+      value: plain,
+      past_key: optionalPlain,
+      past_value: optionalPlain,
+      seqlens_k: plain,
+      total_sequence_length: plain,
+    },
+    outputs: ['output', 'present_key', 'present_value'],
+    attributes: {
+      num_heads: int,
+      kv_num_heads: int,
+      scale: { type: 'float' },
+      local_window_size: { type: 'int', default: -1 },
+    },
+    namesAll: true,
   },
   // reduction
   ReduceSum: reduce,

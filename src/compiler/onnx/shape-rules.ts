@@ -2,6 +2,7 @@
 import { CutlayerError } from '../../errors.js';
 import { shapeText } from './dim.js';
 import { type AttributeValue, inputsOfOp, type OpName } from './op-signatures.js';
+import { attentionShapes } from './shape-rules/attention.js';
 import type { ShapeContext, ShapeRules } from './shape-rules/context.js';
 import { creationShapes } from './shape-rules/creation.js';
 import { elementwiseShapes } from './shape-rules/elementwise.js';
@@ -15,6 +16,7 @@ import type { Value, ValueType } from './value.js';
 export const shapeRules: ShapeRules = {
   ...elementwiseShapes,
   ...linalgShapes,
+  ...attentionShapes,
   ...reductionShapes,
   ...normalizationShapes,
   ...movementShapes,

@@ -8,9 +8,10 @@
  * Backward, or one after eviction, runs the forward again from the kept inputs and gives the same
  * bits. Calls, runs and kept steps share one memory budget (memory-budget.ts).
  *
- * ONNX Runtime computes and holds every output of a graph, fetched or not. So a forward that keeps
- * no residuals runs a graph without them, with the same bits of output. At GPT-2-small shape and
- * 528 rows this saves 110 MiB and 2-6% of the time.
+ * ONNX Runtime computes and holds every output of a graph, fetched or not. So a forward that no vjp
+ * follows runs a graph without residuals, whose attention holds no scores
+ * (compiler/models/fused-attention.ts). Its output differs in the last bits. So every run of a
+ * training step is of the other graph, whether its residuals are kept or not.
  *
  * A step of many rows runs slice by slice (step-slices.ts), in a turn each. One with a slice that
  * needs more memory than one run may have is refused before it runs. So is one that needs more time
@@ -518,9 +519,9 @@ export class BackboneEngine {
     return vjp === undefined ? again : vjp + (again ?? 0);
   }
 
-  #forwardBytes(inputs: CheckedInputs, residuals: readonly string[]): number {
+  #forwardBytes(inputs: CheckedInputs, training: boolean): number {
     const inputBytes = feedBytes(inputs);
-    return residuals.length === 0 ? this.#sizes.withoutResiduals(rowCount(inputs), inputBytes) : this.#trainingBytes(inputs, inputBytes);
+    return training ? this.#trainingBytes(inputs, inputBytes) : this.#sizes.withoutResiduals(rowCount(inputs), inputBytes);
   }
 
   #trainingBytes(inputs: CheckedInputs, inputBytes: number): number {
@@ -538,9 +539,10 @@ export class BackboneEngine {
       const names = this.#steps.hasResiduals(step, index) ? [] : residualNames;
       return {
         rows,
-        workBytes: this.#forwardBytes(inputs, names),
+        workBytes: this.#forwardBytes(inputs, step.training),
         estimateMs: () => this.#estimateMs('forward', inputs),
-        work: () => this.#runForward('forward', inputs, names, { transfer: !step.training && slices.length === 1 }),
+        work: () =>
+          this.#runForward('forward', inputs, step.training ? names : 'never', { transfer: !step.training && slices.length === 1 }),
         ...(names.length > 0 && { keep: ({ residuals }: StepOutputs) => this.#steps.keepResiduals(step, residuals, index) }),
       };
     });
@@ -570,14 +572,16 @@ export class BackboneEngine {
     });
   }
 
+  /** @param wanted the residuals to fetch now; `never` where no vjp follows */
   async #runForward(
     op: 'forward' | 'recompute',
     inputs: CheckedInputs,
-    residualNames: readonly string[],
+    wanted: readonly string[] | 'never',
     options: Pick<RunOptions, 'transfer'> = {},
   ): Promise<StepOutputs> {
     const { forward, infer } = this.#graphs(inputs);
-    const { file, inputs: names } = residualNames.length > 0 ? forward : infer;
+    const { file, inputs: names } = wanted === 'never' ? infer : forward;
+    const residualNames = wanted === 'never' ? [] : wanted;
     const { kind } = inputs.adapter;
     const rows = rowCount(inputs);
     const { outputs, runMs } = await this.#host.runTimed(file, stepFeeds(inputs, names), {

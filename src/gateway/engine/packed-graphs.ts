@@ -5,8 +5,7 @@
  * x 256 + 16 rows: forward 0.94, vjp 0.98. At 2 x 32 + 16: 0.88 and 0.91. A half-billion Llama's
  * shape at 2 x 128 + 16: 0.90 and 0.83.
  *
- * The graphs of one adapter kind are packed together. So a forward with residuals and one without
- * give the same bits, also when one runs again.
+ * The graphs of one adapter kind are packed together.
  */
 import type { BackboneManifest } from '../../artifacts/manifest.js';
 import { kindsByUse } from './graph-order.js';

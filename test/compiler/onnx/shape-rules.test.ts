@@ -72,6 +72,26 @@ const refused: readonly (readonly [title: string, make: (g: GraphBuilder) => unk
     (g) => g.simplifiedLayerNormalization({ X: x(g, 2, 3), scale: x(g, 2) }),
     /scale: expected \[3\], got \[2\]/,
   ],
+  [
+    'fused attention whose keys are of other sequences',
+    (g) =>
+      g.apply(
+        'GroupQueryAttention',
+        { query: x(g, 2, 5, 32), key: x(g, 2, 6, 16), value: x(g, 2, 6, 16), ...lengths(g, 2) },
+        { num_heads: 4, kv_num_heads: 2, scale: 1 },
+      ),
+    /key: expected \[2, 5, 16\], got \[2, 6, 16\]/,
+  ],
+  [
+    'fused attention with lengths of other sequences',
+    (g) =>
+      g.apply(
+        'GroupQueryAttention',
+        { query: x(g, 2, 5, 32), key: x(g, 2, 5, 16), value: x(g, 2, 5, 16), ...lengths(g, 3) },
+        { num_heads: 4, kv_num_heads: 2, scale: 1 },
+      ),
+    /seqlens_k, one of each sequence: expected 2, got 3/,
+  ],
   ['a triangle of a vector', (g) => g.trilu(x(g, 3), 1), /input must have at least 2 dimensions, got \[3\]/],
   ['a range with a broken last step', (g) => g.range(0, 5, 2), /whole number of steps/],
   [
@@ -80,6 +100,11 @@ const refused: readonly (readonly [title: string, make: (g: GraphBuilder) => unk
     /approximate must be "none" or "tanh", got "erf"/,
   ],
 ];
+
+const lengths = (g: GraphBuilder, batch: number): { readonly seqlens_k: Value; readonly total_sequence_length: Value } => ({
+  seqlens_k: g.input('lengths', 'int32', [batch]),
+  total_sequence_length: g.scalar(5, 'int32'),
+});
 
 function x(g: GraphBuilder, ...shape: readonly number[]): Value {
   return g.input(`x${shape.join('x')}`, 'float32', shape);
