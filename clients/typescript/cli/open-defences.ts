@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { CutlayerError } from '../../../src/errors.js';
 import { createFileAtomic } from '../../../src/files/atomic-file.js';
 import { stderr } from '../../../src/files/output.js';
+import type { ServedModel } from '../connection/served-model.js';
 import { defenceText } from '../defences/defence.js';
 import { Defences } from '../defences/defences.js';
 import { labelNoise } from '../defences/label-noise.js';
@@ -59,11 +60,18 @@ async function made(
   if (flags.rowNoise !== undefined) {
     rows.push(rowNoise({ scale: flags.rowNoise, deviation: await rowDeviation(bundle), secret }));
   }
-  if (lengths !== undefined && bundle.decoders.haveLongRope)
-    throw new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
+  if (lengths !== undefined && bundle.decoders.ropeByLength) throw unpaddable();
   const labels = flags.labelNoise === undefined ? undefined : labelNoise({ epsilon: flags.labelNoise, secret });
   return { defences: new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags), labels), notes };
 }
+
+/** For what a bundle without blocks does not say. @throws CutlayerError INVALID_OPTION */
+export function checkPadding({ pads }: Pick<Defences, 'pads'>, { maxLongDecodeRows }: Pick<ServedModel, 'maxLongDecodeRows'>): void {
+  if (pads && maxLongDecodeRows > 0) throw unpaddable();
+}
+
+const unpaddable = (): CutlayerError =>
+  new CutlayerError('INVALID_OPTION', '--pad-lengths: the rope of this model depends on the length of a sequence; leave it out');
 
 async function redactorOf({ redact: kinds = [], redactWords: file }: Partial<DefenceFlags>): Promise<Redactor | undefined> {
   if (file === undefined) return kinds.length === 0 ? undefined : redactor({ kinds });

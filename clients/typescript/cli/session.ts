@@ -13,7 +13,7 @@ import { attestationOf } from './attestation-policy.js';
 import { lastAudit } from './audit/last-audit.js';
 import type { ConnectionFlags } from './connection-options.js';
 import type { DefenceFlags } from './defence-options.js';
-import { openDefences } from './open-defences.js';
+import { checkPadding, openDefences } from './open-defences.js';
 import { privacyStatement } from './privacy-statement.js';
 import { interruptible, type ProgressReporter, progressReporter } from './progress.js';
 import { wireNote } from './wire-range.js';
@@ -81,6 +81,12 @@ export async function openSession(flags: SessionFlags, signal: AbortSignal, onRe
       onRetry,
       signal,
     });
+    try {
+      checkPadding(defences, connection.card);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
     const shutdown = shutdownOf(connection.card, Date.now());
     if (shutdown?.soon) stderr.line(`warning: ${shutdown.says}`);
     const { identity, manifest } = bundle;

@@ -37,6 +37,12 @@ export class BlockDecoders {
     return spans.every((span) => cut[span] === 0 || graphs.decode?.[span]?.frozen.longRows !== undefined);
   }
 
+  /** Whether the rope of a held block depends on the length of a sequence. */
+  get ropeByLength(): boolean {
+    const { cut, graphs } = this.#artifact.manifest;
+    return spans.some((span) => cut[span] > 0 && graphs.decode?.[span]?.frozen.longRows !== undefined);
+  }
+
   /**
    * Opens a span's decoder, or gives the open one.
    * @param weights `trained`: each lane is given its weights

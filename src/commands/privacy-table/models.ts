@@ -1,6 +1,6 @@
 /** The models of a table: one for each cut, behind a gateway, or with one in this process. */
 import { join } from 'node:path';
-import { openDefences } from '../../../clients/typescript/cli/open-defences.js';
+import { checkPadding, openDefences } from '../../../clients/typescript/cli/open-defences.js';
 import { openSession, type Session } from '../../../clients/typescript/cli/session.js';
 import type { ResolvedTrainFlags } from '../../../clients/typescript/cli/train/prepare-training.js';
 import type { Connection } from '../../../clients/typescript/connection/connect.js';
@@ -91,7 +91,9 @@ export async function openModel({ backbone }: ModelPlace, { flags, stateDir, sig
       await bundle.close();
     };
     const connection: Connection = gateway.connection;
-    return { bundle, connection, drafter: undefined, defences: await openDefences(flags, bundle), close };
+    const defences = await openDefences(flags, bundle);
+    checkPadding(defences, connection.card);
+    return { bundle, connection, drafter: undefined, defences, close };
   } catch (error) {
     await close();
     throw error;

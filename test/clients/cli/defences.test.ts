@@ -50,6 +50,33 @@ describe('the options of defences', () => {
     }
   });
 
+  it('pad texts to lengths, and refuse it where the rope depends on the length', async () => {
+    const padding = ['--pad-lengths', '56'];
+    const evaluated = async (...more: readonly string[]) => {
+      const { code, stdout, stderr } = await cutlayerHere(['client', 'eval', ...reach, ...data, '--json', ...more]);
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout) as { readonly loss: number };
+    };
+    const [bare, padded] = [await evaluated(), await evaluated(...padding)];
+    assert.ok(Math.abs(padded.loss - bare.loss) < 1e-5, `${padded.loss}, ${bare.loss}`);
+    const refused = (stderr: string) => assert.match(stderr, /INVALID_OPTION: --pad-lengths: the rope of this model depends on the length/);
+    const long = await packedFixture('phi3-longrope-tiny');
+    // Without a block here it is the gateway that says so.
+    const other = await startTestGateway({ backboneDir: long.backboneDir });
+    try {
+      const [ca, token] = [join(dir, 'long-ca.pem'), join(dir, 'long-token')];
+      await writeFile(ca, other.ca);
+      await writeFile(token, await other.token());
+      const place = ['--bundle', long.bundleDir, '--gateway', other.gateway.listen, '--ca', ca, '--token-file', token];
+      refused((await cutlayerHere(['client', 'eval', ...place, ...data, ...padding])).stderr);
+    } finally {
+      await other.close();
+    }
+    const { bundleDir } = await packedFixture('phi3-longrope-tiny', { bottom: 1 });
+    const offline = ['--offline', '--bundle', bundleDir, '--out', join(dir, 'long')];
+    refused((await cutlayerHere(['client', 'audit', ...offline, ...data, ...padding])).stderr);
+  });
+
   it('make noise under the secret of the run, which a resumed run goes on with and a repeated one can take', async () => {
     const whole = await train('whole', ...noise, '--steps', '4');
     assert.equal(whole.code, 0, whole.stderr);
