@@ -18,6 +18,7 @@ import { packedOnce } from '../../support/packed-fixture.js';
 import { alone, figuresOf, values } from './audit-figures.js';
 import { type AuditRig, auditRig, auditRigOf, randomExamples } from './audit-rig.js';
 
+const byDifference = 'training records, by the loss less that of the bare model';
 const ofTokens = ['tokens recovered', 'ROUGE-L of the text', 'planted names and numbers'];
 
 describe('an audit without a gateway', () => {
@@ -278,17 +279,33 @@ describe('an audit over a gateway of a client that holds a block above', () => {
 });
 
 /** Trains an adapter until it knows the records by heart. */
-async function overfit({ bundle, connection, adapter }: AuditOptions, examples: readonly Example[]): Promise<void> {
-  const client = new TrainingClient(bundle, connection, adapter, { learningRate: 0.5 });
-  for (let step = 0; step < 12; step++) {
+async function overfit(
+  { bundle, connection, adapter }: AuditOptions,
+  examples: readonly Example[],
+  { learningRate = 0.5, steps = 12 } = {},
+): Promise<void> {
+  const client = new TrainingClient(bundle, connection, adapter, { learningRate });
+  for (let step = 0; step < steps; step++) {
     await client.forwardBackward(examples);
     await client.optimStep();
   }
 }
 
+/** Each with the answer of the next. */
+function withOtherAnswers(examples: readonly Example[]): readonly Example[] {
+  return examples.map((example, at) => {
+    const { tokenIds, labelMask, promptLength } = examples[(at + 1) % examples.length]!;
+    return {
+      ...example,
+      tokenIds: Int32Array.of(...example.tokenIds.subarray(0, example.promptLength), ...tokenIds.subarray(promptLength)),
+      labelMask: Uint8Array.of(...example.labelMask.subarray(0, example.promptLength), ...labelMask.subarray(promptLength)),
+    };
+  });
+}
+
 describe("an audit of the demo's model", () => {
   for (const bottom of [0, 1])
-    thorough(`recovers all tokens, and all labels at k = 0, at k = ${bottom}`, async function () {
+    thorough(`recovers all tokens, and at k = 0 all labels and records that were learned by heart, at k = ${bottom}`, async function () {
       this.timeout(600_000);
       const demo = join(packageRoot(), 'demo');
       const packed = await packedOnce(`packed-demo-audit-${bottom}`, (outDir) =>
@@ -302,7 +319,16 @@ describe("an audit of the demo's model", () => {
         assert.deepEqual(values(found, bottom === 0 ? 'A0' : 'A1', ...ofTokens), [1, 1, 1]);
         const [rouge] = values(found, 'A2', 'ROUGE-L of the text');
         assert.ok(rouge! >= 0.84, `${rouge}`);
-        if (bottom === 0) assert.deepEqual(values(found, 'A3', 'labels recovered'), [1]);
+        if (bottom > 0) return;
+        assert.deepEqual(values(found, 'A3', 'labels recovered'), [1]);
+        assert.deepEqual(values(found, 'A4', ofTokens[0]!), [1]);
+        // Answers of other records, which a prompt can only learn by heart.
+        const all = withOtherAnswers(rig.examples.slice(0, 18));
+        const [members, nonMembers] = [all.slice(0, 6), all.slice(6)];
+        const given = { examples: members, nonMembers, adapter: await rig.prompt(), planted: 0, fresh: false, only: ['A6' as const] };
+        const prepare = (options: AuditOptions) => overfit(options, members, { learningRate: 0.1, steps: 60 });
+        const [auc] = values((await rig.run('by heart', { ...given, prepare })).attackers, 'A6', `AUC of ${byDifference}`);
+        assert.ok(auc! > 0.8, `${auc}`);
       } finally {
         await rig.close();
       }
