@@ -68,7 +68,13 @@ export function tokenRows({ shape, data }: Tensor<'float32'>, { lengths }: Packe
   return f32([count, d], data.subarray(0, count * d));
 }
 
-/** The feeds of padded rows whose padding counts, in either form. @param rows [B, S, d] */
-export function wholeFeeds(rows: Tensor<'float32'>, inputs: readonly string[]): Readonly<Record<string, Tensor>> {
-  return takesPackedRows(inputs) ? packedFeeds(rows, wholeSequences(rows.shape)) : { hiddenStates: rows };
+/**
+ * The feeds of a forward for padded rows whose padding counts, in either form.
+ * @param rows [B, S, d]
+ * @param name of the input that takes them
+ */
+export function wholeFeeds(rows: Tensor<'float32'>, inputs: readonly string[], name = 'hiddenStates'): Readonly<Record<string, Tensor>> {
+  if (!takesPackedRows(inputs)) return { [name]: rows };
+  const { hiddenStates, rowOfSlot, slotOfRow } = packedFeeds(rows, wholeSequences(rows.shape));
+  return { [name]: hiddenStates!, rowOfSlot: rowOfSlot!, slotOfRow: slotOfRow! };
 }

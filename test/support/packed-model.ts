@@ -9,7 +9,7 @@ import { InferenceSession } from 'onnxruntime-node';
 import type { FloatFeeds } from '../../clients/typescript/adapters/adapter.js';
 import { spanRows } from '../../clients/typescript/model/span-rows.js';
 import type { GraphEntry, SpanGraphs, SpanKind } from '../../src/artifacts/manifest.js';
-import { wholeFeeds } from '../../src/artifacts/row-feeds.js';
+import { firstRows, wholeFeeds } from '../../src/artifacts/row-feeds.js';
 import { stepGraphsOf } from '../../src/artifacts/step-graphs.js';
 import { type BackboneArtifact, type ClientBundleArtifact, loadBackbone, loadClientBundle } from '../../src/artifacts/store.js';
 import { pack } from '../../src/compiler/pack/pack.js';
@@ -198,6 +198,7 @@ export class PackedModel {
     const graphs = stepGraphsOf(this.backbone.manifest, kind);
     const backboneFeeds: Tensors = {
       ...wholeFeeds(below.hiddenStates as Tensor<'float32'>, graphs.forward.inputs),
+      cotangentRows: firstRows(B * S),
       ...(kind === 'softPrompt' && { softPrompt: below.softPromptHidden! }),
       ...slice(cut.bottom, cut.numLayers - cut.top),
       positions: top === undefined ? wanted : positionsTensor([...Array(promptRows + B * S).keys()]),

@@ -56,13 +56,16 @@ async function hiddenStatesOf(
   openGraphs: GraphOpener,
 ): Promise<Tensor<'float32'>> {
   const { embed, bottom } = manifest.graphs;
-  const entries = [embed, ...(bottom === undefined ? [] : [bottom.none.forward])];
+  const held = bottom?.none.forward;
+  const entries = [embed, ...(held === undefined ? [] : [held])];
   const opened = await openGraphs({ dir, weightsFile: manifest.weightsFile, graphs: entries.map(({ file }) => file) });
   try {
     const tokenIds = tensor('int64', [SEQUENCES, length], tokens(length, manifest));
-    const inputsEmbeds = (await opened.run(embed.file, { tokenIds }))[embed.outputs[0]!]!;
-    const rows = bottom === undefined ? inputsEmbeds : (await opened.run(bottom.none.forward.file, { inputsEmbeds })).hiddenStates!;
-    return f32(rows.shape, rows.data as Float32Array); // these graphs give float32
+    const embedded = (await opened.run(embed.file, { tokenIds }))[embed.outputs[0]!]!;
+    const inputsEmbeds = f32(embedded.shape, embedded.data as Float32Array); // these graphs give float32
+    if (held === undefined) return inputsEmbeds;
+    const { hiddenStates } = await opened.run(held.file, wholeFeeds(inputsEmbeds, held.inputs, 'inputsEmbeds'));
+    return f32(inputsEmbeds.shape, hiddenStates!.data as Float32Array);
   } finally {
     await opened.close();
   }
