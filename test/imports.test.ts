@@ -39,7 +39,7 @@ const clientFolders: Readonly<Record<string, readonly string[]>> = {
   optimizations: [],
   optimizers: ['optimizations'],
   adapters: ['optimizations'],
-  defences: ['data'],
+  defences: ['data', 'adapters'],
   model: ['connection', 'data', 'adapters', 'defences', 'optimizations'],
   inference: ['model', 'data', 'adapters', 'defences'],
   training: ['defences', 'inference', 'model', 'connection', 'data', 'adapters', 'optimizers', 'optimizations'],

@@ -23,6 +23,8 @@ export {
 } from './adapters/adapter.js';
 export { combine } from './adapters/combine.js';
 export type { AdapterContext, AdapterModel } from './adapters/context.js';
+export { firstMap, type LearnedMap, type MapWeight } from './adapters/learned-map.js';
+export { LearnedRows } from './adapters/learned-rows.js';
 export { loadAdapter } from './adapters/load.js';
 export { Prefix } from './adapters/prefix.js';
 export { createAdapter, defaultLearningRate, methods } from './adapters/registry.js';
@@ -52,6 +54,8 @@ export { type Defence, defenceText, type RecordedDefence } from './defences/defe
 export { Defences } from './defences/defences.js';
 export { type EntityKind, entityKindNames } from './defences/entities.js';
 export { type LabelNoise, type LabelNoiseOptions, type LabelSpace, labelNoise, type NoisedLabels } from './defences/label-noise.js';
+export { type LearnedNoiseOptions, learnedNoise } from './defences/learned-noise.js';
+export { LearnedPass } from './defences/learned-pass.js';
 export { NoiseSecret } from './defences/noise-secret.js';
 export { type PadLengths, padLengths } from './defences/pad-lengths.js';
 export { type Redaction, type RedactionOptions, type Redactor, redactor } from './defences/redaction.js';

@@ -5,6 +5,7 @@
  */
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { LearnedMap } from './learned-map.js';
 
 /** The methods that a client can train with, in the order in which they are shown. */
 export const methodNames = [
@@ -51,6 +52,8 @@ export interface StepParts {
   readonly headLora?: HeadLora;
   /** Classes instead of the LM head: [C, d]. */
   readonly classifier?: Tensor<'float32'>;
+  /** How rows at the cut are changed before they are sent, where that defence is on. */
+  readonly rowTransform?: LearnedMap;
 }
 
 /** Rows in place of the checkpoint's: ids strictly increasing, `rows` [T, d] before embedScale. */
@@ -75,6 +78,8 @@ export interface StepCotangents {
   readonly blockWeights?: Readonly<Record<string, Tensor<'float32'>>>;
   readonly headLora?: { readonly a: Tensor<'float32'>; readonly b: Tensor<'float32'> };
   readonly classifier?: Tensor<'float32'>;
+  /** Flat, by the transform's weights: of the whole objective, its own term included. */
+  readonly rowTransform?: Readonly<Record<string, Tensor<'float32'>>>;
 }
 
 /** A trained tensor: changed in place, between steps only. `name` is that of PEFT's state dict. */

@@ -5,6 +5,7 @@ import type { Adapter } from './adapter.js';
 import { CONFIG_FILE, readAdapterConfig } from './adapter-config.js';
 import { combine } from './combine.js';
 import type { AdapterContext } from './context.js';
+import { LearnedRows, readTransform } from './learned-rows.js';
 import { methods } from './registry.js';
 import { loadClassifier } from './sequence-classification.js';
 import { checkSidecar, readSidecar, SIDECAR_FILE } from './sidecar.js';
@@ -15,11 +16,18 @@ import { checkSidecar, readSidecar, SIDECAR_FILE } from './sidecar.js';
  *   (trained with another backbone, cut or tokenizer)
  */
 export async function loadAdapter(dir: string, context: AdapterContext): Promise<Adapter> {
+  const adapter = await loadMethods(dir, context);
+  const transform = await readTransform(dir, context.bundle.dims.hiddenSize);
+  return transform === undefined ? adapter : new LearnedRows(adapter, transform);
+}
+
+/** The same without a transform of rows. */
+async function loadMethods(dir: string, context: AdapterContext): Promise<Adapter> {
   const sidecar = await readSidecar(dir);
   if (sidecar !== undefined) checkSidecar(dir, sidecar, context.bundle.identity);
   if (sidecar?.parts !== undefined) {
     const adapters: Adapter[] = [];
-    for (const part of sidecar.parts) adapters.push(await loadAdapter(join(dir, part), context));
+    for (const part of sidecar.parts) adapters.push(await loadMethods(join(dir, part), context));
     return combine(context, adapters);
   }
   const rows = Object.values(methods);

@@ -4,6 +4,7 @@
 import type { WireDType } from '../../../src/protocol/wire/wire-dtype.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
+import type { LearnedMap } from '../adapters/learned-map.js';
 import type { ClientBundle } from '../model/client-bundle.js';
 import type { Candidate } from './candidates.js';
 import type { Measure } from './metrics.js';
@@ -36,6 +37,8 @@ export interface VendorView {
   imitate(tokens: readonly number[], signal?: AbortSignal): Promise<Tensor<'float32'>>;
   /** The adapter's values, where an attacker is given them: the worst case. */
   parts(index: number): Promise<StepParts>;
+  /** How rows were changed before they were sent, where a learned transform is on: its values. */
+  readonly rowTransform?: LearnedMap | undefined;
   /** The adapter is new: no record has trained it. */
   readonly fresh: boolean;
   /** Known records, of which some have trained the adapter; none: nothing is asked. */

@@ -158,6 +158,7 @@ export async function openAudit(options: AuditOptions): Promise<OpenedAudit> {
       ...{ others: others.map(({ tokenIds }) => [...tokenIds]), seed },
       imitate: async (tokens, stop) => (await imitation.step(textOf(tokens), await partsFor(adapter, all[0]!), stop)).rows,
       parts: (index) => partsFor(adapter, all[index]!),
+      rowTransform: defences.learnedStrength === undefined ? undefined : (await partsFor(adapter, all[0]!)).rowTransform,
       ...{ fresh: options.fresh, candidates },
     },
     truth: {

@@ -36,7 +36,10 @@ export async function takeCandidates(options: CandidateOptions): Promise<readonl
   const [others, bare] = [new Trace(join(dir, 'trace-non-members')), new Trace(join(dir, 'trace-bare'))];
   const all = [...members, ...nonMembers];
   await takeTrace({ ...shared, ...told('others'), adapter, examples: nonMembers, trace: others });
-  await takeTrace({ ...shared, ...told('without the adapter'), adapter: undefined, examples: all, trace: bare });
+  // The vendor has the rows as they were sent.
+  const { rowTransform } = await partsFor(adapter, members[0]!);
+  const without = { adapter: undefined, ...(rowTransform && { bare: { rowTransform } }) };
+  await takeTrace({ ...shared, ...told('without the adapter'), ...without, examples: all, trace: bare });
   return all.map((example, at) => ({
     example,
     parts: () => partsFor(adapter, example),

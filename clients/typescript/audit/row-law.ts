@@ -65,8 +65,13 @@ export class RowLaw {
 
   /** Whether noise alone makes such a distance. */
   explains(distance: number): boolean {
-    return distance <= FAR * Math.sqrt(this.#gain.length);
+    return explainedBy(distance, this.#gain.length);
   }
+}
+
+/** Whether a law of `width` coordinates makes such a distance, in its deviations. */
+export function explainedBy(distance: number, width: number): boolean {
+  return distance <= FAR * Math.sqrt(width);
 }
 
 function add(sums: Sums, x: number, y: number): void {

@@ -34,3 +34,20 @@ export async function textRows(
 export async function sentRows(bundle: ClientBundle, rows: Floats, first: number, signal?: AbortSignal): Promise<Floats> {
   return bundle.dims.bottom > 0 ? rows : withoutPositions(bundle, rows, first, signal);
 }
+
+/**
+ * What learned positions add to the rows of a text without held blocks; undefined: nothing.
+ * @param first The position of the first one, virtual tokens counted.
+ */
+export async function positionRows(
+  bundle: ClientBundle,
+  count: number,
+  first: number,
+  signal?: AbortSignal,
+): Promise<readonly Float32Array[] | undefined> {
+  const { bottom, hiddenSize } = bundle.dims;
+  if (bottom > 0 || !bundle.has('bottom')) return undefined;
+  const none = f32([count, hiddenSize], new Float32Array(count * hiddenSize));
+  const { data } = await withoutPositions(bundle, none, first, signal);
+  return Array.from({ length: count }, (_, row) => data.slice(row * hiddenSize, (row + 1) * hiddenSize).map((value) => -value));
+}

@@ -65,6 +65,8 @@ export interface TraceOptions {
   readonly answered: boolean;
   /** Undefined: the bare model. */
   readonly adapter: Adapter | undefined;
+  /** Parts that a step without an adapter has all the same. */
+  readonly bare?: StepParts | undefined;
   readonly defences: Defences;
   readonly examples: readonly Example[];
   readonly trace: Trace;
@@ -74,12 +76,12 @@ export interface TraceOptions {
 
 /** Traces the records that have no trace. @throws CutlayerError of the steps' calls; CANCELLED */
 export async function takeTrace(options: TraceOptions): Promise<void> {
-  const { bundle, connection, answered, adapter, defences, examples, trace, signal, onProgress } = options;
+  const { bundle, connection, answered, adapter, bare = {}, defences, examples, trace, signal, onProgress } = options;
   const listening = new Listening({ bundle, connection, answered, defences });
   for (const [at, example] of examples.entries()) {
     if (!trace.has(at)) {
       signal?.throwIfAborted();
-      await trace.write(at, await listening.step(example, adapter === undefined ? {} : await partsFor(adapter, example), signal));
+      await trace.write(at, await listening.step(example, adapter === undefined ? bare : await partsFor(adapter, example), signal));
     }
     onProgress?.(at + 1, examples.length);
   }

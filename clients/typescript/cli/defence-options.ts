@@ -15,9 +15,12 @@ import { defenceClaims } from '../defences/claims.js';
 import { type EntityKind, entityKindNames } from '../defences/entities.js';
 
 /** Whether some of them draw noise. */
-export function drawsNoise(given: Partial<Readonly<Record<'rowNoise' | 'tokenNoise' | 'labelNoise', unknown>>>): boolean {
-  return given.rowNoise !== undefined || given.tokenNoise !== undefined || given.labelNoise !== undefined;
+export function drawsNoise(given: Partial<Readonly<Record<NoiseOption, unknown>>>): boolean {
+  return noiseOptions.some((name) => given[name] !== undefined);
 }
+
+const noiseOptions = ['rowNoise', 'learnedNoise', 'tokenNoise', 'labelNoise'] as const;
+type NoiseOption = (typeof noiseOptions)[number];
 
 const kindOf = (given: unknown): EntityKind | undefined => entityKindNames.find((name) => name === given);
 
@@ -38,6 +41,12 @@ export const defenceOptions = {
   ...under('Defences', {
     rowNoise: optional(
       positiveNumber('scale', `noise on each row that is sent, in units of such rows' standard deviation. ${defenceClaims['row-noise']}`),
+    ),
+    learnedNoise: optional(
+      positiveNumber(
+        'strength',
+        `a transform of each row that is sent, trained for the task's loss + strength x what rows say. ${defenceClaims['learned-noise']}`,
+      ),
     ),
     tokenNoise: optional(
       positiveNumber('z', `Gaussian noise on each token's embedding: its deviation over the clip norm. ${defenceClaims['token-noise']}`),

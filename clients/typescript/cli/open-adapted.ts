@@ -1,6 +1,8 @@
 /** The model of a session with the adapter that a command names. */
+import { CutlayerError } from '../../../src/errors.js';
 import { stderr } from '../../../src/files/output.js';
 import type { Adapter } from '../adapters/adapter.js';
+import { LearnedRows } from '../adapters/learned-rows.js';
 import { loadAdapter } from '../adapters/load.js';
 import { learnedChats, trainedDefences } from '../adapters/trained-on.js';
 import type { Defences } from '../defences/defences.js';
@@ -35,11 +37,24 @@ export async function openAdapted(
   { bundle, connection, drafter, defences, labelled }: Opened,
 ): Promise<AdaptedModel> {
   const model = new SplitModel(bundle, new RemoteModel(connection), drafter, defences);
-  if (path === undefined) return { model, adapter: undefined, learnedChats: false };
+  if (path === undefined) {
+    checkTransform(undefined, defences);
+    return { model, adapter: undefined, learnedChats: false };
+  }
   const dir = await adapterDirectory(path);
   const adapter = await loadAdapter(dir, { bundle });
+  checkTransform(adapter, defences, path);
   await warnOfDefences(path, dir, defences, labelled);
   return { model, adapter, learnedChats: await learnedChats(dir) };
+}
+
+/** @throws CutlayerError INVALID_OPTION where a learned transform is asked for and none is there */
+export function checkTransform(adapter: Adapter | undefined, { learnedStrength }: Defences, shown = 'the bare model'): void {
+  if (learnedStrength === undefined || adapter instanceof LearnedRows) return;
+  throw new CutlayerError(
+    'INVALID_OPTION',
+    `--learned-noise: expected an adapter that was trained with it, for it holds the transform, got ${shown}; leave it out, or train one`,
+  );
 }
 
 /**

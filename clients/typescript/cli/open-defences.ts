@@ -8,6 +8,7 @@ import type { ServedModel } from '../connection/served-model.js';
 import { defenceText } from '../defences/defence.js';
 import { Defences } from '../defences/defences.js';
 import { labelNoise } from '../defences/label-noise.js';
+import { learnedNoise } from '../defences/learned-noise.js';
 import { NoiseSecret } from '../defences/noise-secret.js';
 import { padLengths } from '../defences/pad-lengths.js';
 import { type Redactor, redactor } from '../defences/redaction.js';
@@ -60,6 +61,7 @@ async function made(
   if (flags.rowNoise !== undefined) {
     rows.push(rowNoise({ scale: flags.rowNoise, deviation: await rowDeviation(bundle), secret }));
   }
+  if (flags.learnedNoise !== undefined) rows.push(learnedNoise({ strength: flags.learnedNoise, secret }));
   if (lengths !== undefined && bundle.decoders.ropeByLength) throw unpaddable();
   const labels = flags.labelNoise === undefined ? undefined : labelNoise({ epsilon: flags.labelNoise, secret });
   return { defences: new Defences(rows, lengths && padLengths(lengths), await redactorOf(flags), labels), notes };

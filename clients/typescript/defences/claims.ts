@@ -6,6 +6,10 @@ export const defenceClaims = {
   'row-noise':
     'A row that is sent again has the same noise, so that averaging over epochs and repeats removes none of it. ' +
     'There is no formal guarantee; without client-held blocks a look-up by the vendor still finds the tokens until the task is lost.',
+  'learned-noise':
+    'Each row is shifted and gets Gaussian noise, of sizes that are trained with the adapter and are in no message. ' +
+    'There is no formal guarantee: an attacker that has these sizes finds tokens all the same. ' +
+    'In training the noise is drawn anew for each step, so averaging over epochs removes some of it.',
   'token-noise':
     'Every embedding is clipped and gets Gaussian noise, once for each record: what its row shows is bounded by the printed (token, epsilon, delta). ' +
     'It covers neither cotangents, and so labels, nor lengths, nor a whole text; at a small epsilon the task is lost.',

@@ -1,13 +1,16 @@
 /** The defences of a model, and how they act on a batch and on a text that grows. */
 import { randomUUID } from 'node:crypto';
+import { CutlayerError } from '../../../src/errors.js';
 import type { Tensor } from '../../../src/tensor/tensor.js';
+import type { LearnedMap } from '../adapters/learned-map.js';
 import type { Batch } from '../data/batch.js';
 import type { Example } from '../data/examples.js';
 import type { Defence } from './defence.js';
 import type { LabelNoise, LabelSpace, NoisedLabels } from './label-noise.js';
+import { LearnedPass } from './learned-pass.js';
 import { type PadLengths, padBatch } from './pad-lengths.js';
 import type { Redaction, Redactor } from './redaction.js';
-import type { PullBack, RowPlace, RowStage } from './row-stage.js';
+import type { PullBack, RowPlace, RowStage, TextRows } from './row-stage.js';
 
 /** The vjp of what was done to a batch's rows: their cotangent, changed in place. */
 export type BatchPullBack = (cotangent: Tensor<'float32'>) => void;
@@ -24,7 +27,11 @@ export class Defences {
   /** All of them, in the order in which they act. */
   readonly all: readonly Defence[];
 
+  /** @throws CutlayerError INVALID_ARGUMENT for other noise beside a learned transform */
   constructor(rows: readonly RowStage[] = [], pad?: PadLengths, redactor?: Redactor, labels?: LabelNoise) {
+    const beside = rows.find(({ trained }) => trained === undefined);
+    if (beside !== undefined && rows.length > 1 && rows.some(({ trained }) => trained !== undefined))
+      throw new CutlayerError('INVALID_ARGUMENT', `learned-noise: it has noise of its own; leave --${beside.name} out`);
     this.#rows = rows;
     this.#pad = pad;
     this.#redactor = redactor;
@@ -40,6 +47,21 @@ export class Defences {
   /** Whether entities are taken out of texts. */
   get redacts(): boolean {
     return this.#redactor !== undefined;
+  }
+
+  /** The weight of what a learned transform is trained for; undefined: there is none. */
+  get learnedStrength(): number | undefined {
+    return this.#rows.find(({ trained }) => trained !== undefined)?.trained?.strength;
+  }
+
+  /**
+   * An adapter's transform for the rows of one step, where that stage is on.
+   * @param targets Of the step's loss; undefined: nothing is trained.
+   */
+  learnedPass(map: LearnedMap | undefined, targets?: number): LearnedPass | undefined {
+    const strength = this.learnedStrength;
+    if (strength === undefined) return undefined;
+    return LearnedPass.of(map, targets === undefined ? undefined : { strength, weight: targets });
   }
 
   /** How the texts of one record of a file are changed before they are tokenized. */
@@ -87,8 +109,14 @@ export class Defences {
   /**
    * Changes the rows of a batch's sequences in place.
    * @param rows [batch, sequence, hiddenSize]; those beyond a sequence's length stay as they are
+   * @param learned Of the step, at the cut.
    */
-  defendBatch(place: RowPlace, rows: Tensor<'float32'>, { tokenIds, lengths, shared, records }: Texts): BatchPullBack {
+  defendBatch(
+    place: RowPlace,
+    rows: Tensor<'float32'>,
+    { tokenIds, lengths, shared, records }: Texts,
+    learned?: LearnedPass,
+  ): BatchPullBack {
     if (!this.#rows.some((stage) => stage.place === place)) return () => undefined;
     const [, sequence, hiddenSize] = rows.shape as [number, number, number];
     const before = shared === undefined ? [] : Array.from(shared.data, Number);
@@ -96,7 +124,8 @@ export class Defences {
       const tokens = [...before, ...Array.from(tokenIds.data.subarray(b * sequence, b * sequence + length), Number)];
       const start = b * sequence * hiddenSize;
       const part = (values: Float32Array) => values.subarray(start, start + length * hiddenSize);
-      const pullBack = this.defendText(place, part(rows.data), { hiddenSize, tokens, record: records?.[b] ?? this.newRecord() });
+      const record = records?.[b] ?? this.newRecord();
+      const pullBack = this.defendText(place, part(rows.data), { hiddenSize, tokens, record, learned });
       return (cotangent: Float32Array) => pullBack(part(cotangent));
     });
     return ({ data }) => {
@@ -105,11 +134,7 @@ export class Defences {
   }
 
   /** Changes the last rows of one text in place. @param rows [rows, hiddenSize] */
-  defendText(
-    place: RowPlace,
-    rows: Float32Array,
-    text: { readonly hiddenSize: number; readonly tokens: readonly number[]; readonly record: string },
-  ): PullBack {
+  defendText(place: RowPlace, rows: Float32Array, text: Omit<TextRows, 'rows'>): PullBack {
     const pullBacks: PullBack[] = [];
     for (const stage of this.#rows) {
       if (stage.place !== place) continue;

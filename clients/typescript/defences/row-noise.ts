@@ -5,6 +5,7 @@
  */
 import { CutlayerError } from '../../../src/errors.js';
 import { defenceClaims } from './claims.js';
+import { normalsOf, uniforms, uniformsOfNormals } from './noise-draws.js';
 import type { NoiseSecret, RowBytes } from './noise-secret.js';
 import type { RowStage } from './row-stage.js';
 
@@ -40,26 +41,14 @@ export function rowNoise({ scale, deviation, secret }: RowNoiseOptions): RowStag
 /** Adds noise whose squared length is `width * deviation²` on average. */
 function addRowNoise(row: Float32Array, deviation: number, bytes: RowBytes): void {
   const width = row.length;
-  const uniform = uniforms(bytes, 2 * width + (width % 2));
-  const direction = new Float64Array(width);
+  const uniform = uniforms(bytes, width + uniformsOfNormals(width));
+  // A Gaussian's direction is uniform.
+  const direction = normalsOf(uniform, width);
   let squares = 0;
-  // A Gaussian's direction is uniform (Box-Muller).
-  for (let i = 0; i < width; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform[i]!));
-    const angle = 2 * Math.PI * uniform[i + 1]!;
-    direction[i] = radius * Math.cos(angle);
-    if (i + 1 < width) direction[i + 1] = radius * Math.sin(angle);
-  }
   for (const value of direction) squares += value * value;
   // Gamma of whole shape `width`: a sum of exponentials; its mean square is width (width + 1).
   let length = 0;
   for (let i = 0; i < width; i++) length -= Math.log(uniform[uniform.length - 1 - i]!);
   const factor = (deviation * length) / Math.sqrt((width + 1) * squares);
   for (let i = 0; i < width; i++) row[i] = row[i]! + factor * direction[i]!;
-}
-
-/** Uniform in (0, 1], 32 bits each. */
-function uniforms(bytes: RowBytes, count: number): Float64Array {
-  const words = new Uint32Array(Uint8Array.from(bytes(4 * count)).buffer);
-  return Float64Array.from(words, (word) => (word + 1) / 2 ** 32);
 }

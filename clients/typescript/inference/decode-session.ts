@@ -10,6 +10,7 @@ import { CutlayerError } from '../../../src/errors.js';
 import { concatRows } from '../../../src/tensor/floats.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import type { StepParts } from '../adapters/adapter.js';
+import type { LearnedPass } from '../defences/learned-pass.js';
 import type { RowPlace } from '../defences/row-stage.js';
 import { canDecode, decodeNote, promptInputRows, type SessionRows, sessionRows, tokenInputRows } from '../model/decode-rows.js';
 import { HeldBlocks } from '../model/held-blocks.js';
@@ -37,6 +38,7 @@ interface ThroughOptions {
 export class DecodeSession {
   readonly #model: SplitModel;
   readonly #parts: StepParts;
+  #learned: LearnedPass | undefined;
   readonly #ids: number[];
   readonly #virtualRows: number;
   readonly #maxRows: number;
@@ -275,7 +277,8 @@ export class DecodeSession {
   /** @param rows of a text's last tokens, changed in place */
   #defend(place: RowPlace, rows: Float32Array, tokens: readonly number[]): void {
     const { defences, bundle } = this.#model;
-    defences.defendText(place, rows, { hiddenSize: bundle.dims.hiddenSize, tokens, record: this.#record });
+    this.#learned ??= defences.learnedPass(this.#parts.rowTransform);
+    defences.defendText(place, rows, { hiddenSize: bundle.dims.hiddenSize, tokens, record: this.#record, learned: this.#learned });
   }
 
   /** Rows without blocks of the client below them are made anew; others have been kept. */

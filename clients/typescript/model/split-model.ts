@@ -184,7 +184,8 @@ export class SplitModel {
     }
     const rows = leadingRows(batch, promptRows) + count * sequence;
     if (targets.labels.length === 0) return { result: { lossSum: 0, targets: 0, correct: 0, exact, sequences, rows } };
-    const step = await splitStep(this, { batch, parts, positions: targets.positions, training, signal });
+    const asked = { batch, parts, positions: targets.positions, training, targets: targets.labels.length, signal };
+    const step = await splitStep(this, asked);
     this.remote.connection.counters.rowsShared += savedRows(batch);
     const chunkRows = chunkOf(parts.classifier?.shape[0] ?? this.bundle.vocabSize);
     const losses = await rowLosses(this.bundle, step.rows, targets, { chunkRows, wantCotangent: training, head: parts, signal });

@@ -10,6 +10,7 @@ import type { Feeds, FloatFeeds, StepCotangents, StepParts } from '../adapters/a
 import type { VirtualTokenKind } from '../connection/served-model.js';
 import { type Batch, leadingRows } from '../data/batch.js';
 import type { Defences } from '../defences/defences.js';
+import type { LearnedPass } from '../defences/learned-pass.js';
 import type { RowPlace } from '../defences/row-stage.js';
 import type { ClientBundle, ClientSpan, SpanVariant } from './client-bundle.js';
 import type { RemoteModel } from './remote-model.js';
@@ -32,6 +33,8 @@ export interface StepInput {
   readonly positions: readonly number[];
   /** Whether `backward` will be called. */
   readonly training: boolean;
+  /** In training: what the loss counts. */
+  readonly targets?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -75,9 +78,10 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
   const bottom: FloatFeeds = bundle.has('bottom') ? await bundle.spanForward(bottomVariant, bottomFeeds, signal, batch.lengths) : {};
   const hiddenStates = bottom.hiddenStates ?? inputsEmbeds;
   const sent = leading === undefined ? prefix && layersOf(prefix, bottomBlocks, backboneBlocks) : (bottom.softPromptHidden ?? leading);
-  const cutDefence = defendRows(defences, 'cut', batch, hiddenStates, sent);
+  const learned = defences.learnedPass(parts.rowTransform, training ? (input.targets ?? 1) : undefined);
+  const cutDefence = defendRows(defences, 'cut', batch, hiddenStates, sent, learned);
 
-  const trainsBelowTop = trainedKind !== 'none' || tokenRows !== undefined || bottomVariant.trained;
+  const trainsBelowTop = trainedKind !== 'none' || tokenRows !== undefined || bottomVariant.trained || learned !== undefined;
   const hasTop = bundle.has('top');
   // Rows that carry loss would end where the text before the filler ends.
   const asksAll = hasTop || batch.ends !== undefined;
@@ -115,7 +119,7 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
     const back = await step.backward(
       above === undefined ? scatterRows(cotangent, picked, step.output.shape) : joinRows(above, step.output.shape),
       {
-        wantHiddenStates: trainsBottom,
+        wantHiddenStates: trainsBottom || learned !== undefined,
         signal,
       },
     );
@@ -139,6 +143,7 @@ export async function splitStep({ bundle, remote, defences }: StepModel, input: 
     return {
       ...(softPrompt === undefined ? {} : { softPrompt: rowsOf(lead!, 0, promptRows) }),
       ...(prefix === undefined ? {} : { prefix: concatRows(layers) }),
+      ...(learned === undefined ? {} : { rowTransform: learned.cotangents() }),
       ...(tokenRows === undefined ? {} : { tokenRows: tokenCotangent(bundle, batch, tokenRows, embeddings!, lead) }),
       ...weightCotangents(blockWeights, { ...above, ...below }),
     };
@@ -180,11 +185,11 @@ async function leadingEmbeds(bundle: ClientBundle, { batch, parts, signal }: Ste
  * @param leading [L, d], of which shared text has the last rows
  * @returns the vjp, on the cotangents of both, where there are some
  */
-function defendRows(defences: Defences, place: RowPlace, batch: Batch, rows: Floats, leading: Floats | undefined) {
-  const ofText = defences.defendBatch(place, rows, batch);
+function defendRows(defences: Defences, place: RowPlace, batch: Batch, rows: Floats, leading: Floats | undefined, learned?: LearnedPass) {
+  const ofText = defences.defendBatch(place, rows, batch, learned);
   const { shared } = batch;
   if (shared === undefined) return (text?: Floats) => text && ofText(text);
-  const ofShared = defences.defendBatch(place, sharedRows(leading!, shared), sharedTokens(shared));
+  const ofShared = defences.defendBatch(place, sharedRows(leading!, shared), sharedTokens(shared), learned);
   return (text?: Floats, lead?: Floats) => {
     if (text !== undefined) ofText(text);
     if (lead !== undefined) ofShared(sharedRows(lead, shared));

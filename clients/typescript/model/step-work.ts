@@ -22,7 +22,7 @@ export function stepWork({ bundle, remote }: Pick<SplitModel, 'bundle' | 'remote
   const { wireDtype, card } = remote.connection;
   const { hiddenSize } = card.dims;
   const [count, sequence] = batch.tokenIds.shape as [number, number];
-  const { softPrompt, prefix, tokenRows, blockWeights } = parts;
+  const { softPrompt, prefix, tokenRows, blockWeights, rowTransform } = parts;
   const lead = leadingRows(batch, promptRowsOf(parts));
   const crossing = wireRows({ batch: count, sequence, lengths: batch.lengths }, card.packedRows);
   const rows = lead + crossing.count;
@@ -37,8 +37,9 @@ export function stepWork({ bundle, remote }: Pick<SplitModel, 'bundle' | 'remote
   const trainsBottom = bundle.holdsSome('bottom', blockWeights);
   const given = softPrompt !== undefined || prefix !== undefined;
   const forward = { forward: rows, backward: 0, bytesIn: text + virtual, bytesOut: wanted };
-  if (!training || !(given || tokenRows !== undefined || trainsBottom)) return forward;
-  const wantsText = trainsBottom || tokenRows !== undefined || (given && bundle.dims.bottom > 0);
+  const trainsRows = tokenRows !== undefined || rowTransform !== undefined;
+  if (!training || !(given || trainsRows || trainsBottom)) return forward;
+  const wantsText = trainsBottom || trainsRows || (given && bundle.dims.bottom > 0);
   return {
     ...forward,
     backward: rows,

@@ -18,6 +18,7 @@ const LENGTHS = '32,64,128';
 /** A row for each defence that there is. */
 const triedOf: { readonly [Name in keyof typeof defenceClaims]: Tried } = {
   'row-noise': { bare: ['0.5', '1', '2'], held: ['1', '2', '3'] },
+  'learned-noise': always('0.3'),
   'token-noise': { bare: ['1'], held: [] },
   'pad-lengths': always(LENGTHS),
   'label-noise': always('2', '6'),

@@ -1,6 +1,7 @@
 /** What a defence claims holds while it is on, and not where its stage or its noise is off. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { LearnedRows } from '../../../clients/typescript/adapters/learned-rows.js';
 import type { VendorView } from '../../../clients/typescript/audit/attacker.js';
 import { labelsOf } from '../../../clients/typescript/audit/metrics.js';
 import { type AttackResult, runSuite } from '../../../clients/typescript/audit/suite.js';
@@ -8,6 +9,7 @@ import { type Example, loadExamples } from '../../../clients/typescript/data/exa
 import type { defenceClaims } from '../../../clients/typescript/defences/claims.js';
 import { Defences } from '../../../clients/typescript/defences/defences.js';
 import { labelNoise } from '../../../clients/typescript/defences/label-noise.js';
+import { learnedNoise } from '../../../clients/typescript/defences/learned-noise.js';
 import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.js';
 import { padLengths } from '../../../clients/typescript/defences/pad-lengths.js';
 import { redactor } from '../../../clients/typescript/defences/redaction.js';
@@ -15,6 +17,7 @@ import { rowNoise } from '../../../clients/typescript/defences/row-noise.js';
 import { tokenNoise } from '../../../clients/typescript/defences/token-noise.js';
 import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js';
 import { f32 } from '../../../src/tensor/tensor.js';
+import { mapOf } from '../../support/learned-map.js';
 import { writeNotes } from '../../support/training-data.js';
 import { values } from './audit-figures.js';
 import { type AuditRig, auditRig } from './audit-rig.js';
@@ -50,6 +53,18 @@ const claims: { readonly [Name in keyof typeof defenceClaims]: readonly [title: 
       assert.equal(frozen, once);
       const [alone, fresh] = await averaged('fresh', () => NoiseSecret.fresh());
       assert.ok(once < 0.6 && alone < 0.6 && fresh > 0.95, `${once}, ${alone}, ${fresh}`);
+    },
+  ],
+  'learned-noise': [
+    'finds few tokens under large sizes with their values in hand, and all without the stage',
+    async (rig) => {
+      const map = mapOf({ ...(await sizesOf(rig)), bias: () => 1.5 });
+      const adapter = new LearnedRows(await rig.prompt(), map);
+      const found = async (name: string, defences: Defences) =>
+        values((await rig.run(name, { only: ['A0'], planted: 0, adapter, defences })).attackers, 'A0', tokens)[0]!;
+      const few = await found('learned', new Defences([learnedNoise({ strength: 1, secret: NoiseSecret.fresh() })]));
+      assert.ok(few < 0.2, `${few}`);
+      assert.equal(await found('not learned', new Defences()), 1);
     },
   ],
   'token-noise': [
@@ -98,6 +113,11 @@ const claims: { readonly [Name in keyof typeof defenceClaims]: readonly [title: 
       assert.deepEqual(values((await rig.run('redacted', { only: ['A0'], defences })).attackers, 'A0', ...metrics), [1, 0]);
     },
   ],
+};
+
+const sizesOf = async ({ bundle }: AuditRig) => {
+  const unit = await rowDeviation(bundle);
+  return { hiddenSize: bundle.dims.hiddenSize, unit, shift: 0.6, spread: 0.1 };
 };
 
 describe('an audit with a defence on, and off', () => {

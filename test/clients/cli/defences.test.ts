@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defenceClaims } from '../../../clients/typescript/defences/claims.js';
 import { JOURNAL_FILE } from '../../../clients/typescript/improvement/journal.js';
+import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
 import { depth } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
@@ -112,6 +113,62 @@ describe('the options of defences', () => {
     );
     const same = await evaluated(...noise);
     assert.ok(same.code === 0 && !same.stderr.includes('warning'), same.stderr);
+  });
+
+  it('train a transform with the adapter, which a resumed run goes on with, and which later commands need', async () => {
+    const learned = ['--learned-noise', '0.5'];
+    const run = join(dir, 'learned');
+    const trained = () => train('learned', ...learned, '--steps', '4', '--checkpoint-every', '2', '--resume');
+    const whole = await trained();
+    assert.equal(whole.code, 0, whole.stderr);
+    const files = ['cutlayer_learned_noise.safetensors', 'adapter_model.safetensors'];
+    const valuesAt = async (...of: readonly string[]) => {
+      const all = await Promise.all(files.map((file) => readTensors(join(run, ...of, file))));
+      return all.flatMap(({ tensors }) => [...tensors.values()].flatMap(({ data }) => Array.from(data, Number)));
+    };
+    const apart = (some: readonly number[], others: readonly number[]) =>
+      Math.max(...some.map((value, at) => Math.abs(value - others[at]!)));
+    const before = await valuesAt('adapter');
+    const losses = await lossesOf('learned');
+    assert.ok(apart(before, await valuesAt('checkpoints', 'step-00000002')) > 1e-4);
+    await rm(join(run, 'checkpoints', 'step-00000004'), { recursive: true });
+    await rm(join(run, 'adapter'), { recursive: true });
+    assert.equal((await trained()).code, 0);
+    assert.deepEqual(await lossesOf('learned'), losses);
+    assert.deepEqual(await valuesAt('adapter'), before);
+    const recorded = await readFile(join(run, 'adapter', 'cutlayer_training.json'), 'utf8');
+    assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'learned-noise', settings: { strength: 0.5 } }]);
+
+    const secret = ['--defence-secret-file', join(run, 'defence-secret')];
+    const evaluated = (...more: readonly string[]) => cutlayerHere(['client', 'eval', ...reach, ...data, ...more]);
+    const adapter = ['--adapter', run];
+    const [on, again, off] = [
+      await evaluated(...adapter, ...learned, ...secret),
+      await evaluated(...adapter, ...learned, ...secret),
+      await evaluated(...adapter),
+    ];
+    assert.ok(on.code === 0 && !on.stderr.includes('warning'), on.stderr);
+    assert.equal(on.stdout, again.stdout);
+    assert.match(off.stderr, /warning: .*was trained with the defence learned-noise \(strength 0\.5\), and here none is on/);
+    assert.notEqual(on.stdout, off.stdout);
+
+    const bare = await evaluated(...learned);
+    assert.match(bare.stderr, /INVALID_OPTION: --learned-noise: expected an adapter that was trained with it.*got the bare model/);
+    const begun = await train('begun', '--init-adapter', run, '--steps', '1');
+    assert.match(begun.stderr, /INVALID_OPTION: --init-adapter .*has a learned transform of rows.*; pass --learned-noise/);
+    const goneOn = await train('gone on', '--init-adapter', run, ...learned, '--steps', '1', '--lr', '1e-30');
+    assert.equal(goneOn.code, 0, goneOn.stderr);
+    const transform = await readFile(join(run, 'adapter', files[0]!));
+    assert.deepEqual(await readFile(join(dir, 'gone on', 'adapter', files[0]!)), transform);
+    for (const [option, value] of [
+      ['--row-noise', '1'],
+      ['--token-noise', '1'],
+    ] as const) {
+      const both = await train('both', ...learned, option, value);
+      assert.match(both.stderr, new RegExp(`INVALID_ARGUMENT: learned-noise: it has noise of its own; leave ${option} out`));
+    }
+    await writeFile(join(run, 'adapter', files[0]!), transform.subarray(0, -4));
+    assert.match((await evaluated(...adapter, ...learned)).stderr, /INVALID_SAFETENSORS|INVALID_ADAPTER/);
   });
 
   it('are refused by name where they have no effect or cannot be read', async () => {

@@ -31,7 +31,13 @@ function values(shape: readonly number[], scale: number, phase: number): Tensor<
 }
 
 /** Every tensor of some parts or cotangents, by place. */
-function tensorsOf({ tokenRows, blockWeights, headLora, ...plain }: StepParts | StepCotangents): Record<string, Tensor<'float32'>> {
+function tensorsOf({
+  tokenRows,
+  blockWeights,
+  headLora,
+  rowTransform: _,
+  ...plain
+}: StepParts | StepCotangents): Record<string, Tensor<'float32'>> {
   const rows = tokenRows !== undefined && 'rows' in tokenRows ? tokenRows.rows : tokenRows;
   return {
     ...plain,

@@ -10,9 +10,11 @@ import { type AttackRun, attacker, type VendorView } from '../attacker.js';
 import { CandidateRows } from '../candidate-rows.js';
 import { type Inverter, inverterMissing, inverterOf } from '../inverter.js';
 import { tokenMeasures } from '../metrics.js';
+import { type JudgedRow, RowChannel } from '../row-channel.js';
 import { RowLaw, type RowPairs } from '../row-law.js';
+import type { SeenRecord } from '../seen.js';
 import { TextPrior } from '../text-prior.js';
-import { sentRows, textRows } from '../text-rows.js';
+import { positionRows, sentRows, textRows } from '../text-rows.js';
 import { matches } from '../wire-matches.js';
 import { cotangentsMissing, labelsOfRecord } from './known-head.js';
 
@@ -32,7 +34,7 @@ const TEXTS = 64;
 interface Knowledge {
   readonly inverter: Inverter;
   readonly prior: TextPrior;
-  readonly law: RowLaw;
+  readonly law: RowLaw | RowChannel;
   /** Whether cotangents show labels. */
   readonly labels: boolean;
 }
@@ -63,13 +65,9 @@ export const jointSearch = attacker<readonly (readonly number[])[]>({
     const { signal, progress } = run;
     const inverter = await inverterOf(view, { signal, onProgress: (done, total) => progress(done, total + records) });
     const parts = await view.parts(0);
-    const pairs: RowPairs[] = [];
-    for (const tokens of others.slice(0, TEXTS)) {
-      const sent = await sentRows(bundle, await view.imitate(tokens, signal), virtualTokensOf(parts), signal);
-      pairs.push({ sent, exact: await textRows(bundle, parts, tokens, signal) });
-    }
+    const law = view.rowTransform === undefined ? await learnedLaw(view, parts, signal) : new RowChannel(view.rowTransform, wire);
     const known = {
-      ...{ inverter, prior: new TextPrior(bundle.vocabSize, others), law: new RowLaw(pairs, matches[wire]) },
+      ...{ inverter, prior: new TextPrior(bundle.vocabSize, others), law },
       labels: (await cotangentsMissing(view)) === undefined && parts.classifier === undefined,
     };
     const guesses: (readonly number[])[] = [];
@@ -82,16 +80,46 @@ export const jointSearch = attacker<readonly (readonly number[])[]>({
   score: tokenMeasures,
 });
 
+/** From texts that the vendor sends itself. */
+async function learnedLaw({ bundle, others, wire, imitate }: VendorView, parts: StepParts, signal?: AbortSignal): Promise<RowLaw> {
+  const pairs: RowPairs[] = [];
+  for (const tokens of others.slice(0, TEXTS)) {
+    const sent = await sentRows(bundle, await imitate(tokens, signal), virtualTokensOf(parts), signal);
+    pairs.push({ sent, exact: await textRows(bundle, parts, tokens, signal) });
+  }
+  return new RowLaw(pairs, matches[wire]);
+}
+
+/** How rows of a record are judged: a sent row, its place, and a candidate's row. */
+type Judge = (place: number, exact: Float32Array) => JudgedRow;
+
+async function judgeOf(
+  { bundle }: VendorView,
+  { law }: Knowledge,
+  { rows: sent, virtualTokens }: SeenRecord,
+  signal?: AbortSignal,
+): Promise<Judge> {
+  if (law instanceof RowLaw) {
+    const rows = await sentRows(bundle, sent, virtualTokens, signal);
+    return (place, exact) => {
+      const distance = law.distance(rowOf(rows, place), exact);
+      return { distance, logLikelihood: law.logLikelihood(distance) };
+    };
+  }
+  // The transform is of rows with their positions.
+  const positions = await positionRows(bundle, sent.shape[0]!, virtualTokens, signal);
+  return (place, exact) => law.judge(rowOf(sent, place), law.lawOf(exact, positions?.[place]));
+}
+
 async function searched(view: VendorView, known: Knowledge, at: number, { signal }: AttackRun): Promise<readonly number[]> {
   const { inverter, prior, law } = known;
-  const { bundle } = view;
-  const { rows: sent, virtualTokens, length } = await view.record(at);
-  const rows = await sentRows(bundle, sent, virtualTokens, signal);
+  const seen = await view.record(at);
+  const { rows: sent, length } = seen;
+  const judge = await judgeOf(view, known, seen, signal);
   const labels = new Map(known.labels ? (await labelsOfRecord(view, at, signal)).map(({ token, label }) => [token, label]) : []);
   let beam: readonly Beginning[] = [{ tokens: [], score: 0, behind: await begun(view, at) }];
   for (let place = 0; place < length; place++) {
     signal?.throwIfAborted();
-    const row = rowOf(rows, place);
     const byRows = inverter.likeliest(sent, place, BY_ROWS).map(({ token }) => token);
     const label = labels.get(place);
     const next: (Beginning & { readonly distance: number })[] = [];
@@ -99,8 +127,8 @@ async function searched(view: VendorView, known: Knowledge, at: number, { signal
       const candidates = all.slice(0, beginning.behind.width);
       const found = await beginning.behind.run(candidates, signal);
       for (const [index, token] of candidates.entries()) {
-        const distance = law.distance(row, rowOf(found, index));
-        const gained = law.logLikelihood(distance) + prior.logProbability(token, beginning.tokens) + (token === label ? LABEL : 0);
+        const { distance, logLikelihood } = judge(place, rowOf(found, index));
+        const gained = logLikelihood + prior.logProbability(token, beginning.tokens) + (token === label ? LABEL : 0);
         next.push({ ...beginning, tokens: [...beginning.tokens, token], score: beginning.score + gained, distance });
       }
       if (all.length > candidates.length) await tried(beginning, all.slice(candidates.length));

@@ -3,11 +3,13 @@
  * token through them, and keeps the one whose row is nearest to the row that was sent. Then it goes
  * on with the next token. Without noise a candidate's row is that row, and the search is exact.
  */
+import type { Tensor } from '../../../../src/tensor/tensor.js';
 import type { StepParts } from '../../adapters/adapter.js';
 import { type AttackRun, attacker, type VendorView } from '../attacker.js';
 import { CandidateRows } from '../candidate-rows.js';
 import { LikelyTokens } from '../likely-tokens.js';
 import { tokenMeasures } from '../metrics.js';
+import { RowChannel } from '../row-channel.js';
 import { tooLarge } from '../skip-reasons.js';
 import { matches } from '../wire-matches.js';
 
@@ -21,7 +23,7 @@ const CLEARLY = 3;
 export const prefixSearch = attacker<readonly (readonly number[])[]>({
   id: 'A1',
   title: 'prefix search through the held blocks',
-  knows: "the held blocks as the vendor made them, and the adapter's virtual tokens",
+  knows: "the held blocks as the vendor made them, the adapter's virtual tokens, and the values of a learned transform of rows",
   says: `token by token, up to ${MOST_CANDIDATES.toLocaleString('en-US')} candidates are run through the held blocks; the nearest row is the guess.`,
   async skipped({ bundle }) {
     const { bottom, hiddenSize } = bundle.dims;
@@ -57,17 +59,18 @@ export interface SearchedRecord {
 
 /** The tokens of a record. */
 export async function prefixTokens(
-  view: Pick<VendorView, 'bundle' | 'wire' | 'record'>,
+  view: Pick<VendorView, 'bundle' | 'wire' | 'record' | 'rowTransform'>,
   likely: LikelyTokens,
   { at, parts, signal }: SearchedRecord,
 ): Promise<readonly number[]> {
   const { rows } = await view.record(at);
   const [count, d] = rows.shape as [number, number];
   const behind = new CandidateRows(view.bundle, parts);
+  const channel = view.rowTransform && new RowChannel(view.rowTransform, view.wire);
   const guess: number[] = [];
   for (let place = 0; place < count; place++) {
     const row = rows.data.subarray(place * d, (place + 1) * d);
-    const token = await nearestCandidate(behind, likely, row, { match: matches[view.wire], signal });
+    const token = await nearestCandidate(behind, likely, row, { match: matches[view.wire], channel, signal });
     await behind.choose(token);
     guess.push(token);
   }
@@ -76,6 +79,8 @@ export async function prefixTokens(
 
 interface CandidateSearch {
   readonly match: number;
+  /** The law of a learned transform, by which candidates are told apart. */
+  readonly channel: RowChannel | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -83,23 +88,31 @@ async function nearestCandidate(
   behind: CandidateRows,
   likely: LikelyTokens,
   row: Float32Array,
-  { match, signal }: CandidateSearch,
+  { match, channel, signal }: CandidateSearch,
 ): Promise<number> {
-  const near = match * Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
   let best = { token: 0, distance: Number.POSITIVE_INFINITY };
-  const ranking = likely.of(row);
+  const near = match * Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+  // A learned shift is taken out, so that tokens are tried in a good order.
+  const ranked = channel?.unshifted(row) ?? row;
+  const ranking = likely.of(ranked);
   for (let tried = 0; tried < MOST_CANDIDATES; ) {
     signal?.throwIfAborted();
     const candidates = ranking.next(Math.min(behind.width, tried === 0 ? FIRST_CANDIDATES : MOST_CANDIDATES - tried));
     if (candidates.length === 0) break;
     tried += candidates.length;
-    const distances = likely.learn(row, candidates, await behind.run(candidates, signal));
+    const found = await behind.run(candidates, signal);
+    const learned = likely.learn(ranked, candidates, found);
+    const distances = channel === undefined ? learned : candidates.map((_, at) => -likelihoodOf(channel, row, found, at));
     let second = Number.POSITIVE_INFINITY;
     for (const [at, distance] of distances.entries()) {
       second = Math.min(second, Math.max(distance, best.distance));
       if (distance < best.distance) best = { token: candidates[at]!, distance };
     }
-    if (best.distance < near && second > CLEARLY * best.distance) break;
+    if (channel === undefined && best.distance < near && second > CLEARLY * best.distance) break;
   }
   return best.token;
+}
+
+function likelihoodOf(channel: RowChannel, row: Float32Array, { data }: Tensor<'float32'>, at: number): number {
+  return channel.judge(row, channel.lawOf(data.subarray(at * row.length, (at + 1) * row.length))).logLikelihood;
 }

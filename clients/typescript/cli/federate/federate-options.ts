@@ -23,6 +23,8 @@ import { eos, objective, overlong } from '../train/train-options-table.js';
 import { inviteOption } from './invite-option.js';
 
 const certificate = clientCertificateOptions('coordinator');
+// A transform's values are its client's own; an aggregate would share them.
+const { learnedNoise: _, ...memberDefences } = trainingDefenceOptions;
 
 export const federateOptions = {
   ...under('Federation', {
@@ -119,7 +121,7 @@ export const federateOptions = {
     overlong: withDefault(overlong, 'error'),
     eos,
   }),
-  ...trainingDefenceOptions,
+  ...memberDefences,
   ...under('Run', {
     rounds: optional(
       positiveInteger('n', "stop after n aggregates with this member's update (default: run until the federation is finished)"),

@@ -1,8 +1,11 @@
 /** From the options of `train` or `sweep` to runs: model, data, adapters and batch limits. */
 import { CutlayerError } from '../../../../src/errors.js';
 import { stderr } from '../../../../src/files/output.js';
+import { seeded } from '../../../../src/tensor/random.js';
 import type { Adapter } from '../../adapters/adapter.js';
 import { Combined } from '../../adapters/combine.js';
+import { firstMap } from '../../adapters/learned-map.js';
+import { LearnedRows } from '../../adapters/learned-rows.js';
 import { loadAdapter } from '../../adapters/load.js';
 import { createAdapter, defaultLearningRate } from '../../adapters/registry.js';
 import { settingReaders } from '../../adapters/setting-table.js';
@@ -10,7 +13,9 @@ import type { ChargedWork } from '../../connection/charged-work.js';
 import { type Example, loadExamples, numbered } from '../../data/examples.js';
 import { batchLimits } from '../../inference/batch-limits.js';
 import { adapterDirectory } from '../../inspect/adapter-report.js';
+import type { ClientBundle } from '../../model/client-bundle.js';
 import { RemoteModel } from '../../model/remote-model.js';
+import { rowDeviation } from '../../model/row-deviation.js';
 import { SplitModel } from '../../model/split-model.js';
 import { schedule } from '../../optimizers/schedule.js';
 import { forecast } from '../../training/forecast.js';
@@ -206,7 +211,8 @@ export async function newAdapter(
   const adapter = await (initAdapter === undefined
     ? createAdapter(context, method, methodSettingsOf(flags))
     : loadAdapter(await adapterDirectory(initAdapter), context));
-  const made = methodsOf(adapter);
+  const transformed = adapter instanceof LearnedRows;
+  const made = methodsOf(transformed ? adapter.inner : adapter);
   if (initAdapter !== undefined && [...made].sort().join() !== method.split('+').sort().join()) {
     throw new CutlayerError(
       'INVALID_ADAPTER',
@@ -220,8 +226,24 @@ export async function newAdapter(
       `--virtual-tokens ${adapter.numVirtualTokens}: the gateway takes at most ${most}; pass --virtual-tokens ${most} or fewer`,
     );
   }
-  return adapter;
+  return withTransform(adapter, flags, bundle);
 }
+
+/** With a new transform of rows, where one is asked for and none is there. @throws CutlayerError */
+async function withTransform(adapter: Adapter, { learnedNoise, initAdapter, seed }: TrainFlags, bundle: ClientBundle): Promise<Adapter> {
+  const transformed = adapter instanceof LearnedRows;
+  if (transformed && learnedNoise === undefined)
+    throw new CutlayerError(
+      'INVALID_OPTION',
+      `--init-adapter ${initAdapter}: has a learned transform of rows, and its values have grown with it; pass --learned-noise`,
+    );
+  if (transformed || learnedNoise === undefined) return adapter;
+  const map = firstMap(bundle.dims.hiddenSize, await rowDeviation(bundle), seeded(seed, TRANSFORM));
+  return new LearnedRows(adapter, map);
+}
+
+/** Tells the draws of a transform's first values from those of other uses of the seed. */
+const TRANSFORM = 0x7472616e;
 
 function methodsOf(adapter: Adapter): readonly string[] {
   return adapter instanceof Combined ? adapter.adapters.map(({ method }) => method) : [adapter.method];
