@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PrivacyReport } from '../../src/commands/privacy-table/privacy-report.js';
 import { cutlayerHere } from '../support/command-here.js';
-import { thorough } from '../support/exhaustive.js';
+import { thoroughSuite } from '../support/exhaustive.js';
 import { type GatewayProcess, MAIN, startGateway } from '../support/gateway-process.js';
 import { packedFixture } from '../support/packed-fixture.js';
 import { writeNotes } from '../support/training-data.js';
 
-describe("a privacy table at a vendor's gateways", () => {
+thoroughSuite("a privacy table at a vendor's gateways", () => {
   let dir: string;
   const gateways: GatewayProcess[] = [];
   before(async () => {
@@ -89,7 +89,7 @@ describe("a privacy table at a vendor's gateways", () => {
     assert.equal(stderr.match(/^step 1\/1 /gm)?.length, 1, stderr);
   });
 
-  thorough('gives the figures of an uninterrupted table, killed within a training', async function () {
+  it('gives the figures of an uninterrupted table, killed within a training', async function () {
     this.timeout(600_000);
     const secret = join(dir, 'secret');
     const only = ['--steps', '60', '--only', 'A0,A1,A3,A8', '--setting', 'row-noise=1', '--defence-secret-file', secret];

@@ -195,8 +195,10 @@ describe('an audit over a gateway', () => {
     assert.deepEqual(Object.keys(figures), metrics);
     for (const what of [loss, difference]) assert.ok(figures[`AUC of ${what}`]!.value > 0.9, what);
     assert.ok(figures[`found at 1 % false positives: ${loss}`]!.value > 0.5);
-    const others = figuresOf((await rig.run('others', given(all.slice(6, 12), all.slice(12)))).attackers, 'A6');
-    for (const what of [norm, loss, difference]) assert.ok(others[`AUC of ${what}`]!.value < 0.8, what);
+    for (const others of depth([all.slice(6, 12)], [])) {
+      const untrained = figuresOf((await rig.run('others', given(others, all.slice(12)))).attackers, 'A6');
+      for (const what of [norm, loss, difference]) assert.ok(untrained[`AUC of ${what}`]!.value < 0.8, what);
+    }
   });
 
   it('asks of membership only with an adapter, and with records that are not audited', async () => {
@@ -242,11 +244,13 @@ describe('an audit over a gateway of a client that holds a block above', () => {
       const areaOf = (results: readonly AttackResult[]) => (Object.values(figuresOf(results, 'A3u')) as [Measure])[0];
       const bare = areaOf((await rig.run('bare', { planted: 0, only: ['A3u'] })).attackers);
       assert.ok(bare.value > 0.9, `${bare.value}`);
-      const defences = new Defences([], padLengths([56]));
-      const padded = areaOf((await rig.run('padded', { planted: 0, only: ['A3u'], defences })).attackers);
-      // The same pairs of rows: those without a label are none of them.
-      assert.equal(padded.count, bare.count);
-      assert.ok(Math.abs(padded.value - bare.value) < 0.01, `${padded.value}, ${bare.value}`);
+      for (const length of depth([56], [])) {
+        const defences = new Defences([], padLengths([length]));
+        const padded = areaOf((await rig.run('padded', { planted: 0, only: ['A3u'], defences })).attackers);
+        // The same pairs of rows: those without a label are none of them.
+        assert.equal(padded.count, bare.count);
+        assert.ok(Math.abs(padded.value - bare.value) < 0.01, `${padded.value}, ${bare.value}`);
+      }
       const { view, truth } = await rig.open('bare', { planted: 0 });
       let sum = 0;
       for (const seed of [1, 2, 3, 4, 5]) sum += areaOf(await alone(view, truth, 'A3u', seed)).value;

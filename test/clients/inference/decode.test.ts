@@ -141,7 +141,7 @@ describe('generation over decode sessions', () => {
     it(`gives the tokens of whole sequences, bare and with adapters (${own ? "the backbone's decoder" : "the test's decoder"})`, async () => {
       const [model, plain] = await start('llama-tiny', { own });
       const { bundle } = model;
-      const adapters: readonly (Adapter | undefined)[] = every(2, [
+      const adapters: readonly (Adapter | undefined)[] = every(4, [
         undefined,
         Prefix.create(bundle, 4, { seed: 1 }),
         await SoftPrompt.create(bundle, 4, { init: 'TEXT', text: 'The pump lost pressure' }),
