@@ -33,7 +33,12 @@ async function makeKeys(): Promise<webcrypto.CryptoKeyPair> {
 }
 
 async function privatePem(keys: webcrypto.CryptoKeyPair): Promise<string> {
-  return PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  return pemFile(PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY'));
+}
+
+/** With a last newline, so that files can be joined. */
+function pemFile(text: string): string {
+  return `${text}\n`;
 }
 
 /** A positive serial number of 16 random bytes, in hex. */
@@ -62,7 +67,7 @@ export async function makeAuthority(now: number): Promise<Pair> {
     },
     webcrypto,
   );
-  return { cert: cert.toString('pem'), key: await privatePem(keys) };
+  return { cert: pemFile(cert.toString('pem')), key: await privatePem(keys) };
 }
 
 /** A server certificate for `hosts`, signed by the authority. @param now milliseconds since 1970 */
@@ -117,5 +122,5 @@ async function issue(authority: Pair, { subject, days, usage, extensions, now }:
     },
     webcrypto,
   );
-  return { cert: cert.toString('pem'), key: await privatePem(keys) };
+  return { cert: pemFile(cert.toString('pem')), key: await privatePem(keys) };
 }

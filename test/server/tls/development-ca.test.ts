@@ -48,6 +48,14 @@ describe('development certificates', () => {
     await rm(other, { recursive: true });
   });
 
+  it('are trusted by a client whose file joins several authorities', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'cutlayer-ca-'));
+    const both = [await openDevelopmentTls(dir, ['localhost'], now), await openDevelopmentTls(other, ['localhost'], now)];
+    const joined = (await Promise.all(both.map(({ caFile }) => readFile(caFile, 'utf8')))).join('');
+    for (const files of both) assert.ok(await handshake(files, joined, 'localhost'));
+    await rm(other, { recursive: true });
+  });
+
   it('are kept and used again, and say when the authority is new', async () => {
     const first = await openDevelopmentTls(dir, ['localhost'], now);
     const second = await openDevelopmentTls(dir, ['localhost'], now + DAY);
