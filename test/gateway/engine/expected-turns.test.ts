@@ -70,7 +70,7 @@ const quietOf = (quietRows: number, pausesMs: readonly number[]): Client => ({ t
 const pauses = fc.oneof(fc.array(fc.nat({ max: 15 }), { minLength: 1, maxLength: 8 }), fc.constantFrom([9], [5]));
 const pausesOf = (quietRows: number, tenths: readonly number[]) =>
   tenths.map((one) => Math.floor((one / 10) * costOf({ rows: quietRows })));
-const runs = { numRuns: depth(400, 15) };
+const runs = { numRuns: depth(150, 15) };
 
 describe('gateway/engine/expected-turns', () => {
   it('keeps the time of a tenant with a step at a time within 1.5 times its time alone, beside one that floods', async () => {
