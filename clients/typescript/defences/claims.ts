@@ -9,7 +9,7 @@ export const defenceClaims = {
   'learned-noise':
     'Each row is shifted and gets Gaussian noise, of sizes that are trained with the adapter and are in no message. ' +
     'There is no formal guarantee: an attacker that has these sizes finds tokens all the same. ' +
-    'In training the noise is drawn anew for each step, so averaging over epochs removes some of it.',
+    'In training the noise begins small and is drawn anew for each step: the first steps show their texts, and averaging over epochs removes some of it.',
   'token-noise':
     'Every embedding is clipped and gets Gaussian noise, once for each record: what its row shows is bounded by the printed (token, epsilon, delta). ' +
     'It covers neither cotangents, and so labels, nor lengths, nor a whole text; at a small epsilon the task is lost.',
