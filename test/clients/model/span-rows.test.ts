@@ -5,11 +5,11 @@ import { ClientBundle } from '../../../clients/typescript/index.js';
 import type { SpanVariant } from '../../../clients/typescript/model/client-bundle.js';
 import { spanKinds } from '../../../src/artifacts/manifest.js';
 import { packRows } from '../../../src/protocol/wire/packed-rows.js';
-import { type PoolRun, WorkerPool } from '../../../src/runtime/worker-pool.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { depth } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { maxRelativeError, positionsTensor } from '../../support/packed-model.js';
+import { poolRuns } from '../../support/pool-runs.js';
 import { seeded, uniform } from '../../support/random.js';
 
 const P = 3;
@@ -24,17 +24,7 @@ const batches = fc.record({
 type Drawn = typeof batches extends fc.Arbitrary<infer T> ? T : never;
 
 describe('held blocks on rows without padding', () => {
-  const runs: PoolRun[] = [];
-  const { run } = WorkerPool.prototype;
-  before(() => {
-    WorkerPool.prototype.run = function (given, options) {
-      runs.push(given);
-      return run.call(this, given, options);
-    };
-  });
-  after(() => {
-    WorkerPool.prototype.run = run;
-  });
+  const runs = poolRuns();
 
   for (const family of ['gpt2', ...depth(['gemma2', 'llama', 'llama-dynamic', 'phi3-longrope', 'qwen3'], ['gemma2'])]) {
     it(`give the rows and the cotangents of padded ones, of ${family}-tiny, in every kind and span`, async () => {

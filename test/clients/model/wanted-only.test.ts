@@ -7,10 +7,10 @@ import type { SpanVariant } from '../../../clients/typescript/model/client-bundl
 import { spanKinds } from '../../../src/artifacts/manifest.js';
 import { modelProto } from '../../../src/compiler/onnx/onnx-proto.js';
 import { pruneGraph } from '../../../src/runtime/prune-graph.js';
-import { type PoolRun, WorkerPool } from '../../../src/runtime/worker-pool.js';
 import { f32, type Tensor, tensor } from '../../../src/tensor/tensor.js';
 import { depth } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
+import { poolRuns } from '../../support/pool-runs.js';
 
 const [B, S, P] = [2, 5, 3];
 const N = 4;
@@ -42,17 +42,7 @@ function inputsOf({ dims: { hiddenSize: d, numKvHeads, headDim } }: ClientBundle
 }
 
 describe('cotangents of held blocks', () => {
-  const runs: PoolRun[] = [];
-  const { run } = WorkerPool.prototype;
-  before(() => {
-    WorkerPool.prototype.run = function (given, options) {
-      runs.push(given);
-      return run.call(this, given, options);
-    };
-  });
-  after(() => {
-    WorkerPool.prototype.run = run;
-  });
+  const runs = poolRuns();
 
   const more = ['llama', 'llama3', 'mistral', 'gemma', 'gemma3_text', 'granite', 'olmo2', 'phi3', 'qwen2', 'qwen3'];
   for (const family of ['gpt2', 'gemma2', ...depth(more, [])]) {
