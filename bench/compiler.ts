@@ -144,7 +144,8 @@ function runVjp(
   return host.run(graphs.vjp.file, pick({ ...copies, ...kept }, graphs.vjp.inputs), { transfer: true });
 }
 
-function stepInputs(names: readonly string[], hiddenSize: number, { batch, sequence, virtualTokens }: StepSize): NamedTensors {
+/** The inputs of a step, with every row wanted. */
+export function stepInputs(names: readonly string[], hiddenSize: number, { batch, sequence, virtualTokens }: StepSize): NamedTensors {
   const positions = BigInt64Array.from({ length: batch * sequence }, (_, i) => BigInt(virtualTokens + i));
   return {
     ...wholeFeeds(random([batch, sequence, hiddenSize], 1), names),

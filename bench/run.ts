@@ -21,6 +21,7 @@ import { benchGenerate } from './decode/generate.js';
 import { benchLanes } from './decode/lanes.js';
 import { benchDrafts } from './drafts.js';
 import { benchFairness } from './fairness.js';
+import { benchForwards } from './forwards.js';
 import { benchGuardCost } from './guard-cost.js';
 import { benchHostile } from './hostile/hostile.js';
 import { benchInstructions } from './instructions/instructions.js';
@@ -39,6 +40,7 @@ import { benchGatewayMemory, benchTrainingStep } from './training-step.js';
 const sections = [
   'compiler',
   'attention',
+  'forwards',
   'prompt-once',
   'step',
   'instructions',
@@ -127,6 +129,7 @@ async function benchAll(): Promise<void> {
   const gpt2Backbone = join(gpt2.packedDir, 'backbone');
   const size = { batch: 4, sequence: 256, virtualTokens: 16 };
   if (wanted.has('compiler')) await benchCompiler(report, gpt2.name, gpt2Backbone, 'inOut', size, rounds);
+  if (wanted.has('forwards')) await benchForwards(report, gpt2, rounds);
   if (wanted.has('prompt-once'))
     await benchPromptOnce(report, gpt2.name, gpt2Backbone, { batch: 16, sequence: 32, virtualTokens: 16 }, rounds);
   if (wanted.has('step')) await benchTrainingStep(report, gpt2, size, rounds, python);

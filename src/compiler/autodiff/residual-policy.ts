@@ -9,7 +9,8 @@
  */
 
 import { dtypes } from '../../tensor/dtype.js';
-import { type Dim, shareParts } from '../onnx/dim.js';
+import { sizeDefinition } from '../onnx/computed-dim.js';
+import type { Dim } from '../onnx/dim.js';
 import { inputsOf, type Node, nodesBelow, type OpNode, type Value } from '../onnx/value.js';
 
 /** Sizes assumed for symbols when bytes are compared; others count as {@link DEFAULT_SIZE}. */
@@ -87,8 +88,10 @@ function nominalDim(dim: Dim, sizes: NominalSizes): number {
 }
 
 function nominalSymbol(name: string, sizes: NominalSizes): number {
-  const share = shareParts(name);
-  return share === undefined ? (sizes[name] ?? DEFAULT_SIZE) : Math.floor(nominalDim(share.whole, sizes) / share.parts);
+  const defined = sizeDefinition(name);
+  if (defined === undefined) return sizes[name] ?? DEFAULT_SIZE;
+  const [a, b] = defined.operands.map((operand) => nominalDim(operand, sizes)) as [number, number];
+  return defined.op === 'Div' ? Math.floor(a / b) : Math.max(a, b);
 }
 
 /** The nodes that depend on weights, constants and sizes alone. */

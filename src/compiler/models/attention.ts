@@ -14,7 +14,7 @@ import { causalMask, scoresOf } from './masked-scores.js';
 import { normalize } from './norm.js';
 import { type Rotation, rotate } from './rope.js';
 import { joinRows, type RowLayout, type SplitRows, splitRows } from './rows.js';
-import { attendText, type PrefixBlock } from './text-attention.js';
+import { attendText, leavesOutMost, type PrefixBlock } from './text-attention.js';
 
 export interface AttentionContext {
   readonly layout: RowLayout;
@@ -39,8 +39,7 @@ export function attention(decoder: DecoderGraph, context: AttentionContext, laye
   const { query, key, value } = project(decoder, context.rotation, layer, x);
   context.onKeyValue?.(layer, { key, value });
   const output = (attended: Value): Value => decoder.linear(context.pick(attended), layer, 'attentionOutput', outputBias);
-  if (decoder.use === 'forward' && decoder.optimizations.fusedAttention && canFuse(spec.attention))
-    return output(attendFused(decoder, layout, window, query, key, value, prefix));
+  if (canFuse(decoder) && !leavesOutMost(decoder, window)) return output(attendFused(decoder, layout, window, query, key, value, prefix));
   const queries = splitRows(g, query, layout);
   const keys = splitRows(g, key, layout);
   const values = splitRows(g, value, layout);

@@ -12,15 +12,14 @@ import { addDims, type Dim, multiplyDims, subtractDims } from '../onnx/dim.js';
 import type { Value } from '../onnx/value.js';
 import type { DecoderGraph } from './decoder-weights.js';
 import type { RowLayout } from './rows.js';
-import type { AttentionSpec } from './spec.js';
 import type { PrefixBlock } from './text-attention.js';
 
 /** The kernel takes heads of a multiple of so many values. */
 const HEAD_MULTIPLE = 8;
 
-/** Whether the kernel computes such attention without holding scores: a cap takes its slow path. */
-export function canFuse({ softcap, headDim }: AttentionSpec): boolean {
-  return softcap === null && headDim % HEAD_MULTIPLE === 0;
+/** Whether the kernel may and can compute a graph's attention: with a cap it would hold scores. */
+export function canFuse({ use, optimizations, spec: { attention } }: DecoderGraph): boolean {
+  return use === 'forward' && optimizations.fusedAttention && attention.softcap === null && attention.headDim % HEAD_MULTIPLE === 0;
 }
 
 /**

@@ -21,14 +21,16 @@ export function scoresOf({ g, spec }: DecoderGraph, queries: Value, keys: Value)
 }
 
 /**
- * Added to the scores of `rows` queries over `before + rows` keys: 0 up to the query's own key,
- * then {@link AHEAD}. With a window, keys `window` or more behind the query also get {@link AHEAD}.
- * @returns [rows, before + rows]
+ * Added to the scores of `rows` queries: 0 up to the query's own key, then {@link AHEAD}. The first
+ * query's own key is `own`, the next one's the key after it. With a window, keys `window` or more
+ * behind the query also get {@link AHEAD}.
+ * @param first the first of the keys that there are scores of
+ * @returns [rows, own + rows - first]
  */
-export function causalMask(g: GraphBuilder, rows: Dim, before: Dim, window: number | null): Value {
-  const all = addDims(before, rows);
-  const keys = g.range(0, all); // [before + rows]
-  const last = g.unsqueeze(g.range(before, all), [1]); // [rows, 1]: the last key that each query sees
+export function causalMask(g: GraphBuilder, rows: Dim, own: Dim, window: number | null, first: Dim = 0): Value {
+  const end = addDims(own, rows);
+  const keys = g.range(first, end); // [own + rows - first]
+  const last = g.unsqueeze(g.range(own, end), [1]); // [rows, 1]: the last key that each query sees
   const unseen = g.constant(f32([], [AHEAD]));
   const upToOwn = g.where(g.lessOrEqual(keys, last), g.constant(f32([], [0])), unseen);
   return window === null ? upToOwn : g.where(g.less(g.sub(last, window), keys), upToOwn, unseen);

@@ -12,6 +12,11 @@ export interface Optimizations {
    */
   readonly queryHalves: boolean;
   /**
+   * Queries of a block with a sliding window leave out the keys before it, in four parts where a
+   * sequence may hold two windows or more. Otherwise a mask hides those keys.
+   */
+  readonly windowParts: boolean;
+  /**
    * Graphs of blocks take rows without padding and tell where each belongs; attention alone sees
    * padded sequences. Otherwise they take [batch, sequence, d], and every op runs on padding too.
    */
@@ -23,10 +28,16 @@ export interface Optimizations {
   readonly wantedCotangents: boolean;
   /**
    * Graphs that are never differentiated use a kernel that holds no scores (fused-attention.ts),
-   * where it computes what the model needs. Otherwise they are the graphs of a step, without
-   * residuals.
+   * where it computes what the model needs, and blocks whose window is short leave out keys. All
+   * others have the attention of a step.
    */
   readonly fusedAttention: boolean;
 }
 
-export const optimizations: Optimizations = { queryHalves: true, packedRows: true, wantedCotangents: true, fusedAttention: true };
+export const optimizations: Optimizations = {
+  queryHalves: true,
+  windowParts: true,
+  packedRows: true,
+  wantedCotangents: true,
+  fusedAttention: true,
+};

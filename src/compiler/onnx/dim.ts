@@ -34,28 +34,6 @@ export function symbolName(dim: Dim): string | undefined {
   return typeof dim !== 'number' && SYMBOL.test(dim.text) ? dim.text : undefined;
 }
 
-/** Between a symbol's name and a number, in the name of that symbol's share. */
-const SHARE = /^(.+)_over_([1-9][0-9]*)$/;
-
-/**
- * `dim / parts` rounded down, of a number or one symbol. Of a symbol it is a symbol of its own,
- * `S_over_2`, whose size a graph computes.
- * @throws CutlayerError INVALID_GRAPH for any other dimension
- */
-export function shareOf(dim: Dim, parts: number): Dim {
-  if (parts === 1) return dim;
-  if (typeof dim === 'number') return Math.floor(dim / parts);
-  const name = symbolName(dim);
-  if (name === undefined) throw new CutlayerError('INVALID_GRAPH', `share: expected a number or one symbol, got ${dim.text}`);
-  return symbol(`${name}_over_${parts}`);
-}
-
-/** The symbol and the number of parts that a symbol was made from by {@link shareOf}. */
-export function shareParts(name: string): { readonly whole: SymbolicDim; readonly parts: number } | undefined {
-  const found = SHARE.exec(name);
-  return found === null ? undefined : { whole: symbol(found[1]!), parts: Number(found[2]) };
-}
-
 /** The canonical text of a dimension: `7`, `B`, `B*S+P`. */
 export function dimText(dim: Dim): string {
   return typeof dim === 'number' ? String(dim) : dim.text;
@@ -104,6 +82,22 @@ export function multiplyDims(...dims: readonly Dim[]): Dim {
   }
   return canonical(product);
 }
+
+/**
+ * The dimension of a {@link dimText}.
+ * @throws CutlayerError INVALID_GRAPH for a factor that is no identifier
+ */
+export function parseDim(text: string): Dim {
+  const terms = text.split(/(?=[+-])/).map((term) => {
+    const [, sign, coefficient, monomial] = TERM.exec(term) ?? [];
+    const factors = symbolsOf(monomial ?? '').map(symbol);
+    return multiplyDims((sign === '-' ? -1 : 1) * Number(coefficient || 1), ...factors);
+  });
+  return addDims(...terms);
+}
+
+/** A sign, a coefficient and a monomial; one of the last two may be absent. */
+const TERM = /^([+-]?)([0-9]*)\*?(.*)$/;
 
 /** `a / b` if there is no remainder for any value of the symbols, else undefined. */
 export function divideDims(a: Dim, b: Dim): Dim | undefined {

@@ -6,7 +6,8 @@
 import { CutlayerError } from '../../errors.js';
 import type { DType } from '../../tensor/dtype.js';
 import { type Tensor, tensor } from '../../tensor/tensor.js';
-import { type Dim, type Shape, type SymbolicDim, shareParts, symbol, symbolName } from './dim.js';
+import { sizeDefinition } from './computed-dim.js';
+import { type Dim, type Shape, type SymbolicDim, symbol, symbolName } from './dim.js';
 import { NodeTable } from './node-table.js';
 import { type AttributeArguments, type AttributeValue, inputsOfOp, type OpInputs, type OpName, signatureOf } from './op-signatures.js';
 import type { Value } from './value.js';
@@ -119,10 +120,10 @@ export class NodeBuilder {
   }
 
   #symbolSize(dim: SymbolicDim): Value {
-    const share = shareParts(dim.text);
-    return share === undefined
-      ? this.table.symbolSize(dim)
-      : this.table.computedSize(dim, 'Div', [this.#sizeVector(share.whole), this.ints([share.parts])]);
+    const defined = sizeDefinition(dim.text);
+    if (defined === undefined) return this.table.symbolSize(dim);
+    const operands = defined.operands.map((operand) => this.#sizeVector(operand));
+    return this.table.computedSize(dim, defined.op, operands);
   }
 
   /** start, start + delta, … below limit, int64; each end is a dimension. */

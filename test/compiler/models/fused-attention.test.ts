@@ -5,7 +5,7 @@ import { type SpanKind, spanKinds } from '../../../src/artifacts/manifest.js';
 import { packedFeeds } from '../../../src/artifacts/row-feeds.js';
 import { buildSpan } from '../../../src/compiler/graphs/span.js';
 import { DecoderGraph } from '../../../src/compiler/models/decoder-weights.js';
-import { optimizations } from '../../../src/compiler/models/optimizations.js';
+import { type Optimizations, optimizations } from '../../../src/compiler/models/optimizations.js';
 import { describeModel, type ModelDescription } from '../../../src/compiler/models/registry.js';
 import type { Graph } from '../../../src/compiler/onnx/graph.js';
 import { nameValues } from '../../../src/compiler/onnx/names.js';
@@ -18,8 +18,9 @@ import { load, run, type Tensors } from '../../support/session.js';
 
 const P = 3;
 
-const compile = (model: ModelDescription, kind: SpanKind, packed: boolean, fusedAttention: boolean): Graph => {
-  const decoder = new DecoderGraph(model, 'inputs', { ...optimizations, fusedAttention }, 'forward');
+/** @param chosen `windowParts` is off by default, so that blocks with a window have the kernel too */
+const compile = (model: ModelDescription, kind: SpanKind, packed: boolean, chosen: Partial<Optimizations>): Graph => {
+  const decoder = new DecoderGraph(model, 'inputs', { ...optimizations, windowParts: false, ...chosen }, 'forward');
   const { rows } = buildSpan(decoder, { bottom: 0, top: 0, numLayers: model.spec.numLayers }, 'backbone', kind, packed);
   return decoder.g.build({ outputs: { output: rows } });
 };
@@ -46,10 +47,13 @@ describe('models: fused attention', () => {
     it(`${name}, ${kind}, ${packed ? 'packed' : 'padded'} rows: gives the rows of a step's forward`, async () => {
       const model = describeModel(configText);
       const { hiddenSize: d, numLayers, attention } = model.spec;
-      const [fused, plain] = [compile(model, kind, packed, true), compile(model, kind, packed, false)];
+      const [fused, plain] = [compile(model, kind, packed, {}), compile(model, kind, packed, { fusedAttention: false })];
       const fits = attention.softcap === null && attention.headDim % 8 === 0;
       assert.equal(count(fused, 'GroupQueryAttention'), fits ? numLayers : 0);
       assert.equal(count(fused, 'Softmax'), fits ? 0 : count(plain, 'Softmax'));
+      const inParts = compile(model, kind, packed, { windowParts: true });
+      const short = attention.windows.filter((window) => window !== null && window <= 32).length;
+      assert.equal(count(inParts, 'GroupQueryAttention'), fits ? numLayers - short : 0, 'short windows leave out keys');
       const graphs = [await load(fused), await load(plain)] as const;
       const check = async ({ lengths, seed }: { readonly lengths: readonly number[]; readonly seed: number }) => {
         const [batch, sequence] = [lengths.length, Math.max(...lengths)];
@@ -77,7 +81,7 @@ describe('models: fused attention', () => {
 
   it('holds no scores, which the kernel does unless all its outputs are named', () => {
     const { configText } = referenceFixtures().find(({ name }) => name === 'llama-tiny')!;
-    const graph = compile(describeModel(configText), 'none', true, true);
+    const graph = compile(describeModel(configText), 'none', true, {});
     const names = nameValues(graph);
     for (const { outputs } of graph.ops.filter(({ op }) => op === 'GroupQueryAttention'))
       assert.ok(outputs.length === 3 && outputs.every((output) => names.made(output) !== ''));
@@ -94,11 +98,11 @@ describe('models: fused attention', () => {
         hiddenStates: uniform('float32', [1, S, wide.hidden_size], random),
         positions: positionsTensor([P, P + 1, P + 99, P + 100, P + 600, P + 1111, P + S - 1]),
       };
-      const [actual, expected] = [
-        await run(compile(model, 'softPrompt', false, true), feeds),
-        await run(compile(model, 'softPrompt', false, false), feeds),
-      ];
-      const error = maxRelativeError(actual.output!, expected.output!);
-      assert.ok(error <= 1e-5, `relative error ${error}`);
+      const rows = async (chosen: Partial<Optimizations>) => (await run(compile(model, 'softPrompt', false, chosen), feeds)).output!;
+      const expected = await rows({ fusedAttention: false });
+      for (const chosen of [{}, { windowParts: true }]) {
+        const error = maxRelativeError(await rows(chosen), expected);
+        assert.ok(error <= 1e-5, `${JSON.stringify(chosen)}: relative error ${error}`);
+      }
     });
 });

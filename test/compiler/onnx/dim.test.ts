@@ -5,10 +5,9 @@ import {
   dimText,
   divideDims,
   multiplyDims,
+  parseDim,
   shapesEqual,
   shapeText,
-  shareOf,
-  shareParts,
   subtractDims,
   symbol,
   symbolName,
@@ -43,15 +42,11 @@ describe('symbolic dimensions', () => {
     assert.equal(divideDims(0, B), 0);
   });
 
-  it('have a share rounded down, of a number or a symbol', () => {
-    assert.equal(shareOf(7, 2), 3);
-    assert.ok(dimsEqual(shareOf(S, 1), S));
-    assert.equal(dimText(shareOf(S, 2)), 'S_over_2');
-    assert.equal(dimText(subtractDims(S, shareOf(S, 2))), 'S-S_over_2');
-    const parts = shareParts('S_over_2');
-    assert.deepEqual([parts && dimText(parts.whole), parts?.parts], ['S', 2]);
-    assert.equal(shareParts('S'), undefined);
-    assert.throws(() => shareOf(rows, 2), { code: 'INVALID_GRAPH', message: 'share: expected a number or one symbol, got B*S+P' });
+  it('are what their text says', () => {
+    const dims = [7, 0, -3, P, rows, subtractDims(rows, 2), multiplyDims(-2, B, S), subtractDims(multiplyDims(3, P), multiplyDims(B, B))];
+    for (const dim of dims) assert.ok(dimsEqual(parseDim(dimText(dim)), dim), dimText(dim));
+    assert.throws(() => parseDim('B*S.'), { code: 'INVALID_GRAPH' });
+    assert.throws(() => parseDim('B**S'), { code: 'INVALID_GRAPH' });
   });
 
   it('compare shapes by rank and every dimension', () => {

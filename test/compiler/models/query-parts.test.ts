@@ -1,11 +1,11 @@
-/** Attention by halves of the queries against attention of all at once: the same numbers. */
+/** Attention by parts of the queries against attention of all at once: the same numbers. */
 import assert from 'node:assert/strict';
 import type { SpanKind } from '../../../src/artifacts/manifest.js';
 import type { Partition } from '../../../src/compiler/autodiff/partition.js';
 import { partitionStep } from '../../../src/compiler/graphs/graph-pair.js';
 import { buildSpan } from '../../../src/compiler/graphs/span.js';
 import { DecoderGraph } from '../../../src/compiler/models/decoder-weights.js';
-import { optimizations } from '../../../src/compiler/models/optimizations.js';
+import { type Optimizations, optimizations } from '../../../src/compiler/models/optimizations.js';
 import { describeModel, type ModelDescription } from '../../../src/compiler/models/registry.js';
 import type { Graph } from '../../../src/compiler/onnx/graph.js';
 import { every } from '../../support/exhaustive.js';
@@ -24,13 +24,17 @@ const sizes = [
   { B: 2, S: 14, P: 3 },
 ] as const;
 
-const compile = (model: ModelDescription, kind: SpanKind, queryHalves: boolean): Partition => {
-  const decoder = new DecoderGraph(model, 'inputs', { ...optimizations, queryHalves });
+const compile = (model: ModelDescription, kind: SpanKind, parts: Partial<Optimizations>): Partition => {
+  const decoder = new DecoderGraph(model, 'inputs', { ...optimizations, ...parts });
   const { rows, wrt } = buildSpan(decoder, { bottom: 0, top: 0, numLayers: model.spec.numLayers }, 'backbone', kind);
   return partitionStep(decoder.g, rows, wrt);
 };
 
 const softmaxes = ({ ops }: Graph): number => ops.filter(({ op }) => op === 'Softmax').length;
+
+/** Of the text: a window that sequences may hold twice has four parts. */
+const partsOfBlocks = ({ spec: { attention, maxPositions } }: ModelDescription): number =>
+  attention.windows.reduce<number>((sum, window) => sum + (window !== null && 2 * window <= maxPositions ? 4 : 2), 0);
 
 /** Inputs of a step, its weights included; some rows are wanted, the last one among them. */
 function feedsOf(model: ModelDescription, { B, S, P }: (typeof sizes)[number], kind: SpanKind): Tensors {
@@ -58,12 +62,12 @@ const opened = async ({ forward, vjp }: Partition) => ({ forward: await load(for
 
 const cases = referenceFixtures().flatMap(({ name, configText }) => kinds.map((kind) => ({ name, configText, kind })));
 
-describe('models: halves of the queries', () => {
+describe('models: parts of the queries', () => {
   for (const { name, configText, kind } of every(28, cases)) {
     it(`${name}, ${kind}: give the output and the cotangents of all queries at once`, async () => {
       const model = describeModel(configText);
-      const [apart, together] = [compile(model, kind, true), compile(model, kind, false)];
-      assert.equal(softmaxes(apart.forward) - softmaxes(together.forward), model.spec.numLayers);
+      const [apart, together] = [compile(model, kind, {}), compile(model, kind, { queryHalves: false, windowParts: false })];
+      assert.equal(softmaxes(apart.forward) - softmaxes(together.forward), partsOfBlocks(model) - model.spec.numLayers);
       const graphs = [await opened(apart), await opened(together)] as const;
       for (const size of sizes) {
         const feeds = feedsOf(model, size, kind);
