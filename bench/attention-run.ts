@@ -23,7 +23,7 @@ export interface AttentionSize {
   readonly window: number | null;
 }
 
-/** The kernel, a step's forward alone, and a step, which may mask keys in place of leaving them out. */
+/** The kernel, a step's forward alone, a step, and one that masks keys before the window. */
 export type AttentionForm = 'fused' | 'plain' | 'step' | 'masked step';
 
 /** What it took. */

@@ -11,7 +11,8 @@ import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { exhaustive } from '../support/exhaustive.js';
 import { type Adapter, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
 
-const TOLERANCE = 2e-6;
+/** Attention sums in another order where a batch has another width: seen up to 2.4e-6. */
+const TOLERANCE = 5e-6;
 const LENGTHS = [9, 5, 2];
 
 interface Row {

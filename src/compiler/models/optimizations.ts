@@ -12,8 +12,8 @@ export interface Optimizations {
    */
   readonly queryHalves: boolean;
   /**
-   * Queries of a block with a sliding window leave out the keys before it, in four parts where a
-   * sequence may hold two windows or more. Otherwise a mask hides those keys.
+   * Queries of a block with a sliding window leave out the keys before it. They come in four parts
+   * where a sequence may hold the window twice. Otherwise a mask hides those keys.
    */
   readonly windowParts: boolean;
   /**
@@ -27,9 +27,9 @@ export interface Optimizations {
    */
   readonly wantedCotangents: boolean;
   /**
-   * Graphs that are never differentiated use a kernel that holds no scores (fused-attention.ts),
-   * where it computes what the model needs, and blocks whose window is short leave out keys. All
-   * others have the attention of a step.
+   * Graphs that are never differentiated use a kernel that holds no scores (fused-attention.ts). It
+   * must compute what the model needs, and a block's window must not be short. Otherwise they have
+   * the attention of a step.
    */
   readonly fusedAttention: boolean;
 }

@@ -93,8 +93,8 @@ function comesInParts({ spec, optimizations }: DecoderGraph, window: number | nu
 }
 
 /**
- * Whether the parts of a block's queries leave out so many keys that they take less time than a
- * kernel that goes over all of them. Up to this window their scores are small too.
+ * Whether a block's queries leave out so many keys that a kernel which goes over all of them takes
+ * longer. Up to this window their scores are small too.
  */
 export function leavesOutMost(decoder: DecoderGraph, window: number | null): boolean {
   return comesInParts(decoder, window) && window <= SHORT_WINDOW;

@@ -46,12 +46,13 @@ describe('models: choices', () => {
   it('blocks share one mask a kind and one rotation a rope', () => {
     const [plain] = opsOf(llama);
     const [windowed] = opsOf({ ...sizes, model_type: 'mistral', sliding_window: 4 });
-    // the masks of the text's two halves and the prompt's, each with a second bound
-    assert.deepEqual([count(plain, 'Where'), count(windowed, 'Where')], [3, 6]);
+    // The masks of the text's two halves, or with a window of its four parts, and the prompt's. Each
+    // of a window has a second bound.
+    assert.deepEqual([count(plain, 'Where'), count(windowed, 'Where')], [3, 10]);
     const gemma3 = { ...sizes, model_type: 'gemma3_text', sliding_window: 4, sliding_window_pattern: 2 };
     const [two] = opsOf(gemma3);
     assert.deepEqual([count(plain, 'Cos'), count(two, 'Cos')], [1, 2]);
-    assert.equal(count(two, 'Where'), 6);
+    assert.equal(count(two, 'Where'), 12, 'blocks without a window have two halves, and share the bound of the prompt');
     const [dynamic] = opsOf({ ...llama, rope_scaling: { type: 'dynamic', factor: 2 } });
     assert.equal(count(dynamic, 'Pow'), 2);
   });
