@@ -1,4 +1,4 @@
-// Runs the compiled tests, a process per core and one more, since many wait for processes that they
+// Runs the compiled tests, a process per core and three more, since many wait for processes that they
 // start. The longest files come first, so that no process has one left when the others are done.
 // With --exhaustive: the files whose sweeps have a greater depth (they import
 // test/support/exhaustive.ts), at that depth. Further arguments go to mocha.
@@ -67,7 +67,7 @@ const files = readdirSync(join('dist', 'test'), { recursive: true })
   .map((name) => join('dist', 'test', String(name)))
   .filter((name) => name.endsWith('.test.js') && (!exhaustive || /from '.*\/support\/exhaustive\.js'/.test(readFileSync(name, 'utf8'))))
   .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-const jobs = Math.min(8, availableParallelism() + 2);
+const jobs = Math.min(8, availableParallelism() + 3);
 
 const mocha = join('node_modules', 'mocha', 'bin', 'mocha.js');
 const { status } = spawnSync(process.execPath, [mocha, '--parallel', '--jobs', String(jobs), ...further, ...files], {

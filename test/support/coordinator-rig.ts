@@ -203,16 +203,18 @@ export class CoordinatorRig {
     for (let turn = 0; turn < 2000; turn++) {
       const report = await this.report();
       if (done(report)) return report;
-      const tasks = await this.stepAll(members);
+      await this.stepAll(members);
       await nextTurn();
-      const idle = tasks.every(({ kind }) => kind === 'wait' || kind === 'finished');
-      const after = await this.report();
-      const stuck = JSON.stringify({ ...after, round: { ...after.round, remainingMs: 0 } });
-      const same = stuck === JSON.stringify({ ...report, round: { ...report.round, remainingMs: 0 } });
-      const releasing = after.round !== null && after.round.remainingMs === 0;
-      if ((idle || same) && same && !releasing) this.time.advanceToNext();
+      await this.moveTime(report);
     }
     throw new Error(`the federation has not come to the expected end: ${JSON.stringify(await this.report())}`);
+  }
+
+  /** Moves time to the next timer if nothing has happened since a report, and no release is made. */
+  async moveTime(since: FederationReport): Promise<void> {
+    const now = await this.report();
+    const still = (report: FederationReport) => JSON.stringify({ ...report, round: { ...report.round, remainingMs: 0 } });
+    if (still(now) === still(since) && now.round?.remainingMs !== 0) this.time.advanceToNext();
   }
 
   /** The parameters of a version. */

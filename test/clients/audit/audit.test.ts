@@ -238,7 +238,7 @@ describe('an audit over a gateway', () => {
 });
 
 describe('an audit over a gateway of a client that holds a block above', () => {
-  it('tells equal labels from different ones by what comes down through that block, padded texts too', async () => {
+  thorough('tells equal labels from different ones by what comes down through that block, padded texts too', async () => {
     const rig = await auditRig('llama-tiny', { top: 1 }, true);
     try {
       const areaOf = (results: readonly AttackResult[]) => (Object.values(figuresOf(results, 'A3u')) as [Measure])[0];

@@ -8,6 +8,7 @@ import { NoiseSecret } from '../../../clients/typescript/defences/noise-secret.j
 import { rowNoise } from '../../../clients/typescript/defences/row-noise.js';
 import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js';
 import { seeded } from '../../../src/tensor/random.js';
+import { thorough } from '../../support/exhaustive.js';
 import { writeNotes } from '../../support/training-data.js';
 import { alone, values } from './audit-figures.js';
 import { type AuditRig, auditRig } from './audit-rig.js';
@@ -33,7 +34,7 @@ describe('an inverter that learns from other texts', () => {
     assert.ok(blind! < 0.3, `${blind}`);
   });
 
-  it('recovers fewer the more noise is on the rows, and without other texts it says why it does not run', async () => {
+  thorough('recovers fewer the more noise is on the rows, and without other texts it says why it does not run', async () => {
     const deviation = await rowDeviation(rig.bundle);
     const noisy = (scale: number): Defences => new Defences([rowNoise({ scale, deviation, secret: NoiseSecret.fresh() })]);
     const found: number[] = [];

@@ -7,7 +7,7 @@ import { defenceClaims } from '../../../clients/typescript/defences/claims.js';
 import { JOURNAL_FILE } from '../../../clients/typescript/improvement/journal.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { cutlayerHere } from '../../support/command-here.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { startTestGateway, type TestGateway } from '../../support/test-gateway.js';
 import { writeNotes } from '../../support/training-data.js';
@@ -115,7 +115,7 @@ describe('the options of defences', () => {
     assert.ok(same.code === 0 && !same.stderr.includes('warning'), same.stderr);
   });
 
-  it('train a transform with the adapter, which a resumed run goes on with, and which later commands need', async () => {
+  thorough('train a transform with the adapter, which a resumed run goes on with, and which later commands need', async () => {
     const learned = ['--learned-noise', '0.5'];
     const run = join(dir, 'learned');
     const trained = () => train('learned', ...learned, '--steps', '4', '--checkpoint-every', '2', '--resume');
@@ -213,7 +213,7 @@ describe('the options of defences', () => {
     assert.deepEqual([first[0], second[0]], Array(2).fill((await lossesOf('drawn'))[0]));
   });
 
-  it('act in improvement, also where versions are only measured', async () => {
+  thorough('act in improvement, also where versions are only measured', async () => {
     const heldOut = join(dir, 'held-out.jsonl');
     const recipe = ['--virtual-tokens', '2', '--steps', '1', '--lr', '1e-9', '--min-new', '1', '--held-out', heldOut, '--no-tensorboard'];
     writeNotes(heldOut, 4, 2);

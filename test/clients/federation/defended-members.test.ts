@@ -14,6 +14,7 @@ import { ownRecords } from '../../../clients/typescript/federation/data/own-reco
 import { MemberStore } from '../../../clients/typescript/federation/member-store.js';
 import { rowDeviation } from '../../../clients/typescript/model/row-deviation.js';
 import type { ForwardRequest } from '../../../src/protocol/wire/generated/cutlayer/v1/ForwardRequest.js';
+import { thorough } from '../../support/exhaustive.js';
 import { type FederationRig, federationRig } from '../../support/federation-rig.js';
 import { writeNotes } from '../../support/training-data.js';
 
@@ -38,7 +39,7 @@ describe('a member with noise of its own', function () {
     return (await openFederateData(flags, session, { open, member: 'site0' }, MemberStore.memory(), around)).data;
   };
 
-  it('sends a record with the same noise in each round, told by its content, and records both defences', async () => {
+  thorough('sends a record with the same noise in each round, told by its content, and records both defences', async () => {
     const file = join(rig.dir, 'train.jsonl');
     writeNotes(file, 4, 1);
     const clipNorm = (await rowDeviation(rig.bundle)) * Math.sqrt(rig.bundle.dims.hiddenSize);

@@ -108,7 +108,7 @@ describe('simulated federations', function () {
 
   const many = depth(100, 12);
 
-  it(`run a round of ${many} participants under secure aggregation, each with a part of the others for neighbours`, async () => {
+  thorough(`run a round of ${many} participants under secure aggregation, each with a part of the others for neighbours`, async () => {
     const data = join(dir, 'many.jsonl');
     writeNotes(data, 3 * many, 2);
     const settings = ['rounds.count=1', 'training.steps=1', 'secureAggregation={graphAbove: 16}'];

@@ -52,7 +52,7 @@ const steps = fc.record({
 const cases = referenceFixtures().flatMap(({ name, configText }) => kinds.map((kind) => ({ name, configText, kind })));
 
 describe('models: rows without padding', () => {
-  for (const { name, configText, kind } of every(40, cases)) {
+  for (const { name, configText, kind } of every(70, cases)) {
     it(`${name}, ${kind}: give the rows and the cotangents of padded sequences`, async () => {
       const model = describeModel(configText);
       const { hiddenSize: d, numLayers, attention } = model.spec;

@@ -5,7 +5,7 @@ import { metricsOf, seriesOf } from '../../../bench/gateway-metrics.js';
 import { attacks, CALLS, type HostileConnection, type Kind } from '../../../bench/hostile/attacks.js';
 import { encodeTensor } from '../../../src/protocol/wire/tensor-codec.js';
 import { f32 } from '../../../src/tensor/tensor.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { seeded, uniform } from '../../support/random.js';
 import { bearer, type SplitCalls, splitCalls, startTestGateway, type TestGateway } from '../../support/test-gateway.js';
 
@@ -47,37 +47,40 @@ describe('a gateway under a mixed attack', () => {
     return answers;
   }
 
-  it('answers an honest client exactly, counts what it refuses, and keeps no connection when the attackers have gone', async function () {
-    this.timeout(depth(600_000, 60_000));
-    const alone = await steps('alone');
-    assert.equal(connections(), 1);
-    const { listen: address, caFile } = running.gateway;
-    const token = await running.token({ tenant: 'hostile' });
-    const refused = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
-    const hostile: HostileConnection[] = [];
-    for (let at = 0; at < OF_EACH_KIND; at++) {
-      for (const kind of kinds) {
-        const target = { address, caFile: caFile!, ca: running.ca, token, localAddress: `127.0.1.${1 + (at % ADDRESSES)}`, at };
-        hostile.push(attacks[kind](target, () => refused[kind]++));
+  thorough(
+    'answers an honest client exactly, counts what it refuses, and keeps no connection when the attackers have gone',
+    async function () {
+      this.timeout(depth(600_000, 60_000));
+      const alone = await steps('alone');
+      assert.equal(connections(), 1);
+      const { listen: address, caFile } = running.gateway;
+      const token = await running.token({ tenant: 'hostile' });
+      const refused = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
+      const hostile: HostileConnection[] = [];
+      for (let at = 0; at < OF_EACH_KIND; at++) {
+        for (const kind of kinds) {
+          const target = { address, caFile: caFile!, ca: running.ca, token, localAddress: `127.0.1.${1 + (at % ADDRESSES)}`, at };
+          hostile.push(attacks[kind](target, () => refused[kind]++));
+        }
+        await Promise.all(hostile.slice(-kinds.length).map(({ opened }) => opened));
       }
-      await Promise.all(hostile.slice(-kinds.length).map(({ opened }) => opened));
-    }
-    const most = connections();
-    assert.deepEqual(await steps('beside'), alone);
-    // Half-open ones and slow readers stay until somebody ends them.
-    assert.ok(most > OF_EACH_KIND, `${most} were open`);
-    // A call without a token is refused on its headers, one with a length of 4 GiB at its first bytes.
-    const made = CALLS * OF_EACH_KIND;
-    while (refused['unknown key'] < made || refused.oversize < made) await delay(10);
-    const counted = seriesOf(await metricsOf(running.gateway.admin), 'cutlayer_calls_total', { code: 'TOKEN_INVALID' });
-    assert.equal(
-      counted.reduce((sum, count) => sum + count, 0),
-      made,
-    );
-    for (const connection of hostile) connection.close();
-    await Promise.all(hostile.map(({ ended }) => ended));
-    while (connections() > 1) await delay(10);
-    assert.deepEqual(await steps('after'), alone);
-    assert.equal(running.gateway.server.gauges().messageBytes, 0);
-  });
+      const most = connections();
+      assert.deepEqual(await steps('beside'), alone);
+      // Half-open ones and slow readers stay until somebody ends them.
+      assert.ok(most > OF_EACH_KIND, `${most} were open`);
+      // A call without a token is refused on its headers, one with a length of 4 GiB at its first bytes.
+      const made = CALLS * OF_EACH_KIND;
+      while (refused['unknown key'] < made || refused.oversize < made) await delay(10);
+      const counted = seriesOf(await metricsOf(running.gateway.admin), 'cutlayer_calls_total', { code: 'TOKEN_INVALID' });
+      assert.equal(
+        counted.reduce((sum, count) => sum + count, 0),
+        made,
+      );
+      for (const connection of hostile) connection.close();
+      await Promise.all(hostile.map(({ ended }) => ended));
+      while (connections() > 1) await delay(10);
+      assert.deepEqual(await steps('after'), alone);
+      assert.equal(running.gateway.server.gauges().messageBytes, 0);
+    },
+  );
 });

@@ -86,7 +86,7 @@ describe('continuous improvement', function () {
 
   let plain: Outcome;
   let rehearsed: Outcome;
-  it('trains a round by itself when enough new examples are there, and promotes what is better', async () => {
+  thorough('trains a round by itself when enough new examples are there, and promotes what is better', async () => {
     plain = await twoPhases('plain', { trainOn: 'new', rehearsal: 0 }, null);
     assert.deepEqual(
       plain.versions.map(({ status }) => status),
@@ -96,7 +96,7 @@ describe('continuous improvement', function () {
     assert.ok(plain.versions[1]!.gain!.loss > 0 && plain.versions[2]!.gain!.loss > 0);
   });
 
-  it('measures what a version forgets of earlier held-out examples, and shows it to the member itself', () => {
+  thorough('measures what a version forgets of earlier held-out examples, and shows it to the member itself', () => {
     const forgot = plain.versions[2]!.forgetting!.loss;
     assert.ok(forgot > 0.3, `expected valves to overwrite pumps, got ${forgot} nats`);
     const own = plain.events.filter((event) => event.type === 'measured').filter(({ version }) => version === 2);

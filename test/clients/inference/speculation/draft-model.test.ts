@@ -107,7 +107,7 @@ describe('a small model that drafts', () => {
     }
   });
 
-  it('takes back what did not come, and drafts as if it had not been there', async () => {
+  thorough('takes back what did not come, and drafts as if it had not been there', async () => {
     const drafter = await open(packedFixture('llama-tiny'));
     const ids = [...bundle.tokenizer.leading, ...bundle.tokenizer.encode(PROMPTS[0]!)];
     const [used, right] = [drafter.begin(60), await drafter.begin(60).draft(ids, 6)];

@@ -36,7 +36,7 @@ describe('cutlayer gateway audit-extraction', () => {
       ...['--out', join(dir, out), '--text-length', '40', '--rows', '400', '--batch', '4', '--steps', '3', '--threads', '1', ...more],
     ]);
 
-  it('takes what the policy allows and no more, and finds alarm and refusal in the audit log', async () => {
+  thorough('takes what the policy allows and no more, and finds alarm and refusal in the audit log', async () => {
     const { code, stdout, stderr } = await audit('first');
     assert.equal(code, 0, stdout + stderr);
     const { taken, students, model, rowsPerDay, heldOut } = await reportIn(join(dir, 'first'));
@@ -57,7 +57,7 @@ describe('cutlayer gateway audit-extraction', () => {
     assert.match(stderr, /^student without access: step 3 of 3, loss \d+\.\d+$/m);
   });
 
-  it('goes on where it was, and takes no other audit for its own', async () => {
+  thorough('goes on where it was, and takes no other audit for its own', async () => {
     const before = await readFile(join(dir, 'first', 'report.json'), 'utf8');
     // What is finished is not done again: its files are not missed.
     await rm(join(dir, 'first', 'answers-protected.f32'));
