@@ -71,7 +71,10 @@ const program = new Command('npm run bench --')
   .option('--small', 'GPT-2-small shape only')
   .option('--minutes <n>', 'length of the soak; it runs only when it is named', Number, 60)
   .option('--connections <n>', 'hostile connections; the section runs only when it is named', Number, 1000)
-  .option('--tiny', 'instructions, step-memory, methods, wire dtypes, guard-cost and decode at a tiny shape only, to see that they run')
+  .option(
+    '--tiny',
+    'forwards, instructions, step-memory, methods, wire dtypes, guard-cost and decode at a tiny shape only, to see that they run',
+  )
   .option('--dir <dir>', 'where the random checkpoints are kept', join(packageRoot(), 'bench', 'out', 'models'));
 program.parse();
 for (const word of program.args) {
@@ -119,6 +122,7 @@ if (wanted.delete('fairness')) await benchFairness(report, rounds);
 if (options.tiny === true) {
   if (wanted.has('instructions')) await benchInstructions(report, await packed(gpt2Tiny), tinyInstructions, rounds, python);
   if (wanted.has('step-memory')) await benchStepMemory(report, await packed(gpt2Tiny), tinyInstructions);
+  if (wanted.has('forwards')) await benchForwards(report, await packed(gpt2Tiny), rounds);
   if (wanted.has('guard-cost')) await benchGuardCost(report, await packed(gpt2Tiny), { batch: 2, sequence: 32, virtualTokens: 8 }, rounds);
   await benchMethodSections(gpt2Tiny, { batch: 2, sequence: 32, virtualTokens: 8 });
 } else if (wanted.size > 0) await benchAll();
