@@ -35,7 +35,7 @@ function assertWithin(errors: Errors, tolerance: number, others: Errors = {}): v
   }
 }
 
-for (const { name: fixture, dir, document } of every(3, referenceFixtures())) {
+for (const { name: fixture, dir, document } of every(5, referenceFixtures())) {
   for (const [bottom, top] of [...cuts, ...(others[fixture] ?? [])]) {
     describe(`conformance: ${fixture} cut at bottom ${bottom}, top ${top}`, () => {
       let model: PackedModel;

@@ -99,7 +99,7 @@ describe('kill -9', () => {
     assert.deepEqual(disturbed, undisturbed);
   });
 
-  it('of the gateway between Forward and Backward: the client sends the step again and gets the same cotangent', async () => {
+  thorough('of the gateway between Forward and Backward: the client sends the step again and gets the same cotangent', async () => {
     const connection = await open();
     const remote = new RemoteModel(connection);
     const values = (length: number, scale: number) => Float32Array.from({ length }, (_, i) => scale * Math.sin(i));

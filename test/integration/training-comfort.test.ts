@@ -56,7 +56,7 @@ describe('training as a person does it', function () {
       said = (await succeeds('train', ...flags, ...small, ...validation, '--seed', '5', '--out', join(dir, 'run1'))).stderr;
     });
 
-    it('of conversations is known when a plain prompt is sent to its adapter', async () => {
+    thorough('of conversations is known when a plain prompt is sent to its adapter', async () => {
       const turns = [
         { role: 'user', content: 'Which part?' },
         { role: 'assistant', content: 'Pump' },

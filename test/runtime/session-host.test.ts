@@ -9,6 +9,7 @@ import { encodeModel } from '../../src/compiler/onnx/encoder.js';
 import { CutlayerError, type ErrorCode } from '../../src/errors.js';
 import { type HostOptions, openGraphs, type SessionHost } from '../../src/runtime/graphs.js';
 import { f32, tensor } from '../../src/tensor/tensor.js';
+import { thorough } from '../support/exhaustive.js';
 import { mortalWorkers } from '../support/mortal-worker.js';
 import { anonymousBytes, sharedOutBytes } from '../support/process-memory.js';
 
@@ -242,7 +243,7 @@ describe('runtime/session-host', () => {
     await assert.rejects(opened.run('square.onnx', vector(3)), hasCode('UNAVAILABLE'));
   });
 
-  it('holds the weights once for two workers and two hosts: they are shared pages of the file', async function () {
+  thorough('holds the weights once for two workers and two hosts: they are shared pages of the file', async function () {
     if (!existsSync('/proc/self/smaps_rollup')) this.skip();
     const weightBytes = 200 * 2 ** 20;
     const [inner, outer] = [1024, weightBytes / 4 / 1024];

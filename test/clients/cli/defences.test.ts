@@ -187,7 +187,7 @@ describe('the options of defences', () => {
     assert.deepEqual((JSON.parse(recorded) as { defences: unknown }).defences, [{ name: 'row-noise', settings: { scale: 0.75 } }]);
   });
 
-  it('draw labels of training records under the secret of the run, also in a sweep, and are not missed afterwards', async () => {
+  thorough('draw labels of training records under the secret of the run, also in a sweep, and are not missed afterwards', async () => {
     assert.equal((await train('plain', '--steps', '1')).code, 0);
     const drawn = await train('drawn', '--label-noise', '0.5', '--steps', '1');
     assert.equal(drawn.code, 0, drawn.stderr);

@@ -182,7 +182,7 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
       assert.ok(Math.abs(lossSum - trained) < 1e-6 * trained, `${lossSum} in an evaluation, ${trained} in training`);
     };
 
-    for (const { name, parts: make, classes: classified = false } of every(2, cases)) {
+    for (const { name, parts: make, classes: classified = false } of every(3, cases)) {
       it(`has the derivatives of the loss for ${name}`, async () => {
         const parts = await make();
         const data = classified ? classes : batch;
@@ -254,7 +254,7 @@ for (const { fixture, bottom, top } of depth(everyCut, [everyCut[0]!, everyCut[2
       );
     };
 
-    for (const { name, parts: make } of every(2, cases)) {
+    for (const { name, parts: make } of every(3, cases)) {
       it(`has the same loss and cotangents with shared text sent once, for ${name}`, async () => {
         const parts = await make();
         const data = beginAlike(12);

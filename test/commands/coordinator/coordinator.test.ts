@@ -304,7 +304,7 @@ describe('cutlayer coordinator', function () {
     assert.deepEqual(await readdir(stateDir).catch(() => 'nothing was made'), 'nothing was made');
   });
 
-  it('ends on SIGTERM while members wait, at once, and takes its address back', async () => {
+  thorough('ends on SIGTERM while members wait, at once, and takes its address back', async () => {
     const finished = await running.run('stop', '--final');
     assert.match(finished.stdout, /^ward notes: finished/);
     const created = await running.run('create', '--bundle', bundle, '--name', 'second', '--json', '--start', ...members);

@@ -5,17 +5,20 @@ import { type SpanKind, spanKinds } from '../../../src/artifacts/manifest.js';
 import { readTensors } from '../../../src/safetensors/tensors-file.js';
 import { f32, type Tensor } from '../../../src/tensor/tensor.js';
 import { contracted } from '../../support/contraction.js';
+import { every } from '../../support/exhaustive.js';
 import { type Adapter, fixtureDir, maxRelativeError, PackedModel, readReference } from '../../support/packed-model.js';
 import type { Tensors } from '../../support/session.js';
 
 const GRADIENT_TOLERANCE = 1e-4;
 
-for (const [fixture, bottom, top] of [
+const cuts = [
   ['gpt2-tiny', 1, 1],
   ['llama-tiny', 1, 1],
   ['llama-tiny', 1, 0],
   ['gpt2-tiny', 0, 1],
-] as const) {
+] as const;
+
+for (const [fixture, bottom, top] of every(3, cuts)) {
   describe(`trained blocks: ${fixture} cut at bottom ${bottom}, top ${top}`, () => {
     let model: PackedModel;
     let reference: (key: string) => Tensor<'float32'>;

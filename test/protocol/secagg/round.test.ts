@@ -8,7 +8,7 @@ import type { Confirmation, RevealedShares, SealedShares } from '../../../src/pr
 import { addInto } from '../../../src/protocol/secagg/ring.js';
 import { requireStage, unmaskSum } from '../../../src/protocol/secagg/server.js';
 import { verifyRevealed } from '../../../src/protocol/secagg/verification.js';
-import { depth } from '../../support/exhaustive.js';
+import { depth, thorough } from '../../support/exhaustive.js';
 import { seededRandom, Table } from '../../support/secagg-table.js';
 
 /** A computation done once for each key. */
@@ -161,7 +161,7 @@ describe('a round of secure aggregation', () => {
   }
 
   const many = depth(100, 65);
-  it(`gives the right sum for ${many} participants of whom a third drop out, on the neighbour graph`, async function () {
+  thorough(`gives the right sum for ${many} participants of whom a third drop out, on the neighbour graph`, async function () {
     this.timeout(180_000);
     const table = new Table(many, {}, 'a hundred');
     assert.ok(table.cohort.neighboursOf(table.names[0]!).length < many - 1);

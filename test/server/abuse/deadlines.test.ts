@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type AbusedServer, checkHealth, paths, startAbusedCoordinator, startAbusedGateway } from '../../support/abused-server.js';
-import { exhaustive } from '../../support/exhaustive.js';
+import { exhaustive, thorough } from '../../support/exhaustive.js';
 import type { RawCall } from '../../support/raw-grpc.js';
 
 const ofRole = {
@@ -76,7 +76,7 @@ describe('gateway: answers that are never read', () => {
 
 describe('shutdown beside a peer that reads nothing', () => {
   for (const role of roles) {
-    it(`${role}: the process ends`, async () => {
+    thorough(`${role}: the process ends`, async () => {
       const { start, path } = ofRole[role];
       const server = await start('--grace', '1');
       try {
