@@ -12,6 +12,7 @@ import { encodeModel } from '../src/compiler/onnx/encoder.js';
 import { openGraphs } from '../src/runtime/graphs.js';
 import { openSafetensors } from '../src/safetensors/reader.js';
 import { type StepSize, stepInputs } from './compiler.js';
+import { externalWeights } from './external-weights.js';
 import { paired } from './paired.js';
 import type { Report } from './report.js';
 import type { Model } from './session.js';
@@ -32,11 +33,7 @@ export async function benchForwards(report: Report, { name, checkpointDir, packe
   const cut = { bottom: 0, top: 0, numLayers: dims.numLayers };
   const write = (file: string, fusedAttention: boolean): string => {
     const { infer } = compileBackbone(model, cut, 'softPrompt', { ...optimizations, fusedAttention });
-    const externalData = (weight: string) => {
-      const { offset, bytes: length } = weights.tensors.get(weight)!;
-      return { location: weightsFile, offset, length };
-    };
-    writeFileSync(join(dir, file), encodeModel(infer, { externalData }));
+    writeFileSync(join(dir, file), encodeModel(infer, { externalData: externalWeights(weightsFile, weights) }));
     return file;
   };
   const [fused, plain] = [write('bench-infer-fused.onnx', true), write('bench-infer-plain.onnx', false)];

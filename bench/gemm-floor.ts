@@ -13,6 +13,7 @@ import { symbol } from '../src/compiler/onnx/dim.js';
 import { encodeModel } from '../src/compiler/onnx/encoder.js';
 import type { Value } from '../src/compiler/onnx/value.js';
 import type { SafetensorsHeader } from '../src/safetensors/header.js';
+import { externalWeights } from './external-weights.js';
 
 /** Sizes of the backbone. */
 export interface Dims {
@@ -53,13 +54,8 @@ export function writeGemmFloor(dir: string, weightsFile: string, header: Safeten
     ? Object.fromEntries([...rows, ...heads].map((value, at) => [`product.${at}`, value]))
     : { sink: sumOfCorners(g, rows), ...(attention ? { attentionSink: sumOfCorners(g, heads) } : {}) };
   const file = `gemm-floor-${vjp ? 'forward-vjp' : 'forward'}${attention ? '-attention' : ''}${results ? '-results' : ''}.onnx`;
-  const bytes = encodeModel(g.build({ outputs }), {
-    externalData: (weight) => {
-      const info = header.tensors.get(weight)!;
-      return { location: weightsFile, offset: info.offset, length: info.bytes };
-    },
-  });
-  writeFileSync(join(dir, file), bytes);
+  const externalData = externalWeights(weightsFile, header);
+  writeFileSync(join(dir, file), encodeModel(g.build({ outputs }), { externalData }));
   return file;
 }
 

@@ -41,7 +41,7 @@ describe('a search by rows, texts and cotangents together', () => {
     }
   }
 
-  thorough('recovers more under noise than an inverter that learns', async () => {
+  it('recovers more under noise than an inverter that learns', async () => {
     const [learned, joint] = await shares(1, 1.5, ['A2', 'A4']);
     assert.ok(joint! > 0.7 && joint! > learned! + 0.1, `${[learned, joint]}`);
   });

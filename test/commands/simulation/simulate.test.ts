@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readSettings } from '../../../src/commands/coordinator/settings-input.js';
 import { type SimulationOptions, simulate } from '../../../src/commands/simulation/simulate.js';
 import type { SimulationPoint, SimulationSummary } from '../../../src/commands/simulation/simulation-summary.js';
-import { depth, exhaustive, thorough } from '../../support/exhaustive.js';
+import { thorough } from '../../support/exhaustive.js';
 import { packedFixture } from '../../support/packed-fixture.js';
 import { anonymousBytes, heldBytes } from '../../support/process-memory.js';
 import { writeNotes } from '../../support/training-data.js';
@@ -106,7 +106,7 @@ describe('simulated federations', function () {
     await assert.rejects(run([], { participants: 40 }), { code: 'INVALID_ARGUMENT', message: /at least 80 records for 40/ });
   });
 
-  const many = depth(100, 12);
+  const many = 100;
 
   thorough(`run a round of ${many} participants under secure aggregation, each with a part of the others for neighbours`, async () => {
     const data = join(dir, 'many.jsonl');
@@ -117,9 +117,8 @@ describe('simulated federations', function () {
     assert.equal(summary.points[1]!.participants, many);
   });
 
-  // Each round takes n² messages, so this one is for the exhaustive run alone.
-  const sweep = exhaustive ? it : it.skip;
-  sweep(`run later rounds of ${many} participants, each with all others for neighbours, in the memory of the first`, async () => {
+  // Each round takes n² messages.
+  thorough(`run later rounds of ${many} participants, each with all others for neighbours, in the memory of the first`, async () => {
     const data = join(dir, 'many.jsonl');
     writeNotes(data, 3 * many, 2);
     const held: number[] = [];
