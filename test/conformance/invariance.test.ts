@@ -11,12 +11,15 @@ import { f32, type Tensor } from '../../src/tensor/tensor.js';
 import { exhaustive } from '../support/exhaustive.js';
 import { type Adapter, maxRelativeError, PackedModel, readReference, takeRows } from '../support/packed-model.js';
 
-/** Attention sums in another order where a batch has another width: seen up to 2.4e-6. */
-const TOLERANCE = 5e-6;
+const TOLERANCE = 2e-6;
+/** Which keys a part of the queries sums over follows the width of the batch: seen up to 2.4e-6. */
+const WINDOWED_TOLERANCE = 5e-6;
 const LENGTHS = [9, 5, 2];
 
 interface Row {
   readonly fixture: string;
+  /** Blocks have a window, and so attend in parts that leave out keys. */
+  readonly windowed?: true;
   /** Rope changes with every length, or on the two sides of the original context, which all widths of this file but a short sequence's own are beyond. */
   readonly byLength?: 'always' | 'aroundContext';
 }
@@ -24,12 +27,12 @@ interface Row {
 const rows: readonly Row[] = [
   { fixture: 'gpt2-tiny' },
   { fixture: 'llama-tiny' },
-  { fixture: 'mistral-tiny' },
-  { fixture: 'qwen2-tiny' },
+  { fixture: 'mistral-tiny', windowed: true },
+  { fixture: 'qwen2-tiny', windowed: true },
   { fixture: 'qwen3-tiny' },
-  { fixture: 'phi3-tiny' },
-  { fixture: 'gemma2-tiny' },
-  { fixture: 'gemma3_text-tiny' },
+  { fixture: 'phi3-tiny', windowed: true },
+  { fixture: 'gemma2-tiny', windowed: true },
+  { fixture: 'gemma3_text-tiny', windowed: true },
   { fixture: 'olmo2-tiny' },
   { fixture: 'llama-dynamic-tiny', byLength: 'always' },
   { fixture: 'phi3-longrope-tiny', byLength: 'aroundContext' },
@@ -38,8 +41,9 @@ const rows: readonly Row[] = [
 /** One of each way to see a position and a window; the exhaustive run has all. */
 const sampled = ['gpt2-tiny', 'gemma2-tiny', 'phi3-longrope-tiny'];
 
-for (const { fixture, byLength } of rows.filter((row) => exhaustive || sampled.includes(row.fixture))) {
+for (const { fixture, windowed, byLength } of rows.filter((row) => exhaustive || sampled.includes(row.fixture))) {
   describe(`invariance: ${fixture} cut at bottom 1, top 1`, () => {
+    const tolerance = windowed ? WINDOWED_TOLERANCE : TOLERANCE;
     let model: PackedModel;
     let reference: (key: string) => Tensor<'float32'>;
     let embeds: Tensor<'float32'>;
@@ -94,10 +98,10 @@ for (const { fixture, byLength } of rows.filter((row) => exhaustive || sampled.i
         );
         const adapted = await model.forward(f32([1, S, d], text), { kind: 'softPrompt', value: prompt }, every);
         const plain = await model.forward(asText, { kind: 'none' }, every);
-        assert.ok(maxRelativeError(adapted.rows, plain.rows) < TOLERANCE);
+        assert.ok(maxRelativeError(adapted.rows, plain.rows) < tolerance);
         const [ofAdapted, ofPlain] = [await adapted.backward(cotangent), await plain.backward(cotangent)];
         const joined = f32([1, P + S, d], [...ofAdapted.adapter!.data, ...ofAdapted.inputsEmbeds.data]);
-        assert.ok(maxRelativeError(joined, ofPlain.inputsEmbeds) < TOLERANCE);
+        assert.ok(maxRelativeError(joined, ofPlain.inputsEmbeds) < tolerance);
       }
     });
 
@@ -114,7 +118,7 @@ for (const { fixture, byLength } of rows.filter((row) => exhaustive || sampled.i
         const all = [...Array(promptRows + 27).keys()];
         const whole = await model.forward(embeds, adapterOf(kind), all);
         const one = await model.forward(embeds, adapterOf(kind), [promptRows + 10]);
-        assert.ok(maxRelativeError(one.rows, takeRows(whole.rows as Tensor<'float32'>, [promptRows + 10])) < TOLERANCE);
+        assert.ok(maxRelativeError(one.rows, takeRows(whole.rows as Tensor<'float32'>, [promptRows + 10])) < tolerance);
         const d = embeds.shape[2]!;
         const single = f32(
           [1, d],
@@ -123,15 +127,15 @@ for (const { fixture, byLength } of rows.filter((row) => exhaustive || sampled.i
         const spread = f32([all.length, d], new Float32Array(all.length * d));
         spread.data.set(single.data, (promptRows + 10) * d);
         const [ofOne, ofWhole] = [await one.backward(single), await whole.backward(spread)];
-        assert.ok(maxRelativeError(ofOne.inputsEmbeds, ofWhole.inputsEmbeds) < TOLERANCE);
-        if (kind !== 'none') assert.ok(maxRelativeError(ofOne.adapter!, ofWhole.adapter!) < TOLERANCE);
+        assert.ok(maxRelativeError(ofOne.inputsEmbeds, ofWhole.inputsEmbeds) < tolerance);
+        if (kind !== 'none') assert.ok(maxRelativeError(ofOne.adapter!, ofWhole.adapter!) < tolerance);
       });
 
       it(`${kind}: what stands in padded rows${byLength === 'always' ? '' : ', and how many there are,'} changes nothing`, async () => {
         const [plain, padded] = [await step(kind, [0, 1, 2], 9, 0), await step(kind, [0, 1, 2], byLength === 'always' ? 9 : 13, 5)];
-        assert.ok(maxRelativeError(padded.rows, plain.rows) < TOLERANCE);
-        assert.ok(maxRelativeError(padded.inputs, plain.inputs) < TOLERANCE);
-        if (plain.adapter !== undefined) assert.ok(maxRelativeError(padded.adapter!, plain.adapter) < TOLERANCE);
+        assert.ok(maxRelativeError(padded.rows, plain.rows) < tolerance);
+        assert.ok(maxRelativeError(padded.inputs, plain.inputs) < tolerance);
+        if (plain.adapter !== undefined) assert.ok(maxRelativeError(padded.adapter!, plain.adapter) < tolerance);
       });
 
       const alike = byLength === undefined ? 'alone' : 'alone at the width of the batch';
@@ -142,14 +146,14 @@ for (const { fixture, byLength } of rows.filter((row) => exhaustive || sampled.i
         for (const sequence of [0, 1, 2]) {
           const alone = await step(kind, [sequence], byLength === undefined ? LENGTHS[sequence]! : 9, 0);
           const rows = Array.from({ length: LENGTHS[sequence]! }, (_, t) => first + t);
-          assert.ok(maxRelativeError(takeRows(batched.rows, rows), alone.rows) < TOLERANCE);
-          assert.ok(maxRelativeError(takeRows(batched.inputs, rows), alone.inputs) < TOLERANCE);
+          assert.ok(maxRelativeError(takeRows(batched.rows, rows), alone.rows) < tolerance);
+          assert.ok(maxRelativeError(takeRows(batched.inputs, rows), alone.inputs) < tolerance);
           alone.adapter?.data.forEach((value, i) => {
             sum![i]! += value;
           });
           first += LENGTHS[sequence]!;
         }
-        if (batched.adapter !== undefined) assert.ok(maxRelativeError(batched.adapter, f32(batched.adapter.shape, sum!)) < TOLERANCE);
+        if (batched.adapter !== undefined) assert.ok(maxRelativeError(batched.adapter, f32(batched.adapter.shape, sum!)) < tolerance);
       });
 
       it(`${kind}: a later token changes no earlier row`, async () => {
